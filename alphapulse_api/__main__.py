@@ -1,0 +1,5 @@
+"""`python -m alphapulse_api`."""
+
+from alphapulse_api.cli import main
+
+main()

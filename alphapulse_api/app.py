@@ -1,0 +1,93 @@
+"""The application, composed: read this page to know where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp_cors
+from aiohttp import hdrs, web
+
+from alphapulse_api.backend import Backend
+from alphapulse_api.config import Config
+from alphapulse_api.keys import BACKEND, QUESTIONS, ROWS
+from alphapulse_api.middleware import MIDDLEWARES
+from alphapulse_api.middleware.access import add_headers
+from alphapulse_api.routes.endpoint import endpoint
+from alphapulse_api.routes.query import Questions
+from alphapulse_api.routes.table import ROWS as TABLE
+
+# What a page of another origin may send, and may read.
+CORS_REQUEST_HEADERS = (
+    "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-None-Match",
+    "Cache-Control", "Accept",
+)  # fmt: skip
+CORS_RESPONSE_HEADERS = (
+    "ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Cache",
+    "X-Request-ID", "X-Stream-Cursor",
+)  # fmt: skip
+
+
+def create_app(config: Config | None = None, **accessors: Any) -> web.Application:
+    """An aiohttp application; also to be mounted: `parent.add_subapp("/dashboard/", app)`.
+
+    Args:
+        config: what is in force; without one, what `serve` would load.
+        accessors: the host's own object in the place of any of metrics, alerts, portfolio,
+            trades, agents, system.
+
+    Raises:
+        ConfigError: if the configuration cannot be used.
+    """
+    backend = Backend(config or Config.load(), accessors)
+
+    async def opened(_: web.Application) -> AsyncIterator[None]:
+        async with backend:
+            yield
+
+    app = compose(backend)
+    app.cleanup_ctx.append(opened)
+    return app
+
+
+def compose(backend: Backend) -> web.Application:
+    """The application on a backend that somebody else opens and closes."""
+    app = web.Application(middlewares=MIDDLEWARES)
+    app[BACKEND] = backend
+    app[QUESTIONS] = Questions()
+    _add_routes(app, backend.config)
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_drain)
+    return app
+
+
+def _add_routes(app: web.Application, config: Config) -> None:
+    rows = app[ROWS] = {}
+    for row in TABLE:
+        if row.tag == "documents" and not config.docs.enabled:
+            continue
+        handler = endpoint(row)
+        resource = app.router.add_resource(config.base_path + row.path)
+        rows[resource.add_route(row.method, handler)] = row
+        if row.method == hdrs.METH_GET and row.path != "/ws":
+            rows[resource.add_route(hdrs.METH_HEAD, handler)] = row
+    if config.cors.allowed_origins:
+        _allow_origins(app, config)
+
+
+def _allow_origins(app: web.Application, config: Config) -> None:
+    options = aiohttp_cors.ResourceOptions(
+        allow_credentials=config.cors.allow_credentials,
+        expose_headers=CORS_RESPONSE_HEADERS,
+        allow_headers=CORS_REQUEST_HEADERS,
+        max_age=3600,
+    )
+    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(config.cors.allowed_origins, options))
+    for route, row in app[ROWS].items():
+        if row.path != "/ws":
+            cors.add(route)
+
+
+async def _drain(app: web.Application) -> None:
+    # Here and not at cleanup: aiohttp waits for open sockets in between.
+    await app[BACKEND].hub.drain()

@@ -1,0 +1,217 @@
+"""Managing who may call: what the command line and the token endpoints do."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import sys
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from alphapulse_api.auth.api_keys import make_key
+from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.passwords import Passwords, check_new_password
+from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES
+from alphapulse_api.auth.tokens import TokenError, Tokens
+from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
+from alphapulse_api.times import now
+
+ADMIN: Final = "admin"
+ADMIN_PASSWORD_VARIABLE: Final = "AP_ADMIN_PASSWORD"  # noqa: S105
+_USERNAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
+
+
+class AccountError(ValueError):
+    """What was asked of an account cannot be done; the text is one sentence."""
+
+
+class TokenPair(NamedTuple):
+    """What a login or a refresh gives."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    role: str
+
+
+class Accounts:
+    """Users, keys and logins.
+
+    Args:
+        store: where they are kept.
+        authenticator: told at once of every change, so that this process sees its own.
+        tokens: makes access tokens.
+        refresh_lifetime: seconds a refresh token is valid.
+    """
+
+    def __init__(
+        self,
+        store: AccountDataAccessor,
+        authenticator: Authenticator,
+        tokens: Tokens,
+        refresh_lifetime: int,
+    ) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._tokens = tokens
+        self._refresh_lifetime = timedelta(seconds=refresh_lifetime)
+        self._passwords = Passwords()
+
+    async def ensure_admin(self) -> str | None:
+        """Make `admin` if there are no users; returns a password made up for it, if one was.
+
+        Raises:
+            AccountError: if AP_ADMIN_PASSWORD is not acceptable.
+        """
+        if await self._store.list_users():
+            return None
+        given = os.environ.get(ADMIN_PASSWORD_VARIABLE)
+        password = given or secrets.token_urlsafe(16)
+        _check_password(password, ADMIN_PASSWORD_VARIABLE)
+        made = await self._store.add_first_user(ADMIN, ADMIN, await self._passwords.hash(password))
+        await self._authenticator.refresh()
+        return password if made and not given else None
+
+    async def set_user(self, username: str, role: str, password: str) -> None:
+        """Make a user, or replace its role and password; tokens given out before end.
+
+        Raises:
+            AccountError: for a name, role or password that is not acceptable.
+        """
+        if not _USERNAME.fullmatch(username):
+            raise AccountError("a user name has 1 to 64 characters, no white space, : or /")
+        if role not in ROLES:
+            raise AccountError(f"there is no role {role!r}: choose of {', '.join(ROLES)}")
+        _check_password(password)
+        await self._store.put_user(username, role, await self._passwords.hash(password))
+        await self._authenticator.refresh()
+
+    async def set_password(self, username: str, password: str) -> None:
+        """Change a password; tokens given out before end.
+
+        Raises:
+            AccountError: for an unknown user or a password that is not acceptable.
+        """
+        _check_password(password)
+        await self._change(username, "password_hash = $2", await self._passwords.hash(password))
+
+    async def disable_user(self, username: str) -> None:
+        """Shut a user out; its tokens end, its sockets close.
+
+        Raises:
+            AccountError: for an unknown user.
+        """
+        await self._change(username, "disabled = $2", 1)
+
+    async def list_users(self) -> list[User]:
+        """Every user, by name."""
+        return await self._store.list_users()
+
+    async def create_api_key(
+        self,
+        name: str,
+        scopes: Collection[str] = DEFAULT_KEY_SCOPES,
+        expires_at: datetime | None = None,
+    ) -> tuple[ApiKey, str]:
+        """Make a key; returns what is kept of it, and the key itself, which is not.
+
+        Raises:
+            AccountError: for a name or scope that is not acceptable.
+        """
+        if not _USERNAME.fullmatch(name):
+            raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
+        for scope in scopes:
+            if scope not in KEY_SCOPES:
+                known = ", ".join(sorted(KEY_SCOPES))
+                raise AccountError(f"a key cannot have the scope {scope!r}: choose of {known}")
+        text, parsed = make_key()
+        key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(scopes), now(), expires_at, None)
+        await self._store.add_api_key(key)
+        await self._authenticator.refresh()
+        return key, text
+
+    async def list_api_keys(self) -> list[ApiKey]:
+        """Every key, oldest first, revoked ones too."""
+        return await self._store.list_api_keys()
+
+    async def revoke_api_key(self, key_id: str) -> None:
+        """End a key; its sockets close.
+
+        Raises:
+            AccountError: if there is no such key, or it has ended already.
+        """
+        if not await self._store.revoke_api_key(key_id):
+            raise AccountError(f"there is no live API key {key_id!r}")
+        await self._authenticator.refresh()
+
+    async def login(self, username: str, password: str) -> TokenPair | None:
+        """Tokens for a user, or None: at one cost, whether the user or the password is wrong."""
+        user = {user.username: user for user in await self._store.list_users()}.get(username)
+        stored = user.password_hash if user is not None and not user.disabled else None
+        if not await self._passwords.matches(stored, password) or user is None:
+            return None
+        refresh_token = secrets.token_urlsafe(32)
+        await self._store.add_refresh_token(
+            _hash(refresh_token),
+            secrets.token_hex(16),
+            user.username,
+            user.generation,
+            now() + self._refresh_lifetime,
+        )
+        return self._pair(user, refresh_token)
+
+    async def refresh(self, refresh_token: str) -> TokenPair | None:
+        """New tokens for a refresh token, which is used up; None if it is not valid."""
+        successor = secrets.token_urlsafe(32)
+        user = await self._store.rotate_refresh_token(
+            _hash(refresh_token), _hash(successor), now() + self._refresh_lifetime
+        )
+        return None if user is None else self._pair(user, successor)
+
+    async def revoke(self, token: str) -> None:
+        """End a refresh token's family, or an access token; other text is no error (RFC 7009)."""
+        if await self._store.revoke_refresh_token(_hash(token)):
+            return
+        try:
+            claims = self._tokens.check(token)
+        except TokenError:
+            return
+        await self._store.revoke_access_token(claims.jti, claims.expires_at)
+        await self._authenticator.refresh()
+
+    def _pair(self, user: User, refresh_token: str) -> TokenPair:
+        return TokenPair(
+            self._tokens.make(user.username, user.generation),
+            refresh_token,
+            self._tokens.lifetime,
+            user.role,
+        )
+
+    async def _change(self, username: str, change: str, *args: object) -> None:
+        if not await self._store.change_user(username, change, *args):
+            raise AccountError(f"there is no user {username!r}")
+        await self._authenticator.refresh()
+
+
+def announce_admin(password: str) -> None:
+    """Tell the person at the terminal, once, what the first password is; no log ever has it."""
+    print(  # noqa: T201
+        f"alphapulse_api: made the user '{ADMIN}' with the password {password}\n"
+        "                (shown this once; change it with: alphapulse-api user passwd admin)",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _check_password(password: str, place: str | None = None) -> None:
+    try:
+        check_new_password(password)
+    except ValueError as error:
+        raise AccountError(f"{place}: {error}" if place else str(error)) from None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

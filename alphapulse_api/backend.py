@@ -1,0 +1,131 @@
+"""All that an application stands on, opened and closed in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
+from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.tokens import Tokens, secret_beside
+from alphapulse_api.cache import Flights, cache_from
+from alphapulse_api.config import Config
+from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.accounts import AccountDataAccessor
+from alphapulse_api.data.engine import Engine, engine_from
+from alphapulse_api.data.retention import forget_forever
+from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.events import event_log_from
+from alphapulse_api.feed import Feed
+from alphapulse_api.limits import Gcra
+from alphapulse_api.monitor import Monitor
+from alphapulse_api.websocket.hub import Hub
+
+logger = logging.getLogger(__name__)
+
+FAILED_LOGINS_A_MINUTE: Final = 10
+MINUTE: Final = 60.0
+
+
+class Backend:
+    """Stores, events, callers and the feed of one application, for one event loop.
+
+    Args:
+        config: what is in force.
+        accessors: the host's own accessors, by resource.
+        serve: whether HTTP is served from it: then there is a first user, and the process reports
+            itself.
+
+    Raises:
+        ConfigError: if the configuration names a part that this release does not have.
+    """
+
+    def __init__(self, config: Config, accessors: Mapping[str, Any], *, serve: bool = True) -> None:
+        self.config = config
+        self.engine = engine_from(config.database)
+        self.events = event_log_from(config.events)
+        self.cache = cache_from(config.cache)
+        self.accessors = Accessors(self.engine, config.portfolio.stale_after, accessors)
+        self.feed = Feed(self.accessors, self.cache, self.events)
+        self.limiter = (
+            Gcra(config.rate_limit.requests_per_minute, MINUTE)
+            if config.rate_limit.enabled
+            else None
+        )
+        self.login_throttle = Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000)
+        self.flights = Flights()
+        self.hub: Hub
+        self.authenticator: Authenticator
+        self.accounts: Accounts
+        self.monitor = Monitor(self)
+        self._serve = serve
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Backend:
+        async with AsyncExitStack() as stack:
+            await self.engine.open()
+            stack.push_async_callback(self.engine.close)
+            await self._open_accounts()
+            self.hub = Hub(self.events, self.config.websocket.max_connections)
+            stack.callback(self.hub.stop)
+            self.authenticator.on_change(self.hub.recheck)
+            stack.push_async_callback(self._cancel_tasks)
+            self._start(self.authenticator.watch_forever())
+            self._start(forget_forever(self.engine, self.config.database.retention))
+            if self._serve:
+                self._start(self.monitor.measure_lag_forever())
+                self._start(self.monitor.report_forever())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def checks(self) -> dict[str, str]:
+        """What answers depend on: "ok", or why it is down."""
+        try:
+            await self.engine.fetch("SELECT version FROM auth_version")
+        except Unavailable as error:
+            return {"database": error.detail}
+        return {"database": "ok"}
+
+    async def _open_accounts(self) -> None:
+        self.accounts, self.authenticator = await open_accounts(self.engine, self.config)
+        if not self._serve:
+            return
+        try:
+            password = await self.accounts.ensure_admin()
+        except AccountError as error:
+            raise StartupError(str(error)) from None
+        if password is not None:
+            announce_admin(password)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(_report)
+        self._tasks.append(task)
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+
+async def open_accounts(engine: Engine, config: Config) -> tuple[Accounts, Authenticator]:
+    """Who may call, on an open engine."""
+    auth = config.auth
+    tokens = Tokens(auth.jwt_secret or secret_beside(engine.location), auth.token_expiry)
+    store = AccountDataAccessor(engine)
+    authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
+    await authenticator.refresh()
+    return Accounts(store, authenticator, tokens, auth.refresh_expiry), authenticator
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("%s ended", task.get_coro(), exc_info=error)

@@ -1,0 +1,29 @@
+"""One computation a key at a time, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from alphapulse_api.cache.base import Entry
+
+
+class Flights:
+    """Computations under way: who asks for one that flies already waits for it."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[Any, asyncio.Task[Entry]] = {}
+
+    async def once(self, key: Any, compute: Callable[[], Awaitable[Entry]]) -> Entry:
+        """The result of `compute`, run by whoever asked first."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(_awaited(compute))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        # A client that goes away must not take the others' answer with it.
+        return await asyncio.shield(task)
+
+
+async def _awaited(compute: Callable[[], Awaitable[Entry]]) -> Entry:
+    return await compute()

@@ -1,0 +1,31 @@
+"""The configuration: frozen dataclasses, made from YAML with `${NAME}` from the environment."""
+
+from alphapulse_api.config.root import Config
+from alphapulse_api.config.sections import (
+    AuthConfig,
+    CacheConfig,
+    CorsConfig,
+    DatabaseConfig,
+    DocsConfig,
+    EventsConfig,
+    LoggingConfig,
+    PortfolioConfig,
+    RateLimitConfig,
+    RetentionConfig,
+    WebSocketConfig,
+)
+
+__all__ = [
+    "AuthConfig",
+    "CacheConfig",
+    "Config",
+    "CorsConfig",
+    "DatabaseConfig",
+    "DocsConfig",
+    "EventsConfig",
+    "LoggingConfig",
+    "PortfolioConfig",
+    "RateLimitConfig",
+    "RetentionConfig",
+    "WebSocketConfig",
+]

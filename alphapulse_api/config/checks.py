@@ -1,0 +1,106 @@
+"""What a value must be, beyond its type.
+
+Each check returns what is wrong with a value, as the end of a sentence that begins with the
+key, or None. Checks of secrets never repeat the value.
+"""
+
+import ipaddress
+import re
+
+from alphapulse_api.config.options import WORD_BITS, Check
+
+__all__ = [
+    "LARGEST",
+    "above",
+    "base_path",
+    "between",
+    "database_url",
+    "host",
+    "jwt_secret",
+    "network",
+    "origin",
+    "redis_url",
+]
+
+MIN_SECRET_BYTES = 32
+# The largest whole number that a float and every container's size can hold.
+LARGEST = 2**53 - 1
+
+_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+
+
+def between(low: float, high: float) -> Check:
+    """Check that low <= number <= high."""
+
+    def check(value: float) -> str | None:
+        if value < low:
+            return f"must be at least {low}, not {_plain(value)}"
+        if value > high:
+            return f"must be at most {high}, not {_plain(value)}"
+        return None
+
+    return check
+
+
+def above(low: float, high: float) -> Check:
+    """Check that low < number <= high."""
+    upper = between(low, high)
+
+    def check(value: float) -> str | None:
+        return f"must be more than {low}, not {_plain(value)}" if value <= low else upper(value)
+
+    return check
+
+
+def host(value: str) -> str | None:
+    return None if value.strip() else "must not be empty"
+
+
+def base_path(value: str) -> str | None:
+    if _BASE_PATH.fullmatch(value):
+        return None
+    return "must be empty, or a path such as /dashboard with no slash at its end"
+
+
+def network(value: str) -> str | None:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        return f"must be an IP address or network such as 10.0.0.0/8: {error}"
+    return None
+
+
+def origin(value: str) -> str | None:
+    match = _ORIGIN.fullmatch(value)
+    if value == "*" or (match and 0 < int(match[1] or 80) < 2**16):
+        return None
+    return (
+        "must be scheme://host or scheme://host:port, in lower case and with no path, "
+        f'or "*", not {value!r}'
+    )
+
+
+def jwt_secret(value: str) -> str | None:
+    if len(value.encode()) >= MIN_SECRET_BYTES:
+        return None
+    return f"must be at least {MIN_SECRET_BYTES} bytes long"
+
+
+def database_url(value: str) -> str | None:
+    if re.match(r"sqlite:///.|postgresql://.", value):
+        return None
+    return "must begin with sqlite:/// and a path, or with postgresql://"
+
+
+def redis_url(value: str) -> str | None:
+    if re.match(r"(rediss?|unix)://.", value):
+        return None
+    return "must begin with redis://, rediss:// or unix://"
+
+
+def _plain(number: float) -> float | str:
+    """Return a number as a person writes it: 0 for 0.0, and nothing thousands of digits long."""
+    if isinstance(number, int) and number.bit_length() > WORD_BITS:
+        return f"a number of {number.bit_length()} bits"
+    return int(number) if abs(number) <= LARGEST and number == int(number) else number

@@ -1,0 +1,193 @@
+"""From the text of a YAML file to configuration sections."""
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_origin
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
+
+from alphapulse_api.config.durations import parse_duration
+from alphapulse_api.config.environment import MissingVariable, expand, is_reference
+from alphapulse_api.config.options import (
+    Key,
+    Section,
+    found,
+    is_section,
+    keys_of,
+    split_optional,
+    walk,
+)
+from alphapulse_api.errors import ConfigError
+
+__all__ = ["build_section", "read_yaml"]
+
+S = TypeVar("S", bound=Section)
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Return what the one YAML document in a UTF-8 file holds.
+
+    Raises ConfigError, in one line that names the file and, where there is one, the line.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, encoding="utf-8-sig") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise ConfigError(f"{name}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: is not UTF-8 text (at byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506, the loader is a safe one
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{name}{line}: {_yaml_problem(error)}") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{name}: has a character that YAML does not allow") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: is nested too deeply") from None
+
+
+def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
+    """Return a section made of a mapping of plain YAML values; what it leaves out is default.
+
+    `null` in the place of the mapping is an empty one, as a YAML key with nothing under it is.
+    Raises ConfigError naming the key for anything that does not fit.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        shown = found(data, secret=True)
+        raise ConfigError(f"{kind.path or 'dashboard_api'}: must be a mapping of keys, not {shown}")
+    _refuse_unknown(kind, data)
+
+    values: dict[str, Any] = {}
+    missing: list[tuple[Key, str]] = []
+    for key in keys_of(kind):
+        if key.name not in data:
+            continue
+        try:
+            values[key.name] = _read(key, data[key.name], env)
+        except MissingVariable as error:
+            missing.append((key, error.name))
+    in_force = {key.name: values.get(key.name, key.default) for key in keys_of(kind)}
+    for key, variable in missing:
+        if key.option.needed is None or key.option.needed(in_force):
+            raise ConfigError(f"{key.path}: environment variable {variable} is not set")
+    return kind(**values)
+
+
+def _read(key: Key, raw: Any, env: Mapping[str, str]) -> Any:
+    """Return the value of one key; the section's constructor checks it later."""
+    if is_section(key.hint):
+        if raw is None or isinstance(raw, Mapping) or not key.hint.one_for_all:
+            return build_section(key.hint, raw, env)
+        value = _read_value(key.path, keys_of(key.hint)[0], raw, env)
+        return key.hint(**{item.name: value for item in keys_of(key.hint)})
+    return _read_value(key.path, key, raw, env)
+
+
+def _read_value(path: str, key: Key, raw: Any, env: Mapping[str, str]) -> Any:
+    try:
+        if isinstance(raw, list) and get_origin(key.hint) is tuple:
+            return [expand(item, env) if isinstance(item, str) else item for item in raw]
+        if isinstance(raw, str):
+            text = expand(raw, env)
+            value = _from_text(key.hint, text) if is_reference(raw) else text
+        else:
+            value = raw
+        if key.option.duration and value is not None:
+            if not isinstance(value, str):
+                raise ValueError(f"must be a duration such as 90d or null, not {found(value)}")
+            value = parse_duration(value)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return value
+
+
+def _from_text(hint: Any, text: str) -> Any:
+    """Return a variable's text as the key's type; as it is if it does not read as one."""
+    kind, optional = split_optional(hint)
+    if optional and not text:
+        return None
+    if kind is bool:
+        return _BOOLEANS.get(text.strip().lower(), text)
+    if kind is int and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", text):
+        return int(text)
+    if kind is float:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    if get_origin(kind) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _refuse_unknown(kind: type[Section], data: Mapping[Any, Any]) -> None:
+    known = [key.name for key in keys_of(kind)]
+    for name in data:
+        if name in known:
+            continue
+        prefix = f"{kind.path}." if kind.path else ""
+        hint = _suggestion(kind, str(name), known)
+        raise ConfigError(f"{prefix}{_one_line(name)}: unknown key; {hint}")
+
+
+def _suggestion(kind: type[Section], name: str, known: list[str]) -> str:
+    prefix = f"{kind.path}." if kind.path else ""
+    nearest = [prefix + match for match in get_close_matches(name, known, n=1)]
+    elsewhere = [key.path for key in walk(kind) if key.name == name]
+    for path in nearest + elsewhere:
+        return f"did you mean {path}?"
+    return "the keys here are " + ", ".join(known)
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
+    # An unquoted secret that begins with *, & or ! is a name to YAML, which quotes it.
+    named = r"(alias|anchor|tag handle|tag) '.*?'(?=$|;)"
+    problem = re.sub(named, r"\1", error.problem or error.context or "is not valid YAML")
+    return _one_line(problem)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+class _Loader(yaml.SafeLoader):
+    """yaml.safe_load that refuses a key given twice, and gives every fault a line."""
+
+    def compose_mapping_node(self, anchor: dict[Any, Any]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE_TAG:
+                continue
+            if (key.tag, key.value) in seen:
+                raise ComposerError(
+                    None, None, f"the key {_one_line(key.value)} is given twice", key.start_mark
+                )
+            seen.add((key.tag, key.value))
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            # What PyYAML lets through for the date 2024-13-45 or for "!!bool maybe": it has no
+            # line, and may quote the value.
+            message = "a value that YAML takes for a number or a date, and is not one"
+            raise ConstructorError(None, None, message, node.start_mark) from None

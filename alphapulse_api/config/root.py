@@ -1,0 +1,117 @@
+"""The whole configuration, and where it comes from.
+
+Every fault, in a file or in code, is a ConfigError whose text is one line naming the key.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from alphapulse_api.config import checks
+from alphapulse_api.config.options import Section, option
+from alphapulse_api.config.reading import build_section, read_yaml
+from alphapulse_api.config.sections import (
+    AuthConfig,
+    CacheConfig,
+    CorsConfig,
+    DatabaseConfig,
+    DocsConfig,
+    EventsConfig,
+    LoggingConfig,
+    PortfolioConfig,
+    RateLimitConfig,
+    WebSocketConfig,
+)
+from alphapulse_api.errors import ConfigError
+
+__all__ = ["Config"]
+
+ROOT_KEY = "dashboard_api"
+
+
+@dataclass(frozen=True, slots=True)
+class Config(Section):
+    """The whole configuration. `Config()` needs no file: local, SQLite, everything in memory."""
+
+    host: str = field(default="127.0.0.1", metadata=option("Address to listen on.", checks.host))
+    port: int = field(
+        default=8080,
+        metadata=option("Port to listen on. 0: a free one.", checks.between(0, 65_535)),
+    )
+    base_path: str = field(
+        default="",
+        metadata=option(
+            "Path that every URL begins with, such as /dashboard. Empty: none.", checks.base_path
+        ),
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "IP addresses and networks of proxies whose forwarding headers are believed.",
+            checks.network,
+        ),
+    )
+    auth: AuthConfig = field(default_factory=AuthConfig)
+    rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
+    cors: CorsConfig = field(default_factory=CorsConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+    websocket: WebSocketConfig = field(default_factory=WebSocketConfig)
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
+    portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
+    docs: DocsConfig = field(default_factory=DocsConfig)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str] | None = None, *, env: Mapping[str, str] | None = None
+    ) -> "Config":
+        """Return what the file at `path` says, or the file AP_CONFIG names, or the defaults.
+
+        `env` takes the place of os.environ, for AP_CONFIG and for `${NAME}`. Raises ConfigError,
+        naming the file, if it cannot be read or has no valid `dashboard_api` section; other
+        sections in it belong to the application around this one, and are not looked at.
+        """
+        env = os.environ if env is None else env
+        if path is None:
+            path = env.get("AP_CONFIG") or None
+        if path is None:
+            return cls()
+        data = read_yaml(path)
+        try:
+            if not isinstance(data, Mapping) or ROOT_KEY not in data:
+                raise ConfigError(_no_root(data))
+            return cls.from_mapping(data, env=env)
+        except ConfigError as error:
+            raise ConfigError(f"{os.fspath(path)}: {error}") from error
+
+    @classmethod
+    def from_mapping(
+        cls, data: Mapping[str, Any], *, env: Mapping[str, str] | None = None
+    ) -> "Config":
+        """Return the configuration in a mapping: the `dashboard_api` section, or one holding it.
+
+        Values are as YAML gives them; `env` takes the place of os.environ for `${NAME}`.
+        """
+        if isinstance(data, Mapping) and ROOT_KEY in data:
+            data = data[ROOT_KEY]
+        return build_section(cls, data, os.environ if env is None else env)
+
+    def _check_together(self) -> None:
+        if self.events.type == "redis" and self.events.redis_url is None:
+            if self.cache.redis_url is None:
+                raise ConfigError(
+                    "events.redis_url: is required when events.type is redis "
+                    "and there is no cache.redis_url to use"
+                )
+            events = replace(self.events, redis_url=self.cache.redis_url)
+            object.__setattr__(self, "events", events)
+
+
+def _no_root(data: Any) -> str:
+    if data is not None and not isinstance(data, Mapping):
+        return f"must be a mapping with a {ROOT_KEY} section"
+    nearest = get_close_matches(ROOT_KEY, [str(name) for name in data or ()], n=1)
+    return f"has no {ROOT_KEY} section" + "".join(f" (but {name})" for name in nearest)

@@ -1,0 +1,201 @@
+"""The dashboard inside the trading process: in its own loop, or in a thread beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+from alphapulse_api.app import compose
+from alphapulse_api.auth.accounts import Accounts
+from alphapulse_api.backend import Backend
+from alphapulse_api.config import Config
+from alphapulse_api.errors import StartupError
+from alphapulse_api.feed import Feed, Record
+
+T = TypeVar("T")
+
+SHUTDOWN_SECONDS: Final = 5.0  # for requests in flight
+
+
+class Dashboard:
+    """Stores, events and, unless `serve` is off, the HTTP server, in the running loop.
+
+    Args:
+        config: what is in force; without one, what `python -m alphapulse_api` would load.
+        serve: False only feeds: another process serves.
+        accessors: the host's own accessors, as for `create_app`.
+
+    Raises:
+        ConfigError: if the configuration cannot be used.
+        StartupError: on entering, if the port is taken or the database cannot be used.
+    """
+
+    def __init__(
+        self, config: Config | None = None, *, serve: bool = True, **accessors: Any
+    ) -> None:
+        self._config = config or Config.load()
+        self._serve = serve
+        self._backend = Backend(self._config, accessors, serve=serve)
+        self._stack = AsyncExitStack()
+        self._port: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Dashboard {self.url if self._port is not None else 'not serving'}>"
+
+    @property
+    def feed(self) -> Feed:
+        """What the trading side calls."""
+        return self._backend.feed
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and API keys."""
+        return self._backend.accounts
+
+    @property
+    def url(self) -> str:
+        """Where it is served, without a slash at the end.
+
+        Raises:
+            RuntimeError: if it is not served.
+        """
+        if self._port is None:
+            raise RuntimeError("this dashboard does not serve")
+        host = self._config.host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self._port}{self._config.base_path}"
+
+    def __getattr__(self, name: str) -> Any:
+        """The accessors: metrics, alerts, portfolio, trades, agents, system."""
+        if name in ("metrics", "alerts", "portfolio", "trades", "agents", "system"):
+            return getattr(self._backend.accessors, name)
+        raise AttributeError(name)
+
+    async def __aenter__(self) -> Dashboard:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._backend)
+            if self._serve:
+                runner = web.AppRunner(
+                    compose(self._backend),
+                    access_log=None,
+                    handle_signals=False,
+                    shutdown_timeout=SHUTDOWN_SECONDS,
+                )
+                await runner.setup()
+                stack.push_async_callback(runner.cleanup)
+                site = web.TCPSite(runner, self._config.host, self._config.port)
+                try:
+                    await site.start()
+                except OSError as error:
+                    raise StartupError(
+                        f"cannot listen on {self._config.host} port {self._config.port}: "
+                        f"{error.strerror or error}"
+                    ) from None
+                self._port = runner.addresses[0][1]
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        self._port = None
+
+    @classmethod
+    @contextmanager
+    def in_thread(
+        cls, config: Config | None = None, *, serve: bool = True, **accessors: Any
+    ) -> Iterator[ThreadFeed]:
+        """Run a dashboard in a thread of its own; gives its feed, for synchronous callers.
+
+        Raises:
+            ConfigError, StartupError: as the dashboard itself does, in the caller's thread.
+        """
+        dashboard = cls(config, serve=serve, **accessors)
+        ready = threading.Event()
+        failure: list[BaseException] = []
+        loop = asyncio.new_event_loop()
+        leave = asyncio.Event()
+
+        async def run() -> None:
+            async with dashboard:
+                ready.set()
+                await leave.wait()
+
+        def main() -> None:
+            try:
+                loop.run_until_complete(run())
+            except BaseException as error:
+                failure.append(error)
+            finally:
+                ready.set()
+                loop.close()
+
+        thread = threading.Thread(target=main, name="alphapulse-dashboard", daemon=True)
+        thread.start()
+        ready.wait()
+        try:
+            if failure:
+                raise failure[0]
+            yield ThreadFeed(dashboard, loop)
+        finally:
+            if thread.is_alive():
+                loop.call_soon_threadsafe(leave.set)
+            thread.join()
+        if failure:
+            raise failure[0]
+
+
+class ThreadFeed:
+    """The feed, called from any thread: each call returns when its record is stored.
+
+    The methods have the names, arguments, results and errors of `Feed`.
+    """
+
+    def __init__(self, dashboard: Dashboard, loop: asyncio.AbstractEventLoop) -> None:
+        self._dashboard = dashboard
+        self._loop = loop
+
+    @property
+    def url(self) -> str:
+        """Where the dashboard is served."""
+        return self._dashboard.url
+
+    def record_metrics(self, points: Record | Sequence[Record]) -> int:
+        return self._run(self._dashboard.feed.record_metrics(points))
+
+    def record_trade(self, trade: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.record_trade(trade))
+
+    def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
+        return self._run(self._dashboard.feed.record_trades(trades))
+
+    def raise_alert(self, alert: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.raise_alert(alert))
+
+    def acknowledge_alert(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.acknowledge_alert(alert_id, user, comments))
+
+    def resolve_alert(self, alert_id: str) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.resolve_alert(alert_id))
+
+    def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.update_portfolio(portfolio))
+
+    def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.record_signal(agent_id, signal))
+
+    def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.update_agent(agent_id, update))
+
+    def report_system(self, sample: Record) -> dict[str, Any]:
+        return self._run(self._dashboard.feed.report_system(sample))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

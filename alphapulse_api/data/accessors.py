@@ -1,0 +1,58 @@
+"""The six accessors together, any of which a host may replace by its own object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alphapulse_api.data.agents import AgentDataAccessor
+from alphapulse_api.data.alerts import AlertDataAccessor
+from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.metrics import MetricsDataAccessor
+from alphapulse_api.data.portfolio import PortfolioDataAccessor
+from alphapulse_api.data.system import SystemDataAccessor
+from alphapulse_api.data.trades import TradeDataAccessor
+from alphapulse_api.errors import METHOD_NOT_ALLOWED, Problem
+
+RESOURCES = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
+
+
+class Accessors:
+    """Who answers for each resource.
+
+    Args:
+        engine: where our own accessors keep their rows.
+        stale_after: seconds after which a portfolio is stale.
+        replaced: the host's own objects by resource; each needs the methods that are used of it,
+            with the names and signatures of ours.
+
+    Raises:
+        TypeError: for a resource that there is not.
+    """
+
+    def __init__(self, engine: Engine, stale_after: float, replaced: Mapping[str, Any]) -> None:
+        if strangers := set(replaced) - set(RESOURCES):
+            raise TypeError(f"there is no accessor {', '.join(sorted(strangers))}")
+        self.replaced = frozenset(name for name, value in replaced.items() if value is not None)
+        # Any: a host's object needs only the methods it serves.
+        self.metrics: Any = replaced.get("metrics") or MetricsDataAccessor(engine)
+        self.alerts: Any = replaced.get("alerts") or AlertDataAccessor(engine)
+        self.portfolio: Any = replaced.get("portfolio") or PortfolioDataAccessor(
+            engine, stale_after
+        )
+        self.trades: Any = replaced.get("trades") or TradeDataAccessor(engine)
+        self.agents: Any = replaced.get("agents") or AgentDataAccessor(engine)
+        self.system: Any = replaced.get("system") or SystemDataAccessor(engine)
+
+    def method(self, resource: str, name: str) -> Any:
+        """A method of the resource's accessor.
+
+        Raises:
+            Problem: 405, if the host's own accessor does not have it.
+        """
+        found = getattr(getattr(self, resource), name, None)
+        if found is None:
+            raise Problem(
+                METHOD_NOT_ALLOWED, f"The host's own {resource} accessor does not offer {name}."
+            )
+        return found

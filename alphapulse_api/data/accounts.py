@@ -1,0 +1,314 @@
+"""Users, API keys and refresh tokens. Every change of who may call moves `auth_version` on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.times import now, to_micros
+
+USERS = Columns(
+    "users",
+    {
+        "username": PLAIN,
+        "role": PLAIN,
+        "password_hash": PLAIN,
+        "disabled": BOOLEAN,
+        "generation": PLAIN,
+        "created_at": TIME,
+    },
+)
+API_KEYS = Columns(
+    "api_keys",
+    {
+        "id": PLAIN,
+        "name": PLAIN,
+        "secret_hash": PLAIN,
+        "scopes": JSON,
+        "created_at": TIME,
+        "expires_at": TIME,
+        "revoked_at": TIME,
+    },
+)
+REFRESH_TOKENS = Columns(
+    "refresh_tokens",
+    {
+        "token_hash": PLAIN,
+        "family": PLAIN,
+        "username": PLAIN,
+        "generation": PLAIN,
+        "expires_at": TIME,
+        "used_at": TIME,
+        "revoked_at": TIME,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One row. `generation` grows whenever the tokens made so far must end."""
+
+    username: str
+    role: str
+    password_hash: str
+    disabled: bool
+    generation: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One row; the secret is there only as a hash."""
+
+    id: str
+    name: str
+    secret_hash: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Directory(NamedTuple):
+    """All that decides who may call, at one version."""
+
+    version: int
+    users: dict[str, User]
+    keys: dict[str, ApiKey]
+    revoked_tokens: frozenset[str]
+
+
+class AccountDataAccessor:
+    """Reads and writes who may call."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def version(self) -> int:
+        """Grows with every change."""
+        ((version,),) = await self._engine.fetch("SELECT version FROM auth_version")
+        return int(version)
+
+    async def directory(self) -> Directory:
+        """Everyone who may call, as of now."""
+        # The version is read first: what changes in between is read again for the next version.
+        version = await self.version()
+        users = await self.list_users()
+        keys = await self.list_api_keys()
+        revoked = await self._engine.fetch(
+            "SELECT jti FROM revoked_tokens WHERE expires_at > $1", to_micros(now())
+        )
+        return Directory(
+            version,
+            {user.username: user for user in users},
+            {key.id: key for key in keys},
+            frozenset(row[0] for row in revoked),
+        )
+
+    async def list_users(self) -> list[User]:
+        """Every user, by name."""
+        rows = await self._engine.fetch(f"SELECT {USERS.select} FROM users ORDER BY username")
+        return [User(**USERS.read(row)) for row in rows]
+
+    async def list_api_keys(self) -> list[ApiKey]:
+        """Every key, oldest first, revoked ones too."""
+        rows = await self._engine.fetch(
+            f"SELECT {API_KEYS.select} FROM api_keys ORDER BY created_at, id"
+        )
+        return [ApiKey(**API_KEYS.read(row)) for row in rows]
+
+    async def put_user(self, username: str, role: str, password_hash: str) -> None:
+        """Make a user, or give an existing one this role and password; its tokens end."""
+        record = {
+            "username": username,
+            "role": role,
+            "password_hash": password_hash,
+            "disabled": False,
+            "generation": 1,
+            "created_at": now(),
+        }
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(
+                f"{USERS.insert} ON CONFLICT (username) DO UPDATE SET role = excluded.role, "
+                "password_hash = excluded.password_hash, disabled = excluded.disabled, "
+                "generation = users.generation + 1",
+                *USERS.store(record),
+            )
+            await _move_on(transaction)
+
+        await self._engine.write(work)
+
+    async def add_first_user(self, username: str, role: str, password_hash: str) -> bool:
+        """Make a user if there is none at all; returns whether it did."""
+        record = {
+            "username": username,
+            "role": role,
+            "password_hash": password_hash,
+            "disabled": False,
+            "generation": 1,
+            "created_at": now(),
+        }
+
+        async def work(transaction: Transaction) -> bool:
+            if await transaction.fetch("SELECT 1 FROM users LIMIT 1"):
+                return False
+            await transaction.execute(USERS.insert, *USERS.store(record))
+            await _move_on(transaction)
+            return True
+
+        return await self._engine.write(work)
+
+    async def change_user(self, username: str, change: str, *args: Any) -> bool:
+        """Set columns of a user (`change` with marks from $2 on); its tokens end.
+
+        Returns:
+            Whether there is such a user.
+        """
+
+        async def work(transaction: Transaction) -> bool:
+            found = await transaction.execute(
+                f"UPDATE users SET {change}, generation = generation + 1 WHERE username = $1",
+                username,
+                *args,
+            )
+            await _move_on(transaction)
+            return bool(found)
+
+        return await self._engine.write(work)
+
+    async def add_api_key(self, key: ApiKey) -> None:
+        """Store a new key."""
+        record = {name: getattr(key, name) for name in API_KEYS.names}
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(API_KEYS.insert, *API_KEYS.store(record))
+            await _move_on(transaction)
+
+        await self._engine.write(work)
+
+    async def revoke_api_key(self, key_id: str) -> bool:
+        """End a key; returns whether there was one that had not ended."""
+
+        async def work(transaction: Transaction) -> bool:
+            found = await transaction.execute(
+                "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+                key_id,
+                to_micros(now()),
+            )
+            await _move_on(transaction)
+            return bool(found)
+
+        return await self._engine.write(work)
+
+    async def revoke_access_token(self, jti: str, expires_at: datetime) -> None:
+        """Remember a token as ended until it would have expired."""
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(
+                "DELETE FROM revoked_tokens WHERE expires_at <= $1", to_micros(now())
+            )
+            await transaction.execute(
+                "INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) "
+                "ON CONFLICT (jti) DO NOTHING",
+                jti,
+                to_micros(expires_at),
+            )
+            await _move_on(transaction)
+
+        await self._engine.write(work)
+
+    async def add_refresh_token(
+        self, token_hash: str, family: str, username: str, generation: int, expires_at: datetime
+    ) -> None:
+        """Store a new refresh token; forgets those that have expired."""
+        record = {
+            "token_hash": token_hash,
+            "family": family,
+            "username": username,
+            "generation": generation,
+            "expires_at": expires_at,
+        }
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(
+                "DELETE FROM refresh_tokens WHERE expires_at <= $1", to_micros(now())
+            )
+            await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(record))
+
+        await self._engine.write(work)
+
+    async def rotate_refresh_token(
+        self, token_hash: str, successor_hash: str, expires_at: datetime
+    ) -> User | None:
+        """Use a token up and put its successor in its place; returns the user, if it was valid.
+
+        One that was used before ends its whole family (RFC 9700, section 4.14.2): either the
+        caller or the one who used it first has stolen it.
+        """
+
+        async def work(transaction: Transaction) -> User | None:
+            rows = await transaction.fetch(
+                f"SELECT {REFRESH_TOKENS.select} FROM refresh_tokens WHERE token_hash = $1",
+                token_hash,
+            )
+            if not rows:
+                return None
+            token = REFRESH_TOKENS.read(rows[0])
+            if token["used_at"] is not None:
+                await _end_family(transaction, token["family"])
+                return None
+            users = await transaction.fetch(
+                f"SELECT {USERS.select} FROM users "
+                "WHERE username = $1 AND generation = $2 AND disabled = $3",
+                token["username"],
+                token["generation"],
+                0,
+            )
+            instant = now()
+            if token["revoked_at"] is not None or token["expires_at"] <= instant or not users:
+                return None
+            await transaction.execute(
+                "UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1",
+                token_hash,
+                to_micros(instant),
+            )
+            successor = {
+                "token_hash": successor_hash,
+                "family": token["family"],
+                "username": token["username"],
+                "generation": token["generation"],
+                "expires_at": expires_at,
+            }
+            await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(successor))
+            return User(**USERS.read(users[0]))
+
+        return await self._engine.write(work)
+
+    async def revoke_refresh_token(self, token_hash: str) -> bool:
+        """End a token's whole family; returns whether there was one."""
+
+        async def work(transaction: Transaction) -> bool:
+            rows = await transaction.fetch(
+                "SELECT family FROM refresh_tokens WHERE token_hash = $1", token_hash
+            )
+            for (family,) in rows:
+                await _end_family(transaction, family)
+            return bool(rows)
+
+        return await self._engine.write(work)
+
+
+async def _move_on(transaction: Transaction) -> None:
+    await transaction.execute("UPDATE auth_version SET version = version + 1")
+
+
+async def _end_family(transaction: Transaction, family: str) -> None:
+    await transaction.execute(
+        "UPDATE refresh_tokens SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",
+        family,
+        to_micros(now()),
+    )

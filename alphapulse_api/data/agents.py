@@ -1,0 +1,157 @@
+"""Agents, what they are doing, and the signals they emit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.query import Page, Where, check_range
+from alphapulse_api.errors import NotFound
+from alphapulse_api.times import now
+
+AGENTS = Columns(
+    "agents",
+    {
+        "agent_id": PLAIN,
+        "agent_type": PLAIN,
+        "state": PLAIN,
+        "metrics": JSON,
+        "updated_at": TIME,
+    },
+)
+SIGNALS = Columns(
+    "signals",
+    {
+        "id": PLAIN,
+        "agent_id": PLAIN,
+        "symbol": PLAIN,
+        "direction": PLAIN,
+        "confidence": PLAIN,
+        "target_price": DECIMAL,
+        "stop_loss": DECIMAL,
+        "timestamp": TIME,
+        "metadata": JSON,
+    },
+)
+# An agent that is first heard of through a signal, or that leaves these out.
+UNSAID = {"agent_type": "unknown", "state": "active", "metrics": {}}
+SIGNALS_SHOWN = 20
+SIGNALS_WINDOW = timedelta(hours=24)
+Agent = dict[str, Any]
+Signal = dict[str, Any]
+
+
+class AgentDataAccessor:
+    """Reads and writes agents and their signals."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_agents(
+        self,
+        agent_type: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> list[Agent]:
+        """Every agent, by id, each with `signals`: its newest 20 in the range, newest first.
+
+        The range defaults to the 24 hours before its end, and its end to now.
+
+        Raises:
+            ValidationProblem: for an empty range.
+        """
+        end = end_time or now()
+        start = start_time or end - SIGNALS_WINDOW
+        check_range(start, end)
+        where = Where()
+        where.equal(agent_type=agent_type)
+        agents = await self._engine.fetch(
+            f"SELECT {AGENTS.select} FROM agents {where} ORDER BY agent_id",
+            *where.args,
+        )
+        recent = Where()
+        recent.between("timestamp", start, end)
+        signals = await self._engine.fetch(
+            f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
+            "(PARTITION BY agent_id ORDER BY timestamp DESC, id DESC) AS nth "
+            f"FROM signals {recent}) ranked "
+            f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
+            *recent.args,
+        )
+        by_agent: dict[str, list[Signal]] = {}
+        for row in signals:
+            signal = SIGNALS.read(row)
+            by_agent.setdefault(signal["agent_id"], []).append(signal)
+        shown = [AGENTS.read(row) for row in agents]
+        return [{**agent, "signals": by_agent.get(agent["agent_id"], [])} for agent in shown]
+
+    async def get_signals(
+        self,
+        agent_id: str,
+        symbol: str | None = None,
+        direction: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Signal]:
+        """One page of an agent's signals, newest first.
+
+        Raises:
+            NotFound: if there is no such agent.
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        check_range(start_time, end_time)
+        if not await self._engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", agent_id):
+            raise NotFound(f"There is no agent {agent_id!r}.")
+        where = Where()
+        where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
+        where.between("timestamp", start_time, end_time)
+        return await newest_first(self._engine, SIGNALS, "timestamp", where, limit, cursor)
+
+    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
+        """Store what a validated update says; what it leaves out stays as it was."""
+
+        async def work(transaction: Transaction) -> Agent:
+            known = await _agent(transaction, agent_id)
+            record = {**(known or UNSAID), **update, "agent_id": agent_id, "updated_at": now()}
+            await transaction.execute(
+                f"{AGENTS.insert} ON CONFLICT (agent_id) DO UPDATE SET "
+                "agent_type = excluded.agent_type, state = excluded.state, "
+                "metrics = excluded.metrics, updated_at = excluded.updated_at",
+                *AGENTS.store(record),
+            )
+            return {name: record[name] for name in AGENTS.names}
+
+        return await self._engine.write(work)
+
+    async def add_signal(self, signal: Mapping[str, Any]) -> tuple[Signal, bool]:
+        """Store a validated signal; an agent not heard of before is made.
+
+        Returns:
+            The signal as stored, and whether it is new.
+
+        Raises:
+            Conflict: if the id exists with other content.
+        """
+
+        async def work(transaction: Transaction) -> tuple[Signal, bool]:
+            await transaction.execute(
+                f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
+                *AGENTS.store({**UNSAID, "agent_id": signal["agent_id"], "updated_at": now()}),
+            )
+            return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
+
+        return await self._engine.write(work)
+
+
+async def _agent(transaction: Transaction, agent_id: str) -> Agent | None:
+    rows = await transaction.fetch(
+        f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1",
+        agent_id,
+    )
+    return AGENTS.read(rows[0]) if rows else None

@@ -1,0 +1,190 @@
+"""Time buckets and the functions over them: what a question means, before any SQL.
+
+Buckets count from the Unix epoch in UTC and are half-open. Nulls (stored NaN) take no part in any
+function; a bucket of nothing but nulls answers count 0 and null for the rest.
+
+Percentiles interpolate linearly between the closest ranks, as percentile_cont of SQL:2003 does;
+stddev is the sample's (n - 1), null for fewer than two values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from alphapulse_api.errors import ValidationProblem
+
+FUNCTIONS: Final = (
+    "avg", "min", "max", "sum", "count", "first", "last", "stddev", "p50", "p95", "p99",
+)  # fmt: skip
+ALIASES: Final = {"mean": "avg"}
+PERCENTILES: Final = {"p50": 50, "p95": 95, "p99": 99}
+
+SECOND: Final = 1_000_000  # microseconds
+_UNITS: Final = {
+    "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND, "w": 604800 * SECOND,
+}  # fmt: skip
+AUTO_INTERVALS: Final = (
+    "1s", "5s", "10s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w",
+)  # fmt: skip
+
+DEFAULT_MAX_POINTS: Final = 1000
+MAX_BUCKETS: Final = 11_000
+
+
+def parse_functions(text: str) -> tuple[str, ...]:
+    """The functions of a comma list, in its order, aliases resolved.
+
+    Raises:
+        ValidationProblem: naming the one that is not known, or is there twice.
+    """
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",")]
+    for name in names:
+        if name not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            raise ValidationProblem.parameter("aggregation", f"{name!r} is not one of {known}")
+    if len(set(names)) != len(names):
+        raise ValidationProblem.parameter("aggregation", "a function is named twice")
+    return tuple(names)
+
+
+def parse_interval(text: str) -> int:
+    """Microseconds of an interval such as 5m.
+
+    Raises:
+        ValidationProblem: if it is not a whole number of s, m, h, d or w.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw])", text)
+    if match is None:
+        raise ValidationProblem.parameter(
+            "interval", "auto, or a whole number with s, m, h, d or w, such as 5m"
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def bucket_count(start: int, end: int, width: int) -> int:
+    """How many epoch-aligned buckets the range [start, end) touches; all in microseconds."""
+    return (end - 1) // width - start // width + 1
+
+
+def auto_interval(start: int, end: int, max_points: int) -> str:
+    """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
+
+    A range so long that even weeks are too many gets whole weeks, as few as it takes.
+    """
+    for text in AUTO_INTERVALS:
+        if bucket_count(start, end, parse_interval(text)) <= max_points:
+            return text
+    week = _UNITS["w"]
+    weeks = max(2, math.ceil((end - start) / week / max_points))
+    while bucket_count(start, end, weeks * week) > max_points:
+        weeks += 1
+    return f"{weeks}w"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One question: which functions over buckets of which width (microseconds)."""
+
+    functions: tuple[str, ...]
+    width: int
+
+
+def plan(
+    aggregation: str | None,
+    interval: str | None,
+    max_points: int | None,
+    start: int,
+    end: int,
+) -> Aggregation | None:
+    """What a query asks for, or None if it asks for raw points.
+
+    Any of `aggregation`, `interval` and `max_points` asks for buckets; what is left out is avg,
+    auto and 1000.
+
+    Args:
+        start: the range's first microsecond.
+        end: the microsecond after its last.
+
+    Raises:
+        ValidationProblem: for an unknown function or interval, or more than 11000 buckets (then
+            with `suggested_interval`).
+    """
+    if aggregation is None and interval is None and max_points is None:
+        return None
+    functions = parse_functions(aggregation or "avg")
+    points = max_points or DEFAULT_MAX_POINTS
+    if interval is None or interval == "auto":
+        return Aggregation(functions, parse_interval(auto_interval(start, end, points)))
+    width = parse_interval(interval)
+    count = bucket_count(start, end, width)
+    if count > MAX_BUCKETS:
+        raise ValidationProblem.parameter(
+            "interval",
+            f"{interval} cuts this range into {count} buckets; at most {MAX_BUCKETS} are served",
+            suggested_interval=auto_interval(start, end, points),
+        )
+    return Aggregation(functions, width)
+
+
+def sql_columns(functions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The SQL of the functions, in two layers, the same on every engine.
+
+    Returns:
+        Window expressions for each point (over `w`: the bucket; over `t`: the bucket by time; over
+        `v`: the bucket by value), and aggregate expressions over those, in the functions' order.
+        Every percentile takes three columns (lower, upper, how far between in hundredths), stddev
+        two (sum of squared deviations, count); `finish` folds them.
+    """
+    inner: list[str] = []
+    outer: list[str] = []
+    if "first" in functions:
+        inner.append("first_value(value) OVER t AS first")
+    if "last" in functions:
+        inner.append("first_value(value) OVER r AS last")
+    if "stddev" in functions:
+        inner.append("value - avg(value) OVER w AS deviation")
+    if any(name in PERCENTILES for name in functions):
+        inner.append("row_number() OVER v - 1 AS rank")
+        inner.append("count(value) OVER w - 1 AS top")
+    for name in functions:
+        if name in PERCENTILES:
+            share = PERCENTILES[name]
+            rank = f"top * {share} / 100"
+            outer.append(f"max(CASE WHEN rank = {rank} THEN value END)")
+            outer.append(f"max(CASE WHEN rank = ({rank}) + 1 THEN value END)")
+            outer.append(f"max(top * {share} % 100)")
+        elif name == "stddev":
+            outer.extend(("sum(deviation * deviation)", "count(value)"))
+        elif name in ("first", "last"):
+            outer.append(f"max({name})")
+        else:
+            outer.append(f"{name}(value)")
+    return inner, outer
+
+
+def finish(
+    functions: Sequence[str], values: Sequence[float | int | None]
+) -> list[float | int | None]:
+    """Fold one row of `sql_columns`' aggregates into one number a function."""
+    answer: list[float | int | None] = []
+    at = 0
+    for name in functions:
+        if name in PERCENTILES:
+            lower, upper, hundredths = values[at : at + 3]
+            at += 3
+            if lower is not None and upper is not None and hundredths:
+                lower += (upper - lower) * hundredths / 100
+            answer.append(lower)
+        elif name == "stddev":
+            squares, count = values[at : at + 2]
+            at += 2
+            enough = squares is not None and count is not None and count > 1
+            answer.append(math.sqrt(squares / (count - 1)) if enough else None)  # type: ignore[operator]
+        else:
+            answer.append(values[at])
+            at += 1
+    return answer

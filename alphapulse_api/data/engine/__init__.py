@@ -1,0 +1,28 @@
+"""Where rows live: one protocol, one module an engine, and the choice between them by URL."""
+
+from __future__ import annotations
+
+from alphapulse_api.config import DatabaseConfig
+from alphapulse_api.data.engine.base import Engine, Transaction
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.errors import ConfigError
+
+__all__ = ["Engine", "Transaction", "engine_from"]
+
+
+def engine_from(config: DatabaseConfig) -> Engine:
+    """The engine that `database.url` names, not yet open.
+
+    Raises:
+        ConfigError: if no engine serves that URL.
+    """
+    scheme, _, rest = config.url.partition("://")
+    if scheme == "sqlite":
+        # sqlite:///relative.db, sqlite:////absolute.db: the path is what follows the third slash.
+        path = rest.removeprefix("/")
+        if not path or path == ":memory:":
+            raise ConfigError("database.url: sqlite needs a file, such as sqlite:///alphapulse.db")
+        return SQLiteEngine(path)
+    if scheme in ("postgresql", "postgres"):
+        raise ConfigError("database.url: this release stores in SQLite only, not in PostgreSQL")
+    raise ConfigError(f"database.url: no engine for {scheme}://; use sqlite:///file.db")

@@ -1,0 +1,307 @@
+"""SQLite: write-ahead log, one writer thread that commits in groups, a few reading threads.
+
+The writer takes all that has gathered, runs each unit of work in a savepoint, commits once and
+answers all. `synchronous=FULL` makes that commit survive a power cut, not just a kill -9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Awaitable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+from alphapulse_api.data.engine.base import Row, Work
+from alphapulse_api.data.engine.migrations import migrations
+from alphapulse_api.errors import StartupError, Unavailable
+
+T = TypeVar("T")
+
+APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
+READERS: Final = 4
+GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
+BUSY_SECONDS: Final = 5.0
+OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
+
+COLUMN_TYPES: Final = {
+    "serial": "INTEGER PRIMARY KEY",
+    "integer": "INTEGER",
+    "time": "INTEGER",
+    "float": "REAL",
+    "decimal": "TEXT",
+    "json": "TEXT",
+    "boolean": "INTEGER",
+    "clustered": "WITHOUT ROWID",
+}
+
+# The primary result codes that mean "not now", as opposed to a fault of ours in the SQL.
+_UNAVAILABLE: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk gives an input/output error",
+    sqlite3.SQLITE_BUSY: "the database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the database is locked",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+    sqlite3.SQLITE_PERM: "the database file may not be accessed",
+}
+
+
+@lru_cache(maxsize=1024)
+def _numbered(sql: str) -> str:
+    """`$1` parameters in SQLite's own spelling, `?1`."""
+    return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+def _reason(error: sqlite3.Error) -> str | None:
+    """Why the database is away, or None if the error is a fault in our own statement."""
+    return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+
+
+class _Job(NamedTuple):
+    work: Work[Any]
+    answer: asyncio.Future[Any]
+
+
+class _Outcome(NamedTuple):
+    job: _Job
+    value: Any
+    error: BaseException | None
+
+
+class SQLiteTransaction:
+    """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        return self._connection.execute(_numbered(sql), args).fetchall()
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        return self._connection.execute(_numbered(sql), args).rowcount
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(_numbered(sql), rows)
+
+
+def _run(work: Awaitable[T]) -> T:
+    """Drive a coroutine that never suspends to its end, here and now."""
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    raise RuntimeError("a unit of work may await only its transaction")
+
+
+class SQLiteEngine:
+    """One SQLite file, opened for one event loop.
+
+    Args:
+        path: the database file; made if it is not there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._readers: ThreadPoolExecutor | None = None
+        self._writer: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<SQLiteEngine {self._path!r} waiting={self._waiting}>"
+
+    @property
+    def location(self) -> str:
+        return str(Path(self._path).absolute())
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        connection = await asyncio.to_thread(self._prepare)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="alphapulse-read")
+        self._writer = threading.Thread(
+            target=self._write_forever, args=(connection,), name="alphapulse-write", daemon=True
+        )
+        self._writer.start()
+
+    async def close(self) -> None:
+        if self._writer is None or self._readers is None:
+            return
+        self._jobs.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._writer = self._readers = None
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        if self._loop is None or self._readers is None:
+            raise Unavailable("the database is closed")
+        return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
+
+    async def write(self, work: Work[T]) -> T:
+        if self._loop is None or self._writer is None:
+            raise Unavailable("the database is closed")
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
+        self._jobs.put(_Job(work, answer))
+        # A caller that goes away must not undo what others may see as stored.
+        return await asyncio.shield(answer)
+
+    def bucket(self, column: str, width: str) -> str:
+        # % keeps the sign of its left side; times before 1970 need the true modulus.
+        return f"({column} - ({column} % {width} + {width}) % {width})"
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16384")
+        return connection
+
+    def _prepare(self) -> sqlite3.Connection:
+        """Open the writer's connection on a file that is ours and of this version."""
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StartupError(
+                f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
+            )
+        try:
+            connection = self._connect()
+            self._claim(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._migrate(connection)
+        except sqlite3.Error as error:
+            raise StartupError(
+                f"database.url: cannot use {self.location}: {_reason(error) or error}"
+            ) from None
+        return connection
+
+    def _claim(self, connection: sqlite3.Connection) -> None:
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if owner == APPLICATION_ID:
+            return
+        if owner or tables:
+            raise StartupError(
+                f"database.url: {self.location} is a database of another program; name another file"
+            )
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        steps = migrations(COLUMN_TYPES)
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > steps[-1].version:
+            connection.execute("ROLLBACK")
+            raise StartupError(
+                f"database.url: {self.location} has schema {version}, made by a newer release; "
+                f"this one knows schemas up to {steps[-1].version}"
+            )
+        try:
+            for step in steps:
+                if step.version > version:
+                    for statement in step.statements:
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {step.version}")
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            connection.execute("ROLLBACK")
+            raise
+
+    def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                connection.execute("PRAGMA query_only = ON")
+            return connection.execute(_numbered(sql), args).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def _write_forever(self, connection: sqlite3.Connection) -> None:
+        closing = False
+        while not closing:
+            group: list[_Job] = []
+            job = self._jobs.get()
+            while job is not None:
+                group.append(job)
+                if len(group) == GROUP_LIMIT:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            else:
+                closing = True
+            if group:
+                outcomes = self._commit(connection, group)
+                assert self._loop is not None
+                self._loop.call_soon_threadsafe(self._answer, outcomes)
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]:
+        transaction = SQLiteTransaction(connection)
+        outcomes: list[_Outcome] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                connection.execute("SAVEPOINT unit")
+                try:
+                    value = _run(job.work(transaction))
+                except Exception as error:
+                    # A full disk ends the whole transaction, and then this statement fails too.
+                    connection.execute("ROLLBACK TO unit")
+                    outcomes.append(_Outcome(job, None, self._translated(error)))
+                else:
+                    outcomes.append(_Outcome(job, value, None))
+                connection.execute("RELEASE unit")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failure = self._translated(error)
+            if not isinstance(failure, Unavailable):
+                failure = Unavailable("the database could not commit")
+            return [_Outcome(job, None, failure) for job in group]
+        return outcomes
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error) and (reason := _reason(error)):
+            return Unavailable(f"The database is unavailable: {reason}.")
+        return error
+
+    def _answer(self, outcomes: list[_Outcome]) -> None:
+        self._waiting -= len(outcomes)
+        for (_, answer), value, error in outcomes:
+            if answer.done():
+                continue
+            if error is None:
+                answer.set_result(value)
+            else:
+                answer.set_exception(error)

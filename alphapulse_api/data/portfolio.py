@@ -1,0 +1,150 @@
+"""The portfolio: one snapshot an update; the newest is the current one, all are its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.query import Where, check_range
+from alphapulse_api.encoding import loads_stored
+from alphapulse_api.errors import NotFound
+from alphapulse_api.times import now, parse, to_micros
+
+POSITION_DECIMALS = (
+    "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
+)  # fmt: skip
+
+
+def _read_positions(text: str) -> list[dict[str, Any]]:
+    positions: list[dict[str, Any]] = loads_stored(text)
+    for position in positions:
+        for name in POSITION_DECIMALS:
+            if position[name] is not None:
+                position[name] = Decimal(position[name])
+        if position["opened_at"] is not None:
+            position["opened_at"] = parse(position["opened_at"])
+    return positions
+
+
+COLUMNS = Columns(
+    "portfolio_snapshots",
+    {
+        "as_of": TIME,
+        "total_value": DECIMAL,
+        "cash": DECIMAL,
+        "positions_value": DECIMAL,
+        "currency": PLAIN,
+        "positions": Kind(JSON.store, _read_positions),
+        "performance": JSON,
+    },
+)
+HISTORY = Columns(
+    "portfolio_snapshots",
+    {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
+)
+DEFAULT_HISTORY_POINTS = 500
+Portfolio = dict[str, Any]
+
+
+class PortfolioDataAccessor:
+    """Reads and writes portfolio snapshots.
+
+    Args:
+        stale_after: seconds after which the current snapshot is called stale.
+    """
+
+    def __init__(self, engine: Engine, stale_after: float = 300) -> None:
+        self._engine = engine
+        self._stale_after = stale_after
+
+    async def get_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = DEFAULT_HISTORY_POINTS,
+    ) -> Portfolio:
+        """The current portfolio.
+
+        Args:
+            include_history: add `history`, oldest first, of the range (default: all of it).
+            max_points: how many history points at most (2 or more); over that the range is cut into
+                equally long stretches and the last point of each is given.
+
+        Raises:
+            NotFound: before the first update.
+            ValidationProblem: for an empty range.
+        """
+        check_range(start_time, end_time)
+        rows = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM portfolio_snapshots ORDER BY as_of DESC LIMIT 1"
+        )
+        if not rows:
+            raise NotFound("There is no portfolio yet: nothing has updated it.")
+        portfolio = self._shown(COLUMNS.read(rows[0]))
+        if include_history:
+            portfolio["history"] = await self._history(start_time, end_time, max_points)
+        return portfolio
+
+    async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, bool]:
+        """Store a validated snapshot; one of the same `as_of` is replaced.
+
+        Returns:
+            The snapshot, and whether it is now the current one (a late one is only history).
+        """
+        record = {
+            **portfolio,
+            "positions_value": sum(
+                (p["value"] for p in portfolio["positions"] if p.get("value") is not None),
+                start=Decimal(0),
+            ),
+        }
+        assignments = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.names[1:])
+
+        async def work(transaction: Transaction) -> bool:
+            await transaction.execute(
+                f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET {assignments}",
+                *COLUMNS.store(record),
+            )
+            ((newest,),) = await transaction.fetch("SELECT max(as_of) FROM portfolio_snapshots")
+            return bool(newest == to_micros(record["as_of"]))
+
+        current = await self._engine.write(work)
+        return self._shown(dict(portfolio)), current
+
+    def _shown(self, portfolio: Portfolio) -> Portfolio:
+        portfolio.pop("positions_value", None)
+        age = (now() - portfolio["as_of"]).total_seconds()
+        return {**portfolio, "stale": age > self._stale_after}
+
+    async def _history(
+        self, start: datetime | None, end: datetime | None, max_points: int
+    ) -> list[dict[str, Any]]:
+        where = Where()
+        where.between("as_of", start, end)
+        ((count, first, last),) = await self._engine.fetch(
+            f"SELECT count(*), min(as_of), max(as_of) FROM portfolio_snapshots {where}",
+            *where.args,
+        )
+        if not count:
+            return []
+        if count > max_points:
+            # Epoch-aligned stretches of this width are at most max_points, ragged ends included.
+            width = (last - first) // (max_points - 1) + 1
+            stretch = self._engine.bucket("as_of", where.parameter(width))
+            where.add(
+                f"as_of IN (SELECT max(as_of) FROM portfolio_snapshots {where} GROUP BY {stretch})"
+            )
+        rows = await self._engine.fetch(
+            f"SELECT {HISTORY.select} FROM portfolio_snapshots {where} ORDER BY as_of",
+            *where.args,
+        )
+        points = []
+        for row in rows:
+            point = HISTORY.read(row)
+            points.append({"timestamp": point.pop("as_of"), **point})
+        return points

@@ -1,0 +1,77 @@
+"""System samples: how each component of the trading system, and this process, is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.query import Page, Where, check_range, decode_cursor, encode_cursor
+from alphapulse_api.times import now, to_micros
+
+COLUMNS = Columns(
+    "system_samples",
+    {
+        "component": PLAIN,
+        "status": PLAIN,
+        "timestamp": TIME,
+        "metrics": JSON,
+        "message": PLAIN,
+    },
+)
+WINDOW = timedelta(hours=1)
+Sample = dict[str, Any]
+
+
+class SystemDataAccessor:
+    """Reads and writes system samples."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_system(
+        self,
+        component: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Sample]:
+        """One page, oldest first; the range defaults to the hour before its end, the end to now.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        end = end_time or now()
+        start = start_time or end - WINDOW
+        check_range(start, end)
+        where = Where()
+        where.equal(component=component)
+        where.between("timestamp", start, end)
+        if cursor is not None:
+            where.add("(timestamp, component) > ({}, {})", *decode_cursor(cursor, int, str))
+        found = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM system_samples {where} "
+            f"ORDER BY timestamp, component LIMIT {where.parameter(limit + 1)}",
+            *where.args,
+        )
+        rows = [COLUMNS.read(row) for row in found[:limit]]
+        if len(found) <= limit:
+            return Page(rows)
+        last = rows[-1]
+        return Page(rows, encode_cursor(to_micros(last["timestamp"]), last["component"]))
+
+    async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
+        """Store a validated sample; one of the same component and time is replaced."""
+
+        async def work(transaction: Transaction) -> Sample:
+            await transaction.execute(
+                f"{COLUMNS.insert} ON CONFLICT (component, timestamp) DO UPDATE SET "
+                "status = excluded.status, metrics = excluded.metrics, message = excluded.message",
+                *COLUMNS.store(sample),
+            )
+            return {name: sample.get(name) for name in COLUMNS.names}
+
+        return await self._engine.write(work)

@@ -1,0 +1,115 @@
+"""Trades: written once, exact to the digit, read newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.query import Page, Where, check_range
+from alphapulse_api.errors import NotFound
+
+COLUMNS = Columns(
+    "trades",
+    {
+        "id": PLAIN,
+        "order_id": PLAIN,
+        "client_order_id": PLAIN,
+        "symbol": PLAIN,
+        "side": PLAIN,
+        "quantity": DECIMAL,
+        "price": DECIMAL,
+        "value": DECIMAL,
+        "fee": DECIMAL,
+        "fee_currency": PLAIN,
+        "order_type": PLAIN,
+        "status": PLAIN,
+        "agent_id": PLAIN,
+        "strategy": PLAIN,
+        "executed_at": TIME,
+        "metadata": JSON,
+    },
+)
+SAID_AT_CREATION = COLUMNS.names[1:]
+Trade = dict[str, Any]
+
+
+class TradeDataAccessor:
+    """Reads and writes trades: dicts with the contract's fields, Decimals and datetimes in them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_trades(
+        self,
+        symbol: str | Collection[str] | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        side: str | None = None,
+        status: str | None = None,
+        strategy: str | Collection[str] | None = None,
+        agent_id: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Trade]:
+        """One page, newest first; several symbols or strategies mean any of them.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        check_range(start_time, end_time)
+        where = Where()
+        where.any_of("symbol", _several(symbol))
+        where.any_of("strategy", _several(strategy))
+        where.equal(side=side, status=status, agent_id=agent_id)
+        where.between("executed_at", start_time, end_time)
+        return await newest_first(self._engine, COLUMNS, "executed_at", where, limit, cursor)
+
+    async def get_trade(self, trade_id: str) -> Trade:
+        """The trade of that id.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        rows = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM trades WHERE id = $1",
+            trade_id,
+        )
+        if not rows:
+            raise NotFound(f"There is no trade {trade_id!r}.")
+        return COLUMNS.read(rows[0])
+
+    async def add_trades(
+        self, trades: Sequence[Mapping[str, Any]], *, one: bool = False
+    ) -> list[tuple[Trade, bool]]:
+        """Store validated trades, all of them or none.
+
+        Args:
+            one: the caller sent a single trade, not an array: errors point at "/id".
+
+        Returns:
+            Each trade as stored, and whether it is new.
+
+        Raises:
+            Conflict: if an id exists with other content; nothing is stored then.
+        """
+
+        async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
+            return [
+                await COLUMNS.insert_once(
+                    transaction,
+                    trade,
+                    fixed=SAID_AT_CREATION,
+                    pointer="/id" if one else f"/{index}/id",
+                )
+                for index, trade in enumerate(trades)
+            ]
+
+        return await self._engine.write(work)
+
+
+def _several(value: str | Collection[str] | None) -> Collection[str] | None:
+    return (value,) if isinstance(value, str) else value

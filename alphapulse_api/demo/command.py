@@ -1,0 +1,156 @@
+"""``alphapulse-api demo``: a dashboard with its own database, and the replay that feeds it."""
+
+import asyncio
+import secrets
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+
+from alphapulse_api.config import Config, DatabaseConfig, LoggingConfig, RetentionConfig
+from alphapulse_api.dashboard import Dashboard
+from alphapulse_api.demo.replay import MARKER_NAME, MARKER_TYPE, newest_marker, replay
+from alphapulse_api.demo.simulation import TradingDay
+from alphapulse_api.errors import StartupError
+
+__all__ = ["run"]
+
+USER = KEY_NAME = "demo"
+KEPT_SECONDS = 6 * 3600.0
+"""About 60 cycles, or 100 MB, at the default speed."""
+
+FILE_ENDINGS = ("", "-wal", "-shm", ".jwt-secret")
+PLAIN_LINE_INTERVAL = 5.0
+
+FIRST_SCREEN = """\
+AlphaPulse demo: AAPL, GOOG, IBM and MSFT from 2007 to 2010, {speed:g} trading days a second.
+
+  Dashboard API  {url}
+  Documentation  {url}/docs
+  Login          {user} / {password}
+
+  curl -H "X-API-Key: {key}" {url}/api/portfolio
+  python -m alphapulse_api.demo.watch {url} --api-key {key}
+
+Ctrl-C stops it.
+"""
+
+
+async def run(*, port: int, speed: float, fresh: bool, database: str) -> None:
+    """Serve the demo until SIGINT or SIGTERM.
+
+    Args:
+        port: where to listen; 0 takes a free port.
+        speed: trading days a second.
+        fresh: begin anew, without what an earlier demo left in the database. A demo that stopped
+            hours ago begins anew in any case.
+        database: path of the SQLite file.
+
+    Raises:
+        StartupError: if the port is taken, or another demo runs on the database.
+    """
+    with _only_one(database):
+        _prepare(database, fresh)
+        async with Dashboard(_config(port, database)) as dashboard:
+            await _show(dashboard, speed)
+
+
+async def _show(dashboard: Dashboard, speed: float) -> None:
+    """Let the user in, and replay until told to stop."""
+    password, key = await _let_in(dashboard)
+    print(
+        FIRST_SCREEN.format(speed=speed, url=dashboard.url, user=USER, password=password, key=key),
+        flush=True,
+    )
+    rows = await dashboard.metrics.get_latest_metrics(MARKER_TYPE, name=MARKER_NAME)
+    progress = _Progress()
+    replaying = asyncio.create_task(
+        replay(dashboard.feed, speed=speed, start=newest_marker(rows), on_day=progress)
+    )
+    # Windows' loops take no signal handlers: there Ctrl-C cancels this coroutine.
+    with suppress(NotImplementedError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, replaying.cancel)
+    with suppress(asyncio.CancelledError):
+        await replaying
+    progress.end()
+
+
+@contextmanager
+def _only_one(database: str) -> Iterator[None]:
+    """Keep a second demo away: two would publish the same days into one database.
+
+    The lock is SQLite's own, on an empty file beside the database: it works on every system, and
+    ends with the process however that ends.
+    """
+    try:
+        lock = sqlite3.connect(f"{database}.lock", timeout=0, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise StartupError(f"cannot use {database}: {error}") from None
+    with closing(lock):
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise StartupError(
+                f"a demo is running on {database}: stop it, or name another file with --database"
+            ) from None
+        yield
+
+
+def _prepare(database: str, fresh: bool) -> None:
+    """Delete the database's files if they are not to be continued."""
+    files = [path for ending in FILE_ENDINGS if (path := Path(database + ending)).exists()]
+    last_write = max((path.stat().st_mtime for path in files), default=0.0)
+    # Later, retention may have taken the newest marker, but leaves alerts whose ids would clash.
+    if fresh or time.time() - last_write > KEPT_SECONDS / 2:
+        for path in files:
+            path.unlink()
+
+
+def _config(port: int, database: str) -> Config:
+    retention = RetentionConfig(**{kind.name: KEPT_SECONDS for kind in fields(RetentionConfig)})
+    return Config(
+        port=port,
+        database=DatabaseConfig(url=f"sqlite:///{database}", retention=retention),
+        logging=LoggingConfig(level="warning"),
+    )
+
+
+async def _let_in(dashboard: Dashboard) -> tuple[str, str]:
+    """Give the demo's user a new password, and make the only live demo key; return both."""
+    password = secrets.token_urlsafe(9)
+    await dashboard.accounts.set_user(USER, "operator", password)
+    for old in await dashboard.accounts.list_api_keys():
+        if old.name == KEY_NAME and old.revoked_at is None:
+            await dashboard.accounts.revoke_api_key(old.id)
+    _, key = await dashboard.accounts.create_api_key(KEY_NAME)
+    return password, key
+
+
+class _Progress:
+    """Shows the newest day: on a terminal in place, elsewhere as a line every few seconds."""
+
+    __slots__ = ("_in_place", "_next_line")
+
+    def __init__(self) -> None:
+        self._in_place = sys.stdout.isatty()
+        self._next_line = 0.0
+
+    def __call__(self, day: TradingDay) -> None:
+        line = (
+            f"{day.date}  value {day.portfolio['total_value']:>12,.2f} USD"
+            f"  trades {day.trades_so_far:>4}"
+        )
+        if self._in_place:
+            print(f"\r{line}", end="", flush=True)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + PLAIN_LINE_INTERVAL
+            print(line, flush=True)
+
+    def end(self) -> None:
+        if self._in_place:
+            print()

@@ -1,0 +1,154 @@
+"""OpenAPI 3.0.3, from the route table and the schemas: what is in neither cannot be in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.docs.fields import make_spec
+from alphapulse_api.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
+from alphapulse_api.routes.query import FORMATS
+from alphapulse_api.routes.row import Row
+
+VERSION: Final = "3.0.3"  # the newest that the bundled Swagger UI reads
+DESCRIPTION: Final = (
+    "Live data of an automated trading process. The socket at /ws is described by /asyncapi.json."
+)
+SECURITY: Final[list[dict[str, list[str]]]] = [{"password": []}, {"token": []}, {"api_key": []}]
+
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string", "enum": [kind.uri for kind in PROBLEM_TYPES]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "RFC 6901, into the body"},
+                    "parameter": {"type": "string", "description": "of the query"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def openapi_document(rows: Iterable[Row], server: str) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        rows: the routes served.
+        server: the path prefix they are served under.
+    """
+    spec = make_spec(VERSION, "alphapulse_api", DESCRIPTION)
+    spec.options["servers"] = [{"url": server}]
+    spec.components.schema("Problem", PROBLEM)
+    spec.components.security_scheme(
+        "password",
+        {"type": "oauth2", "flows": {"password": {"tokenUrl": _token_url(server), "scopes": {}}}},
+    )
+    spec.components.security_scheme(
+        "token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    )
+    spec.components.security_scheme(
+        "api_key", {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    )
+    operations: dict[str, dict[str, Any]] = {}
+    for row in dict.fromkeys(rows):
+        operations.setdefault(row.path, {})[row.method.lower()] = _operation(row)
+    for path, methods in operations.items():
+        spec.path(path=path, operations=methods)
+    return spec.to_dict()
+
+
+def _token_url(server: str) -> str:
+    return f"{server.rstrip('/')}/token"
+
+
+def _operation(row: Row) -> dict[str, Any]:
+    handler = row.handler or row.raw
+    operation: dict[str, Any] = {
+        "tags": [row.tag],
+        "summary": row.summary,
+        "operationId": f"{row.tag}_{getattr(handler, '__name__', '')}",
+        "parameters": [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"{(\w+)}", row.path)
+        ],
+        "responses": {str(row.status): _success(row), **_failures(row)},
+    }
+    if row.permission not in (PUBLIC, ANY_CALLER):
+        operation["description"] = f"Needs the permission `{row.permission}`."
+    if row.permission != PUBLIC:
+        operation["security"] = SECURITY
+    if row.query().fields:
+        operation["parameters"].append({"in": "query", "schema": row.query})
+    if row.body is not None:
+        schema: dict[str, Any] = {"schema": row.body}
+        if row.body_may_be_array:
+            schema = {
+                "schema": {"oneOf": [row.body, {"type": "array", "items": row.body}]},
+            }
+        operation["requestBody"] = {
+            "required": not row.body_may_be_absent,
+            "content": {"application/json": schema},
+        }
+    if row.form is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": row.form}},
+        }
+    return operation
+
+
+def _success(row: Row) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(row.status).phrase}
+    if row.answer is not None:
+        schema: Any = {"type": "array", "items": row.answer} if row.many else row.answer
+        response["content"] = {"application/json": {"schema": schema}}
+        if row.many:
+            for media_type in (FORMATS["csv"], FORMATS["ndjson"]):
+                response["content"][media_type] = {"schema": {"type": "string"}}
+    elif row.media_type != "application/json":
+        response["content"] = {row.media_type: {"schema": {"type": "string"}}}
+    if row.pages:
+        response["headers"] = {
+            "Link": {"schema": {"type": "string"}, "description": '<…>; rel="next"'}
+        }
+    return response
+
+
+def _failures(row: Row) -> dict[str, Any]:
+    statuses = {500, 503}
+    if row.permission != PUBLIC:
+        statuses |= {401, 403, 429}
+    if row.query().fields or row.body is not None:
+        statuses |= {422}
+    if row.body is not None or row.form is not None:
+        statuses |= {400, 413, 415}
+    if row.form is not None:
+        statuses |= {401, 429}
+    if "{" in row.path or row.path == "/api/portfolio":
+        statuses |= {404}
+    if row.body is not None and row.status == HTTPStatus.CREATED:
+        statuses |= {409}
+    return {
+        str(status): {
+            "description": PROBLEM_BY_STATUS[status].title,
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+        for status in sorted(statuses)
+    }

@@ -1,0 +1,64 @@
+"""Python values to JSON bytes and back: the one place that knows the number rules.
+
+Out: datetimes become RFC 3339 with Z, Decimals become strings, NaN and infinities become null.
+In: decimals keep their digits, and NaN literals (json.dumps writes them) are read as NaN.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def dumps(value: Any) -> bytes:
+    """UTF-8 JSON.
+
+    Raises:
+        TypeError: if the value holds something that has no JSON form.
+    """
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def canonical(value: Any) -> str:
+    """JSON text with sorted keys: equal values give equal text."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS | orjson.OPT_SORT_KEYS).decode()
+
+
+def loads(raw: bytes) -> Any:
+    """JSON from a client, with every number's digits kept (a fraction becomes a Decimal).
+
+    Raises:
+        ValueError: if it is not UTF-8 JSON, nests too deep, or holds half a surrogate pair.
+    """
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, parse_float=Decimal)
+    except RecursionError:
+        raise ValueError("the JSON nests too deep") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from None
+    if _ESCAPED_SURROGATE.search(text):
+        # Half a pair is legal to Python and unencodable to everyone else.
+        try:
+            json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("the JSON holds half a surrogate pair") from None
+    return value
+
+
+def loads_stored(text: str) -> Any:
+    """JSON that we wrote ourselves."""
+    return orjson.loads(text)

@@ -1,0 +1,174 @@
+"""Every fault a caller can be told of, as tables: HTTP problems, socket errors, close codes.
+
+Problems follow RFC 9457. Their `type` URIs are a closed, stable list: programs may switch on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line for the person who wrote it."""
+
+
+class StartupError(Exception):
+    """The process cannot start (port in use, foreign database …); the text is one clear line."""
+
+
+class ProblemType(NamedTuple):
+    """One row of the closed list: the slug ends the type URI."""
+
+    slug: str
+    title: str
+    status: int
+
+    @property
+    def uri(self) -> str:
+        return f"urn:alphapulse:problem:{self.slug}"
+
+
+BAD_REQUEST: Final = ProblemType("bad-request", "The request cannot be parsed", 400)
+UNAUTHENTICATED: Final = ProblemType("unauthenticated", "Credentials are needed", 401)
+FORBIDDEN: Final = ProblemType("forbidden", "Not permitted", 403)
+NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
+METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)
+NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No such format", 406)
+CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
+TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
+UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
+VALIDATION: Final = ProblemType("validation", "The input is not valid", 422)
+RATE_LIMITED: Final = ProblemType("rate-limited", "Too many requests", 429)
+INTERNAL: Final = ProblemType("internal", "Internal error", 500)
+UNAVAILABLE: Final = ProblemType("unavailable", "Temporarily unavailable", 503)
+
+# An HTTP error that aiohttp or a host application raises, and that has no row of its own, keeps
+# its status under this type; the status tells the rest.
+OTHER: Final = ProblemType("http-error", "The request failed", 500)
+
+PROBLEM_TYPES: Final = (
+    BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE,
+    CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION, RATE_LIMITED, INTERNAL, UNAVAILABLE, OTHER,
+)  # fmt: skip
+PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
+
+
+class Problem(Exception):
+    """A refusal with a reason: raised anywhere below HTTP, answered as problem+json.
+
+    Args:
+        kind: the row of the table above.
+        detail: one sentence for a person; never a secret, never a traceback.
+        headers: response headers that belong to it, such as Retry-After (seconds).
+        extra: further members of the problem object.
+    """
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.kind.slug!r}, {self.detail!r})"
+
+
+class ValidationProblem(Problem):
+    """Input that is understood but not valid: each error names its place.
+
+    `errors` holds {"pointer": RFC 6901 pointer into the body, "detail": …} or
+    {"parameter": query parameter, "detail": …}.
+    """
+
+    def __init__(self, errors: Sequence[Mapping[str, str]], **extra: Any) -> None:
+        first = errors[0]
+        place = first.get("pointer", first.get("parameter"))
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(
+            VALIDATION, f"{place or 'body'}: {first['detail']}{more}", errors=list(errors), **extra
+        )
+        self.errors = list(errors)
+
+    @classmethod
+    def parameter(cls, name: str, detail: str, **extra: Any) -> ValidationProblem:
+        """One query parameter is not valid."""
+        return cls([{"parameter": name, "detail": detail}], **extra)
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(NOT_FOUND, detail)
+
+
+class Conflict(Problem):
+    """The id exists already, with other content."""
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(CONFLICT, detail, **extra)
+
+
+class Unavailable(Problem):
+    """A part the answer needs is away; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 2) -> None:
+        super().__init__(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
+
+
+class SocketError(NamedTuple):
+    """A WebSocket error code; `fatal` names the close that follows it, if one does."""
+
+    code: str
+    meaning: str
+
+
+SOCKET_ERRORS: Final = tuple(
+    SocketError(*row)
+    for row in (
+        ("invalid_json", "the frame is not a JSON object"),
+        ("invalid_message", "a field is missing, unknown, or of the wrong shape"),
+        ("unknown_type", "there is no such message type"),
+        ("unauthenticated", "authenticate first"),
+        ("auth_failed", "the credentials are not valid"),
+        ("token_expired", "the token has expired"),
+        ("forbidden", "the caller may not read this channel"),
+        ("unknown_channel", "there is no such channel"),
+        ("invalid_filter", "the channel has no such filter, or its value is not a list of strings"),
+        ("rate_limited", "too many messages; this one was not acted on"),
+        ("internal", "the server failed; the message was not acted on"),
+    )
+)
+
+
+class Close(NamedTuple):
+    """A WebSocket close: RFC 6455 code, and the reason as a bare word for programs."""
+
+    code: int
+    reason: str
+
+
+AUTH_TIMEOUT: Final = Close(1008, "auth_timeout")  # no credentials within websocket.auth_timeout
+AUTH_FAILED: Final = Close(1008, "auth_failed")  # credentials refused
+TOKEN_EXPIRED: Final = Close(1008, "token_expired")  # the token ended and no new one came
+REVOKED: Final = Close(1008, "revoked")  # key revoked, user disabled, permission taken away
+FLOODING: Final = Close(1008, "rate_limited")  # went on sending after being told to slow down
+TEXT_ONLY: Final = Close(1003, "text_only")  # a binary frame
+TOO_BIG: Final = Close(1009, "too_big")  # a message over websocket.max_message_size
+SLOW_CONSUMER: Final = Close(1013, "slow_consumer")  # over websocket.max_buffer: resume with since
+SHUTDOWN: Final = Close(1001, "shutdown")  # the server goes away: reconnect elsewhere
+INTERNAL_CLOSE: Final = Close(1011, "internal")  # a fault of ours
+
+CLOSES: Final = (
+    AUTH_TIMEOUT, AUTH_FAILED, TOKEN_EXPIRED, REVOKED, FLOODING, TEXT_ONLY, TOO_BIG,
+    SLOW_CONSUMER, SHUTDOWN, INTERNAL_CLOSE,
+)  # fmt: skip

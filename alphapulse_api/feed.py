@@ -1,0 +1,244 @@
+"""What the trading side calls: validate, store, invalidate, publish, in that order.
+
+A call returns when its record is stored durably. An event that the log could not take is not lost
+to the reader: it is in the store, and the log's cursor tells sockets that something is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
+from typing import Any
+
+import uuid_utils
+from marshmallow import ValidationError
+
+from alphapulse_api.cache import Cache
+from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.events import EventLog
+from alphapulse_api.schemas.agents import AgentUpdate, Signal
+from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.errors import load
+from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.portfolio import Portfolio
+from alphapulse_api.schemas.system import SystemSample
+from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.times import now
+
+MAX_BATCH = 10_000
+_EXACT = Context(prec=200)
+_IDENTIFIER = Identifier()
+Record = Mapping[str, Any]
+
+
+class Feed:
+    """Records what happens.
+
+    Every method raises `ValidationProblem` for a record that is not valid (nothing is stored
+    then), `Conflict` for an id that exists with other content, and `Unavailable` while the
+    database is away.
+    """
+
+    def __init__(self, accessors: Accessors, cache: Cache, events: EventLog) -> None:
+        self._accessors = accessors
+        self._cache = cache
+        self._events = events
+        self._point = MetricPoint()
+        self._points = MetricPoint(many=True)
+        self._trade = Trade()
+        self._trades = Trade(many=True)
+        self._alert = Alert()
+        self._portfolio = Portfolio()
+        self._signal = Signal()
+        self._agent = AgentUpdate()
+        self._sample = SystemSample()
+
+    async def record_metrics(self, points: Record | Sequence[Record]) -> int:
+        """Store one point or up to 10000, and tell the metrics channel.
+
+        Returns:
+            How many were stored.
+        """
+        if isinstance(points, Mapping):
+            loaded = [load(self._point, points)]
+        else:
+            _check_batch(points)
+            loaded = load(self._points, points)
+        at = now()
+        for point in loaded:
+            point.setdefault("timestamp", at)
+        stored: int = await self._accessors.method("metrics", "add_points")(loaded)
+        for metric_type in {point["metric_type"] for point in loaded}:
+            await self._cache.move_on(f"metrics:{metric_type}")
+        await self._cache.move_on("metrics")
+        await self._events.append("metrics", loaded)
+        return stored
+
+    async def record_trade(self, trade: Record) -> dict[str, Any]:
+        """Store one trade and tell the trades channel; returns it as stored."""
+        ((stored, new),) = await self._store_trades([load(self._trade, trade)], one=True)
+        if new:
+            await self._events.append("trades", [stored])
+        return stored
+
+    async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
+        """Store up to 10000 trades, all or none; returns them as stored."""
+        _check_batch(trades)
+        stored = await self._store_trades(load(self._trades, trades), one=False)
+        if fresh := [trade for trade, new in stored if new]:
+            await self._events.append("trades", fresh)
+        return [trade for trade, _ in stored]
+
+    async def raise_alert(self, alert: Record) -> dict[str, Any]:
+        """Store an alert and tell the alerts channel; returns it as stored."""
+        record = _completed(load(self._alert, alert), "created_at")
+        stored: dict[str, Any]
+        stored, new = await self._accessors.method("alerts", "add_alert")(record)
+        if new:
+            await self._publish("alerts", stored)
+        return stored
+
+    async def acknowledge_alert(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> dict[str, Any]:
+        """Acknowledge an alert, once; returns it. Raises `NotFound`."""
+        return await self._change_alert(alert_id, "acknowledge_alert", user, comments)
+
+    async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
+        """Resolve an alert, once; returns it. Raises `NotFound`."""
+        return await self._change_alert(alert_id, "resolve_alert")
+
+    async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
+        """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
+        record = load(self._portfolio, portfolio)
+        record.setdefault("as_of", now())
+        record["positions"] = [_valued(p, record["total_value"]) for p in record["positions"]]
+        stored: dict[str, Any]
+        stored, current = await self._accessors.method("portfolio", "set_portfolio")(record)
+        await self._cache.move_on("portfolio")
+        if current:
+            await self._events.append("portfolio", [stored])
+        return stored
+
+    async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
+        """Store an agent's signal; returns it as stored."""
+        agent_id = _agent_id(agent_id)
+        record = _completed(load(self._signal, signal), "timestamp")
+        if record.setdefault("agent_id", agent_id) != agent_id:
+            raise ValidationProblem(
+                [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
+            )
+        stored: dict[str, Any]
+        stored, _ = await self._accessors.method("agents", "add_signal")(record)
+        await self._cache.move_on("agents")
+        return stored
+
+    async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
+        """Store what an agent says of itself; what is left out stays; returns the agent."""
+        agent_id = _agent_id(agent_id)
+        record = load(self._agent, update)
+        stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
+            agent_id, record
+        )
+        await self._cache.move_on("agents")
+        return stored
+
+    async def report_system(self, sample: Record) -> dict[str, Any]:
+        """Store how a component is doing; returns the sample."""
+        record = load(self._sample, sample)
+        record.setdefault("timestamp", now())
+        stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
+        await self._cache.move_on("system")
+        return stored
+
+    async def _store_trades(
+        self, trades: Sequence[dict[str, Any]], *, one: bool
+    ) -> list[tuple[dict[str, Any], bool]]:
+        records = [_completed(_priced(trade), "executed_at") for trade in trades]
+        stored: list[tuple[dict[str, Any], bool]]
+        stored = await self._accessors.method("trades", "add_trades")(records, one=one)
+        await self._cache.move_on("trades")
+        return stored
+
+    async def _change_alert(self, alert_id: str, method: str, *args: Any) -> dict[str, Any]:
+        before = await self._accessors.method("alerts", "get_alert")(alert_id)
+        after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
+        if after != before:
+            await self._publish("alerts", after)
+        return after
+
+    async def _publish(self, resource: str, record: dict[str, Any]) -> None:
+        await self._cache.move_on(resource)
+        await self._events.append(resource, [record])
+
+
+def _check_batch(records: Sequence[Record]) -> None:
+    if len(records) > MAX_BATCH:
+        detail = f"At most {MAX_BATCH} records a call, not {len(records)}."
+        raise ValidationProblem([{"pointer": "", "detail": detail}])
+
+
+def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
+    """With an id and a time; "unsaid" names what the caller left to us."""
+    unsaid = {"unsaid": record.get("unsaid", frozenset()) | ({time} - record.keys())}
+    record.setdefault("id", str(uuid_utils.uuid7()))
+    record.setdefault(time, now())
+    return {**record, **unsaid}
+
+
+def _priced(trade: dict[str, Any]) -> dict[str, Any]:
+    if "value" in trade:
+        return trade
+    return {
+        **trade,
+        "value": _product(trade["quantity"], trade["price"]),
+        "unsaid": frozenset({"value"}),
+    }
+
+
+def _valued(position: dict[str, Any], total_value: Decimal) -> dict[str, Any]:
+    """A position with what follows from the rest of it filled in."""
+    sign = -1 if position["side"] == "short" else 1
+    quantity, price = position["quantity"], position.get("current_price")
+    entry, value = position.get("entry_price"), position.get("value")
+    if value is None and price is not None:
+        value = sign * _product(quantity, price)
+    weight = position.get("weight")
+    if weight is None and value is not None and total_value:
+        weight = float(value / total_value)
+    pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
+    if entry is not None and price is not None:
+        if pnl is None:
+            pnl = sign * _product(quantity, _EXACT.subtract(price, entry))
+        if ratio is None and entry:
+            ratio = float(sign * (price - entry) / entry)
+    return {
+        "symbol": position["symbol"],
+        "side": position["side"],
+        "quantity": quantity,
+        "entry_price": entry,
+        "current_price": price,
+        "value": value,
+        "weight": weight,
+        "unrealized_pnl": pnl,
+        "unrealized_pnl_pct": ratio,
+        "realized_pnl": position.get("realized_pnl"),
+        "opened_at": position.get("opened_at"),
+    }
+
+
+def _product(quantity: Decimal, price: Decimal) -> Decimal:
+    """Exact: the factors have at most 76 digits each, the default context keeps 28."""
+    return _EXACT.multiply(quantity, price)
+
+
+def _agent_id(agent_id: str) -> str:
+    """Raises `ValidationProblem` for an id that could not stand in a path."""
+    try:
+        return str(_IDENTIFIER.deserialize(agent_id))
+    except ValidationError as error:
+        raise ValidationProblem(
+            [{"pointer": "/agent_id", "detail": str(error.messages[0])}]
+        ) from None

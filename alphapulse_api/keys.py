@@ -1,0 +1,23 @@
+"""Every key under which something is kept in an application or a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from alphapulse_api.auth.caller import Caller
+    from alphapulse_api.backend import Backend
+    from alphapulse_api.routes.query import Question, Questions
+    from alphapulse_api.routes.row import Row
+
+BACKEND: web.AppKey[Backend] = web.AppKey("backend")
+ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
+QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller")
+QUESTION: web.RequestKey[Question] = web.RequestKey("question")
+# Headers that middlewares want on the response, whoever makes it: set before it is prepared.
+HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("headers", dict)

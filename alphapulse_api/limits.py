@@ -1,0 +1,76 @@
+"""Rate limits: the generic cell rate algorithm (ITU-T I.371), one number a caller.
+
+The number is the theoretical arrival time: when the caller's allowance will be whole again. A
+request is let through while that lies less than a window ahead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+
+class Verdict(NamedTuple):
+    """The answer to one request; times in seconds."""
+
+    allowed: bool
+    remaining: int  # requests that would be let through right now
+    reset: float  # until the allowance is whole again
+    retry_after: float  # until the next request is let through; 0 if it would be now
+
+
+class Gcra:
+    """A limit of `quota` requests a `window`, spread evenly, with bursts up to the whole quota.
+
+    Args:
+        quota: requests a window.
+        window: seconds.
+        callers: how many are remembered; beyond that the longest unseen is forgotten.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        quota: int,
+        window: float,
+        *,
+        callers: int = 100_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.quota = quota
+        self.window = window
+        self._interval = window / quota
+        self._arrivals: LRUCache[Hashable, float] = LRUCache(callers)
+        self._clock = clock
+
+    def look(self, caller: Hashable) -> Verdict:
+        """What a request would get, without counting one."""
+        return self._verdict(caller, count=False)
+
+    def take(self, caller: Hashable) -> Verdict:
+        """Count a request, unless it is refused."""
+        return self._verdict(caller, count=True)
+
+    def _verdict(self, caller: Hashable, *, count: bool) -> Verdict:
+        now = self._clock()
+        whole_at = self._arrivals.get(caller, now)
+        if whole_at < now:
+            whole_at = now
+        ahead = whole_at + self._interval - now - self.window
+        # A hair of tolerance: sums of intervals are not exact.
+        allowed = ahead <= self._interval * 1e-6
+        if allowed and count:
+            whole_at += self._interval
+            self._arrivals[caller] = whole_at
+            ahead += self._interval
+        reset = whole_at - now
+        remaining = int((self.window - reset) / self._interval + 1e-6)
+        return Verdict(allowed, remaining, reset, max(0.0, ahead))
+
+    def give_back(self, caller: Hashable) -> None:
+        """Take back one count."""
+        if (whole_at := self._arrivals.get(caller)) is not None:
+            self._arrivals[caller] = whole_at - self._interval

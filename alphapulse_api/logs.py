@@ -1,0 +1,29 @@
+"""Where log lines go and how they look, for the command line; a host has its own logging."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+from alphapulse_api.config import LoggingConfig
+
+
+def configure_logging(config: LoggingConfig) -> None:
+    """Send our log to standard error, as text or as one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "{levelname}{name}{message}",
+            style="{",
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp=True,
+        )
+        if config.format == "json"
+        else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    )
+    root = logging.getLogger("alphapulse_api")
+    root.handlers[:] = [handler]
+    root.setLevel(config.level.upper())
+    root.propagate = False

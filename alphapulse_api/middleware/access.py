@@ -1,0 +1,68 @@
+"""Who asked for what, how it ended and how long it took: request id, access log, counters.
+
+The log has the path without its query, and no header: nobody's secret can be in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uuid_utils
+from aiohttp import web
+
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, REQUEST_ID, ROWS
+from alphapulse_api.middleware.client import client_address
+
+logger = logging.getLogger("alphapulse_api.access")
+
+# A caller's own id is kept if it can do no harm in a log line or a header.
+_SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, time it, count it, log it."""
+    given = request.headers.get("X-Request-ID")
+    request_id = given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
+    request[REQUEST_ID] = request_id
+    request[HEADERS] = {"X-Request-ID": request_id}
+    started = time.perf_counter()
+    status = 499  # the client went away before there was an answer
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        row = request.app[ROWS].get(request.match_info.route)
+        route = row.path if row is not None else "none"
+        request.app[BACKEND].monitor.request(request.method, route, status, seconds)
+        if logger.isEnabledFor(logging.INFO):
+            caller = request.get(CALLER)
+            logger.info(
+                "%s %s %s",
+                request.method,
+                request.path,
+                status,
+                extra={
+                    "method": request.method,
+                    "path": request.path,
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 3),
+                    "remote": client_address(request),
+                    "caller": caller.subject if caller is not None else None,
+                    "request_id": request_id,
+                },
+            )
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """As a response is prepared, whoever made it: the headers the middlewares left for it."""
+    if (headers := request.get(HEADERS)) is not None:
+        response.headers.update(headers)

@@ -1,0 +1,73 @@
+"""Who is calling, and may they: nothing passes that no row of the route table lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.auth.authenticator import BadCredentials
+from alphapulse_api.auth.caller import Caller
+from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.errors import FORBIDDEN, UNAUTHENTICATED, Problem
+from alphapulse_api.keys import BACKEND, CALLER, ROWS
+
+if TYPE_CHECKING:
+    from alphapulse_api.backend import Backend
+
+REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find the caller and check the row's permission."""
+    match = request.match_info
+    row = request.app[ROWS].get(match.route)
+    if row is None:
+        if match.http_exception is None and not _is_preflight(request):
+            raise Problem(FORBIDDEN, "This route has no permission and cannot be called.")
+        return await handler(request)
+    if row.permission != PUBLIC:
+        caller = await identify(request, request.app[BACKEND])
+        if caller is None:
+            raise Problem(
+                UNAUTHENTICATED,
+                "Send Authorization: Bearer <token> or X-API-Key: <key>.",
+                headers={"WWW-Authenticate": REALM},
+            )
+        if row.permission != ANY_CALLER and row.permission not in caller.permissions:
+            raise Problem(FORBIDDEN, f"This needs the permission {row.permission}.")
+        request[CALLER] = caller
+    return await handler(request)
+
+
+async def identify(request: web.Request, backend: Backend) -> Caller | None:
+    """The caller that the headers name; None if they name nobody.
+
+    Raises:
+        Problem: 401, if they name somebody and are not valid.
+    """
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    try:
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise BadCredentials("The Authorization header must say Bearer <token>.")
+            return await backend.authenticator.bearer(token.strip())
+        api_key = request.headers.get("X-API-Key")
+        if api_key is not None:
+            return await backend.authenticator.api_key(api_key)
+    except BadCredentials as refusal:
+        raise Problem(
+            UNAUTHENTICATED,
+            str(refusal),
+            headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
+        ) from None
+    return None
+
+
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == hdrs.METH_OPTIONS and hdrs.ORIGIN in request.headers

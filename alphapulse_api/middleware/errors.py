@@ -1,0 +1,90 @@
+"""Every failure as application/problem+json, the router's own included."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from alphapulse_api.encoding import dumps
+from alphapulse_api.errors import (
+    BAD_REQUEST,
+    INTERNAL,
+    OTHER,
+    PROBLEM_BY_STATUS,
+    Problem,
+    ProblemType,
+)
+from alphapulse_api.keys import REQUEST_ID
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what was raised."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(
+            request,
+            problem.kind,
+            problem.kind.status,
+            problem.detail,
+            problem.headers,
+            problem.extra,
+        )
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        kind = PROBLEM_BY_STATUS.get(error.status, OTHER)
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _answer(request, kind, error.status, _detail(request, error), headers, {})
+    except web.RequestPayloadError:
+        return _answer(request, BAD_REQUEST, 400, "The body is not well encoded.", {}, {})
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
+        detail = "The server failed; its log has the reason under this request_id."
+        return _answer(request, INTERNAL, 500, detail, {}, {})
+
+
+def _detail(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPNotFound):
+        return "There is nothing at this path."
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return f"{request.method} is not possible here; {allowed} would be."
+    return error.text or error.reason
+
+
+def _answer(
+    request: web.Request,
+    kind: ProblemType,
+    status: int,
+    detail: str,
+    headers: dict[str, str],
+    extra: dict[str, Any],
+) -> web.Response:
+    content = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": status,
+        "detail": detail,
+        "request_id": request[REQUEST_ID],
+        **extra,
+    }
+    return web.Response(
+        status=status,
+        body=dumps(content),
+        headers={
+            "Cache-Control": "no-store",
+            **headers,
+            "Content-Type": "application/problem+json",
+        },
+    )

@@ -1,0 +1,131 @@
+"""The process watches itself: Prometheus figures, the loop's lag, samples for /api/system."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from alphapulse_api.errors import Problem
+
+if TYPE_CHECKING:
+    from alphapulse_api.backend import Backend
+
+logger = logging.getLogger(__name__)
+
+COMPONENT: Final = "api"
+SAMPLE_SECONDS: Final = 10.0
+LAG_SECONDS: Final = 0.25  # how often the loop's lag is measured, and what lag is a warning
+LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Monitor(Collector):
+    """One process's figures, in a registry of their own: two may live in one process."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "alphapulse_http_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._latencies = Histogram(
+            "alphapulse_http_request_seconds",
+            "Seconds from a request's head to its answer.",
+            ("route",),
+            buckets=LATENCIES,
+            registry=self._registry,
+        )
+        # prometheus-client builds a child's key anew at each labels(): remembered, it is one look.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._registry.register(self)
+        self._process = psutil.Process(os.getpid())
+        self.lag = 0.0
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        key = (method, route, status)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._latencies.labels(route),
+            )
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The figures as text, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures that live elsewhere, read when asked for."""
+        backend, hub = self._backend, self._backend.hub
+        prefix = "alphapulse_"
+        yield GaugeMetricFamily(f"{prefix}websocket_connections", "Open sockets.", hub.connections)
+        yield CounterMetricFamily(
+            f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered
+        )
+        yield CounterMetricFamily(
+            f"{prefix}websocket_evictions", "Sockets closed as slow consumers.", hub.evicted
+        )
+        yield GaugeMetricFamily(
+            f"{prefix}events_pending", "Events not yet dealt to sockets.", hub.pending
+        )
+        yield GaugeMetricFamily(
+            f"{prefix}writes_waiting", "Writes that wait for their commit.", backend.engine.waiting
+        )
+        yield GaugeMetricFamily(
+            f"{prefix}event_loop_lag_seconds", "How late the loop last woke.", self.lag
+        )
+
+    async def measure_lag_forever(self) -> None:
+        """Keep `lag` current, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_SECONDS
+            await asyncio.sleep(LAG_SECONDS)
+            self.lag = max(0.0, loop.time() - due)
+
+    async def report_forever(self) -> None:
+        """Record a sample of this process now and every 10 s, until cancelled."""
+        while True:
+            try:
+                await self._backend.feed.report_system(await self._sample())
+            except Problem as problem:
+                logger.warning("the process could not report itself: %s", problem.detail)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def _sample(self) -> dict[str, object]:
+        # psutil reads files: off the loop.
+        figures = await asyncio.to_thread(self._measure)
+        slow = self.lag > LAG_SECONDS
+        return {
+            "component": COMPONENT,
+            "status": "warning" if slow else "healthy",
+            "message": "the event loop is late" if slow else None,
+            "metrics": {
+                **figures,
+                "event_loop_lag_seconds": self.lag,
+                "websocket_connections": self._backend.hub.connections,
+                "writes_waiting": self._backend.engine.waiting,
+            },
+        }
+
+    def _measure(self) -> dict[str, float]:
+        with self._process.oneshot():
+            return {
+                "cpu_percent": self._process.cpu_percent(),
+                "resident_bytes": self._process.memory_info().rss,
+                "threads": self._process.num_threads(),
+            }

@@ -1,0 +1,45 @@
+"""Alerts: listed, raised, acknowledged, resolved."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from alphapulse_api.errors import FORBIDDEN, Problem
+from alphapulse_api.routes.row import Call
+from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
+from alphapulse_api.schemas.errors import load
+
+# Who may acknowledge in another's name: they act for people who have no account here.
+MAY_NAME_ANOTHER: Final = frozenset({"admin", "api"})
+_ACKNOWLEDGEMENT = Acknowledgement()
+_NOTHING = Nothing()
+
+
+async def list_alerts(call: Call) -> Any:
+    """Alerts, newest first."""
+    return await call.backend.accessors.method("alerts", "get_alerts")(**call.query)
+
+
+async def get_alert(call: Call) -> Any:
+    """One alert."""
+    return await call.backend.accessors.method("alerts", "get_alert")(call.path["id"])
+
+
+async def raise_alert(call: Call) -> Any:
+    """Raise an alert."""
+    return await call.backend.feed.raise_alert(call.body)
+
+
+async def acknowledge_alert(call: Call) -> Any:
+    """Acknowledge an alert; a second time changes nothing."""
+    said = load(_ACKNOWLEDGEMENT, call.body)
+    user = said.get("user") or call.caller.username
+    if user != call.caller.username and call.caller.role not in MAY_NAME_ANOTHER:
+        raise Problem(FORBIDDEN, "You may acknowledge in your own name only.")
+    return await call.backend.feed.acknowledge_alert(call.path["id"], user, said.get("comments"))
+
+
+async def resolve_alert(call: Call) -> Any:
+    """Resolve an alert; a second time changes nothing."""
+    load(_NOTHING, call.body)
+    return await call.backend.feed.resolve_alert(call.path["id"])

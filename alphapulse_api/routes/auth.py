@@ -1,0 +1,132 @@
+"""Tokens (RFC 6749, RFC 7009) and who is calling."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from alphapulse_api.auth.accounts import TokenPair
+from alphapulse_api.encoding import dumps
+from alphapulse_api.errors import (
+    BAD_REQUEST,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    UNSUPPORTED_MEDIA,
+    Problem,
+    ProblemType,
+)
+from alphapulse_api.keys import BACKEND
+from alphapulse_api.middleware.client import client_address
+from alphapulse_api.routes.endpoint import read_body
+from alphapulse_api.routes.row import Call
+
+MAX_FORM_BYTES: Final = 16 * 1024
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+async def me(call: Call) -> Any:
+    """Who is calling, and what they may do."""
+    caller = call.caller
+    return {
+        "username": caller.username,
+        "role": caller.role,
+        "permissions": sorted(caller.permissions),
+        "auth": caller.auth,
+        "expires_at": caller.expires_at,
+    }
+
+
+async def token(request: web.Request) -> web.StreamResponse:
+    """Tokens for a user name and password, or for a refresh token."""
+    form = await _form(request)
+    grant_type = _wanted(form, "grant_type")
+    if grant_type == "password":
+        pair = await _login(request, _wanted(form, "username"), _wanted(form, "password"))
+    elif grant_type == "refresh_token":
+        refresh_token = _wanted(form, "refresh_token")
+        renewed = await request.app[BACKEND].accounts.refresh(refresh_token)
+        if renewed is None:
+            raise _refusal(
+                UNAUTHENTICATED, "invalid_grant", "The refresh token is not valid (any more)."
+            )
+        pair = renewed
+    else:
+        raise _refusal(
+            BAD_REQUEST, "unsupported_grant_type", "grant_type is password or refresh_token."
+        )
+    content = {
+        "access_token": pair.access_token,
+        "token_type": "Bearer",
+        "expires_in": pair.expires_in,
+        "refresh_token": pair.refresh_token,
+        "role": pair.role,
+    }
+    return web.Response(
+        body=dumps(content), headers={**NO_STORE, "Content-Type": "application/json"}
+    )
+
+
+async def revoke(request: web.Request) -> web.StreamResponse:
+    """End a refresh token and all of its family, or an access token."""
+    form = await _form(request)
+    await request.app[BACKEND].accounts.revoke(_wanted(form, "token"))
+    return web.Response(body=b"{}", headers={**NO_STORE, "Content-Type": "application/json"})
+
+
+async def _login(request: web.Request, username: str, password: str) -> TokenPair:
+    backend = request.app[BACKEND]
+    throttled = (f"address:{client_address(request)}", f"user:{username}")
+    for subject in throttled:
+        verdict = backend.login_throttle.look(subject)
+        if not verdict.allowed:
+            raise _refusal(
+                RATE_LIMITED,
+                "invalid_grant",
+                "Too many failed logins; wait a little.",
+                {"Retry-After": str(max(1, round(verdict.retry_after)))},
+            )
+    # Counted before the slow check, so that guesses sent at once are all counted; given back
+    # to those who knew the password.
+    for subject in throttled:
+        backend.login_throttle.take(subject)
+    pair = await backend.accounts.login(username, password)
+    if pair is None:
+        raise _refusal(UNAUTHENTICATED, "invalid_grant", "The user name or password is wrong.")
+    for subject in throttled:
+        backend.login_throttle.give_back(subject)
+    return pair
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise _refusal(
+            UNSUPPORTED_MEDIA, "invalid_request", "Send application/x-www-form-urlencoded."
+        )
+    raw = await read_body(request, MAX_FORM_BYTES)
+    try:
+        pairs = parse_qsl(
+            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=32
+        )
+    except ValueError:
+        raise _refusal(BAD_REQUEST, "invalid_request", "The form is not well encoded.") from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise _refusal(BAD_REQUEST, "invalid_request", "A parameter is there twice.")
+    return form
+
+
+def _wanted(form: dict[str, str], name: str) -> str:
+    value = form.get(name)
+    if not value:
+        raise _refusal(BAD_REQUEST, "invalid_request", f"{name} is missing.")
+    return value
+
+
+def _refusal(
+    kind: ProblemType, error: str, detail: str, headers: dict[str, str] | None = None
+) -> Problem:
+    return Problem(
+        kind, detail, headers={**NO_STORE, **(headers or {})}, error=error, error_description=detail
+    )

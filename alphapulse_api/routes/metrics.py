@@ -1,0 +1,39 @@
+"""Metric points: read raw or in buckets, and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphapulse_api.data.metrics import WINDOW
+from alphapulse_api.routes.row import Call
+from alphapulse_api.times import now
+
+
+async def list_series(call: Call) -> Any:
+    """The series known, with the range and number of their points."""
+    return await call.backend.accessors.method("metrics", "list_series")()
+
+
+async def get_metrics(call: Call) -> Any:
+    """Points of a type, oldest first, raw or aggregated into time buckets."""
+    query = dict(call.query)
+    end = query.pop("end_time", None) or now()
+    start = query.pop("start_time", None) or end - WINDOW
+    if "label" in query:
+        query["labels"] = query.pop("label")
+    get = call.backend.accessors.method("metrics", "get_metrics")
+    return await get(call.path["metric_type"], start, end, **query)
+
+
+async def get_latest(call: Call) -> Any:
+    """The newest point of every series of a type."""
+    query = dict(call.query)
+    if "label" in query:
+        query["labels"] = query.pop("label")
+    get = call.backend.accessors.method("metrics", "get_latest_metrics")
+    return await get(call.path["metric_type"], **query)
+
+
+async def record_metrics(call: Call) -> Any:
+    """Record a point, or an array of up to 10000: all of them or none."""
+    return {"accepted": await call.backend.feed.record_metrics(call.body)}

@@ -1,0 +1,58 @@
+"""System samples, and how this process itself is doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from alphapulse_api.encoding import dumps
+from alphapulse_api.errors import UNAVAILABLE, Problem
+from alphapulse_api.keys import BACKEND
+from alphapulse_api.routes.row import Call
+
+
+async def list_system(call: Call) -> Any:
+    """Samples of the system's components, oldest first."""
+    return await call.backend.accessors.method("system", "get_system")(**call.query)
+
+
+async def report_system(call: Call) -> Any:
+    """Record how a component is doing."""
+    return await call.backend.feed.report_system(call.body)
+
+
+async def prometheus(request: web.Request) -> web.StreamResponse:
+    """This process's own figures, in Prometheus' text format."""
+    body, content_type = request.app[BACKEND].monitor.exposition()
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def healthz(request: web.Request) -> web.StreamResponse:
+    """The process lives."""
+    return _plain({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.StreamResponse:
+    """Whether all that answers depend on is there."""
+    backend = request.app[BACKEND]
+    checks = await backend.checks()
+    down = sorted(name for name, state in checks.items() if state != "ok")
+    if backend.hub.closing:
+        down.append("server")
+    if down:
+        raise Problem(
+            UNAVAILABLE,
+            f"Not ready: {', '.join(down)} is down.",
+            headers={"Retry-After": "2"},
+            checks=checks,
+            down=down,
+        )
+    return _plain({"status": "ok", "checks": checks})
+
+
+def _plain(content: dict[str, Any]) -> web.Response:
+    return web.Response(
+        body=dumps(content),
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
+    )

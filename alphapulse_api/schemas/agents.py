@@ -1,0 +1,68 @@
+"""Agents and their signals."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from alphapulse_api.schemas.fields import (
+    Choice,
+    Figure,
+    Figures,
+    Identifier,
+    Metadata,
+    Money,
+    Text,
+    Timestamp,
+)
+from alphapulse_api.schemas.queries import Formatted, ListQuery, RangeQuery
+
+STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
+DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
+
+
+class Signal(Schema):
+    """What an agent advises."""
+
+    id = Identifier(metadata={"description": "made by the server when left out"})
+    agent_id = Identifier(metadata={"description": "the agent of the path"})
+    symbol = Text(64, required=True)
+    direction = Choice(*DIRECTIONS, required=True)
+    confidence = Figure(low=0, high=1)
+    target_price = Money(allow_none=True)
+    stop_loss = Money(allow_none=True)
+    timestamp = Timestamp(metadata={"description": "default: now"})
+    metadata = Metadata(load_default=dict)
+
+
+class AgentUpdate(Schema):
+    """What an agent says of itself; what is left out stays as it was."""
+
+    agent_type = Text(64)
+    state = Choice(*STATES)
+    metrics = Figures()
+
+
+class Agent(AgentUpdate):
+    """An agent as it is known."""
+
+    agent_id = Identifier()
+    updated_at = Timestamp()
+
+
+class AgentWithSignals(Agent):
+    """An agent and its newest signals."""
+
+    signals = fields.List(fields.Nested(Signal))
+
+
+class AgentsQuery(RangeQuery, Formatted):
+    """Which agents, and the range of their signals (default: the last 24 h)."""
+
+    agent_type = Text(64)
+
+
+class SignalsQuery(RangeQuery, ListQuery):
+    """Which signals."""
+
+    symbol = Text(64)
+    direction = Choice(*DIRECTIONS)

@@ -1,0 +1,233 @@
+"""The contract's value types as marshmallow fields: exact decimals, instants, clean text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from numbers import Integral, Real
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from alphapulse_api import times
+from alphapulse_api.encoding import dumps, loads_stored
+
+MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
+MAX_METADATA_BYTES: Final = 65_536
+MAX_LABELS: Final = 16
+MAX_FIGURES: Final = 256  # entries of a {name: number} object
+METRIC_TYPE: Final = r"[a-z][a-z0-9_]{0,63}"
+
+# What a client can put into a URL path as it stands, and a person can read in a log.
+_IDENTIFIER = re.compile(r"[^\s/?#%\\\x00-\x1f\x7f]{1,128}")
+
+
+def is_number(value: object) -> bool:
+    """True for what JSON calls a number (a bool is none)."""
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
+
+
+def to_float(value: Any) -> float | None:
+    """A double, or None for NaN and the infinities.
+
+    Raises:
+        ValidationError: if it is not a number, or an integer no double can hold.
+    """
+    if not is_number(value):
+        raise ValidationError("Not a number.")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValidationError("The number is too large.") from None
+    return number if math.isfinite(number) else None
+
+
+def clean(text: str) -> str:
+    """Text that every store and every reader can hold.
+
+    Raises:
+        ValidationError: if it holds a NUL or half a surrogate pair.
+    """
+    if "\x00" in text:
+        raise ValidationError("The text holds a NUL character.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValidationError("The text is not valid Unicode.") from None
+    return text
+
+
+class Text(fields.String):
+    """A string of `shortest` to `longest` characters."""
+
+    def __init__(self, longest: int, shortest: int = 1, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(shortest, longest), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return clean(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Identifier(fields.String):
+    """An id: 1 to 128 characters that stand in a URL path as they are."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = clean(super()._deserialize(value, attr, data, **kwargs))
+        if not _IDENTIFIER.fullmatch(text):
+            raise ValidationError("1 to 128 characters, without white space and / ? # % \\.")
+        return text
+
+
+class Choice(fields.String):
+    """One word of a closed list."""
+
+    def __init__(self, *words: str, **kwargs: Any) -> None:
+        super().__init__(validate=validate.OneOf(words), **kwargs)
+
+
+class Timestamp(fields.Field[datetime]):
+    """An instant: RFC 3339 or epoch (milli)seconds in; an aware UTC datetime inside."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValidationError("The time is naive: give it a zone.")
+            return value.astimezone(UTC)
+        if not isinstance(value, str) and not is_number(value):
+            raise ValidationError("Not a time.")
+        try:
+            return times.parse(value)
+        except ValueError as error:
+            raise ValidationError(f"{error}.") from None
+
+
+class Money(fields.Field[Decimal]):
+    """An exact decimal: a string or a number in, a string out, every digit kept.
+
+    Args:
+        positive: refuse zero and less.
+        signed: allow less than zero.
+    """
+
+    def __init__(self, *, positive: bool = False, signed: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.positive = positive
+        self.signed = signed
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, str):
+            if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", value, re.ASCII):
+                raise ValidationError("Not a decimal number.")
+        elif not is_number(value):
+            raise ValidationError("Not a decimal number.")
+        try:
+            # By way of text: a float's shortest repr is the number its author wrote.
+            number = value if isinstance(value, Decimal) else Decimal(str(value))
+        except InvalidOperation:
+            raise ValidationError("Not a decimal number.") from None
+        exponent = number.as_tuple().exponent
+        if not isinstance(exponent, int):
+            raise ValidationError("Not a finite number.")
+        if number.adjusted() >= MAX_DIGITS or exponent < -MAX_DIGITS:
+            raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
+        if self.positive and number <= 0:
+            raise ValidationError("Must be greater than 0.")
+        if not self.signed and number < 0:
+            raise ValidationError("Must not be negative.")
+        return Decimal(format(number, "f"))
+
+
+class Figure(fields.Field[float]):
+    """A double; NaN and the infinities become null.
+
+    Args:
+        low: the least that is allowed.
+        high: the most that is allowed.
+    """
+
+    def __init__(self, *, low: float = -math.inf, high: float = math.inf, **kwargs: Any) -> None:
+        super().__init__(allow_none=True, **kwargs)
+        self.low = low
+        self.high = high
+
+    def _deserialize(  # type: ignore[override]
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> float | None:
+        number = to_float(value)
+        if number is not None and not self.low <= number <= self.high:
+            raise ValidationError(f"Must be between {self.low:g} and {self.high:g}.")
+        return number
+
+
+class Figures(fields.Field[dict[str, Any]]):
+    """An object of named numbers: {name: number}."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, float | None]:
+        if not isinstance(value, Mapping):
+            raise ValidationError("Not an object of numbers.")
+        if len(value) > MAX_FIGURES:
+            raise ValidationError(f"At most {MAX_FIGURES} entries.")
+        figures: dict[str, float | None] = {}
+        for name, number in value.items():
+            if not isinstance(name, str) or not 1 <= len(clean(name)) <= 128:
+                raise ValidationError("Names are strings of 1 to 128 characters.")
+            try:
+                figures[name] = None if number is None else to_float(number)
+            except ValidationError:
+                raise ValidationError(f"{name!r} is not a number.") from None
+        return figures
+
+
+class Labels(fields.Field[dict[str, str]]):
+    """Up to 16 string pairs that tell series of one name apart."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, str]:
+        if not isinstance(value, Mapping) or not all(
+            isinstance(key, str)
+            and isinstance(text, str)
+            and 1 <= len(clean(key)) <= 128
+            and len(clean(text)) <= 256
+            for key, text in value.items()
+        ):
+            raise ValidationError(
+                "Not an object of strings (keys to 128, values to 256 characters)."
+            )
+        if len(value) > MAX_LABELS:
+            raise ValidationError(f"At most {MAX_LABELS} labels.")
+        return dict(sorted(value.items()))
+
+
+class Metadata(fields.Field[dict[str, Any]]):
+    """Any JSON object, kept as it is; its numbers are doubles."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValidationError("Not an object.")
+        try:
+            raw = dumps(_doubles(value))
+        except (TypeError, ValueError, RecursionError):
+            raise ValidationError("Not a JSON object, or nested too deep.") from None
+        if len(raw) > MAX_METADATA_BYTES:
+            raise ValidationError(f"At most {MAX_METADATA_BYTES} bytes of JSON.")
+        if b"\\u0000" in raw:
+            raise ValidationError("The text holds a NUL character.")
+        plain: dict[str, Any] = loads_stored(raw.decode())
+        return plain
+
+
+def _doubles(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _doubles(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_doubles(item) for item in value]
+    if is_number(value) and not isinstance(value, Integral):
+        return float(value)
+    return value

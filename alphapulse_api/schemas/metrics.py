@@ -1,0 +1,86 @@
+"""Metric points, series, and the questions about them."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from alphapulse_api.data.aggregation import FUNCTIONS, MAX_BUCKETS
+from alphapulse_api.schemas.fields import METRIC_TYPE, Figure, Labels, Text, Timestamp
+from alphapulse_api.schemas.queries import (
+    Formatted,
+    LabelPairs,
+    ListQuery,
+    QueryInteger,
+    RangeQuery,
+)
+
+# Marks the fields that only an answer with several aggregations has.
+ONLY_AGGREGATED = "x-only-aggregated"
+
+
+class MetricPoint(Schema):
+    """One value of one series at one instant; with several aggregations a field for each."""
+
+    metric_type = fields.String(
+        required=True,
+        validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error=f"Must match {METRIC_TYPE}."),
+        metadata={"description": "performance, risk, trade, agent and system are usual"},
+    )
+    name = Text(128, required=True)
+    timestamp = Timestamp(metadata={"description": "default: now"})
+    value = Figure(required=True, metadata={"description": "NaN and infinities are stored as null"})
+    labels = Labels(load_default=dict)
+
+
+class AggregatedPoint(MetricPoint):
+    """A metric point, or a bucket: one aggregation is in `value`, several are in their names."""
+
+    avg = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    min = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    max = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    sum = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    count = fields.Integer(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    first = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    last = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    stddev = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    p50 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    p95 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    p99 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+
+
+class SeriesSummary(Schema):
+    """A series and what is stored of it."""
+
+    metric_type = fields.String()
+    name = fields.String()
+    labels = Labels()
+    first = Timestamp()
+    last = Timestamp()
+    count = fields.Integer()
+
+
+class SeriesQuery(Formatted):
+    """Nothing but the format."""
+
+
+class LatestQuery(Formatted):
+    """Which series."""
+
+    name = Text(128)
+    label = LabelPairs(metadata={"description": "key:value, repeatable"})
+
+
+class MetricsQuery(RangeQuery, ListQuery, LatestQuery):
+    """Which points, and whether in buckets."""
+
+    aggregation = Text(
+        256, metadata={"description": f"comma list of {', '.join(FUNCTIONS)}; mean is avg"}
+    )
+    interval = Text(16, metadata={"description": "auto, or a whole number with s, m, h, d or w"})
+    max_points = QueryInteger(1, MAX_BUCKETS)
+
+
+class Accepted(Schema):
+    """How many records were stored."""
+
+    accepted = fields.Integer(required=True)

@@ -1,0 +1,100 @@
+"""What query strings are made of: every value arrives as text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields
+
+from alphapulse_api.schemas.fields import Choice, Text, Timestamp, clean
+
+MAX_LIMIT: Final = 10_000
+
+
+class QueryInteger(fields.Integer):
+    """A whole number between two bounds, in ASCII digits."""
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low = low
+        self.high = high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", value):
+            raise ValidationError("Not a whole number.")
+        if not self.low <= int(value) <= self.high:
+            raise ValidationError(f"Must be between {self.low} and {self.high}.")
+        return int(value)
+
+
+class QueryBoolean(fields.Boolean):
+    """true or false; 1 and 0 are understood."""
+
+    _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        try:
+            return self._WORDS[value.lower()]
+        except KeyError:
+            raise ValidationError("Must be true or false.") from None
+
+
+class CommaList(fields.String):
+    """A comma list of words out of a closed list."""
+
+    def __init__(self, *words: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.words = words
+
+    def _deserialize(  # type: ignore[override]
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> list[str]:
+        given = [word.strip() for word in value.split(",")]
+        for word in given:
+            if word not in self.words:
+                raise ValidationError(f"{word!r} is not one of {', '.join(self.words)}.")
+        return sorted(set(given))
+
+
+class LabelPairs(fields.List[str]):
+    """Repeatable key:value pairs as one dict."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields.String(), **kwargs)
+
+    def _deserialize(  # type: ignore[override]
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, str]:
+        pairs: dict[str, str] = {}
+        for text in value:
+            key, colon, wanted = clean(text).partition(":")
+            if not colon or not key:
+                raise ValidationError("Labels are written key:value.")
+            if pairs.setdefault(key, wanted) != wanted:
+                raise ValidationError(f"No series has two values of {key!r}.")
+        return dict(sorted(pairs.items()))
+
+
+class RangeQuery(Schema):
+    """A half-open range of time."""
+
+    start_time = Timestamp(metadata={"description": "inclusive"})
+    end_time = Timestamp(metadata={"description": "exclusive; default: now"})
+
+
+class Formatted(Schema):
+    """In which format; an Accept header says the same."""
+
+    format = Choice("json", "csv", "ndjson")
+
+
+class ListQuery(Formatted):
+    """Which page; csv and ndjson without a limit stream everything that matches."""
+
+    limit = QueryInteger(1, MAX_LIMIT)
+    cursor = Text(1024, metadata={"description": "from the Link header of the page before"})
+
+
+class NoQuery(Schema):
+    """No parameters at all."""

@@ -1,0 +1,305 @@
+"""One open socket: carries out what the protocol decides, and keeps its times."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import uuid_utils
+from aiohttp import web
+
+from alphapulse_api.auth.authenticator import (
+    Authenticator,
+    BadCredentials,
+    ExpiredCredentials,
+)
+from alphapulse_api.auth.caller import Caller
+from alphapulse_api.config import WebSocketConfig
+from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.encoding import dumps
+from alphapulse_api.errors import (
+    AUTH_TIMEOUT,
+    REVOKED,
+    SLOW_CONSUMER,
+    TOKEN_EXPIRED,
+    Close,
+    Problem,
+)
+from alphapulse_api.events import CHANNELS, EventLog
+from alphapulse_api.events.base import message
+from alphapulse_api.times import now
+from alphapulse_api.websocket import protocol
+from alphapulse_api.websocket.hub import Hub
+from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.websocket.snapshot import read_snapshot
+from alphapulse_api.websocket.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+CLOSE_SECONDS: Final = 1.0  # for the peer to answer a close; a stalled one never does
+EXPIRY_NOTICE_SECONDS: Final = 60.0
+# How long after a snapshot an event may still come that the snapshot already told of: between a
+# record's commit and its event lie milliseconds.
+LATE_SECONDS: Final = 5.0
+
+
+class Connection:
+    """One socket from welcome to close."""
+
+    __slots__ = (
+        "_accessors",
+        "_authenticator",
+        "_closing",
+        "_config",
+        "_events",
+        "_hub",
+        "_protocol",
+        "_socket",
+        "_timers",
+        "_transport",
+        "id",
+        "outbound",
+    )
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        hub: Hub,
+        events: EventLog,
+        accessors: Accessors,
+        authenticator: Authenticator,
+        config: WebSocketConfig,
+    ) -> None:
+        self.id = str(uuid_utils.uuid7())
+        self.outbound = Outbound(transport, config.max_buffer, self._overflowed)
+        self._socket = socket
+        self._transport = transport
+        self._hub = hub
+        self._events = events
+        self._accessors = accessors
+        self._authenticator = authenticator
+        self._config = config
+        self._protocol = protocol.Protocol()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._closing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        caller = self._protocol.caller
+        return f"<Connection {self.id} {caller.username if caller else 'unauthenticated'}>"
+
+    def open(self, caller: Caller | None) -> None:
+        """Greet; `caller` is who the handshake's headers said it is."""
+        self._send(
+            type="welcome",
+            protocol=protocol.VERSION,
+            connection_id=self.id,
+            auth_timeout=self._config.auth_timeout,
+            ping_interval=self._config.ping_interval,
+        )
+        self._after("heartbeat", self._config.ping_interval, self._heartbeat)
+        if caller is None:
+            self._after("auth", self._config.auth_timeout, lambda: self.close(AUTH_TIMEOUT))
+        else:
+            self._welcome_caller(None, caller)
+
+    async def receive(self, text: str) -> None:
+        """Act on one text frame."""
+        for action in self._protocol.receive(text):
+            try:
+                await self._act(action)
+            except Problem as problem:
+                self._failed(action, problem.detail)
+            except Exception:
+                logger.exception("a socket message failed")
+                self._failed(action, "The server failed.")
+
+    def recheck(self) -> None:
+        """Close if the caller may not call any more."""
+        caller = self._protocol.caller
+        if caller is None:
+            return
+        try:
+            self._authenticator.check(caller)
+        except ExpiredCredentials:
+            self.close(TOKEN_EXPIRED)
+        except BadCredentials:
+            self.close(REVOKED)
+
+    def close(self, close: Close) -> None:
+        """Close, as politely as the peer lets us, and be rid of it within a second or so."""
+        if self._closing is None:
+            self.outbound.close()
+            self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        self._transport.abort()
+
+    async def closed(self) -> None:
+        """Let go of everything; awaited once the socket reads no more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self.outbound.close()
+        self._hub.leave(self)
+        if self._closing is not None:
+            await self._closing
+
+    # -- the protocol's actions -------------------------------------------------------------------
+
+    async def _act(self, action: protocol.Action) -> None:
+        match action:
+            case protocol.Reply(content):
+                self.outbound.send(dumps(content))
+            case protocol.Authenticate():
+                await self._authenticate(action)
+            case protocol.Subscribe():
+                await self._subscribe(action)
+            case protocol.Unsubscribe(message_id, channels):
+                self._unsubscribe(channels)
+                await self._act(protocol.acknowledged("unsubscribed", message_id, channels))
+            case protocol.Disconnect(close):
+                self.close(close)
+
+    async def _authenticate(self, action: protocol.Authenticate) -> None:
+        try:
+            if action.token is not None:
+                caller = await self._authenticator.bearer(action.token)
+            else:
+                caller = await self._authenticator.api_key(action.api_key or "")
+        except BadCredentials as refusal:
+            expired = isinstance(refusal, ExpiredCredentials)
+            for answer in self._protocol.refused(action.id, str(refusal), expired=expired):
+                await self._act(answer)
+            return
+        self._welcome_caller(action.id, caller)
+
+    def _welcome_caller(self, message_id: int | str | None, caller: Caller) -> None:
+        for action in self._protocol.authenticated(message_id, caller):
+            assert isinstance(action, protocol.Reply)
+            self.outbound.send(dumps(action.message))
+        self._cancel("auth")
+        self._cancel("notice")
+        self._cancel("expiry")
+        if caller.expires_at is not None:
+            left = (caller.expires_at - now()).total_seconds()
+            self._after("notice", max(0.0, left - EXPIRY_NOTICE_SECONDS), self._notify_expiry)
+            self._after("expiry", left, lambda: self.close(TOKEN_EXPIRED))
+        # A new caller may be allowed less than the one before.
+        lost = [
+            name
+            for name in self._protocol.subscriptions
+            if CHANNELS[name].permission not in caller.permissions
+        ]
+        if lost:
+            self._unsubscribe(lost)
+            self._send(type="unsubscribed", channels=lost)
+
+    async def _subscribe(self, action: protocol.Subscribe) -> None:
+        before = {name: self._hub.subscription(self, name) for name in action.channels}
+        new: dict[str, Subscription] = {}
+        acks: dict[str, dict[str, Any]] = {}
+        past: dict[str, list[bytes]] = {}
+        # Nothing is awaited between reading the log and joining the hub: no event falls between.
+        for name, filters in action.channels.items():
+            subscription = Subscription(
+                CHANNELS[name], filters, self._events.offset(name), self.outbound.send_event
+            )
+            acks[name] = {"cursor": self._events.cursor(name)}
+            since = action.since.get(name)
+            if since is not None:
+                missed = self._events.since(name, since)
+                wanted = [e for e in missed or () if subscription.wants(e.data)]
+                past[name] = [event.text for event in wanted]
+                acks[name]["resumed"] = missed is not None
+                acks[name]["replayed"] = len(wanted)
+                if missed is not None:
+                    # A client cut off in the middle of the replay asks again from where it began.
+                    acks[name]["cursor"] = since
+            new[name] = subscription
+            self._hub.subscribe(self, subscription)
+        try:
+            for name, subscription in new.items():
+                if action.snapshot and not acks[name].get("resumed", False):
+                    rows = await read_snapshot(self._accessors, subscription)
+                    cursor = acks[name]["cursor"]
+                    past[name] = [
+                        message(CHANNELS[name], cursor, row, snapshot=True) for row in rows
+                    ]
+                    subscription.snapshot(rows)
+        except BaseException:
+            self._restore(before)
+            raise
+        self._protocol.subscriptions.update(action.channels)
+        await self._act(protocol.acknowledged("subscribed", action.id, acks))
+        for name, subscription in new.items():
+            self.outbound.replay(past.get(name, ()))
+            subscription.release()
+        self._after("late", LATE_SECONDS, lambda: _forget_snapshots(new.values()))
+
+    def _restore(self, before: dict[str, Subscription | None]) -> None:
+        for name, subscription in before.items():
+            if subscription is None:
+                self._hub.unsubscribe(self, name)
+            else:
+                self._hub.subscribe(self, subscription)
+
+    def _unsubscribe(self, channels: Iterable[str]) -> None:
+        for name in channels:
+            self._protocol.subscriptions.pop(name, None)
+            self._hub.unsubscribe(self, name)
+
+    def _failed(self, action: protocol.Action, reason: str) -> None:
+        message_id = getattr(action, "id", None)
+        self.outbound.send(dumps(protocol.error(message_id, "internal", reason).message))
+
+    # -- times ------------------------------------------------------------------------------------
+
+    def _after(self, name: str, seconds: float, act: Callable[[], None]) -> None:
+        self._cancel(name)
+        self._timers[name] = asyncio.get_running_loop().call_later(seconds, act)
+
+    def _cancel(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+
+    def _heartbeat(self) -> None:
+        cursors = {
+            name: self._hub.cursor(name)
+            for name in self._protocol.subscriptions
+            if (s := self._hub.subscription(self, name)) is not None and s.held is None
+        }
+        self._send(type="heartbeat", timestamp=now(), cursors=cursors)
+        self._after("heartbeat", self._config.ping_interval, self._heartbeat)
+
+    def _notify_expiry(self) -> None:
+        caller = self._protocol.caller
+        if caller is not None and caller.expires_at is not None:
+            left = (caller.expires_at - now()).total_seconds()
+            self._send(type="token_expiring", expires_in=max(0, round(left)))
+
+    # -- sending and closing ----------------------------------------------------------------------
+
+    def _send(self, **content: Any) -> None:
+        self.outbound.send(dumps(content))
+
+    def _overflowed(self) -> None:
+        self._hub.evicted += 1
+        self.close(SLOW_CONSUMER)
+
+    async def _close(self, close: Close) -> None:
+        self._hub.leave(self)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._socket.close(code=close.code, message=close.reason.encode())
+        except TimeoutError:
+            pass
+        self.abort()
+
+
+def _forget_snapshots(subscriptions: Iterable[Subscription]) -> None:
+    for subscription in subscriptions:
+        subscription.seen = None

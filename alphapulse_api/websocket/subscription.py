@@ -1,0 +1,73 @@
+"""One connection's interest in one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from alphapulse_api.events.base import Channel, Event
+from alphapulse_api.websocket.protocol import Filters
+
+
+class Subscription:
+    """Which events of a channel a connection wants, and up to where it has them.
+
+    Attributes:
+        after: the offset of the newest event that was dealt with.
+        held: events that came while the past was being read, or None once live.
+        seen: by identity, how far a snapshot told of each thing; None once no late event can come.
+    """
+
+    __slots__ = ("_fields", "after", "channel", "deliver", "filters", "held", "seen")
+
+    def __init__(
+        self,
+        channel: Channel,
+        filters: Filters,
+        after: int,
+        deliver: Callable[[Event, bytes], None],
+    ) -> None:
+        self.channel = channel
+        self.filters = filters
+        self.after = after
+        self.deliver = deliver
+        self.held: list[tuple[Event, bytes]] | None = []
+        self.seen: dict[Any, tuple[Any, Mapping[str, Any]]] | None = None
+        self._fields = [(channel.filters[name], values) for name, values in filters.items()]
+
+    def wants(self, data: Mapping[str, Any]) -> bool:
+        """Whether the data pass every filter."""
+        return all(data.get(name) in values for name, values in self._fields)
+
+    def offer(self, event: Event, framed: bytes) -> bool:
+        """Take an event of the channel, in the channel's order; returns whether it was sent."""
+        if event.offset <= self.after or not self.wants(event.data):
+            return False
+        if self.held is not None:
+            self.held.append((event, framed))
+            return False
+        if self.seen is not None and self._told(event):
+            return False
+        self.deliver(event, framed)
+        return True
+
+    def snapshot(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Remember what a snapshot told, so that an event of the same is not sent after it."""
+        self.seen = {}
+        for row in rows:
+            identity, stage = self.channel.identity(row)
+            self.seen[identity] = (stage, row)
+
+    def release(self) -> None:
+        """Deal with what was held, and go live."""
+        held, self.held = self.held or [], None
+        for event, framed in held:
+            self.offer(event, framed)
+
+    def _told(self, event: Event) -> bool:
+        assert self.seen is not None
+        identity, stage = self.channel.identity(event.data)
+        told = self.seen.get(identity)
+        return told is not None and (
+            stage < told[0] or (stage == told[0] and event.data == told[1])
+        )

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.benchmarks <entry>`. Never part of a test run."""

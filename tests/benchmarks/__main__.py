@@ -1,0 +1,56 @@
+"""`python -m tests.benchmarks <entry> [options]`: one row a benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import http, profile
+from .harness import BenchmarkError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One benchmark: what it is called, what it shows, its options and its main."""
+
+    name: str
+    help: str
+    options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+ENTRIES = (
+    Entry(
+        "http",
+        "a cached metrics query: bare aiohttp, the design in FastAPI, and ours",
+        http.add_options,
+        http.run,
+    ),
+    Entry(
+        "profile",
+        "where our server's time goes under the load of `http` (py-spy)",
+        profile.add_options,
+        profile.run,
+    ),
+)
+
+
+def main() -> None:
+    """Parse the command line and run one entry."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="entry")
+    for entry in ENTRIES:
+        command = commands.add_parser(entry.name, help=entry.help, description=entry.help)
+        entry.options(command)
+        command.set_defaults(run=entry.run)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except BenchmarkError as error:
+        sys.exit(f"benchmark failed: {error}")
+
+
+if __name__ == "__main__":
+    main()

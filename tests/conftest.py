@@ -1,0 +1,88 @@
+"""Fixtures on real parts: real files, real sockets on free ports, real callers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import DatabaseConfig, RateLimitConfig
+
+PASSWORD = "correct horse battery"  # noqa: S105
+
+
+class Server:
+    """A running dashboard and a session to talk to it."""
+
+    def __init__(self, dashboard: Dashboard, session: aiohttp.ClientSession) -> None:
+        self.dashboard = dashboard
+        self.feed = dashboard.feed
+        self.session = session
+        self.url = dashboard.url
+
+    async def login(self, role: str = "admin", username: str | None = None) -> dict[str, str]:
+        """Headers of a fresh user of that role."""
+        username = username or role
+        await self.dashboard.accounts.set_user(username, role, PASSWORD)
+        form = {"grant_type": "password", "username": username, "password": PASSWORD}
+        async with self.session.post(f"{self.url}/token", data=form) as response:
+            assert response.status == 200, await response.text()
+            return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
+
+    async def key(self, *scopes: str, name: str = "bot") -> dict[str, str]:
+        """Headers of a fresh API key; every view_* and those scopes."""
+        from alphapulse_api.auth.permissions import VIEWS
+
+        _, key = await self.dashboard.accounts.create_api_key(name, {*VIEWS, *scopes})
+        return {"X-API-Key": key}
+
+    def request(self, method: str, path: str, **kwargs: Any) -> Any:
+        """`async with server.request("GET", "/api/me", headers=…) as response`."""
+        return self.session.request(method, self.url + path, **kwargs)
+
+    async def json(self, path: str, headers: dict[str, str], **params: Any) -> Any:
+        """The JSON of a GET that succeeds."""
+        async with self.request("GET", path, headers=headers, params=params) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+
+Serve = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A free port, a database of its own, no limit that a test did not ask for."""
+    monkeypatch.setenv("AP_ADMIN_PASSWORD", PASSWORD)
+    monkeypatch.delenv("AP_CONFIG", raising=False)
+    return Config(
+        port=0,
+        database=DatabaseConfig(url=f"sqlite:///{tmp_path}/test.db"),
+        rate_limit=RateLimitConfig(enabled=False),
+    )
+
+
+@pytest.fixture
+async def serve(config: Config) -> AsyncIterator[Serve]:
+    """Start dashboards: `server = await serve(websocket=WebSocketConfig(ping_interval=1))`."""
+    async with AsyncExitStack() as stack:
+
+        async def start(accessors: dict[str, Any] | None = None, **sections: Any) -> Server:
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            dashboard = Dashboard(replace(config, **sections), **(accessors or {}))
+            await stack.enter_async_context(dashboard)
+            return Server(dashboard, session)
+
+        yield start
+
+
+@pytest.fixture
+async def server(serve: Serve) -> Server:
+    """A dashboard with the defaults of `config`."""
+    return await serve()

@@ -1,0 +1,140 @@
+"""The replay: pace, times and ids, and nothing twice after a crash."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alphapulse_api.demo.replay import Marker, newest_marker, replay
+from alphapulse_api.demo.simulation import TradingDay
+
+FAST = 10_000.0
+Record = Mapping[str, Any]
+
+
+class Killed(Exception):
+    """The process died here."""
+
+
+class RecordingFeed:
+    """Keeps what it is given as a store would: by id, or by series and time."""
+
+    def __init__(self, writes: float = float("inf")) -> None:
+        self.writes = writes
+        self.stored: dict[tuple[Any, ...], Record] = {}
+        self.agents: dict[str, Record] = {}
+
+    def keep(self, *key: Any, record: Record) -> None:
+        if not self.writes:
+            raise Killed
+        self.writes -= 1
+        # A position's opening is not known of what another process published.
+        content = {name: value for name, value in record.items() if name != "positions"}
+        assert self.stored.setdefault(key, content) == content
+
+    def of(self, kind: str) -> list[Record]:
+        return [record for key, record in self.stored.items() if key[0] == kind]
+
+    async def record_metrics(self, points: Sequence[Record]) -> None:
+        for p in points:
+            series = (p["metric_type"], p["name"], *p["labels"].items())
+            self.keep("metric", *series, p["timestamp"], record=p)
+
+    async def record_trade(self, trade: Record) -> None:
+        self.keep("trade", trade["id"], record=trade)
+
+    async def raise_alert(self, alert: Record) -> None:
+        self.keep("alert", alert["id"], record=alert)
+
+    async def resolve_alert(self, alert_id: str) -> None:
+        assert ("alert", alert_id) in self.stored
+        self.keep("resolved", alert_id, record={})
+
+    async def update_portfolio(self, portfolio: Record) -> None:
+        self.keep("portfolio", portfolio["as_of"], record=portfolio)
+
+    async def record_signal(self, agent_id: str, signal: Record) -> None:
+        self.keep("signal", agent_id, signal["id"], record=signal)
+
+    async def update_agent(self, agent_id: str, agent: Record) -> None:
+        self.agents[agent_id] = agent
+
+    async def report_system(self, sample: Record) -> None:
+        if sample["component"] != "replay":
+            self.keep("system", sample["component"], sample["timestamp"], record=sample)
+
+    def markers(self) -> list[Record]:
+        return [point for point in self.of("metric") if point["name"] == "replay_day"]
+
+
+async def test_days_come_at_the_present_time() -> None:
+    feed, before = RecordingFeed(), datetime.now(UTC)
+    await replay(feed, speed=FAST, days=3)
+    times = [marker["timestamp"] for marker in feed.markers()]
+    assert [marker["value"] for marker in feed.markers()] == [0, 1, 2]
+    assert before <= times[0] < times[1] < times[2] <= datetime.now(UTC)
+    assert [portfolio["as_of"] for portfolio in feed.of("portfolio")] == times
+    assert {trade["executed_at"] for trade in feed.of("trade")} == {times[1]}
+    assert {signal["timestamp"] for signal in feed.of("signal")} <= set(times)
+    assert [alert["created_at"] for alert in feed.of("alert")] == [times[0]]
+    assert len(feed.agents) == 4
+
+
+async def test_ids_begin_with_the_cycle() -> None:
+    feed = RecordingFeed()
+    await replay(feed, speed=FAST, days=2)
+    trade = feed.of("trade")[-1]
+    assert trade["id"] == "demo-0-2007-09-27-momentum-IBM"
+    assert trade["order_id"] == "demo-0-2007-09-26-momentum-IBM-order"
+    assert trade["metadata"]["replayed_date"] == "2007-09-27"
+
+
+async def test_pace_follows_the_schedule() -> None:
+    loop = asyncio.get_running_loop()
+    started, seen = loop.time(), []
+    await replay(RecordingFeed(), speed=50, days=11, on_day=lambda _: seen.append(loop.time()))
+    assert len(seen) == 11
+    assert 0.2 <= seen[-1] - started < 1.0
+
+
+async def test_the_data_s_end_begins_a_new_cycle() -> None:
+    feed, seen = RecordingFeed(), list[TradingDay]()
+    await replay(feed, speed=FAST, days=698, on_day=seen.append)
+    assert [str(day.date) for day in seen[-3:]] == ["2010-06-30", "2007-09-26", "2007-09-27"]
+    assert [marker["value"] for marker in feed.markers()] == list(range(698))
+    assert feed.of("trade")[-1]["id"] == "demo-1-2007-09-27-momentum-IBM"
+
+
+@pytest.mark.parametrize("writes", [1, 2, 36, 45, 60, 80, 111, 150])
+async def test_killed_anywhere_nothing_is_lost_or_doubled(writes: int) -> None:
+    feed = RecordingFeed(writes)
+    with pytest.raises(Killed):
+        await replay(feed, speed=FAST, days=8)
+
+    feed.writes = float("inf")
+    start = newest_marker(feed.markers()[-1:])
+    assert start is not None
+    await replay(feed, speed=FAST, start=start, days=8 - start.day)
+
+    whole = RecordingFeed()
+    await replay(whole, speed=FAST, days=8)
+    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "signal", "system"):
+        assert len(feed.of(kind)) == len(whole.of(kind)), kind
+    assert [marker["value"] for marker in feed.markers()] == list(range(8))
+
+
+async def test_a_clock_set_back_gives_no_time_twice() -> None:
+    feed = RecordingFeed()
+    start = Marker(4, datetime.now(UTC) + timedelta(hours=1))
+    await replay(feed, speed=FAST, start=start, days=3)
+    times = [marker["timestamp"] for marker in feed.markers()]
+    assert times[0] == start.timestamp
+    assert times[0] < times[1] < times[2]
+
+
+def test_newest_marker_is_the_latest_point() -> None:
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    assert newest_marker([]) is None
+    assert newest_marker([{"value": 7.0, "timestamp": at}]) == Marker(7, at)

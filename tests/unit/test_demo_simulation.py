@@ -1,0 +1,158 @@
+"""The demo's trading process over all three years of real prices."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal as D
+from itertools import pairwise
+
+import pytest
+
+from alphapulse_api.demo.prices import load_prices, parse_prices
+from alphapulse_api.demo.simulation import INITIAL_CASH, Simulation, TradingDay
+from alphapulse_api.schemas.agents import DIRECTIONS
+from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.portfolio import Portfolio
+from alphapulse_api.schemas.trades import Trade
+
+
+@pytest.fixture(scope="module")
+def days() -> list[TradingDay]:
+    return list(Simulation(load_prices()))
+
+
+def longest_pause(numbers: Iterable[int], end: int) -> int:
+    marks = [0, *numbers, end]
+    return max(later - earlier for earlier, later in pairwise(marks))
+
+
+def test_prices_are_the_real_ones() -> None:
+    prices = load_prices()
+    assert len(prices) == 756
+    assert (prices[0].date, prices[-1].date) == (date(2007, 7, 2), date(2010, 6, 30))
+    assert prices[0].closes == {
+        "AAPL": D("121.26"),
+        "GOOG": D("530.38"),
+        "IBM": D("105.01"),
+        "MSFT": D("29.74"),
+    }
+
+
+def test_prices_with_a_gap_are_refused() -> None:
+    lines = ["date,symbol,close", "2008-01-02,A,1", "2008-01-02,B,2", "2008-01-03,A,1"]
+    with pytest.raises(ValueError, match="2008-01-03 has other symbols"):
+        parse_prices(lines)
+
+
+def test_days_follow_the_warm_up(days: list[TradingDay]) -> None:
+    assert len(days) == len(Simulation(load_prices())) == 696
+    assert (days[0].date, days[-1].date) == (date(2007, 9, 26), date(2010, 6, 30))
+    assert [day.number for day in days] == list(range(696))
+
+
+def test_every_iteration_is_the_same(days: list[TradingDay]) -> None:
+    for day, again in zip(days[:100], Simulation(load_prices()), strict=False):
+        assert day == again
+
+
+def test_first_days_give_every_resource_something(days: list[TradingDay]) -> None:
+    first, second = days[:2]
+    assert first.signals
+    assert first.alerts
+    assert first.metrics
+    assert first.agents.keys() == {"allocation", "momentum", "mean-reversion", "risk"}
+    assert first.system
+    assert first.portfolio["total_value"] == INITIAL_CASH
+    assert second.trades
+    assert second.portfolio["positions"]
+
+
+def test_no_channel_is_silent_for_ten_seconds_at_the_default_speed(days: list[TradingDay]) -> None:
+    assert longest_pause((day.number for day in days if day.trades), len(days)) <= 20
+    assert longest_pause((day.number for day in days if day.alerts), len(days)) <= 20
+    assert all(day.metrics and day.portfolio for day in days)
+
+
+def test_value_is_cash_and_positions_to_the_last_digit(days: list[TradingDay]) -> None:
+    for day in days:
+        positions = day.portfolio["positions"]
+        assert day.portfolio["total_value"] == day.portfolio["cash"] + sum(
+            position["value"] for position in positions
+        )
+        for position in positions:
+            sign = 1 if position["side"] == "long" else -1
+            assert position["value"] == sign * position["quantity"] * position["current_price"]
+
+
+def test_cash_is_what_the_trades_left(days: list[TradingDay]) -> None:
+    cash = INITIAL_CASH
+    for day in days:
+        for trade in day.trades:
+            cash += trade["value"] * (1 if trade["side"] == "sell" else -1) - trade["fee"]
+        assert day.portfolio["cash"] == cash
+        assert cash > 0
+
+
+def test_agents_share_the_account_s_profit(days: list[TradingDay]) -> None:
+    for day in days[::50]:
+        profit = sum(agent["metrics"].get("pnl", 0) for agent in day.agents.values())
+        assert profit == pytest.approx(float(day.portfolio["total_value"] - INITIAL_CASH))
+
+
+def test_orders_fill_at_the_close_of_the_day_after_the_decision(days: list[TradingDay]) -> None:
+    closes = {prices.date: prices.closes for prices in load_prices()}
+    for yesterday, today in pairwise(days):
+        for trade in today.trades:
+            assert trade["price"] == closes[today.date][trade["symbol"]]
+            assert trade["order_id"].startswith(str(yesterday.date))
+
+
+def test_the_crash_of_2008_is_felt(days: list[TradingDay]) -> None:
+    drawdowns = {
+        alert["rule_id"]: day.date
+        for day in days
+        for alert in day.alerts
+        if alert["rule_id"].startswith("drawdown")
+    }
+    assert drawdowns.keys() == {"drawdown-5", "drawdown-10", "drawdown-15"}
+    assert drawdowns["drawdown-15"] == date(2008, 10, 9)
+    assert days[-1].portfolio["performance"]["max_drawdown"] == pytest.approx(0.156, abs=0.001)
+    assert days[-1].portfolio["total_value"] == D("127629.1364")
+
+
+def test_alerts_clear_after_they_were_raised(days: list[TradingDay]) -> None:
+    active: set[str] = set()
+    for day in days:
+        active.update(alert["id"] for alert in day.alerts)
+        for alert_id in day.cleared:
+            active.remove(alert_id)
+        assert len(active) <= 10
+    assert not active
+
+
+def test_ids_are_unique(days: list[TradingDay]) -> None:
+    for kind in ("signals", "trades", "alerts"):
+        ids = [record["id"] for day in days for record in getattr(day, kind)]
+        assert len(ids) == len(set(ids))
+
+
+def test_all_usual_metric_types_are_used(days: list[TradingDay]) -> None:
+    types = {point["metric_type"] for point in days[10].metrics}
+    assert types == {"performance", "risk", "trade", "agent", "system"}
+    series = [
+        (point["metric_type"], point["name"], str(point["labels"])) for point in days[10].metrics
+    ]
+    assert len(series) == len(set(series))
+
+
+def test_records_are_what_the_schemas_take(days: list[TradingDay]) -> None:
+    for day in days[::10]:
+        MetricPoint(many=True).load(day.metrics)
+        Trade(many=True).load(day.trades)
+        Alert(many=True).load(day.alerts)
+        assert {signal["direction"] for signal in day.signals} <= set(DIRECTIONS)
+        positions = [
+            {name: value for name, value in position.items() if name != "opened_on_day"}
+            for position in day.portfolio["positions"]
+        ]
+        Portfolio().load({**day.portfolio, "positions": positions})
