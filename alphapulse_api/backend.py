@@ -36,14 +36,21 @@ class Backend:
     Args:
         config: what is in force.
         accessors: the host's own accessors, by resource.
-        serve: whether HTTP is served from it: then there is a first user, and the process reports
-            itself.
+        serve: whether HTTP is served from it: then the process reports itself.
+        first_user: whether to make `admin` if there are no users at all.
 
     Raises:
         ConfigError: if the configuration names a part that this release does not have.
     """
 
-    def __init__(self, config: Config, accessors: Mapping[str, Any], *, serve: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        accessors: Mapping[str, Any],
+        *,
+        serve: bool = True,
+        first_user: bool = True,
+    ) -> None:
         self.config = config
         self.engine = engine_from(config.database)
         self.events = event_log_from(config.events)
@@ -62,6 +69,7 @@ class Backend:
         self.accounts: Accounts
         self.monitor = Monitor(self)
         self._serve = serve
+        self._first_user = serve and first_user
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,7 +103,7 @@ class Backend:
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)
-        if not self._serve:
+        if not self._first_user:
             return
         try:
             password = await self.accounts.ensure_admin()

@@ -28,6 +28,8 @@ class Dashboard:
     Args:
         config: what is in force; without one, what `python -m alphapulse_api` would load.
         serve: False only feeds: another process serves.
+        first_user: whether to make `admin` (its password from AP_ADMIN_PASSWORD, or printed once
+            to standard error) if there are no users and HTTP is served.
         accessors: the host's own accessors, as for `create_app`.
 
     Raises:
@@ -36,11 +38,16 @@ class Dashboard:
     """
 
     def __init__(
-        self, config: Config | None = None, *, serve: bool = True, **accessors: Any
+        self,
+        config: Config | None = None,
+        *,
+        serve: bool = True,
+        first_user: bool = True,
+        **accessors: Any,
     ) -> None:
         self._config = config or Config.load()
         self._serve = serve
-        self._backend = Backend(self._config, accessors, serve=serve)
+        self._backend = Backend(self._config, accessors, serve=serve, first_user=first_user)
         self._stack = AsyncExitStack()
         self._port: int | None = None
 

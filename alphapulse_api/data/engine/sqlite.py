@@ -163,7 +163,9 @@ class SQLiteEngine:
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
         self._jobs.put(_Job(work, answer))
-        # A caller that goes away must not undo what others may see as stored.
+        # A caller that goes away must not undo what others may see as stored; nor is its failure
+        # then anybody's to hear of.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(answer)
 
     def bucket(self, column: str, width: str) -> str:
