@@ -18,9 +18,9 @@ setup(
     package_data={
         "alphapulse_api": ["py.typed", "data/migrations/*.sql", "demo/data/*"],
     },
-    # Lower bounds are the oldest releases that CI installs and tests (tox -e oldest).
+    # The lower bounds are tested: tox -e oldest installs just those (tests/oldest.txt).
     install_requires=[
-        "aiohttp>=3.13",
+        "aiohttp>=3.14",
         "aiohttp-cors>=0.8.1",
         "apispec>=6.8",
         "argon2-cffi>=23.1",
@@ -28,7 +28,7 @@ setup(
         "click>=8.1.8",
         "marshmallow>=4.0",
         "orjson>=3.10.16",
-        "prometheus-client>=0.22",
+        "prometheus-client>=0.23",
         "psutil>=6.0",
         "pyjwt>=2.10.1",
         "python-json-logger>=3.3",
@@ -57,7 +57,6 @@ setup(
     entry_points={"console_scripts": ["alphapulse-api=alphapulse_api.cli:main"]},
     classifiers=[
         "Framework :: AsyncIO",
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",

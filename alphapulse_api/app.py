@@ -63,11 +63,15 @@ def compose(backend: Backend) -> web.Application:
 
 def _add_routes(app: web.Application, config: Config) -> None:
     rows = app[ROWS] = {}
+    # One resource a path: aiohttp-cors grants a preflight by the methods of one resource alone.
+    resources: dict[str, web.Resource] = {}
     for row in TABLE:
         if row.tag == "documents" and not config.docs.enabled:
             continue
         handler = endpoint(row)
-        resource = app.router.add_resource(config.base_path + row.path)
+        resource = resources.get(row.path)
+        if resource is None:
+            resource = resources[row.path] = app.router.add_resource(config.base_path + row.path)
         rows[resource.add_route(row.method, handler)] = row
         if row.method == hdrs.METH_GET and row.path != "/ws":
             rows[resource.add_route(hdrs.METH_HEAD, handler)] = row
@@ -86,6 +90,19 @@ def _allow_origins(app: web.Application, config: Config) -> None:
     for route, row in app[ROWS].items():
         if row.path != "/ws":
             cors.add(route)
+
+    # The router's own 404 and 405 belong to no route that aiohttp-cors could know.
+    async def allow(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or request.match_info.http_exception is None:
+            return
+        if origin in config.cors.allowed_origins or "*" in config.cors.allowed_origins:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(CORS_RESPONSE_HEADERS)
+            if config.cors.allow_credentials:
+                response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+
+    app.on_response_prepare.append(allow)
 
 
 async def _drain(app: web.Application) -> None:

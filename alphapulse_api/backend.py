@@ -78,6 +78,12 @@ class Backend:
             await self.engine.open()
             stack.push_async_callback(self.engine.close)
             await self._open_accounts()
+            if not self._serve and self.config.events.type == "memory":
+                logger.warning(
+                    "serve=False with events.type memory: these records are stored, but the "
+                    "sockets of another process hear nothing of them, and its cached answers may "
+                    "be cache.default_ttl old"
+                )
             self.hub = Hub(self.events, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
@@ -94,12 +100,16 @@ class Backend:
         await self._stack.aclose()
 
     async def checks(self) -> dict[str, str]:
-        """What answers depend on: "ok", or why it is down."""
+        """What answers depend on: "ok", or why it is down.
+
+        Reading is tried. Writing is not, but the process's own samples are written every 10 s, and
+        how the newest write ended is known.
+        """
         try:
             await self.engine.fetch("SELECT version FROM auth_version")
         except Unavailable as error:
             return {"database": error.detail}
-        return {"database": "ok"}
+        return {"database": self.engine.trouble or "ok"}
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)

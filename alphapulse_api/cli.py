@@ -54,6 +54,9 @@ def cli(
     """The backend of a live trading dashboard. Without a command: serve."""
     if context.invoked_subcommand is None:
         _serve(config_path, host, port)
+    elif (config_path, host, port) != (None, None, None):
+        # Silently the wrong database, otherwise.
+        raise click.UsageError(f"put the options after the command: {context.invoked_subcommand}")
 
 
 @cli.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -145,12 +146,14 @@ class Dashboard:
         thread = threading.Thread(target=main, name="alphapulse-dashboard", daemon=True)
         thread.start()
         ready.wait()
+        feed = ThreadFeed(dashboard, loop)
         try:
             if failure:
                 raise failure[0]
-            yield ThreadFeed(dashboard, loop)
+            yield feed
         finally:
             if thread.is_alive():
+                feed.end()
                 loop.call_soon_threadsafe(leave.set)
             thread.join()
         if failure:
@@ -166,11 +169,20 @@ class ThreadFeed:
     def __init__(self, dashboard: Dashboard, loop: asyncio.AbstractEventLoop) -> None:
         self._dashboard = dashboard
         self._loop = loop
+        self._lock = threading.Lock()
+        self._under_way: set[Future[Any]] | None = set()
 
     @property
     def url(self) -> str:
         """Where the dashboard is served."""
         return self._dashboard.url
+
+    def end(self) -> None:
+        """Take no more calls, and wait for those of other threads that are under way."""
+        with self._lock:
+            under_way = tuple(self._under_way or ())
+            self._under_way = None
+        wait(under_way)
 
     def record_metrics(self, points: Record | Sequence[Record]) -> int:
         return self._run(self._dashboard.feed.record_metrics(points))
@@ -205,4 +217,15 @@ class ThreadFeed:
         return self._run(self._dashboard.feed.report_system(sample))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._lock:
+            if self._under_way is None:
+                work.close()
+                raise RuntimeError("this dashboard has ended")
+            under_way = self._under_way
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            under_way.add(future)
+        try:
+            return future.result()
+        finally:
+            with self._lock:
+                under_way.discard(future)

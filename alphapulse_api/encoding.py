@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
+
+from alphapulse_api.times import rfc3339
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -20,6 +23,8 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, datetime):  # a subclass, such as pandas has
+        return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -48,6 +53,8 @@ def loads(raw: bytes) -> Any:
         value = json.loads(text, parse_float=Decimal)
     except RecursionError:
         raise ValueError("the JSON nests too deep") from None
+    except InvalidOperation:
+        raise ValueError("a number's exponent is too large") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     if _ESCAPED_SURROGATE.search(text):

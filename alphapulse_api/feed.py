@@ -6,8 +6,9 @@ to the reader: it is in the store, and the log's cursor tells sockets that somet
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import uuid_utils
@@ -15,6 +16,7 @@ from marshmallow import ValidationError
 
 from alphapulse_api.cache import Cache
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.columns import EXACT
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
@@ -28,7 +30,6 @@ from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.times import now
 
 MAX_BATCH = 10_000
-_EXACT = Context(prec=200)
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
 
@@ -54,6 +55,8 @@ class Feed:
         self._signal = Signal()
         self._agent = AgentUpdate()
         self._sample = SystemSample()
+        # One change of an alert at a time: what each changed is told once, in its order.
+        self._changing_alerts = asyncio.Lock()
 
     async def record_metrics(self, points: Record | Sequence[Record]) -> int:
         """Store one point or up to 10000, and tell the metrics channel.
@@ -96,6 +99,7 @@ class Feed:
         record = _completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
         stored, new = await self._accessors.method("alerts", "add_alert")(record)
+        stored = _said(stored)
         if new:
             await self._publish("alerts", stored)
         return stored
@@ -133,7 +137,7 @@ class Feed:
         stored: dict[str, Any]
         stored, _ = await self._accessors.method("agents", "add_signal")(record)
         await self._cache.move_on("agents")
-        return stored
+        return _said(stored)
 
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
@@ -157,16 +161,16 @@ class Feed:
         self, trades: Sequence[dict[str, Any]], *, one: bool
     ) -> list[tuple[dict[str, Any], bool]]:
         records = [_completed(_priced(trade), "executed_at") for trade in trades]
-        stored: list[tuple[dict[str, Any], bool]]
         stored = await self._accessors.method("trades", "add_trades")(records, one=one)
         await self._cache.move_on("trades")
-        return stored
+        return [(_said(trade), new) for trade, new in stored]
 
     async def _change_alert(self, alert_id: str, method: str, *args: Any) -> dict[str, Any]:
-        before = await self._accessors.method("alerts", "get_alert")(alert_id)
-        after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
-        if after != before:
-            await self._publish("alerts", after)
+        async with self._changing_alerts:
+            before = await self._accessors.method("alerts", "get_alert")(alert_id)
+            after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
+            if after != before:
+                await self._publish("alerts", after)
         return after
 
     async def _publish(self, resource: str, record: dict[str, Any]) -> None:
@@ -188,6 +192,11 @@ def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
     return {**record, **unsaid}
 
 
+def _said(record: dict[str, Any]) -> dict[str, Any]:
+    """Without the name of what was left to us, which a host's accessor may hand back."""
+    return {name: value for name, value in record.items() if name != "unsaid"}
+
+
 def _priced(trade: dict[str, Any]) -> dict[str, Any]:
     if "value" in trade:
         return trade
@@ -204,16 +213,16 @@ def _valued(position: dict[str, Any], total_value: Decimal) -> dict[str, Any]:
     quantity, price = position["quantity"], position.get("current_price")
     entry, value = position.get("entry_price"), position.get("value")
     if value is None and price is not None:
-        value = sign * _product(quantity, price)
+        value = _product(quantity, price, sign)
     weight = position.get("weight")
     if weight is None and value is not None and total_value:
-        weight = float(value / total_value)
+        weight = float(EXACT.divide(value, total_value))
     pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
     if entry is not None and price is not None:
         if pnl is None:
-            pnl = sign * _product(quantity, _EXACT.subtract(price, entry))
+            pnl = _product(quantity, EXACT.subtract(price, entry), sign)
         if ratio is None and entry:
-            ratio = float(sign * (price - entry) / entry)
+            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry))
     return {
         "symbol": position["symbol"],
         "side": position["side"],
@@ -229,9 +238,9 @@ def _valued(position: dict[str, Any], total_value: Decimal) -> dict[str, Any]:
     }
 
 
-def _product(quantity: Decimal, price: Decimal) -> Decimal:
-    """Exact: the factors have at most 76 digits each, the default context keeps 28."""
-    return _EXACT.multiply(quantity, price)
+def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:
+    """Exact, and zero without a sign."""
+    return EXACT.plus(EXACT.multiply(EXACT.multiply(quantity, price), sign))
 
 
 def _agent_id(agent_id: str) -> str:

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from cachetools import LRUCache
-
 
 class Verdict(NamedTuple):
     """The answer to one request; times in seconds."""
@@ -28,7 +26,8 @@ class Gcra:
     Args:
         quota: requests a window.
         window: seconds.
-        callers: how many are remembered; beyond that the longest unseen is forgotten.
+        callers: how many are remembered; beyond that those whose allowance is whole are
+            forgotten, which changes nothing for them, or else the earliest half.
         clock: seconds, monotonic.
     """
 
@@ -43,7 +42,8 @@ class Gcra:
         self.quota = quota
         self.window = window
         self._interval = window / quota
-        self._arrivals: LRUCache[Hashable, float] = LRUCache(callers)
+        self._callers = callers
+        self._arrivals: dict[Hashable, float] = {}
         self._clock = clock
 
     def look(self, caller: Hashable) -> Verdict:
@@ -64,11 +64,19 @@ class Gcra:
         allowed = ahead <= self._interval * 1e-6
         if allowed and count:
             whole_at += self._interval
+            if len(self._arrivals) >= self._callers and caller not in self._arrivals:
+                self._forget(now)
             self._arrivals[caller] = whole_at
             ahead += self._interval
         reset = whole_at - now
         remaining = int((self.window - reset) / self._interval + 1e-6)
         return Verdict(allowed, remaining, reset, max(0.0, ahead))
+
+    def _forget(self, now: float) -> None:
+        self._arrivals = {c: at for c, at in self._arrivals.items() if at > now}
+        if len(self._arrivals) >= self._callers:
+            kept = list(self._arrivals.items())[len(self._arrivals) // 2 :]
+            self._arrivals = dict(kept)
 
     def give_back(self, caller: Hashable) -> None:
         """Take back one count."""

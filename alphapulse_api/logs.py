@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from aiohttp.http_exceptions import HttpProcessingError
 from pythonjsonlogger.json import JsonFormatter
 
 from alphapulse_api.config import LoggingConfig
@@ -23,7 +24,16 @@ def configure_logging(config: LoggingConfig) -> None:
         if config.format == "json"
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )
-    root = logging.getLogger("alphapulse_api")
-    root.handlers[:] = [handler]
-    root.setLevel(config.level.upper())
-    root.propagate = False
+    handler.addFilter(_discreet)
+    for name in ("alphapulse_api", "aiohttp"):
+        root = logging.getLogger(name)
+        root.handlers[:] = [handler]
+        root.setLevel(config.level.upper())
+        root.propagate = False
+
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP request get one line, without a traceback that would quote them."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = record.exc_text = None
+    return True

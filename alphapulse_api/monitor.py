@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import psutil
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
@@ -24,7 +32,22 @@ logger = logging.getLogger(__name__)
 COMPONENT: Final = "api"
 SAMPLE_SECONDS: Final = 10.0
 LAG_SECONDS: Final = 0.25  # how often the loop's lag is measured, and what lag is a warning
-LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class _Latencies:
+    """How many answers took up to each bound, and how long all of them took."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as Prometheus wants them."""
+        bounds = [*map(str, BOUNDS), "+Inf"]
+        return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
 class Monitor(Collector):
@@ -33,36 +56,20 @@ class Monitor(Collector):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "alphapulse_http_requests",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self._registry,
-        )
-        self._latencies = Histogram(
-            "alphapulse_http_request_seconds",
-            "Seconds from a request's head to its answer.",
-            ("route",),
-            buckets=LATENCIES,
-            registry=self._registry,
-        )
-        # prometheus-client builds a child's key anew at each labels(): remembered, it is one look.
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._registry.register(self)
+        # Counted by hand, told by prometheus-client: its own counters take a lock and a tuple of
+        # label texts for every request.
+        self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        self._latencies: defaultdict[str, _Latencies] = defaultdict(_Latencies)
         self._process = psutil.Process(os.getpid())
         self.lag = 0.0
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        key = (method, route, status)
-        children = self._children.get(key)
-        if children is None:
-            children = self._children[key] = (
-                self._requests.labels(method, route, str(status)),
-                self._latencies.labels(route),
-            )
-        children[0].inc()
-        children[1].observe(seconds)
+        self._requests[method, route, status] += 1
+        latencies = self._latencies[route]
+        latencies.counts[bisect_left(BOUNDS, seconds)] += 1
+        latencies.total += seconds
 
     def exposition(self) -> tuple[bytes, str]:
         """The figures as text, and its content type."""
@@ -72,6 +79,20 @@ class Monitor(Collector):
         """The figures that live elsewhere, read when asked for."""
         backend, hub = self._backend, self._backend.hub
         prefix = "alphapulse_"
+        requests = CounterMetricFamily(
+            f"{prefix}http_requests", "Requests answered.", labels=("method", "route", "status")
+        )
+        for (method, route, status), count in self._requests.items():
+            requests.add_metric((method, route, str(status)), count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            f"{prefix}http_request_seconds",
+            "Seconds from a request's head to its answer.",
+            labels=("route",),
+        )
+        for route, latencies in self._latencies.items():
+            seconds.add_metric((route,), latencies.buckets(), latencies.total)
+        yield seconds
         yield GaugeMetricFamily(f"{prefix}websocket_connections", "Open sockets.", hub.connections)
         yield CounterMetricFamily(
             f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered

@@ -6,13 +6,14 @@ Sources: RFC 3339 for text; the Unix epoch for numbers (12 or more digits are mi
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+FIRST_MICROS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 MILLISECONDS_FROM = 10**11  # 12 digits: as seconds that would be the year 5138
+BEYOND_DIGITS = 18  # digits before the point that are past the year 9999 in either unit
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
@@ -24,7 +25,7 @@ _UNENCODED_OFFSET = re.compile(r" (?=\d\d:\d\d$)")
 
 def now() -> datetime:
     """The current instant, UTC, to the microsecond."""
-    return from_micros(time.time_ns() // 1000)
+    return datetime.now(UTC)
 
 
 def to_micros(instant: datetime) -> int:
@@ -79,8 +80,14 @@ def _from_text(text: str) -> datetime:
 
 
 def _from_epoch(number: Decimal) -> datetime:
+    outside = ValueError("the time is outside the years 1 to 9999")
+    # Looked at before any arithmetic: 1e999999 as an integer takes minutes to write out.
+    if not number.is_finite() or number.adjusted() >= BEYOND_DIGITS:
+        raise outside
+    milliseconds = number.copy_abs() >= MILLISECONDS_FROM
+    # A context of our own: the host may have made its precision coarse.
+    micros = Context(prec=60).multiply(number, 1_000 if milliseconds else 1_000_000)
     try:
-        seconds = number / 1000 if abs(number) >= MILLISECONDS_FROM else number
-        return from_micros(int(seconds * 1_000_000))
-    except (OverflowError, InvalidOperation, ValueError):
-        raise ValueError("the time is outside the years 1 to 9999") from None
+        return from_micros(int(micros))
+    except OverflowError:
+        raise outside from None

@@ -10,11 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from argon2 import PasswordHasher
 
 from alphapulse_api import Config, Dashboard
+from alphapulse_api.auth import passwords
 from alphapulse_api.config import DatabaseConfig, RateLimitConfig
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 
 
 class Server:
@@ -54,6 +56,13 @@ class Server:
 
 
 Serve = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same argon2id, at a thousandth of the cost: every server starts with one hash."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", cheap)
 
 
 @pytest.fixture

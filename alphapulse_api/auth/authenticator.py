@@ -9,8 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from cachetools import LRUCache
-
 from alphapulse_api.auth.api_keys import parse_key
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import KEY_SCOPES, ROLES
@@ -50,7 +48,7 @@ class Authenticator:
         self._api_keys_enabled = api_keys_enabled
         self._directory = Directory(0, {}, {}, frozenset())
         # A signature is verified once; expiry and the directory are looked at on every use.
-        self._remembered: LRUCache[str, Caller] = LRUCache(REMEMBERED_TOKENS)
+        self._remembered: dict[str, Caller] = {}
         self._watchers: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
 
@@ -91,6 +89,8 @@ class Authenticator:
         caller = self._remembered.get(token)
         if caller is None:
             caller = await self._verified(token)
+            if len(self._remembered) >= REMEMBERED_TOKENS:
+                self._remembered.clear()
             self._remembered[token] = caller
         self.check(caller)
         return caller

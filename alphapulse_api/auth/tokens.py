@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -105,14 +106,23 @@ def secret_beside(database: str) -> str:
     """
     path = Path(f"{database}.jwt-secret")
     try:
-        try:
-            # O_EXCL: of two processes that start at once, one makes it and both read it.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text(encoding="ascii").strip()
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            secret = secrets.token_urlsafe(48)
-            file.write(secret)
-        return secret
+        if not path.exists():
+            _keep(path, secrets.token_urlsafe(48))
+        return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"auth.jwt_secret: cannot keep one in {path}: {error}") from None
+
+
+def _keep(path: Path, secret: str) -> None:
+    """Write the file whole or not at all; of two processes that start at once, one wins."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(draft)

@@ -6,16 +6,17 @@ what was computed before it, or while it committed, can never be found again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
+
+from multidict import CIMultiDict
 
 
 class Entry(NamedTuple):
-    """One answer: its bytes and the headers that belong to it."""
+    """One answer: its bytes, and the headers that are the same for everyone who gets it."""
 
     body: bytes
     etag: str
-    headers: Mapping[str, str]
+    headers: CIMultiDict[str]
 
 
 class Cache(Protocol):

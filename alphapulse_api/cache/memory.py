@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter
 from typing import Any, NamedTuple
 
 from cachetools import TLRUCache
@@ -27,7 +27,7 @@ class MemoryCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._versions: defaultdict[str, int] = defaultdict(int)
+        self._versions: Counter[str] = Counter()  # reading a resource's leaves no trace
         self._entries: TLRUCache[Any, _Kept] = TLRUCache(
             max_bytes,
             ttu=lambda _key, kept, now: now + kept.ttl,

@@ -9,7 +9,7 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.query import Page, Where, check_range
+from alphapulse_api.data.query import Page, Where, check_range, window_before
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now
 
@@ -37,8 +37,6 @@ SIGNALS = Columns(
         "metadata": JSON,
     },
 )
-# An agent that is first heard of through a signal, or that leaves these out.
-UNSAID = {"agent_type": "unknown", "state": "active", "metrics": {}}
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
 Agent = dict[str, Any]
@@ -65,7 +63,7 @@ class AgentDataAccessor:
             ValidationProblem: for an empty range.
         """
         end = end_time or now()
-        start = start_time or end - SIGNALS_WINDOW
+        start = start_time or window_before(end, SIGNALS_WINDOW)
         check_range(start, end)
         where = Where()
         where.equal(agent_type=agent_type)
@@ -118,7 +116,7 @@ class AgentDataAccessor:
 
         async def work(transaction: Transaction) -> Agent:
             known = await _agent(transaction, agent_id)
-            record = {**(known or UNSAID), **update, "agent_id": agent_id, "updated_at": now()}
+            record = {**(known or _unsaid()), **update, "agent_id": agent_id, "updated_at": now()}
             await transaction.execute(
                 f"{AGENTS.insert} ON CONFLICT (agent_id) DO UPDATE SET "
                 "agent_type = excluded.agent_type, state = excluded.state, "
@@ -142,7 +140,7 @@ class AgentDataAccessor:
         async def work(transaction: Transaction) -> tuple[Signal, bool]:
             await transaction.execute(
                 f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
-                *AGENTS.store({**UNSAID, "agent_id": signal["agent_id"], "updated_at": now()}),
+                *AGENTS.store({**_unsaid(), "agent_id": signal["agent_id"], "updated_at": now()}),
             )
             return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
 
@@ -155,3 +153,8 @@ async def _agent(transaction: Transaction, agent_id: str) -> Agent | None:
         agent_id,
     )
     return AGENTS.read(rows[0]) if rows else None
+
+
+def _unsaid() -> Agent:
+    """An agent that is first heard of through a signal, or that leaves these out."""
+    return {"agent_type": "unknown", "state": "active", "metrics": {}}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from alphapulse_api.errors import ValidationProblem
@@ -33,6 +33,7 @@ AUTO_INTERVALS: Final = (
 
 DEFAULT_MAX_POINTS: Final = 1000
 MAX_BUCKETS: Final = 11_000
+MAX_WIDTH: Final = 520_000 * _UNITS["w"]  # all the time that dates can tell of
 
 
 def parse_functions(text: str) -> tuple[str, ...]:
@@ -62,7 +63,10 @@ def parse_interval(text: str) -> int:
         raise ValidationProblem.parameter(
             "interval", "auto, or a whole number with s, m, h, d or w, such as 5m"
         )
-    return int(match[1]) * _UNITS[match[2]]
+    width = int(match[1]) * _UNITS[match[2]]
+    if width > MAX_WIDTH:
+        raise ValidationProblem.parameter("interval", f"{text} is longer than time is told")
+    return width
 
 
 def bucket_count(start: int, end: int, width: int) -> int:
@@ -73,8 +77,11 @@ def bucket_count(start: int, end: int, width: int) -> int:
 def auto_interval(start: int, end: int, max_points: int) -> str:
     """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
 
-    A range so long that even weeks are too many gets whole weeks, as few as it takes.
+    A range so long that even weeks are too many gets whole weeks, as few as it takes. Buckets of
+    every width meet at the epoch: a range across it has two at least.
     """
+    if start < 0 < end:
+        max_points = max(2, max_points)
     for text in AUTO_INTERVALS:
         if bucket_count(start, end, parse_interval(text)) <= max_points:
             return text
@@ -91,6 +98,19 @@ class Aggregation:
 
     functions: tuple[str, ...]
     width: int
+    automatic: bool = False
+
+    def continued(self, width: int) -> Aggregation:
+        """The same for a later page, in the first page's buckets.
+
+        A range that ends now grows between two pages, and auto could come to another width.
+
+        Raises:
+            ValidationProblem: if the first page asked for another interval.
+        """
+        if not 0 < width <= MAX_WIDTH or not (self.automatic or width == self.width):
+            raise ValidationProblem.parameter("cursor", "the page before had another interval")
+        return replace(self, width=width)
 
 
 def plan(
@@ -118,7 +138,8 @@ def plan(
     functions = parse_functions(aggregation or "avg")
     points = max_points or DEFAULT_MAX_POINTS
     if interval is None or interval == "auto":
-        return Aggregation(functions, parse_interval(auto_interval(start, end, points)))
+        width = parse_interval(auto_interval(start, end, points))
+        return Aggregation(functions, width, automatic=True)
     width = parse_interval(interval)
     count = bucket_count(start, end, width)
     if count > MAX_BUCKETS:
@@ -169,7 +190,10 @@ def sql_columns(functions: Sequence[str]) -> tuple[list[str], list[str]]:
 def finish(
     functions: Sequence[str], values: Sequence[float | int | None]
 ) -> list[float | int | None]:
-    """Fold one row of `sql_columns`' aggregates into one number a function."""
+    """Fold one row of `sql_columns`' aggregates into one number a function.
+
+    A sum beyond what doubles hold is null, as an infinity that was sent is.
+    """
     answer: list[float | int | None] = []
     at = 0
     for name in functions:
@@ -187,4 +211,4 @@ def finish(
         else:
             answer.append(values[at])
             at += 1
-    return answer
+    return [None if number is None or not math.isfinite(number) else number for number in answer]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, NamedTuple
+from decimal import Context, Decimal
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.engine.base import Transaction
 from alphapulse_api.encoding import dumps, loads_stored
 from alphapulse_api.errors import Conflict
 from alphapulse_api.times import from_micros, to_micros
+
+# For sums and products that keep every digit: the default context keeps 28, a host's maybe fewer.
+# Two amounts have at most 76 digits each, and 10000 of their products are summed.
+EXACT: Final = Context(prec=200)
 
 
 class Kind(NamedTuple):

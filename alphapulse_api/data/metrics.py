@@ -10,9 +10,16 @@ from cachetools import LRUCache
 
 from alphapulse_api.data.aggregation import Aggregation, finish, plan, sql_columns
 from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.query import Page, Where, check_range, decode_cursor, encode_cursor
+from alphapulse_api.data.query import (
+    Page,
+    Where,
+    check_range,
+    decode_cursor,
+    encode_cursor,
+    window_before,
+)
 from alphapulse_api.encoding import canonical, loads_stored
-from alphapulse_api.times import from_micros, now, to_micros
+from alphapulse_api.times import FIRST_MICROS, from_micros, now, to_micros
 
 WINDOW = timedelta(hours=24)
 KNOWN_SERIES = 100_000  # remembered keys a process
@@ -80,10 +87,15 @@ class MetricsDataAccessor:
                 interval, or too many buckets.
         """
         end = end_time or now()
-        start = start_time or end - WINDOW
+        start = start_time or window_before(end, WINDOW)
         check_range(start, end)
         buckets = plan(aggregation, interval, max_points, to_micros(start), to_micros(end))
-        after = None if cursor is None else decode_cursor(cursor, int, int)
+        after: list[int] | None = None
+        if cursor is not None and buckets is None:
+            after = decode_cursor(cursor, int, int)
+        elif cursor is not None and buckets is not None:
+            *after, width = decode_cursor(cursor, int, int, int)
+            buckets = buckets.continued(width)
         series = {s.id: s for s in await self._series(metric_type, name, labels)}
         if not series:
             return Page()
@@ -100,14 +112,17 @@ class MetricsDataAccessor:
             {
                 "metric_type": metric_type,
                 "name": series[row[1]].name,
-                "timestamp": from_micros(row[0]),
+                # A bucket may begin before the year 1, where no date is.
+                "timestamp": from_micros(max(row[0], FIRST_MICROS)),
                 **value,
                 "labels": series[row[1]].labels,
             }
             for row, value in zip(found[:limit], values, strict=False)
         ]
-        more = len(found) > limit
-        return Page(rows, encode_cursor(found[limit - 1][0], found[limit - 1][1]) if more else None)
+        if len(found) <= limit:
+            return Page(rows)
+        width_too = () if buckets is None else (buckets.width,)
+        return Page(rows, encode_cursor(*found[limit - 1][:2], *width_too))
 
     async def get_latest_metrics(
         self,

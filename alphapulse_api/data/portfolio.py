@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
-from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
+from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.query import Where, check_range
 from alphapulse_api.encoding import loads_stored
@@ -96,13 +97,8 @@ class PortfolioDataAccessor:
         Returns:
             The snapshot, and whether it is now the current one (a late one is only history).
         """
-        record = {
-            **portfolio,
-            "positions_value": sum(
-                (p["value"] for p in portfolio["positions"] if p.get("value") is not None),
-                start=Decimal(0),
-            ),
-        }
+        values = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
+        record = {**portfolio, "positions_value": reduce(EXACT.add, values, Decimal(0))}
         assignments = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.names[1:])
 
         async def work(transaction: Transaction) -> bool:

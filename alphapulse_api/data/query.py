@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -90,6 +90,12 @@ class Where:
             self.add(f"{column} >= {{}}", to_micros(start))
         if end is not None:
             self.add(f"{column} < {{}}", to_micros(end))
+
+
+def window_before(end: datetime, width: timedelta) -> datetime:
+    """`width` before `end`, or the first instant that there is."""
+    first = datetime.min.replace(tzinfo=UTC)
+    return end - width if end - first > width else first
 
 
 def check_range(start: datetime | None, end: datetime | None) -> None:

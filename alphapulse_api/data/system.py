@@ -8,7 +8,14 @@ from typing import Any
 
 from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.query import Page, Where, check_range, decode_cursor, encode_cursor
+from alphapulse_api.data.query import (
+    Page,
+    Where,
+    check_range,
+    decode_cursor,
+    encode_cursor,
+    window_before,
+)
 from alphapulse_api.times import now, to_micros
 
 COLUMNS = Columns(
@@ -45,7 +52,7 @@ class SystemDataAccessor:
             ValidationProblem: for an empty range or a foreign cursor.
         """
         end = end_time or now()
-        start = start_time or end - WINDOW
+        start = start_time or window_before(end, WINDOW)
         check_range(start, end)
         where = Where()
         where.equal(component=component)

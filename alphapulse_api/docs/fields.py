@@ -39,11 +39,14 @@ def _class(schema: Any) -> type:
     return schema if isinstance(schema, type) else type(schema)
 
 
-def _details(_: Any, field: Any, **__: Any) -> dict[str, Any]:
+def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     """What a field's type alone does not say."""
     match field:
         case fields.Figures():
-            return {"additionalProperties": {"type": "number", "nullable": True}}
+            number: dict[str, Any] = {"type": "number", "nullable": True}
+            if converter.openapi_version.minor >= 1:
+                number = {"type": ["number", "null"]}
+            return {"additionalProperties": number}
         case fields.Labels():
             return {"additionalProperties": {"type": "string"}, "maxProperties": fields.MAX_LABELS}
         case fields.Metadata():

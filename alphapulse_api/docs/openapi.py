@@ -12,6 +12,7 @@ from alphapulse_api.docs.fields import make_spec
 from alphapulse_api.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
 from alphapulse_api.routes.query import FORMATS
 from alphapulse_api.routes.row import Row
+from alphapulse_api.schemas.metrics import Accepted
 
 VERSION: Final = "3.0.3"  # the newest that the bundled Swagger UI reads
 DESCRIPTION: Final = (
@@ -116,12 +117,15 @@ def _success(row: Row) -> dict[str, Any]:
     response: dict[str, Any] = {"description": HTTPStatus(row.status).phrase}
     if row.answer is not None:
         schema: Any = {"type": "array", "items": row.answer} if row.many else row.answer
+        if row.body_may_be_array and row.answer is not Accepted:
+            schema = {"oneOf": [row.answer, Accepted]}
         response["content"] = {"application/json": {"schema": schema}}
         if row.many:
             for media_type in (FORMATS["csv"], FORMATS["ndjson"]):
                 response["content"][media_type] = {"schema": {"type": "string"}}
-    elif row.media_type != "application/json":
-        response["content"] = {row.media_type: {"schema": {"type": "string"}}}
+    elif row.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        kind = "object" if row.media_type == "application/json" else "string"
+        response["content"] = {row.media_type: {"schema": {"type": kind}}}
     if row.pages:
         response["headers"] = {
             "Link": {"schema": {"type": "string"}, "description": '<…>; rel="next"'}
@@ -133,8 +137,10 @@ def _failures(row: Row) -> dict[str, Any]:
     statuses = {500, 503}
     if row.permission != PUBLIC:
         statuses |= {401, 403, 429}
-    if row.query().fields or row.body is not None:
-        statuses |= {422}
+    if row.handler is not None:
+        statuses |= {422}  # of an unknown parameter, if of nothing else
+    if row.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        statuses |= {400, 401, 403}
     if row.body is not None or row.form is not None:
         statuses |= {400, 413, 415}
     if row.form is not None:

@@ -19,7 +19,8 @@ class Channel(NamedTuple):
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
     # The identity of what an event tells of, and how far along its life it is: an event that is
-    # not further than the snapshot already sent is not sent again.
+    # not further than the snapshot already sent is not sent again. A late point of a series is
+    # news, however: so a point's identity is its series and its time.
     identity: Callable[[Mapping[str, Any]], tuple[Any, Any]]
 
 
@@ -38,7 +39,7 @@ CHANNELS: Final = {
             "view_metrics",
             {"metric_types": "metric_type", "names": "name"},
             _series,
-            lambda data: (_series(data), data["timestamp"]),
+            lambda data: ((_series(data), data["timestamp"]), 0),
         ),
         Channel(
             "alerts",

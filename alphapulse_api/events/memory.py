@@ -30,15 +30,13 @@ class _Ring:
         self.times: deque[float] = deque(maxlen=size)
         self.last = 0
 
-    def cursor(self) -> str:
-        return f"{self.epoch}-{self.last}"
+    def cursor(self, offset: int) -> str:
+        return f"{self.epoch}-{offset}"
 
-    def append(self, channel: str, data: Mapping[str, Any], at: float) -> Event:
-        self.last += 1
-        event = Event(CHANNELS[channel], self.last, self.cursor(), data)
-        self.events.append(event)
-        self.times.append(at)
-        return event
+    def extend(self, events: Sequence[Event], at: float) -> None:
+        self.events.extend(events)
+        self.times.extend([at] * len(events))
+        self.last += len(events)
 
     def forget(self, before: float) -> None:
         while self.times and self.times[0] < before:
@@ -63,7 +61,12 @@ class MemoryEventLog:
         ring = self._rings[channel]
         at = time.monotonic()
         ring.forget(at - self._ttl)
-        events = [ring.append(channel, record, at) for record in records]
+        # All or none: an event that cannot be encoded must not leave a gap in the offsets.
+        events = [
+            Event(CHANNELS[channel], offset, ring.cursor(offset), record)
+            for offset, record in enumerate(records, ring.last + 1)
+        ]
+        ring.extend(events, at)
         for follower in tuple(self._followers):
             try:
                 follower(events)
@@ -72,7 +75,8 @@ class MemoryEventLog:
                 logger.exception("a follower of the event log failed")
 
     def cursor(self, channel: str) -> str:
-        return self._rings[channel].cursor()
+        ring = self._rings[channel]
+        return ring.cursor(ring.last)
 
     def offset(self, channel: str) -> int:
         return self._rings[channel].last

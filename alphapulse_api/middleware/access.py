@@ -41,18 +41,20 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         seconds = time.perf_counter() - started
         row = request.app[ROWS].get(request.match_info.route)
-        route = row.path if row is not None else "none"
-        request.app[BACKEND].monitor.request(request.method, route, status, seconds)
+        # What no row knows is one series, or a client could make as many as there are words.
+        method, route = ("none", "none") if row is None else (row.method, row.path)
+        request.app[BACKEND].monitor.request(method, route, status, seconds)
         if logger.isEnabledFor(logging.INFO):
             caller = request.get(CALLER)
             logger.info(
                 "%s %s %s",
                 request.method,
-                request.path,
+                # As it was sent: decoded, it could hold a line break and forge a line of the log.
+                request.rel_url.raw_path,
                 status,
                 extra={
                     "method": request.method,
-                    "path": request.path,
+                    "path": request.rel_url.raw_path,
                     "status": status,
                     "duration_ms": round(seconds * 1000, 3),
                     "remote": client_address(request),

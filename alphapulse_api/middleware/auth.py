@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find the caller and check the row's permission."""
+    """Find the caller."""
     match = request.match_info
     row = request.app[ROWS].get(match.route)
     if row is None:
@@ -38,9 +38,18 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
                 "Send Authorization: Bearer <token> or X-API-Key: <key>.",
                 headers={"WWW-Authenticate": REALM},
             )
-        if row.permission != ANY_CALLER and row.permission not in caller.permissions:
-            raise Problem(FORBIDDEN, f"This needs the permission {row.permission}.")
         request[CALLER] = caller
+    return await handler(request)
+
+
+@web.middleware
+async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Check the row's permission; the request is counted by now, also where it is refused."""
+    caller = request.get(CALLER)
+    if caller is not None:
+        needed = request.app[ROWS][request.match_info.route].permission
+        if needed != ANY_CALLER and needed not in caller.permissions:
+            raise Problem(FORBIDDEN, f"This needs the permission {needed}.")
     return await handler(request)
 
 
@@ -70,4 +79,11 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
 
 
 def _is_preflight(request: web.Request) -> bool:
-    return request.method == hdrs.METH_OPTIONS and hdrs.ORIGIN in request.headers
+    # Of a resource of ours: a host's own route for OPTIONS is as closed as any other.
+    resource = request.match_info.route.resource
+    return (
+        request.method == hdrs.METH_OPTIONS
+        and hdrs.ORIGIN in request.headers
+        and resource is not None
+        and any(route in request.app[ROWS] for route in resource)
+    )

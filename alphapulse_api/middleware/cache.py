@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from alphapulse_api.backend import Backend
 from alphapulse_api.cache import Entry
 from alphapulse_api.keys import BACKEND, QUESTION, QUESTIONS, ROWS
-from alphapulse_api.routes.query import Question
+from alphapulse_api.routes.endpoint import VARY
 from alphapulse_api.routes.row import Row
-
-VARY = "Authorization, X-API-Key, Accept, Origin"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,56 +31,57 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     if question.export:
         return await handler(request)
     config = backend.config.cache
-    fresh_for = config.history_ttl if question.settled else config.default_ttl
-    control = f"private, max-age={fresh_for:.0f}" if question.settled else "private, no-cache"
-    resource = _resource(row, request, question, backend)
+    # Only a listing of the range is of the past: an agent's state and the portfolio are of now.
+    settled = row.pages and question.settled
+    fresh_for = config.history_ttl if settled else config.default_ttl
+    control = f"private, max-age={fresh_for:.0f}" if settled else "private, no-cache"
+    resource = _resource(row, request, backend)
     if resource is None:
-        return _answer(request, await _compute(request, handler), control, "BYPASS")
+        return _answer(request, await _compute(request, handler, control), "BYPASS")
+    # Before the version: an answer found under it holds all that the channel told up to here.
+    cursor = None if row.channel is None else backend.events.cursor(row.channel)
     version = await backend.cache.version(resource)
     key = (request.rel_url.raw_path, question.normal, question.format, version)
     entry = await backend.cache.get(key)
     if entry is not None:
-        return _answer(request, entry, control, "HIT")
-    entry = await backend.flights.once(
-        key, lambda: _compute_and_keep(request, handler, backend, key, fresh_for)
-    )
-    return _answer(request, entry, control, "MISS")
+        # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
+        return _answer(request, entry, "HIT", cursor)
+
+    async def compute() -> Entry:
+        computed = await _compute(request, handler, control)
+        await backend.cache.put(key, computed, fresh_for)
+        return computed
+
+    return _answer(request, await backend.flights.once(key, compute), "MISS")
 
 
-def _resource(row: Row, request: web.Request, question: Question, backend: Backend) -> str | None:
+def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
     """What the answer depends on; None if it must not come from the cache."""
-    if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, ""):
+    if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
-    # The host's own objects change without telling us; the current portfolio is always read.
+    # The host's own objects change without telling us.
     if row.tag in backend.accessors.replaced:
-        return None
-    if row.resource == "portfolio" and not question.values.get("include_history"):
         return None
     return row.resource.format_map(request.match_info)
 
 
-async def _compute_and_keep(
-    request: web.Request, handler: Handler, backend: Backend, key: Any, ttl: float
-) -> Entry:
-    entry = await _compute(request, handler)
-    await backend.cache.put(key, entry, ttl)
-    return entry
-
-
-async def _compute(request: web.Request, handler: Handler) -> Entry:
+async def _compute(request: web.Request, handler: Handler, control: str) -> Entry:
     response = await handler(request)
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     etag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
-    return Entry(response.body, etag, dict(response.headers))
+    headers = response.headers.copy()
+    headers.update({"ETag": etag, "Cache-Control": control, "Vary": VARY})
+    return Entry(response.body, etag, headers)
 
 
-def _answer(request: web.Request, entry: Entry, control: str, state: str) -> web.Response:
-    headers: CIMultiDict[str] = CIMultiDict(entry.headers)
-    headers["ETag"] = entry.etag
-    headers["Cache-Control"] = control
-    headers["Vary"] = VARY
+def _answer(
+    request: web.Request, entry: Entry, state: str, cursor: str | None = None
+) -> web.Response:
+    headers = entry.headers.copy()
     headers["X-Cache"] = state
+    if cursor is not None:
+        headers["X-Stream-Cursor"] = cursor
     if _unchanged(request.headers, entry.etag):
         del headers["Content-Type"]
         headers.pop("Content-Length", None)

@@ -28,7 +28,9 @@ def client_address(request: web.Request) -> str:
     proxies = request.app[BACKEND].config.trusted_proxies
     if not proxies or not _trusted(address, proxies):
         return address
-    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+    # Some proxies add a line of their own below the client's instead of continuing it.
+    chain = ",".join(request.headers.getall("X-Forwarded-For", ()))
+    for hop in reversed(chain.split(",")):
         if hop.strip():
             address = hop.strip()
         if not _trusted(address, proxies):

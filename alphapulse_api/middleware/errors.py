@@ -46,12 +46,17 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, kind, error.status, _detail(request, error), headers, {})
     except web.RequestPayloadError:
         return _answer(request, BAD_REQUEST, 400, "The body is not well encoded.", {}, {})
-    except ConnectionError:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _is_gone(request):
+            raise
         logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
         detail = "The server failed; its log has the reason under this request_id."
         return _answer(request, INTERNAL, 500, detail, {}, {})
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether it is the client's connection that broke, and not one behind a host's accessor."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _detail(request: web.Request, error: web.HTTPException) -> str:

@@ -18,6 +18,7 @@ from alphapulse_api.errors import (
     ProblemType,
 )
 from alphapulse_api.keys import BACKEND
+from alphapulse_api.middleware.auth import REALM
 from alphapulse_api.middleware.client import client_address
 from alphapulse_api.routes.endpoint import read_body
 from alphapulse_api.routes.row import Call
@@ -88,14 +89,19 @@ async def _login(request: web.Request, username: str, password: str) -> TokenPai
                 {"Retry-After": str(max(1, round(verdict.retry_after)))},
             )
     # Counted before the slow check, so that guesses sent at once are all counted; given back
-    # to those who knew the password.
+    # unless the guess turns out to be wrong.
     for subject in throttled:
         backend.login_throttle.take(subject)
-    pair = await backend.accounts.login(username, password)
+    wrong = False
+    try:
+        pair = await backend.accounts.login(username, password)
+        wrong = pair is None
+    finally:
+        if not wrong:
+            for subject in throttled:
+                backend.login_throttle.give_back(subject)
     if pair is None:
         raise _refusal(UNAUTHENTICATED, "invalid_grant", "The user name or password is wrong.")
-    for subject in throttled:
-        backend.login_throttle.give_back(subject)
     return pair
 
 
@@ -104,7 +110,10 @@ async def _form(request: web.Request) -> dict[str, str]:
         raise _refusal(
             UNSUPPORTED_MEDIA, "invalid_request", "Send application/x-www-form-urlencoded."
         )
-    raw = await read_body(request, MAX_FORM_BYTES)
+    try:
+        raw = await read_body(request, MAX_FORM_BYTES)
+    except Problem as problem:
+        raise _refusal(problem.kind, "invalid_request", problem.detail) from None
     try:
         pairs = parse_qsl(
             raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=32
@@ -127,6 +136,7 @@ def _wanted(form: dict[str, str], name: str) -> str:
 def _refusal(
     kind: ProblemType, error: str, detail: str, headers: dict[str, str] | None = None
 ) -> Problem:
-    return Problem(
-        kind, detail, headers={**NO_STORE, **(headers or {})}, error=error, error_description=detail
-    )
+    headers = {**NO_STORE, **(headers or {})}
+    if kind is UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = REALM
+    return Problem(kind, detail, headers=headers, error=error, error_description=detail)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from alphapulse_api.data.query import Page
 from alphapulse_api.encoding import dumps, loads
@@ -19,7 +19,7 @@ from alphapulse_api.errors import (
     Problem,
     ValidationProblem,
 )
-from alphapulse_api.keys import BACKEND, CALLER, QUESTION
+from alphapulse_api.keys import BACKEND, CALLER, QUESTION, QUESTIONS
 from alphapulse_api.routes.formats import encode
 from alphapulse_api.routes.query import FORMATS, Question
 from alphapulse_api.routes.row import Call, Handler, RawHandler, Row
@@ -31,7 +31,7 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
 MAX_PATH_VARIABLE: Final = 256
 EXPORT_ROWS: Final = 5000  # rows read, encoded and sent at a time
 
-_NO_QUESTION: Final = Question({}, "json", "{}", export=False)
+VARY: Final = "Authorization, X-API-Key, Accept, Origin"
 
 
 def endpoint(row: Row) -> RawHandler:
@@ -43,7 +43,7 @@ def endpoint(row: Row) -> RawHandler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         backend = request.app[BACKEND]
-        question = request.get(QUESTION, _NO_QUESTION)
+        question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         call = Call(
             backend,
             request[CALLER],
@@ -146,10 +146,13 @@ async def _export(
             **headers,
             "Content-Type": _content_type(form),
             "Cache-Control": "private, no-cache",
+            "Vary": VARY,
             "X-Cache": "BYPASS",
         }
     )
     await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:
+        return response
     try:
         await response.write(encode(page, form, _columns(row)))
         while cursor := getattr(page, "next_cursor", None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alphapulse_api.data.metrics import WINDOW
+from alphapulse_api.data.query import window_before
 from alphapulse_api.routes.row import Call
 from alphapulse_api.times import now
 
@@ -18,7 +19,7 @@ async def get_metrics(call: Call) -> Any:
     """Points of a type, oldest first, raw or aggregated into time buckets."""
     query = dict(call.query)
     end = query.pop("end_time", None) or now()
-    start = query.pop("start_time", None) or end - WINDOW
+    start = query.pop("start_time", None) or window_before(end, WINDOW)
     if "label" in query:
         query["labels"] = query.pop("label")
     get = call.backend.accessors.method("metrics", "get_metrics")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from aiohttp import web
-from cachetools import LRUCache
 
 from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import canonical
@@ -25,6 +25,7 @@ FORMATS: Final = {
 # A range that ended this long ago is the past: hardly anything is written into it any more.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
+_QUALITY: Final = re.compile(r"\bq\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Questions:
     """Reads query strings; the same string is read once."""
 
     def __init__(self) -> None:
-        self._read: LRUCache[tuple[int, str, str | None], Question] = LRUCache(REMEMBERED)
+        self._read: dict[tuple[int, str, str | None], Question] = {}
 
     def ask(self, row: Row, request: web.Request) -> Question:
         """The question of a request.
@@ -66,6 +67,8 @@ class Questions:
         key = (id(row), request.rel_url.raw_query_string, accept)
         question = self._read.get(key)
         if question is None:
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
             question = self._read[key] = _read(row, request, accept)
         return question
 
@@ -86,10 +89,14 @@ def _read(row: Row, request: web.Request, accept: str | None) -> Question:
 
 
 def _accepted(accept: str | None) -> str:
-    """The first of our formats that the Accept header names; JSON where it names none."""
+    """The format that the Accept header likes best; JSON where it names none of ours."""
+    named = {media_type: form for form, media_type in FORMATS.items()}
+    best, liked = "json", 0.0
     for part in (accept or "").lower().split(","):
-        media_type = part.partition(";")[0].strip()
-        for form, ours in FORMATS.items():
-            if media_type == ours:
-                return form
-    return "json"
+        media_type, _, parameters = part.partition(";")
+        form = named.get(media_type.strip())
+        quality = _QUALITY.search(parameters)
+        weight = float(quality[1]) if quality else 1.0
+        if form is not None and weight > liked:
+            best, liked = form, weight
+    return best

@@ -25,7 +25,9 @@ async def report_system(call: Call) -> Any:
 async def prometheus(request: web.Request) -> web.StreamResponse:
     """This process's own figures, in Prometheus' text format."""
     body, content_type = request.app[BACKEND].monitor.exposition()
-    return web.Response(body=body, headers={"Content-Type": content_type})
+    return web.Response(
+        body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"}
+    )
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:

@@ -48,8 +48,7 @@ ROWS: Final = (
         body_may_be_array=True, answer=metric.Accepted, status=201, tag="metrics"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
-        query=folio.PortfolioQuery, answer=folio.Portfolio, resource="portfolio",
-        channel="portfolio", tag="portfolio"),
+        query=folio.PortfolioQuery, answer=folio.Portfolio, channel="portfolio", tag="portfolio"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=folio.Portfolio,
         answer=folio.Portfolio, tag="portfolio"),
 

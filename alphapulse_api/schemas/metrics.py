@@ -23,7 +23,8 @@ class MetricPoint(Schema):
 
     metric_type = fields.String(
         required=True,
-        validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error=f"Must match {METRIC_TYPE}."),
+        # {regex}: marshmallow formats the text, and would take the braces of ours for its own.
+        validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error="Must match {regex}."),
         metadata={"description": "performance, risk, trade, agent and system are usual"},
     )
     name = Text(128, required=True)
@@ -35,6 +36,7 @@ class MetricPoint(Schema):
 class AggregatedPoint(MetricPoint):
     """A metric point, or a bucket: one aggregation is in `value`, several are in their names."""
 
+    value = Figure(metadata={"description": "not there where there are several aggregations"})
     avg = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
     min = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
     max = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})

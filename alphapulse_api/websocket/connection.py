@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import uuid_utils
@@ -28,13 +28,11 @@ from alphapulse_api.errors import (
     Problem,
 )
 from alphapulse_api.events import CHANNELS, EventLog
-from alphapulse_api.events.base import message
 from alphapulse_api.times import now
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.outbound import Outbound
-from alphapulse_api.websocket.snapshot import read_snapshot
-from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.websocket.subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +47,13 @@ class Connection:
     """One socket from welcome to close."""
 
     __slots__ = (
-        "_accessors",
         "_authenticator",
         "_closing",
         "_config",
-        "_events",
         "_hub",
         "_protocol",
         "_socket",
+        "_subscriber",
         "_timers",
         "_transport",
         "id",
@@ -78,8 +75,7 @@ class Connection:
         self._socket = socket
         self._transport = transport
         self._hub = hub
-        self._events = events
-        self._accessors = accessors
+        self._subscriber = Subscriber(self, self.outbound, hub, events, accessors)
         self._authenticator = authenticator
         self._config = config
         self._protocol = protocol.Protocol()
@@ -108,6 +104,8 @@ class Connection:
     async def receive(self, text: str) -> None:
         """Act on one text frame."""
         for action in self._protocol.receive(text):
+            if self._closing is not None:
+                return
             try:
                 await self._act(action)
             except Problem as problem:
@@ -144,9 +142,15 @@ class Connection:
             timer.cancel()
         self._timers.clear()
         self.outbound.close()
-        self._hub.leave(self)
-        if self._closing is not None:
-            await self._closing
+        self._hub.silence(self)
+        try:
+            if self._closing is not None:
+                await self._closing
+            else:
+                await self.outbound.flushed(CLOSE_SECONDS)
+        finally:
+            self.abort()
+            self._hub.leave(self)
 
     # -- the protocol's actions -------------------------------------------------------------------
 
@@ -199,58 +203,18 @@ class Connection:
             self._send(type="unsubscribed", channels=lost)
 
     async def _subscribe(self, action: protocol.Subscribe) -> None:
-        before = {name: self._hub.subscription(self, name) for name in action.channels}
-        new: dict[str, Subscription] = {}
-        acks: dict[str, dict[str, Any]] = {}
-        past: dict[str, list[bytes]] = {}
-        # Nothing is awaited between reading the log and joining the hub: no event falls between.
-        for name, filters in action.channels.items():
-            subscription = Subscription(
-                CHANNELS[name], filters, self._events.offset(name), self.outbound.send_event
-            )
-            acks[name] = {"cursor": self._events.cursor(name)}
-            since = action.since.get(name)
-            if since is not None:
-                missed = self._events.since(name, since)
-                wanted = [e for e in missed or () if subscription.wants(e.data)]
-                past[name] = [event.text for event in wanted]
-                acks[name]["resumed"] = missed is not None
-                acks[name]["replayed"] = len(wanted)
-                if missed is not None:
-                    # A client cut off in the middle of the replay asks again from where it began.
-                    acks[name]["cursor"] = since
-            new[name] = subscription
-            self._hub.subscribe(self, subscription)
-        try:
-            for name, subscription in new.items():
-                if action.snapshot and not acks[name].get("resumed", False):
-                    rows = await read_snapshot(self._accessors, subscription)
-                    cursor = acks[name]["cursor"]
-                    past[name] = [
-                        message(CHANNELS[name], cursor, row, snapshot=True) for row in rows
-                    ]
-                    subscription.snapshot(rows)
-        except BaseException:
-            self._restore(before)
-            raise
-        self._protocol.subscriptions.update(action.channels)
-        await self._act(protocol.acknowledged("subscribed", action.id, acks))
-        for name, subscription in new.items():
-            self.outbound.replay(past.get(name, ()))
-            subscription.release()
-        self._after("late", LATE_SECONDS, lambda: _forget_snapshots(new.values()))
+        def acknowledge(channels: dict[str, Any]) -> None:
+            self._protocol.subscriptions.update(action.channels)
+            reply = protocol.acknowledged("subscribed", action.id, channels)
+            self.outbound.send(dumps(reply.message))
 
-    def _restore(self, before: dict[str, Subscription | None]) -> None:
-        for name, subscription in before.items():
-            if subscription is None:
-                self._hub.unsubscribe(self, name)
-            else:
-                self._hub.subscribe(self, subscription)
+        await self._subscriber.subscribe(action, acknowledge)
+        self._after("late", LATE_SECONDS, self._subscriber.forget_snapshots)
 
-    def _unsubscribe(self, channels: Iterable[str]) -> None:
+    def _unsubscribe(self, channels: Sequence[str]) -> None:
         for name in channels:
             self._protocol.subscriptions.pop(name, None)
-            self._hub.unsubscribe(self, name)
+        self._subscriber.unsubscribe(channels)
 
     def _failed(self, action: protocol.Action, reason: str) -> None:
         message_id = getattr(action, "id", None)
@@ -267,12 +231,7 @@ class Connection:
             timer.cancel()
 
     def _heartbeat(self) -> None:
-        cursors = {
-            name: self._hub.cursor(name)
-            for name in self._protocol.subscriptions
-            if (s := self._hub.subscription(self, name)) is not None and s.held is None
-        }
-        self._send(type="heartbeat", timestamp=now(), cursors=cursors)
+        self._send(type="heartbeat", timestamp=now(), cursors=self._subscriber.cursors())
         self._after("heartbeat", self._config.ping_interval, self._heartbeat)
 
     def _notify_expiry(self) -> None:
@@ -291,15 +250,10 @@ class Connection:
         self.close(SLOW_CONSUMER)
 
     async def _close(self, close: Close) -> None:
-        self._hub.leave(self)
+        self._hub.silence(self)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code=close.code, message=close.reason.encode())
         except TimeoutError:
             pass
         self.abort()
-
-
-def _forget_snapshots(subscriptions: Iterable[Subscription]) -> None:
-    for subscription in subscriptions:
-        subscription.seen = None

@@ -7,10 +7,19 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from alphapulse_api.errors import BAD_REQUEST, FORBIDDEN, TEXT_ONLY, TOO_BIG, Problem, Unavailable
+from alphapulse_api.errors import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    SHUTDOWN,
+    TEXT_ONLY,
+    TOO_BIG,
+    Problem,
+    Unavailable,
+)
 from alphapulse_api.keys import BACKEND
 from alphapulse_api.middleware.auth import identify
-from alphapulse_api.websocket.connection import Connection
+from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
+from alphapulse_api.websocket.outbound import Outbound
 
 RETRY_SECONDS: Final = 5
 
@@ -18,11 +27,16 @@ RETRY_SECONDS: Final = 5
 class Socket(web.WebSocketResponse):
     """aiohttp's socket, with the contract's word for a message that is too long."""
 
+    outbound: Outbound | None = None
+
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
         if code == TOO_BIG.code and not message:
             message = TOO_BIG.reason.encode()
+        if self.outbound is not None:
+            # Whoever closes, no data frame may follow the close frame (RFC 6455, section 5.5.1).
+            self.outbound.close()
         return await super().close(code=code, message=message, drain=drain)
 
 
@@ -37,7 +51,10 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     if hub.full:
         raise Unavailable("There are too many connections.", RETRY_SECONDS)
     socket = Socket(
-        heartbeat=config.ping_interval, max_msg_size=config.max_message_size, compress=False
+        timeout=CLOSE_SECONDS,
+        heartbeat=config.ping_interval,
+        max_msg_size=config.max_message_size + 1,  # aiohttp's limit is the first size refused
+        compress=False,
     )
     if not socket.can_prepare(request).ok:
         raise Problem(BAD_REQUEST, "This path speaks WebSocket: send an upgrade request.")
@@ -54,9 +71,12 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         backend.authenticator,
         config,
     )
+    socket.outbound = connection.outbound
     hub.join(connection)
     try:
         connection.open(caller)
+        if hub.closing:
+            connection.close(SHUTDOWN)
         async for frame in socket:
             if frame.type is WSMsgType.TEXT:
                 await connection.receive(frame.data)
@@ -72,6 +92,10 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
     origin = request.headers.get("Origin")
     if origin is None or origin in allowed or "*" in allowed:
         return
-    # Host and port only: behind a proxy that ends TLS the schemes differ.
-    if urlsplit(origin).netloc != request.host:
+    try:
+        # Host and port only: behind a proxy that ends TLS the schemes differ.
+        same = urlsplit(origin).netloc == request.host
+    except ValueError:
+        same = False
+    if not same:
         raise Problem(FORBIDDEN, "This origin may not open a socket here.")

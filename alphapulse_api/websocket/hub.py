@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from alphapulse_api.errors import SHUTDOWN
+from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN
 from alphapulse_api.events import CHANNELS, Event, EventLog
 from alphapulse_api.websocket.outbound import frame
 from alphapulse_api.websocket.subscription import Subscription
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
+
+logger = logging.getLogger(__name__)
 
 # Events dealt out in one turn of the loop: between two slices sockets drain and others run.
 SLICE: Final = 64
@@ -34,7 +37,7 @@ class Hub:
         self._connections: set[Connection] = set()
         self._subscriptions: dict[str, dict[Connection, Subscription]] = {c: {} for c in CHANNELS}
         self._pending: deque[Event] = deque()
-        self._dealt = {name: events.cursor(name) for name in CHANNELS}
+        self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -61,8 +64,8 @@ class Hub:
         """Events not yet dealt out."""
         return len(self._pending)
 
-    def cursor(self, channel: str) -> str:
-        """Up to where the channel has been dealt out."""
+    def place(self, channel: str) -> tuple[int, str]:
+        """Up to where the channel has been dealt out: offset and cursor."""
         return self._dealt[channel]
 
     def join(self, connection: Connection) -> None:
@@ -72,11 +75,15 @@ class Hub:
 
     def leave(self, connection: Connection) -> None:
         """A socket is gone."""
+        self.silence(connection)
         self._connections.discard(connection)
-        for subscribers in self._subscriptions.values():
-            subscribers.pop(connection, None)
         if not self._connections:
             self._empty.set()
+
+    def silence(self, connection: Connection) -> None:
+        """Deal the connection nothing more."""
+        for subscribers in self._subscriptions.values():
+            subscribers.pop(connection, None)
 
     def subscription(self, connection: Connection, channel: str) -> Subscription | None:
         """The connection's subscription to the channel, if it has one."""
@@ -99,7 +106,7 @@ class Hub:
         """Refuse newcomers, tell everyone to reconnect elsewhere, and wait until all are gone."""
         self.closing = True
         while self._pending:
-            self._deal()
+            self._deal_slice()
         for connection in tuple(self._connections):
             connection.close(SHUTDOWN)
         try:
@@ -121,14 +128,22 @@ class Hub:
             self._deal()
 
     def _deal(self) -> None:
-        for _ in range(min(SLICE, len(self._pending))):
-            event = self._pending.popleft()
-            self._dealt[event.channel.name] = event.cursor
-            subscribers = self._subscriptions[event.channel.name]
-            if subscribers:
-                framed = frame(event.text)
-                for subscription in tuple(subscribers.values()):
-                    if subscription.offer(event, framed):
-                        self.delivered += 1
+        self._deal_slice()
         loop = asyncio.get_running_loop()
         self._pump = loop.call_soon(self._deal) if self._pending else None
+
+    def _deal_slice(self) -> None:
+        for _ in range(min(SLICE, len(self._pending))):
+            event = self._pending.popleft()
+            self._dealt[event.channel.name] = (event.offset, event.cursor)
+            subscribers = self._subscriptions[event.channel.name]
+            if not subscribers:
+                continue
+            framed = frame(event.text)
+            for connection, subscription in tuple(subscribers.items()):
+                try:
+                    self.delivered += subscription.offer(event, framed)
+                except Exception:
+                    # An odd record of a host's accessor, say: it must not end the fan-out.
+                    logger.exception("%r could not be dealt to %r", event, connection)
+                    connection.close(INTERNAL_CLOSE)

@@ -24,7 +24,7 @@ MAX_FILTER_VALUES: Final = 100
 MAX_VALUE_LENGTH: Final = 256
 MESSAGES_A_SECOND: Final = 10
 MESSAGE_BURST: Final = 20
-# Refusals in a row after which a client that does not listen is cut off.
+# More refusals than acceptances, by this many, and a client that does not listen is cut off.
 MAX_REFUSALS: Final = 100
 
 # Message type -> the fields it may have beside type and id.
@@ -114,7 +114,7 @@ class Protocol:
         try:
             if not self._limit.take(None).allowed:
                 return self._flooded()
-            self._refusals = 0
+            self._refusals = max(0, self._refusals - 1)
             message = _parse(text)
             message_id = _id(message)
             _check_fields(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from alphapulse_api.encoding import canonical
 from alphapulse_api.events.base import Channel, Event
 from alphapulse_api.websocket.protocol import Filters
 
@@ -13,25 +14,28 @@ class Subscription:
     """Which events of a channel a connection wants, and up to where it has them.
 
     Attributes:
-        after: the offset of the newest event that was dealt with.
-        held: events that came while the past was being read, or None once live.
+        after: the offset of the newest event before it.
+        cursor: the same place, for clients.
+        held: all events that came while the past was being read, or None once live.
         seen: by identity, how far a snapshot told of each thing; None once no late event can come.
     """
 
-    __slots__ = ("_fields", "after", "channel", "deliver", "filters", "held", "seen")
+    __slots__ = ("_fields", "after", "channel", "cursor", "deliver", "filters", "held", "seen")
 
     def __init__(
         self,
         channel: Channel,
         filters: Filters,
         after: int,
+        cursor: str,
         deliver: Callable[[Event, bytes], None],
     ) -> None:
         self.channel = channel
         self.filters = filters
         self.after = after
+        self.cursor = cursor
         self.deliver = deliver
-        self.held: list[tuple[Event, bytes]] | None = []
+        self.held: list[Event] | None = []
         self.seen: dict[Any, tuple[Any, Mapping[str, Any]]] | None = None
         self._fields = [(channel.filters[name], values) for name, values in filters.items()]
 
@@ -41,12 +45,12 @@ class Subscription:
 
     def offer(self, event: Event, framed: bytes) -> bool:
         """Take an event of the channel, in the channel's order; returns whether it was sent."""
-        if event.offset <= self.after or not self.wants(event.data):
+        if event.offset <= self.after:
             return False
         if self.held is not None:
-            self.held.append((event, framed))
+            self.held.append(event)
             return False
-        if self.seen is not None and self._told(event):
+        if not self._passes(event):
             return False
         self.deliver(event, framed)
         return True
@@ -58,16 +62,19 @@ class Subscription:
             identity, stage = self.channel.identity(row)
             self.seen[identity] = (stage, row)
 
-    def release(self) -> None:
-        """Deal with what was held, and go live."""
+    def release(self) -> list[Event]:
+        """Go live; returns what was held and is to be sent."""
         held, self.held = self.held or [], None
-        for event, framed in held:
-            self.offer(event, framed)
+        return [event for event in held if self._passes(event)]
+
+    def _passes(self, event: Event) -> bool:
+        return self.wants(event.data) and not (self.seen is not None and self._told(event))
 
     def _told(self, event: Event) -> bool:
         assert self.seen is not None
         identity, stage = self.channel.identity(event.data)
         told = self.seen.get(identity)
+        # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
         return told is not None and (
-            stage < told[0] or (stage == told[0] and event.data == told[1])
+            stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1]))
         )

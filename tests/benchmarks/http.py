@@ -28,10 +28,11 @@ SERVERS = (BARE, FASTAPI, OURS)
 AIMS = ((OURS, FASTAPI, 5.0), (OURS, BARE, 0.55))
 PACKAGES = ("aiohttp", "fastapi", "uvicorn", "uvloop")
 GENERATOR_BUSY_LIMIT = 0.9
+SERVER_BUSY_LEAST = 0.75
 WARMUP = 0.5
 HEADER = (
     *("server", "req/s", "range", "p50 ms", "p99 ms"),
-    *("cpu us/req", "core stolen", "generator busy"),
+    *("cpu us/req", "server busy", "core stolen", "generator busy"),
 )
 
 
@@ -47,6 +48,8 @@ class Round:
     """Milliseconds."""
     cpu: float
     """Microseconds of the server's CPU time an answer."""
+    server_busy: float
+    """Share of the round the server was on the CPU; well below 1, others had its core."""
     stolen: float
     """Share of the round the hypervisor took the server's core away, 0 to 1."""
     generator_busy: float
@@ -160,6 +163,7 @@ def _figures(result: LoadResult) -> Round:
         p50=ordered[count // 2] * 1e3,
         p99=ordered[count * 99 // 100] * 1e3,
         cpu=result.server_cpu / count * 1e6,
+        server_busy=result.server_cpu / result.seconds,
         stolen=result.stolen / result.seconds,
         generator_busy=result.generator_busy,
     )
@@ -182,6 +186,7 @@ def _print_results(results: dict[str, list[Round]]) -> None:
                 f"{_median(rounds, 'p50'):.2f}",
                 f"{_median(rounds, 'p99'):.2f}",
                 f"{_median(rounds, 'cpu'):.1f}",
+                f"{_median(rounds, 'server_busy'):.0%}",
                 f"{_median(rounds, 'stolen'):.0%}",
                 f"{_median(rounds, 'generator_busy'):.0%}",
             ]
@@ -191,8 +196,13 @@ def _print_results(results: dict[str, list[Round]]) -> None:
     for name, rounds in results.items():
         if _median(rounds, "generator_busy") > GENERATOR_BUSY_LIMIT:
             print(f"warning: the load generator was the bottleneck of {name}: its rate is too low")
+        if _median(rounds, "server_busy") < SERVER_BUSY_LEAST:
+            print(f"warning: {name} did not have its core: throughput decides nothing here")
     for ours, other, aim in AIMS:
         if ours in results and other in results:
             ratio = _median(results[ours], "rate") / _median(results[other], "rate")
             by_cpu = _median(results[other], "cpu") / _median(results[ours], "cpu")
-            print_ratio(f"{ours} / {other}", ratio, aim, by_cpu)
+            decided = all(
+                _median(results[name], "server_busy") >= SERVER_BUSY_LEAST for name in (ours, other)
+            )
+            print_ratio(f"{ours} / {other}", ratio, aim, by_cpu, decided=decided)

@@ -14,6 +14,7 @@ from .points import write_points
 from .report import print_table
 
 SAMPLES_A_SECOND = 500
+PACKAGE = "(alphapulse_api/"
 MAIN_THREAD = "_run_module_as_main"
 
 
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Record under load and print two tables: by own time, and by time with callees."""
+    """Record under load; print costs alone, with the libraries, and with all callees."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         write_points(Path(directory))
         with running(arguments.server, directory) as server:
@@ -62,18 +63,26 @@ def _print_costs(text: str, top: int) -> None:
     """
     own: Counter[str] = Counter()
     cumulative: Counter[str] = Counter()
+    charged: Counter[str] = Counter()
     for line in text.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
         if not any(frame.startswith(MAIN_THREAD) for frame in frames):
             continue
         own[frames[-1]] += int(count)
+        ours = [frame for frame in frames if PACKAGE in frame]
+        charged[ours[-1] if ours else "aiohttp, uvloop and the kernel"] += int(count)
         for frame in set(frames):
             cumulative[frame] += int(count)
     total = own.total()
     if not total:
         raise BenchmarkError("py-spy saw no sample on the CPU")
-    for title, costs in (("own time", own), ("with callees", cumulative)):
+    tables = (
+        ("own time", own),
+        ("with the libraries it calls", charged),
+        ("with all callees", cumulative),
+    )
+    for title, costs in tables:
         rows = [[frame, f"{count / total:.1%}"] for frame, count in costs.most_common(top)]
         print_table([title, "share"], rows)
         print()

@@ -49,6 +49,11 @@ class Engine(Protocol):
         """How many writes wait for their commit."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest write could not be stored, or None if it was."""
+        ...
+
     async def open(self) -> None:
         """Connect and bring the schema up to date.
 

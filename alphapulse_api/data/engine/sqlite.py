@@ -7,38 +7,28 @@ answers all. `synchronous=FULL` makes that commit survive a power cut, not just 
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import re
 import sqlite3
 import threading
 from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from alphapulse_api.data.engine.base import Row, Work
-from alphapulse_api.data.engine.migrations import migrations
+from alphapulse_api.data.engine.sqlite_schema import claim, migrate
 from alphapulse_api.errors import StartupError, Unavailable
 
 T = TypeVar("T")
 
-APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
 READERS: Final = 4
 GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
 BUSY_SECONDS: Final = 5.0
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
-
-COLUMN_TYPES: Final = {
-    "serial": "INTEGER PRIMARY KEY",
-    "integer": "INTEGER",
-    "time": "INTEGER",
-    "float": "REAL",
-    "decimal": "TEXT",
-    "json": "TEXT",
-    "boolean": "INTEGER",
-    "clustered": "WITHOUT ROWID",
-}
 
 # The primary result codes that mean "not now", as opposed to a fault of ours in the SQL.
 _UNAVAILABLE: Final = {
@@ -101,6 +91,7 @@ def _run(work: Awaitable[T]) -> T:
         next(steps)
     except StopIteration as stop:
         return cast(T, stop.value)
+    steps.close()
     raise RuntimeError("a unit of work may await only its transaction")
 
 
@@ -112,25 +103,31 @@ class SQLiteEngine:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._path = Path(path).absolute()  # the host may change its working directory
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
+        self._trouble: str | None = None
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._writer: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
-        return f"<SQLiteEngine {self._path!r} waiting={self._waiting}>"
+        return f"<SQLiteEngine {self.location!r} waiting={self._waiting}>"
 
     @property
     def location(self) -> str:
-        return str(Path(self._path).absolute())
+        return str(self._path)
 
     @property
     def waiting(self) -> int:
         return self._waiting
+
+    @property
+    def trouble(self) -> str | None:
+        return self._trouble
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -142,24 +139,24 @@ class SQLiteEngine:
         self._writer.start()
 
     async def close(self) -> None:
-        if self._writer is None or self._readers is None:
-            return
-        self._jobs.put(None)
-        await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown)
-        self._writer = self._readers = None
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        # What comes from here on is refused, not put behind the end of the queue.
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(writer.join)
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
+        self._disconnect()
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         if self._loop is None or self._readers is None:
-            raise Unavailable("the database is closed")
+            raise Unavailable("The database is closed.")
         return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
 
     async def write(self, work: Work[T]) -> T:
         if self._loop is None or self._writer is None:
-            raise Unavailable("the database is closed")
+            raise Unavailable("The database is closed.")
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
         self._jobs.put(_Job(work, answer))
@@ -174,9 +171,11 @@ class SQLiteEngine:
 
     # -- threads ---------------------------------------------------------------------------------
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, mode: Literal["rwc", "rw"]) -> sqlite3.Connection:
+        """A connection; only the writer's may make the file."""
         connection = sqlite3.connect(
-            self._path,
+            f"{self._path.as_uri()}?mode={mode}",
+            uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
@@ -187,6 +186,11 @@ class SQLiteEngine:
         connection.execute("PRAGMA cache_size = -16384")
         return connection
 
+    def _disconnect(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
     def _prepare(self) -> sqlite3.Connection:
         """Open the writer's connection on a file that is ours and of this version."""
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -194,54 +198,35 @@ class SQLiteEngine:
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
             )
         try:
-            connection = self._connect()
-            self._claim(connection)
+            connection = self._connect("rwc")
+            claim(connection, self.location)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            self._migrate(connection)
+            migrate(connection, self.location)
+            self._file = self._identity()
         except sqlite3.Error as error:
+            self._disconnect()
             raise StartupError(
                 f"database.url: cannot use {self.location}: {_reason(error) or error}"
             ) from None
+        except StartupError:
+            self._disconnect()
+            raise
         return connection
 
-    def _claim(self, connection: sqlite3.Connection) -> None:
-        (owner,) = connection.execute("PRAGMA application_id").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if owner == APPLICATION_ID:
-            return
-        if owner or tables:
-            raise StartupError(
-                f"database.url: {self.location} is a database of another program; name another file"
-            )
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        steps = migrations(COLUMN_TYPES)
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > steps[-1].version:
-            connection.execute("ROLLBACK")
-            raise StartupError(
-                f"database.url: {self.location} has schema {version}, made by a newer release; "
-                f"this one knows schemas up to {steps[-1].version}"
-            )
+    def _identity(self) -> tuple[int, int] | None:
+        """Device and inode of the file that is at the path now."""
         try:
-            for step in steps:
-                if step.version > version:
-                    for statement in step.statements:
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {step.version}")
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            connection.execute("ROLLBACK")
-            raise
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
-                connection = self._local.connection = self._connect()
+                connection = self._local.connection = self._connect("rw")
                 connection.execute("PRAGMA query_only = ON")
             return connection.execute(_numbered(sql), args).fetchall()
         except sqlite3.Error as error:
@@ -271,25 +256,31 @@ class SQLiteEngine:
         transaction = SQLiteTransaction(connection)
         outcomes: list[_Outcome] = []
         try:
+            if self._identity() != self._file:
+                # The system would let us go on writing into a file that nobody can open again.
+                raise Unavailable(f"The database file was taken away: {self.location}.")
             connection.execute("BEGIN IMMEDIATE")
             for job in group:
                 connection.execute("SAVEPOINT unit")
                 try:
                     value = _run(job.work(transaction))
                 except Exception as error:
-                    # A full disk ends the whole transaction, and then this statement fails too.
+                    if not connection.in_transaction:
+                        raise  # a full disk has ended the whole transaction
                     connection.execute("ROLLBACK TO unit")
                     outcomes.append(_Outcome(job, None, self._translated(error)))
                 else:
                     outcomes.append(_Outcome(job, value, None))
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                # What stays open after this, the next group's BEGIN finds and ends.
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             failure = self._translated(error)
             if not isinstance(failure, Unavailable):
-                failure = Unavailable("the database could not commit")
+                failure = Unavailable(f"The database is unavailable: {error}.")
             return [_Outcome(job, None, failure) for job in group]
         return outcomes
 
@@ -300,6 +291,9 @@ class SQLiteEngine:
 
     def _answer(self, outcomes: list[_Outcome]) -> None:
         self._waiting -= len(outcomes)
+        self._trouble = next(
+            (o.error.detail for o in outcomes if isinstance(o.error, Unavailable)), None
+        )
         for (_, answer), value, error in outcomes:
             if answer.done():
                 continue

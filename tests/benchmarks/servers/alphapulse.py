@@ -11,9 +11,9 @@ import sys
 
 import uvloop
 from aiohttp import ClientSession
-from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
 
 from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
 
 from ..harness import announce
 from ..points import read_points

@@ -1,0 +1,161 @@
+"""The command line: `python -m alphapulse_api.client tail trades alerts --symbol AAPL`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from alphapulse_api.client import values
+from alphapulse_api.client.client import CHANNELS, DashboardClient
+from alphapulse_api.client.conversation import Event, StreamGap
+from alphapulse_api.client.errors import DashboardClientError
+
+PASSWORD_VARIABLE: Final = "AP_PASSWORD"  # noqa: S105
+# Option -> the channel and filter it stands for.
+FILTERS: Final = {
+    "symbol": ("trades", "symbols"),
+    "strategy": ("trades", "strategies"),
+    "severity": ("alerts", "severities"),
+    "source": ("alerts", "sources"),
+    "metric_type": ("metrics", "metric_types"),
+    "name": ("metrics", "names"),
+}
+
+
+@click.group()
+def main() -> None:
+    """Watch a dashboard from a terminal."""
+
+
+@main.command()
+@click.argument("channels", nargs=-1, type=click.Choice(CHANNELS))
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True)
+@click.option(
+    "--api-key-env",
+    default="AP_API_KEY",
+    show_default=True,
+    help="The environment variable that holds the API key.",
+)
+@click.option("--username", help=f"Log in instead; the password is in {PASSWORD_VARIABLE}.")
+@click.option("--symbol", multiple=True, help="Only trades in it. Repeatable, as the next ones.")
+@click.option("--strategy", multiple=True, help="Only trades of it.")
+@click.option("--severity", multiple=True, help="Only alerts of it.")
+@click.option("--source", multiple=True, help="Only alerts from it.")
+@click.option("--metric-type", multiple=True, help="Only metrics of it.")
+@click.option("--name", multiple=True, help="Only metrics of that name.")
+@click.option("--snapshot", is_flag=True, help="Begin with how things stand.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+def tail(
+    channels: tuple[str, ...],
+    url: str,
+    api_key_env: str,
+    username: str | None,
+    snapshot: bool,
+    as_json: bool,
+    count: int | None,
+    **wanted: tuple[str, ...],
+) -> None:
+    """Print events as they happen, of all CHANNELS if none is named."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    secret = _secret(username, api_key_env)
+    chosen = channels or CHANNELS
+    filters = _filters(chosen, wanted)
+    line = _raw if as_json else _line
+
+    async def follow() -> None:
+        left = count
+        async with (
+            DashboardClient(url, **secret) as client,
+            client.stream(*chosen, filters=filters, snapshot=snapshot) as stream,
+        ):
+            async for item in stream:
+                click.echo(line(item))
+                if left is not None and isinstance(item, Event):
+                    left -= 1
+                    if not left:
+                        return
+
+    with suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(follow())
+        except (DashboardClientError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _secret(username: str | None, api_key_env: str) -> dict[str, Any]:
+    """Never from the command line, which every user of the machine can read."""
+    variable = PASSWORD_VARIABLE if username else api_key_env
+    value = os.environ.get(variable)
+    if not value:
+        raise click.UsageError(f"set the environment variable {variable}")
+    return {"username": username, "password": value} if username else {"api_key": value}
+
+
+def _filters(
+    channels: tuple[str, ...], wanted: Mapping[str, tuple[str, ...]]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    filters: dict[str, dict[str, tuple[str, ...]]] = {}
+    for option, given in wanted.items():
+        channel, name = FILTERS[option]
+        if given and channel not in channels:
+            raise click.UsageError(f"--{option.replace('_', '-')} is about {channel}")
+        if given:
+            filters.setdefault(channel, {})[name] = given
+    return filters
+
+
+def _raw(item: Event | StreamGap) -> str:
+    if isinstance(item, StreamGap):
+        content: dict[str, Any] = {"type": "gap", "channel": item.channel, "cursor": item.cursor}
+    else:
+        content = {"type": item.type, "channel": item.channel, "cursor": item.cursor}
+        content |= {"snapshot": True} if item.snapshot else {}
+        content |= {"skipped": item.skipped} if item.skipped else {}
+        content["data"] = item.data
+    return values.dumps(content).decode()
+
+
+def _line(item: Event | StreamGap) -> str:
+    if isinstance(item, StreamGap):
+        return f"{'':<15}  {item.channel:<9}  -- events may be missing here --"
+    at, text = _LINES[item.type](item.data)
+    return f"{at.astimezone():%H:%M:%S.%f}  {item.channel:<9}  {text}"
+
+
+def _metric(data: Mapping[str, Any]) -> tuple[datetime, str]:
+    labels = ",".join(f"{key}={value}" for key, value in data["labels"].items())
+    series = f"{data['metric_type']}.{data['name']}" + (f"{{{labels}}}" if labels else "")
+    return data["timestamp"], f"{series} = {data['value']}"
+
+
+def _alert(data: Mapping[str, Any]) -> tuple[datetime, str]:
+    at = data["resolved_at"] or data["acknowledged_at"] or data["created_at"]
+    message = f": {data['message']}" if data["message"] else ""
+    return at, f"[{data['severity']}] {data['title']}{message} ({data['status']})"
+
+
+def _trade(data: Mapping[str, Any]) -> tuple[datetime, str]:
+    strategy = f" ({data['strategy']})" if data["strategy"] else ""
+    text = f"{data['side']} {data['quantity']:f} {data['symbol']} at {data['price']:f}"
+    return data["executed_at"], f"{text}, {data['status']}{strategy}"
+
+
+def _portfolio(data: Mapping[str, Any]) -> tuple[datetime, str]:
+    worth = f"{data['total_value']:f} {data['currency']}"
+    return data["as_of"], f"{worth}, {data['cash']:f} in cash, {len(data['positions'])} positions"
+
+
+_LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[datetime, str]]]] = {
+    "metric": _metric,
+    "alert": _alert,
+    "trade": _trade,
+    "portfolio": _portfolio,
+}

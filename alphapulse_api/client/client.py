@@ -1,0 +1,164 @@
+"""The client: its connection, its credentials, its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from alphapulse_api.client.backoff import Backoff
+from alphapulse_api.client.conversation import Conversation, Filters
+from alphapulse_api.client.credentials import Credentials, Fixed, Login, Secret
+from alphapulse_api.client.http import Answer, Http
+from alphapulse_api.client.stream import EventStream
+from alphapulse_api.client.writing import Writing
+
+TIMEOUT_SECONDS: Final = 30.0
+RETRIES: Final = 4
+BUFFERED_EVENTS: Final = 1000
+CLOSE_SECONDS: Final = 1.0  # for the server to answer a close
+MAX_MESSAGE_BYTES: Final = 64 * 2**20  # a portfolio of 10000 positions has some 4 MiB
+CHANNELS: Final = ("metrics", "alerts", "trades", "portfolio")
+
+
+class DashboardClient(Writing):
+    """A dashboard's API: `async with DashboardClient("http://127.0.0.1:8080", api_key=…) as api`.
+
+    Records go in as mappings, with the field names of the API; money as Decimals, strings or
+    numbers, instants as aware datetimes or RFC 3339 text. They come out as the types of
+    `alphapulse_api.client.rows`. A record that carries no id, or no timestamp where that is its
+    identity, gets one here, by this machine's clock: sent again after a lost answer it is still
+    the same record. Requests are tried again after 429, 502, 503 and 504, at the server's
+    Retry-After if it names one, and after lost connections.
+
+    Every call raises `ApiError` if the server refuses it and `Unreachable` if nobody answers.
+
+    Args:
+        url: where the dashboard is, with its base path if it has one.
+        api_key: an API key; or
+        username, password: of a user, logged in and kept logged in; or
+        token: an access token that the caller looks after.
+        session: of aiohttp, stays the caller's to close; by default one of our own.
+        timeout: seconds for one try of a request.
+        retries: further tries after the first.
+        sleep, rand: stand-ins for tests: wait so many seconds; uniform numbers between 0 and 1.
+
+    Raises:
+        ValueError: for a URL that is not http(s), or not exactly one kind of credentials.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        retries: int = RETRIES,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        self._url = URL(url.rstrip("/"))
+        if self._url.scheme not in ("http", "https") or not self._url.host:
+            raise ValueError(f"{url!r} is not an http:// or https:// URL")
+        given = [secret for secret in (api_key, username, token) if secret is not None]
+        if len(given) != 1 or (username is None) != (password is None):
+            raise ValueError("give an api_key, or a username and its password, or a token")
+        self._session = session
+        self._owns_session = session is None
+        self._timeout = timeout
+        self._retries = retries
+        self._sleep = sleep
+        self._rand = rand
+        self._streams: set[EventStream] = set()
+        self._credentials: Credentials
+        if username is not None and password is not None:
+            self._credentials = Login(self._grant, username, password)
+        elif api_key is not None:
+            self._credentials = Fixed(Secret("api_key", api_key))
+        else:
+            self._credentials = Fixed(Secret("token", token or ""))
+
+    def __repr__(self) -> str:
+        return f"<DashboardClient {self._url}>"
+
+    async def __aenter__(self) -> DashboardClient:
+        if self._owns_session:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for stream in tuple(self._streams):
+            await stream.aclose()
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def stream(
+        self,
+        *channels: str,
+        filters: Filters | None = None,
+        snapshot: bool = False,
+        since: Mapping[str, str] | None = None,
+        buffer: int = BUFFERED_EVENTS,
+    ) -> EventStream:
+        """The events of the channels as they happen, whatever happens to the connection.
+
+        Args:
+            channels: metrics, alerts, trades, portfolio; all of them, if none is named.
+            filters: by channel: {"trades": {"symbols": ["AAPL"]}}.
+            snapshot: be told the present state first, and again after a gap.
+            since: cursors to go on from, by channel: another stream's `cursors`, an event's
+                `cursor`, or the `stream_cursor` of rows that were read before.
+            buffer: events that may wait here; while there are more, the server must wait.
+        """
+        conversation = Conversation(channels or CHANNELS, filters or {}, snapshot, since or {})
+        stream = EventStream(
+            self._connect,
+            self._credentials,
+            conversation,
+            Backoff(rand=self._rand),
+            self._sleep,
+            buffer,
+            self._streams.discard,
+        )
+        self._streams.add(stream)
+        return stream
+
+    async def _request(self, method: str, path: str, **options: Any) -> Answer:
+        return await self._http().request(method, path, self._credentials, **options)
+
+    async def _grant(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        repeatable = form["grant_type"] == "password"
+        answer = await self._http().request("POST", "/token", form=form, repeatable=repeatable)
+        granted: Mapping[str, Any] = answer.content
+        return granted
+
+    def _http(self) -> Http:
+        return Http(
+            self._opened(),
+            self._url,
+            self._timeout,
+            self._retries,
+            lambda: Backoff(rand=self._rand),
+            self._sleep,
+        )
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        return await self._opened().ws_connect(
+            URL(f"{self._url}/ws", encoded=True),
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+            max_msg_size=MAX_MESSAGE_BYTES,
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("use the client inside `async with`")
+        return self._session

@@ -1,0 +1,215 @@
+"""The client's side of the socket without I/O: messages in, what to hand over out.
+
+It outlives the connections it is held on. Where each channel has come to is kept here, so that a
+new connection asks for what came after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.client import values
+from alphapulse_api.client.errors import StreamError
+
+Filters = Mapping[str, Mapping[str, Sequence[str]]]
+
+# The ids of our requests. The ping goes out right behind the subscribe, and requests are answered
+# in their order: so its pong says that the snapshot has been told to its end.
+AUTH: Final = "auth"
+SUBSCRIBE: Final = "subscribe"
+SETTLED: Final = "settled"
+
+# Errors that another try can mend; the others are faults of what was asked for.
+PASSING: Final = frozenset({"internal", "rate_limited", "unauthenticated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, or with `snapshot` how things stand.
+
+    Attributes:
+        type: metric, alert, trade or portfolio.
+        channel: metrics, alerts, trades or portfolio.
+        cursor: its place in the channel; opaque.
+        data: the row; see `alphapulse_api.client.rows`.
+        snapshot: it tells of the present state, asked for with `snapshot=True`.
+        skipped: how many older values of the same series or portfolio it stands for, left out
+            because this client read too slowly.
+    """
+
+    type: str
+    channel: str
+    cursor: str
+    data: Mapping[str, Any]
+    snapshot: bool = False
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamGap:
+    """Events of the channel may be missing here: what matters of them is to be read by REST.
+
+    The server's log of events did not reach back to where the stream was cut, or began anew.
+
+    Attributes:
+        channel: where.
+        cursor: from here on nothing is missing; None if the server did not say.
+    """
+
+    channel: str
+    cursor: str | None
+
+
+class Entry(NamedTuple):
+    """Something to hand over, or nothing, and where its channels have come to after it."""
+
+    item: Event | StreamGap | None
+    cursors: Mapping[str, str]
+
+
+class PassingError(Exception):
+    """The server could not do it now; on another connection it may."""
+
+
+class CredentialsError(Exception):
+    """The server refuses the credentials; the text is the error code."""
+
+
+class _Snapshot:
+    """What was told of a channel's state so far; handed over when it is whole, or not at all."""
+
+    __slots__ = ("cursor", "items")
+
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor
+        self.items: list[Event | StreamGap] = []
+
+
+class Conversation:
+    """What is subscribed to, and how far it has come.
+
+    Args:
+        channels: names.
+        filters: by channel, lists by filter name.
+        snapshot: whether to be told the present state of a channel that is not resumed.
+        since: cursors to resume from, by channel.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[str],
+        filters: Filters,
+        snapshot: bool,
+        since: Mapping[str, str],
+    ) -> None:
+        self._channels = tuple(channels)
+        self._filters = {
+            channel: {name: list(wanted) for name, wanted in lists.items()}
+            for channel, lists in filters.items()
+        }
+        self._snapshot = snapshot
+        self._cursors = dict(since)
+        self._snapshots: dict[str, _Snapshot] = {}
+        self.settled = False
+
+    def __repr__(self) -> str:
+        return f"<Conversation {' '.join(self._channels)}>"
+
+    def begin(self) -> list[dict[str, Any]]:
+        """The messages to send on a connection that is authenticated."""
+        self._snapshots.clear()
+        self.settled = False
+        subscribe = {
+            "type": "subscribe",
+            "id": SUBSCRIBE,
+            "channels": self._channels,
+            "filters": self._filters,
+            "since": self._cursors,
+            "snapshot": self._snapshot,
+        }
+        return [subscribe, {"type": "ping", "id": SETTLED}]
+
+    def receive(self, message: Mapping[str, Any]) -> list[Entry]:
+        """What to hand over after one message; one of an unknown type says nothing to us.
+
+        Raises:
+            StreamError: if what was asked for is refused.
+            CredentialsError: if the credentials are.
+            PassingError: if it is worth another try.
+        """
+        match message:
+            case {"data": _, "channel": _}:
+                return self._event(message)
+            case {"type": "subscribed"}:
+                return self._subscribed(message["channels"])
+            case {"type": "pong", "id": "settled"}:
+                self.settled = True
+                return self._release(*self._snapshots)
+            case {"type": "heartbeat"}:
+                return self._progressed(message["cursors"])
+            case {"type": "resync"}:
+                channel = message["channel"]
+                return [*self._release(channel), Entry(StreamGap(channel, None), {})]
+            case {"type": "unsubscribed"}:
+                # We never ask for it: somebody took the permission away.
+                raise StreamError(
+                    "forbidden", "the permission was taken away", message["channels"][0]
+                )
+            case {"type": "error"}:
+                raise _fault(message)
+        return []
+
+    def _event(self, message: Mapping[str, Any]) -> list[Entry]:
+        channel, cursor = message["channel"], message["cursor"]
+        event = Event(
+            message["type"],
+            channel,
+            cursor,
+            values.convert(message["data"], values.CHANNELS.get(channel, values.PLAIN)),
+            message.get("snapshot", False),
+            message.get("skipped", 0),
+        )
+        if event.snapshot and channel in self._snapshots:
+            self._snapshots[channel].items.append(event)
+            return []
+        entries = self._release(channel)
+        self._cursors[channel] = cursor
+        return [*entries, Entry(event, {channel: cursor})]
+
+    def _subscribed(self, acks: Mapping[str, Mapping[str, Any]]) -> list[Entry]:
+        for channel, ack in acks.items():
+            if ack.get("resumed", False):
+                continue
+            snapshot = self._snapshots[channel] = _Snapshot(ack["cursor"])
+            if channel in self._cursors:
+                snapshot.items.append(StreamGap(channel, ack["cursor"]))
+        return [] if self._snapshot else self._release(*self._snapshots)
+
+    def _release(self, *channels: str) -> list[Entry]:
+        """The snapshots of the channels, which are whole."""
+        entries: list[Entry] = []
+        for channel in channels:
+            snapshot = self._snapshots.pop(channel, None)
+            if snapshot is None:
+                continue
+            # Only after all of it: whoever stores the cursor in its middle must not lose the rest.
+            entries.extend(Entry(item, {}) for item in snapshot.items)
+            entries.append(Entry(None, {channel: snapshot.cursor}))
+            self._cursors[channel] = snapshot.cursor
+        return entries
+
+    def _progressed(self, cursors: Mapping[str, str]) -> list[Entry]:
+        known = {name: at for name, at in cursors.items() if name not in self._snapshots}
+        self._cursors.update(known)
+        return [Entry(None, known)]
+
+
+def _fault(message: Mapping[str, Any]) -> Exception:
+    code, text = message["code"], message["message"]
+    if code in ("auth_failed", "token_expired"):
+        return CredentialsError(code)
+    if code in PASSING:
+        return PassingError(f"{code}: {text}")
+    return StreamError(code, text, message.get("channel"))

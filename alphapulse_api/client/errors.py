@@ -1,0 +1,61 @@
+"""What can go wrong, as exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class DashboardClientError(Exception):
+    """The base of all of them."""
+
+
+class Unreachable(DashboardClientError):
+    """The server could not be reached, or gave no whole answer."""
+
+
+class ApiError(DashboardClientError):
+    """The server refused a request, with problem+json (RFC 9457) or, from a proxy, without.
+
+    Attributes:
+        status: of the HTTP answer.
+        type: the problem's stable URI, such as "urn:alphapulse:problem:validation".
+        title: the type in words.
+        detail: one sentence about this very request.
+        errors: of a 422 or 409: {"pointer" or "parameter": place, "detail": what is wrong there}.
+        request_id: what to look for in the server's log.
+        retry_after: seconds after which the server wants to be asked again, if it said so.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        problem: Mapping[str, Any],
+        *,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.type = str(problem.get("type", "about:blank"))
+        self.title = str(problem.get("title", ""))
+        self.detail = str(problem.get("detail", ""))
+        self.errors: Sequence[Mapping[str, str]] = problem.get("errors", ())
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(f"{status} {self.title}: {self.detail}")
+
+
+class StreamError(DashboardClientError):
+    """The stream cannot go on: its credentials, channels or filters are refused.
+
+    Attributes:
+        code: a word for programs: an error code of the socket (forbidden, invalid_filter …) or
+            the reason of its close (auth_failed, revoked, token_expired …).
+        channel: the channel it is about, if it is about one.
+    """
+
+    def __init__(self, code: str, detail: str, channel: str | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.channel = channel

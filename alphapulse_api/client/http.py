@@ -1,0 +1,173 @@
+"""One HTTP request, tried until it is answered or there is no sense in trying."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from alphapulse_api.client.backoff import Backoff
+from alphapulse_api.client.credentials import Credentials
+from alphapulse_api.client.errors import ApiError, Unreachable
+from alphapulse_api.client.values import dumps, rfc3339
+
+# Too many requests, and away for a while: the server's own 503, and what proxies say for it.
+RETRIED: Final = frozenset({429, 502, 503, 504})
+MAX_WAIT_SECONDS: Final = 60.0  # a longer Retry-After is for the caller to wait, or not
+FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class Answer(NamedTuple):
+    """A success, read to its end."""
+
+    content: Any
+    headers: Mapping[str, str]
+    next_cursor: str | None
+
+
+class Http:
+    """Requests to one server.
+
+    Args:
+        session: sends them.
+        url: of the server.
+        timeout: seconds for one try.
+        retries: further tries after the first.
+        backoff: makes a new series of waits.
+        sleep: waits.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: URL,
+        timeout: float,
+        retries: int,
+        backoff: Callable[[], Backoff],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._retries = retries
+        self._backoff = backoff
+        self._sleep = sleep
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        credentials: Credentials | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        """Ask, and ask again after 429, 502, 503, 504 and lost connections.
+
+        Args:
+            method: of HTTP.
+            path: beginning with a slash, its variables quoted.
+            credentials: who asks; nobody, if left out.
+            params: the query; None, False and datetimes are understood, lists are repeated.
+            body: sent as JSON.
+            form: sent as a form instead.
+            repeatable: whether it may be sent again when nobody knows if it arrived.
+
+        Raises:
+            ApiError: if the server refuses it.
+            Unreachable: if there is no answer.
+        """
+        options: dict[str, Any] = {"params": query(params or {}), "data": form}
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            options["data"] = dumps(body)
+            headers["Content-Type"] = "application/json"
+        backoff = self._backoff()
+        left = self._retries
+        renewable = True
+        while True:
+            secret = await credentials.current() if credentials is not None else None
+            shown = secret.headers if secret is not None else {}
+            wait: float | None = None
+            try:
+                return await self._once(method, path, headers={**headers, **shown}, **options)
+            except FAULTS as fault:
+                failure: ApiError | Unreachable = Unreachable(f"{method} {path}: {fault!r}")
+                if not repeatable or not left:
+                    raise failure from fault
+            except ApiError as refusal:
+                if refusal.status == 401 and credentials is not None and secret is not None:
+                    if renewable and credentials.reject(secret):
+                        renewable = False
+                        continue
+                    raise
+                wait = refusal.retry_after
+                if refusal.status not in RETRIED or not left or (wait or 0) > MAX_WAIT_SECONDS:
+                    raise
+            left -= 1
+            await self._sleep(backoff.next() if wait is None else wait)
+
+    async def _once(self, method: str, path: str, **options: Any) -> Answer:
+        url = URL(f"{self._url}{path}", encoded=True)
+        # A redirect would carry the key to wherever it points.
+        async with self._session.request(
+            method, url, timeout=self._timeout, allow_redirects=False, **options
+        ) as response:
+            content = _content(await response.read())
+            if not 200 <= response.status < 300 or content is None:
+                raise refusal(response.status, response.reason, response.headers, content)
+            following = response.links.get("next")
+            cursor = URL(str(following["url"])).query["cursor"] if following is not None else None
+            return Answer(content, response.headers, cursor)
+
+
+def refusal(
+    status: int, reason: str | None, headers: Mapping[str, str] | None, content: Any = None
+) -> ApiError:
+    """The error that an answer is; what is no problem+json comes from something in between."""
+    headers = headers or {}
+    if not isinstance(content, Mapping):
+        content = {"title": reason or "", "detail": "the answer is not one of alphapulse_api"}
+    after = headers.get("Retry-After", "")
+    return ApiError(
+        status,
+        content,
+        request_id=headers.get("X-Request-ID"),
+        retry_after=float(after) if after.isascii() and after.isdigit() else None,
+    )
+
+
+def segment(variable: str) -> str:
+    """One variable of a path."""
+    return quote(variable, safe="")
+
+
+def query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The parameters that say something, as text."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        for item in value if isinstance(value, list) else (value,):
+            pairs.append((name, _text(item)))
+    return pairs
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
+
+
+def _content(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,246 @@
+"""The calls that read. What a call answers to what is the contract's matter; see /docs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from alphapulse_api.client import values
+from alphapulse_api.client.http import Answer, segment
+from alphapulse_api.client.pages import Page, Rows
+from alphapulse_api.client.rows import (
+    Agent,
+    Alert,
+    Direction,
+    Me,
+    MetricPoint,
+    Portfolio,
+    Series,
+    Severity,
+    Side,
+    Signal,
+    SystemSample,
+    Trade,
+    TradeStatus,
+)
+from alphapulse_api.client.values import Shape
+
+
+class Reading(ABC):
+    """Every GET of the API as a method; how a request is sent is the heir's matter."""
+
+    @abstractmethod
+    async def _request(self, method: str, path: str, **options: Any) -> Answer:
+        """Send an authenticated request."""
+
+    async def me(self) -> Me:
+        """Who is calling, and what they may do."""
+        me: Me = await self._get("/api/me", values.ME)
+        return me
+
+    def series(self) -> Rows[Series]:
+        """The series known, with the range and number of their points."""
+        return self._list("/api/metrics", values.SERIES)
+
+    def metrics(
+        self,
+        metric_type: str,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        aggregation: str | Sequence[str] | None = None,
+        interval: str | None = None,
+        max_points: int | None = None,
+        limit: int | None = None,
+    ) -> Rows[MetricPoint]:
+        """Points of a type, oldest first, raw or in time buckets.
+
+        Args:
+            start_time: inclusive; default: 24 h before the end.
+            end_time: exclusive; default: now.
+            name: of the series.
+            labels: that the series must have.
+            aggregation: avg, min, max, sum, count, first, last, stddev, p50, p95, p99; one goes
+                to `value`, several to fields of their names.
+            interval: of the buckets: "auto", or such as "30s", "5m", "1h", "1d", "1w".
+            max_points: the most buckets that "auto" may make.
+            limit: points in all; default: all there are.
+        """
+        params = {
+            "start_time": start_time,
+            "end_time": end_time,
+            "name": name,
+            "label": _labels(labels),
+            "aggregation": _comma(aggregation),
+            "interval": interval,
+            "max_points": max_points,
+        }
+        path = f"/api/metrics/{segment(metric_type)}"
+        return self._pages(path, values.POINT, params, limit)
+
+    def latest_metrics(
+        self,
+        metric_type: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Rows[MetricPoint]:
+        """The newest point of every series of a type."""
+        path = f"/api/metrics/{segment(metric_type)}/latest"
+        return self._list(path, values.POINT, {"name": name, "label": _labels(labels)})
+
+    async def portfolio(
+        self,
+        *,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int | None = None,
+    ) -> Portfolio:
+        """The portfolio now, and if asked for its `history` in the range; 404 before the first."""
+        params = {
+            "include_history": True if include_history else None,
+            "start_time": start_time,
+            "end_time": end_time,
+            "max_points": max_points,
+        }
+        portfolio: Portfolio = await self._get("/api/portfolio", values.PORTFOLIO, params)
+        return portfolio
+
+    def alerts(
+        self,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        severity: Severity | Sequence[Severity] | None = None,
+        acknowledged: bool | None = None,
+        source: str | None = None,
+        limit: int | None = None,
+    ) -> Rows[Alert]:
+        """Alerts, newest first; `limit` is of all rows."""
+        params = {
+            "start_time": start_time,
+            "end_time": end_time,
+            "severity": _comma(severity),
+            "acknowledged": acknowledged,
+            "source": source,
+        }
+        return self._pages("/api/alerts", values.ALERT, params, limit)
+
+    async def alert(self, alert_id: str) -> Alert:
+        """One alert."""
+        alert: Alert = await self._get(f"/api/alerts/{segment(alert_id)}", values.ALERT)
+        return alert
+
+    def trades(
+        self,
+        *,
+        symbol: str | None = None,
+        side: Side | None = None,
+        status: TradeStatus | None = None,
+        strategy: str | None = None,
+        agent_id: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int | None = None,
+    ) -> Rows[Trade]:
+        """Trades, newest first; `limit` is of all rows."""
+        params = {
+            "symbol": symbol,
+            "side": side,
+            "status": status,
+            "strategy": strategy,
+            "agent_id": agent_id,
+            "start_time": start_time,
+            "end_time": end_time,
+        }
+        return self._pages("/api/trades", values.TRADE, params, limit)
+
+    async def trade(self, trade_id: str) -> Trade:
+        """One trade."""
+        trade: Trade = await self._get(f"/api/trades/{segment(trade_id)}", values.TRADE)
+        return trade
+
+    def agents(
+        self,
+        *,
+        agent_type: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> Rows[Agent]:
+        """Agents, each with its newest 20 signals in the range (default: the last 24 h)."""
+        params = {"agent_type": agent_type, "start_time": start_time, "end_time": end_time}
+        return self._list("/api/agents", values.AGENT, params)
+
+    def signals(
+        self,
+        agent_id: str,
+        *,
+        symbol: str | None = None,
+        direction: Direction | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int | None = None,
+    ) -> Rows[Signal]:
+        """An agent's signals, newest first; `limit` is of all rows."""
+        params = {
+            "symbol": symbol,
+            "direction": direction,
+            "start_time": start_time,
+            "end_time": end_time,
+        }
+        path = f"/api/agents/{segment(agent_id)}/signals"
+        return self._pages(path, values.SIGNAL, params, limit)
+
+    def system(
+        self,
+        *,
+        component: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int | None = None,
+    ) -> Rows[SystemSample]:
+        """Samples of the system's components, oldest first (default: of the last hour)."""
+        params = {"component": component, "start_time": start_time, "end_time": end_time}
+        return self._pages("/api/system", values.SAMPLE, params, limit)
+
+    # -- what they have in common -----------------------------------------------------------------
+
+    async def _get(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Any:
+        answer = await self._request("GET", path, params=params)
+        return values.convert(answer.content, shape)
+
+    def _list(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Rows[Any]:
+        """A listing that comes whole."""
+
+        async def fetch(size: int, cursor: str | None) -> Page:
+            return await self._page(path, shape, params or {})
+
+        return Rows(fetch)
+
+    def _pages(
+        self, path: str, shape: Shape, params: Mapping[str, Any], limit: int | None
+    ) -> Rows[Any]:
+        """A listing that comes in pages."""
+
+        async def fetch(size: int, cursor: str | None) -> Page:
+            return await self._page(path, shape, {**params, "limit": size, "cursor": cursor})
+
+        return Rows(fetch, limit)
+
+    async def _page(self, path: str, shape: Shape, params: Mapping[str, Any]) -> Page:
+        answer = await self._request("GET", path, params=params)
+        rows = [values.convert(row, shape) for row in answer.content]
+        return Page(rows, answer.next_cursor, answer.headers.get("X-Stream-Cursor"))
+
+
+def _labels(labels: Mapping[str, str] | None) -> list[str]:
+    return [f"{key}:{value}" for key, value in (labels or {}).items()]
+
+
+def _comma(words: str | Sequence[str] | None) -> str | None:
+    return words if words is None or isinstance(words, str) else ",".join(words)

@@ -1,0 +1,179 @@
+"""What the answers hold, as types.
+
+Money and quantities are `Decimal`, instants aware `datetime`s in UTC, metric values `float`s, and
+None stands where the server says null.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NotRequired, TypedDict
+
+Severity = Literal["info", "warning", "error", "critical"]
+Side = Literal["buy", "sell"]
+TradeStatus = Literal["pending", "open", "partially_filled", "filled", "cancelled", "rejected"]
+Direction = Literal["buy", "sell", "hold", "short", "cover"]
+AgentState = Literal["initializing", "active", "optimizing", "inactive", "error", "stopped"]
+
+
+class Me(TypedDict):
+    """Who is calling."""
+
+    username: str
+    role: str
+    permissions: list[str]
+    auth: Literal["jwt", "api_key"]
+    expires_at: datetime | None
+
+
+class Series(TypedDict):
+    """A series and what is stored of it."""
+
+    metric_type: str
+    name: str
+    labels: dict[str, str]
+    first: datetime
+    last: datetime
+    count: int
+
+
+class MetricPoint(TypedDict):
+    """A point, or a bucket, whose `timestamp` is its start.
+
+    One aggregation is in `value`; several are in fields of their names, and `value` is not there.
+    """
+
+    metric_type: str
+    name: str
+    timestamp: datetime
+    labels: dict[str, str]
+    value: NotRequired[float | None]
+    avg: NotRequired[float | None]
+    min: NotRequired[float | None]
+    max: NotRequired[float | None]
+    sum: NotRequired[float | None]
+    count: NotRequired[int]
+    first: NotRequired[float | None]
+    last: NotRequired[float | None]
+    stddev: NotRequired[float | None]
+    p50: NotRequired[float | None]
+    p95: NotRequired[float | None]
+    p99: NotRequired[float | None]
+
+
+class Position(TypedDict):
+    """One holding; `weight` and `unrealized_pnl_pct` are ratios."""
+
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Decimal
+    entry_price: Decimal | None
+    current_price: Decimal | None
+    value: Decimal | None
+    weight: float | None
+    unrealized_pnl: Decimal | None
+    unrealized_pnl_pct: float | None
+    realized_pnl: Decimal | None
+    opened_at: datetime | None
+
+
+class HistoryPoint(TypedDict):
+    """The portfolio's worth at an instant."""
+
+    timestamp: datetime
+    total_value: Decimal
+    cash: Decimal
+    positions_value: Decimal
+
+
+class Portfolio(TypedDict):
+    """What is held, and what it is worth."""
+
+    total_value: Decimal
+    cash: Decimal
+    currency: str
+    positions: list[Position]
+    performance: dict[str, float | None]
+    as_of: datetime
+    stale: bool
+    history: NotRequired[list[HistoryPoint]]
+
+
+class Alert(TypedDict):
+    """Something a person should know of."""
+
+    id: str
+    title: str
+    message: str
+    severity: Severity
+    source: str | None
+    rule_id: str | None
+    metric_name: str | None
+    metric_value: float | None
+    threshold: float | None
+    status: Literal["active", "acknowledged", "resolved"]
+    created_at: datetime
+    acknowledged: bool
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    comments: str | None
+    resolved_at: datetime | None
+    tags: list[str]
+    metadata: dict[str, Any]
+
+
+class Trade(TypedDict):
+    """An order's execution, or its attempt."""
+
+    id: str
+    order_id: str | None
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    value: Decimal
+    fee: Decimal | None
+    fee_currency: str | None
+    order_type: Literal["market", "limit", "stop", "stop_limit"]
+    status: TradeStatus
+    agent_id: str | None
+    strategy: str | None
+    executed_at: datetime
+    metadata: dict[str, Any]
+
+
+class Signal(TypedDict):
+    """What an agent advises."""
+
+    id: str
+    agent_id: str
+    symbol: str
+    direction: Direction
+    confidence: float | None
+    target_price: Decimal | None
+    stop_loss: Decimal | None
+    timestamp: datetime
+    metadata: dict[str, Any]
+
+
+class Agent(TypedDict):
+    """An agent; in the list of agents with its newest signals."""
+
+    agent_id: str
+    agent_type: str
+    state: AgentState
+    metrics: dict[str, float | None]
+    updated_at: datetime
+    signals: NotRequired[list[Signal]]
+
+
+class SystemSample(TypedDict):
+    """How a component was doing."""
+
+    component: str
+    status: Literal["healthy", "warning", "error", "offline"]
+    timestamp: datetime
+    metrics: dict[str, float | None]
+    message: str | None

@@ -1,0 +1,195 @@
+"""The client for synchronous code: a thread with a loop inside, the same calls outside."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from alphapulse_api.client.client import DashboardClient
+from alphapulse_api.client.conversation import Event, Filters, StreamGap
+from alphapulse_api.client.pages import Rows
+from alphapulse_api.client.stream import EventStream
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _LoopThread:
+    """A loop that runs in a thread of its own."""
+
+    __slots__ = ("_loop", "_thread")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="alphapulse-client", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of the coroutine; if the caller is interrupted, it is cancelled."""
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("the client is closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _call(
+    method: Callable[Concatenate[DashboardClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SyncDashboardClient, P], T]:
+    """A call that waits for the client's coroutine."""
+
+    @wraps(method)
+    def call(self: SyncDashboardClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._thread.run(method(self._client, *args, **kwargs))
+
+    return call
+
+
+def _rows(
+    method: Callable[Concatenate[DashboardClient, P], Rows[T]],
+) -> Callable[Concatenate[SyncDashboardClient, P], Iterator[T]]:
+    """A listing that asks for its pages as it is iterated over."""
+
+    @wraps(method)
+    def listing(self: SyncDashboardClient, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        rows = method(self._client, *args, **kwargs)
+        while (page := self._thread.run(rows.next_page())) is not None:
+            yield from page
+
+    return listing
+
+
+class SyncDashboardClient:
+    """`DashboardClient` for scripts and notebooks: the same arguments, calls, rows and errors.
+
+    Its thread starts with it and ends with `close`, with the `with` block, or with the program.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._client = DashboardClient(url, **options)
+        self._thread = _LoopThread()
+        self._thread.run(self._client.__aenter__())
+        self._close = weakref.finalize(self, _close, self._client, self._thread)
+
+    def __repr__(self) -> str:
+        return f"<Sync{repr(self._client)[1:]}"
+
+    def __enter__(self) -> SyncDashboardClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every stream, the connections and the thread."""
+        self._close()
+
+    def stream(
+        self,
+        *channels: str,
+        filters: Filters | None = None,
+        snapshot: bool = False,
+        since: Mapping[str, str] | None = None,
+    ) -> SyncStream:
+        """The events of the channels as they happen; see `DashboardClient.stream`."""
+
+        async def begin() -> EventStream:
+            return self._client.stream(*channels, filters=filters, snapshot=snapshot, since=since)
+
+        return SyncStream(self._thread.run(begin()), self._thread)
+
+    me = _call(DashboardClient.me)
+    series = _rows(DashboardClient.series)
+    metrics = _rows(DashboardClient.metrics)
+    latest_metrics = _rows(DashboardClient.latest_metrics)
+    record_metrics = _call(DashboardClient.record_metrics)
+    portfolio = _call(DashboardClient.portfolio)
+    update_portfolio = _call(DashboardClient.update_portfolio)
+    alerts = _rows(DashboardClient.alerts)
+    alert = _call(DashboardClient.alert)
+    raise_alert = _call(DashboardClient.raise_alert)
+    acknowledge_alert = _call(DashboardClient.acknowledge_alert)
+    resolve_alert = _call(DashboardClient.resolve_alert)
+    trades = _rows(DashboardClient.trades)
+    trade = _call(DashboardClient.trade)
+    record_trade = _call(DashboardClient.record_trade)
+    record_trades = _call(DashboardClient.record_trades)
+    agents = _rows(DashboardClient.agents)
+    signals = _rows(DashboardClient.signals)
+    update_agent = _call(DashboardClient.update_agent)
+    record_signal = _call(DashboardClient.record_signal)
+    system = _rows(DashboardClient.system)
+    report_system = _call(DashboardClient.report_system)
+
+
+class SyncStream:
+    """An iterator of `Event` and `StreamGap`; blocks until there is one.
+
+    `with client.stream(…) as stream` returns once the subscription stands, as `EventStream` does.
+    """
+
+    def __init__(self, stream: EventStream, thread: _LoopThread) -> None:
+        self._stream = stream
+        self._thread = thread
+
+    @property
+    def cursors(self) -> Mapping[str, str]:
+        """By channel, where the events handed over have come to."""
+        return self._stream.cursors
+
+    def __enter__(self) -> SyncStream:
+        self._thread.run(self._stream.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> SyncStream:
+        return self
+
+    def __next__(self) -> Event | StreamGap:
+        try:
+            return self._thread.run(self._stream.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """Close its connection; iteration ends."""
+        self._thread.run(self._stream.aclose())
+
+
+def stream(
+    url: str,
+    *channels: str,
+    filters: Filters | None = None,
+    snapshot: bool = False,
+    since: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Event | StreamGap]:
+    """`for event in stream("http://127.0.0.1:8080", "trades", api_key=…)`.
+
+    `options` are `DashboardClient`'s. Leaving the loop closes the connection and the thread.
+    """
+    with SyncDashboardClient(url, **options) as client:
+        yield from client.stream(*channels, filters=filters, snapshot=snapshot, since=since)
+
+
+def _close(client: DashboardClient, thread: _LoopThread) -> None:
+    thread.run(client.__aexit__())
+    thread.stop()

@@ -1,0 +1,88 @@
+"""Between JSON and Python: which fields are money, which are instants, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+
+class Shape(NamedTuple):
+    """The fields of a row that are not plain JSON; those inside lists under `nested`."""
+
+    money: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    nested: Mapping[str, Shape] = {}
+
+
+PLAIN: Final = Shape()
+ME: Final = Shape(times=("expires_at",))
+SERIES: Final = Shape(times=("first", "last"))
+POINT: Final = Shape(times=("timestamp",))
+POSITION: Final = Shape(
+    (
+        "quantity",
+        "entry_price",
+        "current_price",
+        "value",
+        "unrealized_pnl",
+        "realized_pnl",
+    ),
+    ("opened_at",),
+)
+HISTORY: Final = Shape(("total_value", "cash", "positions_value"), ("timestamp",))
+PORTFOLIO: Final = Shape(
+    ("total_value", "cash"), ("as_of",), {"positions": POSITION, "history": HISTORY}
+)
+ALERT: Final = Shape(times=("created_at", "acknowledged_at", "resolved_at"))
+TRADE: Final = Shape(("quantity", "price", "value", "fee"), ("executed_at",))
+SIGNAL: Final = Shape(("target_price", "stop_loss"), ("timestamp",))
+AGENT: Final = Shape(times=("updated_at",), nested={"signals": SIGNAL})
+SAMPLE: Final = Shape(times=("timestamp",))
+
+CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}
+
+
+def convert(row: dict[str, Any], shape: Shape) -> Any:
+    """The row with its money as `Decimal`s and its instants as aware `datetime`s, in place."""
+    for name in shape.money:
+        if (value := row.get(name)) is not None:
+            row[name] = Decimal(value)
+    for name in shape.times:
+        if (value := row.get(name)) is not None:
+            row[name] = datetime.fromisoformat(value)
+    for name, inner in shape.nested.items():
+        for item in row.get(name, ()):
+            convert(item, inner)
+    return row
+
+
+def rfc3339(instant: datetime) -> str:
+    """RFC 3339 in UTC.
+
+    Raises:
+        ValueError: if the datetime is naive: whose clock would it be?
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone; say datetime.now(UTC), for example")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def dumps(value: Any) -> bytes:
+    """JSON as the server reads it: decimals are strings, NaN and infinities are null.
+
+    Raises:
+        TypeError: if the value holds a naive datetime, or something that has no JSON form.
+    """
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

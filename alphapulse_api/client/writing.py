@@ -1,0 +1,111 @@
+"""The calls that write. Each may be sent twice and is acted on once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+
+from alphapulse_api.client import values
+from alphapulse_api.client.http import segment
+from alphapulse_api.client.reading import Reading
+from alphapulse_api.client.rows import (
+    Agent,
+    AgentState,
+    Alert,
+    Portfolio,
+    Signal,
+    SystemSample,
+    Trade,
+)
+from alphapulse_api.client.values import Shape
+
+Record = Mapping[str, Any]
+
+
+class Writing(Reading):
+    """Every POST and PUT of the API as a method."""
+
+    async def record_metrics(self, points: Record | Sequence[Record]) -> int:
+        """Record a point, or up to 10000, all or none; returns how many."""
+        at = datetime.now(UTC)
+        given = [points] if isinstance(points, Mapping) else points
+        body = [{"timestamp": at, **point} for point in given]
+        accepted: int = (await self._send("POST", "/api/metrics", body))["accepted"]
+        return accepted
+
+    async def update_portfolio(self, portfolio: Record) -> Portfolio:
+        """Record the portfolio as of `as_of` (default: now); returns it completed."""
+        body = {"as_of": datetime.now(UTC), **portfolio}
+        stored: Portfolio = await self._send("PUT", "/api/portfolio", body, values.PORTFOLIO)
+        return stored
+
+    async def raise_alert(self, alert: Record) -> Alert:
+        """Raise an alert; returns it as stored."""
+        stored: Alert = await self._send("POST", "/api/alerts", _named(alert), values.ALERT)
+        return stored
+
+    async def acknowledge_alert(
+        self, alert_id: str, *, comments: str | None = None, user: str | None = None
+    ) -> Alert:
+        """Acknowledge an alert, in one's own name unless `user` says another; once."""
+        said = {"comments": comments, "user": user}
+        body = {name: value for name, value in said.items() if value is not None}
+        path = f"/api/alerts/{segment(alert_id)}/acknowledge"
+        alert: Alert = await self._send("POST", path, body, values.ALERT)
+        return alert
+
+    async def resolve_alert(self, alert_id: str) -> Alert:
+        """Resolve an alert; a second time changes nothing."""
+        path = f"/api/alerts/{segment(alert_id)}/resolve"
+        alert: Alert = await self._send("POST", path, {}, values.ALERT)
+        return alert
+
+    async def record_trade(self, trade: Record) -> Trade:
+        """Record a trade; returns it as stored."""
+        stored: Trade = await self._send("POST", "/api/trades", _named(trade), values.TRADE)
+        return stored
+
+    async def record_trades(self, trades: Sequence[Record]) -> int:
+        """Record up to 10000 trades, all or none; returns how many."""
+        body = [_named(trade) for trade in trades]
+        accepted: int = (await self._send("POST", "/api/trades", body))["accepted"]
+        return accepted
+
+    async def update_agent(
+        self,
+        agent_id: str,
+        *,
+        agent_type: str | None = None,
+        state: AgentState | None = None,
+        metrics: Mapping[str, float | None] | None = None,
+    ) -> Agent:
+        """Record how an agent is doing; what is left out stays; returns the agent."""
+        said = {"agent_type": agent_type, "state": state, "metrics": metrics}
+        body = {name: value for name, value in said.items() if value is not None}
+        path = f"/api/agents/{segment(agent_id)}"
+        agent: Agent = await self._send("PUT", path, body, values.AGENT)
+        return agent
+
+    async def record_signal(self, agent_id: str, signal: Record) -> Signal:
+        """Record a signal of an agent; returns it as stored."""
+        path = f"/api/agents/{segment(agent_id)}/signals"
+        stored: Signal = await self._send("POST", path, _named(signal), values.SIGNAL)
+        return stored
+
+    async def report_system(self, sample: Record) -> SystemSample:
+        """Record how a component is doing; returns the sample."""
+        body = {"timestamp": datetime.now(UTC), **sample}
+        stored: SystemSample = await self._send("POST", "/api/system", body, values.SAMPLE)
+        return stored
+
+    async def _send(self, method: str, path: str, body: Any, shape: Shape = values.PLAIN) -> Any:
+        answer = await self._request(method, path, body=body)
+        return values.convert(answer.content, shape)
+
+
+def _named(record: Record) -> dict[str, Any]:
+    """With an id, which sorts by time."""
+    return {"id": str(uuid_utils.uuid7()), **record}

@@ -1,0 +1,69 @@
+"""An SQLite file's schema: whose it is, its column types, its migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from alphapulse_api.data.engine.migrations import migrations
+from alphapulse_api.errors import StartupError
+
+APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
+
+COLUMN_TYPES: Final = {
+    "serial": "INTEGER PRIMARY KEY",
+    "integer": "INTEGER",
+    "time": "INTEGER",
+    "float": "REAL",
+    "decimal": "TEXT",
+    "json": "TEXT",
+    "boolean": "INTEGER",
+    "clustered": "WITHOUT ROWID",
+}
+
+
+def claim(connection: sqlite3.Connection, location: str) -> None:
+    """Mark a new file as ours.
+
+    Raises:
+        StartupError: if it is another program's database.
+    """
+    # One snapshot: another process may be claiming the same new file.
+    connection.execute("BEGIN")
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("COMMIT")
+    if owner == APPLICATION_ID:
+        return
+    if owner or tables:
+        raise StartupError(
+            f"database.url: {location} is a database of another program; name another file"
+        )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def migrate(connection: sqlite3.Connection, location: str) -> None:
+    """Run the migrations that the file has not seen.
+
+    Raises:
+        StartupError: if a newer release has made it.
+    """
+    steps = migrations(COLUMN_TYPES)
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > steps[-1].version:
+        connection.execute("ROLLBACK")
+        raise StartupError(
+            f"database.url: {location} has schema {version}, made by a newer release; "
+            f"this one knows schemas up to {steps[-1].version}"
+        )
+    try:
+        for step in steps:
+            if step.version > version:
+                for statement in step.statements:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {step.version}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,39 @@
+"""Fixtures of the tests of the command line."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alphapulse_api.cli import main
+from tests.commands import Here
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Here:
+    """The same as `run` without a process around it, which costs a second."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("AP_")]:
+        monkeypatch.delenv(name)
+
+    def run_here(*args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["alphapulse_api", *args])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        for name in env:
+            monkeypatch.delenv(name)
+        said = capsys.readouterr()
+        code = int(ended.value.code or 0)
+        return subprocess.CompletedProcess(args, code, said.out, said.err)
+
+    return run_here

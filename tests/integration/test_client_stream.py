@@ -1,0 +1,435 @@
+"""The client's stream against the real server: what a consumer sees, whatever happens between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aiohttp import test_utils, web
+
+from alphapulse_api import Config
+from alphapulse_api.client import (
+    ApiError,
+    DashboardClient,
+    Event,
+    EventStream,
+    StreamError,
+    StreamGap,
+)
+from alphapulse_api.config import EventsConfig, WebSocketConfig
+from tests.conftest import PASSWORD, Serve, Server
+from tests.proxy import proxied
+from tests.sockets import alert, gone, point, portfolio, trade
+
+SECONDS = 8.0  # no wait of these tests is meant to come near it
+
+
+@asynccontextmanager
+async def client_of(server: Server, url: str | None = None) -> AsyncIterator[DashboardClient]:
+    """A client with a fresh key that reconnects without waiting."""
+    key = (await server.key())["X-API-Key"]
+    async with DashboardClient(url or server.url, api_key=key, rand=lambda: 0.0) as client:
+        yield client
+
+
+async def take(stream: EventStream, count: int) -> list[Event]:
+    """The next events, no gap among them."""
+    events = []
+    async with asyncio.timeout(SECONDS):
+        while len(events) < count:
+            item = await anext(stream)
+            assert isinstance(item, Event), item
+            events.append(item)
+    return events
+
+
+async def one(stream: EventStream) -> Event | StreamGap:
+    async with asyncio.timeout(SECONDS):
+        return await anext(stream)
+
+
+async def failure(stream: EventStream, kind: type[Exception]) -> Any:
+    with pytest.raises(kind) as caught:
+        await one(stream)
+    return caught.value
+
+
+async def test_events_of_every_channel_arrive_typed(server: Server) -> None:
+    async with client_of(server) as client, client.stream() as stream:
+        await server.feed.record_metrics(point())
+        await server.feed.raise_alert(alert())
+        await server.feed.record_trade(trade(price="10.50"))
+        await server.feed.update_portfolio(portfolio("100.10"))
+        events = {event.type: event for event in await take(stream, 4)}
+    assert events["trade"].channel == "trades"
+    assert events["trade"].data["price"].as_tuple() == Decimal("10.50").as_tuple()
+    assert events["trade"].data["executed_at"].utcoffset().total_seconds() == 0
+    assert events["portfolio"].data["total_value"] == Decimal("100.10")
+    assert events["metric"].data["value"] == 1.0
+    assert events["alert"].data["status"] == "active"
+    assert not any(event.snapshot or event.skipped for event in events.values())
+
+
+async def test_filters_and_snapshot(server: Server) -> None:
+    await server.feed.record_trades([trade(), trade("MSFT"), trade()])
+    async with client_of(server) as client:
+        options: Any = {"filters": {"trades": {"symbols": ["AAPL"]}}, "snapshot": True}
+        async with client.stream("trades", **options) as stream:
+            events = await take(stream, 2)
+            assert all(event.snapshot for event in events)
+            await server.feed.record_trades([trade("MSFT"), trade()])
+            (live,) = await take(stream, 1)
+            assert (live.snapshot, live.data["symbol"]) == (False, "AAPL")
+
+
+async def test_what_is_read_by_rest_and_then_streamed_has_no_gap(server: Server) -> None:
+    await server.feed.record_trade(trade(id="before"))
+    async with client_of(server) as client:
+        rows = client.trades()
+        assert [row["id"] for row in await rows] == ["before"]
+        await server.feed.record_trade(trade(id="between"))
+        assert rows.stream_cursor is not None
+        async with client.stream("trades", since={"trades": rows.stream_cursor}) as stream:
+            (event,) = await take(stream, 1)
+    assert event.data["id"] == "between"
+
+
+async def test_another_stream_goes_on_from_stored_cursors(server: Server) -> None:
+    async with client_of(server) as client:
+        async with client.stream("trades", "alerts") as stream:
+            await server.feed.record_trades([trade(id=f"t{i}") for i in range(5)])
+            await take(stream, 2)
+            cursors = stream.cursors
+        await server.feed.raise_alert(alert(id="a"))
+        async with client.stream("trades", "alerts", since=cursors) as stream:
+            events = await take(stream, 4)
+    assert [event.data["id"] for event in events] == ["t2", "t3", "t4", "a"]
+
+
+async def test_a_cut_stream_resumes_where_it_was(server: Server) -> None:
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        await server.feed.record_trade(trade(id="t0"))
+        await take(stream, 1)
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade(id="t1"), trade(id="t2")])
+        assert [event.data["id"] for event in await take(stream, 2)] == ["t1", "t2"]
+        assert stream.connections == 2
+
+
+async def test_a_cut_before_the_first_event_loses_nothing(server: Server) -> None:
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        (event,) = await take(stream, 1)
+    assert event.data["id"] == "t0"
+
+
+async def test_a_restarted_server_is_a_gap_and_then_goes_on(serve: Serve, config: Config) -> None:
+    first = await serve()
+    async with (
+        proxied(first.url) as proxy,
+        client_of(first, proxy.url) as client,
+        client.stream("trades", snapshot=True) as stream,
+    ):
+        await first.feed.record_trade(trade(id="t0"))
+        assert (await take(stream, 1))[0].data["id"] == "t0"
+        await first.dashboard.__aexit__(None, None, None)
+        second = await serve()
+        proxy.target = second.url
+        gap = await one(stream)
+        assert isinstance(gap, StreamGap)
+        assert (gap.channel, bool(gap.cursor)) == ("trades", True)
+        again = (await take(stream, 1))[0]
+        assert (again.snapshot, again.data["id"]) == (True, "t0")
+        await second.feed.record_trade(trade(id="t1"))
+        assert (await take(stream, 1))[0].data["id"] == "t1"
+
+
+async def test_a_log_that_is_too_short_is_a_gap(serve: Serve) -> None:
+    server = await serve(events=EventsConfig(history_size=3))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", "alerts") as stream,
+    ):
+        proxy.freeze()
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade() for _ in range(4)])
+        await server.feed.raise_alert(alert(id="a"))
+        proxy.thaw()
+        items = [await one(stream), await one(stream)]
+        assert {type(item).__name__: item.channel for item in items} == {
+            "StreamGap": "trades",
+            "Event": "alerts",
+        }
+
+
+async def test_silence_is_noticed(serve: Serve) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.1))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        proxy.freeze()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        # The old connection stays frozen and open: only the watch can end it.
+        async with asyncio.timeout(SECONDS):
+            await proxy.connected(2)
+        proxy.thaw()
+        (event,) = await take(stream, 1)
+        assert event.data["id"] == "t0"
+
+
+async def test_heartbeats_move_the_cursor_past_what_filters_hide(serve: Serve) -> None:
+    server = await serve(
+        websocket=WebSocketConfig(ping_interval=0.05), events=EventsConfig(history_size=2)
+    )
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", filters={"trades": {"symbols": ["AAPL"]}}) as stream,
+    ):
+        await server.feed.record_trades([trade("MSFT") for _ in range(5)])
+        end = server.dashboard._backend.events.cursor("trades")
+        async with asyncio.timeout(SECONDS):
+            while stream.cursors.get("trades") != end:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        await anext(stream)
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        await take(stream, 1)  # the log is too short to resume from the first event
+
+
+async def test_a_slow_consumer_gets_every_trade(serve: Serve, caplog: Any) -> None:
+    server = await serve(websocket=WebSocketConfig(max_buffer=10_000))
+    caplog.set_level(logging.WARNING, "alphapulse_api.client")
+    text = "x" * 4000
+    async with client_of(server) as client, client.stream("trades", buffer=1) as stream:
+        for number in range(0, 2000, 100):
+            await server.feed.record_trades(
+                [trade(id=f"t{n}", metadata={"note": text}) for n in range(number, number + 100)]
+            )
+        events = await take(stream, 2000)
+        assert stream.connections > 1, "the server was to give it up"
+    assert [event.data["id"] for event in events] == [f"t{n}" for n in range(2000)]
+    assert "slow_consumer" in caplog.text or "without a close" in caplog.text
+
+
+async def test_a_revoked_key_ends_the_stream(server: Server) -> None:
+    kept, key = await server.dashboard.accounts.create_api_key("bot")
+    async with DashboardClient(server.url, api_key=key) as client:
+        async with client.stream("trades") as stream:
+            await server.feed.record_trade(trade())
+            await server.dashboard.accounts.revoke_api_key(kept.id)
+            await take(stream, 1)
+            assert (await failure(stream, StreamError)).code == "revoked"
+            assert (await failure(stream, StreamError)).code == "revoked"
+        with pytest.raises(StreamError, match="auth_failed"):
+            await one(client.stream("trades"))
+
+
+async def test_what_may_not_be_had_is_refused(server: Server) -> None:
+    key = (await server.key())["X-API-Key"]
+    async with DashboardClient(server.url, api_key=key) as client:
+        with pytest.raises(StreamError, match="unknown_channel"):
+            await client.stream("news").__aenter__()
+        wrong = client.stream("trades", filters={"trades": {"colours": ["red"]}})
+        error = await failure(wrong, StreamError)
+        assert (error.code, error.channel) == ("invalid_filter", "trades")
+        with pytest.raises(ApiError, match="404"):
+            async with DashboardClient(f"{server.url}/elsewhere", api_key=key) as lost:
+                await one(lost.stream("trades"))
+
+
+async def test_a_wrong_password_ends_the_stream(server: Server) -> None:
+    async with DashboardClient(server.url, username="admin", password="wrong") as client:
+        assert (await failure(client.stream("trades"), ApiError)).status == 401
+
+
+async def test_a_short_lived_token_is_renewed_on_the_open_connection(
+    serve: Serve, config: Config
+) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=3))
+    async with (
+        DashboardClient(server.url, username="admin", password=PASSWORD) as client,
+        client.stream("trades") as stream,
+    ):
+        login: Any = client._credentials
+        grant, grants = login._grant, asyncio.Queue[str]()
+
+        async def counted(form: dict[str, str]) -> Any:
+            granted = await grant(form)
+            grants.put_nowait(form["grant_type"])
+            return granted
+
+        login._grant = counted
+        async with asyncio.timeout(SECONDS):
+            for _ in range(3):  # after the third, the first token has ended
+                assert await grants.get() == "refresh_token"
+        await server.feed.record_trade(trade())
+        await take(stream, 1)
+        assert stream.connections == 1
+
+
+async def test_a_token_that_ends_is_replaced_on_a_new_connection(server: Server) -> None:
+    async with DashboardClient(
+        server.url, username="admin", password=PASSWORD, rand=lambda: 0.0
+    ) as client:
+        await client.me()
+        login: Any = client._credentials
+        await server.dashboard.accounts.revoke(login._access_token)
+        async with client.stream("trades") as stream:
+            assert stream.connections == 2
+
+
+async def test_waiting_may_be_given_up_and_taken_up_again(server: Server) -> None:
+    async with client_of(server) as client, client.stream("trades") as stream:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anext(stream)
+        await server.feed.record_trade(trade())
+        await take(stream, 1)
+
+
+async def test_closing_ends_the_iteration_also_of_one_who_waits(server: Server) -> None:
+    async with client_of(server) as client:
+        stream = client.stream("trades")
+        waiting = asyncio.create_task(anext(stream, None))
+        async with asyncio.timeout(SECONDS):
+            await stream.__aenter__()
+            await stream.aclose()
+            assert await waiting is None
+            assert [item async for item in stream] == []
+            never_begun = client.stream("trades")
+            await never_begun.aclose()
+            assert [item async for item in never_begun] == []
+        left_open = client.stream("trades")
+        await left_open.__aenter__()
+    assert await anext(left_open, None) is None
+    await gone(server)
+
+
+# -- servers that do what ours does rarely --------------------------------------------------------
+
+
+@asynccontextmanager
+async def speaking(
+    script: Callable[[web.WebSocketResponse, int], Awaitable[None]], **options: Any
+) -> AsyncIterator[tuple[DashboardClient, list[float]]]:
+    """A client of a server whose every socket follows the script; and how long it waited."""
+    waits: list[float] = []
+    numbers = iter(range(1000))
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        number = next(numbers)
+        if number < options.get("full", 0):
+            return web.Response(status=503, headers={"Retry-After": "5"})
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "welcome", "ping_interval": 30, "auth_timeout": 10})
+        assert (await socket.receive_json())["type"] == "auth"
+        await socket.send_json({"type": "authenticated", "id": "auth", "expires_at": None})
+        asked = await socket.receive_json()
+        acks = {name: {"cursor": "c0"} for name in asked["channels"]}
+        for name in asked["since"]:
+            acks[name] = {"cursor": asked["since"][name], "resumed": True, "replayed": 0}
+        await socket.send_json({"type": "subscribed", "id": asked["id"], "channels": acks})
+        ping = await socket.receive_json()
+        await socket.send_json({"type": "pong", "id": ping["id"]})
+        await script(socket, number)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws", handler)
+    async with (
+        test_utils.TestServer(app) as server,
+        DashboardClient(
+            str(server.make_url("")), api_key="k", sleep=sleep, rand=lambda: 1.0
+        ) as client,
+    ):
+        yield client, waits
+
+
+def event(cursor: str) -> str:
+    data = {"id": cursor, "price": "1"}
+    return json.dumps({"type": "trade", "channel": "trades", "cursor": cursor, "data": data})
+
+
+async def test_each_close_has_its_answer(caplog: Any) -> None:
+    closes = [(1013, b"slow_consumer"), (1001, b"shutdown"), (1008, b"revoked")]
+
+    async def close(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_str(event(f"c{number + 1}"))
+        code, reason = closes[number]
+        await socket.close(code=code, message=reason)
+
+    async with speaking(close) as (client, waits):
+        stream = client.stream("trades")
+        assert [e.cursor for e in await take(stream, 3)] == ["c1", "c2", "c3"]
+        assert (await failure(stream, StreamError)).code == "revoked"
+    assert waits == [0, 0.5]
+    assert "1001 shutdown" in caplog.text
+
+
+async def test_a_full_server_is_asked_again_when_it_says() -> None:
+    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_str(event("c1"))
+        await socket.receive()
+
+    async with speaking(tell, full=2) as (client, waits):
+        await take(client.stream("trades"), 1)
+    assert waits == [5.5, 6.0]
+
+
+async def test_resync_and_errors_of_the_moment() -> None:
+    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+        if number == 0:
+            await socket.send_json({"type": "error", "code": "internal", "message": "oh"})
+            await socket.receive()
+            return
+        await socket.send_json({"type": "resync", "channel": "trades"})
+        await socket.send_str(event("c1"))
+        await socket.receive()
+
+    async with speaking(tell) as (client, waits):
+        stream = client.stream("trades")
+        assert await one(stream) == StreamGap("trades", None)
+        await take(stream, 1)
+    assert waits == [0.5]
+
+
+async def test_a_lasting_token_that_is_said_to_expire_is_not_shown_again() -> None:
+    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_json({"type": "token_expiring", "expires_in": 1})
+        await socket.send_str(event("c1"))
+        again = await socket.receive()
+        assert again.type is web.WSMsgType.CLOSE, again
+
+    async with speaking(tell) as (client, _), client.stream("trades") as stream:
+        await take(stream, 1)

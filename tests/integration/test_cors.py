@@ -1,0 +1,123 @@
+"""Pages of other origins: what they may ask, read and open."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from alphapulse_api.config import CorsConfig, RateLimitConfig
+from tests.asking import ask, problem
+from tests.conftest import Serve, Server
+
+OURS, THEIRS = "https://dashboard.example.com", "https://evil.example"
+CORS = CorsConfig(allowed_origins=("http://localhost:3000", OURS), allow_credentials=True)
+
+
+async def test_a_preflight_of_an_allowed_page_is_granted(serve: Serve) -> None:
+    server = await serve(cors=CORS)
+    for path, method, header in (
+        ("/api/trades", "GET", "authorization"),
+        ("/api/trades", "POST", "content-type,x-api-key"),
+        ("/api/portfolio", "PUT", "authorization,content-type,x-request-id"),
+        ("/api/alerts/x/acknowledge", "POST", "authorization"),
+        ("/token", "POST", "content-type"),
+        ("/api/metrics/risk", "GET", "if-none-match,cache-control"),
+    ):
+        answer = await ask(server, "OPTIONS", path, headers={
+            "Origin": OURS,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": header,
+        })  # fmt: skip
+        assert answer.status == 200, answer.body
+        assert answer.headers["Access-Control-Allow-Origin"] == OURS
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        assert method in answer.headers["Access-Control-Allow-Methods"]
+        granted = answer.headers["Access-Control-Allow-Headers"].lower()
+        assert all(name in granted for name in header.split(","))
+        assert int(answer.headers["Access-Control-Max-Age"]) > 0
+
+
+async def test_a_preflight_of_another_page_is_refused(serve: Serve) -> None:
+    server = await serve(cors=CORS)
+    for origin in (THEIRS, "null", OURS + ".evil.example", "http://dashboard.example.com"):
+        answer = await ask(server, "OPTIONS", "/api/trades", headers={
+            "Origin": origin, "Access-Control-Request-Method": "GET",
+        })  # fmt: skip
+        problem(answer, 403)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    for header in ({}, {"Access-Control-Request-Method": "DELETE"}):
+        answer = await ask(server, "OPTIONS", "/api/trades", headers={"Origin": OURS, **header})
+        problem(answer, 403)
+
+
+async def test_an_allowed_page_may_read_answers_and_refusals(serve: Serve) -> None:
+    server = await serve(cors=CORS, rate_limit=RateLimitConfig(requests_per_minute=2))
+    caller = await server.key()
+    page = {"Origin": OURS}
+    answers = {
+        200: await ask(server, "GET", "/api/trades", caller, headers=page),
+        422: await ask(server, "GET", "/api/trades?x=1", caller, headers=page),
+        429: await ask(server, "GET", "/api/trades", caller, headers=page),
+        401: await ask(server, "GET", "/api/trades", headers=page),
+        415: await ask(server, "POST", "/token", headers=page),
+        404: await ask(server, "GET", "/nowhere", headers=page),
+        405: await ask(server, "DELETE", "/api/trades", headers=page),
+    }
+    for status, answer in answers.items():
+        assert answer.status == status
+        assert answer.headers["Access-Control-Allow-Origin"] == OURS, status
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true", status
+        exposed = answer.headers["Access-Control-Expose-Headers"]
+        assert {"X-Request-ID", "Retry-After", "X-Stream-Cursor", "Link", "ETag"} <= {
+            name.strip() for name in exposed.split(",")
+        }
+
+
+async def test_another_page_may_read_nothing_and_no_cache_mixes_them_up(serve: Serve) -> None:
+    server = await serve(cors=CORS)
+    caller = await server.key()
+    mine = await ask(server, "GET", "/api/trades", caller, headers={"Origin": OURS})
+    etag = {"If-None-Match": mine.headers["ETag"]}
+    for origin in ({}, {"Origin": THEIRS}):
+        for condition in ({}, etag):
+            answer = await ask(
+                server, "GET", "/api/trades", caller, headers={**origin, **condition}
+            )
+            assert answer.headers["X-Cache"] == "HIT"
+            assert not [name for name in answer.headers if name.startswith("Access-Control-")]
+            assert "Origin" in answer.headers["Vary"]
+    again = await ask(server, "GET", "/api/trades", caller, headers={"Origin": OURS, **etag})
+    assert again.status == 304
+    assert again.headers["Access-Control-Allow-Origin"] == OURS
+    streamed = await ask(server, "GET", "/api/trades?format=csv", caller, headers={"Origin": OURS})
+    assert streamed.headers["Access-Control-Allow-Origin"] == OURS
+    assert "Origin" in streamed.headers["Vary"]
+
+
+async def test_without_origins_there_is_no_cors(server: Server) -> None:
+    answer = await ask(server, "GET", "/healthz", headers={"Origin": OURS})
+    assert not [name for name in answer.headers if name.startswith("Access-Control-")]
+    problem(await ask(server, "OPTIONS", "/api/trades", headers={"Origin": OURS}), 405)
+
+
+async def test_any_origin_may_be_allowed_without_credentials(serve: Serve) -> None:
+    server = await serve(cors=CorsConfig(allowed_origins=("*",)))
+    answer = await ask(server, "GET", "/healthz", headers={"Origin": THEIRS})
+    assert answer.headers["Access-Control-Allow-Origin"] in ("*", THEIRS)
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", [THEIRS, "null", "http://[", "", "http://127.0.0.1:1"])
+async def test_another_page_opens_no_socket(serve: Serve, origin: str) -> None:
+    server = await serve(cors=CORS)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await server.session.ws_connect(f"{server.url}/ws", headers={"Origin": origin})
+    assert refusal.value.status == 403
+    problem(await ask(server, "GET", "/ws", headers={"Origin": origin}), 403)
+
+
+async def test_our_own_and_allowed_pages_and_programs_open_sockets(serve: Serve) -> None:
+    server = await serve(cors=CORS)
+    for headers in ({}, {"Origin": OURS}, {"Origin": server.url}):
+        async with server.session.ws_connect(f"{server.url}/ws", headers=headers) as ws:
+            assert (await ws.receive_json())["type"] == "welcome"

@@ -1,0 +1,259 @@
+"""What is measured over time: series and their newest points, the portfolio's past, forgetting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alphapulse_api.config import RetentionConfig
+from alphapulse_api.data import retention
+from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.retention import forget
+from alphapulse_api.errors import NotFound, ValidationProblem
+from alphapulse_api.times import now
+from tests.integration.test_accessors import alert, sample, signal, trade
+from tests.storage import T0, at, opened, point
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[SQLiteEngine]:
+    async with opened(tmp_path / "store.db") as engine:
+        yield engine
+
+
+@pytest.fixture
+def store(engine: SQLiteEngine) -> Accessors:
+    return Accessors(engine, 300, {})
+
+
+def snapshot(seconds: float, value: int = 1, **fields: Any) -> dict[str, Any]:
+    return {
+        "total_value": Decimal(value),
+        "cash": Decimal(0),
+        "currency": "USD",
+        "positions": [],
+        "performance": {},
+        "as_of": at(seconds),
+        **fields,
+    }
+
+
+# -- series --------------------------------------------------------------------------------------
+
+
+async def test_series_are_told_apart_by_type_name_and_labels(store: Accessors) -> None:
+    points = [
+        point("var", 0, 1.0),
+        point("var", 1, 2.0, desk="a"),
+        point("var", 2, None, desk="a"),
+        point("beta", 3, 4.0),
+        {**point("var", 4, 5.0), "metric_type": "trade"},
+    ]
+    assert await store.metrics.add_points(points) == 5
+    series = await store.metrics.list_series()
+    assert [(s["metric_type"], s["name"], s["labels"], s["count"]) for s in series] == [
+        ("risk", "beta", {}, 1),
+        ("risk", "var", {"desk": "a"}, 2),
+        ("risk", "var", {}, 1),
+        ("trade", "var", {}, 1),
+    ]
+    assert (series[1]["first"], series[1]["last"]) == (at(1), at(2))
+    latest = await store.metrics.get_latest_metrics("risk")
+    assert [(p["name"], p["timestamp"], p["value"]) for p in latest] == [
+        ("beta", at(3), 4.0), ("var", at(2), None), ("var", at(0), 1.0),
+    ]  # fmt: skip
+    assert len(await store.metrics.get_latest_metrics()) == 4
+    assert len(await store.metrics.get_latest_metrics("risk", "var", {"desk": "a"})) == 1
+    assert await store.metrics.get_latest_metrics("agent") == []
+
+
+async def test_points_are_filtered_by_name_and_by_all_labels_given(store: Accessors) -> None:
+    await store.metrics.add_points(
+        [
+            point("var", 0, 0.0),
+            point("var", 0, 1.0, desk="a"),
+            point("var", 0, 2.0, desk="a", venue="x"),
+            point("beta", 0, 3.0, desk="a"),
+        ]
+    )
+
+    async def found(**query: Any) -> list[float]:
+        rows = await store.metrics.get_metrics("risk", at(0), at(1), **query)
+        return [row["value"] for row in rows]
+
+    assert await found(name="var") == [0.0, 1.0, 2.0]
+    assert await found(labels={"desk": "a"}) == [1.0, 2.0, 3.0]
+    assert await found(labels={"desk": "a", "venue": "x"}) == [2.0]
+    assert await found(labels={"desk": "b"}) == []
+    assert await found(name="var", labels={"desk": "a"}, aggregation="max") == [1.0, 2.0]
+
+
+async def test_the_last_of_equal_instants_stands_within_a_batch_and_after_it(
+    store: Accessors,
+) -> None:
+    await store.metrics.add_points([point("var", 0, 1.0), point("var", 0, 2.0)])
+    (row,) = await store.metrics.get_metrics("risk", at(0), at(1))
+    assert row["value"] == 2.0
+    await store.metrics.add_points([point("var", 0, None)])
+    (row,) = await store.metrics.get_metrics("risk", at(0), at(1))
+    assert row["value"] is None
+
+
+async def test_a_series_of_a_write_that_failed_is_not_remembered(store: Accessors) -> None:
+    naive = at(0).replace(tzinfo=None)
+    with pytest.raises(ValueError, match="offset"):
+        await store.metrics.add_points([{**point("var", 0, 1.0), "timestamp": naive}])
+    assert await store.metrics.list_series() == []
+    await store.metrics.add_points([point("var", 0, 1.0)])
+    (series,) = await store.metrics.list_series()
+    assert series["count"] == 1
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    points=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), max_size=30),
+    limit=st.integers(1, 12),
+)
+async def test_raw_pages_join_to_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, points: list[tuple[str, int]], limit: int
+) -> None:
+    async with opened(tmp_path_factory.mktemp("db") / "store.db") as engine:
+        metrics = Accessors(engine, 300, {}).metrics
+        await metrics.add_points([point(name, 99, 0.0) for name in "abc"])
+        await metrics.add_points([point(name, second, 1.0) for name, second in points])
+        found, cursor = [], None
+        while True:
+            page = await metrics.get_metrics("risk", at(0), at(9), limit=limit, cursor=cursor)
+            found += [(row["timestamp"], row["name"]) for row in page]
+            if (cursor := page.next_cursor) is None:
+                break
+            assert len(page) == limit
+        assert found == sorted({(at(second), name) for name, second in points})
+
+
+# -- portfolio -----------------------------------------------------------------------------------
+
+
+async def test_there_is_no_portfolio_before_the_first(store: Accessors) -> None:
+    with pytest.raises(NotFound, match="no portfolio yet"):
+        await store.portfolio.get_portfolio()
+
+
+async def test_the_newest_snapshot_is_current_whatever_comes_late(store: Accessors) -> None:
+    assert (await store.portfolio.set_portfolio(snapshot(10, 10)))[1] is True
+    assert (await store.portfolio.set_portfolio(snapshot(5, 5)))[1] is False
+    again, current = await store.portfolio.set_portfolio(snapshot(10, 11))
+    assert current is True
+    shown = await store.portfolio.get_portfolio()
+    assert shown == again
+    assert "history" not in shown
+    ranged = await store.portfolio.get_portfolio(True, start_time=at(5), end_time=at(10))
+    assert [p["total_value"] for p in ranged["history"]] == [5]
+    assert ranged["total_value"] == 11
+    nothing = await store.portfolio.get_portfolio(True, start_time=at(50))
+    assert nothing["history"] == []
+
+
+async def test_a_portfolio_grows_stale(engine: SQLiteEngine) -> None:
+    portfolio = Accessors(engine, 60, {}).portfolio
+    await portfolio.set_portfolio(snapshot(0, as_of=now() - timedelta(seconds=50)))
+    assert (await portfolio.get_portfolio())["stale"] is False
+    strict = Accessors(engine, 40, {}).portfolio
+    assert (await strict.get_portfolio())["stale"] is True
+
+
+async def test_positions_survive_exactly(store: Accessors) -> None:
+    position = {
+        "symbol": "BTC",
+        "side": "long",
+        "quantity": Decimal("0.10"),
+        "entry_price": None,
+        "current_price": Decimal("1" * 30 + ".5"),
+        "value": Decimal("-1.00"),
+        "weight": 0.1,
+        "unrealized_pnl": None,
+        "unrealized_pnl_pct": None,
+        "realized_pnl": Decimal("0"),
+        "opened_at": T0,
+    }
+    await store.portfolio.set_portfolio(snapshot(0, positions=[position]))
+    (kept,) = (await store.portfolio.get_portfolio())["positions"]
+    assert kept == position
+    assert str(kept["quantity"]) == "0.10"
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seconds=st.lists(st.integers(-10_000, 10_000), min_size=1, max_size=40, unique=True),
+    max_points=st.integers(2, 20),
+)
+async def test_a_thinned_history_keeps_its_end_and_its_bound(
+    tmp_path_factory: pytest.TempPathFactory, seconds: list[int], max_points: int
+) -> None:
+    async with opened(tmp_path_factory.mktemp("db") / "store.db") as engine:
+        portfolio = Accessors(engine, 300, {}).portfolio
+        for second in seconds:
+            await portfolio.set_portfolio(snapshot(second))
+        shown = await portfolio.get_portfolio(include_history=True, max_points=max_points)
+        times = [p["timestamp"] for p in shown["history"]]
+        assert times == sorted(set(times))
+        assert set(times) <= {at(second) for second in seconds}
+        assert times[-1] == at(max(seconds))
+        assert len(times) <= max_points
+        if len(seconds) <= max_points:
+            assert len(times) == len(seconds)
+
+
+async def test_an_empty_range_of_history_is_refused(store: Accessors) -> None:
+    with pytest.raises(ValidationProblem, match="start_time"):
+        await store.portfolio.get_portfolio(True, start_time=at(1), end_time=at(0))
+
+
+# -- forgetting ----------------------------------------------------------------------------------
+
+
+async def test_the_old_go_in_batches_and_what_still_matters_stays(
+    engine: SQLiteEngine, store: Accessors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    for n in range(10):
+        await store.metrics.add_points([point("var", n, 1.0), point("beta", n, 1.0)])
+        await store.trades.add_trades([trade(f"t{n}", n)])
+        await store.alerts.add_alert(alert(f"a{n}", n))
+        await store.agents.add_signal(signal(f"s{n}", n))
+        await store.system.add_sample(sample("db", n))
+        await store.portfolio.set_portfolio(snapshot(n))
+    await store.alerts.resolve_alert("a1")
+    await store.alerts.resolve_alert("a9")
+    kept = RetentionConfig(*[60.0] * 6)
+    gone = await forget(engine, kept, at(60 + 8))
+    assert gone == {
+        "metrics": 16, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8, "system": 8,
+    }  # fmt: skip
+    assert {s["count"] for s in await store.metrics.list_series()} == {2}
+    assert [t["id"] for t in await store.trades.get_trades()] == ["t9", "t8"]
+    assert len(await store.alerts.get_alerts()) == 9
+    gone = await forget(engine, kept, at(10_000))
+    assert gone["alerts"] == 1
+    assert gone["portfolio"] == 1
+    assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)
+    assert await store.metrics.list_series() == []
+    assert await store.metrics.get_latest_metrics() == []
+    # A forgotten series comes back under the id that is remembered of it.
+    await store.metrics.add_points([point("var", 0, 1.0)])
+    assert len(await store.metrics.list_series()) == 1
+
+
+async def test_what_has_no_retention_stays_for_ever(engine: SQLiteEngine, store: Accessors) -> None:
+    await store.trades.add_trades([trade("t1")])
+    await store.system.add_sample(sample("db"))
+    assert await forget(engine, RetentionConfig(system=1.0), at(10**9)) == {"system": 1}
+    assert len(await store.trades.get_trades()) == 1

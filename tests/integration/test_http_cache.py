@@ -1,0 +1,252 @@
+"""Answers from the cache: the same as fresh ones, sooner; never of yesterday."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alphapulse_api.config import CacheConfig, EventsConfig, PortfolioConfig
+from tests.asking import (
+    ALERT,
+    POINT,
+    PORTFOLIO,
+    SAMPLE,
+    SIGNAL,
+    TRADE,
+    Answer,
+    ask,
+    problem,
+)
+from tests.conftest import Serve, Server
+
+VARY = "Authorization, X-API-Key, Accept, Origin"
+CACHED = {
+    "/api/metrics": "metrics",
+    "/api/metrics/risk": "metrics",
+    "/api/alerts": "alerts",
+    "/api/alerts/x1": "alerts",
+    "/api/trades": "trades",
+    "/api/trades/x1": "trades",
+    "/api/agents": "agents",
+    "/api/agents/x1/signals": "agents",
+    "/api/system": "system",
+}
+ALWAYS_READ = ("/api/me", "/api/metrics/risk/latest", "/api/portfolio")
+WITH_CURSOR = ("metrics", "alerts", "trades", "portfolio")
+
+
+async def _populate(server: Server) -> None:
+    await server.feed.record_trade({**TRADE, "id": "x1"})
+    await server.feed.raise_alert({**ALERT, "id": "x1"})
+    await server.feed.record_metrics(POINT)
+    await server.feed.update_portfolio(PORTFOLIO)
+    await server.feed.record_signal("x1", SIGNAL)
+    await server.feed.report_system(SAMPLE)
+
+
+async def test_gets_say_how_they_may_be_kept(server: Server) -> None:
+    await _populate(server)
+    one, two = await server.key(name="one"), await server.key(name="two")
+    for path in (*CACHED, *ALWAYS_READ):
+        states = ("MISS", "HIT") if path in CACHED else ("BYPASS", "BYPASS")
+        first = await ask(server, "GET", path, one)
+        second = await ask(server, "GET", path, two if path != "/api/me" else one)
+        assert (first.headers["X-Cache"], second.headers["X-Cache"]) == states, path
+        assert first.body == second.body
+        for answer in (first, second):
+            assert answer.headers["Cache-Control"] == "private, no-cache"
+            assert answer.headers["Vary"] == VARY
+            has_cursor = path.split("/")[2] in WITH_CURSOR
+            assert ("X-Stream-Cursor" in answer.headers) == has_cursor, path
+        etag = first.headers["ETag"]
+        assert etag.startswith('"')
+        assert second.headers["ETag"] == etag
+        for condition in (etag, f'"other", W/{etag}', "*"):
+            same = await ask(server, "GET", path, one, headers={"If-None-Match": condition})
+            assert (same.status, same.body) == (304, b""), path
+            assert same.headers["ETag"] == etag
+            assert same.headers["Vary"] == VARY
+            assert "Cache-Control" in same.headers
+        other = await ask(server, "GET", path, one, headers={"If-None-Match": '"other"'})
+        assert (other.status, other.body) == (200, first.body)
+        head = await ask(server, "HEAD", path, one)
+        assert (head.status, head.body, head.headers["ETag"]) == (200, b"", etag)
+        assert head.headers["Content-Length"] == str(len(first.body))
+
+
+async def test_no_cache_asks_the_store(server: Server) -> None:
+    caller = await server.key()
+    await ask(server, "GET", "/api/trades", caller)
+    for control in ("no-cache", "max-age=0, no-cache", "No-Cache"):
+        answer = await ask(server, "GET", "/api/trades", caller, headers={"Cache-Control": control})
+        assert answer.headers["X-Cache"] == "BYPASS", control
+
+
+async def test_the_cache_never_answers_whom_the_route_refuses(server: Server) -> None:
+    assert (await ask(server, "GET", "/api/alerts", await server.key())).status == 200
+    _, narrow = await server.dashboard.accounts.create_api_key("narrow", {"view_trades"})
+    problem(await ask(server, "GET", "/api/alerts", {"X-API-Key": narrow}), 403)
+    problem(await ask(server, "GET", "/api/alerts"), 401)
+
+
+async def test_a_query_that_asks_the_same_shares_an_answer(server: Server) -> None:
+    caller = await server.key()
+    asked = [
+        "/api/trades?symbol=A&side=buy&start_time=2026-01-01T00:00:00Z",
+        "/api/trades?side=buy&start_time=1767225600&symbol=%41",
+        "/api/trades?side=buy&start_time=1767225600000&symbol=A&format=json",
+        "/api/trades?side=buy&start_time=2026-01-01T01:00:00%2B01:00&symbol=A",
+        "/api/trades?side=sell&start_time=1767225600&symbol=A",
+    ]
+    states = [(await ask(server, "GET", path, caller)).headers["X-Cache"] for path in asked]
+    assert states == ["MISS", "HIT", "HIT", "HIT", "MISS"]
+
+
+Write = Callable[[Server], Awaitable[Any]]
+WRITES: dict[str, list[Write]] = {
+    "trades": [lambda s: s.feed.record_trade({**TRADE, "id": "x2"})],
+    "alerts": [
+        lambda s: s.feed.raise_alert({**ALERT, "id": "x2"}),
+        lambda s: s.feed.acknowledge_alert("x1", "ann"),
+        lambda s: s.feed.resolve_alert("x1"),
+    ],
+    "metrics": [lambda s: s.feed.record_metrics({**POINT, "value": 2})],
+    "agents": [
+        lambda s: s.feed.update_agent("x1", {"state": "error"}),
+        lambda s: s.feed.record_signal("x1", SIGNAL),
+    ],
+    "system": [lambda s: s.feed.report_system(SAMPLE)],
+}
+
+
+@pytest.mark.parametrize("resource", WRITES)
+async def test_a_write_is_seen_by_the_next_read_and_by_no_other_resource(
+    server: Server, resource: str
+) -> None:
+    await _populate(server)
+    caller = await server.key()
+    before = {path: await ask(server, "GET", path, caller) for path in CACHED}
+    for write in WRITES[resource]:
+        await write(server)
+        for path, of in CACHED.items():
+            after = await ask(server, "GET", path, caller)
+            assert after.headers["X-Cache"] == ("MISS" if of == resource else "HIT"), path
+            if of != resource:
+                assert after.body == before[path].body
+        listing = "/api/metrics/risk" if resource == "metrics" else f"/api/{resource}"
+        after = await ask(server, "GET", listing, caller)
+        assert after.headers["ETag"] != before[listing].headers["ETag"]
+        before[listing] = after
+
+
+async def test_metric_types_are_invalidated_apart(server: Server) -> None:
+    caller = await server.key()
+    for path in ("/api/metrics/risk", "/api/metrics/trade"):
+        await ask(server, "GET", path, caller)
+    await server.feed.record_metrics(POINT)
+    risk = await ask(server, "GET", "/api/metrics/risk", caller)
+    trade = await ask(server, "GET", "/api/metrics/trade", caller)
+    assert (risk.headers["X-Cache"], trade.headers["X-Cache"]) == ("MISS", "HIT")
+
+
+def _past() -> dict[str, str]:
+    end = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    start = end - timedelta(hours=1)
+    return {"start_time": start.isoformat(), "end_time": end.isoformat()}
+
+
+async def test_a_past_range_may_be_kept_longer_and_a_late_point_still_lands_in_it(
+    server: Server,
+) -> None:
+    caller, past = await server.key(), _past()
+
+    async def get(path: str = "/api/metrics/risk") -> Answer:
+        return await ask(server, "GET", path, caller, params=past)
+
+    assert (await get()).headers["Cache-Control"] == "private, max-age=3600"
+    assert (await get()).headers["X-Cache"] == "HIT"
+    await server.feed.record_metrics({**POINT, "timestamp": past["start_time"]})
+    late = await get()
+    assert (late.headers["X-Cache"], len(late.json)) == ("MISS", 1)
+    assert (await get("/api/trades")).headers["Cache-Control"] == "private, max-age=3600"
+    # These are of now, whatever range their signals or history are of.
+    await server.feed.update_portfolio(PORTFOLIO)
+    past["include_history"] = "true"
+    assert (await get("/api/portfolio")).headers["Cache-Control"] == "private, no-cache"
+    del past["include_history"]
+    assert (await get("/api/agents")).headers["Cache-Control"] == "private, no-cache"
+
+
+async def test_a_portfolio_grows_stale_while_nobody_writes(serve: Serve) -> None:
+    server = await serve(portfolio=PortfolioConfig(stale_after=0.2))
+    caller = await server.key()
+    await server.feed.update_portfolio(PORTFOLIO)
+    for path in ("/api/portfolio?include_history=true", "/api/portfolio"):
+        async with asyncio.timeout(10):
+            while not (await ask(server, "GET", path, caller)).json["stale"]:
+                pass
+
+
+async def test_an_answer_dies_of_age(serve: Serve) -> None:
+    server = await serve(cache=CacheConfig(default_ttl=0))
+    caller = await server.key()
+    for _ in range(2):
+        assert (await ask(server, "GET", "/api/trades", caller)).headers["X-Cache"] == "MISS"
+
+
+async def test_many_who_ask_at_once_cost_one_computation(server: Server) -> None:
+    """Counted at the store's own accessor, which stays the one that answers."""
+    caller = await server.key()
+    accessor, calls = server.dashboard.trades, 0
+    get_trades = type(accessor).get_trades
+
+    async def counted(**query: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return await get_trades(accessor, **query)
+
+    accessor.get_trades = counted
+    answers = await asyncio.gather(
+        *(ask(server, "GET", "/api/trades", caller) for _ in range(20)),
+        ask(server, "GET", "/api/trades?side=buy", caller),
+    )
+    assert {answer.status for answer in answers} == {200}
+    assert calls == 2
+
+
+async def test_a_cached_answer_has_a_cursor_that_the_log_still_reaches(serve: Serve) -> None:
+    """Or a client that reads REST again because of `resumed: false` would never get further."""
+    server = await serve(events=EventsConfig(history_size=5))
+    caller = await server.key()
+    await ask(server, "GET", "/api/metrics/risk", caller)
+    await server.feed.record_metrics([{**POINT, "metric_type": "trade", "name": f"n{n}"}
+                                      for n in range(10)])  # fmt: skip
+    answer = await ask(server, "GET", "/api/metrics/risk", caller)
+    assert answer.headers["X-Cache"] == "HIT"
+    cursor = answer.headers["X-Stream-Cursor"]
+    async with server.session.ws_connect(f"{server.url}/ws", headers=caller) as ws:
+        await ws.receive_json()
+        await ws.receive_json()
+        since = {"type": "subscribe", "channels": ["metrics"], "since": {"metrics": cursor}}
+        await ws.send_json(since)
+        ack = (await ws.receive_json())["channels"]["metrics"]
+    assert (ack["resumed"], ack["replayed"]) == (True, 0)
+
+
+async def test_read_then_subscribe_misses_nothing(server: Server) -> None:
+    caller = await server.key()
+    await server.feed.record_trade({**TRADE, "id": "t1"})
+    answer = await ask(server, "GET", "/api/trades", caller)
+    await server.feed.record_trade({**TRADE, "id": "t2"})
+    async with server.session.ws_connect(f"{server.url}/ws", headers=caller) as ws:
+        await ws.receive_json()
+        await ws.receive_json()
+        since = {"trades": answer.headers["X-Stream-Cursor"]}
+        await ws.send_json({"type": "subscribe", "channels": ["trades"], "since": since})
+        assert (await ws.receive_json())["channels"]["trades"]["resumed"] is True
+        assert (await ws.receive_json())["data"]["id"] == "t2"
+    assert [trade["id"] for trade in answer.json] == ["t1"]

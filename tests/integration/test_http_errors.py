@@ -1,0 +1,258 @@
+"""What a caller sees of failures: one shape for all of them, and an id to ask about."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from alphapulse_api.config import RateLimitConfig
+from tests.asking import ALERT, POINT, TRADE, ask, places, problem
+from tests.conftest import Serve, Server
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_the_routers_own_refusals_are_problems(server: Server) -> None:
+    for path in ("/", "/nowhere", "/api", "/api/trades/", "/api/trades/a/b", "/docs/../setup.py"):
+        problem(await ask(server, "GET", path), 404)
+    answer = await ask(server, "DELETE", "/api/trades")
+    problem(answer, 405)
+    assert {"GET", "HEAD", "POST"} == {word.strip() for word in answer.headers["Allow"].split(",")}
+    problem(await ask(server, "PATCH", "/healthz"), 405)
+    problem(await ask(server, "OPTIONS", "/api/trades"), 405)
+
+
+async def test_bodies_that_are_no_json_are_named_so(server: Server) -> None:
+    caller = await server.key("publish")
+    for body in (b"", b"{", b"\xff", b"[1,]", b'{"a":"\\ud800"}', b"[" * 50_000, b"1" * 9999):
+        problem(await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON), 400)
+    for body in (b"null", b"1", b'"text"', b"true"):
+        answer = await ask(server, "POST", "/api/alerts", caller, data=body, headers=JSON)
+        assert places(answer) == [""]
+    answer = await ask(server, "POST", "/api/alerts", caller, json=[ALERT])
+    assert places(answer) == [""]
+
+
+async def test_other_content_is_415_and_too_much_is_413(server: Server) -> None:
+    caller = await server.key("publish")
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+        headers = {"Content-Type": kind}
+        answer = await ask(server, "POST", "/api/trades", caller, data=b"{}", headers=headers)
+        problem(answer, 415)
+    limit = 16 * 2**20
+    head = await _raw(server, caller, f"Content-Length: {limit + 1}\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in head
+    # Refused unread; the same without its length said beforehand, packed small.
+    packed = gzip.compress(b'{"x":"' + b"x" * limit + b'"}')
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    assert len(packed) < 100_000
+    problem(await ask(server, "POST", "/api/trades", caller, data=packed, headers=headers), 413)
+    problem(await ask(server, "POST", "/api/trades", caller, data=b"nope", headers=headers), 400)
+
+
+async def test_a_packed_body_is_read(server: Server) -> None:
+    body = gzip.compress(json.dumps(TRADE).encode())
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    caller = await server.key("publish")
+    answer = await ask(server, "POST", "/api/trades", caller, data=body, headers=headers)
+    assert answer.status == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, ["/symbol", "/side", "/quantity", "/price"]),
+        ({**TRADE, "side": "hold"}, ["/side"]),
+        ({**TRADE, "sidee": "buy"}, ["/sidee"]),
+        ({**TRADE, "a/b~c": 1}, ["/a~1b~0c"]),
+        ({**TRADE, "quantity": 0, "price": "-1"}, ["/quantity", "/price"]),
+        ({**TRADE, "quantity": True}, ["/quantity"]),
+        ({**TRADE, "quantity": float("nan")}, ["/quantity"]),
+        ({**TRADE, "id": "a b"}, ["/id"]),
+        ({**TRADE, "id": ".."}, ["/id"]),
+        ({**TRADE, "id": "a{b}"}, ["/id"]),
+        ({**TRADE, "symbol": "A\x00"}, ["/symbol"]),
+        ({**TRADE, "executed_at": "2026-01-01T00:00:00"}, ["/executed_at"]),
+        ([TRADE, {**TRADE, "side": "up"}, TRADE], ["/1/side"]),
+        ([TRADE, 7], ["/1"]),
+        ([TRADE] * 10_001, [""]),
+    ],
+)
+async def test_a_422_points_at_every_fault_in_the_body(
+    server: Server, body: Any, expected: list[str]
+) -> None:
+    caller = await server.key("publish")
+    answer = await ask(server, "POST", "/api/trades", caller, json=body)
+    assert sorted(places(answer)) == sorted(expected)
+    assert await server.json("/api/trades", caller) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/trades?sybmol=A", ["sybmol"]),
+        ("/api/trades?limit=0&side=up&x=1", ["limit", "side", "x"]),
+        ("/api/trades?limit=10001", ["limit"]),
+        ("/api/trades?limit=١", ["limit"]),
+        ("/api/trades?limit=5&limit=6", ["limit"]),
+        ("/api/trades?cursor=nonsense", ["cursor"]),
+        ("/api/trades?format=xml", ["format"]),
+        ("/api/trades/x?limit=1", ["limit"]),
+        ("/api/me?x=", ["x"]),
+        ("/api/alerts?severity=info,loud", ["severity"]),
+        ("/api/alerts?acknowledged=maybe", ["acknowledged"]),
+        ("/api/metrics/risk?label=novalue", ["label"]),
+        ("/api/metrics/risk?aggregation=average", ["aggregation"]),
+        ("/api/metrics/risk?interval=7x", ["interval"]),
+        ("/api/portfolio?include_history=2", ["include_history"]),
+    ],
+)
+async def test_a_422_names_every_fault_in_the_query(
+    server: Server, path: str, expected: list[str]
+) -> None:
+    assert sorted(places(await ask(server, "GET", path, await server.key()))) == expected
+
+
+async def test_writes_take_no_query(server: Server) -> None:
+    caller = await server.key("publish")
+    answer = await ask(server, "POST", "/api/trades?dry_run=true", caller, json=TRADE)
+    assert places(answer) == ["dry_run"]
+    assert await server.json("/api/trades", caller) == []
+
+
+async def test_numbers_beyond_all_measure_are_refused_and_not_computed(server: Server) -> None:
+    caller = await server.key("publish")
+    for number in ("1e999999", "1e99999999", "-1e999999", "1e-99999999"):
+        body = f'{{"symbol":"A","side":"buy","price":1,"quantity":{number}}}'
+        answer = await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON)
+        assert places(answer) == ["/quantity"]
+        body = f'{{"metric_type":"risk","name":"x","value":1,"timestamp":{number}}}'
+        answer = await ask(server, "POST", "/api/metrics", caller, data=body, headers=JSON)
+        assert answer.status in (201, 422)  # next to nothing after 1970 is a time
+    body = '{"symbol":"A","side":"buy","price":1,"quantity":1e9999999999999999999}'
+    problem(await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON), 400)
+
+
+async def test_too_many_buckets_come_with_an_interval_that_would_do(server: Server) -> None:
+    caller = await server.key()
+    end = datetime.now(UTC)
+    query = {"start_time": (end - timedelta(days=30)).isoformat(), "interval": "1s"}
+    answer = await ask(server, "GET", "/api/metrics/risk", caller, params=query)
+    query["interval"] = problem(answer, 422)["suggested_interval"]
+    assert (await ask(server, "GET", "/api/metrics/risk", caller, params=query)).status == 200
+
+
+async def test_the_request_id_is_kept_if_it_is_sane(server: Server) -> None:
+    for given in ("req-1", "a" * 128, "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "trace:01/02"):
+        answer = await ask(server, "GET", "/healthz", headers={"X-Request-ID": given})
+        assert answer.headers["X-Request-ID"] == given
+    made = set()
+    for given in ("", "a" * 129, "a b", "<script>", "é", 'a"b'):
+        answer = await ask(server, "GET", "/nowhere", headers={"X-Request-ID": given})
+        assert answer.headers["X-Request-ID"] != given
+        made.add(problem(answer, 404)["request_id"])
+    assert len(made) == 6
+
+
+class Broken:
+    """A host's accessor in trouble."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def get_trades(self, **_: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the secret of the host"), ConnectionRefusedError("no"), TimeoutError()]
+)
+async def test_a_failing_accessor_is_a_500_without_its_reason(
+    serve: Serve, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    server = await serve(accessors={"trades": Broken(error)})
+    caller = await server.key()
+    with caplog.at_level(logging.ERROR):
+        answer = await ask(server, "GET", "/api/trades", caller)
+    content = problem(answer, 500)
+    assert "secret of the host" not in answer.body.decode()
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+    assert record.request_id == content["request_id"]  # type: ignore[attr-defined]
+    problem(await ask(server, "GET", "/api/trades?format=csv", caller), 500)
+    # What the host's object does not offer is said, not failed at.
+    problem(await ask(server, "GET", "/api/trades/x", caller), 405)
+    assert await server.json("/api/alerts", caller) == []
+
+
+async def test_a_line_break_in_a_path_forges_no_log_line(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "alphapulse_api.access"):
+        await ask(server, "GET", "/%0aFORGED?token=hush")
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert "hush" not in f"{record.getMessage()}{record.__dict__}"
+
+
+async def test_a_caller_is_told_its_limit_and_held_to_it(serve: Serve) -> None:
+    server = await serve(rate_limit=RateLimitConfig(requests_per_minute=5))
+    caller = await server.key(name="one")
+    statuses = []
+    for left in range(4, -1, -1):
+        path = "/api/me" if left % 2 else "/api/alerts"
+        method = "POST" if path == "/api/alerts" else "GET"  # a key without publish: 403
+        answer = await ask(server, method, path, caller, json={})
+        statuses.append(answer.status)
+        assert answer.headers["RateLimit-Policy"] == '"default";q=5;w=60'
+        name, remaining, reset = answer.headers["RateLimit"].split(";")
+        assert (name, remaining) == ('"default"', f"r={left}")
+        assert 1 <= int(reset.removeprefix("t=")) <= 60
+    assert statuses == [403, 200, 403, 200, 403]  # refusals count too
+    answer = await ask(server, "GET", "/api/me", caller)
+    problem(answer, 429)
+    assert 1 <= int(answer.headers["Retry-After"]) <= 12
+    assert "r=0" in answer.headers["RateLimit"]
+    # Another caller, and nobody, are not held to it.
+    assert (await ask(server, "GET", "/api/me", await server.key(name="two"))).status == 200
+    public = await ask(server, "GET", "/healthz", caller)
+    assert public.status == 200
+    assert "RateLimit" not in public.headers
+
+
+async def _raw(server: Server, caller: dict[str, str], rest: str, *, wait: bool = True) -> bytes:
+    """The head of the answer to a POST of metrics written by hand, then hang up."""
+    host, port = server.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    key = caller["X-API-Key"]
+    writer.write(
+        f"POST /api/metrics HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+        f"Content-Type: application/json\r\n{rest}".encode()
+    )
+    await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n") if wait else b""
+    writer.close()
+    await writer.wait_closed()
+    return head
+
+
+async def test_a_client_that_goes_away_mid_body_harms_nobody(server: Server) -> None:
+    caller = await server.key("publish")
+    await _raw(server, caller, "Content-Length: 1000\r\n\r\n[", wait=False)
+    assert (await ask(server, "POST", "/api/metrics", caller, json=POINT)).status == 201
+
+
+async def test_an_unread_body_does_not_spoil_the_next_request(server: Server) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        for _ in range(3):
+            async with session.post(f"{server.url}/api/trades", data=b"x" * 200_000) as response:
+                assert response.status == 401

@@ -1,0 +1,274 @@
+"""Lists: every row once, in order, in any format, over any range."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask, places
+from tests.conftest import Server
+
+# Some time ago: the samples that a server takes of itself stand outside.
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
+
+
+async def _walk(server: Server, caller: dict[str, str], path: str) -> tuple[list[Any], int]:
+    """All rows, by the Link headers alone, and how many pages they took."""
+    rows: list[Any] = []
+    pages = 0
+    url = URL(server.url + path, encoded=True)
+    while True:
+        async with server.session.get(url, headers=caller) as response:
+            assert response.status == 200, await response.text()
+            page = await response.json()
+            rows += page
+            pages += 1
+            following = response.links.get("next")
+        if following is None:
+            return rows, pages
+        assert page, "a page before the last is not empty"
+        link = following["url"]
+        assert isinstance(link, URL)
+        url = link
+
+
+async def _fill(server: Server, count: int) -> None:
+    # Four to an instant: the id has to tell them apart.
+    at = [(NOW - timedelta(minutes=n // 4)).isoformat() for n in range(count)]
+    await server.feed.record_trades([{**TRADE, "executed_at": t} for t in at])
+    await server.feed.record_metrics(
+        [{**POINT, "timestamp": t, "name": f"n{n % 4}"} for n, t in enumerate(at)]
+    )
+    for n, t in enumerate(at):
+        await server.feed.raise_alert({**ALERT, "created_at": t})
+        await server.feed.record_signal("x1", {**SIGNAL, "timestamp": t})
+        await server.feed.report_system({**SAMPLE, "component": f"c{n % 4}", "timestamp": t})
+
+
+START, END = (int((NOW + timedelta(minutes=m)).timestamp()) for m in (-100, 1))
+RANGE = f"start_time={START}&end_time={END}"
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 10])
+async def test_pages_follow_one_another_without_gap_or_overlap(server: Server, limit: int) -> None:
+    count = 22
+    await _fill(server, count)
+    caller = await server.key()
+    for path, time, newest_first in (
+        ("/api/trades", "executed_at", True),
+        ("/api/alerts", "created_at", True),
+        ("/api/agents/x1/signals", "timestamp", True),
+        ("/api/metrics/risk", "timestamp", False),
+        ("/api/system", "timestamp", False),
+    ):
+        rows, pages = await _walk(server, caller, f"{path}?{RANGE}&limit={limit}")
+        keys = {json.dumps(row, sort_keys=True) for row in rows}
+        assert len(keys) == len(rows) == count, path
+        times = [row[time] for row in rows]
+        assert times == sorted(times, reverse=newest_first), path
+        assert pages == -(-count // limit), path
+
+
+async def test_a_page_link_keeps_the_whole_question(server: Server) -> None:
+    await server.feed.record_metrics(
+        [{**POINT, "labels": {"a": "1&2", "b": "+ü"}, "timestamp": NOW.timestamp() - n}
+         for n in range(5)]
+    )  # fmt: skip
+    await server.feed.record_metrics(
+        {**POINT, "labels": {"a": "1&2"}, "timestamp": NOW.timestamp()}
+    )
+    caller = await server.key()
+    path = "/api/metrics/risk?label=a:1%262&label=b:%2B%C3%BC&limit=2&name=var"
+    rows, pages = await _walk(server, caller, path)
+    assert (len(rows), pages) == (5, 3)
+    path = f"/api/metrics/risk?aggregation=min,max&interval=1s&limit=2&{RANGE}"
+    rows, _ = await _walk(server, caller, path)
+    assert len(rows) == 6
+
+
+async def test_defaults_and_bounds_of_limit(server: Server) -> None:
+    await server.feed.record_trades([TRADE] * 101)
+    await server.feed.record_metrics(
+        [{**POINT, "timestamp": NOW.timestamp() - n} for n in range(1001)]
+    )
+    caller = await server.key()
+    assert len(await server.json("/api/trades", caller)) == 100
+    assert len(await server.json("/api/trades?limit=10000", caller)) == 101
+    assert len(await server.json("/api/metrics/risk", caller)) == 1000
+
+
+async def test_a_cursor_of_another_listing_is_refused(server: Server) -> None:
+    await _fill(server, 3)
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/trades?limit=1", caller)
+    cursor = URL(answer.headers["Link"].split(">")[0].strip("<")).query["cursor"]
+    assert cursor
+    params = {"cursor": cursor}
+    assert places(await ask(server, "GET", "/api/metrics/risk", caller, params=params)) == [
+        "cursor"
+    ]
+
+
+LISTS = (
+    "/api/metrics", "/api/metrics/risk", "/api/metrics/risk/latest", "/api/alerts", "/api/trades",
+    "/api/agents", "/api/agents/x1/signals", "/api/system",
+)  # fmt: skip
+
+
+async def test_every_list_comes_in_three_formats(server: Server) -> None:
+    await _fill(server, 4)
+    caller = await server.key()
+    for path in LISTS:
+        rows = (await ask(server, "GET", path, caller)).json
+        assert rows
+        assert all(isinstance(row, dict) for row in rows)
+        for form, kind in (("csv", "text/csv"), ("ndjson", "application/x-ndjson")):
+            named = await ask(server, "GET", f"{path}?format={form}", caller)
+            asked = await ask(server, "GET", path, caller, headers={"Accept": kind})
+            assert named.body == asked.body, path
+            assert named.headers["Content-Type"].split(";")[0] == kind
+            assert "Accept" in named.headers["Vary"]
+            assert _rows(named) == [_flat(row) if form == "csv" else row for row in rows]
+            head = await ask(server, "HEAD", f"{path}?format={form}", caller)
+            assert (head.status, head.body) == (200, b"")
+        # The parameter is the louder word.
+        answer = await ask(
+            server, "GET", f"{path}?format=json", caller, headers={"Accept": "text/csv"}
+        )
+        assert answer.json == rows
+
+
+def _rows(answer: Answer) -> list[Any]:
+    text = answer.body.decode()
+    if answer.headers["Content-Type"].startswith("text/csv"):
+        return list(csv.DictReader(io.StringIO(text)))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _flat(row: dict[str, Any]) -> dict[str, str]:
+    def cell(value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, (bool, dict, list)):
+            return json.dumps(value, separators=(",", ":"))
+        return str(value)
+
+    return {name: cell(value) for name, value in row.items()}
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
+        ("application/json, text/csv", "application/json"),
+        ("text/csv;q=0.5, application/json;q=0.9", "application/json"),
+        ("text/csv; q=0, application/json", "application/json"),
+        ("Text/CSV", "text/csv"),
+        ("application/x-ndjson, */*;q=0.1", "application/x-ndjson"),
+    ],
+)
+async def test_accept_is_weighed(server: Server, accept: str, kind: str) -> None:
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/trades", caller, headers={"Accept": accept})
+    assert answer.headers["Content-Type"].split(";")[0] == kind
+
+
+async def test_an_empty_csv_still_has_its_header(server: Server) -> None:
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/trades?format=csv", caller)
+    assert answer.body.decode().startswith("id,order_id,client_order_id,symbol,side,quantity,")
+    assert (await ask(server, "GET", "/api/trades?format=ndjson", caller)).body == b""
+
+
+async def test_an_export_streams_all_that_the_pages_hold(server: Server) -> None:
+    count = 10_001
+    for first in range(0, count, 5_000):
+        await server.feed.record_trades(
+            [{**TRADE, "price": f"{n}.10", "executed_at": NOW.timestamp() - n // 3}
+             for n in range(first, min(first + 5_000, count))]
+        )  # fmt: skip
+    caller = await server.key()
+    paged, pages = await _walk(server, caller, "/api/trades?limit=4000")
+    assert (len(paged), pages) == (count, 3)
+    for form in ("csv", "ndjson"):
+        answer = await ask(server, "GET", f"/api/trades?format={form}", caller)
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        expected = [_flat(row) for row in paged] if form == "csv" else paged
+        assert _rows(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "instant"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ("2026-01-01t00:00:00z", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T00:00:00%2B00:00", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T02:00:00+02:00", "2026-01-01T00:00:00Z"),
+        ("2025-12-31T19:00:00-05:00", "2026-01-01T00:00:00Z"),
+        ("1767225600", "2026-01-01T00:00:00Z"),
+        ("1767225600.25", "2026-01-01T00:00:00.250000Z"),
+        ("1767225600000", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000001Z"),
+    ],
+)
+async def test_times_are_understood_as_people_write_them(
+    server: Server, said: str, instant: str
+) -> None:
+    """Found from that instant on, and not before it: the range is half-open."""
+    caller = await server.key()
+    trade = await server.feed.record_trade({**TRADE, "executed_at": instant})
+    assert (await server.json(f"/api/trades/{trade['id']}", caller))["executed_at"] == instant
+    url = URL(f"{server.url}/api/trades?start_time={said}", encoded=True)
+    async with server.session.get(url, headers=caller) as response:
+        assert len(await response.json()) == 1
+    url = URL(f"{server.url}/api/trades?end_time={said}", encoded=True)
+    async with server.session.get(url, headers=caller) as response:
+        assert await response.json() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("start_time=2026-01-01T00:00:00", ["start_time"]),
+        ("end_time=2026-01-01", ["end_time"]),
+        ("start_time=yesterday", ["start_time"]),
+        ("start_time=", ["start_time"]),
+        ("start_time=nan", ["start_time"]),
+        ("start_time=2026-13-01T00:00:00Z", ["start_time"]),
+        ("start_time=99999999999999999", ["start_time"]),
+        ("start_time=2026-01-02T00:00:00Z&end_time=2026-01-01T00:00:00Z", ["start_time"]),
+        ("start_time=2026-01-01T00:00:00Z&end_time=2026-01-01T00:00:00Z", ["start_time"]),
+    ],
+)
+async def test_bad_ranges_are_named(server: Server, query: str, expected: list[str]) -> None:
+    caller = await server.key()
+    paths = (
+        "metrics/risk",
+        "portfolio",
+        "alerts",
+        "trades",
+        "agents",
+        "agents/x/signals",
+        "system",
+    )
+    for path in paths:
+        assert places(await ask(server, "GET", f"/api/{path}?{query}", caller)) == expected, path
+
+
+async def test_a_client_that_leaves_an_export_costs_nothing_more(server: Server) -> None:
+    await server.feed.record_trades([{**TRADE, "metadata": {"x": "x" * 4000}}] * 2_000)
+    caller = await server.key()
+    async with aiohttp.ClientSession() as session:
+        response = await session.get(f"{server.url}/api/trades?format=ndjson", headers=caller)
+        await response.content.readexactly(1000)
+        response.close()
+    assert (await ask(server, "GET", "/api/me", caller)).status == 200

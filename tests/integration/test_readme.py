@@ -1,0 +1,99 @@
+"""What the README says works as it stands there (its demo and test commands run in CI)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECONDS = 60
+
+
+def blocks(mark: str) -> list[str]:
+    """The code blocks under `<!-- mark -->`."""
+    found = re.findall(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, mark
+    return found
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that is free and, bound by us without listening, stays so until it is used."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Commands of this environment, and nothing of the user's."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AP_")}
+    return {**kept, "PATH": path, "AP_ADMIN_PASSWORD": "not the random one"}
+
+
+async def run(code: list[str], directory: Path, environment: dict[str, str]) -> str:
+    """The output of a program that ends well."""
+    process = await asyncio.create_subprocess_exec(
+        *code,
+        cwd=directory,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def test_the_embedding_blocks_run(
+    tmp_path: Path, port: int, environment: dict[str, str]
+) -> None:
+    for block in blocks("embed"):
+        code = block.replace("8080", str(port))
+        await run([sys.executable, "-W", "error", "-c", code], tmp_path, environment)
+
+
+async def test_the_server_of_the_readme_answers_its_commands(
+    tmp_path: Path, port: int, environment: dict[str, str]
+) -> None:
+    (alone,) = blocks("alone")
+    talk = "".join(blocks("talk"))
+    script = f"""
+        set -euo pipefail
+        {alone.replace("alphapulse-api serve --port 8080", "")}
+        alphapulse-api serve --port {port} 2> serve.log &
+        trap 'kill -TERM %1; wait %1' EXIT
+        until grep -q serving serve.log; do kill -0 %1; read -t 0.05 < <(:) || true; done
+        {talk.replace("8080", str(port)).replace("curl ", "curl -sS --fail-with-body ")}
+    """
+    out = await run(["bash", "-c", script], tmp_path, environment)
+    assert '"symbol":"AAPL"' in out
+    assert "id,order_id,client_order_id,symbol" in out
+    assert '"access_token":"' in out
+    assert "trades    buy 10 AAPL at 187.20" in out
+
+
+async def test_the_configuration_check_prints_what_is_in_force(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (check,) = blocks("configure")
+    out = await run(["bash", "-c", check], tmp_path, environment)
+    assert "requests_per_minute: 120" in out
+
+
+def test_the_files_that_the_readme_names_are_there() -> None:
+    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,252 @@
+"""POST /token and /token/revoke as an OAuth client uses and abuses them (RFC 6749, 7009, 9700)."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+
+from alphapulse_api import Config, ConfigError, Dashboard
+from alphapulse_api.auth.tokens import Tokens, secret_beside
+from alphapulse_api.config import AuthConfig
+from tests.asking import Answer, ask, problem
+from tests.conftest import PASSWORD, Serve, Server
+
+WRONG = "not the password"
+
+
+async def token(server: Server, headers: dict[str, str] | None = None, **form: str) -> Answer:
+    return await ask(server, "POST", "/token", headers, data=form)
+
+
+async def login(server: Server, username: str = "admin", password: str = PASSWORD) -> Answer:
+    return await token(server, grant_type="password", username=username, password=password)
+
+
+async def refresh(server: Server, refresh_token: str) -> Answer:
+    return await token(server, grant_type="refresh_token", refresh_token=refresh_token)
+
+
+async def me(server: Server, access_token: str) -> int:
+    caller = {"Authorization": f"Bearer {access_token}"}
+    return (await ask(server, "GET", "/api/me", caller)).status
+
+
+def refused(answer: Answer, status: int, error: str) -> dict[str, Any]:
+    """The problem, with what RFC 6749 asks for beside it."""
+    content = problem(answer, status)
+    assert content["error"] == error
+    assert content["error_description"] == content["detail"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+    return content
+
+
+async def test_a_password_gives_tokens(server: Server) -> None:
+    answer = await login(server)
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Type"] == "application/json"
+    content = answer.json
+    assert set(content) == {"access_token", "token_type", "expires_in", "refresh_token", "role"}
+    assert (content["token_type"], content["expires_in"], content["role"]) == (
+        "Bearer", 3600, "admin",
+    )  # fmt: skip
+    assert jwt.get_unverified_header(content["access_token"])["alg"] == "HS256"
+    claims = jwt.decode(content["access_token"], options={"verify_signature": False})
+    assert {"iss", "aud", "sub", "iat", "exp", "jti"} <= set(claims)
+    assert (claims["sub"], claims["exp"] - claims["iat"]) == ("admin", 3600)
+    assert await me(server, content["access_token"]) == 200
+
+
+async def test_refresh_tokens_rotate_and_a_second_use_ends_the_family(server: Server) -> None:
+    first = (await login(server)).json
+    other_family = (await login(server)).json
+    second = (await refresh(server, first["refresh_token"])).json
+    assert second["refresh_token"] != first["refresh_token"]
+    assert second["role"] == "admin"
+    assert await me(server, second["access_token"]) == 200
+    third = (await refresh(server, second["refresh_token"])).json
+    refused(await refresh(server, first["refresh_token"]), 401, "invalid_grant")
+    refused(await refresh(server, third["refresh_token"]), 401, "invalid_grant")
+    assert (await refresh(server, other_family["refresh_token"])).status == 200
+
+
+async def test_of_two_who_use_a_refresh_token_at_once_at_most_one_gets_tokens(
+    server: Server,
+) -> None:
+    pair = (await login(server)).json
+    answers = await asyncio.gather(*(refresh(server, pair["refresh_token"]) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [200, 401, 401, 401, 401]
+
+
+async def test_revoking_ends_what_is_revoked(server: Server) -> None:
+    pair = (await login(server)).json
+    successor = (await refresh(server, pair["refresh_token"])).json
+    for text in (pair["refresh_token"], successor["access_token"], "nothing of ours"):
+        answer = await ask(server, "POST", "/token/revoke", data={"token": text})
+        assert (answer.status, answer.json) == (200, {})
+        assert answer.headers["Cache-Control"] == "no-store"
+    refused(await refresh(server, successor["refresh_token"]), 401, "invalid_grant")
+    assert await me(server, successor["access_token"]) == 401
+    assert await me(server, pair["access_token"]) == 200  # only what was named ends
+
+
+async def test_a_new_password_ends_every_token(server: Server) -> None:
+    pair = (await login(server)).json
+    await server.dashboard.accounts.set_password("admin", "another password")
+    assert await me(server, pair["access_token"]) == 401
+    refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
+    refused(await login(server), 401, "invalid_grant")
+    assert (await login(server, password="another password")).status == 200
+
+
+async def test_a_disabled_user_has_no_tokens(server: Server) -> None:
+    pair = (await login(server)).json
+    await server.dashboard.accounts.disable_user("admin")
+    assert await me(server, pair["access_token"]) == 401
+    refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
+    refused(await login(server), 401, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({}, 400, "invalid_request"),
+        ({"grant_type": ""}, 400, "invalid_request"),
+        ({"grant_type": "client_credentials"}, 400, "unsupported_grant_type"),
+        ({"grant_type": "password"}, 400, "invalid_request"),
+        ({"grant_type": "password", "username": "admin"}, 400, "invalid_request"),
+        ({"grant_type": "password", "username": "admin", "password": ""}, 400, "invalid_request"),
+        ({"grant_type": "refresh_token"}, 400, "invalid_request"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, 401, "invalid_grant"),
+        ("grant_type=password&grant_type=password", 400, "invalid_request"),
+        ("grant_type=%ff", 400, "invalid_request"),
+        (b"grant_type=\xff", 400, "invalid_request"),
+        ("&".join(f"a{n}=1" for n in range(100)), 400, "invalid_request"),
+        ("grant_type=" + "x" * 20_000, 413, "invalid_request"),
+    ],
+)
+async def test_bad_forms_are_refused_in_the_words_of_the_rfc(
+    server: Server, form: Any, status: int, error: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    refused(await ask(server, "POST", "/token", data=form, headers=headers), status, error)
+
+
+async def test_a_json_body_is_not_a_form(server: Server) -> None:
+    answer = await ask(server, "POST", "/token", json={"grant_type": "password"})
+    refused(answer, 415, "invalid_request")
+    refused(await ask(server, "POST", "/token/revoke", data=b""), 415, "invalid_request")
+
+
+async def test_what_swagger_ui_sends_besides_is_ignored(server: Server) -> None:
+    answer = await token(
+        server,
+        {"Authorization": "Basic Og==", "X-Requested-With": "XMLHttpRequest"},
+        grant_type="password",
+        username="admin",
+        password=PASSWORD,
+        scope="",
+        client_id="",
+        client_secret="",
+    )
+    assert answer.status == 200
+
+
+async def test_failures_are_throttled_a_user_and_successes_are_not_counted(serve: Serve) -> None:
+    server = await serve(trusted_proxies=("127.0.0.1",))
+    # From ten addresses, so that only the user's own limit is met.
+    form = {"grant_type": "password", "username": "admin"}
+    for n in range(10):
+        away = {"X-Forwarded-For": f"192.0.2.{n}"}
+        assert (await token(server, away, **form, password=PASSWORD)).status == 200
+        refused(await token(server, away, **form, password=WRONG), 401, "invalid_grant")
+    # Quicker than one failure is forgiven, every 6 s: passwords are cheap in tests.
+    elsewhere = {"X-Forwarded-For": "192.0.2.99"}
+    for password in (WRONG, PASSWORD):
+        answer = await token(server, elsewhere, **form, password=password)
+        refused(answer, 429, "invalid_grant")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 6
+    form["username"] = "nobody"
+    refused(await token(server, elsewhere, **form, password=WRONG), 401, "invalid_grant")
+
+
+async def test_failures_are_throttled_an_address_and_unknown_users_look_the_same(
+    server: Server,
+) -> None:
+    known = refused(await login(server, "admin", WRONG), 401, "invalid_grant")
+    for n in range(9):
+        unknown = refused(await login(server, f"nobody{n}", WRONG), 401, "invalid_grant")
+        assert {**unknown, "request_id": ""} == {**known, "request_id": ""}
+    for username in ("admin", "nobody", "nobody0"):
+        refused(await login(server, username, WRONG), 429, "invalid_grant")
+
+
+async def test_an_address_that_the_client_wrote_itself_does_not_escape(serve: Serve) -> None:
+    server = await serve(trusted_proxies=("127.0.0.1",))
+    for n in range(11):
+        # The proxy appends what it saw; one of them on a line of its own.
+        forged = [("X-Forwarded-For", f"198.51.100.{n}"), ("X-Forwarded-For", "192.0.2.7")]
+        async with server.session.post(
+            f"{server.url}/token",
+            headers=forged,
+            data={"grant_type": "password", "username": f"u{n}", "password": WRONG},
+        ) as response:
+            assert response.status == (401 if n < 10 else 429)
+
+
+@pytest.fixture
+def secret_file(config: Config) -> Path:
+    return Path(config.database.url.removeprefix("sqlite:///") + ".jwt-secret")
+
+
+def _kept(path: Path) -> tuple[str, int, list[str]]:
+    """What is in it, its mode, and all that lies beside it with such a name."""
+    beside = [file.name for file in path.parent.iterdir() if "secret" in file.name]
+    return path.read_text(), stat.S_IMODE(path.stat().st_mode), beside
+
+
+async def test_the_made_secret_is_private_and_outlives_the_process(
+    config: Config, secret_file: Path
+) -> None:
+    async with Dashboard(config) as dashboard:
+        made, mode, beside = _kept(secret_file)
+        assert len(made.encode()) >= 32
+        assert (mode, beside) == (0o600, [secret_file.name])
+        pair = await dashboard.accounts.login("admin", PASSWORD)
+        assert pair is not None
+    async with Dashboard(config) as dashboard:
+        assert _kept(secret_file) == (made, mode, beside)
+        async with aiohttp.ClientSession() as session:
+            server = Server(dashboard, session)
+            assert await me(server, pair.access_token) == 200
+            assert (await refresh(server, pair.refresh_token)).status == 200
+
+
+def test_processes_that_start_at_once_share_one_secret(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        secrets = set(pool.map(secret_beside, [f"{tmp_path}/new.db"] * 64))
+    assert len(secrets) == 1
+    assert len(secrets.pop()) >= 32
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 31])
+async def test_short_secrets_are_refused(config: Config, secret: str) -> None:
+    with pytest.raises(ConfigError, match=r"auth\.jwt_secret"):
+        Dashboard(replace(config, auth=AuthConfig(jwt_secret=secret)))
+    with pytest.raises(ConfigError, match="32 bytes"):
+        Tokens(secret, 60)
+
+
+def test_a_short_secret_file_is_refused(config: Config, secret_file: Path) -> None:
+    secret_file.write_text("short")
+    with pytest.raises(ConfigError, match="32 bytes"), Dashboard.in_thread(config):
+        pass

@@ -1,0 +1,45 @@
+"""The store by itself: an engine on a real file, and what the accessors take."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """An instant that many seconds after `T0`."""
+    return T0 + timedelta(seconds=seconds)
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SQLiteEngine]:
+    """An open engine on that file."""
+    engine = SQLiteEngine(str(path))
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def files(folder: Path) -> list[str]:
+    """What lies in a folder, by name."""
+    return sorted(file.name for file in folder.iterdir())
+
+
+def point(name: str, seconds: float, value: float | None, **labels: str) -> dict[str, Any]:
+    """A validated metric point of type "risk"."""
+    return {
+        "metric_type": "risk",
+        "name": name,
+        "timestamp": at(seconds),
+        "value": value,
+        "labels": labels,
+    }

@@ -1,0 +1,98 @@
+"""JSON out and in: exact decimals, no NaN, whole digits, clean text."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alphapulse_api.encoding import canonical, dumps, loads, loads_stored
+
+decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**37), max_value=10**37)
+jsons = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def test_decimals_are_plain_strings_out() -> None:
+    assert dumps([Decimal("67123.50"), Decimal("1E+3"), Decimal("1E-9")]) == (
+        b'["67123.50","1000","0.000000001"]'
+    )
+
+
+@given(decimals)
+def test_a_decimal_out_is_the_same_number_in(number: Decimal) -> None:
+    assert Decimal(json.loads(dumps(number))) == number
+
+
+def test_nan_and_infinities_are_null_out() -> None:
+    assert dumps([math.nan, math.inf, -math.inf, {"x": math.nan}]) == b'[null,null,null,{"x":null}]'
+
+
+def test_instants_are_rfc_3339_with_z() -> None:
+    whole = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert dumps([whole, whole.replace(microsecond=5)]) == (
+        b'["2026-01-31T12:00:00Z","2026-01-31T12:00:00.000005Z"]'
+    )
+
+
+def test_what_has_no_json_form_is_refused() -> None:
+    for value in (object(), {1, 2}, b"bytes", 2**64):
+        with pytest.raises(TypeError):
+            dumps(value)
+
+
+@given(jsons)
+def test_what_goes_out_comes_in(value: object) -> None:
+    assert loads(dumps(value)) == value
+    assert loads_stored(dumps(value).decode()) == value
+
+
+@given(st.dictionaries(st.text(), st.integers(0, 9)))
+def test_equal_values_have_one_canonical_text(value: dict[str, int]) -> None:
+    assert canonical(value) == canonical(dict(reversed(value.items())))
+
+
+def test_numbers_keep_their_digits_in() -> None:
+    assert loads(b"0.1000000000000000000000000001") == Decimal("0.1000000000000000000000000001")
+    assert str(loads(b"1.50")) == "1.50"
+    assert loads(b"123456789012345678901234567890") == 123456789012345678901234567890
+
+
+def test_the_nan_that_python_writes_is_read() -> None:
+    assert math.isnan(loads(b"NaN"))
+    assert loads(b"[Infinity, -Infinity]") == [math.inf, -math.inf]
+
+
+def test_text_beyond_the_basic_plane_is_read_in_either_spelling() -> None:
+    assert loads(b'"\\ud83d\\ude80"') == loads('"\N{ROCKET}"'.encode()) == "\N{ROCKET}"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"{'a': 1}",
+        b'{"a": 1} x',
+        b'"\xff"',
+        b'"\\ud83d"',
+        b'{"\\ude80": 1}',
+        b"[" * 100_000,
+        b"1" * 5_000,
+        b"1e99999999999999999999999",
+        b'["1e5", -1e-99999999999999999999999]',
+    ],
+    ids=range(11),
+)
+def test_what_is_not_json_is_a_value_error(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        loads(raw)
+    assert not isinstance(refused.value, UnicodeError)

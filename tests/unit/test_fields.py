@@ -1,0 +1,199 @@
+"""The contract's value types: what comes in, what is kept, what is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import ValidationError, fields
+
+from alphapulse_api.encoding import dumps, loads
+from alphapulse_api.schemas.fields import (
+    Figure,
+    Figures,
+    Identifier,
+    Labels,
+    Metadata,
+    Money,
+    Text,
+    Timestamp,
+)
+
+amounts = st.decimals(
+    allow_nan=False, allow_infinity=False, min_value=-(10**38) + 1, max_value=10**38 - 1, places=38
+)
+
+
+def taken(field: fields.Field[Any], value: Any) -> Any:
+    return field.deserialize(value)
+
+
+def refused(field: fields.Field[Any], value: Any) -> bool:
+    with pytest.raises(ValidationError) as error:
+        field.deserialize(value)
+    return bool(error.value.messages)
+
+
+@given(amounts)
+def test_money_keeps_every_digit_of_a_string_and_of_a_json_number(amount: Decimal) -> None:
+    text = format(amount, "f")
+    for given_ in (text, amount, loads(text.encode())):
+        kept = taken(Money(signed=True), given_)
+        assert kept == amount
+    assert dumps(taken(Money(signed=True), text)) == f'"{text}"'.encode()
+
+
+@given(st.floats(allow_nan=False, min_value=1e-20, max_value=1e30))
+def test_money_takes_a_float_as_its_author_wrote_it(number: float) -> None:
+    kept = taken(Money(), number)
+    assert kept == Decimal(repr(number))
+    assert float(kept) == number
+
+
+def test_money_keeps_trailing_zeros_and_writes_exponents_out() -> None:
+    assert str(taken(Money(), "67123.50")) == "67123.50"
+    assert str(taken(Money(), "1e3")) == "1000"
+    assert str(taken(Money(), Decimal("2.50E+2"))) == "250"
+    assert str(taken(Money(), ".5")) == "0.5"
+
+
+def test_money_does_not_depend_on_the_hosts_decimal_context() -> None:
+    with localcontext() as context:
+        context.prec = 3
+        assert str(taken(Money(), "67123.123456789")) == "67123.123456789"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " 1", "1 ", "abc", "1,5", "0x10", "1_000", "NaN", "inf", "-", ".", "１２", "1e9999",
+     "1e38", "1e-39", "9" * 39, True, None, [], math.nan, math.inf, Decimal("NaN"), Decimal("sNaN"),
+     Decimal("1e999999"), Fraction(1, 3)],
+    ids=repr,
+)  # fmt: skip
+def test_money_refuses_what_is_no_finite_decimal_of_38_digits(value: Any) -> None:
+    assert refused(Money(signed=True), value)
+
+
+def test_money_knows_its_sign() -> None:
+    assert taken(Money(), 0) == 0
+    assert refused(Money(), "-0.01")
+    assert refused(Money(positive=True), 0)
+    assert taken(Money(signed=True), "-0.01") == Decimal("-0.01")
+
+
+@given(st.floats() | st.integers(-(2**60), 2**60) | st.decimals(allow_nan=False))
+def test_a_figure_is_a_double_or_null(number: float | int | Decimal) -> None:
+    kept = taken(Figure(), number)
+    double = float(number)
+    assert kept == double if math.isfinite(double) else kept is None
+
+
+@pytest.mark.parametrize("value", ["1.5", True, [], 10**400])
+def test_a_figure_is_a_number(value: Any) -> None:
+    assert refused(Figure(), value)
+
+
+def test_a_figure_has_bounds_and_nan_is_null_within_them() -> None:
+    confidence = Figure(low=0, high=1)
+    assert taken(confidence, 1) == 1.0
+    assert taken(confidence, math.nan) is None
+    assert taken(confidence, None) is None
+    assert refused(confidence, 1.01)
+    assert refused(confidence, -0.01)
+
+
+def test_figures_are_named_numbers() -> None:
+    assert taken(Figures(), {"sharpe": 1, "beta": math.nan, "alpha": None}) == {
+        "sharpe": 1.0,
+        "beta": None,
+        "alpha": None,
+    }
+    for value in ([], {"a": "1"}, {"": 1}, {"a" * 129: 1}, {1: 1}, {"a": True}):
+        assert refused(Figures(), value)
+    assert refused(Figures(), {str(n): n for n in range(257)})
+
+
+@pytest.mark.parametrize("value", ["a", "order-1:2", "é", "x" * 128, "7"])
+def test_an_identifier_stands_in_a_path(value: str) -> None:
+    assert taken(Identifier(), value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "x" * 129, "a b", "a/b", "a?b", "a#b", "a%b", "a\\b", "a\nb", "a\x00", "\ud83d", 7],
+)
+def test_any_other_identifier_is_refused(value: Any) -> None:
+    assert refused(Identifier(), value)
+
+
+def test_labels_are_up_to_16_string_pairs_in_one_order() -> None:
+    assert list(taken(Labels(), {"b": "2", "a": ""}).items()) == [("a", ""), ("b", "2")]
+    assert len(taken(Labels(), {str(n): "x" for n in range(16)})) == 16
+    for value in ({str(n): "x" for n in range(17)}, {"a": 1}, {"": "x"}, {"a": "\x00"}, [], "a:b"):
+        assert refused(Labels(), value)
+
+
+@given(
+    st.dictionaries(
+        st.text('aé\N{ROCKET}\n"\\', max_size=3),
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.text("ab\\")),
+        max_size=4,
+    )
+)
+def test_metadata_are_kept_as_they_are(value: dict[str, Any]) -> None:
+    assert taken(Metadata(), value) == value
+
+
+def test_metadata_are_json() -> None:
+    assert taken(Metadata(), {"x": math.nan, "y": Decimal("0.5"), "z": (1, 2)}) == {
+        "x": None,
+        "y": 0.5,
+        "z": [1, 2],
+    }
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in ({"a": object()}, {"a": nested}, {"a": "x" * 65_537}, {"a": "\x00"}, [], "{}"):
+        assert refused(Metadata(), value)
+
+
+def test_a_timestamp_of_any_zone_is_kept_in_utc() -> None:
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    for value in (
+        noon,
+        noon.astimezone(timezone(timedelta(hours=-5))),
+        "2026-01-31T07:00:00-05:00",
+        noon.timestamp(),
+    ):
+        kept = taken(Timestamp(), value)
+        assert kept == noon
+        assert kept.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "value",
+    [datetime(2026, 1, 31), "2026-01-31T12:00:00", True, [], Decimal("1e999990"), math.nan],  # noqa: DTZ001
+    ids=repr,
+)
+def test_a_naive_or_impossible_timestamp_is_refused(value: Any) -> None:
+    assert refused(Timestamp(), value)
+
+
+def test_text_counts_characters_and_holds_no_nul() -> None:
+    assert taken(Text(3), "\N{ROCKET}" * 3) == "\N{ROCKET}" * 3
+    for value in ("", "abcd", "a\x00", "\ud83d", 5, None):
+        assert refused(Text(3), value)
+
+
+def test_every_refusal_is_a_sentence() -> None:
+    for field, value in ((Money(), "x"), (Figure(), "x"), (Identifier(), ""), (Timestamp(), "x")):
+        with pytest.raises(ValidationError) as error:
+            field.deserialize(value)
+        assert re.fullmatch(r"[A-Z0-9n].*\.", str(error.value.messages[0]), re.DOTALL)

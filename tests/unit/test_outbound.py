@@ -1,0 +1,333 @@
+"""The sending side of one socket, on a real pair of sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from alphapulse_api.events import CHANNELS, Event
+from alphapulse_api.websocket.outbound import (
+    HIGH_WATER,
+    LAST_POLL_SECONDS,
+    LOW_WATER,
+    Outbound,
+    frame,
+)
+
+LIMIT = 200_000
+
+
+def parsed(data: bytes) -> tuple[list[str], bytes]:
+    """The text frames in a server's bytes, and the incomplete rest."""
+    texts = []
+    while len(data) >= 2:
+        assert data[0] == 0x81, data[:10]
+        size, head = data[1], 2
+        if size == 126:
+            size, head = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, head = int.from_bytes(data[2:10], "big"), 10
+        if len(data) < head + size:
+            break
+        texts.append(data[head : head + size].decode())
+        data = data[head + size :]
+    return texts, data
+
+
+class Peer:
+    """Both ends: the outbound under test, and a client that reads when told to."""
+
+    def __init__(self, transport: asyncio.Transport, sock: socket.socket) -> None:
+        self.transport = transport
+        self.sock = sock
+        self.overflows = 0
+        self.outbound = Outbound(transport, LIMIT, self._overflowed)
+        self._rest = b""
+
+    def _overflowed(self) -> None:
+        self.overflows += 1
+
+    async def read(self, until: str) -> list[dict[str, Any]]:
+        """Messages up to the one whose `type` is `until`."""
+        loop = asyncio.get_running_loop()
+        messages: list[dict[str, Any]] = []
+        async with asyncio.timeout(5):
+            while not messages or messages[-1]["type"] != until:
+                self._rest += await loop.sock_recv(self.sock, 1 << 20)
+                texts, self._rest = parsed(self._rest)
+                messages += map(json.loads, texts)
+        return messages
+
+    def send(self, kind: str, **more: Any) -> None:
+        self.outbound.send(json.dumps({"type": kind, **more}).encode())
+
+    def event(self, channel: str, offset: int, **data: Any) -> None:
+        given = {"id": str(offset), "pad": "x" * 200, **data}
+        event = Event(CHANNELS[channel], offset, f"c-{offset}", given)
+        self.outbound.send_event(event, frame(event.text))
+
+    def metric(self, offset: int, name: str) -> None:
+        self.event("metrics", offset, metric_type="risk", name=name, labels={})
+
+    def stall(self) -> None:
+        """Fill what the kernel and the transport take, until the client lags."""
+        while not self.outbound._lagging:
+            self.send("fill", pad="x" * 10_000)
+            self.outbound._flush()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    ours, theirs = socket.socketpair()
+    for sock in (ours, theirs):
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+    peer = Peer(transport, theirs)
+    yield peer
+    peer.outbound.close()
+    transport.abort()
+    theirs.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
+async def test_a_frame_is_what_a_websocket_client_reads(size: int) -> None:
+    text = "é" * (size // 2) + "x" * (size % 2)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        assert request.transport is not None
+        request.transport.write(frame(text.encode()) + frame(b"next"))
+        await ws.receive()
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with TestClient(TestServer(app)) as client, client.ws_connect("/") as ws:
+        assert await ws.receive_str(timeout=5) == text
+        assert await ws.receive_str(timeout=5) == "next"
+
+
+async def test_messages_arrive_whole_and_in_order(peer: Peer) -> None:
+    for n in range(200):
+        if n % 3:
+            peer.send("control", n=n)
+        else:
+            peer.event("trades", n)
+    peer.send("end")
+    messages = await peer.read("end")
+    assert [m.get("n", m.get("data", {}).get("id")) for m in messages[:-1]] == [
+        n if n % 3 else str(n) for n in range(200)
+    ]
+
+
+class Counting:
+    """The transport, and the sizes of what is written to it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.sizes: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        self._transport.write(data)
+
+
+async def test_what_gathers_in_one_turn_leaves_in_one_write(peer: Peer) -> None:
+    counting: Any = Counting(peer.transport)
+    peer.outbound._transport = counting
+    for n in range(50):
+        peer.send("n", n=n)
+    assert counting.sizes == []
+    peer.send("end")
+    assert len(await peer.read("end")) == 51
+    assert len(counting.sizes) == 1
+    assert peer.outbound.sent == 51
+
+
+async def test_a_lagging_client_gets_every_trade_and_message_in_order(peer: Peer) -> None:
+    peer.stall()
+    for n in range(100):
+        peer.event("trades", n)
+        peer.send("control", n=n)
+    peer.send("end")
+    messages = [m for m in await peer.read("end") if m["type"] not in ("fill", "end")]
+    assert [m.get("n", m.get("data", {}).get("id")) for m in messages] == [
+        x for n in range(100) for x in (str(n), n)
+    ]
+    assert peer.overflows == 0
+
+
+async def test_a_lagging_client_gets_the_newest_point_of_each_series(peer: Peer) -> None:
+    peer.stall()
+    for n in range(9_000):
+        peer.metric(n, f"series {n % 3}")
+    peer.send("end")
+    metrics = [m for m in await peer.read("end") if m["type"] == "metric"]
+    assert [m["data"]["id"] for m in metrics] == ["8997", "8998", "8999"]
+    assert [m["skipped"] for m in metrics] == [2999] * 3
+    assert peer.overflows == 0
+
+
+async def test_a_point_that_was_not_overtaken_says_nothing_of_skipping(peer: Peer) -> None:
+    peer.stall()
+    peer.metric(1, "once")
+    peer.send("end")
+    (metric,) = [m for m in await peer.read("end") if m["type"] == "metric"]
+    assert "skipped" not in metric
+    assert metric["cursor"] == "c-1"
+
+
+async def test_cursors_of_conflated_points_only_grow_and_miss_nothing(peer: Peer) -> None:
+    peer.stall()
+    peer.metric(1, "a")
+    peer.metric(2, "b")
+    peer.metric(3, "a")
+    peer.send("end")
+    a, b = [m for m in await peer.read("end") if m["type"] == "metric"]
+    # Whoever is cut off between the two resumes from the first's cursor: b is after it.
+    assert (a["data"]["id"], a["cursor"]) == ("3", "c-1")
+    assert (b["data"]["id"], b["cursor"]) == ("2", "c-2")
+
+
+async def test_a_seal_keeps_newer_events_behind_it(peer: Peer) -> None:
+    peer.stall()
+    peer.metric(1, "a")
+    peer.metric(2, "a")
+    peer.outbound.seal()
+    peer.send("subscribed")
+    peer.metric(3, "a")
+    peer.metric(4, "a")
+    peer.send("end")
+    messages = [m for m in await peer.read("end") if m["type"] != "fill"]
+    assert [m.get("data", {}).get("id", m["type"]) for m in messages] == [
+        "2", "subscribed", "4", "end",
+    ]  # fmt: skip
+    assert peer.outbound._slots == {}
+
+
+async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
+    peer.stall()
+    peer.send("end")
+    await peer.read("end")
+    await asyncio.sleep(LAST_POLL_SECONDS)
+    for n in range(3):
+        peer.metric(n, "a")
+    peer.send("end")
+    assert len(await peer.read("end")) == 4
+
+
+async def test_over_the_limit_it_gives_up_once_and_forgets(peer: Peer) -> None:
+    peer.stall()
+    for n in range(10_000):
+        peer.event("trades", n)
+    assert peer.overflows == 1
+    assert not peer.outbound._backlog
+    assert peer.outbound.waiting < LIMIT
+    for n in range(10_000):
+        peer.event("trades", n)
+        peer.metric(n, str(n))
+        peer.send("more")
+    assert peer.overflows == 1
+    assert not peer.outbound._backlog
+    assert not peer.outbound._slots
+
+
+async def test_a_stalled_client_costs_bounded_memory(peer: Peer) -> None:
+    peer.stall()
+    tracemalloc.start()
+    try:
+        for n in range(5_000):
+            peer.metric(n, "one")
+            peer.event("portfolio", n)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 100_000
+    assert peer.overflows == 0
+
+
+async def test_too_many_series_are_too_much(peer: Peer) -> None:
+    peer.stall()
+    for n in range(2_000):
+        peer.metric(n, f"series {n}")
+    assert peer.overflows == 1
+
+
+async def test_a_replay_is_paced_and_not_counted(peer: Peer) -> None:
+    texts = [b'{"type":"past","n":%d,"pad":"%s"}' % (n, b"x" * 500) for n in range(4_000)]
+    assert sum(map(len, texts)) > 10 * LIMIT
+    peer.outbound.replay(texts)
+    peer.send("live")
+    assert peer.outbound.waiting < HIGH_WATER + LOW_WATER + 1000
+    messages = await peer.read("live")
+    assert [m["n"] for m in messages[:-1]] == list(range(4_000))
+    assert peer.overflows == 0
+
+
+async def test_a_replay_comes_after_what_gathered_and_before_what_follows(peer: Peer) -> None:
+    peer.send("ack")
+    peer.outbound.replay([b'{"type":"past","n":1}', b'{"type":"past","n":2}'])
+    peer.event("trades", 3)
+    peer.send("end")
+    assert [m["type"] for m in await peer.read("end")] == ["ack", "past", "past", "trade", "end"]
+
+
+async def test_one_waits_for_a_replay_to_be_read(peer: Peer) -> None:
+    await peer.outbound.caught_up()
+    peer.outbound.replay([b'{"type":"past","pad":"%s"}' % (b"x" * 1000)] * 1000)
+    waiting = asyncio.ensure_future(peer.outbound.caught_up())
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    peer.send("end")
+    await peer.read("end")
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_closing_ends_the_wait_for_a_replay(peer: Peer) -> None:
+    peer.outbound.replay([b"x" * 1000] * 1000)
+    waiting = asyncio.ensure_future(peer.outbound.caught_up())
+    await asyncio.sleep(0)
+    peer.outbound.close()
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_client_that_drops_ends_the_wait_for_a_replay(peer: Peer) -> None:
+    peer.outbound.replay([b"x" * 1000] * 1000)
+    peer.sock.close()
+    await asyncio.wait_for(peer.outbound.caught_up(), 2)
+    assert peer.outbound._timer is None
+
+
+async def test_nothing_is_sent_after_close_and_no_timer_is_left(peer: Peer) -> None:
+    peer.send("last")
+    peer.outbound.close()
+    peer.send("late")
+    peer.event("trades", 1)
+    peer.outbound.replay([b"late"])
+    await asyncio.sleep(0)
+    assert [m["type"] for m in await peer.read("last")] == ["last"]
+    assert peer.outbound.sent == 1
+    assert peer.outbound._timer is None
+
+
+async def test_sending_to_a_lost_transport_does_nothing(peer: Peer) -> None:
+    peer.transport.abort()
+    peer.send("into the void")
+    peer.event("trades", 1)
+    await asyncio.sleep(0)
+    assert peer.outbound.sent == 0

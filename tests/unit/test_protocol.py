@@ -1,0 +1,362 @@
+"""The socket's state machine, without a socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alphapulse_api.auth.caller import Caller
+from alphapulse_api.auth.permissions import VIEWS
+from alphapulse_api.encoding import dumps
+from alphapulse_api.errors import AUTH_FAILED, FLOODING, SOCKET_ERRORS, TOKEN_EXPIRED
+from alphapulse_api.events import CHANNELS
+from alphapulse_api.limits import Gcra
+from alphapulse_api.websocket import protocol
+from alphapulse_api.websocket.protocol import (
+    MAX_FILTER_VALUES,
+    MAX_REFUSALS,
+    Authenticate,
+    Disconnect,
+    Protocol,
+    Reply,
+    Subscribe,
+    Unsubscribe,
+)
+
+CODES = {error.code for error in SOCKET_ERRORS}
+
+
+def a_caller(permissions: frozenset[str] = VIEWS) -> Caller:
+    return Caller("ann", "viewer", permissions, "jwt", "user:ann", None, "j1", 1)
+
+
+def answer(protocol: Protocol, **message: Any) -> Any:
+    (action,) = protocol.receive(json.dumps(message))
+    return action
+
+
+def refusal(protocol: Protocol, **message: Any) -> dict[str, Any]:
+    action = answer(protocol, **message)
+    assert isinstance(action, Reply)
+    assert action.message["type"] == "error"
+    assert action.message["code"] in CODES
+    assert action.message["message"]
+    return dict(action.message)
+
+
+@pytest.fixture
+def known() -> Protocol:
+    return Protocol(a_caller())
+
+
+@pytest.mark.parametrize("request_id", [0, -1, 7, 2**63, "x" * 36, "é" * 36, ""])
+def test_the_answer_has_the_requests_id(known: Protocol, request_id: Any) -> None:
+    pong = answer(known, type="ping", id=request_id).message
+    assert (pong["type"], pong["id"]) == ("pong", request_id)
+
+
+def test_without_an_id_the_answer_has_none(known: Protocol) -> None:
+    assert "id" not in answer(known, type="ping").message
+    assert "id" not in answer(known, type="ping", id=None).message
+
+
+@pytest.mark.parametrize("request_id", ["x" * 37, True, 1.5, [], {}])
+def test_a_bad_id_is_an_invalid_message_and_not_given_back(
+    known: Protocol, request_id: Any
+) -> None:
+    error = refusal(known, type="ping", id=request_id)
+    assert error["code"] == "invalid_message"
+    assert "id" not in error
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1", '"x"', "null", "NaN", "\ud800", "[" * 2000])
+def test_what_is_no_json_object_is_invalid_json(known: Protocol, text: str) -> None:
+    (action,) = known.receive(text)
+    assert isinstance(action, Reply)
+    assert action.message["code"] == "invalid_json"
+
+
+@pytest.mark.parametrize("kind", ["welcome", "metric", "", "PING"])
+def test_an_unknown_type_is_named_with_the_request_id(known: Protocol, kind: str) -> None:
+    error = refusal(known, type=kind, id=3)
+    assert (error["code"], error["id"]) == ("unknown_type", 3)
+
+
+@pytest.mark.parametrize("message", [{}, {"type": None}, {"type": 1}, {"type": ["ping"]}])
+def test_a_type_that_is_no_string_is_an_invalid_message(
+    known: Protocol, message: dict[str, Any]
+) -> None:
+    assert refusal(known, **message)["code"] == "invalid_message"
+
+
+@pytest.mark.parametrize("kind", sorted(protocol.REQUESTS))
+def test_an_unknown_field_is_named(known: Protocol, kind: str) -> None:
+    error = refusal(known, type=kind, colour="red")
+    assert error["code"] == "invalid_message"
+    assert "colour" in error["message"]
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe", "subscriptions"])
+def test_before_authentication_only_auth_and_ping_work(kind: str) -> None:
+    stranger = Protocol()
+    more = {} if kind == "subscriptions" else {"channels": ["metrics"]}
+    assert refusal(stranger, type=kind, **more)["code"] == "unauthenticated"
+    assert answer(stranger, type="ping").message["type"] == "pong"
+
+
+def test_auth_hands_the_credentials_over() -> None:
+    stranger = Protocol()
+    assert answer(stranger, type="auth", id=1, token="t") == Authenticate(1, token="t")
+    assert answer(stranger, type="auth", api_key="k") == Authenticate(None, api_key="k")
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"token": "t", "api_key": "k"}, {"token": 1}, {"token": None}, {"api_key": []}]
+)
+def test_auth_takes_exactly_one_credential(fields: dict[str, Any]) -> None:
+    assert refusal(Protocol(), type="auth", **fields)["code"] == "invalid_message"
+
+
+def test_credentials_are_not_in_a_repr() -> None:
+    action = answer(Protocol(), type="auth", token="s3cret")
+    assert "s3cret" not in repr(action)
+
+
+def test_good_credentials_are_confirmed_and_open_the_channels() -> None:
+    stranger = Protocol()
+    (reply,) = stranger.authenticated(1, a_caller())
+    assert isinstance(reply, Reply)
+    assert reply.message == {
+        "type": "authenticated", "id": 1, "username": "ann", "role": "viewer", "expires_at": None,
+    }  # fmt: skip
+    assert isinstance(answer(stranger, type="subscribe", channels=["metrics"]), Subscribe)
+
+
+@pytest.mark.parametrize(
+    ("expired", "code", "close"),
+    [(False, "auth_failed", AUTH_FAILED), (True, "token_expired", TOKEN_EXPIRED)],
+)
+def test_bad_credentials_are_an_error_and_a_close(expired: bool, code: str, close: Any) -> None:
+    error, disconnect = Protocol().refused(9, "no", expired=expired)
+    assert isinstance(error, Reply)
+    assert (error.message["code"], error.message["id"]) == (code, 9)
+    assert disconnect == Disconnect(close)
+
+
+def test_a_new_auth_keeps_the_subscriptions(known: Protocol) -> None:
+    known.subscriptions["metrics"] = {}
+    assert isinstance(answer(known, type="auth", token="new"), Authenticate)
+    known.authenticated(None, a_caller())
+    assert "metrics" in answer(known, type="subscriptions").message["channels"]
+
+
+def test_a_subscription_says_everything_it_asks_for(known: Protocol) -> None:
+    action = answer(
+        known,
+        type="subscribe",
+        id=2,
+        channels=["metrics", "trades"],
+        filters={"metrics": {"metric_types": ["risk"], "names": ["a", "b"]}},
+        since={"trades": "c-1"},
+        snapshot=True,
+    )
+    assert action == Subscribe(
+        2,
+        {
+            "metrics": {"metric_types": frozenset({"risk"}), "names": frozenset("ab")},
+            "trades": {},
+        },
+        {"trades": "c-1"},
+        True,
+    )
+
+
+@pytest.mark.parametrize("channels", [None, [], "metrics", {}, [1], ["trades", "trades"], [[]]])
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe"])
+def test_channels_must_be_a_list_of_names(known: Protocol, kind: str, channels: Any) -> None:
+    assert refusal(known, type=kind, channels=channels)["code"] == "invalid_message"
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe"])
+def test_an_unknown_channel_is_named(known: Protocol, kind: str) -> None:
+    error = refusal(known, type=kind, channels=["metrics", "agents"])
+    assert (error["code"], error["channel"]) == ("unknown_channel", "agents")
+
+
+def test_one_forbidden_channel_refuses_the_whole_subscription() -> None:
+    narrow = Protocol(a_caller(frozenset({"view_metrics"})))
+    error = refusal(narrow, type="subscribe", id=4, channels=["metrics", "alerts"])
+    assert (error["code"], error["channel"], error["id"]) == ("forbidden", "alerts", 4)
+    assert answer(narrow, type="subscriptions").message["channels"] == {}
+
+
+@pytest.mark.parametrize(
+    ("channel", "name"), [(c.name, f) for c in CHANNELS.values() for f in c.filters]
+)
+def test_a_filter_takes_up_to_a_hundred_strings(known: Protocol, channel: str, name: str) -> None:
+    def ask(values: Any) -> Any:
+        known._limit = Gcra(20, 2.0)
+        filters = {channel: {name: values}}
+        return answer(known, type="subscribe", channels=[channel], filters=filters)
+
+    values = [str(n) for n in range(MAX_FILTER_VALUES)]
+    assert ask(values).channels[channel] == {name: frozenset(values)}
+    for bad in ([*values, "one more"], [], "x", None, [1], [None], ["x" * 257]):
+        error = ask(bad).message
+        assert (error["code"], error["channel"]) == ("invalid_filter", channel), bad
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"metrics": {"symbols": ["A"]}},
+        {"metrics": []},
+        {"metrics": None},
+        {"portfolio": {"x": ["y"]}},
+        {"trades": {}},
+        [],
+        None,
+        "x",
+    ],
+)
+def test_other_filters_are_invalid(known: Protocol, filters: Any) -> None:
+    error = refusal(known, type="subscribe", channels=["metrics", "portfolio"], filters=filters)
+    assert error["code"] == "invalid_filter"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"since": []},
+        {"since": {"metrics": 1}},
+        {"since": {"metrics": "x" * 257}},
+        {"since": {"trades": "c"}},
+        {"snapshot": 1},
+        {"snapshot": None},
+    ],
+)
+def test_since_and_snapshot_have_their_shapes(known: Protocol, fields: dict[str, Any]) -> None:
+    error = refusal(known, type="subscribe", channels=["metrics"], **fields)
+    assert error["code"] == "invalid_message"
+
+
+def test_unsubscribe_names_its_channels(known: Protocol) -> None:
+    assert answer(known, type="unsubscribe", id=5, channels=["trades"]) == Unsubscribe(
+        5, ["trades"]
+    )
+
+
+def test_subscriptions_are_shown_with_their_filters(known: Protocol) -> None:
+    known.subscriptions["metrics"] = {"names": frozenset(("b", "a"))}
+    known.subscriptions["trades"] = {}
+    assert answer(known, type="subscriptions", id=6).message == {
+        "type": "subscriptions",
+        "id": 6,
+        "channels": {"metrics": {"filters": {"names": ["a", "b"]}}, "trades": {"filters": {}}},
+    }
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clocked(known: Protocol) -> tuple[Protocol, Clock]:
+    clock = Clock()
+    known._limit = Gcra(20, 2.0, clock=clock)
+    return known, clock
+
+
+def kinds(protocol: Protocol, count: int) -> list[str]:
+    actions = [action for _ in range(count) for action in protocol.receive('{"type":"ping"}')]
+    return [a.message["type"] if isinstance(a, Reply) else a.close.reason for a in actions]
+
+
+def test_twenty_messages_at_once_and_ten_a_second_pass(clocked: tuple[Protocol, Clock]) -> None:
+    protocol, clock = clocked
+    assert kinds(protocol, 21) == ["pong"] * 20 + ["error"]
+    for _ in range(30):
+        clock.now += 0.1
+        assert kinds(protocol, 2) == ["pong", "error"]
+
+
+def test_a_limited_message_is_rate_limited_and_not_acted_on(
+    clocked: tuple[Protocol, Clock],
+) -> None:
+    protocol, _ = clocked
+    kinds(protocol, 20)
+    error = refusal(protocol, type="subscribe", channels=["metrics"])
+    assert error["code"] == "rate_limited"
+
+
+def test_who_goes_on_after_being_told_is_closed(clocked: tuple[Protocol, Clock]) -> None:
+    protocol, _ = clocked
+    assert kinds(protocol, 20 + MAX_REFUSALS) == ["pong"] * 20 + ["error"] * MAX_REFUSALS
+    assert protocol.receive('{"type":"ping"}') == [Disconnect(FLOODING)]
+
+
+def test_a_steady_flood_is_closed_though_some_messages_pass(
+    clocked: tuple[Protocol, Clock],
+) -> None:
+    protocol, clock = clocked
+    for _ in range(100):  # 50 a second
+        clock.now += 0.02
+        if "rate_limited" in kinds(protocol, 1):
+            pytest.fail("too early")
+    for _ in range(1000):
+        clock.now += 0.02
+        if "rate_limited" in kinds(protocol, 1):
+            return
+    pytest.fail("the flood went on for 20 seconds")
+
+
+def test_who_listens_is_forgiven(clocked: tuple[Protocol, Clock]) -> None:
+    protocol, clock = clocked
+    for _ in range(10):
+        assert kinds(protocol, 60) == ["pong"] * 20 + ["error"] * 40
+        for _ in range(60):
+            clock.now += 0.2
+            assert kinds(protocol, 1) == ["pong"]
+        clock.now += 2
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+_NAMES = st.sampled_from([*CHANNELS, "agents", ""])
+_MESSAGES = st.fixed_dictionaries(
+    {"type": st.sampled_from([*protocol.REQUESTS, "nonsense"]) | _JSON},
+    optional={
+        "id": _JSON,
+        "channels": st.lists(_NAMES, max_size=5) | _JSON,
+        "filters": st.dictionaries(_NAMES, _JSON, max_size=3) | _JSON,
+        "since": st.dictionaries(_NAMES, st.text(max_size=20) | _JSON, max_size=3) | _JSON,
+        "snapshot": st.booleans() | _JSON,
+        "token": st.text() | _JSON,
+        "api_key": _JSON,
+    },
+)
+
+
+@given(text=st.text() | _JSON.map(json.dumps) | _MESSAGES.map(json.dumps), caller=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_answered_with_actions_that_can_be_carried_out(text: str, caller: bool) -> None:
+    actions = Protocol(a_caller() if caller else None).receive(text)
+    assert len(actions) == 1
+    for action in actions:
+        assert isinstance(action, Reply | Authenticate | Subscribe | Unsubscribe)
+        if isinstance(action, Reply):
+            dumps(action.message)
+            assert action.message["type"] in {"error", "pong", "subscriptions"}

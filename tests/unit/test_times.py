@@ -1,0 +1,126 @@
+"""Instants: every way a client may write one, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, localcontext
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alphapulse_api.times import FIRST_MICROS, from_micros, now, parse, rfc3339, to_micros
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+instants = st.datetimes(timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-01-31T12:00:00Z",
+        "2026-01-31t12:00:00z",
+        "2026-01-31 12:00:00Z",
+        "2026-01-31T12:00:00.000000Z",
+        "2026-01-31T14:00:00+02:00",
+        "2026-01-31T14:00:00 02:00",  # a query's unencoded +
+        "2026-01-31 14:00:00 02:00",
+        "2026-01-31T06:30:00-05:30",
+        "1769860800",
+        "1769860800000",
+        "1769860800.0",
+        1769860800,
+        1769860800000,
+        1769860800.0,
+        Decimal("1769860800.000"),
+    ],
+)
+def test_an_instant_is_understood_however_it_is_written(written: str | float | Decimal) -> None:
+    assert parse(written) == NOON
+    assert parse(written).tzinfo is UTC
+
+
+def test_twelve_digits_are_milliseconds() -> None:
+    assert parse(99_999_999_999) == datetime(5138, 11, 16, 9, 46, 39, tzinfo=UTC)
+    assert parse(100_000_000_000) == datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)
+    assert parse("-100000000000") == datetime(1966, 10, 31, 14, 13, 20, tzinfo=UTC)
+    assert parse("1769860800123.456") == NOON + timedelta(microseconds=123_456)
+
+
+def test_fractions_beyond_microseconds_are_cut() -> None:
+    assert parse("2026-01-31T12:00:00.123456789Z") == NOON + timedelta(microseconds=123_456)
+    assert parse(Decimal("1769860800.1234569")) == NOON + timedelta(microseconds=123_456)
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("2026-01-31T12:00:00", "offset"),
+        ("2026-01-31", "RFC 3339"),
+        ("now", "RFC 3339"),
+        ("", "RFC 3339"),
+        ("２０２６-01-31T12:00:00Z", "RFC 3339"),
+        ("1e9", "RFC 3339"),
+        ("2026-02-30T12:00:00Z", "no such time"),
+        ("2026-01-31T25:00:00Z", "no such time"),
+        ("0001-01-01T00:00:00+01:00", "no such time"),
+        ("9999-12-31T23:59:59-01:00", "no such time"),
+        ("999999999999999999", "outside"),
+        (-62135596801, "outside"),
+        (float("nan"), "outside"),
+        (float("inf"), "outside"),
+        (Decimal("sNaN"), "outside"),
+        (1e300, "outside"),
+        (10**400, "outside"),
+    ],
+)
+def test_what_is_no_instant_is_refused_in_one_sentence(
+    written: str | float | Decimal, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint) as refused:
+        parse(written)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("exponent", [30, 999_990, 999_999, 10**12])
+def test_a_gigantic_exponent_costs_nothing(exponent: int) -> None:
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match="outside"):
+        parse(Decimal(f"1e{exponent}"))
+    with pytest.raises(ValueError, match="outside"):
+        parse(Decimal(f"-1e{exponent}"))
+    assert parse(Decimal(f"1e-{exponent}")) == from_micros(0)
+    assert time.perf_counter() - started < 1
+
+
+def test_a_hosts_coarse_decimal_context_changes_nothing() -> None:
+    with localcontext() as context:
+        context.prec = 5
+        assert parse(Decimal("1769860800.123456")) == NOON + timedelta(microseconds=123_456)
+        assert parse("1769860800123.456") == NOON + timedelta(microseconds=123_456)
+
+
+@given(instants)
+def test_what_is_written_out_reads_back(instant: datetime) -> None:
+    text = rfc3339(instant)
+    assert text.endswith("Z")
+    assert ("." in text) == bool(instant.microsecond)
+    assert parse(text) == instant
+    assert from_micros(to_micros(instant)) == instant
+
+
+def test_another_zone_is_written_in_utc() -> None:
+    assert rfc3339(NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))) == (
+        "2026-01-31T12:00:00Z"
+    )
+
+
+def test_a_naive_datetime_has_no_place_in_time() -> None:
+    with pytest.raises(ValueError, match="offset"):
+        to_micros(datetime(2026, 1, 31))  # noqa: DTZ001
+
+
+def test_now_is_utc_and_the_first_instant_is_the_first() -> None:
+    assert abs(now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert from_micros(FIRST_MICROS) == datetime.min.replace(tzinfo=UTC)
