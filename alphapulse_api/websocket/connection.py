@@ -190,7 +190,10 @@ class Connection:
         self._cancel("expiry")
         if caller.expires_at is not None:
             left = (caller.expires_at - now()).total_seconds()
-            self._after("notice", max(0.0, left - EXPIRY_NOTICE_SECONDS), self._notify_expiry)
+            # Half the time for one that is nearly over, or a client that answers with the same
+            # token would be told again at once, and again.
+            notice = left - min(EXPIRY_NOTICE_SECONDS, left / 2)
+            self._after("notice", max(0.0, notice), self._notify_expiry)
             self._after("expiry", left, lambda: self.close(TOKEN_EXPIRED))
         # A new caller may be allowed less than the one before.
         lost = [

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN
 from alphapulse_api.events import CHANNELS, Event, EventLog
-from alphapulse_api.websocket.outbound import frame
-from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.websocket.audience import Audience
+from alphapulse_api.websocket.frames import chunks, frame
+from alphapulse_api.websocket.protocol import Filters
+from alphapulse_api.websocket.subscription import Subscription, passes
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
@@ -20,7 +23,18 @@ logger = logging.getLogger(__name__)
 
 # Events dealt out in one turn of the loop: between two slices sockets drain and others run.
 SLICE: Final = 64
+SLICE_SECONDS: Final = 0.001
 DRAIN_SECONDS: Final = 5.0
+# Closes at a shutdown are spread over this long, so that not all clients reconnect at once.
+SPREAD_SECONDS: Final = 1.0
+HISTORIES: Final = 4  # stretches of the past kept framed, a channel
+
+
+class History(NamedTuple):
+    """A stretch of a channel's past: joined frames, and of how many events they are."""
+
+    chunks: Sequence[bytes]
+    events: int
 
 
 class Hub:
@@ -35,7 +49,8 @@ class Hub:
         self._events = events
         self._max_connections = max_connections
         self._connections: set[Connection] = set()
-        self._subscriptions: dict[str, dict[Connection, Subscription]] = {c: {} for c in CHANNELS}
+        self._audiences = {name: Audience() for name in CHANNELS}
+        self._histories: dict[str, dict[Hashable, History | None]] = {n: {} for n in CHANNELS}
         self._pending: deque[Event] = deque()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
@@ -82,20 +97,20 @@ class Hub:
 
     def silence(self, connection: Connection) -> None:
         """Deal the connection nothing more."""
-        for subscribers in self._subscriptions.values():
-            subscribers.pop(connection, None)
+        for audience in self._audiences.values():
+            audience.remove(connection)
 
     def subscription(self, connection: Connection, channel: str) -> Subscription | None:
         """The connection's subscription to the channel, if it has one."""
-        return self._subscriptions[channel].get(connection)
+        return self._audiences[channel].get(connection)
 
     def subscribe(self, connection: Connection, subscription: Subscription) -> None:
         """Deal the channel's events to the subscription from now on."""
-        self._subscriptions[subscription.channel.name][connection] = subscription
+        self._audiences[subscription.channel.name].put(connection, subscription)
 
     def unsubscribe(self, connection: Connection, channel: str) -> None:
         """Stop dealing the channel's events to the connection."""
-        self._subscriptions[channel].pop(connection, None)
+        self._audiences[channel].remove(connection)
 
     def recheck(self) -> None:
         """Who may call has changed: close the sockets of those who may not."""
@@ -107,8 +122,10 @@ class Hub:
         self.closing = True
         while self._pending:
             self._deal_slice()
+        loop = asyncio.get_running_loop()
+        spread = SPREAD_SECONDS * min(1.0, len(self._connections) / self._max_connections)
         for connection in tuple(self._connections):
-            connection.close(SHUTDOWN)
+            loop.call_later(random.uniform(0, spread), connection.close, SHUTDOWN)  # noqa: S311
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._empty.wait()
@@ -122,28 +139,69 @@ class Hub:
         if self._pump is not None:
             self._pump.cancel()
 
+    def history(self, channel: str, since: str, filters: Filters) -> History | None:
+        """What a filter passes of the events after a cursor, or None if any may be missing.
+
+        Clients that were cut off together come back together: what one of them missed is read,
+        filtered and framed once for all, until the channel goes on.
+        """
+        histories = self._histories[channel]
+        key = (since, self._events.offset(channel), frozenset(filters.items()))
+        if key not in histories:
+            events = self._events.since(channel, since)
+            if events is None:
+                histories[key] = None
+            else:
+                wanted = [e.text for e in events if passes(CHANNELS[channel], filters, e.data)]
+                histories[key] = History(chunks(wanted), len(wanted))
+            if len(histories) > HISTORIES:
+                histories.pop(next(iter(histories)))
+        return histories[key]
+
     def _follow(self, events: Sequence[Event]) -> None:
         self._pending.extend(events)
+        self._histories[events[0].channel.name].clear()
         if self._pump is None:
-            self._deal()
+            # Not at once: what else is published in this turn leaves in the same write.
+            self._pump = asyncio.get_running_loop().call_soon(self._deal)
 
     def _deal(self) -> None:
         self._deal_slice()
         loop = asyncio.get_running_loop()
-        self._pump = loop.call_soon(self._deal) if self._pending else None
+        self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
 
     def _deal_slice(self) -> None:
-        for _ in range(min(SLICE, len(self._pending))):
-            event = self._pending.popleft()
-            self._dealt[event.channel.name] = (event.offset, event.cursor)
-            subscribers = self._subscriptions[event.channel.name]
-            if not subscribers:
-                continue
-            framed = frame(event.text)
-            for connection, subscription in tuple(subscribers.items()):
+        """Deal a stretch of one channel, so that each socket gets it in one write."""
+        if not self._pending:
+            return
+        channel = self._pending[0].channel
+        events: list[Event] = []
+        while self._pending and len(events) < SLICE and self._pending[0].channel is channel:
+            events.append(self._pending.popleft())
+        self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
+        audience = self._audiences[channel.name]
+        if not audience:
+            return
+        frames = [frame(event.text) for event in events]
+        joined = b"".join(frames)
+        for connection, subscription in tuple(audience.everyone.items()):
+            try:
+                if subscription.takes_all(events[0]):
+                    subscription.outbound.send_events(events, joined)
+                    self.delivered += len(events)
+                else:
+                    for event, framed in zip(events, frames, strict=True):
+                        self.delivered += subscription.offer(event, framed)
+            except Exception:
+                self._fault(connection)
+        for event, framed in zip(events, frames, strict=True):
+            for connection, subscription in audience.filtered(event.data):
                 try:
                     self.delivered += subscription.offer(event, framed)
                 except Exception:
-                    # An odd record of a host's accessor, say: it must not end the fan-out.
-                    logger.exception("%r could not be dealt to %r", event, connection)
-                    connection.close(INTERNAL_CLOSE)
+                    self._fault(connection)
+
+    def _fault(self, connection: Connection) -> None:
+        # An odd record of a host's accessor, say: it must not end the fan-out.
+        logger.exception("an event could not be dealt to %r", connection)
+        connection.close(INTERNAL_CLOSE)

@@ -7,18 +7,19 @@ frames, each in one call, on one thread, so that frames never mix.
 
 A client that reads more slowly than it is sent to is lagging: then conflated channels keep the
 newest event of each key and tell how many were skipped, and the rest waits in order. What waits is
-bounded in bytes; over that bound the connection is given up. Replays are not counted: their events
-are shared with the log and handed over at the client's own pace; a client gets one at a time.
+bounded in bytes; over the bound the client is given up, and may come back with `since`. Replays are
+not counted: their bytes are shared, and handed over at the client's own pace.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from alphapulse_api.events.base import Event, message
+from alphapulse_api.websocket.frames import CHUNK, frame
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
 LOW_WATER: Final = 16_384  # and from which more is handed over
@@ -27,29 +28,22 @@ FIRST_POLL_SECONDS: Final = 0.001
 LAST_POLL_SECONDS: Final = 0.064
 
 
-def frame(text: bytes) -> bytes:
-    """One complete, unmasked text frame of a server (RFC 6455, section 5.2)."""
-    size = len(text)
-    if size < 126:
-        return b"\x81" + bytes((size,)) + text
-    if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + text
-    return b"\x81\x7f" + size.to_bytes(8, "big") + text
-
-
 class _Item:
-    """Something that waits and is counted: a message, or the newest event of a key."""
+    """A message that waits and is counted; of a conflated key it is the newest event's."""
 
-    __slots__ = ("cursor", "event", "key", "skipped", "text")
+    __slots__ = ("event", "skipped", "text")
 
-    def __init__(self, text: bytes, key: Hashable = None, event: Event | None = None) -> None:
+    def __init__(self, text: bytes, event: Event | None = None, skipped: int = 0) -> None:
         self.text = text
-        self.key = key
         self.event = event
-        # Of the first event, not of the newest: whoever resumes from it misses nothing of the keys
-        # that wait further back, and cursors only grow.
-        self.cursor = event.cursor if event is not None else ""
-        self.skipped = 0
+        self.skipped = skipped
+
+    def framed(self) -> bytes:
+        """The frame, saying how many older events of the key were skipped."""
+        if not self.skipped or self.event is None:
+            return frame(self.text)
+        event = self.event
+        return frame(message(event.channel, event.cursor, event.data, skipped=self.skipped))
 
 
 class Outbound:
@@ -58,7 +52,7 @@ class Outbound:
     Args:
         transport: the socket's.
         limit: bytes that may wait.
-        overflowed: called once when they are more.
+        overflowed: called once, when too much waits.
     """
 
     __slots__ = (
@@ -70,14 +64,14 @@ class Outbound:
         "_lagging",
         "_limit",
         "_loop",
+        "_number",
         "_overflowed",
         "_past",
         "_pause",
-        "_slots",
+        "_seal",
         "_timer",
         "_transport",
         "_waiting",
-        "sent",
     )
 
     def __init__(
@@ -89,17 +83,19 @@ class Outbound:
         self._loop = asyncio.get_running_loop()
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
-        self._backlog: deque[_Item | bytes] = deque()  # bytes: a message of a replay
-        self._slots: dict[Hashable, _Item] = {}
+        # In the order of leaving. Bytes are joined frames of the past; keys are numbers, or of a
+        # conflated channel (seal, channel, key).
+        self._backlog: OrderedDict[Hashable, _Item | bytes] = OrderedDict()
+        self._number = 0
+        self._seal = 0
         self._waiting = 0
-        self._past = 0  # messages of a replay that wait
+        self._past = 0  # chunks of the past that wait
         self._caught_up = asyncio.Event()
         self._caught_up.set()
         self._lagging = False
         self._closed = False
         self._pause = FIRST_POLL_SECONDS
         self._timer: asyncio.TimerHandle | None = None
-        self.sent = 0
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "lagging" if self._lagging else "open"
@@ -107,53 +103,48 @@ class Outbound:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait here and in the transport's buffer, replays left out."""
+        """Bytes that wait here and in the transport's buffer, the past left out."""
         return self._waiting + self._gathered_bytes + self._transport.get_write_buffer_size()
 
     def send(self, text: bytes) -> None:
         """Send a message that must arrive, in its order."""
         if self._lagging:
-            self._wait(_Item(text))
+            self._wait(self._next_number(), _Item(text))
         else:
             self._gather(frame(text))
 
-    def send_event(self, event: Event, framed: bytes) -> None:
-        """Send a live event; `framed` is its frame, shared by all sockets."""
-        if not self._lagging or self._closed:
+    def send_events(self, events: Sequence[Event], framed: bytes) -> None:
+        """Send live events; `framed` is their frames joined, shared by all sockets."""
+        if self._lagging or self._closed:
+            for event in events:
+                self._wait_event(event)
+            return
+        if self._gathered:
             self._gather(framed)
             return
-        conflate = event.channel.conflate
-        if conflate is None:
-            self._wait(_Item(event.text))
-            return
-        key = (event.channel.name, conflate(event.data))
-        slot = self._slots.get(key)
-        if slot is None:
-            slot = self._slots[key] = _Item(event.text, key, event)
-            self._wait(slot)
-        else:
-            slot.skipped += 1
-            slot.event = event
-            self._waiting += len(event.text) - len(slot.text)
-            slot.text = event.text
-            self._check()
+        self._write(framed)
 
-    def replay(self, texts: Iterable[bytes]) -> None:
-        """Send a stretch of the past at the client's own pace."""
-        if self._closed:
+    def gather_event(self, event: Event, framed: bytes) -> None:
+        """Send a live event, in one write with whatever else comes in this turn."""
+        if self._lagging or self._closed:
+            self._wait_event(event)
+        else:
+            self._gather(framed)
+
+    def replay(self, chunks: Sequence[bytes]) -> None:
+        """Send joined frames of the past at the client's own pace."""
+        if self._closed or not chunks:
             return
-        before = len(self._backlog)
-        self._backlog.extend(texts)
-        if len(self._backlog) == before:
-            return
-        self._past += len(self._backlog) - before
+        for chunk in chunks:
+            self._backlog[self._next_number()] = chunk
+        self._past += len(chunks)
         self._caught_up.clear()
         if not self._lagging:
-            self._lagging = True
+            self._lag()
             self._hand_over()
 
     async def caught_up(self) -> None:
-        """Wait until no replay waits any more, or the socket is closed."""
+        """Wait until nothing of the past waits any more, or the socket is closed."""
         await self._caught_up.wait()
 
     async def flushed(self, seconds: float) -> None:
@@ -165,19 +156,20 @@ class Outbound:
 
     def seal(self) -> None:
         """Put newer events behind what waits now, also where they would be conflated with it."""
-        self._slots.clear()
+        self._seal += 1
 
     def close(self) -> None:
         """Forget what waits; nothing is sent any more."""
         self._flush()
         self._closed = True
         self._backlog.clear()
-        self._slots.clear()
         self._waiting = 0
         self._caught_up.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    # -- a client that reads ----------------------------------------------------------------------
 
     def _gather(self, framed: bytes) -> None:
         if self._closed:
@@ -192,23 +184,45 @@ class Outbound:
     def _flush(self) -> None:
         if not self._gathered:
             return
-        if not self._closed and not self._transport.is_closing():
-            self._write(b"".join(self._gathered), len(self._gathered))
+        data = b"".join(self._gathered)
         self._gathered.clear()
         self._gathered_bytes = 0
+        if not self._closed:
+            self._write(data)
 
-    def _write(self, data: bytes, frames: int) -> None:
-        self.sent += frames
-        self._pause = FIRST_POLL_SECONDS
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > HIGH_WATER:
-            self._lagging = True
-            self._poll()
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > HIGH_WATER:
+            self._lag()
 
-    def _wait(self, item: _Item) -> None:
+    # -- a client that lags -----------------------------------------------------------------------
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _wait_event(self, event: Event) -> None:
+        conflate = event.channel.conflate
+        if conflate is None:
+            self._wait(self._next_number(), _Item(event.text))
+            return
+        key = (self._seal, event.channel.name, conflate(event.data))
+        older = self._backlog.pop(key, None)
+        # The newest goes to the end: cursors only grow, so that whoever is cut off and resumes
+        # from the last of them has missed no key and sees no older value again.
+        skipped = 0
+        if isinstance(older, _Item):
+            skipped = older.skipped + 1
+            self._waiting -= len(older.text)
+        self._wait(key, _Item(event.text, event, skipped))
+
+    def _wait(self, key: Hashable, item: _Item) -> None:
         if self._closed:
             return
-        self._backlog.append(item)
+        self._backlog[key] = item
         self._waiting += len(item.text)
         self._check()
 
@@ -216,6 +230,12 @@ class Outbound:
         if self.waiting > self._limit and not self._closed:
             self.close()
             self._overflowed()
+
+    def _lag(self) -> None:
+        if not self._lagging:
+            self._lagging = True
+            self._pause = FIRST_POLL_SECONDS
+        self._poll()
 
     def _poll(self) -> None:
         if self._timer is None and not self._closed:
@@ -229,35 +249,33 @@ class Outbound:
     def _hand_over(self) -> None:
         """Give the transport what fits; the client is no longer lagging when all is given."""
         self._flush()
-        gone = self._transport.is_closing()
-        while self._backlog and not gone and self._transport.get_write_buffer_size() <= LOW_WATER:
-            frames: list[bytes] = []
-            size = 0
-            while self._backlog and size < HIGH_WATER:
-                item = self._backlog.popleft()
-                frames.append(frame(self._text(item)))
-                size += len(frames[-1])
-            self._write(b"".join(frames), len(frames))
-            gone = self._transport.is_closing()
-        if gone:
+        transport = self._transport
+        while (
+            self._backlog
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() <= LOW_WATER
+        ):
+            self._pause = FIRST_POLL_SECONDS
+            transport.write(self._next_chunk())
+        if transport.is_closing():
             self.close()
-        elif self._backlog or self._transport.get_write_buffer_size() > HIGH_WATER:
+        elif self._backlog or transport.get_write_buffer_size() > HIGH_WATER:
             self._poll()
         else:
             self._lagging = False
 
-    def _text(self, item: _Item | bytes) -> bytes:
-        if isinstance(item, bytes):
-            self._past -= 1
-            if not self._past:
-                self._caught_up.set()
-            return item
-        self._waiting -= len(item.text)
-        if item.event is None:
-            return item.text
-        if self._slots.get(item.key) is item:
-            del self._slots[item.key]
-        if not item.skipped:
-            return item.text
-        event = item.event
-        return message(event.channel, item.cursor, event.data, skipped=item.skipped)
+    def _next_chunk(self) -> bytes:
+        frames: list[bytes] = []
+        size = 0
+        while self._backlog and size < CHUNK:
+            _, item = self._backlog.popitem(last=False)
+            if isinstance(item, bytes):
+                self._past -= 1
+                if not self._past:
+                    self._caught_up.set()
+                frames.append(item)
+            else:
+                self._waiting -= len(item.text)
+                frames.append(item.framed())
+            size += len(frames[-1])
+        return b"".join(frames)

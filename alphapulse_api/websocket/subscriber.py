@@ -6,15 +6,16 @@ the past was read, then live; with nothing missing and nothing twice in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.events import CHANNELS, EventLog
 from alphapulse_api.events.base import message
 from alphapulse_api.websocket import protocol
+from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.hub import Hub
-from alphapulse_api.websocket.outbound import Outbound, frame
+from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import read_snapshot
 from alphapulse_api.websocket.subscription import Subscription
 
@@ -57,21 +58,21 @@ class Subscriber:
         before = {name: self._subscription(name) for name in action.channels}
         new: dict[str, Subscription] = {}
         acks: dict[str, dict[str, Any]] = {}
-        past: dict[str, list[bytes]] = {}
+        past: dict[str, Sequence[bytes]] = {}
         # Nothing is awaited between reading the log and joining the hub: no event falls between.
         for name, filters in action.channels.items():
             since = action.since.get(name)
-            missed = None if since is None else self._events.since(name, since)
+            missed = None if since is None else self._hub.history(name, since, filters)
             after, cursor = self._place(name, before[name] if missed is None else None)
             new[name] = subscription = Subscription(
-                CHANNELS[name], filters, after, cursor, self._outbound.send_event
+                CHANNELS[name], filters, after, cursor, self._outbound
             )
             acks[name] = {"cursor": cursor}
             if since is not None:
-                past[name] = [e.text for e in missed or () if subscription.wants(e.data)]
                 acks[name]["resumed"] = missed is not None
-                acks[name]["replayed"] = len(past[name])
+                acks[name]["replayed"] = 0 if missed is None else missed.events
                 if missed is not None:
+                    past[name] = missed.chunks
                     # A client cut off in the middle of the replay asks again from where it began.
                     acks[name]["cursor"] = since
             self._hub.subscribe(self._connection, subscription)
@@ -79,10 +80,10 @@ class Subscriber:
             for name, subscription in new.items():
                 if action.snapshot and not acks[name].get("resumed", False):
                     rows = await read_snapshot(self._accessors, subscription)
-                    past[name] = [
+                    past[name] = chunks(
                         message(subscription.channel, subscription.cursor, row, snapshot=True)
                         for row in rows
-                    ]
+                    )
                     subscription.snapshot(rows)
         except BaseException:
             self._restore(before, new)
@@ -92,7 +93,7 @@ class Subscriber:
         for name, subscription in new.items():
             self._outbound.replay(past.get(name, ()))
             # What came meanwhile is of the past, too: it is no sign of a slow client.
-            self._outbound.replay(event.text for event in subscription.release())
+            self._outbound.replay(chunks(event.text for event in subscription.release()))
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Leave the channels."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.encoding import canonical
 from alphapulse_api.events.base import Channel, Event
+from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.protocol import Filters
 
 
@@ -18,9 +19,20 @@ class Subscription:
         cursor: the same place, for clients.
         held: all events that came while the past was being read, or None once live.
         seen: by identity, how far a snapshot told of each thing; None once no late event can come.
+        narrowest: the field of the event that the filter of the fewest values looks at, and those.
+        outbound: where its events leave.
     """
 
-    __slots__ = ("_fields", "after", "channel", "cursor", "deliver", "filters", "held", "seen")
+    __slots__ = (
+        "after",
+        "channel",
+        "cursor",
+        "filters",
+        "held",
+        "narrowest",
+        "outbound",
+        "seen",
+    )
 
     def __init__(
         self,
@@ -28,20 +40,21 @@ class Subscription:
         filters: Filters,
         after: int,
         cursor: str,
-        deliver: Callable[[Event, bytes], None],
+        outbound: Outbound,
     ) -> None:
         self.channel = channel
         self.filters = filters
         self.after = after
         self.cursor = cursor
-        self.deliver = deliver
+        self.outbound = outbound
         self.held: list[Event] | None = []
         self.seen: dict[Any, tuple[Any, Mapping[str, Any]]] | None = None
-        self._fields = [(channel.filters[name], values) for name, values in filters.items()]
+        fields = [(channel.filters[name], values) for name, values in filters.items()]
+        self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
 
     def wants(self, data: Mapping[str, Any]) -> bool:
         """Whether the data pass every filter."""
-        return all(data.get(name) in values for name, values in self._fields)
+        return passes(self.channel, self.filters, data)
 
     def offer(self, event: Event, framed: bytes) -> bool:
         """Take an event of the channel, in the channel's order; returns whether it was sent."""
@@ -52,8 +65,17 @@ class Subscription:
             return False
         if not self._passes(event):
             return False
-        self.deliver(event, framed)
+        self.outbound.gather_event(event, framed)
         return True
+
+    def takes_all(self, first: Event) -> bool:
+        """Whether it wants every event from `first` on, as it comes."""
+        return (
+            self.held is None
+            and self.seen is None
+            and not self.filters
+            and first.offset > self.after
+        )
 
     def snapshot(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Remember what a snapshot told, so that an event of the same is not sent after it."""
@@ -78,3 +100,8 @@ class Subscription:
         return told is not None and (
             stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1]))
         )
+
+
+def passes(channel: Channel, filters: Filters, data: Mapping[str, Any]) -> bool:
+    """Whether an event's data pass every filter of the channel."""
+    return all(data.get(channel.filters[name]) in values for name, values in filters.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ def small_kernel_buffers(server: Server) -> None:
     for connection in server.dashboard._backend.hub._connections:
         sock = connection._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the server go on until it has come so far."""
+    async with asyncio.timeout(4):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 LIMITED = WebSocketConfig(max_buffer=200_000)
@@ -56,6 +64,7 @@ async def test_an_evicted_reader_that_wakes_is_told_why(serve: Serve) -> None:
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 2000))
+        await until(lambda: server.dashboard._backend.hub.evicted)
         async for _ in client.messages():
             pass
         assert client.closed == (1013, "slow_consumer")
@@ -95,7 +104,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await client.until("subscribed")
         (connection,) = server.dashboard._backend.hub._connections
         rounds = 0
-        while not connection.outbound._slots or rounds % 10:
+        while not connection.outbound._backlog or rounds % 10:
             rounds += 1
             labels = {f"label{n}": "x" * 250 for n in range(4)}
             points = [point(f"s{n % 10}", rounds * 100 + n, labels=labels) for n in range(100)]
@@ -104,6 +113,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await server.feed.record_metrics(
             [point(f"s{n % 10}", n, labels=labels) for n in range(100)]
         )
+        await until(lambda: not server.dashboard._backend.hub.pending)
         newest = {f"s{n % 10}": float(n) for n in range(100)}
         await client.send(type="ping", id="end")
         messages = await client.until("pong")

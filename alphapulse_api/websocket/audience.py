@@ -1,0 +1,74 @@
+"""One channel's subscriptions, found by what an event says: a publish costs what it delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from alphapulse_api.websocket.subscription import Subscription
+
+if TYPE_CHECKING:
+    from alphapulse_api.websocket.connection import Connection
+
+Members = dict["Connection", Subscription]
+
+
+class Audience:
+    """Who listens to a channel.
+
+    A subscription without filters is among `everyone`. One with filters stands under each value of
+    the filter that has the fewest, and checks the others itself.
+    """
+
+    __slots__ = ("_by_field", "_members", "everyone")
+
+    def __init__(self) -> None:
+        self.everyone: Members = {}
+        self._by_field: dict[str, dict[str, Members]] = {}
+        self._members: Members = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._members)
+
+    def get(self, connection: Connection) -> Subscription | None:
+        """The connection's subscription, if it has one."""
+        return self._members.get(connection)
+
+    def put(self, connection: Connection, subscription: Subscription) -> None:
+        """Add a subscription in the place of the connection's older one."""
+        self.remove(connection)
+        self._members[connection] = subscription
+        for members in self._places(subscription):
+            members[connection] = subscription
+
+    def remove(self, connection: Connection) -> None:
+        """Take the connection's subscription out, if it has one."""
+        subscription = self._members.pop(connection, None)
+        if subscription is None:
+            return
+        for members in self._places(subscription):
+            members.pop(connection, None)
+        if subscription.narrowest is not None:
+            field, values = subscription.narrowest
+            by_value = self._by_field[field]
+            for value in values:
+                if not by_value[value]:
+                    del by_value[value]
+            if not by_value:
+                del self._by_field[field]
+
+    def filtered(self, data: Mapping[str, Any]) -> Iterator[tuple[Connection, Subscription]]:
+        """The filtered subscriptions that may want an event."""
+        for field, by_value in tuple(self._by_field.items()):
+            value = data.get(field)
+            # Filters are lists of strings; a host's accessor may give what is no string.
+            members = by_value.get(value) if type(value) is str else None
+            if members:
+                yield from tuple(members.items())
+
+    def _places(self, subscription: Subscription) -> list[Members]:
+        if subscription.narrowest is None:
+            return [self.everyone]
+        field, values = subscription.narrowest
+        by_value = self._by_field.setdefault(field, {})
+        return [by_value.setdefault(value, {}) for value in values]
