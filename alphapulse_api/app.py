@@ -12,7 +12,6 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.keys import BACKEND, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
-from alphapulse_api.middleware.access import add_headers
 from alphapulse_api.routes.endpoint import endpoint
 from alphapulse_api.routes.query import Questions
 from alphapulse_api.routes.table import ROWS as TABLE
@@ -56,7 +55,6 @@ def compose(backend: Backend) -> web.Application:
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
     _add_routes(app, backend.config)
-    app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_drain)
     return app
 

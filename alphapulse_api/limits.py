@@ -41,6 +41,7 @@ class Gcra:
     ) -> None:
         self.quota = quota
         self.window = window
+        self.policy = f'"default";q={quota};w={window:.0f}'
         self._interval = window / quota
         self._callers = callers
         self._arrivals: dict[Hashable, float] = {}

@@ -42,8 +42,10 @@ class MemoryCache:
         self._versions[resource] += 1
 
     async def get(self, key: Any) -> Entry | None:
-        kept = self._entries.get(key)
-        return None if kept is None else kept.entry
+        try:
+            return self._entries[key].entry
+        except KeyError:
+            return None
 
     async def put(self, key: Any, entry: Entry, ttl: float) -> None:
         if ttl > 0 and len(entry.body) + ENTRY_OVERHEAD <= self._entries.maxsize:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from alphapulse_api.middleware.access import access
-from alphapulse_api.middleware.auth import authenticate, authorize
+from alphapulse_api.middleware.auth import admit
 from alphapulse_api.middleware.cache import cache
 from alphapulse_api.middleware.errors import errors
-from alphapulse_api.middleware.rate_limit import rate_limit
 
 __all__ = ["MIDDLEWARES"]
 
-# CORS stands between errors and authenticate: aiohttp-cors answers preflights as routes of its own
+# CORS stands between errors and admit: aiohttp-cors answers preflights as routes of its own
 # and adds its headers as responses are prepared (app.py).
-MIDDLEWARES: Final = (access, errors, authenticate, rate_limit, authorize, cache)
+MIDDLEWARES: Final = (access, errors, admit, cache)

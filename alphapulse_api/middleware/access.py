@@ -37,6 +37,8 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
         status = response.status
+        if not response.prepared:  # a stream or a socket has sent them already
+            response.headers.update(request[HEADERS])
         return response
     finally:
         seconds = time.perf_counter() - started
@@ -62,9 +64,3 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
                     "request_id": request_id,
                 },
             )
-
-
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """As a response is prepared, whoever made it: the headers the middlewares left for it."""
-    if (headers := request.get(HEADERS)) is not None:
-        response.headers.update(headers)

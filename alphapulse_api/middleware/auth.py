@@ -11,7 +11,8 @@ from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.errors import FORBIDDEN, UNAUTHENTICATED, Problem
-from alphapulse_api.keys import BACKEND, CALLER, ROWS
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, ROWS
+from alphapulse_api.middleware.rate_limit import count_request
 
 if TYPE_CHECKING:
     from alphapulse_api.backend import Backend
@@ -22,16 +23,22 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
-async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find the caller."""
-    match = request.match_info
-    row = request.app[ROWS].get(match.route)
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find the caller, count the request, check the row's permission.
+
+    In this order, so that refused requests count, too. One middleware, because each costs every
+    request a coroutine.
+    """
+    match, app = request.match_info, request.app
+    row = app[ROWS].get(match.route)
     if row is None:
         if match.http_exception is None and not _is_preflight(request):
             raise Problem(FORBIDDEN, "This route has no permission and cannot be called.")
         return await handler(request)
-    if row.permission != PUBLIC:
-        caller = await identify(request, request.app[BACKEND])
+    needed = row.permission
+    if needed != PUBLIC:
+        backend = app[BACKEND]
+        caller = await identify(request, backend)
         if caller is None:
             raise Problem(
                 UNAUTHENTICATED,
@@ -39,15 +46,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
                 headers={"WWW-Authenticate": REALM},
             )
         request[CALLER] = caller
-    return await handler(request)
-
-
-@web.middleware
-async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Check the row's permission; the request is counted by now, also where it is refused."""
-    caller = request.get(CALLER)
-    if caller is not None:
-        needed = request.app[ROWS][request.match_info.route].permission
+        if backend.limiter is not None:
+            count_request(backend.limiter, caller, request[HEADERS])
         if needed != ANY_CALLER and needed not in caller.permissions:
             raise Problem(FORBIDDEN, f"This needs the permission {needed}.")
     return await handler(request)

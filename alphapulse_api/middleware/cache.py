@@ -23,11 +23,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a GET from memory if it can be."""
-    row = request.app[ROWS].get(request.match_info.route)
+    app = request.app
+    row = app[ROWS].get(request.match_info.route)
     if row is None or row.raw is not None or row.method != hdrs.METH_GET:
         return await handler(request)
-    backend = request.app[BACKEND]
-    question = request[QUESTION] = request.app[QUESTIONS].ask(row, request)
+    backend = app[BACKEND]
+    question = request[QUESTION] = app[QUESTIONS].ask(row, request)
     if question.export:
         return await handler(request)
     config = backend.config.cache
@@ -62,7 +63,7 @@ def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
     # The host's own objects change without telling us.
     if row.tag in backend.accessors.replaced:
         return None
-    return row.resource.format_map(request.match_info)
+    return row.resource.format_map(request.match_info) if "{" in row.resource else row.resource
 
 
 async def _compute(request: web.Request, handler: Handler, control: str) -> Entry:

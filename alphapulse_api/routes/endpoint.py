@@ -19,7 +19,7 @@ from alphapulse_api.errors import (
     Problem,
     ValidationProblem,
 )
-from alphapulse_api.keys import BACKEND, CALLER, QUESTION, QUESTIONS
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, QUESTION, QUESTIONS
 from alphapulse_api.routes.formats import encode
 from alphapulse_api.routes.query import FORMATS, Question
 from alphapulse_api.routes.row import Call, Handler, RawHandler, Row
@@ -141,8 +141,10 @@ async def _export(
     assert row.handler is not None
     query = {**call.query, "limit": EXPORT_ROWS}
     page: Page[Any] = await row.handler(replace(call, query=query))
+    early: dict[str, str] = request[HEADERS]
     response = web.StreamResponse(
         headers={
+            **early,
             **headers,
             "Content-Type": _content_type(form),
             "Cache-Control": "private, no-cache",

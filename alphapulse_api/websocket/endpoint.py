@@ -16,7 +16,7 @@ from alphapulse_api.errors import (
     Problem,
     Unavailable,
 )
-from alphapulse_api.keys import BACKEND
+from alphapulse_api.keys import BACKEND, HEADERS
 from alphapulse_api.middleware.auth import identify
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.websocket.outbound import Outbound
@@ -58,6 +58,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     )
     if not socket.can_prepare(request).ok:
         raise Problem(BAD_REQUEST, "This path speaks WebSocket: send an upgrade request.")
+    socket.headers.update(request[HEADERS])
     await socket.prepare(request)
     transport = request.transport
     if transport is None:
