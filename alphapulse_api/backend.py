@@ -63,6 +63,7 @@ class Backend:
             else None
         )
         self.login_throttle = Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000)
+        self.connect_throttle = Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000)
         self.flights = Flights()
         self.hub: Hub
         self.authenticator: Authenticator

@@ -97,9 +97,12 @@ class Monitor(Collector):
         yield CounterMetricFamily(
             f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered
         )
-        yield CounterMetricFamily(
-            f"{prefix}websocket_evictions", "Sockets closed as slow consumers.", hub.evicted
+        closes = CounterMetricFamily(
+            f"{prefix}websocket_closes", "Sockets closed by the server.", labels=("reason",)
         )
+        for reason, count in hub.closes.items():
+            closes.add_metric((reason,), count)
+        yield closes
         yield GaugeMetricFamily(
             f"{prefix}events_pending", "Events not yet dealt to sockets.", hub.pending
         )

@@ -172,6 +172,14 @@ class WebSocketConfig(Section):
         default=1000,
         metadata=option("Sockets open at once in one process; more are answered 503.", _COUNT),
     )
+    max_user_connections: int = field(
+        default=1000,
+        metadata=option("Sockets of one user or key open at once in one process.", _COUNT),
+    )
+    connects_per_minute: int = field(
+        default=6000,
+        metadata=option("Sockets one address may open in a minute; more are answered 429.", _COUNT),
+    )
     ping_interval: float = field(
         default=30.0, metadata=option("Seconds between heartbeats and pings.", _SECONDS)
     )

@@ -21,6 +21,7 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     AUTH_TIMEOUT,
+    FLOODING,
     REVOKED,
     SLOW_CONSUMER,
     TOKEN_EXPIRED,
@@ -53,6 +54,7 @@ class Connection:
         "_hub",
         "_protocol",
         "_socket",
+        "_subject",
         "_subscriber",
         "_timers",
         "_transport",
@@ -81,6 +83,7 @@ class Connection:
         self._protocol = protocol.Protocol()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closing: asyncio.Task[None] | None = None
+        self._subject: str | None = None  # whose socket the hub counts this as
 
     def __repr__(self) -> str:
         caller = self._protocol.caller
@@ -129,6 +132,7 @@ class Connection:
     def close(self, close: Close) -> None:
         """Close, as politely as the peer lets us, and be rid of it within a second or so."""
         if self._closing is None:
+            self._hub.closes[close.reason] += 1
             self.outbound.close()
             self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
 
@@ -151,6 +155,9 @@ class Connection:
         finally:
             self.abort()
             self._hub.leave(self)
+            if self._subject is not None:
+                self._hub.dismiss(self._subject)
+                self._subject = None
 
     # -- the protocol's actions -------------------------------------------------------------------
 
@@ -182,6 +189,16 @@ class Connection:
         self._welcome_caller(action.id, caller)
 
     def _welcome_caller(self, message_id: int | str | None, caller: Caller) -> None:
+        if caller.subject != self._subject:
+            limit = self._config.max_user_connections
+            if not self._hub.admit(caller.subject, limit):
+                text = f"At most {limit} sockets of one user or key."
+                self.outbound.send(dumps(protocol.error(message_id, "rate_limited", text).message))
+                self.close(FLOODING)
+                return
+            if self._subject is not None:
+                self._hub.dismiss(self._subject)
+            self._subject = caller.subject
         for action in self._protocol.authenticated(message_id, caller):
             assert isinstance(action, protocol.Reply)
             self.outbound.send(dumps(action.message))
@@ -249,7 +266,6 @@ class Connection:
         self.outbound.send(dumps(content))
 
     def _overflowed(self) -> None:
-        self._hub.evicted += 1
         self.close(SLOW_CONSUMER)
 
     async def _close(self, close: Close) -> None:

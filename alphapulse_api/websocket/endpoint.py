@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from alphapulse_api.errors import (
     BAD_REQUEST,
     FORBIDDEN,
+    RATE_LIMITED,
     SHUTDOWN,
     TEXT_ONLY,
     TOO_BIG,
@@ -18,6 +20,7 @@ from alphapulse_api.errors import (
 )
 from alphapulse_api.keys import BACKEND, HEADERS
 from alphapulse_api.middleware.auth import identify
+from alphapulse_api.middleware.client import client_address
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.websocket.outbound import Outbound
 
@@ -45,6 +48,14 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     backend = request.app[BACKEND]
     hub, config = backend.hub, backend.config.websocket
     _check_origin(request, backend.config.cors.allowed_origins)
+    verdict = backend.connect_throttle.take(client_address(request))
+    if not verdict.allowed:
+        wait = math.ceil(verdict.retry_after)
+        raise Problem(
+            RATE_LIMITED,
+            f"At most {config.connects_per_minute} sockets a minute from one address.",
+            headers={"Retry-After": str(wait)},
+        )
     caller = await identify(request, backend)
     if hub.closing:
         raise Unavailable("The server is shutting down.", RETRY_SECONDS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN
+from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
 from alphapulse_api.events import CHANNELS, Event, EventLog
 from alphapulse_api.websocket.audience import Audience
 from alphapulse_api.websocket.frames import chunks, frame
@@ -54,12 +54,13 @@ class Hub:
         self._pending: deque[Event] = deque()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
+        self._callers: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self._unfollow = events.follow(self._follow)
         self.closing = False
         self.delivered = 0
-        self.evicted = 0
+        self.closes: Counter[str] = Counter()  # by reason
 
     def __repr__(self) -> str:
         return f"<Hub connections={len(self._connections)} pending={len(self._pending)}>"
@@ -73,6 +74,11 @@ class Hub:
     def full(self) -> bool:
         """Whether one more would be too many."""
         return len(self._connections) >= self._max_connections
+
+    @property
+    def evicted(self) -> int:
+        """How many slow consumers were closed."""
+        return self.closes[SLOW_CONSUMER.reason]
 
     @property
     def pending(self) -> int:
@@ -94,6 +100,19 @@ class Hub:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
+
+    def admit(self, subject: str, limit: int) -> bool:
+        """Count a socket of a caller, unless it has that many already."""
+        if self._callers[subject] >= limit:
+            return False
+        self._callers[subject] += 1
+        return True
+
+    def dismiss(self, subject: str) -> None:
+        """A socket of a caller is gone, or is another caller's now."""
+        self._callers[subject] -= 1
+        if not self._callers[subject]:
+            del self._callers[subject]
 
     def silence(self, connection: Connection) -> None:
         """Deal the connection nothing more."""
