@@ -33,9 +33,9 @@ def main(command: str) -> None:
         start_new_session=True,
     )
     try:
-        url, key = first_screen(demo)
+        url, key, command = first_screen(demo)
         deadline = time.monotonic() + SECONDS
-        channels = watch(url, key, deadline)
+        channels = watch(command, deadline)
         for resource in RESOURCES:
             request = urllib.request.Request(f"{url}/api/{resource}", headers={"X-API-Key": key})
             with urllib.request.urlopen(request, timeout=10) as response:
@@ -48,24 +48,21 @@ def main(command: str) -> None:
     print(f"demo: {len(RESOURCES)} resources filled, {len(channels)} channels live")
 
 
-def first_screen(demo: subprocess.Popen[str]) -> tuple[str, str]:
+def first_screen(demo: subprocess.Popen[str]) -> tuple[str, str, str]:
+    """The URL, the key, and the socket command that the demo prints."""
     deadline = time.monotonic() + INSTALL_SECONDS
     assert demo.stdout is not None
     for line in demo.stdout:
         print(line, end="")
         if match := re.search(r'"X-API-Key: (\S+)" (http://\S+)/api/portfolio', line):
-            return match[2], match[1]
+            return match[2], match[1], next(demo.stdout).strip()
         assert time.monotonic() < deadline
     raise SystemExit("the demo ended before its first screen")
 
 
-def watch(url: str, key: str, deadline: float) -> set[str]:
+def watch(command: str, deadline: float) -> set[str]:
     """The channels that the socket command of the first screen shows live."""
-    watcher = subprocess.Popen(
-        [".venv/bin/python", "-m", "alphapulse_api.demo.watch", url, "--api-key", key],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    watcher = subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True)
     seen: set[str] = set()
     assert watcher.stdout is not None
     try:

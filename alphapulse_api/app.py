@@ -70,9 +70,11 @@ def _add_routes(app: web.Application, config: Config) -> None:
         resource = resources.get(row.path)
         if resource is None:
             resource = resources[row.path] = app.router.add_resource(config.base_path + row.path)
-        rows[resource.add_route(row.method, handler)] = row
+        methods = [row.method]
         if row.method == hdrs.METH_GET and row.path != "/ws":
-            rows[resource.add_route(hdrs.METH_HEAD, handler)] = row
+            methods.append(hdrs.METH_HEAD)
+        for method in methods:
+            rows[resource.add_route(method, handler, expect_handler=_expect)] = row
     if config.cors.allowed_origins:
         _allow_origins(app, config)
 
@@ -101,6 +103,16 @@ def _allow_origins(app: web.Application, config: Config) -> None:
                 response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
 
     app.on_response_prepare.append(allow)
+
+
+async def _expect(request: web.Request) -> None:
+    """Expect: 100-continue is met; any other is left alone (RFC 9110, section 10.1.1).
+
+    aiohttp's own handler answers those with a 417 outside the middlewares, as plain text.
+    """
+    continued = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    if continued and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _drain(app: web.Application) -> None:

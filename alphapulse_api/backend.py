@@ -15,7 +15,7 @@ from alphapulse_api.cache import Flights, cache_from
 from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor
-from alphapulse_api.data.engine import Engine, engine_from
+from alphapulse_api.data.engine import Engine, Transaction, engine_from
 from alphapulse_api.data.retention import forget_forever
 from alphapulse_api.errors import StartupError, Unavailable
 from alphapulse_api.events import event_log_from
@@ -103,14 +103,20 @@ class Backend:
     async def checks(self) -> dict[str, str]:
         """What answers depend on: "ok", or why it is down.
 
-        Reading is tried. Writing is not, but the process's own samples are written every 10 s, and
-        how the newest write ended is known.
+        An empty transaction finds a lock that stays or a file taken away; a disk that is full shows
+        in how the newest write ended (the process's own samples are written every 10 s).
         """
+
+        async def nothing(_: Transaction) -> None:
+            return None
+
         try:
             await self.engine.fetch("SELECT version FROM auth_version")
+            trouble = self.engine.trouble
+            await self.engine.write(nothing)
         except Unavailable as error:
             return {"database": error.detail}
-        return {"database": self.engine.trouble or "ok"}
+        return {"database": trouble or "ok"}
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)

@@ -17,10 +17,12 @@ from alphapulse_api import __version__
 from alphapulse_api.auth.accounts import AccountError, Accounts
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES
 from alphapulse_api.backend import open_accounts
+from alphapulse_api.cache import cache_from
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.events import event_log_from
 from alphapulse_api.times import now
 
 T = TypeVar("T")
@@ -187,7 +189,8 @@ def api_key_list(config_path: str | None) -> None:
 
     async def work(accounts: Accounts) -> None:
         for key in await accounts.list_api_keys():
-            state = "revoked" if key.revoked_at else "active"
+            expired = key.expires_at is not None and key.expires_at <= now()
+            state = "revoked" if key.revoked_at else "expired" if expired else "active"
             expiry = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never expires"
             click.echo(f"{key.id}\t{key.name}\t{state}\t{expiry}\t{','.join(key.scopes)}")
 
@@ -212,8 +215,13 @@ def config_group() -> None:
 @click.argument("path", required=False, metavar="[FILE]")
 def config_check(path: str | None) -> None:
     """Print what is in force, secrets masked."""
-    described = {"dashboard_api": Config.load(path).describe()}
+    config = Config.load(path)
+    described = {"dashboard_api": config.describe()}
     click.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
+    # None of these opens anything: they refuse what this release does not have.
+    engine_from(config.database)
+    cache_from(config.cache)
+    event_log_from(config.events)
 
 
 @cli.command()
@@ -308,9 +316,13 @@ def _expiry(expires: str | None) -> datetime | None:
     if expires is None:
         return None
     try:
-        return now() + timedelta(seconds=parse_duration(expires))
+        seconds = parse_duration(expires)
+        expires_at = now() + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         raise AccountError("--expires must be a duration such as 90d or 12h") from None
+    if not seconds:
+        raise AccountError("--expires 0: such a key would never be valid")
+    return expires_at
 
 
 def _password(from_stdin: bool) -> str:

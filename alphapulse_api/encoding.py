@@ -57,6 +57,10 @@ def loads(raw: bytes) -> Any:
         raise ValueError("a number's exponent is too large") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's bound on the digits of an integer
+        raise ValueError("a number has too many digits") from None
     if _ESCAPED_SURROGATE.search(text):
         # Half a pair is legal to Python and unencodable to everyone else.
         try:

@@ -34,7 +34,6 @@ UNAUTHENTICATED: Final = ProblemType("unauthenticated", "Credentials are needed"
 FORBIDDEN: Final = ProblemType("forbidden", "Not permitted", 403)
 NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)
-NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No such format", 406)
 CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
@@ -48,7 +47,7 @@ UNAVAILABLE: Final = ProblemType("unavailable", "Temporarily unavailable", 503)
 OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
-    BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ACCEPTABLE,
+    BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
     CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION, RATE_LIMITED, INTERNAL, UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}

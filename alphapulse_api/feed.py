@@ -1,13 +1,13 @@
 """What the trading side calls: validate, store, invalidate, publish, in that order.
 
-A call returns when its record is stored durably. An event that the log could not take is not lost
-to the reader: it is in the store, and the log's cursor tells sockets that something is missing.
+A call returns when its record is stored durably and its event is in the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +30,7 @@ from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.times import now
 
 MAX_BATCH = 10_000
+MAX_AHEAD = timedelta(minutes=5)  # by how much a trading host's clock may be ahead of ours
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
 
@@ -117,7 +118,11 @@ class Feed:
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
         record = load(self._portfolio, portfolio)
-        record.setdefault("as_of", now())
+        latest = now() + MAX_AHEAD
+        if record.setdefault("as_of", now()) > latest:
+            # It would stay the current one, whatever came after it, until that time had come.
+            detail = "as_of is in the future; check the clock and the unit."
+            raise ValidationProblem([{"pointer": "/as_of", "detail": detail}])
         record["positions"] = [_valued(p, record["total_value"]) for p in record["positions"]]
         stored: dict[str, Any]
         stored, current = await self._accessors.method("portfolio", "set_portfolio")(record)
@@ -167,7 +172,9 @@ class Feed:
 
     async def _change_alert(self, alert_id: str, method: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
-            before = await self._accessors.method("alerts", "get_alert")(alert_id)
+            before = None
+            if self._accessors.offers("alerts", "get_alert"):
+                before = await self._accessors.method("alerts", "get_alert")(alert_id)
             after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
             if after != before:
                 await self._publish("alerts", after)
@@ -179,6 +186,8 @@ class Feed:
 
 
 def _check_batch(records: Sequence[Record]) -> None:
+    if not isinstance(records, Sequence) or isinstance(records, str | bytes):
+        raise ValidationProblem([{"pointer": "", "detail": "Not a list of records."}])
     if len(records) > MAX_BATCH:
         detail = f"At most {MAX_BATCH} records a call, not {len(records)}."
         raise ValidationProblem([{"pointer": "", "detail": detail}])

@@ -8,6 +8,7 @@ import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +68,8 @@ class Monitor(Collector):
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
         self._requests[method, route, status] += 1
+        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+            return  # a socket's life is no latency
         latencies = self._latencies[route]
         latencies.counts[bisect_left(BOUNDS, seconds)] += 1
         latencies.total += seconds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from alphapulse_api.data.agents import AgentDataAccessor
@@ -12,7 +13,7 @@ from alphapulse_api.data.metrics import MetricsDataAccessor
 from alphapulse_api.data.portfolio import PortfolioDataAccessor
 from alphapulse_api.data.system import SystemDataAccessor
 from alphapulse_api.data.trades import TradeDataAccessor
-from alphapulse_api.errors import METHOD_NOT_ALLOWED, Problem
+from alphapulse_api.errors import METHOD_NOT_ALLOWED, Problem, ValidationProblem
 
 RESOURCES = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
 
@@ -53,6 +54,28 @@ class Accessors:
         found = getattr(getattr(self, resource), name, None)
         if found is None:
             raise Problem(
-                METHOD_NOT_ALLOWED, f"The host's own {resource} accessor does not offer {name}."
+                METHOD_NOT_ALLOWED,
+                f"The host's own {resource} accessor does not offer {name}.",
+                headers={"Allow": "GET, HEAD"},
             )
-        return found
+        return _checked(found) if resource in self.replaced else found
+
+    def offers(self, resource: str, name: str) -> bool:
+        """Whether the resource's accessor has a method; ours have all."""
+        return hasattr(getattr(self, resource), name)
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A host's method, called only with what its signature takes."""
+    signature = inspect.signature(method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        taken = signature.parameters
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+            strangers = sorted(kwargs.keys() - taken.keys())
+            if strangers:
+                detail = "The host's own accessor does not know this parameter."
+                raise ValidationProblem([{"parameter": n, "detail": detail} for n in strangers])
+        return method(*args, **kwargs)
+
+    return call

@@ -122,21 +122,13 @@ class AccountDataAccessor:
 
     async def put_user(self, username: str, role: str, password_hash: str) -> None:
         """Make a user, or give an existing one this role and password; its tokens end."""
-        record = {
-            "username": username,
-            "role": role,
-            "password_hash": password_hash,
-            "disabled": False,
-            "generation": 1,
-            "created_at": now(),
-        }
 
         async def work(transaction: Transaction) -> None:
             await transaction.execute(
                 f"{USERS.insert} ON CONFLICT (username) DO UPDATE SET role = excluded.role, "
                 "password_hash = excluded.password_hash, disabled = excluded.disabled, "
                 "generation = users.generation + 1",
-                *USERS.store(record),
+                *USERS.store(_new_user(username, role, password_hash)),
             )
             await _move_on(transaction)
 
@@ -144,19 +136,12 @@ class AccountDataAccessor:
 
     async def add_first_user(self, username: str, role: str, password_hash: str) -> bool:
         """Make a user if there is none at all; returns whether it did."""
-        record = {
-            "username": username,
-            "role": role,
-            "password_hash": password_hash,
-            "disabled": False,
-            "generation": 1,
-            "created_at": now(),
-        }
 
         async def work(transaction: Transaction) -> bool:
             if await transaction.fetch("SELECT 1 FROM users LIMIT 1"):
                 return False
-            await transaction.execute(USERS.insert, *USERS.store(record))
+            user = _new_user(username, role, password_hash)
+            await transaction.execute(USERS.insert, *USERS.store(user))
             await _move_on(transaction)
             return True
 
@@ -300,6 +285,17 @@ class AccountDataAccessor:
             return bool(rows)
 
         return await self._engine.write(work)
+
+
+def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
+    return {
+        "username": username,
+        "role": role,
+        "password_hash": password_hash,
+        "disabled": False,
+        "generation": 1,
+        "created_at": now(),
+    }
 
 
 async def _move_on(transaction: Transaction) -> None:

@@ -34,7 +34,7 @@ AlphaPulse demo: AAPL, GOOG, IBM and MSFT from 2007 to 2010, {speed:g} trading d
   Login          {user} / {password}
 
   curl -H "X-API-Key: {key}" {url}/api/portfolio
-  python -m alphapulse_api.demo.watch {url} --api-key {key}
+  {python} -m alphapulse_api.demo.watch {url} --api-key {key}
 
 Ctrl-C stops it.
 """
@@ -63,7 +63,14 @@ async def _show(dashboard: Dashboard, speed: float) -> None:
     """Let the user in, and replay until told to stop."""
     password, key = await _let_in(dashboard)
     print(
-        FIRST_SCREEN.format(speed=speed, url=dashboard.url, user=USER, password=password, key=key),
+        FIRST_SCREEN.format(
+            speed=speed,
+            url=dashboard.url,
+            user=USER,
+            password=password,
+            key=key,
+            python=sys.executable,
+        ),
         flush=True,
     )
     rows = await dashboard.metrics.get_latest_metrics(MARKER_TYPE, name=MARKER_NAME)

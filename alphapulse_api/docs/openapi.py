@@ -29,6 +29,9 @@ PROBLEM: Final[dict[str, Any]] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "error": {"type": "string", "description": "of /token: RFC 6749, section 5.2"},
+        "error_description": {"type": "string"},
+        "suggested_interval": {"type": "string"},
         "errors": {
             "type": "array",
             "items": {

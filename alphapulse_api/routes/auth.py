@@ -16,6 +16,7 @@ from alphapulse_api.errors import (
     UNSUPPORTED_MEDIA,
     Problem,
     ProblemType,
+    Unavailable,
 )
 from alphapulse_api.keys import BACKEND
 from alphapulse_api.middleware.auth import REALM
@@ -41,6 +42,13 @@ async def me(call: Call) -> Any:
 
 async def token(request: web.Request) -> web.StreamResponse:
     """Tokens for a user name and password, or for a refresh token."""
+    try:
+        return await _token(request)
+    except Unavailable as away:
+        raise _away(away) from None
+
+
+async def _token(request: web.Request) -> web.StreamResponse:
     form = await _form(request)
     grant_type = _wanted(form, "grant_type")
     if grant_type == "password":
@@ -72,7 +80,10 @@ async def token(request: web.Request) -> web.StreamResponse:
 async def revoke(request: web.Request) -> web.StreamResponse:
     """End a refresh token and all of its family, or an access token."""
     form = await _form(request)
-    await request.app[BACKEND].accounts.revoke(_wanted(form, "token"))
+    try:
+        await request.app[BACKEND].accounts.revoke(_wanted(form, "token"))
+    except Unavailable as away:
+        raise _away(away) from None
     return web.Response(body=b"{}", headers={**NO_STORE, "Content-Type": "application/json"})
 
 
@@ -84,7 +95,7 @@ async def _login(request: web.Request, username: str, password: str) -> TokenPai
         if not verdict.allowed:
             raise _refusal(
                 RATE_LIMITED,
-                "invalid_grant",
+                "temporarily_unavailable",
                 "Too many failed logins; wait a little.",
                 {"Retry-After": str(max(1, round(verdict.retry_after)))},
             )
@@ -131,6 +142,10 @@ def _wanted(form: dict[str, str], name: str) -> str:
     if not value:
         raise _refusal(BAD_REQUEST, "invalid_request", f"{name} is missing.")
     return value
+
+
+def _away(away: Unavailable) -> Problem:
+    return _refusal(away.kind, "temporarily_unavailable", away.detail, away.headers)
 
 
 def _refusal(

@@ -37,7 +37,7 @@ VARY: Final = "Authorization, X-API-Key, Accept, Origin"
 def endpoint(row: Row) -> RawHandler:
     """aiohttp's handler of a row."""
     if row.raw is not None:
-        return row.raw
+        return _raw(row.raw)
     handler: Handler | None = row.handler
     assert handler is not None
 
@@ -55,6 +55,8 @@ def endpoint(row: Row) -> RawHandler:
         if row.channel is not None:
             # Before the data are read: a client that follows the channel from here misses nothing.
             headers["X-Stream-Cursor"] = backend.events.cursor(row.channel)
+            # A 404 has it, too: whoever is told that there is no portfolio yet can wait for it.
+            request[HEADERS].update(headers)
         if question.export:
             return await _export(request, row, call, question.format, headers)
         answer = await handler(call)
@@ -70,6 +72,18 @@ def endpoint(row: Row) -> RawHandler:
             status=row.status,
             headers={**headers, "Content-Type": _content_type(question.format)},
         )
+
+    return handle
+
+
+def _raw(handler: RawHandler) -> RawHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.rel_url.raw_query_string:
+            raise ValidationProblem(
+                [{"parameter": name, "detail": "Unknown parameter."} for name in request.query]
+                or [{"parameter": "", "detail": "This path takes no parameters."}]
+            )
+        return await handler(request)
 
     return handle
 
@@ -100,7 +114,8 @@ async def _body(row: Row, request: web.Request) -> Any:
         return {}
     if request.content_type != "application/json":
         raise Problem(
-            UNSUPPORTED_MEDIA, f"Send application/json, not {request.content_type or 'nothing'}."
+            UNSUPPORTED_MEDIA,
+            f"Send application/json, not {request.headers.get(hdrs.CONTENT_TYPE, 'nothing')}.",
         )
     try:
         body = loads(raw)
@@ -139,7 +154,9 @@ async def _export(
 ) -> web.StreamResponse:
     """Everything that matches, a stretch at a time, in constant memory."""
     assert row.handler is not None
-    query = {**call.query, "limit": EXPORT_ROWS}
+    # A host's accessor gives all it has in one page.
+    ours = row.tag not in call.backend.accessors.replaced
+    query = {**call.query, "limit": EXPORT_ROWS} if ours else dict(call.query)
     page: Page[Any] = await row.handler(replace(call, query=query))
     early: dict[str, str] = request[HEADERS]
     response = web.StreamResponse(

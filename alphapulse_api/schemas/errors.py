@@ -33,7 +33,10 @@ def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise ValidationProblem(
             [
-                {"parameter": e["pointer"].split("/")[1], "detail": e["detail"]}
+                {
+                    "parameter": e["pointer"].split("/")[1],
+                    "detail": e["detail"].replace("Unknown field.", "Unknown parameter."),
+                }
                 for e in _flat("", error.messages)
             ]
         ) from None

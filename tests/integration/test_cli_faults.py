@@ -60,11 +60,17 @@ dashboard_api:
     for args, env in ((["config", "check", str(config)], {}),
                       (["config", "check"], {"AP_CONFIG": str(config)})):  # fmt: skip
         result = here(*args, JWT=SECRET, **env)
-        assert result.returncode == 0, result.stderr
+        # Shown as it is read, and refused as `serve` would refuse it.
+        assert result.returncode == 1
+        assert "not in PostgreSQL" in result.stderr
         shown = yaml.safe_load(result.stdout)["dashboard_api"]
         assert shown["database"]["url"].startswith("postgresql://ann:")
         assert SECRET not in result.stdout + result.stderr
     _one_line(here("config", "check", str(config)), "auth.jwt_secret", "JWT")
+    config.write_text('dashboard_api: {auth: {jwt_secret: "${JWT}"}}')
+    result = here("config", "check", str(config), JWT=SECRET)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert SECRET not in result.stdout
 
 
 def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path, here: Here) -> None:

@@ -51,7 +51,7 @@ class Demo(NamedTuple):
                 return
 
     async def reach(self, days: int) -> None:
-        while await self.replayed_days() < days:  # noqa: ASYNC110 - another process, no event
+        while await self.replayed_days() < days:
             await asyncio.sleep(0.2)
 
 
@@ -128,7 +128,7 @@ async def test_all_four_channels_are_live(tmp_path: Path) -> None:
 
 async def test_watch_command_prints_events(tmp_path: Path) -> None:
     async with demo(tmp_path / "demo.db", speed=40) as running:
-        command = re.search(r"python (-m alphapulse_api\.demo\.watch .*)", running.screen)
+        command = re.search(r"python\S* (-m alphapulse_api\.demo\.watch .*)", running.screen)
         assert command
         watching = await asyncio.create_subprocess_exec(
             sys.executable, *command[1].split(), stdout=PIPE

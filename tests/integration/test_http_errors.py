@@ -256,3 +256,23 @@ async def test_an_unread_body_does_not_spoil_the_next_request(server: Server) ->
         for _ in range(3):
             async with session.post(f"{server.url}/api/trades", data=b"x" * 200_000) as response:
                 assert response.status == 401
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/openapi.json", "/docs", "/ws"])
+async def test_no_path_takes_a_parameter_it_does_not_know(server: Server, path: str) -> None:
+    answer = await ask(server, "GET", f"{path}?token=abc", await server.key())
+    assert problem(answer, 422)["errors"] == [
+        {"parameter": "token", "detail": "Unknown parameter."}
+    ]
+
+
+async def test_an_unknown_expectation_is_no_error(server: Server) -> None:
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/trades", caller, headers={"Expect": "miracles"})
+    assert answer.status == 200
+
+
+async def test_a_client_that_waits_for_100_continue_gets_it(server: Server) -> None:
+    caller = await server.key("publish")
+    head = await _raw(server, caller, "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert head == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -244,3 +245,18 @@ async def test_there_is_no_portfolio_before_the_first_update(server: Server) -> 
     (point,) = with_history.pop("history")
     assert with_history == shown
     assert set(point) == {"timestamp", "total_value", "cash", "positions_value"}
+
+
+async def test_a_portfolio_from_the_future_is_refused(server: Server) -> None:
+    caller = await server.key("publish")
+    ahead = {"total_value": "1", "cash": "1", "as_of": time.time() + 3600}
+    answer = await ask(server, "PUT", "/api/portfolio", caller, json=ahead)
+    assert places(answer) == ["/as_of"]
+    slightly = {**ahead, "as_of": time.time() + 60}
+    assert (await ask(server, "PUT", "/api/portfolio", caller, json=slightly)).status == 200
+
+
+async def test_who_is_told_of_no_portfolio_can_wait_for_one(server: Server) -> None:
+    answer = await ask(server, "GET", "/api/portfolio", await server.key())
+    assert answer.status == 404
+    assert answer.headers["X-Stream-Cursor"]

@@ -173,7 +173,7 @@ async def test_failures_are_throttled_a_user_and_successes_are_not_counted(serve
     elsewhere = {"X-Forwarded-For": "192.0.2.99"}
     for password in (WRONG, PASSWORD):
         answer = await token(server, elsewhere, **form, password=password)
-        refused(answer, 429, "invalid_grant")
+        refused(answer, 429, "temporarily_unavailable")
         assert 1 <= int(answer.headers["Retry-After"]) <= 6
     form["username"] = "nobody"
     refused(await token(server, elsewhere, **form, password=WRONG), 401, "invalid_grant")
@@ -187,7 +187,7 @@ async def test_failures_are_throttled_an_address_and_unknown_users_look_the_same
         unknown = refused(await login(server, f"nobody{n}", WRONG), 401, "invalid_grant")
         assert {**unknown, "request_id": ""} == {**known, "request_id": ""}
     for username in ("admin", "nobody", "nobody0"):
-        refused(await login(server, username, WRONG), 429, "invalid_grant")
+        refused(await login(server, username, WRONG), 429, "temporarily_unavailable")
 
 
 async def test_an_address_that_the_client_wrote_itself_does_not_escape(serve: Serve) -> None:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from alphapulse_api.data.engine.base import Row, Work
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
@@ -171,10 +171,10 @@ class SQLiteEngine:
 
     # -- threads ---------------------------------------------------------------------------------
 
-    def _connect(self, mode: Literal["rwc", "rw"]) -> sqlite3.Connection:
-        """A connection; only the writer's may make the file."""
+    def _connect(self) -> sqlite3.Connection:
+        """A connection to a file that is there: a deleted one is not made anew, empty."""
         connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode={mode}",
+            f"{self._path.as_uri()}?mode=rw",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -198,7 +198,10 @@ class SQLiteEngine:
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
             )
         try:
-            connection = self._connect("rwc")
+            with suppress(OSError):  # if it cannot be made, SQLite says why
+                # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+            connection = self._connect()
             claim(connection, self.location)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -226,7 +229,7 @@ class SQLiteEngine:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
-                connection = self._local.connection = self._connect("rw")
+                connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             return connection.execute(_numbered(sql), args).fetchall()
         except sqlite3.Error as error:
@@ -258,7 +261,7 @@ class SQLiteEngine:
         try:
             if self._identity() != self._file:
                 # The system would let us go on writing into a file that nobody can open again.
-                raise Unavailable(f"The database file was taken away: {self.location}.")
+                raise Unavailable("The database file was taken away.")
             connection.execute("BEGIN IMMEDIATE")
             for job in group:
                 connection.execute("SAVEPOINT unit")
