@@ -48,11 +48,12 @@ setup(
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.7",
             "ruff>=0.12",
+            "websockets>=15.0",
             "types-PyYAML",
             "types-cachetools",
             "types-psutil",
         ],
-        "bench": ["fastapi", "httptools", "uvicorn", "uvloop"],
+        "bench": ["fastapi", "httptools", "picows", "psutil", "uvicorn", "uvloop", "websockets"],
     },
     entry_points={"console_scripts": ["alphapulse-api=alphapulse_api.cli:main"]},
     classifiers=[

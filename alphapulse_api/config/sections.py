@@ -172,9 +172,11 @@ class WebSocketConfig(Section):
         default=1000,
         metadata=option("Sockets open at once in one process; more are answered 503.", _COUNT),
     )
-    max_user_connections: int = field(
-        default=1000,
-        metadata=option("Sockets of one user or key open at once in one process.", _COUNT),
+    max_user_connections: int | None = field(
+        default=None,
+        metadata=option(
+            "Sockets of one user or key open at once in one process. null: no other limit.", _COUNT
+        ),
     )
     connects_per_minute: int = field(
         default=6000,

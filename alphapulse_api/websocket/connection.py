@@ -190,7 +190,7 @@ class Connection:
 
     def _welcome_caller(self, message_id: int | str | None, caller: Caller) -> None:
         if caller.subject != self._subject:
-            limit = self._config.max_user_connections
+            limit = self._config.max_user_connections or self._config.max_connections
             if not self._hub.admit(caller.subject, limit):
                 text = f"At most {limit} sockets of one user or key."
                 self.outbound.send(dumps(protocol.error(message_id, "rate_limited", text).message))
@@ -273,6 +273,8 @@ class Connection:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code=close.code, message=close.reason.encode())
+                # aiohttp may return with the close frame still behind what a slow peer has to read.
+                await self.outbound.flushed(CLOSE_SECONDS)
         except TimeoutError:
             pass
         self.abort()

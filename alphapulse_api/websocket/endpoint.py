@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import socket as socket_module
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ from alphapulse_api.keys import BACKEND, HEADERS
 from alphapulse_api.middleware.auth import identify
 from alphapulse_api.middleware.client import client_address
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
-from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.websocket.outbound import HIGH_WATER, Outbound
 
 RETRY_SECONDS: Final = 5
 
@@ -74,6 +76,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         return socket
+    _bound_kernel_buffer(transport)
     connection = Connection(
         socket,
         transport,
@@ -111,3 +114,15 @@ def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
         same = False
     if not same:
         raise Problem(FORBIDDEN, "This origin may not open a socket here.")
+
+
+def _bound_kernel_buffer(transport: asyncio.Transport) -> None:
+    """Let the kernel hold little that it has not sent yet.
+
+    Left to itself, Linux grows a socket's send buffer to some megabytes: a thousand clients that
+    stopped reading would take gigabytes that no limit of ours counts.
+    """
+    option = getattr(socket_module, "TCP_NOTSENT_LOWAT", None)
+    sock = transport.get_extra_info("socket")
+    if option is not None and sock is not None and sock.family != socket_module.AF_UNIX:
+        sock.setsockopt(socket_module.IPPROTO_TCP, option, HIGH_WATER)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import http, profile
+from . import connections, fanout, http, latency, profile
 from .harness import BenchmarkError
 
 
@@ -33,6 +33,24 @@ ENTRIES = (
         "where our server's time goes under the load of `http` (py-spy)",
         profile.add_options,
         profile.run,
+    ),
+    Entry(
+        "fanout",
+        "an event to 1000 sockets: FastAPI, websockets, ours, picows, and the limit",
+        fanout.add_options,
+        fanout.run,
+    ),
+    Entry(
+        "latency",
+        "from the feed to 1000 sockets at 100 events a second, and beside stalled clients",
+        latency.add_options,
+        latency.run,
+    ),
+    Entry(
+        "connections",
+        "resident memory an open socket: ours, websockets, FastAPI",
+        connections.add_options,
+        connections.run,
     ),
 )
 

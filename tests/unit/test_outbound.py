@@ -150,6 +150,7 @@ class Counting:
 async def test_what_gathers_in_one_turn_leaves_in_one_write(peer: Peer) -> None:
     counting: Any = Counting(peer.transport)
     peer.outbound._transport = counting
+    peer.outbound._descriptor = None
     for n in range(50):
         peer.send("n", n=n)
     assert counting.sizes == []

@@ -1,0 +1,104 @@
+"""Ours: a Dashboard on uvloop, with accounts, SQLite and the event log."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from typing import Any
+
+import uvloop
+from aiohttp import ClientSession
+
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import DatabaseConfig, LoggingConfig, WebSocketConfig
+
+from ..control import obey
+from ..events import Trades
+from ..harness import announce
+from ..publishing import publish_at, publish_for, raise_file_limit, resident
+
+USER = "bench"
+MANY = 20_000
+MAX_BUFFER = WebSocketConfig().max_buffer
+
+
+async def main(directory: str, max_buffer: int = MAX_BUFFER) -> None:
+    raise_file_limit()
+    config = Config(
+        port=0,
+        database=DatabaseConfig(url=f"sqlite:///{directory}/benchmark.db"),
+        logging=LoggingConfig(level="error"),
+        # No pings among the frames that are counted; the peers have theirs off, too.
+        websocket=WebSocketConfig(
+            max_connections=MANY,
+            max_user_connections=MANY,
+            connects_per_minute=60 * MANY,
+            ping_interval=3600,
+            max_buffer=max_buffer,
+        ),
+    )
+    password = secrets.token_urlsafe(24)
+    async with Dashboard(config, first_user=False) as dashboard:
+        await dashboard.accounts.set_user(USER, "viewer", password)
+        form = {"grant_type": "password", "username": USER, "password": password}
+        url = dashboard.url.rstrip("/")
+        async with ClientSession() as client, client.post(f"{url}/token", data=form) as answer:
+            answer.raise_for_status()
+            token = (await answer.json())["access_token"]
+        orders = Orders(dashboard)
+        await obey(
+            directory,
+            {"publish": orders.publish, "feed": orders.feed, "state": orders.state},
+        )
+        announce(int(url.rsplit(":", 1)[1]), token)
+        await asyncio.Event().wait()
+
+
+class Orders:
+    """What the benchmark may order."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+        self._backend = dashboard._backend
+        self._trades = Trades()
+
+    async def publish(
+        self, seconds: float, burst: int, limit: int | None = None, symbols: int = 0
+    ) -> dict[str, Any]:
+        """Events straight into the log; with `symbols`, each of the next one of so many."""
+        trades, append = self._trades, self._backend.events.append
+        if symbols:
+
+            async def publish() -> None:
+                await append("trades", [trades.record(f"S{trades.sent % symbols:06}")])
+        else:
+
+            async def publish() -> None:
+                await append("trades", [trades.record()])
+
+        (*_, connection) = self._backend.hub._connections
+        before = trades.bytes
+        result = await publish_for(seconds, limit, burst, publish, connection._transport)
+        if self._backend.events.offset("trades") != trades.sent:
+            raise RuntimeError("the event log counts otherwise than the benchmark")
+        return {**result, "bytes": trades.bytes - before}
+
+    async def feed(self, rate: float, seconds: float) -> dict[str, Any]:
+        """Trades through the feed: validated, stored, published."""
+
+        async def record(at: int) -> None:
+            trade = Trades().record()
+            del trade["id"]
+            await self._dashboard.feed.record_trade({**trade, "metadata": {"t": f"{at:020}"}})
+
+        return await publish_at(rate, seconds, record)
+
+    async def state(self) -> dict[str, Any]:
+        """Memory, sockets, and sockets closed for being slow."""
+        hub = self._backend.hub
+        return {"resident": resident(), "connections": hub.connections, "evicted": hub.evicted}
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -1,0 +1,134 @@
+"""Clients that are not ours: the `websockets` package, and JavaScript under Node.
+
+The server writes data frames past aiohttp's writer, which writes pings: both arrive whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect as websockets_connect
+
+from alphapulse_api.config import WebSocketConfig
+from tests.conftest import Serve, Server
+from tests.proxy import proxied
+from tests.sockets import trade
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "stream_client.mjs"
+NODE = shutil.which("node")
+EVENTS = 1000
+PINGS_OFTEN = WebSocketConfig(ping_interval=0.05)
+SECONDS = 30
+
+needs_node = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+
+
+async def publish(server: Server, count: int, first: int = 0) -> list[str]:
+    """So many trades, spread over many pings; their ids."""
+    ids = [f"{n:05}" for n in range(first, first + count)]
+    for n in range(0, count, 20):
+        await server.feed.record_trades([trade(id=i) for i in ids[n : n + 20]])
+    return ids
+
+
+@asynccontextmanager
+async def node(url: str, key: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The JavaScript client, following trades."""
+    assert NODE is not None
+    process = await asyncio.create_subprocess_exec(
+        NODE,
+        "--experimental-websocket",
+        str(SCRIPT),
+        url,
+        "trades",
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "AP_API_KEY": key, "NODE_NO_WARNINGS": "1"},
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def messages(process: asyncio.subprocess.Process, count: int) -> list[dict[str, Any]]:
+    assert process.stdout is not None
+    return [json.loads(await process.stdout.readline()) for _ in range(count)]
+
+
+async def subscribed(server: Server, count: int = 1) -> None:
+    """Wait until so many clients are subscribed."""
+    hub = server.dashboard._backend.hub
+    while len(hub._audiences["trades"].everyone) < count:
+        await asyncio.sleep(0.001)
+
+
+async def test_frames_between_pings_are_whole_to_websockets(serve: Serve) -> None:
+    server = await serve(websocket=PINGS_OFTEN)
+    headers = await server.key()
+    url = server.url.replace("http", "ws") + "/ws"
+    async with asyncio.timeout(SECONDS), websockets_connect(url, additional_headers=headers) as ws:
+        await ws.send(json.dumps({"type": "subscribe", "channels": ["trades"]}))
+        await subscribed(server)
+        publishing = asyncio.create_task(publish(server, EVENTS))
+        got: list[str] = []
+        heartbeats = 0
+        while len(got) < EVENTS:
+            message = json.loads(await ws.recv())
+            heartbeats += message["type"] == "heartbeat"
+            if message["type"] == "trade":
+                got.append(message["data"]["id"])
+        assert got == await publishing
+        assert heartbeats > 0
+
+
+@needs_node
+async def test_frames_between_pings_are_whole_to_node(serve: Serve) -> None:
+    server = await serve(websocket=PINGS_OFTEN)
+    async with node(server.url, (await server.key())["X-API-Key"]) as process:
+        await subscribed(server)
+        ids = await publish(server, EVENTS)
+        assert [m["data"]["id"] for m in await messages(process, EVENTS)] == ids
+
+
+@needs_node
+async def test_the_javascript_client_resumes_where_it_was_cut(server: Server) -> None:
+    key = (await server.key())["X-API-Key"]
+    async with proxied(server.url) as proxy, node(proxy.url, key) as process:
+        ids: list[str] = []
+        got: list[dict[str, Any]] = []
+        for round_ in range(3):
+            await subscribed(server)
+            ids += await publish(server, 40, first=round_ * 100)
+            got += await messages(process, 40)
+            proxy.cut()
+            # What happens while it is away is what it must come back for.
+            ids += await publish(server, 20, first=round_ * 100 + 40)
+            got += await messages(process, 20)
+        assert [m["data"]["id"] for m in got] == ids
+        assert proxy.connections >= 3
+
+
+@needs_node
+async def test_the_javascript_client_tells_of_a_gap(serve: Serve) -> None:
+    first, second = await serve(), await serve()
+    # One database: the key is known to both.
+    key = (await first.key())["X-API-Key"]
+    async with proxied(first.url) as proxy, node(proxy.url, key) as process:
+        await subscribed(first)
+        await publish(first, 1)
+        assert len(await messages(process, 1)) == 1
+        proxy.target = second.url
+        proxy.cut()
+        assert await messages(process, 1) == [{"type": "gap", "channel": "trades"}]
+        await publish(second, 1, first=1)
+        assert (await messages(process, 1))[0]["data"]["id"] == "00001"
