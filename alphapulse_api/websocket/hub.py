@@ -203,16 +203,23 @@ class Hub:
             return
         frames = [frame(event.text) for event in events]
         joined = b"".join(frames)
+        before, plain = events[0].offset, 0
         for connection, subscription in tuple(audience.everyone.items()):
             try:
-                if subscription.takes_all(events[0]):
+                # The common case, written out: a call here is a tenth of a delivery.
+                if (
+                    subscription.held is None
+                    and subscription.seen is None
+                    and subscription.after < before
+                ):
                     subscription.outbound.send_events(events, joined)
-                    self.delivered += len(events)
+                    plain += 1
                 else:
                     for event, framed in zip(events, frames, strict=True):
                         self.delivered += subscription.offer(event, framed)
             except Exception:
                 self._fault(connection)
+        self.delivered += plain * len(events)
         for event, framed in zip(events, frames, strict=True):
             for connection, subscription in audience.filtered(event.data):
                 try:

@@ -125,8 +125,8 @@ class Outbound:
             return
         if self._gathered:
             self._gather(framed)
-            return
-        self._write(framed)
+        else:
+            self._write(framed)
 
     def gather_event(self, event: Event, framed: bytes) -> None:
         """Send a live event, in one write with whatever else comes in this turn."""

@@ -68,15 +68,6 @@ class Subscription:
         self.outbound.gather_event(event, framed)
         return True
 
-    def takes_all(self, first: Event) -> bool:
-        """Whether it wants every event from `first` on, as it comes."""
-        return (
-            self.held is None
-            and self.seen is None
-            and not self.filters
-            and first.offset > self.after
-        )
-
     def snapshot(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Remember what a snapshot told, so that an event of the same is not sent after it."""
         self.seen = {}
