@@ -112,11 +112,10 @@ class Backend:
 
         try:
             await self.engine.fetch("SELECT version FROM auth_version")
-            trouble = self.engine.trouble
             await self.engine.write(nothing)
         except Unavailable as error:
             return {"database": error.detail}
-        return {"database": trouble or "ok"}
+        return {"database": self.engine.trouble or "ok"}
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)

@@ -38,38 +38,51 @@ def run(
 
 
 class Process:
-    """A serving process, up."""
+    """A serving process, up. What it says is read all the while, or its pipe would fill."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str, said: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.url = url
-        self.said = said
+        self.url = ""
+        self.said = ""
+        self._up = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.said += line.decode()
+            if not self.url and (found := re.search(r"serving (http://\S+)", self.said)):
+                self.url = found[1]
+                self._up.set()
+        self._up.set()
+
+    async def up(self) -> None:
+        """Wait until it serves."""
+        async with asyncio.timeout(30):
+            await self._up.wait()
+        assert self.url, f"it ended: {self.said}"
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        assert self.process.stderr is not None
-        self.said += (await self.process.stderr.read()).decode()
+        await self._reading
         return await self.process.wait()
 
 
 @asynccontextmanager
 async def serving(tmp_path: Path, *args: str, **env: str) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "alphapulse_api", *(args or ("serve", "--port", "0")),
-        cwd=tmp_path,
-        env=environment(tmp_path, **env),
-        stderr=asyncio.subprocess.PIPE,
+    process = Process(
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "alphapulse_api", *(args or ("serve", "--port", "0")),
+            cwd=tmp_path,
+            env=environment(tmp_path, **env),
+            stderr=asyncio.subprocess.PIPE,
+        )
     )  # fmt: skip
     try:
-        assert process.stderr is not None
-        said = ""
-        async with asyncio.timeout(30):
-            while not (url := re.search(r"serving (http://\S+)", said)):
-                line = await process.stderr.readline()
-                assert line, f"it ended: {said}"
-                said += line.decode()
-        yield Process(process, url[1], said)
+        await process.up()
+        yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+        if process.process.returncode is None:
+            process.process.kill()
+        await process._reading
+        await process.process.wait()

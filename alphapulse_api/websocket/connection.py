@@ -137,8 +137,11 @@ class Connection:
             self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
 
     def abort(self) -> None:
-        """Cut the connection without a word."""
-        self._transport.abort()
+        """Cut the connection without a word, unless it is gone."""
+        transport = self._transport
+        # asyncio fails to abort a transport that closed by itself once its last byte was out.
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
 
     async def closed(self) -> None:
         """Let go of everything; awaited once the socket reads no more."""

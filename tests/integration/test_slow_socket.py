@@ -24,6 +24,8 @@ def big_trades(first: int, count: int) -> list[dict[str, Any]]:
 def small_kernel_buffers(server: Server) -> None:
     """So that few megabytes are enough to make a client lag."""
     for connection in server.dashboard._backend.hub._connections:
+        if connection._transport.is_closing():
+            continue
         sock = connection._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
 

@@ -51,7 +51,10 @@ class Engine(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why the newest write could not be stored, or None if it was."""
+        """Why the newest write could not be stored, or None if it was.
+
+        Only of what an empty transaction would not find, such as a full disk.
+        """
         ...
 
     async def open(self) -> None:

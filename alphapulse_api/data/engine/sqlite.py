@@ -258,11 +258,13 @@ class SQLiteEngine:
     def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]:
         transaction = SQLiteTransaction(connection)
         outcomes: list[_Outcome] = []
+        changes, began = connection.total_changes, False
         try:
             if self._identity() != self._file:
                 # The system would let us go on writing into a file that nobody can open again.
                 raise Unavailable("The database file was taken away.")
             connection.execute("BEGIN IMMEDIATE")
+            began = True
             for job in group:
                 connection.execute("SAVEPOINT unit")
                 try:
@@ -284,7 +286,14 @@ class SQLiteEngine:
             failure = self._translated(error)
             if not isinstance(failure, Unavailable):
                 failure = Unavailable(f"The database is unavailable: {error}.")
+            if began:
+                self._trouble = failure.detail
             return [_Outcome(job, None, failure) for job in group]
+        refused = [o.error.detail for o in outcomes if isinstance(o.error, Unavailable)]
+        if refused:
+            self._trouble = refused[-1]
+        elif connection.total_changes != changes:
+            self._trouble = None
         return outcomes
 
     def _translated(self, error: Exception) -> Exception:
@@ -294,9 +303,6 @@ class SQLiteEngine:
 
     def _answer(self, outcomes: list[_Outcome]) -> None:
         self._waiting -= len(outcomes)
-        self._trouble = next(
-            (o.error.detail for o in outcomes if isinstance(o.error, Unavailable)), None
-        )
         for (_, answer), value, error in outcomes:
             if answer.done():
                 continue
