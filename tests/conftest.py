@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,12 +12,19 @@ from typing import Any
 import aiohttp
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.auth import passwords
 from alphapulse_api.config import DatabaseConfig, RateLimitConfig
 
 PASSWORD = "correct horse battery"
+
+# No test is timed; and what CI runs twice, it runs the same way: new examples are found by people,
+# who can look at them.
+settings.register_profile("everywhere", deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("everywhere"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
 
 
 class Server:

@@ -77,8 +77,8 @@ def bucket_count(start: int, end: int, width: int) -> int:
 def auto_interval(start: int, end: int, max_points: int) -> str:
     """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
 
-    A range so long that even weeks are too many gets whole weeks, as few as it takes. Buckets of
-    every width meet at the epoch: a range across it has two at least.
+    A range so long that even weeks are too many gets whole weeks, few more than it takes. Buckets
+    of every width meet at the epoch: a range across it has two at least.
     """
     if start < 0 < end:
         max_points = max(2, max_points)
@@ -88,7 +88,8 @@ def auto_interval(start: int, end: int, max_points: int) -> str:
     week = _UNITS["w"]
     weeks = max(2, math.ceil((end - start) / week / max_points))
     while bucket_count(start, end, weeks * week) > max_points:
-        weeks += 1
+        # In steps of a hundredth: far from the epoch a single bucket may need twice the range.
+        weeks += max(1, weeks // 100)
     return f"{weeks}w"
 
 

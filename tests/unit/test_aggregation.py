@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alphapulse_api.data.aggregation import (
@@ -22,7 +23,9 @@ from alphapulse_api.data.aggregation import (
     plan,
 )
 from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.times import to_micros
 
+LAST = datetime.max.replace(tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
@@ -97,7 +100,11 @@ def test_an_end_on_a_boundary_opens_no_bucket() -> None:
     st.integers(1, 3 * 10**17),
     st.integers(1, MAX_BUCKETS),
 )
+@example(105_884_811_924_144_128, 105_884_811_924_144_128, 1)
+@example(to_micros(LAST) - 1, 1, 1)
+@example(-62 * 10**15, 3 * 10**17, 1)
 def test_auto_takes_the_smallest_interval_that_fits(start: int, length: int, points: int) -> None:
+    length = min(length, to_micros(LAST) - start)  # no range ends after the year 9999
     text = auto_interval(start, start + length, points)
     if start < 0 < start + length:
         points = max(points, 2)  # buckets of every width meet at the epoch
