@@ -58,6 +58,8 @@ class MemoryEventLog:
         self._followers: list[Follower] = []
 
     async def append(self, channel: str, records: Sequence[Mapping[str, Any]]) -> None:
+        if not records:
+            return
         ring = self._rings[channel]
         at = time.monotonic()
         ring.forget(at - self._ttl)

@@ -140,7 +140,7 @@ class Hub:
         """Refuse newcomers, tell everyone to reconnect elsewhere, and wait until all are gone."""
         self.closing = True
         while self._pending:
-            self._deal_slice()
+            self._deal_stretch()
         loop = asyncio.get_running_loop()
         spread = SPREAD_SECONDS * min(1.0, len(self._connections) / self._max_connections)
         for connection in tuple(self._connections):
@@ -185,14 +185,14 @@ class Hub:
             self._pump = asyncio.get_running_loop().call_soon(self._deal)
 
     def _deal(self) -> None:
-        self._deal_slice()
+        dealt = 0
+        while self._pending and dealt < SLICE:
+            dealt += self._deal_stretch()
         loop = asyncio.get_running_loop()
         self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
 
-    def _deal_slice(self) -> None:
-        """Deal a stretch of one channel, so that each socket gets it in one write."""
-        if not self._pending:
-            return
+    def _deal_stretch(self) -> int:
+        """Deal what is next of one channel, each socket's in one write; returns how many events."""
         channel = self._pending[0].channel
         events: list[Event] = []
         while self._pending and len(events) < SLICE and self._pending[0].channel is channel:
@@ -200,7 +200,7 @@ class Hub:
         self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
         audience = self._audiences[channel.name]
         if not audience:
-            return
+            return len(events)
         frames = [frame(event.text) for event in events]
         joined = b"".join(frames)
         before, plain = events[0].offset, 0
@@ -226,6 +226,7 @@ class Hub:
                     self.delivered += subscription.offer(event, framed)
                 except Exception:
                     self._fault(connection)
+        return len(events)
 
     def _fault(self, connection: Connection) -> None:
         # An odd record of a host's accessor, say: it must not end the fan-out.

@@ -158,3 +158,12 @@ async def test_a_batch_that_cannot_be_encoded_leaves_no_trace() -> None:
 async def test_an_events_text_is_the_message_of_the_contract() -> None:
     event = Event(CHANNELS["trades"], 1, "c-1", {"id": "1"})
     assert event.text == b'{"type":"trade","channel":"trades","cursor":"c-1","data":{"id":"1"}}'
+
+
+async def test_nothing_appended_is_nothing_told() -> None:
+    log = MemoryEventLog()
+    told: list[Any] = []
+    log.follow(told.append)
+    await log.append("metrics", [])
+    assert told == []
+    assert log.offset("metrics") == 0
