@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -180,15 +181,16 @@ asyncio.run(main())
 
 
 def test_two_processes_may_make_the_same_new_file_at_once(tmp_path: Path) -> None:
-    processes = [run(OPEN_AT_ONCE, stdin=subprocess.PIPE) for _ in range(3)]
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
-    for number in range(15):
-        for process in processes:
-            process.stdin.write(f"{tmp_path}/{number}.db\n")
-            process.stdin.flush()
-        assert [process.stdout.readline() for process in processes] == ["1\n"] * 3
-    for process in processes:
-        process.communicate(timeout=30)
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(run(OPEN_AT_ONCE, stdin=subprocess.PIPE)) for _ in range(3)
+        ]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
+        for number in range(15):
+            for process in processes:
+                process.stdin.write(f"{tmp_path}/{number}.db\n")
+                process.stdin.flush()
+            assert [process.stdout.readline() for process in processes] == ["1\n"] * 3
 
 
 WRITE_MANY = """
@@ -214,10 +216,12 @@ asyncio.run(main())
 
 async def test_two_processes_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    processes = [run(WRITE_MANY, path, name) for name in "ab"]
-    for process in processes:
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(run(WRITE_MANY, path, name, stderr=subprocess.STDOUT))
+            for name in "ab"
+        ]
+        assert [process.communicate(timeout=60)[0] for process in processes] == ["", ""]
     async with opened(path) as engine:
         assert await engine.fetch("SELECT count(*) FROM agents") == [(160,)]
         assert await engine.fetch("PRAGMA integrity_check") == [("ok",)]

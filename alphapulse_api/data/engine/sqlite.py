@@ -12,6 +12,7 @@ import queue
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -50,9 +51,14 @@ def _numbered(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 if the error is the driver's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _reason(error: sqlite3.Error) -> str | None:
     """Why the database is away, or None if the error is a fault in our own statement."""
-    return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return _UNAVAILABLE.get(_code(error))
 
 
 class _Job(NamedTuple):
@@ -197,24 +203,34 @@ class SQLiteEngine:
             raise StartupError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
             )
-        try:
-            with suppress(OSError):  # if it cannot be made, SQLite says why
-                # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
-                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-            connection = self._connect()
-            claim(connection, self.location)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            migrate(connection, self.location)
-            self._file = self._identity()
-        except sqlite3.Error as error:
-            self._disconnect()
-            raise StartupError(
-                f"database.url: cannot use {self.location}: {_reason(error) or error}"
-            ) from None
-        except StartupError:
-            self._disconnect()
-            raise
+        with suppress(OSError):  # if it cannot be made, SQLite says why
+            # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return self._set_up()
+            except sqlite3.Error as error:
+                self._disconnect()
+                # Who enters WAL mode while another enters it is told "busy" without any wait.
+                if _code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                    continue
+                raise StartupError(
+                    f"database.url: cannot use {self.location}: {_reason(error) or error}"
+                ) from None
+            except StartupError:
+                self._disconnect()
+                raise
+
+    def _set_up(self) -> sqlite3.Connection:
+        """The writer's connection; every step may be run again on a file where it is done."""
+        connection = self._connect()
+        claim(connection, self.location)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection, self.location)
+        self._file = self._identity()
         return connection
 
     def _identity(self) -> tuple[int, int] | None:
