@@ -163,7 +163,7 @@ REVOKED: Final = Close(1008, "revoked")  # key revoked, user disabled, permissio
 FLOODING: Final = Close(1008, "rate_limited")  # floods on after being told, or opens too many
 TEXT_ONLY: Final = Close(1003, "text_only")  # a binary frame
 TOO_BIG: Final = Close(1009, "too_big")  # a message over websocket.max_message_size
-SLOW_CONSUMER: Final = Close(1013, "slow_consumer")  # over websocket.max_buffer: resume with since
+SLOW_CONSUMER: Final = Close(1013, "slow_consumer")  # over max_buffer or max_lag: resume with since
 SHUTDOWN: Final = Close(1001, "shutdown")  # the server goes away: reconnect elsewhere
 INTERNAL_CLOSE: Final = Close(1011, "internal")  # a fault of ours
 

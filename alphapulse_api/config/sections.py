@@ -198,6 +198,13 @@ class WebSocketConfig(Section):
             "Bytes that may wait for a slow client before its socket is closed.", _COUNT
         ),
     )
+    max_lag: float = field(
+        default=30.0,
+        metadata=option(
+            "Seconds that a message may wait for a slow client before its socket is closed.",
+            _SECONDS,
+        ),
+    )
 
 
 def _kept(what: str) -> dict[str, Option]:

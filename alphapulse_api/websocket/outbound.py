@@ -1,4 +1,4 @@
-"""What waits for one socket, and how it leaves.
+"""How messages leave for one socket.
 
 Frames that gather within a turn of the loop leave in one write: 70,000 single deliveries a second
 against 600,000 joined by eight (docs/performance.md). It goes past aiohttp's writer, and, while the
@@ -6,22 +6,21 @@ transport holds nothing back, past the transport too: a tenth of a delivery is t
 bookkeeping. That is safe beside aiohttp's writer, which sends pings, pongs and close frames: all
 write whole frames, each in one call, on one thread, and what the transport holds goes first.
 
-A client that reads more slowly than it is sent to is lagging: then conflated channels keep the
-newest event of each key and tell how many were skipped, and the rest waits in order. What waits is
-bounded in bytes; over the bound the client is given up, and may come back with `since`. Replays are
-not counted: their bytes are shared, and handed over at the client's own pace.
+A client that reads more slowly than it is sent to is lagging: what it has not taken waits in the
+backlog (backlog.py), bounded in bytes and in age. Over a bound the client is given up, and may come
+back with `since`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from alphapulse_api.events.base import Event, message
-from alphapulse_api.websocket.frames import CHUNK, frame
+from alphapulse_api.events.base import Event
+from alphapulse_api.websocket.backlog import Backlog
+from alphapulse_api.websocket.frames import frame
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
 LOW_WATER: Final = 16_384  # and from which more is handed over
@@ -30,72 +29,48 @@ FIRST_POLL_SECONDS: Final = 0.001
 LAST_POLL_SECONDS: Final = 0.064
 
 
-class _Item:
-    """A message that waits and is counted; of a conflated key it is the newest event's."""
-
-    __slots__ = ("event", "skipped", "text")
-
-    def __init__(self, text: bytes, event: Event | None = None, skipped: int = 0) -> None:
-        self.text = text
-        self.event = event
-        self.skipped = skipped
-
-    def framed(self) -> bytes:
-        """The frame, saying how many older events of the key were skipped."""
-        if not self.skipped or self.event is None:
-            return frame(self.text)
-        event = self.event
-        return frame(message(event.channel, event.cursor, event.data, skipped=self.skipped))
-
-
 class Outbound:
     """The sending side of one socket.
 
     Args:
         transport: the socket's.
-        limit: bytes that may wait.
-        overflowed: called once, when too much waits.
+        max_bytes: that may wait, the past left out.
+        max_age: seconds that a message may wait.
+        overflowed: called once, when a bound is passed.
     """
 
     __slots__ = (
         "_backlog",
-        "_caught_up",
         "_closed",
         "_descriptor",
         "_gathered",
         "_gathered_bytes",
         "_lagging",
-        "_limit",
         "_loop",
-        "_number",
+        "_max_age",
+        "_max_bytes",
         "_overflowed",
-        "_past",
         "_pause",
-        "_seal",
         "_timer",
         "_transport",
-        "_waiting",
     )
 
     def __init__(
-        self, transport: asyncio.Transport, limit: int, overflowed: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        max_bytes: int,
+        max_age: float,
+        overflowed: Callable[[], None],
     ) -> None:
         self._transport = transport
         self._descriptor = _descriptor(transport)
-        self._limit = limit
+        self._max_bytes = max_bytes
+        self._max_age = max_age
         self._overflowed = overflowed
         self._loop = asyncio.get_running_loop()
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
-        # In the order of leaving. Bytes are joined frames of the past; keys are numbers, or of a
-        # conflated channel (seal, channel, key).
-        self._backlog: OrderedDict[Hashable, _Item | bytes] = OrderedDict()
-        self._number = 0
-        self._seal = 0
-        self._waiting = 0
-        self._past = 0  # chunks of the past that wait
-        self._caught_up = asyncio.Event()
-        self._caught_up.set()
+        self._backlog = Backlog()
         self._lagging = False
         self._closed = False
         self._pause = FIRST_POLL_SECONDS
@@ -108,22 +83,21 @@ class Outbound:
     @property
     def waiting(self) -> int:
         """Bytes that wait here and in the transport's buffer, the past left out."""
-        return self._waiting + self._gathered_bytes + self._transport.get_write_buffer_size()
+        return self._backlog.size + self._gathered_bytes + self._transport.get_write_buffer_size()
 
     def send(self, text: bytes) -> None:
         """Send a message that must arrive, in its order."""
-        if self._lagging:
-            self._wait(self._next_number(), _Item(text))
+        framed = frame(text)
+        if self._lagging or self._closed:
+            self._wait(framed)
         else:
-            self._gather(frame(text))
+            self._gather(framed)
 
     def send_events(self, events: Sequence[Event], framed: bytes) -> None:
-        """Send live events; `framed` is their frames joined, shared by all sockets."""
+        """Send live events of one channel; `framed` is their frames joined, shared by all."""
         if self._lagging or self._closed:
-            for event in events:
-                self._wait_event(event)
-            return
-        if self._gathered:
+            self._wait_events(events, framed)
+        elif self._gathered:
             self._gather(framed)
         else:
             self._write(framed)
@@ -131,7 +105,7 @@ class Outbound:
     def gather_event(self, event: Event, framed: bytes) -> None:
         """Send a live event, in one write with whatever else comes in this turn."""
         if self._lagging or self._closed:
-            self._wait_event(event)
+            self._wait_events((event,), framed)
         else:
             self._gather(framed)
 
@@ -139,17 +113,14 @@ class Outbound:
         """Send joined frames of the past at the client's own pace."""
         if self._closed or not chunks:
             return
-        for chunk in chunks:
-            self._backlog[self._next_number()] = chunk
-        self._past += len(chunks)
-        self._caught_up.clear()
+        self._backlog.add_past(chunks)
         if not self._lagging:
             self._lag()
             self._hand_over()
 
     async def caught_up(self) -> None:
         """Wait until nothing of the past waits any more, or the socket is closed."""
-        await self._caught_up.wait()
+        await self._backlog.caught_up.wait()
 
     async def flushed(self, seconds: float) -> None:
         """Wait until the transport has sent all it was given, or so many seconds."""
@@ -160,15 +131,13 @@ class Outbound:
 
     def seal(self) -> None:
         """Put newer events behind what waits now, also where they would be conflated with it."""
-        self._seal += 1
+        self._backlog.seal()
 
     def close(self) -> None:
         """Forget what waits; nothing is sent any more."""
         self._flush()
         self._closed = True
         self._backlog.clear()
-        self._waiting = 0
-        self._caught_up.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -176,8 +145,6 @@ class Outbound:
     # -- a client that reads ----------------------------------------------------------------------
 
     def _gather(self, framed: bytes) -> None:
-        if self._closed:
-            return
         if not self._gathered:
             self._loop.call_soon(self._flush)
         self._gathered.append(framed)
@@ -214,34 +181,27 @@ class Outbound:
 
     # -- a client that lags -----------------------------------------------------------------------
 
-    def _next_number(self) -> int:
-        self._number += 1
-        return self._number
-
-    def _wait_event(self, event: Event) -> None:
-        conflate = event.channel.conflate
+    def _wait_events(self, events: Sequence[Event], framed: bytes) -> None:
+        conflate = events[0].channel.conflate
         if conflate is None:
-            self._wait(self._next_number(), _Item(event.text))
-            return
-        key = (self._seal, event.channel.name, conflate(event.data))
-        older = self._backlog.pop(key, None)
-        # The newest goes to the end: cursors only grow, so that whoever is cut off and resumes
-        # from the last of them has missed no key and sees no older value again.
-        skipped = 0
-        if isinstance(older, _Item):
-            skipped = older.skipped + 1
-            self._waiting -= len(older.text)
-        self._wait(key, _Item(event.text, event, skipped))
+            self._wait(framed)
+        elif not self._closed:
+            for event in events:
+                self._backlog.add_newest(event, conflate(event.data))
+            self._check()
 
-    def _wait(self, key: Hashable, item: _Item) -> None:
+    def _wait(self, framed: bytes) -> None:
         if self._closed:
             return
-        self._backlog[key] = item
-        self._waiting += len(item.text)
+        self._backlog.add(framed)
         self._check()
 
     def _check(self) -> None:
-        if self.waiting > self._limit and not self._closed:
+        if self.waiting > self._max_bytes:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._closed:
             self.close()
             self._overflowed()
 
@@ -263,36 +223,20 @@ class Outbound:
     def _hand_over(self) -> None:
         """Give the transport what fits; the client is no longer lagging when all is given."""
         self._flush()
-        transport = self._transport
-        while (
-            self._backlog
-            and not transport.is_closing()
-            and transport.get_write_buffer_size() <= LOW_WATER
-        ):
+        transport, backlog = self._transport, self._backlog
+        while backlog and not transport.is_closing():
+            if transport.get_write_buffer_size() > LOW_WATER:
+                break
             self._pause = FIRST_POLL_SECONDS
-            transport.write(self._next_chunk())
+            transport.write(backlog.next_chunk())
         if transport.is_closing():
             self.close()
-        elif self._backlog or transport.get_write_buffer_size() > HIGH_WATER:
+        elif backlog.age(self._loop.time()) > self._max_age:
+            self._give_up()
+        elif backlog or transport.get_write_buffer_size() > HIGH_WATER:
             self._poll()
         else:
             self._lagging = False
-
-    def _next_chunk(self) -> bytes:
-        frames: list[bytes] = []
-        size = 0
-        while self._backlog and size < CHUNK:
-            _, item = self._backlog.popitem(last=False)
-            if isinstance(item, bytes):
-                self._past -= 1
-                if not self._past:
-                    self._caught_up.set()
-                frames.append(item)
-            else:
-                self._waiting -= len(item.text)
-                frames.append(item.framed())
-            size += len(frames[-1])
-        return b"".join(frames)
 
 
 def _descriptor(transport: asyncio.Transport) -> int | None:

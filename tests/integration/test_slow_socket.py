@@ -199,6 +199,21 @@ async def test_a_stalled_reader_of_a_replay_that_drops_leaves_nothing_behind(
     assert not connection.outbound._backlog
 
 
+async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serve) -> None:
+    """Far below the bound in bytes, and it answers pings."""
+    server = await serve(websocket=WebSocketConfig(max_lag=0.5))
+    async with raw(server, await server.login("viewer")) as client:
+        small_kernel_buffers(server)
+        (connection,) = server.dashboard._backend.hub._connections
+        await client.send(type="subscribe", channels=["trades"])
+        await client.until("subscribed")
+        await server.feed.record_trades(big_trades(0, 400))
+        assert connection.outbound.waiting < 1_000_000
+        async with asyncio.timeout(4):
+            await gone(server)
+    assert server.dashboard._backend.hub.closes["slow_consumer"] == 1
+
+
 async def test_a_stalled_reader_that_answers_no_ping_is_let_go(serve: Serve) -> None:
     server = await serve(websocket=WebSocketConfig(ping_interval=0.5))
     start = server.dashboard._backend.events.cursor("trades")

@@ -23,6 +23,7 @@ from alphapulse_api.websocket.outbound import (
 )
 
 LIMIT = 200_000
+MAX_AGE = 30.0
 
 
 def parsed(data: bytes) -> tuple[list[str], bytes]:
@@ -49,7 +50,7 @@ class Peer:
         self.transport = transport
         self.sock = sock
         self.overflows = 0
-        self.outbound = Outbound(transport, LIMIT, self._overflowed)
+        self.outbound = Outbound(transport, LIMIT, MAX_AGE, self._overflowed)
         self._rest = b""
 
     def _overflowed(self) -> None:
