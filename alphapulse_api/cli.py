@@ -16,13 +16,11 @@ import yaml
 from alphapulse_api import __version__
 from alphapulse_api.auth.accounts import AccountError, Accounts
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES
-from alphapulse_api.backend import open_accounts
-from alphapulse_api.cache import cache_from
+from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.events import event_log_from
 from alphapulse_api.times import now
 
 T = TypeVar("T")
@@ -218,10 +216,7 @@ def config_check(path: str | None) -> None:
     config = Config.load(path)
     described = {"dashboard_api": config.describe()}
     click.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
-    # None of these opens anything: they refuse what this release does not have.
-    engine_from(config.database)
-    cache_from(config.cache)
-    event_log_from(config.events)
+    Backend(config, {})  # opens nothing; refuses what cannot be had
 
 
 @cli.command()

@@ -17,6 +17,7 @@ import orjson
 from alphapulse_api.times import rfc3339
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_DECODER = json.JSONDecoder(parse_float=Decimal)  # json.loads would make one each time
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -50,7 +51,7 @@ def loads(raw: bytes) -> Any:
     """
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_float=Decimal)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("the JSON nests too deep") from None
     except InvalidOperation:
@@ -70,6 +71,6 @@ def loads(raw: bytes) -> Any:
     return value
 
 
-def loads_stored(text: str) -> Any:
+def loads_stored(text: str | bytes) -> Any:
     """JSON that we wrote ourselves."""
     return orjson.loads(text)

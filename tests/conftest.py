@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,11 @@ from hypothesis import settings
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.auth import passwords
 from alphapulse_api.config import DatabaseConfig, RateLimitConfig
+from alphapulse_api.data.engine import Engine
+from tests import postgres as postgres_server
+from tests import redis_server
+from tests.postgres import Postgres
+from tests.storage import Fresh, opened, opened_postgres
 
 PASSWORD = "correct horse battery"
 
@@ -83,6 +88,48 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{tmp_path}/test.db"),
         rate_limit=RateLimitConfig(enabled=False),
     )
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[str]:
+    with redis_server.shared() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(_redis: str) -> str:
+    """An empty Redis, shared with the tests before and after: not to be harmed."""
+    redis_server.empty(_redis)
+    return _redis
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, shared with the tests before and after: not to be harmed."""
+    with postgres_server.shared() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres) -> str:
+    """A new database."""
+    return await postgres.new()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    """`async with fresh() as engine`: each time an empty store, on either engine."""
+    if request.param == "sqlite":
+        return lambda: opened(tmp_path_factory.mktemp("db") / "store.db")
+    server = request.getfixturevalue("postgres")
+    return lambda: opened_postgres(server)
+
+
+@pytest.fixture
+async def engine(fresh: Fresh) -> AsyncIterator[Engine]:
+    """An empty store, on either engine."""
+    async with fresh() as engine:
+        yield engine
 
 
 @pytest.fixture

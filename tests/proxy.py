@@ -14,7 +14,8 @@ class Proxy:
     """Stands before a server.
 
     Attributes:
-        target: URL of the server; may be changed at any time, for the next connections.
+        target: URL of the server, or the path of its socket; may be changed at any time, for the
+            next connections.
         cuts: connections that were cut at their offset.
         connections: connections taken.
     """
@@ -76,8 +77,7 @@ class Proxy:
         self._writers.add(writer)
         onward: asyncio.StreamWriter | None = None
         try:
-            target = urlsplit(self.target)
-            answers, onward = await asyncio.open_connection(target.hostname, target.port)
+            answers, onward = await self._onward()
             self._writers.add(onward)
             pumps = [
                 asyncio.create_task(self._pump(reader, onward)),
@@ -94,6 +94,12 @@ class Proxy:
                 if end is not None:
                     end.transport.abort()
                     self._writers.discard(end)
+
+    async def _onward(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self.target.startswith("/"):
+            return await asyncio.open_unix_connection(self.target)
+        target = urlsplit(self.target)
+        return await asyncio.open_connection(target.hostname, target.port)
 
     async def _pump(
         self,

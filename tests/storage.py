@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from tests.postgres import Postgres
 
+Fresh = Callable[[], AbstractAsyncContextManager[Engine]]
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -27,6 +31,24 @@ async def opened(path: Path) -> AsyncIterator[SQLiteEngine]:
         yield engine
     finally:
         await engine.close()
+
+
+@asynccontextmanager
+async def connected(url: str, **options: Any) -> AsyncIterator[PostgresEngine]:
+    """An open engine on that database."""
+    engine = PostgresEngine(url, **options)
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@asynccontextmanager
+async def opened_postgres(server: Postgres) -> AsyncIterator[PostgresEngine]:
+    """An open engine on the server's store, emptied."""
+    async with connected(await server.emptied()) as engine:
+        yield engine
 
 
 def files(folder: Path) -> list[str]:

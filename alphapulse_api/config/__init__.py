@@ -12,6 +12,7 @@ from alphapulse_api.config.sections import (
     PortfolioConfig,
     RateLimitConfig,
     RetentionConfig,
+    SharedSection,
     WebSocketConfig,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "PortfolioConfig",
     "RateLimitConfig",
     "RetentionConfig",
+    "SharedSection",
     "WebSocketConfig",
 ]

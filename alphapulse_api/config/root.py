@@ -108,6 +108,11 @@ class Config(Section):
                 )
             events = replace(self.events, redis_url=self.cache.redis_url)
             object.__setattr__(self, "events", events)
+        if self.database.url.startswith("postgresql:") and self.auth.jwt_secret is None:
+            raise ConfigError(
+                "auth.jwt_secret: is required with PostgreSQL, whose processes must all sign "
+                "with the same one; openssl rand -base64 48 makes a good one"
+            )
 
 
 def _no_root(data: Any) -> str:

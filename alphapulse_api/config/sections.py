@@ -1,8 +1,7 @@
 """The sections of the configuration: what can be set, its type, default, range and meaning."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide, hide_password
@@ -20,6 +19,7 @@ __all__ = [
     "PortfolioConfig",
     "RateLimitConfig",
     "RetentionConfig",
+    "SharedSection",
     "WebSocketConfig",
 ]
 
@@ -32,8 +32,25 @@ _SECONDS = checks.above(0, LONGEST)
 _SECONDS_OR_ZERO = checks.between(0, LONGEST)
 
 
-def _is_redis(values: Mapping[str, Any]) -> bool:
-    return bool(values["type"] == "redis")
+@dataclass(frozen=True, slots=True)
+class SharedSection(Section):
+    """What is kept in the process, or in a Redis for several."""
+
+    type: Literal["memory", "redis"] = field(
+        default="memory",
+        metadata=option("In the process, or in a Redis that several processes share."),
+    )
+    redis_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=option(
+            "redis://, rediss:// or unix:// URL. Required when type is redis; events.redis_url is "
+            "cache.redis_url unless it is given.",
+            checks.redis_url,
+            mask=hide_password,
+            needed=lambda values: bool(values["type"] == "redis"),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,7 @@ class AuthConfig(Section):
         repr=False,
         metadata=option(
             "Secret that signs tokens, at least 32 bytes. Without one, a secret is made once "
-            "and kept beside the database.",
+            "and kept beside the SQLite file; PostgreSQL needs one.",
             checks.jwt_secret,
             mask=hide,
         ),
@@ -109,25 +126,11 @@ class CorsConfig(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class CacheConfig(Section):
+class CacheConfig(SharedSection):
     """Where the answers to GET requests are kept, and how long."""
 
     path: ClassVar[str] = "cache"
 
-    type: Literal["memory", "redis"] = field(
-        default="memory",
-        metadata=option("In the process, or in a Redis that several processes share."),
-    )
-    redis_url: str | None = field(
-        default=None,
-        repr=False,
-        metadata=option(
-            "redis://, rediss:// or unix:// URL. Required when type is redis.",
-            checks.redis_url,
-            mask=hide_password,
-            needed=_is_redis,
-        ),
-    )
     default_ttl: float = field(
         default=300.0,
         metadata=option("Longest age of a cached answer, in seconds. 0: none.", _SECONDS_OR_ZERO),
@@ -220,6 +223,9 @@ class RetentionConfig(Section):
     one_for_all: ClassVar[bool] = True
 
     metrics: float | None = field(default=None, metadata=_kept("metric points"))
+    rollups: float | None = field(
+        default=None, metadata=_kept("aggregated metrics (never shorter than their points)")
+    )
     trades: float | None = field(default=None, metadata=_kept("trades"))
     alerts: float | None = field(default=None, metadata=_kept("alerts"))
     portfolio: float | None = field(default=None, metadata=_kept("past portfolio values"))
@@ -243,30 +249,32 @@ class DatabaseConfig(Section):
             mask=hide_password,
         ),
     )
+    pool_size: int = field(
+        default=10,
+        metadata=option(
+            "Connections to PostgreSQL that a process holds at most; one of them writes.",
+            checks.between(2, 1000),
+        ),
+    )
+    statement_timeout: float = field(
+        default=10.0,
+        metadata=option(
+            "Seconds after which PostgreSQL ends a statement.", checks.between(0.001, 86_400)
+        ),
+    )
+    pgbouncer: bool = field(
+        default=False,
+        metadata=option("Whether a PgBouncer in transaction mode stands before PostgreSQL."),
+    )
     retention: RetentionConfig = field(default_factory=RetentionConfig)
 
 
 @dataclass(frozen=True, slots=True)
-class EventsConfig(Section):
+class EventsConfig(SharedSection):
     """The log of events that sockets are fed from."""
 
     path: ClassVar[str] = "events"
 
-    type: Literal["memory", "redis"] = field(
-        default="memory",
-        metadata=option("In the process, or in a Redis that several processes share."),
-    )
-    redis_url: str | None = field(
-        default=None,
-        repr=False,
-        metadata=option(
-            "redis://, rediss:// or unix:// URL. When type is redis and this is left out, "
-            "cache.redis_url is used.",
-            checks.redis_url,
-            mask=hide_password,
-            needed=_is_redis,
-        ),
-    )
     history_size: int = field(
         default=10_000,
         metadata=option("Events a channel keeps for clients that reconnect.", _COUNT),

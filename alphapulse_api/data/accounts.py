@@ -136,13 +136,17 @@ class AccountDataAccessor:
 
     async def add_first_user(self, username: str, role: str, password_hash: str) -> bool:
         """Make a user if there is none at all; returns whether it did."""
+        anyone = "SELECT 1 FROM users LIMIT 1"
 
         async def work(transaction: Transaction) -> bool:
-            if await transaction.fetch("SELECT 1 FROM users LIMIT 1"):
+            if await transaction.fetch(anyone):
+                return False
+            # One at a time from here on: another process may be starting too.
+            await _move_on(transaction)
+            if await transaction.fetch(anyone):
                 return False
             user = _new_user(username, role, password_hash)
             await transaction.execute(USERS.insert, *USERS.store(user))
-            await _move_on(transaction)
             return True
 
         return await self._engine.write(work)
@@ -236,22 +240,17 @@ class AccountDataAccessor:
         """
 
         async def work(transaction: Transaction) -> User | None:
-            rows = await transaction.fetch(
-                f"SELECT {REFRESH_TOKENS.select} FROM refresh_tokens WHERE token_hash = $1",
-                token_hash,
-            )
-            if not rows:
+            token = await self._locked_token(transaction, token_hash)
+            if token is None:
                 return None
-            token = REFRESH_TOKENS.read(rows[0])
             if token["used_at"] is not None:
                 await _end_family(transaction, token["family"])
                 return None
             users = await transaction.fetch(
                 f"SELECT {USERS.select} FROM users "
-                "WHERE username = $1 AND generation = $2 AND disabled = $3",
+                "WHERE username = $1 AND generation = $2 AND NOT disabled",
                 token["username"],
                 token["generation"],
-                0,
             )
             instant = now()
             if token["revoked_at"] is not None or token["expires_at"] <= instant or not users:
@@ -277,14 +276,28 @@ class AccountDataAccessor:
         """End a token's whole family; returns whether there was one."""
 
         async def work(transaction: Transaction) -> bool:
-            rows = await transaction.fetch(
-                "SELECT family FROM refresh_tokens WHERE token_hash = $1", token_hash
-            )
-            for (family,) in rows:
-                await _end_family(transaction, family)
-            return bool(rows)
+            token = await self._locked_token(transaction, token_hash)
+            if token is not None:
+                await _end_family(transaction, token["family"])
+            return token is not None
 
         return await self._engine.write(work)
+
+    async def _locked_token(
+        self, transaction: Transaction, token_hash: str
+    ) -> dict[str, Any] | None:
+        """A refresh token, if there is one, while no other of its user's is used or revoked.
+
+        The user is locked and not the token: a family that ends must not get a successor meanwhile.
+        """
+        owner = "SELECT username FROM refresh_tokens WHERE token_hash = $1"
+        await transaction.fetch(
+            f"SELECT 1 FROM users WHERE username = ({owner}) {self._engine.locked}", token_hash
+        )
+        rows = await transaction.fetch(
+            f"SELECT {REFRESH_TOKENS.select} FROM refresh_tokens WHERE token_hash = $1", token_hash
+        )
+        return REFRESH_TOKENS.read(rows[0]) if rows else None
 
 
 def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:

@@ -115,12 +115,16 @@ class AgentDataAccessor:
         """Store what a validated update says; what it leaves out stays as it was."""
 
         async def work(transaction: Transaction) -> Agent:
-            known = await _agent(transaction, agent_id)
-            record = {**(known or _unsaid()), **update, "agent_id": agent_id, "updated_at": now()}
+            await _make(transaction, agent_id)
+            # Locked: two updates at once may each leave out what the other one says.
+            (known,) = await transaction.fetch(
+                f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
+                agent_id,
+            )
+            record = {**AGENTS.read(known), **update, "agent_id": agent_id, "updated_at": now()}
             await transaction.execute(
-                f"{AGENTS.insert} ON CONFLICT (agent_id) DO UPDATE SET "
-                "agent_type = excluded.agent_type, state = excluded.state, "
-                "metrics = excluded.metrics, updated_at = excluded.updated_at",
+                "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5 "
+                "WHERE agent_id = $1",
                 *AGENTS.store(record),
             )
             return {name: record[name] for name in AGENTS.names}
@@ -138,23 +142,16 @@ class AgentDataAccessor:
         """
 
         async def work(transaction: Transaction) -> tuple[Signal, bool]:
-            await transaction.execute(
-                f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
-                *AGENTS.store({**_unsaid(), "agent_id": signal["agent_id"], "updated_at": now()}),
-            )
+            await _make(transaction, signal["agent_id"])
             return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
 
         return await self._engine.write(work)
 
 
-async def _agent(transaction: Transaction, agent_id: str) -> Agent | None:
-    rows = await transaction.fetch(
-        f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1",
-        agent_id,
+async def _make(transaction: Transaction, agent_id: str) -> None:
+    """Have a row of that agent, if only one that says nothing yet."""
+    unsaid = {"agent_type": "unknown", "state": "active", "metrics": {}}
+    await transaction.execute(
+        f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
+        *AGENTS.store({**unsaid, "agent_id": agent_id, "updated_at": now()}),
     )
-    return AGENTS.read(rows[0]) if rows else None
-
-
-def _unsaid() -> Agent:
-    """An agent that is first heard of through a signal, or that leaves these out."""
-    return {"agent_type": "unknown", "state": "active", "metrics": {}}

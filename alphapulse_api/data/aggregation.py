@@ -3,6 +3,7 @@
 Buckets count from the Unix epoch in UTC and are half-open. Nulls (stored NaN) take no part in any
 function; a bucket of nothing but nulls answers count 0 and null for the rest.
 
+Sums are exact and rounded once, as `math.fsum` does; avg is that sum through the count.
 Percentiles interpolate linearly between the closest ranks, as percentile_cont of SQL:2003 does;
 stddev is the sample's (n - 1), null for fewer than two values.
 """
@@ -33,6 +34,15 @@ AUTO_INTERVALS: Final = (
 
 DEFAULT_MAX_POINTS: Final = 1000
 MAX_BUCKETS: Final = 11_000
+# Doubles overflow, and PostgreSQL makes an error of that and of underflow. So deviations beyond
+# WIDE have no stddev, and those below NARROW are none.
+_WIDE: Final = 1e145
+_FLAT: Final = (
+    f"CASE WHEN abs(value) BETWEEN 1e-145 AND {_WIDE} THEN value "
+    "WHEN value IS NOT NULL THEN 0.0 END"
+)
+_NARROW: Final = "1e-150"
+
 MAX_WIDTH: Final = 520_000 * _UNITS["w"]  # all the time that dates can tell of
 
 
@@ -153,63 +163,48 @@ def plan(
 
 
 def sql_columns(functions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The SQL of the functions, in two layers, the same on every engine.
+    """The SQL of percentiles and stddev, in two layers, the same on every engine.
 
     Returns:
-        Window expressions for each point (over `w`: the bucket; over `t`: the bucket by time; over
-        `v`: the bucket by value), and aggregate expressions over those, in the functions' order.
-        Every percentile takes three columns (lower, upper, how far between in hundredths), stddev
-        two (sum of squared deviations, count); `finish` folds them.
+        Window expressions for each point (over `w`: the bucket; over `v`: the bucket by value), and
+        aggregate expressions over those, in the functions' order. Each function takes three:
+        a percentile lower, upper and how far between in hundredths; stddev the sum of squared
+        deviations, the count and the largest magnitude. `finish` folds them.
     """
     inner: list[str] = []
     outer: list[str] = []
-    if "first" in functions:
-        inner.append("first_value(value) OVER t AS first")
-    if "last" in functions:
-        inner.append("first_value(value) OVER r AS last")
     if "stddev" in functions:
-        inner.append("value - avg(value) OVER w AS deviation")
+        inner.append(f"{_FLAT} - sum({_FLAT}) OVER w / count(value) OVER w AS deviation")
     if any(name in PERCENTILES for name in functions):
         inner.append("row_number() OVER v - 1 AS rank")
         inner.append("count(value) OVER w - 1 AS top")
     for name in functions:
-        if name in PERCENTILES:
+        if name == "stddev":
+            square = f"CASE WHEN abs(deviation) > {_NARROW} THEN deviation * deviation ELSE 0.0 END"
+            outer.extend((f"sum({square})", "count(value)", "max(abs(value))"))
+        else:
             share = PERCENTILES[name]
             rank = f"top * {share} / 100"
             outer.append(f"max(CASE WHEN rank = {rank} THEN value END)")
             outer.append(f"max(CASE WHEN rank = ({rank}) + 1 THEN value END)")
             outer.append(f"max(top * {share} % 100)")
-        elif name == "stddev":
-            outer.extend(("sum(deviation * deviation)", "count(value)"))
-        elif name in ("first", "last"):
-            outer.append(f"max({name})")
-        else:
-            outer.append(f"{name}(value)")
     return inner, outer
 
 
-def finish(
-    functions: Sequence[str], values: Sequence[float | int | None]
-) -> list[float | int | None]:
+def finish(functions: Sequence[str], values: Sequence[float | int | None]) -> list[float | None]:
     """Fold one row of `sql_columns`' aggregates into one number a function.
 
-    A sum beyond what doubles hold is null, as an infinity that was sent is.
+    What is beyond doubles on the way is null, as an infinity that was sent is.
     """
-    answer: list[float | int | None] = []
-    at = 0
-    for name in functions:
-        if name in PERCENTILES:
-            lower, upper, hundredths = values[at : at + 3]
-            at += 3
-            if lower is not None and upper is not None and hundredths:
-                lower += (upper - lower) * hundredths / 100
-            answer.append(lower)
-        elif name == "stddev":
-            squares, count = values[at : at + 2]
-            at += 2
-            enough = squares is not None and count is not None and count > 1
-            answer.append(math.sqrt(squares / (count - 1)) if enough else None)  # type: ignore[operator]
+    answer: list[float | None] = []
+    for at, name in enumerate(functions):
+        one, two, three = values[3 * at : 3 * at + 3]
+        if name == "stddev":
+            squares, count, widest = one or 0.0, two or 0, three or 0.0
+            told = count > 1 and widest <= _WIDE
+            answer.append(math.sqrt(squares / (count - 1)) if told else None)
         else:
-            answer.append(values[at])
-            at += 1
+            if one is not None and two is not None and three:
+                one += (two - one) * three / 100
+            answer.append(one)
     return [None if number is None or not math.isfinite(number) else number for number in answer]

@@ -115,9 +115,9 @@ class AlertDataAccessor:
         """
         return await self._change(
             alert_id,
-            "acknowledged = 1, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
+            "acknowledged = TRUE, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
             "status = CASE status WHEN 'active' THEN 'acknowledged' ELSE status END",
-            "acknowledged = 0",
+            "NOT acknowledged",
             user,
             to_micros(now()),
             comments,
@@ -138,6 +138,8 @@ class AlertDataAccessor:
 
     async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Alert:
         async def work(transaction: Transaction) -> Alert:
+            # Of two at once the later one waits here for the earlier one's commit, and then finds
+            # its own condition no longer met.
             await transaction.execute(
                 f"UPDATE alerts SET {change} WHERE id = $1 AND {condition}",
                 alert_id,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.data.bulk import insert_rows, select_rows
 from alphapulse_api.data.engine.base import Transaction
 from alphapulse_api.encoding import dumps, loads_stored
 from alphapulse_api.errors import Conflict
@@ -24,7 +25,8 @@ class Kind(NamedTuple):
 
 
 def _digits(value: Decimal) -> str:
-    return format(value, "f")
+    # Zero has no sign: not every store keeps one.
+    return format(value if value else value.copy_abs(), "f")
 
 
 def _json(value: Any) -> str:
@@ -46,14 +48,15 @@ class Columns:
         kinds: column name to kind.
     """
 
-    __slots__ = ("_kinds", "insert", "names", "select", "table")
+    __slots__ = ("_into", "_kinds", "insert", "names", "select", "table")
 
     def __init__(self, table: str, kinds: Mapping[str, Kind]) -> None:
         self.table = table
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
         marks = ", ".join(f"${i}" for i in range(1, len(self.names) + 1))
-        self.insert = f"INSERT INTO {table} ({self.select}) VALUES ({marks})"
+        self._into = f"{table} ({self.select})"
+        self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
         self._kinds = tuple(kinds.items())
 
     def store(self, record: Mapping[str, Any]) -> list[Any]:
@@ -78,35 +81,69 @@ class Columns:
         record: Mapping[str, Any],
         *,
         fixed: Sequence[str],
-        pointer: str = "/id",
     ) -> tuple[dict[str, Any], bool]:
-        """Store a record under its id, once.
-
-        Args:
-            record: the columns' values; "id" among them. A value of None in a column that is
-                `fixed` says nothing if `record` carries the name in "unsaid".
-            fixed: the columns that a repeat must agree in; those the server may change later
-                are not among them.
-            pointer: where the id stands in the caller's body, for the error.
-
-        Returns:
-            The record as stored, and whether it is new.
+        """Store a record under its id, once; the arguments are those of `insert_all_once`.
 
         Raises:
-            Conflict: if the id exists with other content.
+            Conflict: if the id exists with other content; its pointer is "/id".
         """
-        if await transaction.execute(
-            f"{self.insert} ON CONFLICT (id) DO NOTHING", *self.store(record)
-        ):
-            return {name: record.get(name) for name in self.names}, True
-        (row,) = await transaction.fetch(
-            f"SELECT {self.select} FROM {self.table} WHERE id = $1",
-            record["id"],
-        )
-        stored = self.read(row)
-        unsaid: frozenset[str] = record.get("unsaid", frozenset())
-        for name in fixed:
-            if name not in unsaid and stored[name] != record.get(name):
-                detail = f"{record['id']!r} exists already, with another {name}"
-                raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}])
-        return stored, False
+        (stored,) = await self.insert_all_once(transaction, [record], fixed=fixed, one=True)
+        return stored
+
+    async def insert_all_once(
+        self,
+        transaction: Transaction,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        fixed: Sequence[str],
+        one: bool = False,
+    ) -> list[tuple[dict[str, Any], bool]]:
+        """Store records under their ids, each id once; one may be there twice in `records` too.
+
+        Args:
+            records: the columns' values; "id" among them. A value of None in a column that is
+                `fixed` says nothing if its record carries the name in "unsaid".
+            fixed: the columns that a repeat must agree in; those the server may change later
+                are not among them.
+            one: the caller's body is the record itself and not an array of them.
+
+        Returns:
+            Each record as stored, and whether it is new.
+
+        Raises:
+            Conflict: if an id exists with other content; it points at the first such record's id.
+        """
+        first: dict[str, Mapping[str, Any]] = {}
+        for record in records:
+            first.setdefault(record["id"], record)
+        added: set[str] = set()
+        known: dict[str, dict[str, Any]] = {}
+        # Between not being added and being read, a row may have been deleted: then once more.
+        while missing := [id_ for id_ in first if id_ not in added and id_ not in known]:
+            rows = [self.store(first[id_]) for id_ in missing]
+            ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
+            added.update(row[0] for row in await insert_rows(transaction, self._into, rows, ending))
+            keys = [(id_,) for id_ in missing if id_ not in added]
+            for row in await select_rows(transaction, self.select, self.table, ("id",), keys):
+                stored = self.read(row)
+                known[stored["id"]] = stored
+        answer: list[tuple[dict[str, Any], bool]] = []
+        for index, record in enumerate(records):
+            id_ = record["id"]
+            new = first[id_] is record and id_ in added
+            there = known.get(id_) or {name: first[id_].get(name) for name in self.names}
+            if not new:
+                _agree(record, there, fixed, "/id" if one else f"/{index}/id")
+            answer.append((there, new))
+        return answer
+
+
+def _agree(
+    record: Mapping[str, Any], stored: Mapping[str, Any], fixed: Iterable[str], pointer: str
+) -> None:
+    """Raises `Conflict` if the record differs from what is stored under its id."""
+    unsaid: frozenset[str] = record.get("unsaid", frozenset())
+    for name in fixed:
+        if name not in unsaid and stored[name] != record.get(name):
+            detail = f"{record['id']!r} exists already, with another {name}"
+            raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}])

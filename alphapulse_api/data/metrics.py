@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from cachetools import LRUCache
-
-from alphapulse_api.data.aggregation import Aggregation, finish, plan, sql_columns
-from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.aggregation import plan
+from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.points import PointWriter
 from alphapulse_api.data.query import (
     Page,
     Where,
@@ -18,19 +17,13 @@ from alphapulse_api.data.query import (
     encode_cursor,
     window_before,
 )
-from alphapulse_api.encoding import canonical, loads_stored
+from alphapulse_api.data.rollups.read import RollupReader
+from alphapulse_api.data.series import SeriesCatalogue
+from alphapulse_api.encoding import loads_stored
 from alphapulse_api.times import FIRST_MICROS, from_micros, now, to_micros
 
 WINDOW = timedelta(hours=24)
-KNOWN_SERIES = 100_000  # remembered keys a process
 Point = dict[str, Any]
-
-
-class _Series(NamedTuple):
-    id: int
-    metric_type: str
-    name: str
-    labels: dict[str, str]
 
 
 class MetricsDataAccessor:
@@ -38,14 +31,18 @@ class MetricsDataAccessor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._ids: LRUCache[tuple[str, str, str], int] = LRUCache(KNOWN_SERIES)
+        self._series = SeriesCatalogue(engine)
+        self._writer = PointWriter(engine, self._series)
 
     async def list_series(self) -> list[dict[str, Any]]:
-        """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`."""
+        """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
+
+        That is its whole history: points that retention has left to the rollups are counted.
+        """
         rows = await self._engine.fetch(
-            "SELECT metric_type, name, labels, min(timestamp), max(timestamp), count(*) "
-            "FROM series JOIN metric_points ON series_id = id "
-            "GROUP BY id, metric_type, name, labels ORDER BY metric_type, name, labels"
+            "SELECT metric_type, name, labels, first_at, last_at, points "
+            "FROM series JOIN series_spans ON series_id = id WHERE points > 0 "
+            "ORDER BY metric_type, name, labels"
         )
         return [
             {
@@ -84,45 +81,46 @@ class MetricsDataAccessor:
 
         Raises:
             ValidationProblem: for an empty range, a foreign cursor, an unknown function or
-                interval, or too many buckets.
+                interval, too many buckets, or too many points where rollups do not answer.
         """
         end = end_time or now()
         start = start_time or window_before(end, WINDOW)
         check_range(start, end)
-        buckets = plan(aggregation, interval, max_points, to_micros(start), to_micros(end))
-        after: list[int] | None = None
+        first, last = to_micros(start), to_micros(end)
+        buckets = plan(aggregation, interval, max_points, first, last)
+        after: tuple[int, int] | None = None
         if cursor is not None and buckets is None:
-            after = decode_cursor(cursor, int, int)
+            instant, number = decode_cursor(cursor, int, int)
+            after = instant, number
         elif cursor is not None and buckets is not None:
-            *after, width = decode_cursor(cursor, int, int, int)
-            buckets = buckets.continued(width)
-        series = {s.id: s for s in await self._series(metric_type, name, labels)}
+            instant, number, width = decode_cursor(cursor, int, int, int)
+            after, buckets = (instant, number), buckets.continued(width)
+        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if not series:
             return Page()
-        where = Where()
-        where.add(f"series_id IN ({', '.join(map(str, series))})")
-        where.between("timestamp", start, end)
+        found: Sequence[tuple[tuple[int, int], Any]]
         if buckets is None:
-            found = await self._raw(where, limit + 1, after)
-            values = [{"value": row[2]} for row in found]
+            found = await self._raw(list(series), start, end, limit + 1, after)
+            values = [{"value": value} for _, value in found]
         else:
-            found = await self._bucketed(where, buckets, limit + 1, after)
-            values = [_named(buckets.functions, row[2:]) for row in found]
+            reader = RollupReader(self._engine, list(series))
+            found = await reader.page(buckets, first, last, limit + 1, after)
+            values = [_named(buckets.functions, figures) for _, figures in found]
         rows = [
             {
                 "metric_type": metric_type,
-                "name": series[row[1]].name,
+                "name": series[number].name,
                 # A bucket may begin before the year 1, where no date is.
-                "timestamp": from_micros(max(row[0], FIRST_MICROS)),
+                "timestamp": from_micros(max(instant, FIRST_MICROS)),
                 **value,
-                "labels": series[row[1]].labels,
+                "labels": series[number].labels,
             }
-            for row, value in zip(found[:limit], values, strict=False)
+            for ((instant, number), _), value in zip(found[:limit], values, strict=False)
         ]
         if len(found) <= limit:
             return Page(rows)
         width_too = () if buckets is None else (buckets.width,)
-        return Page(rows, encode_cursor(*found[limit - 1][:2], *width_too))
+        return Page(rows, encode_cursor(*found[limit - 1][0], *width_too))
 
     async def get_latest_metrics(
         self,
@@ -131,14 +129,14 @@ class MetricsDataAccessor:
         labels: Mapping[str, str] | None = None,
     ) -> list[Point]:
         """The newest point of every matching series; of every type where none is named."""
-        series = await self._series(metric_type, name, labels)
+        series = await self._series.find(metric_type, name, labels)
         if not series:
             return []
         found = await self._engine.fetch(
-            "SELECT s.id, p.timestamp, p.value FROM series s JOIN metric_points p "
-            "ON p.series_id = s.id AND p.timestamp = "
-            "(SELECT max(timestamp) FROM metric_points WHERE series_id = s.id) "
-            f"WHERE s.id IN ({', '.join(str(s.id) for s in series)})"
+            "SELECT s.series_id, p.timestamp, p.value FROM series_spans s JOIN metric_points p "
+            "ON p.series_id = s.series_id AND p.timestamp = s.last_at "
+            f"WHERE {self._engine.among('s.series_id', '$1')}",
+            str([s.id for s in series]),
         )
         newest = {row[0]: row for row in found}
         return [
@@ -149,7 +147,7 @@ class MetricsDataAccessor:
                 "value": newest[s.id][2],
                 "labels": s.labels,
             }
-            for s in series
+            for s in sorted(series, key=lambda s: s.order)
             if s.id in newest
         ]
 
@@ -159,93 +157,31 @@ class MetricsDataAccessor:
         Returns:
             How many were given.
         """
-        keys = [(p["metric_type"], p["name"], canonical(p["labels"])) for p in points]
-        known = {key: self._ids[key] for key in keys if key in self._ids}
-        unknown = [key for key in dict.fromkeys(keys) if key not in known]
-
-        async def work(transaction: Transaction) -> dict[tuple[str, str, str], int]:
-            made = {key: await _series_id(transaction, key) for key in unknown}
-            await transaction.execute_many(
-                "INSERT INTO metric_points (series_id, timestamp, value) VALUES ($1, $2, $3) "
-                "ON CONFLICT (series_id, timestamp) DO UPDATE SET value = excluded.value",
-                [
-                    (made.get(key) or known[key], to_micros(point["timestamp"]), point["value"])
-                    for key, point in zip(keys, points, strict=True)
-                ],
-            )
-            return made
-
-        # Remembered only now: an id of a transaction that failed would be nobody's.
-        self._ids.update(await self._engine.write(work))
+        await self._writer.add(points)
         return len(points)
 
-    async def _series(
-        self, metric_type: str | None, name: str | None, labels: Mapping[str, str] | None
-    ) -> list[_Series]:
-        where = Where()
-        where.equal(metric_type=metric_type, name=name)
-        rows = await self._engine.fetch(
-            f"SELECT id, metric_type, name, labels FROM series {where} "
-            "ORDER BY metric_type, name, labels",
-            *where.args,
-        )
-        found = [_Series(row[0], row[1], row[2], loads_stored(row[3])) for row in rows]
-        wanted = (labels or {}).items()
-        return [s for s in found if wanted <= s.labels.items()] if wanted else found
-
     async def _raw(
-        self, where: Where, limit: int, after: Sequence[int] | None
-    ) -> Sequence[Sequence[Any]]:
+        self, numbers: Sequence[int], start: datetime, end: datetime, limit: int,
+        after: tuple[int, int] | None,
+    ) -> Sequence[tuple[tuple[int, int], Any]]:  # fmt: skip
+        """Points by instant and series: (microseconds, series) and the value."""
+        where = Where()
+        if len(numbers) == 1:
+            where.equal(series_id=numbers[0])
+        else:
+            where.among(self._engine, "series_id", numbers)
+        where.between("timestamp", start, end)
         if after is not None:
             where.add("(timestamp, series_id) > ({}, {})", *after)
-        return await self._engine.fetch(
+        rows = await self._engine.fetch(
             f"SELECT timestamp, series_id, value FROM metric_points {where} "
             f"ORDER BY timestamp, series_id LIMIT {where.parameter(limit)}",
             *where.args,
         )
-
-    async def _bucketed(
-        self, where: Where, buckets: Aggregation, limit: int, after: Sequence[int] | None
-    ) -> Sequence[Sequence[Any]]:
-        inner, outer = sql_columns(buckets.functions)
-        bucket = self._engine.bucket("timestamp", where.parameter(buckets.width))
-        points = (
-            f"SELECT series_id, timestamp, {bucket} AS bucket, value FROM metric_points {where}"
-        )
-        if inner:
-            points = (
-                f"SELECT series_id, bucket, value, {', '.join(inner)} FROM ({points}) p WINDOW "
-                "w AS (PARTITION BY series_id, bucket), "
-                "t AS (PARTITION BY series_id, bucket ORDER BY value IS NULL, timestamp), "
-                "r AS (PARTITION BY series_id, bucket ORDER BY value IS NULL, timestamp DESC), "
-                "v AS (PARTITION BY series_id, bucket ORDER BY value IS NULL, value)"
-            )
-        page = ""
-        if after is not None:
-            marks = [where.parameter(part) for part in after]
-            page = f"HAVING (bucket, series_id) > ({marks[0]}, {marks[1]})"
-        return await self._engine.fetch(
-            f"SELECT bucket, series_id, {', '.join(outer)} FROM ({points}) q "
-            f"GROUP BY bucket, series_id {page} "
-            f"ORDER BY bucket, series_id LIMIT {where.parameter(limit)}",
-            *where.args,
-        )
+        return [((row[0], row[1]), row[2]) for row in rows]
 
 
-def _named(functions: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    numbers = finish(functions, values)
+def _named(functions: Sequence[str], figures: Mapping[str, Any]) -> dict[str, Any]:
     if len(functions) == 1:
-        return {"value": numbers[0]}
-    return dict(zip(functions, numbers, strict=True))
-
-
-async def _series_id(transaction: Transaction, key: tuple[str, str, str]) -> int:
-    await transaction.execute(
-        "INSERT INTO series (metric_type, name, labels) VALUES ($1, $2, $3) "
-        "ON CONFLICT (metric_type, name, labels) DO NOTHING",
-        *key,
-    )
-    ((found,),) = await transaction.fetch(
-        "SELECT id FROM series WHERE metric_type = $1 AND name = $2 AND labels = $3", *key
-    )
-    return int(found)
+        return {"value": figures[functions[0]]}
+    return {name: figures[name] for name in functions}

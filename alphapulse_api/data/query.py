@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
+from alphapulse_api.data.engine.base import Engine
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import to_micros
 
@@ -46,6 +47,7 @@ def decode_cursor(cursor: str, *types: type) -> list[Any]:
         or len(key) != len(types)
         or any(type(part) is not kind for part, kind in zip(key, types, strict=True))
         or any(isinstance(part, int) and abs(part) >= 2**63 for part in key)
+        or any(isinstance(part, str) and "\x00" in part for part in key)
     ):
         raise ValidationProblem.parameter("cursor", "not a cursor that this listing gave out")
     return key
@@ -83,6 +85,10 @@ class Where:
         if values is not None:
             marks = ", ".join(self.parameter(v) for v in values) or "NULL"
             self._conditions.append(f"{column} IN ({marks})")
+
+    def among(self, engine: Engine, column: str, numbers: Collection[int]) -> None:
+        """Add that an integer column is one of these; there may be many."""
+        self._conditions.append(engine.among(column, self.parameter(str(list(numbers)))))
 
     def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
         """Add the half-open range `start <= column < end`; an end that is None is open."""

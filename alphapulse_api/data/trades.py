@@ -98,15 +98,9 @@ class TradeDataAccessor:
         """
 
         async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
-            return [
-                await COLUMNS.insert_once(
-                    transaction,
-                    trade,
-                    fixed=SAID_AT_CREATION,
-                    pointer="/id" if one else f"/{index}/id",
-                )
-                for index, trade in enumerate(trades)
-            ]
+            return await COLUMNS.insert_all_once(
+                transaction, trades, fixed=SAID_AT_CREATION, one=one
+            )
 
         return await self._engine.write(work)
 

@@ -43,7 +43,7 @@ def to_float(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         raise ValidationError("The number is too large.") from None
-    return number if math.isfinite(number) else None
+    return number + 0.0 if math.isfinite(number) else None  # no -0.0: not every store keeps it
 
 
 def clean(text: str) -> str:
@@ -141,7 +141,7 @@ class Money(fields.Field[Decimal]):
             raise ValidationError("Must be greater than 0.")
         if not self.signed and number < 0:
             raise ValidationError("Must not be negative.")
-        return Decimal(format(number, "f"))
+        return Decimal(format(number if number else number.copy_abs(), "f"))
 
 
 class Figure(fields.Field[float]):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tests.commands import Here
 @pytest.fixture
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Here:
+) -> Iterator[Here]:
     """The same as `run` without a process around it, which costs a second."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("AP_")]:
@@ -36,4 +38,11 @@ def here(
         code = int(ended.value.code or 0)
         return subprocess.CompletedProcess(args, code, said.out, said.err)
 
-    return run_here
+    # `serve` sends the log to the standard error of its moment, which is closed with the test.
+    loggers = [logging.getLogger(name) for name in ("alphapulse_api", "aiohttp")]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield run_here
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate

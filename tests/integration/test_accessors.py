@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.query import encode_cursor
 from alphapulse_api.errors import Conflict, NotFound, Problem, ValidationProblem
 from alphapulse_api.times import now
-from tests.storage import T0, at, opened
+from tests.storage import T0, Fresh, at
 
 Listing = Callable[..., Awaitable[Any]]
 
@@ -72,9 +72,8 @@ def sample(component: str, seconds: float = 0, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Accessors]:
-    async with opened(tmp_path / "store.db") as engine:
-        yield Accessors(engine, 300, {})
+def store(engine: Engine) -> Accessors:
+    return Accessors(engine, 300, {})
 
 
 def ids(rows: Any) -> list[str]:
@@ -138,9 +137,9 @@ async def test_a_range_holds_its_start_and_not_its_end(store: Accessors) -> None
     limit=st.integers(1, 12),
 )
 async def test_pages_join_to_the_whole_even_where_times_are_equal(
-    tmp_path_factory: pytest.TempPathFactory, seconds: list[int], limit: int
+    fresh: Fresh, seconds: list[int], limit: int
 ) -> None:
-    async with opened(tmp_path_factory.mktemp("db") / "store.db") as engine:
+    async with fresh() as engine:
         store = Accessors(engine, 300, {})
         for n, second in enumerate(seconds):
             name = f"x{n:02}"

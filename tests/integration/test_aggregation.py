@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.data.aggregation import FUNCTIONS, parse_interval
+from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.metrics import MetricsDataAccessor
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import EPOCH, from_micros, now
-from tests.storage import at, opened, point
+from tests.storage import Fresh, at, point
 
 SECOND = 1_000_000
 INTERVALS = ("1s", "7s", "15s", "1m", "5m", "90m", "1h", "4h", "1d", "3d", "1w")
@@ -102,9 +102,9 @@ def expected(case: Case) -> Iterator[tuple[datetime, int, dict[str, float | int 
         yield start, series, {f: reference(f, bucket) for f in case.functions}
 
 
-async def answers(case: Case, path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+async def answers(case: Case, fresh: Fresh) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What is stored and asked: in one page, and in pages of `limit`."""
-    async with opened(path) as engine:
+    async with fresh() as engine:
         metrics = MetricsDataAccessor(engine)
         for labels in LABELS:  # so that the series' order is known
             await metrics.add_points([point("m", 1e9, 0.0, **labels)])
@@ -136,10 +136,8 @@ async def answers(case: Case, path: Path) -> tuple[list[dict[str, Any]], list[di
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases())
-def test_buckets_are_what_the_definitions_say(
-    case: Case, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    whole, pages = asyncio.run(answers(case, tmp_path_factory.mktemp("db") / "store.db"))
+def test_buckets_are_what_the_definitions_say(case: Case, fresh: Fresh) -> None:
+    whole, pages = asyncio.run(answers(case, fresh))
     assert pages == whole
     wanted = list(expected(case))
     assert [(row["timestamp"], row["labels"]) for row in whole] == [
@@ -155,9 +153,8 @@ def test_buckets_are_what_the_definitions_say(
 
 
 @pytest.fixture
-async def metrics(tmp_path: Path) -> AsyncIterator[MetricsDataAccessor]:
-    async with opened(tmp_path / "store.db") as engine:
-        yield MetricsDataAccessor(engine)
+def metrics(engine: Engine) -> MetricsDataAccessor:
+    return MetricsDataAccessor(engine)
 
 
 async def test_one_function_is_in_value_and_several_in_their_names(
@@ -204,6 +201,21 @@ async def test_a_sum_beyond_doubles_is_null(metrics: MetricsDataAccessor) -> Non
     await metrics.add_points([point("var", n, 1.7e308) for n in range(4)])
     (row,) = await metrics.get_metrics("risk", at(0), at(60), "sum,max", interval="1m")
     assert (row["sum"], row["max"]) == (None, 1.7e308)
+
+
+async def test_the_edges_of_doubles_are_no_fault(metrics: MetricsDataAccessor) -> None:
+    """PostgreSQL makes an error of every overflow and underflow of its arithmetic."""
+    values = (1.7e308, -1.7e308, 1e300, 5e-324, -5e-324, 1e-200, 0.0, 3.0, None)
+    for width, group in ((1, values), (2, values[3:]), (3, values[:2]), (4, values[3:4])):
+        start = width * 100
+        await metrics.add_points([point("x", start + n, value) for n, value in enumerate(group)])
+        rows = await metrics.get_metrics(
+            "risk", at(start), at(start + 50), ",".join(FUNCTIONS), interval="1d"
+        )
+        numbers = [value for value in group if value is not None]
+        assert rows[0]["avg"] == pytest.approx(math.fsum(numbers) / len(numbers))
+        assert rows[0]["sum"] == pytest.approx(math.fsum(numbers))
+        assert (rows[0]["min"], rows[0]["max"]) == (min(numbers), max(numbers))
 
 
 async def test_pages_stay_in_the_first_pages_buckets_while_the_range_grows(

@@ -60,11 +60,11 @@ dashboard_api:
     for args, env in ((["config", "check", str(config)], {}),
                       (["config", "check"], {"AP_CONFIG": str(config)})):  # fmt: skip
         result = here(*args, JWT=SECRET, **env)
-        # Shown as it is read, and refused as `serve` would refuse it.
-        assert result.returncode == 1
-        assert "not in PostgreSQL" in result.stderr
+        # Nothing of it is there: neither is opened.
+        assert (result.returncode, result.stderr) == (0, "")
         shown = yaml.safe_load(result.stdout)["dashboard_api"]
         assert shown["database"]["url"].startswith("postgresql://ann:")
+        assert shown["cache"]["redis_url"] == "redis://user:********@cache:6379/0"
         assert SECRET not in result.stdout + result.stderr
     _one_line(here("config", "check", str(config)), "auth.jwt_secret", "JWT")
     config.write_text('dashboard_api: {auth: {jwt_secret: "${JWT}"}}')
@@ -88,10 +88,14 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path, here: Here) -> 
     _one_line(here("serve", AP_CONFIG="missing.yaml"), "missing.yaml")
     _one_line(here("serve", "--config", config("prot: 1")), "prot", "port")
     _one_line(here("serve", "--config", config("auth: {jwt_secret: short}")), "32")
-    redis = "cache: {type: redis, redis_url: 'redis://localhost:1'}"
-    _one_line(here("serve", "--config", config(redis)), "cache.type", "redis")
-    postgresql = "database: {url: 'postgresql://localhost:1/x'}"
-    _one_line(here("serve", "--config", config(postgresql)), "PostgreSQL")
+    redis = "cache: {type: redis, redis_url: 'redis://localhost:99999'}"
+    _one_line(here("serve", "--config", config(redis)), "cache.redis_url", "port")
+    postgresql = "database: {url: 'postgresql://ann:pw@localhost:1/x'}"
+    _one_line(here("serve", "--config", config(postgresql)), "auth.jwt_secret", "PostgreSQL")
+    postgresql += f", auth: {{jwt_secret: {SECRET}}}"
+    for command in ("serve", "migrate"):
+        refused = here(command, "--config", config(postgresql))
+        _one_line(refused, "postgresql://ann@localhost:1/x", "connection was refused")
     elsewhere = "database: {url: 'sqlite:///nowhere/x.db'}"
     _one_line(here("serve", "--config", config(elsewhere)), "nowhere")
     fresh = "database: {url: 'sqlite:///fresh.db'}"

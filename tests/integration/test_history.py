@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,22 +13,16 @@ from hypothesis import strategies as st
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.data import retention
 from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.retention import forget
 from alphapulse_api.errors import NotFound, ValidationProblem
 from alphapulse_api.times import now
 from tests.integration.test_accessors import alert, sample, signal, trade
-from tests.storage import T0, at, opened, point
+from tests.storage import T0, Fresh, at, point
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[SQLiteEngine]:
-    async with opened(tmp_path / "store.db") as engine:
-        yield engine
-
-
-@pytest.fixture
-def store(engine: SQLiteEngine) -> Accessors:
+def store(engine: Engine) -> Accessors:
     return Accessors(engine, 300, {})
 
 
@@ -123,9 +115,9 @@ async def test_a_series_of_a_write_that_failed_is_not_remembered(store: Accessor
     limit=st.integers(1, 12),
 )
 async def test_raw_pages_join_to_the_whole(
-    tmp_path_factory: pytest.TempPathFactory, points: list[tuple[str, int]], limit: int
+    fresh: Fresh, points: list[tuple[str, int]], limit: int
 ) -> None:
-    async with opened(tmp_path_factory.mktemp("db") / "store.db") as engine:
+    async with fresh() as engine:
         metrics = Accessors(engine, 300, {}).metrics
         await metrics.add_points([point(name, 99, 0.0) for name in "abc"])
         await metrics.add_points([point(name, second, 1.0) for name, second in points])
@@ -162,7 +154,7 @@ async def test_the_newest_snapshot_is_current_whatever_comes_late(store: Accesso
     assert nothing["history"] == []
 
 
-async def test_a_portfolio_grows_stale(engine: SQLiteEngine) -> None:
+async def test_a_portfolio_grows_stale(engine: Engine) -> None:
     portfolio = Accessors(engine, 60, {}).portfolio
     await portfolio.set_portfolio(snapshot(0, as_of=now() - timedelta(seconds=50)))
     assert (await portfolio.get_portfolio())["stale"] is False
@@ -196,9 +188,9 @@ async def test_positions_survive_exactly(store: Accessors) -> None:
     max_points=st.integers(2, 20),
 )
 async def test_a_thinned_history_keeps_its_end_and_its_bound(
-    tmp_path_factory: pytest.TempPathFactory, seconds: list[int], max_points: int
+    fresh: Fresh, seconds: list[int], max_points: int
 ) -> None:
-    async with opened(tmp_path_factory.mktemp("db") / "store.db") as engine:
+    async with fresh() as engine:
         portfolio = Accessors(engine, 300, {}).portfolio
         for second in seconds:
             await portfolio.set_portfolio(snapshot(second))
@@ -221,11 +213,11 @@ async def test_an_empty_range_of_history_is_refused(store: Accessors) -> None:
 
 
 async def test_the_old_go_in_batches_and_what_still_matters_stays(
-    engine: SQLiteEngine, store: Accessors, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, store: Accessors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
     for n in range(10):
-        await store.metrics.add_points([point("var", n, 1.0), point("beta", n, 1.0)])
+        await store.metrics.add_points([point(m, -60 * n, 1.0) for m in ("var", "beta")])
         await store.trades.add_trades([trade(f"t{n}", n)])
         await store.alerts.add_alert(alert(f"a{n}", n))
         await store.agents.add_signal(signal(f"s{n}", n))
@@ -233,15 +225,18 @@ async def test_the_old_go_in_batches_and_what_still_matters_stays(
         await store.portfolio.set_portfolio(snapshot(n))
     await store.alerts.resolve_alert("a1")
     await store.alerts.resolve_alert("a9")
-    kept = RetentionConfig(*[60.0] * 6)
+    kept = RetentionConfig(*[60.0] * 7)
     gone = await forget(engine, kept, at(60 + 8))
     assert gone == {
-        "metrics": 16, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8, "system": 8,
+        "metrics": 18, "rollups": 0, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8,
+        "system": 8,
     }  # fmt: skip
-    assert {s["count"] for s in await store.metrics.list_series()} == {2}
+    assert len(await store.metrics.get_metrics("risk", at(-999), at(9))) == 2
     assert [t["id"] for t in await store.trades.get_trades()] == ["t9", "t8"]
     assert len(await store.alerts.get_alerts()) == 9
-    gone = await forget(engine, kept, at(10_000))
+    gone = await forget(engine, kept, at(100_000))
+    assert gone["metrics"] == 2
+    assert gone["rollups"] == 26  # of each series ten minutes, two hours and a day
     assert gone["alerts"] == 1
     assert gone["portfolio"] == 1
     assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)
@@ -252,7 +247,7 @@ async def test_the_old_go_in_batches_and_what_still_matters_stays(
     assert len(await store.metrics.list_series()) == 1
 
 
-async def test_what_has_no_retention_stays_for_ever(engine: SQLiteEngine, store: Accessors) -> None:
+async def test_what_has_no_retention_stays_for_ever(engine: Engine, store: Accessors) -> None:
     await store.trades.add_trades([trade("t1")])
     await store.system.add_sample(sample("db"))
     assert await forget(engine, RetentionConfig(system=1.0), at(10**9)) == {"system": 1}

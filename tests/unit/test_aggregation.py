@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,12 +173,13 @@ def test_only_auto_may_go_on_in_another_width() -> None:
         assert complaint(automatic.continued, width)[0] == "cursor"
 
 
-def test_finish_folds_percentiles_and_deviations_in_order() -> None:
-    row = (4, 10.0, 20.0, 25, 18.0, 3, 7.0, 30.0, None, 0)
-    assert finish(("count", "p50", "stddev", "last", "p99"), row) == [4, 12.5, 3.0, 7.0, 30.0]
+def test_finish_folds_three_columns_a_function_in_order() -> None:
+    row = (10.0, 20.0, 25, 18.0, 3, 9.0, 30.0, None, 0)
+    assert finish(("p50", "stddev", "p99"), row) == [12.5, 3.0, 30.0]
 
 
 def test_finish_has_null_where_there_is_no_number() -> None:
-    assert finish(("p50", "stddev", "avg"), (None, None, -50, None, 0, None)) == [None, None, None]
-    assert finish(("stddev",), (0.0, 1)) == [None]
-    assert finish(("sum", "p50"), (math.inf, -1.7e308, 1.7e308, 50)) == [None, None]
+    assert finish(("p50", "stddev"), (None, None, -50, None, 0, None)) == [None, None]
+    assert finish(("stddev",), (0.0, 1, 5.0)) == [None]
+    assert finish(("stddev",), (0.0, 4, 1e200)) == [None]
+    assert finish(("p50",), (-1.7e308, 1.7e308, 50)) == [None]

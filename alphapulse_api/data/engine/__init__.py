@@ -14,7 +14,7 @@ def engine_from(config: DatabaseConfig) -> Engine:
     """The engine that `database.url` names, not yet open.
 
     Raises:
-        ConfigError: if no engine serves that URL.
+        ConfigError: if no engine serves that URL, or its driver is not installed.
     """
     scheme, _, rest = config.url.partition("://")
     if scheme == "sqlite":
@@ -23,6 +23,23 @@ def engine_from(config: DatabaseConfig) -> Engine:
         if not path or path == ":memory:":
             raise ConfigError("database.url: sqlite needs a file, such as sqlite:///alphapulse.db")
         return SQLiteEngine(path)
-    if scheme in ("postgresql", "postgres"):
-        raise ConfigError("database.url: this release stores in SQLite only, not in PostgreSQL")
-    raise ConfigError(f"database.url: no engine for {scheme}://; use sqlite:///file.db")
+    if scheme == "postgresql":
+        return _postgres(config)
+    raise ConfigError(f"database.url: no engine for {scheme}://; use sqlite:/// or postgresql://")
+
+
+def _postgres(config: DatabaseConfig) -> Engine:
+    try:
+        import asyncpg  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            'database.url: PostgreSQL needs asyncpg: pip install "alphapulse_api[postgres]"'
+        ) from None
+    from alphapulse_api.data.engine.postgres import PostgresEngine
+
+    return PostgresEngine(
+        config.url,
+        pool_size=config.pool_size,
+        statement_timeout=config.statement_timeout,
+        pgbouncer=config.pgbouncer,
+    )

@@ -2,12 +2,13 @@
 
 SQL is written once, with `$1` parameters. Times travel as integer microseconds since the epoch,
 decimals and JSON as text, truth as 0 and 1; an engine with richer column types converts at its own
-edge. Of the dialects only the column types and the bucket arithmetic differ, and they are here.
+edge. Of the dialects only column types, bucket arithmetic, lists and row locks differ, and they are
+here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -23,10 +24,6 @@ class Transaction(Protocol):
 
     async def execute(self, sql: str, *args: Any) -> int:
         """Run one statement and return how many rows it wrote."""
-        ...
-
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
         ...
 
 
@@ -77,7 +74,21 @@ class Engine(Protocol):
         """Run `work` in a transaction and return its result once that is committed durably.
 
         Works that arrive while a commit is under way share the next one. `work` may await only the
-        methods of the transaction it is given; if it raises, its own changes alone are undone.
+        methods of the transaction it is given, and may be run more than once, the last time
+        counting; if it raises, its own changes alone are undone.
+        """
+        ...
+
+    @property
+    def locked(self) -> str:
+        """SQL that ends a SELECT in a transaction: its rows stay as they are until the commit."""
+        ...
+
+    def among(self, column: str, mark: str) -> str:
+        """SQL that holds where an integer column is in the JSON array that is bound to `mark`.
+
+        One parameter, however many there are: a list of marks would be a text of its own for each
+        length, and has a limit.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The schema's versions: numbered SQL files, applied in order, each in a transaction of its own.
 
 The files are shared by the engines; `{time}`, `{decimal}`, `{json}` and the like stand for each
-engine's own column types.
+engine's own column types. What SQL cannot say, a version does in Python, in the same transaction.
 """
 
 from __future__ import annotations
@@ -11,13 +11,26 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import NamedTuple
 
+from alphapulse_api.data.engine.base import Transaction, Work
+
 
 class Migration(NamedTuple):
-    """One step of the schema, as single statements."""
+    """One step of the schema: single statements, then what is to be done in Python, if anything."""
 
     version: int
     name: str
     statements: tuple[str, ...]
+    work: Work[None] | None
+
+
+async def _roll_up(transaction: Transaction) -> None:
+    # Here, because it stands on the engines.
+    from alphapulse_api.data.rollups.backfill import roll_up_all
+
+    await roll_up_all(transaction)
+
+
+_WORK: Mapping[int, Work[None]] = {2: _roll_up}
 
 
 def migrations(types: Mapping[str, str]) -> list[Migration]:
@@ -28,5 +41,6 @@ def migrations(types: Mapping[str, str]) -> list[Migration]:
         if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
             text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8")).format_map(types)
             statements = tuple(s.strip() for s in text.split(";") if s.strip())
-            steps.append(Migration(int(match[1]), match[2], statements))
+            version = int(match[1])
+            steps.append(Migration(version, match[2], statements, _WORK.get(version)))
     return steps

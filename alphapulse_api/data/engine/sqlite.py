@@ -9,25 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import re
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from alphapulse_api.data.engine.base import Row, Work
+from alphapulse_api.data.engine.group import GROUP_LIMIT, Job, Outcome, new_answer, tell
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
+from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, numbered, run
 from alphapulse_api.errors import StartupError, Unavailable
 
 T = TypeVar("T")
 
 READERS: Final = 4
-GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
 BUSY_SECONDS: Final = 5.0
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
@@ -45,12 +44,6 @@ _UNAVAILABLE: Final = {
 }
 
 
-@lru_cache(maxsize=1024)
-def _numbered(sql: str) -> str:
-    """`$1` parameters in SQLite's own spelling, `?1`."""
-    return re.sub(r"\$(\d+)", r"?\1", sql)
-
-
 def _code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 if the error is the driver's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -59,46 +52,6 @@ def _code(error: sqlite3.Error) -> int:
 def _reason(error: sqlite3.Error) -> str | None:
     """Why the database is away, or None if the error is a fault in our own statement."""
     return _UNAVAILABLE.get(_code(error))
-
-
-class _Job(NamedTuple):
-    work: Work[Any]
-    answer: asyncio.Future[Any]
-
-
-class _Outcome(NamedTuple):
-    job: _Job
-    value: Any
-    error: BaseException | None
-
-
-class SQLiteTransaction:
-    """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
-        return self._connection.execute(_numbered(sql), args).fetchall()
-
-    async def execute(self, sql: str, *args: Any) -> int:
-        return self._connection.execute(_numbered(sql), args).rowcount
-
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(_numbered(sql), rows)
-
-
-def _run(work: Awaitable[T]) -> T:
-    """Drive a coroutine that never suspends to its end, here and now."""
-    steps = work.__await__()
-    try:
-        next(steps)
-    except StopIteration as stop:
-        return cast(T, stop.value)
-    steps.close()
-    raise RuntimeError("a unit of work may await only its transaction")
 
 
 class SQLiteEngine:
@@ -110,7 +63,7 @@ class SQLiteEngine:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path).absolute()  # the host may change its working directory
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._trouble: str | None = None
         self._local = threading.local()
@@ -163,13 +116,18 @@ class SQLiteEngine:
     async def write(self, work: Work[T]) -> T:
         if self._loop is None or self._writer is None:
             raise Unavailable("The database is closed.")
-        answer: asyncio.Future[T] = self._loop.create_future()
+        answer: asyncio.Future[T] = new_answer(self._loop)
         self._waiting += 1
-        self._jobs.put(_Job(work, answer))
-        # A caller that goes away must not undo what others may see as stored; nor is its failure
-        # then anybody's to hear of.
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._jobs.put(Job(work, answer))
+        # A caller that goes away must not undo what others may see as stored.
         return await asyncio.shield(answer)
+
+    @property
+    def locked(self) -> str:
+        return ""  # there is one writer at a time
+
+    def among(self, column: str, mark: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each({mark}))"
 
     def bucket(self, column: str, width: str) -> str:
         # % keeps the sign of its left side; times before 1970 need the true modulus.
@@ -247,14 +205,14 @@ class SQLiteEngine:
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
-            return connection.execute(_numbered(sql), args).fetchall()
+            return connection.execute(numbered(sql), args).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
     def _write_forever(self, connection: sqlite3.Connection) -> None:
         closing = False
         while not closing:
-            group: list[_Job] = []
+            group: list[Job] = []
             job = self._jobs.get()
             while job is not None:
                 group.append(job)
@@ -271,9 +229,9 @@ class SQLiteEngine:
                 assert self._loop is not None
                 self._loop.call_soon_threadsafe(self._answer, outcomes)
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]:
+    def _commit(self, connection: sqlite3.Connection, group: list[Job]) -> list[Outcome]:
         transaction = SQLiteTransaction(connection)
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         changes, began = connection.total_changes, False
         try:
             if self._identity() != self._file:
@@ -284,14 +242,14 @@ class SQLiteEngine:
             for job in group:
                 connection.execute("SAVEPOINT unit")
                 try:
-                    value = _run(job.work(transaction))
+                    value = run(job.work(transaction))
                 except Exception as error:
                     if not connection.in_transaction:
                         raise  # a full disk has ended the whole transaction
                     connection.execute("ROLLBACK TO unit")
-                    outcomes.append(_Outcome(job, None, self._translated(error)))
+                    outcomes.append(Outcome(job, None, self._translated(error)))
                 else:
-                    outcomes.append(_Outcome(job, value, None))
+                    outcomes.append(Outcome(job, value, None))
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
         except Exception as error:
@@ -304,7 +262,7 @@ class SQLiteEngine:
                 failure = Unavailable(f"The database is unavailable: {error}.")
             if began:
                 self._trouble = failure.detail
-            return [_Outcome(job, None, failure) for job in group]
+            return [Outcome(job, None, failure) for job in group]
         refused = [o.error.detail for o in outcomes if isinstance(o.error, Unavailable)]
         if refused:
             self._trouble = refused[-1]
@@ -317,12 +275,6 @@ class SQLiteEngine:
             return Unavailable(f"The database is unavailable: {reason}.")
         return error
 
-    def _answer(self, outcomes: list[_Outcome]) -> None:
+    def _answer(self, outcomes: list[Outcome]) -> None:
         self._waiting -= len(outcomes)
-        for (_, answer), value, error in outcomes:
-            if answer.done():
-                continue
-            if error is None:
-                answer.set_result(value)
-            else:
-                answer.set_exception(error)
+        tell(outcomes)

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final
 
 from alphapulse_api.data.engine.migrations import migrations
+from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, run
 from alphapulse_api.errors import StartupError
 
 APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
@@ -13,6 +14,7 @@ APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite 
 COLUMN_TYPES: Final = {
     "serial": "INTEGER PRIMARY KEY",
     "integer": "INTEGER",
+    "text": "TEXT",
     "time": "INTEGER",
     "float": "REAL",
     "decimal": "TEXT",
@@ -62,6 +64,8 @@ def migrate(connection: sqlite3.Connection, location: str) -> None:
             if step.version > version:
                 for statement in step.statements:
                     connection.execute(statement)
+                if step.work is not None:
+                    run(step.work(SQLiteTransaction(connection)))
                 connection.execute(f"PRAGMA user_version = {step.version}")
         connection.execute("COMMIT")
     except sqlite3.Error:

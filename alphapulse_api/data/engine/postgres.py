@@ -1,0 +1,273 @@
+"""PostgreSQL: a pool of reading connections, and one writing connection that commits in groups.
+
+The writer takes all that has gathered, runs it in one transaction and answers all after the COMMIT.
+A group in which a unit of work fails is run once more with each unit in a savepoint of its own, so
+that it fails alone; that costs the ordinary group no savepoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from alphapulse_api.data.engine.base import Row, Work
+from alphapulse_api.data.engine.group import GROUP_LIMIT, Job, Outcome, new_answer, tell
+from alphapulse_api.data.engine.postgres_connection import GRACE_SECONDS, Address, leave, prepare
+from alphapulse_api.data.engine.postgres_errors import (
+    ends_connection,
+    may_run_again,
+    only_writes_find,
+    translated,
+)
+from alphapulse_api.data.engine.postgres_schema import check_server, migrate
+from alphapulse_api.data.engine.postgres_transaction import (
+    PostgresTransaction,
+    UnitFailed,
+    commit,
+    run_group,
+    undo,
+)
+from alphapulse_api.errors import StartupError, Unavailable
+
+T = TypeVar("T")
+
+MIGRATION_SECONDS: Final = 600.0  # for the migrations, or to wait for those of another process
+CLOSE_SECONDS: Final = 10.0  # for the writes already accepted
+RUNS: Final = 6  # of a group that deadlocks with other processes' groups
+PAUSE_SECONDS: Final = 0.02  # before the second run; doubles
+
+# Buckets wider than this (microseconds; 4600 years) may begin before the first instant that
+# PostgreSQL knows, 4713 BC; all that dates can tell of before the epoch is then one bucket.
+_WIDEST_BIN: Final = 145_000_000_000_000_000
+
+
+class PostgresEngine:
+    """One PostgreSQL database, opened for one event loop.
+
+    Args:
+        url: where it is; see `Address`.
+        pool_size: connections this process holds at most, 2 or more; one of them writes.
+        statement_timeout: seconds after which the server ends a statement.
+        pgbouncer: a pooler in transaction mode is in between.
+
+    Raises:
+        ConfigError: if the text is no such URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout: float = 10.0,
+        pgbouncer: bool = False,
+    ) -> None:
+        self._address = Address(url, statement_timeout, pgbouncer)
+        self._pool_size = pool_size
+        self._begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        if pgbouncer:
+            # Its connections are not ours to set up: for this transaction only.
+            self._begin += f"; SET LOCAL statement_timeout = {self._address.timeout_ms}"
+        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._waiting = 0
+        self._trouble: str | None = None
+        self._readers: asyncpg.Pool | None = None
+        self._writers: asyncpg.Pool | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<PostgresEngine {self.location!r} waiting={self._waiting}>"
+
+    @property
+    def location(self) -> str:
+        return self._address.location
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    @property
+    def trouble(self) -> str | None:
+        return self._trouble
+
+    @property
+    def locked(self) -> str:
+        return "FOR UPDATE"
+
+    async def open(self) -> None:
+        try:
+            async with asyncio.timeout(MIGRATION_SECONDS):
+                await self._prepare()
+            # Connections are made as they are needed.
+            self._readers = await self._pool(self._pool_size - 1, reading=True)
+            self._writers = await self._pool(1, reading=False)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            raise StartupError(self._address.refusal(error)) from None
+        self._jobs = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write_forever(), name="alphapulse-write")
+
+    async def close(self) -> None:
+        # What comes from here on is refused, not put behind the end of the queue.
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._jobs.put_nowait(None)
+            await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
+            writer.cancel()  # what it could not store by now is refused
+            await asyncio.wait({writer})
+        pools, self._readers, self._writers = (self._readers, self._writers), None, None
+        await asyncio.gather(*(_end(pool) for pool in pools if pool is not None))
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        if self._readers is None:
+            raise Unavailable("The database is closed.")
+        try:
+            async with self._readers.acquire(timeout=self._address.patience) as connection:
+                try:
+                    rows: Sequence[Row] = await connection.fetch(sql, *args)
+                    return rows
+                except TimeoutError:
+                    # Nothing came back, not even the server's own timeout: the way there is dead.
+                    connection.terminate()
+                    raise
+        except Exception as error:
+            raise translated(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise Unavailable("The database is closed.")
+        answer: asyncio.Future[T] = new_answer(asyncio.get_running_loop())
+        self._waiting += 1
+        self._jobs.put_nowait(Job(work, answer))
+        # A caller that goes away must not undo what others may see as stored.
+        return await asyncio.shield(answer)
+
+    def among(self, column: str, mark: str) -> str:
+        return f"{column} = ANY(CAST(translate({mark}, '[]', '{{}}') AS bigint[]))"
+
+    def bucket(self, column: str, width: str) -> str:
+        # In two parts: a double does not hold the microseconds of a long width.
+        span = f"CAST({width} AS bigint)"
+        stride = (
+            f"{span} / 1000000 * interval '1 second' + {span} % 1000000 * interval '1 microsecond'"
+        )
+        epoch = "timestamptz '1970-01-01 00:00:00Z'"
+        return (
+            f"CASE WHEN {span} > {_WIDEST_BIN} AND {column} < {epoch} "
+            f"THEN timestamptz '-infinity' ELSE date_bin({stride}, {column}, {epoch}) END"
+        )
+
+    # -- connections -----------------------------------------------------------------------------
+
+    async def _prepare(self) -> None:
+        """Bring the schema up to date, on a connection of its own: it may take long."""
+        arguments = {**self._address.arguments(reading=False), "command_timeout": None}
+        connection = await asyncpg.connect(**arguments)
+        try:
+            check_server(connection, self.location)
+            await prepare(connection)
+            await migrate(connection, self.location)
+        finally:
+            try:
+                await connection.close(timeout=GRACE_SECONDS)
+            except (asyncpg.PostgresError, OSError):
+                connection.terminate()
+
+    async def _pool(self, size: int, *, reading: bool) -> asyncpg.Pool:
+        arguments = self._address.arguments(reading=reading)
+        return await asyncpg.create_pool(
+            min_size=0, max_size=size, init=prepare, reset=leave, **arguments
+        )
+
+    # -- the writer ------------------------------------------------------------------------------
+
+    async def _write_forever(self) -> None:
+        closing = False
+        while not closing:
+            group: list[Job] = []
+            job = await self._jobs.get()
+            while job is not None:
+                group.append(job)
+                if len(group) == GROUP_LIMIT or self._jobs.empty():
+                    break
+                job = self._jobs.get_nowait()
+            else:
+                closing = True
+            try:
+                outcomes = await self._commit(group) if group else []
+            except asyncio.CancelledError:
+                while not self._jobs.empty():
+                    if (late := self._jobs.get_nowait()) is not None:
+                        group.append(late)
+                closed = Unavailable("The database is closed.")
+                self._answer([Outcome(job, None, closed) for job in group])
+                raise
+            self._answer(outcomes)
+
+    async def _commit(self, group: Sequence[Job]) -> list[Outcome]:
+        apart = False  # whether each unit has a savepoint of its own
+        run = 0
+        while True:
+            try:
+                return await self._transact(group, apart)
+            except UnitFailed:
+                apart = True
+            except Exception as error:
+                run += 1
+                if may_run_again(error) and run < RUNS:
+                    # Not all at the same moment again.
+                    await asyncio.sleep(PAUSE_SECONDS * 2**run * random.random())  # noqa: S311
+                    continue
+                failure = translated(error)
+                if not isinstance(failure, Unavailable):
+                    failure = Unavailable(f"The database is unavailable: {error}.")
+                if only_writes_find(error):
+                    self._trouble = failure.detail
+                return [Outcome(job, None, failure) for job in group]
+
+    async def _transact(self, group: Sequence[Job], apart: bool) -> list[Outcome]:
+        """Run the group in one transaction; returns once that is committed, or wholly undone."""
+        assert self._writers is not None
+        async with self._writers.acquire(timeout=self._address.patience) as connection:
+            transaction = PostgresTransaction(connection)
+            try:
+                await connection.execute(self._begin)
+                outcomes = await run_group(connection, transaction, group, apart)
+                await commit(connection)
+            except UnitFailed as failed:
+                await undo(connection)
+                if len(group) > 1:
+                    raise
+                outcomes = [Outcome(group[0], None, failed.error)]
+            except asyncpg.PostgresError as error:
+                if ends_connection(error):
+                    connection.terminate()
+                else:
+                    await undo(connection)
+                raise
+            except BaseException:
+                # In whatever state: the next group gets a new one.
+                connection.terminate()
+                raise
+        refused = [o.error for o in outcomes if o.error and only_writes_find(o.error)]
+        if refused:
+            self._trouble = str(translated(refused[-1]))
+        elif transaction.wrote:
+            self._trouble = None
+        return [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
+
+    def _answer(self, outcomes: Sequence[Outcome]) -> None:
+        self._waiting -= len(outcomes)
+        tell(outcomes)
+
+
+async def _end(pool: asyncpg.Pool) -> None:
+    """Close a pool's connections, those in use after a moment of grace."""
+    try:
+        async with asyncio.timeout(GRACE_SECONDS):
+            await pool.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        pool.terminate()

@@ -1,0 +1,158 @@
+"""The way to a PostgreSQL server: its URL, its connections, and the form values travel in."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+
+from alphapulse_api.data.engine.postgres_errors import reason, sqlstate
+from alphapulse_api.errors import ConfigError
+from alphapulse_api.times import EPOCH, FIRST_MICROS, MICROSECOND, to_micros
+
+CONNECT_SECONDS: Final = 3.0
+# What a server that answers needs at most beyond its own statement_timeout.
+GRACE_SECONDS: Final = 1.0
+
+# Instants are counted from 2000-01-01 there, and its infinities are the ends of 64 bits.
+_SHIFT: Final = (EPOCH.replace(year=2000) - EPOCH) // MICROSECOND
+_LAST_MICROS: Final = to_micros(EPOCH.replace(year=9999, month=12, day=31)) + 86_400 * 1_000_000
+_BEFORE_ALL: Final = -(2**63)
+_AFTER_ALL: Final = 2**63 - 1
+
+
+def _time_out(micros: int) -> tuple[int]:
+    """A timestamptz; what no date can tell, a made-up cursor say, is before or after all others."""
+    if micros < FIRST_MICROS:
+        return (_BEFORE_ALL,)
+    return (_AFTER_ALL,) if micros > _LAST_MICROS else (micros - _SHIFT,)
+
+
+def _time_in(value: tuple[int]) -> int:
+    return value[0] + _SHIFT
+
+
+def _truth_out(truth: Any) -> str:
+    return "t" if truth else "f"
+
+
+def _truth_in(text: str) -> int:
+    return int(text == "t")
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Let values travel in the one form that all engines share; asks the server nothing."""
+    codecs: tuple[tuple[str, str, Any, Any], ...] = (
+        ("timestamptz", "tuple", _time_out, _time_in),
+        ("numeric", "text", str, str),
+        ("bool", "text", _truth_out, _truth_in),
+    )
+    for name, form, encoder, decoder in codecs:
+        await connection.set_type_codec(
+            name, schema="pg_catalog", format=form, encoder=encoder, decoder=decoder
+        )
+
+
+async def leave(_: asyncpg.Connection) -> None:
+    """Reset nothing after a use, which costs a journey: nobody leaves state on a connection."""
+
+
+class Address:
+    """Where `database.url` points, and how a connection to it is made.
+
+    Args:
+        url: postgresql://user:password@host:port/database?parameters, as libpq has it.
+        statement_timeout: seconds after which the server ends a statement.
+        pgbouncer: a pooler that hands each transaction to another connection is in between, so
+            nothing may be kept on a connection.
+
+    Raises:
+        ConfigError: if the text is no such URL.
+    """
+
+    __slots__ = ("_pgbouncer", "_timeout", "_url", "location")
+
+    def __init__(self, url: str, statement_timeout: float, pgbouncer: bool) -> None:
+        self._url = url
+        self._timeout = statement_timeout
+        self._pgbouncer = pgbouncer
+        self.location = _shown(url)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for an answer before the connection is given up."""
+        return self._timeout + GRACE_SECONDS
+
+    @property
+    def timeout_ms(self) -> int:
+        """`statement_timeout` as the server takes it; 0 would be none."""
+        return max(1, round(self._timeout * 1000))
+
+    def arguments(self, *, reading: bool) -> dict[str, Any]:
+        """Keyword arguments of asyncpg.connect and create_pool."""
+        arguments: dict[str, Any] = {
+            "dsn": self._url,
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": self.patience,
+        }
+        if self._pgbouncer:
+            return {**arguments, "statement_cache_size": 0}
+        settings = {
+            "application_name": "alphapulse_api",
+            "statement_timeout": str(self.timeout_ms),
+            "jit": "off",  # compiling takes longer than any statement of ours
+        }
+        if reading:
+            settings["default_transaction_read_only"] = "on"
+        return {**arguments, "server_settings": settings}
+
+    def refusal(self, error: Exception) -> str:
+        """One line, without the password: why the database cannot be used."""
+        return f"database.url: cannot use {self.location}: {self._why(error)}"
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, socket.gaierror):
+            return "there is no host of that name"
+        if isinstance(error, FileNotFoundError):
+            return "there is no such socket, or no such certificate file"
+        # The loops word it differently, and several addresses that refuse are one plain OSError.
+        if isinstance(error, OSError) and re.search("refused|Connect call failed", str(error)):
+            return "the connection was refused; is the server running there?"
+        if isinstance(error, asyncpg.PostgresError):
+            said = str(error).splitlines()[0]
+            if "unsupported startup parameter" in said:
+                return f"{said}; before a PgBouncer, set database.pgbouncer"
+            known = reason(error)
+            return f"{known} ({said})" if known and sqlstate(error)[:2] != "08" else said
+        if known := reason(error):
+            return known
+        # The driver quotes what it could not read, and that may be a piece of the password.
+        return "the driver cannot read the URL; write special characters as %XX"
+
+
+def _shown(url: str) -> str:
+    """The URL with user, host and database, and nothing that may be secret."""
+    try:
+        parts = urlsplit(url)
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        # A password with an unescaped "/", "#" or "?" ends the host early.
+        hosts = parts.netloc.rpartition("@")[2]
+        if hosts and not re.fullmatch(r"[\w.,:%\[\]-]+", hosts):
+            raise ValueError
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError
+        for host in hosts.split(","):
+            urlsplit(f"//{host}").port  # noqa: B018 (raises ValueError)
+    except ValueError:
+        raise ConfigError(
+            "database.url: is not a URL; write special characters of the password as %XX"
+        ) from None
+    user = query.get("user") or unquote(parts.username or "")
+    where = query.get("host") or unquote(hosts)
+    database = query.get("dbname") or query.get("database") or unquote(parts.path[1:])
+    shown = f"postgresql://{user}{'@' if user else ''}{where}/{database}"
+    return json.dumps(shown, ensure_ascii=False)[1:-1]  # one line, whatever was escaped in it

@@ -1,0 +1,5 @@
+"""Rollups: points folded into buckets of a minute, an hour and a day as they are stored.
+
+`sums` adds without an error, `fold` is what is kept of a bucket, `write` keeps it true, `read`
+answers from it, `backfill` makes it for points that were stored before there were rollups.
+"""

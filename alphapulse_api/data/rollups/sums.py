@@ -1,0 +1,78 @@
+"""Sums of doubles without a rounding error, in two doubles and, rarely, a whole number.
+
+A sum is kept as an expansion: the double nearest to the exact sum, the double nearest to what is
+then missing, and what is missing still as a whole multiple of 2^-1074, the smallest double. So an
+exact sum has one form alone, and any tree of additions comes to the same digits.
+
+Sources: J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
+Predicates", 1997 (expansions); `math.fsum`, which rounds the exact sum of its arguments once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+_BITS: Final = 1074  # every double is a whole multiple of 2^-1074
+_ONE: Final = 1 << _BITS
+
+
+class Sum(NamedTuple):
+    """An exact sum: `high` + `low` + `rest`.
+
+    Beyond what doubles hold, `high` is an infinity that only says so, and `rest` is all of it.
+    """
+
+    high: float
+    low: float
+    rest: str | None  # hexadecimal, in units of 2^-1074; None is nothing
+
+
+def add(numbers: Sequence[float], rests: Sequence[str] = ()) -> Sum:
+    """The exact sum of finite doubles and of what `Sum.rest` holds.
+
+    The infinities of sums beyond doubles are passed over: their rests are the whole of them.
+    """
+    if not rests:
+        if len(numbers) == 1:
+            return Sum(numbers[0] + 0.0, 0.0, None)  # zero has no sign
+        try:
+            high = math.fsum(numbers)
+            low = math.fsum((*numbers, -high))
+            if not math.fsum((*numbers, -high, -low)):
+                return Sum(high, low, None)
+        except OverflowError:
+            pass  # on the way or at the end
+    return _expanded(
+        sum(_units(number) for number in numbers if math.isfinite(number))
+        + sum(int(rest, 16) for rest in rests)
+    )
+
+
+def rounded(high: float) -> float | None:
+    """The sum as a double, or None if it is beyond doubles."""
+    return high if math.isfinite(high) else None
+
+
+def mean(high: float, rest: str | None, count: int) -> float:
+    """The rounded sum through the count, of a sum beyond doubles too; the count is not 0."""
+    if math.isfinite(high):
+        return high / count
+    return int(rest or "0", 16) / (count << _BITS)
+
+
+def _units(number: float) -> int:
+    above, below = number.as_integer_ratio()
+    return above << (_BITS + 1 - below.bit_length())
+
+
+def _expanded(units: int) -> Sum:
+    try:
+        high = units / _ONE
+    except OverflowError:
+        return Sum(math.inf if units > 0 else -math.inf, 0.0, format(units, "x"))
+    units -= _units(high)
+    low = units / _ONE
+    units -= _units(low)
+    return Sum(high, low, format(units, "x") if units else None)

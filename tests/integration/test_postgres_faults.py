@@ -1,0 +1,237 @@
+"""PostgreSQL where things go wrong: cut and frozen networks, a server that ends and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from alphapulse_api.data.engine import Transaction
+from alphapulse_api.data.engine import postgres as postgres_engine
+from alphapulse_api.data.engine import postgres_connection as way
+from alphapulse_api.data.engine.postgres import PostgresEngine
+from alphapulse_api.errors import Unavailable
+from tests import postgres as postgres_server
+from tests.integration.test_postgres import COUNT, adds, held_by_the_server, stored
+from tests.postgres import Postgres
+from tests.proxy import Proxy, proxied
+from tests.storage import connected
+
+RECOVERY = 5.0  # seconds from the server's return to the first answers
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Postgres]:
+    """A server of these tests' own; what it has acknowledged survives its sudden end."""
+    with postgres_server.server("max_connections = 50\nautovacuum = off\n") as server:
+        server.folder  # noqa: B018 (skips)
+        yield server
+
+
+@pytest.fixture
+async def proxy(postgres: Postgres) -> AsyncIterator[Proxy]:
+    async with proxied(postgres.socket) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def engine(postgres: Postgres, proxy: Proxy) -> AsyncIterator[PostgresEngine]:
+    """An engine behind the proxy, impatient."""
+    database = (await postgres.emptied()).rpartition("/ap_")[2].partition("?")[0]
+    url = proxy.url.replace("http://", "postgresql://postgres@") + f"/ap_{database}"
+    async with connected(url, statement_timeout=0.2, pool_size=5) as engine:
+        yield engine
+
+
+class Load:
+    """Readers and writers that go on whatever happens, until stopped."""
+
+    def __init__(self, engine: PostgresEngine, prefix: str) -> None:
+        self.engine = engine
+        self.acknowledged: set[str] = set()
+        self.refused: list[Unavailable] = []
+        self.answered = asyncio.Condition()
+        self._stopped = False
+        self._tasks = [asyncio.create_task(self._write(f"{prefix}{n}")) for n in range(8)]
+        self._tasks += [asyncio.create_task(self._read()) for _ in range(8)]
+
+    async def _try(self, call: Any) -> bool:
+        try:
+            await call
+        except Unavailable as refusal:
+            self.refused.append(refusal)
+            await asyncio.sleep(0.01)
+            return False
+        async with self.answered:
+            self.answered.notify_all()
+        return True
+
+    async def _write(self, who: str) -> None:
+        number = 0
+        while not self._stopped:
+            number += 1
+            name = f"{who}-{number}"
+            if await self._try(self.engine.write(adds(name))):
+                self.acknowledged.add(name)
+
+    async def _read(self) -> None:
+        while not self._stopped:
+            await self._try(self.engine.fetch(COUNT))
+
+    async def progress(self, answers: int = 20) -> float:
+        """Wait for so many answers; returns the seconds it took."""
+        began = time.monotonic()
+        async with asyncio.timeout(30), self.answered:
+            for _ in range(answers):
+                await self.answered.wait()
+        return time.monotonic() - began
+
+    async def trouble(self, refusals: int = 10) -> None:
+        """Wait for so many more refusals."""
+        count = len(self.refused) + refusals
+        async with asyncio.timeout(30):
+            while len(self.refused) < count:
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self._stopped = True
+        await asyncio.gather(*self._tasks)  # what is no Unavailable is raised here
+
+
+async def test_a_server_that_ends_and_comes_back(mortal: Postgres) -> None:
+    async with connected(await mortal.new(), pool_size=5) as engine:
+        load = Load(engine, "w")
+        for _ in range(2):
+            await load.progress()
+            await asyncio.to_thread(mortal.stop)
+            await load.trouble()
+            await asyncio.to_thread(mortal.start)
+            assert await load.progress(1) < RECOVERY
+        await load.progress()
+        await load.stop()
+        assert load.acknowledged <= set(await stored(engine))
+        await asyncio.gather(*(engine.fetch(COUNT) for _ in range(20)))
+        await held_by_the_server(engine, 5)
+        assert engine.waiting == 0
+        assert engine.trouble is None
+
+
+async def test_connections_that_are_cut_under_load(engine: PostgresEngine, proxy: Proxy) -> None:
+    load = Load(engine, "w")
+    for _ in range(5):
+        await load.progress()
+        proxy.cut()
+        assert await load.progress(1) < RECOVERY
+    await load.stop()
+    assert load.refused
+    assert all(refusal.headers["Retry-After"] for refusal in load.refused)
+    assert load.acknowledged <= set(await stored(engine))
+
+
+async def test_a_network_that_falls_silent_ends_within_the_timeouts(
+    engine: PostgresEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    await engine.write(adds("before"))
+    proxy.freeze()
+    began = time.monotonic()
+    calls = [engine.fetch(COUNT), engine.write(adds("lost")), engine.fetch(COUNT)]
+    refused = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(r, Unavailable) and "does not answer" in r.detail for r in refused)
+    assert time.monotonic() - began < 5
+    proxy.thaw()
+    began = time.monotonic()
+    await _until_it_writes(engine)
+    assert time.monotonic() - began < RECOVERY
+    assert "before" in await stored(engine)
+
+
+async def test_close_ends_while_the_network_is_silent(
+    engine: PostgresEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_engine, "CLOSE_SECONDS", 0.1)
+    await engine.write(adds("before"))
+    await engine.fetch(COUNT)
+    proxy.freeze()
+    writing = asyncio.create_task(engine.write(adds("lost")))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(engine.close(), 4)
+    with pytest.raises(Unavailable):
+        await writing
+
+
+async def test_a_commit_whose_reply_is_lost_is_not_acknowledged(
+    engine: PostgresEngine, proxy: Proxy, postgres: Postgres
+) -> None:
+    async def last(transaction: Transaction) -> None:
+        await adds("unsure")(transaction)
+        proxy.freeze()
+
+    with pytest.raises(Unavailable):
+        await engine.write(last)
+    proxy.thaw()
+    await _until_it_writes(engine)
+
+
+async def test_a_connection_ended_by_the_administrator_is_replaced(
+    engine: PostgresEngine,
+) -> None:
+    await engine.write(adds("a"))
+    end = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    )
+    with pytest.raises(Unavailable):
+        await engine.fetch(f"{end} ORDER BY pid = pg_backend_pid()")
+    await _until_it_writes(engine)
+    assert "a" in await stored(engine)
+
+
+async def test_a_write_that_takes_too_long_is_an_outage_for_it_alone(
+    engine: PostgresEngine,
+) -> None:
+    async def slow(transaction: Transaction) -> None:
+        await transaction.fetch("SELECT pg_sleep(60)")
+
+    works = (adds("a"), slow, adds("b"))
+    a, refused, b = await asyncio.gather(*map(engine.write, works), return_exceptions=True)
+    assert (a, b) == ("a", "b")
+    assert isinstance(refused, Unavailable)
+    assert await stored(engine) == ["a", "b"]
+
+
+async def test_a_database_that_turns_read_only_refuses_writes_and_heals(
+    postgres: Postgres,
+) -> None:
+    url = await postgres.new()
+    async with connected(url) as engine:
+
+        async def full(transaction: Transaction) -> None:
+            await adds("half")(transaction)
+            await transaction.execute("DO $$BEGIN RAISE SQLSTATE '53100'; END$$")
+
+        async def nothing(transaction: Transaction) -> None:
+            return None
+
+        with pytest.raises(Unavailable, match="disk is full"):
+            await engine.write(full)
+        await engine.write(nothing)
+        assert "disk is full" in (engine.trouble or "")
+        await engine.write(adds("a"))
+        assert engine.trouble is None
+        assert await stored(engine) == ["a"]
+
+
+async def _until_it_writes(engine: PostgresEngine) -> None:
+    number = 0
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await engine.write(adds(f"after {number}"))
+                await engine.fetch(COUNT)
+                return
+            except Unavailable:
+                number += 1
+                await asyncio.sleep(0.01)
