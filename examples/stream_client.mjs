@@ -23,7 +23,7 @@ export function stream(url, credentials, channels, { onEvent, onGap, filters = {
         cursors[channel] = cursor;
       }
     },
-    resync: (m) => { delete cursors[m.channel]; onGap(m.channel); },
+    resync: (m) => { cursors[m.channel] = m.cursor; onGap(m.channel); },
     heartbeat: (m) => Object.assign(cursors, m.cursors),
     error: (m) => console.error(`${m.code}: ${m.message}`),
   };

@@ -150,8 +150,7 @@ class Conversation:
             case {"type": "heartbeat"}:
                 return self._progressed(message["cursors"])
             case {"type": "resync"}:
-                channel = message["channel"]
-                return [*self._release(channel), Entry(StreamGap(channel, None), {})]
+                return self._resynced(message["channel"], message.get("cursor"))
             case {"type": "unsubscribed"}:
                 # We never ask for it: somebody took the permission away.
                 raise StreamError(
@@ -186,6 +185,16 @@ class Conversation:
             if channel in self._cursors:
                 snapshot.items.append(StreamGap(channel, ack["cursor"]))
         return [] if self._snapshot else self._release(*self._snapshots)
+
+    def _resynced(self, channel: str, cursor: str | None) -> list[Entry]:
+        """The gap, and that the stream goes on behind it; earlier servers do not say where."""
+        entries = self._release(channel)
+        if cursor is not None:
+            self._cursors[channel] = cursor
+        return [
+            *entries,
+            Entry(StreamGap(channel, cursor), {} if cursor is None else {channel: cursor}),
+        ]
 
     def _release(self, *channels: str) -> list[Entry]:
         """The snapshots of the channels, which are whole."""

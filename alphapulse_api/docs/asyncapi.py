@@ -132,7 +132,11 @@ FROM_SERVER: Final = {
         cursors=_CURSORS,
     ),
     "resync": _message(
-        "resync", "The event log lost its past: read REST again.", ("channel",), channel=_CHANNEL
+        "resync",
+        "Events before this may be missing: read REST again. From the cursor on nothing is.",
+        ("channel", "cursor"),
+        channel=_CHANNEL,
+        cursor=_TEXT,
     ),
     "token_expiring": _message(
         "token_expiring",

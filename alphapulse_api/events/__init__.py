@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.errors import ConfigError
-from alphapulse_api.events.base import CHANNELS, Channel, Event, EventLog
+from alphapulse_api.events.base import CHANNELS, Break, Channel, Event, EventLog
 from alphapulse_api.events.memory import MemoryEventLog
+from alphapulse_api.redis_link import RedisLink
 
-__all__ = ["CHANNELS", "Channel", "Event", "EventLog", "event_log_from"]
+__all__ = ["CHANNELS", "Break", "Channel", "Event", "EventLog", "event_log_from"]
 
 
-def event_log_from(config: EventsConfig) -> EventLog:
+def event_log_from(config: EventsConfig, link: RedisLink | None, *, read: bool = True) -> EventLog:
     """The log that `events.type` names, not yet open.
 
-    Raises:
-        ConfigError: if this release has no such log.
+    Args:
+        config: what is in force.
+        link: to its Redis, if it is there.
+        read: whether this process needs the events, or only appends.
     """
-    if config.type == "redis":
-        raise ConfigError("events.type: this release keeps events in memory only, not in redis")
-    return MemoryEventLog(size=config.history_size, ttl=config.history_ttl)
+    if link is None:
+        return MemoryEventLog(size=config.history_size, ttl=config.history_ttl)
+    from alphapulse_api.events.redis import RedisEventLog
+
+    return RedisEventLog(link, config.history_size, config.history_ttl, read=read)

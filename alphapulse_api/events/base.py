@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from alphapulse_api.encoding import dumps
@@ -20,12 +21,17 @@ class Channel(NamedTuple):
     conflate: Callable[[Mapping[str, Any]], Any] | None
     # The identity of what an event tells of, and how far along its life it is: an event that is
     # not further than the snapshot already sent is not sent again. A late point of a series is
-    # news, however: so a point's identity is its series and its time.
+    # news, however: so a point's identity is its series and its time. The same for a row of the
+    # store and for an event that was read back as JSON.
     identity: Callable[[Mapping[str, Any]], tuple[Any, Any]]
 
 
 def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
     return (data["metric_type"], data["name"], *data["labels"].items())
+
+
+def _instant(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 _ALERT_STAGES: Final = {"active": 0, "acknowledged": 1, "resolved": 2}
@@ -39,7 +45,7 @@ CHANNELS: Final = {
             "view_metrics",
             {"metric_types": "metric_type", "names": "name"},
             _series,
-            lambda data: ((_series(data), data["timestamp"]), 0),
+            lambda data: ((_series(data), _instant(data["timestamp"])), 0),
         ),
         Channel(
             "alerts",
@@ -63,7 +69,7 @@ CHANNELS: Final = {
             "view_portfolio",
             {},
             lambda data: None,
-            lambda data: (None, data["as_of"]),
+            lambda data: (None, _instant(data["as_of"])),
         ),
     )
 }
@@ -72,25 +78,62 @@ CHANNELS: Final = {
 class Event:
     """Something that happened, encoded once for everyone who will be told.
 
+    Args:
+        channel: the channel it belongs to.
+        offset: see below.
+        cursor: see below.
+        data: the resource's dict.
+        body: the JSON of `data`, where it is at hand.
+
     Attributes:
         channel: the channel it belongs to.
-        offset: its number in the channel, within one epoch.
-        cursor: its place in the channel; opaque to clients.
-        data: the resource's dict.
+        offset: its number in the channel; each process counts by itself, and never back.
+        cursor: its place in the channel, the same in every process; opaque to clients.
+        data: the resource's dict; what was read back from a shared log has the types of JSON.
         text: the complete JSON message, as UTF-8.
     """
 
     __slots__ = ("channel", "cursor", "data", "offset", "text")
 
-    def __init__(self, channel: Channel, offset: int, cursor: str, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        offset: int,
+        cursor: str,
+        data: Mapping[str, Any],
+        body: bytes | None = None,
+    ) -> None:
         self.channel = channel
         self.offset = offset
         self.cursor = cursor
         self.data = data
-        self.text = message(channel, cursor, data)
+        head = dumps({"type": channel.type, "channel": channel.name, "cursor": cursor})
+        self.text = b'%b,"data":%b}' % (head[:-1], dumps(data) if body is None else body)
 
     def __repr__(self) -> str:
         return f"<Event {self.channel.name} {self.cursor}>"
+
+
+class Break:
+    """A place in a channel before which events may be missing.
+
+    Attributes:
+        channel: the channel that it is in.
+        offset: its number, counted with the events.
+        cursor: the place itself: from here on nothing is missing.
+        text: the message that tells a client of it.
+    """
+
+    __slots__ = ("channel", "cursor", "offset", "text")
+
+    def __init__(self, channel: Channel, offset: int, cursor: str) -> None:
+        self.channel = channel
+        self.offset = offset
+        self.cursor = cursor
+        self.text = dumps({"type": "resync", "channel": channel.name, "cursor": cursor})
+
+    def __repr__(self) -> str:
+        return f"<Break {self.channel.name} {self.cursor}>"
 
 
 def message(channel: Channel, cursor: str, data: Mapping[str, Any], **members: Any) -> bytes:
@@ -100,13 +143,64 @@ def message(channel: Channel, cursor: str, data: Mapping[str, Any], **members: A
 
 
 Follower = Callable[[Sequence[Event]], None]
+Broken = Callable[[Break], None]
+Changed = Callable[[str | None], None]
 
 
 class EventLog(Protocol):
-    """An append-only log a channel, with a bounded past."""
+    """An append-only log a channel, with a bounded past.
 
-    async def append(self, channel: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """Append records in order and hand them to the followers."""
+    Attributes:
+        waiting: events that the log has not taken yet; they are in memory.
+        breaks: places told of where events may be missing.
+        unreadable: entries of a shared log that were not ours, or damaged.
+    """
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def breaks(self) -> int: ...
+
+    @property
+    def unreadable(self) -> int: ...
+
+    async def open(self) -> None:
+        """Get ready for all the rest."""
+        ...
+
+    async def close(self) -> None:
+        """Hand out nothing more."""
+        ...
+
+    async def append(
+        self,
+        channel: str,
+        records: Sequence[Mapping[str, Any]],
+        changed: Sequence[str] = (),
+    ) -> None:
+        """Append records in order; the followers, of every process, are handed them.
+
+        Args:
+            channel: its name.
+            records: the resources' dicts; none of them is appended if one has no JSON form.
+            changed: see `announce`.
+
+        Raises:
+            TypeError: if a record holds something that has no JSON form.
+        """
+        ...
+
+    async def announce(self, changed: Sequence[str]) -> None:
+        """Tell the other processes of the log which resources have changed."""
+        ...
+
+    def on_change(self, callback: Changed) -> None:
+        """Call back with each resource that another process changed.
+
+        None stands for any number of them. Whoever is told of an event has been told of the change
+        before.
+        """
         ...
 
     def cursor(self, channel: str) -> str:
@@ -117,10 +211,19 @@ class EventLog(Protocol):
         """The number of the newest event."""
         ...
 
+    async def reach(self, channel: str, cursor: str) -> None:
+        """Wait, for a bounded time, until a place another process has come to is known here."""
+        ...
+
     def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
         """Every event after the cursor, or None if any of them may be missing."""
         ...
 
-    def follow(self, follower: Follower) -> Callable[[], None]:
-        """Call `follower` with every batch appended from now on; returns what ends that."""
+    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
+        """Be handed all that comes from now on, in its order; returns what ends that.
+
+        Args:
+            follower: takes the next events of one channel.
+            broken: told where events may be missing between those before and those after.
+        """
         ...

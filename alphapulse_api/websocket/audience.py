@@ -30,6 +30,9 @@ class Audience:
     def __bool__(self) -> bool:
         return bool(self._members)
 
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(tuple(self._members.values()))
+
     def get(self, connection: Connection) -> Subscription | None:
         """The connection's subscription, if it has one."""
         return self._members.get(connection)

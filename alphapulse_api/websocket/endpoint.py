@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket as socket_module
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,11 +12,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from alphapulse_api.errors import (
     BAD_REQUEST,
     FORBIDDEN,
-    RATE_LIMITED,
     SHUTDOWN,
     TEXT_ONLY,
     TOO_BIG,
     Problem,
+    RateLimited,
     Unavailable,
 )
 from alphapulse_api.keys import BACKEND, HEADERS
@@ -50,13 +49,11 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     backend = request.app[BACKEND]
     hub, config = backend.hub, backend.config.websocket
     _check_origin(request, backend.config.cors.allowed_origins)
-    verdict = backend.connect_throttle.take(client_address(request))
+    verdict = await backend.connect_throttle.take(client_address(request))
     if not verdict.allowed:
-        wait = math.ceil(verdict.retry_after)
-        raise Problem(
-            RATE_LIMITED,
-            f"At most {config.connects_per_minute} sockets a minute from one address.",
-            headers={"Retry-After": str(wait)},
+        raise RateLimited(
+            f"At most {config.connects_per_minute} sockets a minute from one address",
+            verdict.retry_after,
         )
     caller = await identify(request, backend)
     if hub.closing:

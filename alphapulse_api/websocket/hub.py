@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
-from alphapulse_api.events import CHANNELS, Event, EventLog
+from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.websocket.audience import Audience
 from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.protocol import Filters
@@ -51,13 +51,13 @@ class Hub:
         self._connections: set[Connection] = set()
         self._audiences = {name: Audience() for name in CHANNELS}
         self._histories: dict[str, dict[Hashable, History | None]] = {n: {} for n in CHANNELS}
-        self._pending: deque[Event] = deque()
+        self._pending: deque[Event | Break] = deque()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
         self._callers: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._unfollow = events.follow(self._follow)
+        self._unfollow = events.follow(self._follow, self._broken)
         self.closing = False
         self.delivered = 0
         self.closes: Counter[str] = Counter()  # by reason
@@ -179,7 +179,14 @@ class Hub:
 
     def _follow(self, events: Sequence[Event]) -> None:
         self._pending.extend(events)
-        self._histories[events[0].channel.name].clear()
+        self._go_on(events[0].channel.name)
+
+    def _broken(self, gap: Break) -> None:
+        self._pending.append(gap)
+        self._go_on(gap.channel.name)
+
+    def _go_on(self, channel: str) -> None:
+        self._histories[channel].clear()
         if self._pump is None:
             # Not at once: what else is published in this turn leaves in the same write.
             self._pump = asyncio.get_running_loop().call_soon(self._deal)
@@ -192,15 +199,27 @@ class Hub:
         self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
 
     def _deal_stretch(self) -> int:
-        """Deal what is next of one channel, each socket's in one write; returns how many events."""
-        channel = self._pending[0].channel
-        events: list[Event] = []
-        while self._pending and len(events) < SLICE and self._pending[0].channel is channel:
-            events.append(self._pending.popleft())
+        """Deal what is next of one channel, each socket's in one write.
+
+        Returns:
+            How many events there were for somebody: the others take no time.
+        """
+        first = self._pending.popleft()
+        if isinstance(first, Break):
+            return self._deal_break(first)
+        channel, events = first.channel, [first]
+        while (
+            self._pending
+            and len(events) < SLICE
+            and isinstance(event := self._pending[0], Event)
+            and event.channel is channel
+        ):
+            events.append(event)
+            self._pending.popleft()
         self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
         audience = self._audiences[channel.name]
         if not audience:
-            return len(events)
+            return 0
         frames = [frame(event.text) for event in events]
         joined = b"".join(frames)
         before, plain = events[0].offset, 0
@@ -227,6 +246,13 @@ class Hub:
                 except Exception:
                     self._fault(connection)
         return len(events)
+
+    def _deal_break(self, gap: Break) -> int:
+        """Tell everyone of the channel, also those whose filters would let nothing through."""
+        self._dealt[gap.channel.name] = (gap.offset, gap.cursor)
+        for subscription in self._audiences[gap.channel.name]:
+            subscription.tell(gap)
+        return 1
 
     def _fault(self, connection: Connection) -> None:
         # An odd record of a host's accessor, say: it must not end the fan-out.

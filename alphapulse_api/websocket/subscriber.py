@@ -6,11 +6,12 @@ the past was read, then live; with nothing missing and nothing twice in between.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.events import CHANNELS, EventLog
+from alphapulse_api.events import CHANNELS, Break, EventLog
 from alphapulse_api.events.base import message
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.frames import chunks, frame
@@ -55,6 +56,8 @@ class Subscriber:
             # One stretch of the past at a time, or a client that asks and never reads would fill
             # the memory.
             await self._outbound.caught_up()
+        # Their cursors may come from a process that is some events ahead of this one.
+        await asyncio.gather(*(self._events.reach(*since) for since in action.since.items()))
         before = {name: self._subscription(name) for name in action.channels}
         new: dict[str, Subscription] = {}
         acks: dict[str, dict[str, Any]] = {}
@@ -132,5 +135,8 @@ class Subscriber:
                 self._hub.unsubscribe(self._connection, name)
                 continue
             self._hub.subscribe(self._connection, subscription)
-            for event in new[name].held or ():
-                subscription.offer(event, frame(event.text))
+            for item in new[name].held or ():
+                if isinstance(item, Break):
+                    subscription.tell(item)
+                else:
+                    subscription.offer(item, frame(item.text))

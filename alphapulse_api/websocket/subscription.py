@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.encoding import canonical
-from alphapulse_api.events.base import Channel, Event
+from alphapulse_api.events.base import Break, Channel, Event
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.protocol import Filters
 
@@ -17,7 +17,7 @@ class Subscription:
     Attributes:
         after: the offset of the newest event before it.
         cursor: the same place, for clients.
-        held: all events that came while the past was being read, or None once live.
+        held: all that came while the past was being read, or None once live.
         seen: by identity, how far a snapshot told of each thing; None once no late event can come.
         narrowest: the field of the event that the filter of the fewest values looks at, and those.
         outbound: where its events leave.
@@ -47,7 +47,7 @@ class Subscription:
         self.after = after
         self.cursor = cursor
         self.outbound = outbound
-        self.held: list[Event] | None = []
+        self.held: list[Event | Break] | None = []
         self.seen: dict[Any, tuple[Any, Mapping[str, Any]]] | None = None
         fields = [(channel.filters[name], values) for name, values in filters.items()]
         self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
@@ -68,6 +68,15 @@ class Subscription:
         self.outbound.gather_event(event, framed)
         return True
 
+    def tell(self, gap: Break) -> None:
+        """Say that events may be missing, if it lies after where the subscription began."""
+        if gap.offset <= self.after:
+            return
+        if self.held is not None:
+            self.held.append(gap)
+        else:
+            self.outbound.send(gap.text)
+
     def snapshot(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Remember what a snapshot told, so that an event of the same is not sent after it."""
         self.seen = {}
@@ -75,10 +84,10 @@ class Subscription:
             identity, stage = self.channel.identity(row)
             self.seen[identity] = (stage, row)
 
-    def release(self) -> list[Event]:
+    def release(self) -> list[Event | Break]:
         """Go live; returns what was held and is to be sent."""
         held, self.held = self.held or [], None
-        return [event for event in held if self._passes(event)]
+        return [item for item in held if isinstance(item, Break) or self._passes(item)]
 
     def _passes(self, event: Event) -> bool:
         return self.wants(event.data) and not (self.seen is not None and self._told(event))

@@ -124,7 +124,24 @@ def test_a_gap_whose_snapshot_was_cut_is_still_a_gap() -> None:
     assert since(held) == {"trades": "newer"}
 
 
-def test_a_resync_is_a_gap_and_the_old_cursor_stays() -> None:
+def test_the_stream_goes_on_behind_a_resync() -> None:
+    held = conversation()
+    held.receive(subscribed())
+    entries = held.receive({"type": "resync", "channel": "trades", "cursor": "n0"})
+    assert entries == [Entry(StreamGap("trades", "n0"), {"trades": "n0"})]
+    assert since(held) == {"trades": "n0"}
+
+
+def test_a_snapshot_that_a_resync_ends_is_handed_over_before_it() -> None:
+    held = conversation(snapshot=True)
+    held.receive(subscribed())
+    held.receive(trade("c0", snapshot=True))
+    entries = held.receive({"type": "resync", "channel": "trades", "cursor": "n0"})
+    assert said(entries) == ["c0", "gap"]
+    assert since(held) == {"trades": "n0"}
+
+
+def test_behind_a_resync_that_does_not_say_where_the_old_cursor_stays() -> None:
     held = conversation()
     held.receive(subscribed())
     entries = held.receive({"type": "resync", "channel": "trades"})

@@ -1,169 +1,280 @@
-"""The event log of one process: cursors, its bounded past, its followers."""
+"""What every event log promises: cursors, a bounded past, followers."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from alphapulse_api.events import CHANNELS, Event, MemoryEventLog
-from alphapulse_api.events import memory as memory_module
+from alphapulse_api.encoding import dumps
+from alphapulse_api.events import CHANNELS, Break, Event, EventLog
+from alphapulse_api.events import ring as ring_module
+from alphapulse_api.events.memory import MemoryEventLog
+from tests.event_logs import SECONDS, Ear, ids, redis_log, trades
+
+Open = Callable[..., Awaitable[EventLog]]
 
 
-def trades(*ids: int) -> list[dict[str, Any]]:
-    return [{"id": str(n)} for n in ids]
+@pytest.fixture(params=["memory", "redis"])
+async def open_log(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**limits: Any) -> EventLog:
+            if request.param == "memory":
+                return MemoryEventLog(**limits)
+            url = request.getfixturevalue("redis_url")
+            return await stack.enter_async_context(redis_log(url, **limits))
+
+        yield open_one
 
 
-def ids(events: Any) -> list[str] | None:
-    return None if events is None else [event.data["id"] for event in events]
+async def append(log: EventLog, *numbers: int, channel: str = "trades") -> None:
+    """Returns once the log has handed them out here."""
+    offset = log.offset(channel) + len(numbers)
+    came = asyncio.Event()
+    leave = log.follow(lambda _: came.set(), lambda _: None)
+    await log.append(channel, trades(*numbers))
+    async with asyncio.timeout(SECONDS):
+        while log.offset(channel) < offset:
+            came.clear()
+            await came.wait()
+    leave()
 
 
-async def filled(count: int, **limits: Any) -> tuple[MemoryEventLog, list[str]]:
-    """A log of trades 1..count, and the cursors before the first and after each."""
-    log = MemoryEventLog(**limits)
+async def filled(log: EventLog, count: int) -> list[str]:
+    """Append trades 1..count; returns the cursors before the first and after each."""
     cursors = [log.cursor("trades")]
     for n in range(1, count + 1):
-        await log.append("trades", trades(n))
+        await append(log, n)
         cursors.append(log.cursor("trades"))
-    return log, cursors
+    return cursors
 
 
-async def test_every_event_moves_the_cursor_of_its_channel_only() -> None:
-    log, cursors = await filled(3)
+async def test_every_event_moves_the_cursor_of_its_channel_only(open_log: Open) -> None:
+    log = await open_log()
+    before = {name: (log.offset(name), log.cursor(name)) for name in CHANNELS}
+    cursors = await filled(log, 3)
     assert len(set(cursors)) == 4
-    assert log.offset("trades") == 3
-    assert log.offset("alerts") == 0
+    assert log.offset("trades") == before.pop("trades")[0] + 3
+    assert {name: (log.offset(name), log.cursor(name)) for name in before} == before
 
 
-async def test_since_gives_what_came_after() -> None:
-    log, cursors = await filled(5)
-    for n, cursor in enumerate(cursors):
+async def test_since_gives_what_came_after(open_log: Open) -> None:
+    log = await open_log()
+    for n, cursor in enumerate(await filled(log, 5)):
         assert ids(log.since("trades", cursor)) == [str(i) for i in range(n + 1, 6)]
 
 
-async def test_an_events_own_cursor_is_the_place_after_it() -> None:
-    log, cursors = await filled(2)
+async def test_an_events_own_cursor_is_the_place_after_it(open_log: Open) -> None:
+    log = await open_log()
+    cursors = await filled(log, 2)
     first, second = log.since("trades", cursors[0]) or ()
     assert [first.cursor, second.cursor] == cursors[1:]
     assert ids(log.since("trades", first.cursor)) == ["2"]
 
 
-async def test_the_end_of_an_empty_log_is_a_place() -> None:
-    log, (start,) = await filled(0)
-    assert log.since("trades", start) == ()
+async def test_the_end_of_an_empty_log_is_a_place(open_log: Open) -> None:
+    log = await open_log()
+    assert log.since("trades", log.cursor("trades")) == ()
 
 
-async def test_a_batch_is_one_event_a_record_in_order() -> None:
-    log, (start,) = await filled(0)
-    await log.append("trades", trades(1, 2, 3))
+async def test_a_batch_is_one_event_a_record_in_order(open_log: Open) -> None:
+    log = await open_log()
+    start, offset = log.cursor("trades"), log.offset("trades")
+    await append(log, 1, 2, 3)
     assert ids(log.since("trades", start)) == ["1", "2", "3"]
-    assert [event.offset for event in log.since("trades", start) or ()] == [1, 2, 3]
+    offsets = [event.offset - offset for event in log.since("trades", start) or ()]
+    assert offsets == [1, 2, 3]
+
+
+async def test_batches_of_many_writers_keep_their_order(open_log: Open) -> None:
+    log = await open_log(size=30_000)
+    ear = Ear(log)
+
+    async def write(writer: int) -> None:
+        for n in range(0, 600, 60):
+            await log.append("trades", trades(*(f"{writer}-{i}" for i in range(n, n + 60))))
+
+    await asyncio.gather(*map(write, range(8)), log.append("trades", trades(*range(2500))))
+    await ear.until(lambda: len(ear.items) >= 8 * 600 + 2500)
+    for writer in range(8):
+        mine = [told for told in ear.told() if told.startswith(f"{writer}-")]
+        assert mine == [f"{writer}-{n}" for n in range(600)]
+    assert [told for told in ear.told() if "-" not in told] == [str(n) for n in range(2500)]
+    offsets = [item.offset for item in ear.items]
+    assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
 
 
 async def test_a_cursor_of_another_start_is_not_a_place() -> None:
-    log, _ = await filled(3)
-    _, others = await filled(3)
-    assert log.since("trades", others[1]) is None
+    log, other = MemoryEventLog(), MemoryEventLog()
+    await filled(log, 3)
+    assert log.since("trades", (await filled(other, 3))[1]) is None
 
 
-async def test_a_cursor_of_another_channel_is_not_a_place() -> None:
-    log, cursors = await filled(3)
-    assert log.since("alerts", cursors[0]) is None
+async def test_a_cursor_of_another_channel_is_not_a_place(open_log: Open) -> None:
+    log = await open_log()
+    cursors = await filled(log, 3)
+    assert log.since("alerts", cursors[1]) is None
 
 
-async def test_a_cursor_from_the_future_is_not_a_place() -> None:
-    log, cursors = await filled(3)
-    epoch = cursors[0].rpartition("-")[0]
-    assert log.since("trades", f"{epoch}-4") is None
+async def test_a_cursor_from_the_future_is_not_a_place(open_log: Open) -> None:
+    log = await open_log()
+    cursors = await filled(log, 3)
+    place = cursors[-1].rpartition("-")[0]
+    assert log.since("trades", f"{place}-4") is None
 
 
-async def test_what_the_size_pushed_out_is_said_to_be_missing() -> None:
-    log, cursors = await filled(10, size=4)
+async def test_what_the_size_pushed_out_is_said_to_be_missing(open_log: Open) -> None:
+    log = await open_log(size=4)
+    cursors = await filled(log, 10)
     assert [ids(log.since("trades", c)) is not None for c in cursors] == [False] * 6 + [True] * 5
     assert ids(log.since("trades", cursors[6])) == ["7", "8", "9", "10"]
 
 
+async def test_a_batch_larger_than_the_size_is_handed_out_whole(open_log: Open) -> None:
+    log = await open_log(size=4)
+    ear = Ear(log)
+    await append(log, *range(50))
+    assert ear.told() == [str(n) for n in range(50)]
+    assert ids(log.since("trades", ear.cursors()[45])) == ["46", "47", "48", "49"]
+    assert log.since("trades", ear.cursors()[44]) is None
+
+
 async def test_what_has_grown_too_old_is_said_to_be_missing(
-    monkeypatch: pytest.MonkeyPatch,
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(memory_module.time, "monotonic", lambda: clock[0])
-    log, (start,) = await filled(0, ttl=60)
-    await log.append("trades", trades(1))
+    ahead = [0.0]
+    clock = ring_module.time.monotonic
+    monkeypatch.setattr(ring_module.time, "monotonic", lambda: clock() + ahead[0])
+    log = await open_log(ttl=60)
+    start = log.cursor("trades")
+    await append(log, 1)
     middle = log.cursor("trades")
-    clock[0] += 40
-    await log.append("trades", trades(2))
+    ahead[0] += 40
+    await append(log, 2)
     assert ids(log.since("trades", start)) == ["1", "2"]
-    clock[0] += 40
+    ahead[0] += 40
     assert log.since("trades", start) is None
     assert ids(log.since("trades", middle)) == ["2"]
-    clock[0] += 40
+    ahead[0] += 40
     assert log.since("trades", middle) is None
-    assert log.since("trades", log.cursor("trades")) == ()
-    await log.append("trades", trades(3))
-    assert ids(log.since("trades", f"{start.rpartition('-')[0]}-2")) == ["3"]
+    end = log.cursor("trades")
+    assert log.since("trades", end) == ()
+    await append(log, 3)
+    assert ids(log.since("trades", end)) == ["3"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-", "1", "{epoch}", "{epoch}-", "{epoch}--1", "{epoch}-1.0", "{epoch}-١", "{epoch}-²",
-     "{epoch}-" + "9" * 300, " {epoch}-1", "{epoch}-1 ",
-     "{epoch}-+1", "{epoch}-1_0", "\x00", "😀-1"],
+    ["", "-", "1", "{place}", "{place}-", "{place}--1", "{place}-1.0", "{place}-١", "{place}-²",
+     "{place}-01", "{place}-1 ", " {place}-1", "{place}-" + "9" * 5000, "{place}-+1",
+     "{place}-1_0", "\x00", "😀-1"],
 )  # fmt: skip
-async def test_garbage_is_not_a_place(text: str) -> None:
-    log, cursors = await filled(3)
-    epoch = cursors[0].rpartition("-")[0]
-    assert log.since("trades", text.replace("{epoch}", epoch)) is None
+async def test_what_is_no_cursor_is_no_place(open_log: Open, text: str) -> None:
+    log = await open_log()
+    cursors = await filled(log, 1)
+    assert log.since("trades", text.format(place=cursors[-1].rpartition("-")[0])) is None
+    await log.reach("trades", text.format(place=cursors[-1].rpartition("-")[0]))
 
 
-async def test_followers_get_every_batch_until_they_leave() -> None:
-    log = MemoryEventLog()
-    batches: list[list[str] | None] = []
-    leave = log.follow(lambda events: batches.append(ids(events)))
-    await log.append("trades", trades(1, 2))
-    await log.append("trades", trades(3))
+async def test_followers_hear_every_batch_until_they_leave(open_log: Open) -> None:
+    log = await open_log()
+    heard: list[list[str] | None] = []
+    leave = log.follow(lambda events: heard.append(ids(events)), lambda _: None)
+    await append(log, 1, 2)
+    await append(log, 3)
     leave()
-    await log.append("trades", trades(4))
-    assert batches == [["1", "2"], ["3"]]
+    await append(log, 4)
+    assert heard == [["1", "2"], ["3"]]
 
 
-async def test_a_failing_follower_fails_neither_the_writer_nor_the_others(
-    caplog: pytest.LogCaptureFixture,
+async def test_a_failing_follower_is_logged_and_harms_nobody(
+    open_log: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = MemoryEventLog()
-    seen: list[Event] = []
+    log = await open_log()
 
     def fail(events: Any) -> None:
         raise RuntimeError("a bug")
 
-    log.follow(fail)
-    log.follow(seen.extend)
+    log.follow(fail, fail)
+    ear = Ear(log)
     with caplog.at_level(logging.ERROR):
-        await log.append("trades", trades(1))
-    assert ids(seen) == ["1"]
+        await append(log, 1)
+    assert ear.told() == ["1"]
     assert "a follower of the event log failed" in caplog.text
 
 
-async def test_a_batch_that_cannot_be_encoded_leaves_no_trace() -> None:
-    log, (start,) = await filled(0)
-    await log.append("trades", trades(1))
+async def test_a_batch_that_cannot_be_encoded_leaves_no_trace(open_log: Open) -> None:
+    log = await open_log()
+    start = log.cursor("trades")
+    await append(log, 1)
     with pytest.raises(TypeError):
         await log.append("trades", [{"id": "2"}, {"id": object()}])
-    await log.append("trades", trades(3))
+    await append(log, 3)
     assert ids(log.since("trades", start)) == ["1", "3"]
-    assert [event.offset for event in log.since("trades", start) or ()] == [1, 2]
 
 
-async def test_an_events_text_is_the_message_of_the_contract() -> None:
-    event = Event(CHANNELS["trades"], 1, "c-1", {"id": "1"})
-    assert event.text == b'{"type":"trade","channel":"trades","cursor":"c-1","data":{"id":"1"}}'
+async def test_an_events_text_is_the_message_of_the_contract(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    record = {
+        "id": 'é"\\\n',
+        "price": Decimal("1.50"),
+        "executed_at": datetime(2026, 1, 1, 12, 0, 0, 500, tzinfo=UTC),
+        "metadata": {"x": float("nan"), "y": 1e300, "z": [True, None, 2**53]},
+    }
+    await log.append("trades", [record])
+    await ear.until(lambda: ear.items)
+    (event,) = ear.items
+    assert event.text == b'{"type":"trade","channel":"trades","cursor":"%b","data":%b}' % (
+        event.cursor.encode(),
+        dumps(record),
+    )
 
 
-async def test_nothing_appended_is_nothing_told() -> None:
-    log = MemoryEventLog()
-    told: list[Any] = []
-    log.follow(told.append)
+def test_a_break_is_the_resync_of_the_contract() -> None:
+    gap = Break(CHANNELS["trades"], 7, "c-1")
+    assert json.loads(gap.text) == {"type": "resync", "channel": "trades", "cursor": "c-1"}
+
+
+async def test_nothing_appended_is_nothing_told(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    before = log.offset("metrics")
     await log.append("metrics", [])
-    assert told == []
-    assert log.offset("metrics") == 0
+    assert (ear.items, log.offset("metrics")) == ([], before)
+
+
+def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A row as the store gives it, and as it is read back from JSON."""
+    return fields, json.loads(dumps(fields))
+
+
+@pytest.mark.parametrize("micros", [0, 1, 500_000])
+def test_what_an_event_tells_of_is_known_in_either_form(micros: int) -> None:
+    at = datetime(2026, 1, 1, 12, 0, 0, micros, tzinfo=UTC)
+    point, point_read = rows(metric_type="risk", name="var", labels={"a": "b"}, timestamp=at)
+    assert CHANNELS["metrics"].identity(point) == CHANNELS["metrics"].identity(point_read)
+    conflate = CHANNELS["metrics"].conflate
+    assert conflate is not None
+    assert conflate(point) == conflate(point_read)
+    later = at.replace(second=1)
+    stages = [
+        CHANNELS["portfolio"].identity(row)[1]
+        for row in (*rows(as_of=at, total_value=Decimal(1)), *rows(as_of=later))
+    ]
+    assert stages == [at, at, later, later]
+    assert stages[1] < stages[2]
+    assert stages[0] < stages[3]
+
+
+def test_an_event_may_bring_its_json_along() -> None:
+    event = Event(CHANNELS["trades"], 1, "c-1", {"id": "1"}, b'{"id":"1"}')
+    assert event.text == Event(CHANNELS["trades"], 1, "c-1", {"id": "1"}).text

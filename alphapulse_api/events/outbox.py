@@ -1,0 +1,178 @@
+"""What is on its way to a shared log, in order, without I/O.
+
+While the log cannot be reached it waits here, up to a bound. What waits beyond it is dropped, a
+whole channel's at once, and a break in its place says so: who is told of that reads everything
+again, and would be helped by no part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+LOAD_EVENTS: Final = 1000  # sent at once: some milliseconds of Redis
+LOAD_BYTES: Final = 1 << 20
+OVERHEAD: Final = 100  # bytes that keeping an event costs beside its JSON
+MAX_NAMES: Final = 1000
+EVERYTHING: Final = "*"  # has changed: in the place of more names than are kept
+
+
+class _Item:
+    """Some events of a channel; the last of a call's has what the caller waits for."""
+
+    __slots__ = ("bodies", "broken", "channel", "size", "taken")
+
+    def __init__(self, channel: str | None, bodies: Sequence[bytes]) -> None:
+        self.channel = channel
+        self.bodies = bodies
+        self.broken = False
+        self.size = sum(map(len, bodies)) + OVERHEAD * len(bodies)
+        self.taken: asyncio.Future[None] | None = None
+
+
+class Stretch(NamedTuple):
+    """Successive events of one channel, after a break if `broken`."""
+
+    channel: str
+    broken: bool
+    bodies: list[bytes]
+
+
+class Load(NamedTuple):
+    """What is sent at once, always the same under the same number."""
+
+    number: int
+    changed: Sequence[str]
+    stretches: Sequence[Stretch]
+
+
+class Outbox:
+    """Events and changes that wait to be sent.
+
+    Args:
+        limit: bytes that may wait while nothing is sent.
+
+    Attributes:
+        waiting: how many events wait.
+        drained: set while nothing waits.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._items: deque[_Item] = deque()
+        self._changed: set[str] = set()
+        self._size = 0
+        self._number = 0
+        self._load: Load | None = None
+        self._loaded: list[_Item] = []
+        self._awaited: list[asyncio.Future[None]] = []
+        self.waiting = 0
+        self.drained = asyncio.Event()
+        self.drained.set()
+
+    def __repr__(self) -> str:
+        return f"<Outbox waiting={self.waiting}>"
+
+    def put(
+        self, channel: str | None, bodies: Sequence[bytes], changed: Sequence[str], *, away: bool
+    ) -> asyncio.Future[None] | None:
+        """Add events of a channel, and names of what has changed.
+
+        Args:
+            channel: None if there are no events.
+            bodies: their JSON.
+            changed: names; they leave no later than the events.
+            away: whether nothing can be sent at present: then nobody needs to wait.
+
+        Returns:
+            What is done once it was sent, or cannot be for now.
+        """
+        self._changed.update(changed)
+        if len(self._changed) > MAX_NAMES:
+            self._changed = {EVERYTHING}
+        self.drained.clear()
+        if channel is None and away:
+            return None
+        parts = range(0, len(bodies), LOAD_EVENTS) or (0,)
+        items = [_Item(channel, bodies[at : at + LOAD_EVENTS]) for at in parts]
+        if not away:
+            items[-1].taken = asyncio.get_running_loop().create_future()
+            self._awaited.append(items[-1].taken)
+        elif self._size + sum(item.size for item in items) > self._limit:
+            assert channel is not None
+            self._drop(channel)
+            if self._size + sum(item.size for item in items) > self._limit:
+                items = [_Item(channel, ())]
+            items[0].broken = True
+        for item in items:
+            self._items.append(item)
+            self._size += item.size
+            self.waiting += len(item.bodies)
+        return items[-1].taken
+
+    def take(self) -> Load | None:
+        """What is to be sent next, if anything: until `sent`, the same again."""
+        if self._load is None and not self.drained.is_set():
+            self._number += 1
+            self._load = Load(self._number, sorted(self._changed), self._stretches())
+            self._changed.clear()
+        return self._load
+
+    def sent(self) -> None:
+        """The log has what was taken."""
+        for item in self._loaded:
+            self._remove(item)
+        self._loaded.clear()
+        self._load = None
+        self._awaited = [taken for taken in self._awaited if not taken.done()]
+        if not self._items and not self._changed:
+            self.drained.set()
+
+    def let_go(self) -> None:
+        """Nothing can be sent for now: nobody needs to wait for it."""
+        for taken in self._awaited:
+            _release(taken)
+        self._awaited.clear()
+
+    def _stretches(self) -> Sequence[Stretch]:
+        events = size = 0
+        stretches: list[Stretch] = []
+        while self._items and (
+            not self._loaded
+            or (
+                events + len(self._items[0].bodies) <= LOAD_EVENTS
+                and size + self._items[0].size <= LOAD_BYTES
+            )
+        ):
+            item = self._items.popleft()
+            self._loaded.append(item)
+            events += len(item.bodies)
+            size += item.size
+            if item.channel is None:
+                continue
+            if stretches and stretches[-1].channel == item.channel and not item.broken:
+                stretches[-1].bodies.extend(item.bodies)
+            else:
+                stretches.append(Stretch(item.channel, item.broken, list(item.bodies)))
+        return stretches
+
+    def _drop(self, channel: str) -> None:
+        """Forget what waits of a channel, but for what may be in the log already."""
+        kept = deque(item for item in self._items if item.channel != channel)
+        for item in self._items:
+            if item.channel == channel:
+                self._remove(item)
+        self._items = kept
+
+    def _remove(self, item: _Item) -> None:
+        self._size -= item.size
+        self.waiting -= len(item.bodies)
+        if item.taken is not None:
+            _release(item.taken)
+
+
+def _release(taken: asyncio.Future[None]) -> None:
+    if not taken.done():
+        taken.set_result(None)

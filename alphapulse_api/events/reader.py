@@ -1,0 +1,315 @@
+"""From the streams of a shared log to the rings and followers of one process.
+
+One connection waits for the entries of all channels. It is this process's only source of events,
+its own among them: so they come in the log's order, with the log's cursors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
+from alphapulse_api.events.followers import Followers
+from alphapulse_api.events.outbox import EVERYTHING
+from alphapulse_api.events.place import Place
+from alphapulse_api.events.ring import Ring
+from alphapulse_api.events.scripts import CHANGES, STREAMS
+from alphapulse_api.redis_link import CALL_SECONDS, RedisLink
+
+logger = logging.getLogger(__name__)
+
+# Entries of a stream in one answer: decoded in a millisecond or so, then others run.
+SLICE: Final = 200
+PAGE: Final = 1000  # entries of the past read at once
+BLOCK_SECONDS: Final = 1.0  # also how long a log that lost its past goes unnoticed
+RETRY_SECONDS: Final = 0.25
+
+_CHANNEL_OF: Final = {stream: name for name, stream in STREAMS.items()}
+Fields = Mapping[bytes, bytes]
+
+
+class Visit(NamedTuple):
+    """What the log says of itself.
+
+    Attributes:
+        ms: the time of Redis.
+        places: by channel, its newest place.
+        origins: the cursor to go on from, of channels whose place was lost.
+    """
+
+    ms: int
+    places: Mapping[str, Place]
+    origins: Mapping[str, str]
+
+
+class _Entry(NamedTuple):
+    after: str
+    cursor: str
+    body: bytes | None  # None: a break
+
+
+class Reader:
+    """Keeps the rings.
+
+    Args:
+        link: to the Redis.
+        rings: by channel; each begins at a place that is none of the log's.
+        followers: who is handed the events.
+        visit: asks through a client where the log is, and whether it has the cursors of channels.
+        name: of this process as a writer.
+
+    Attributes:
+        breaks: places told of where events may be missing.
+        unreadable: entries that were not ours, or damaged.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        rings: Mapping[str, Ring],
+        followers: Followers,
+        visit: Callable[[Redis, Mapping[str, str]], Awaitable[Visit]],
+        name: str,
+    ) -> None:
+        self._link = link
+        self._rings = rings
+        self._followers = followers
+        self._visit = visit
+        self._name = name.encode()
+        self._client = link.blocking()
+        self._positions: dict[Any, Any] = {}  # by stream, the ID to read after
+        self._changed: list[Changed] = []
+        self._moved: dict[str, asyncio.Event] = {}
+        self._entered = False
+        self._failing = False
+        self.breaks = 0
+        self.unreadable = 0
+
+    def on_change(self, callback: Changed) -> None:
+        """Call back with each resource that another process changed; None: with any."""
+        self._changed.append(callback)
+
+    async def enter(self) -> None:
+        """Read the past of every channel.
+
+        Raises:
+            RedisError, OSError: if Redis is away.
+        """
+        visit = await self._look()
+        for name, place in visit.places.items():
+            await self._load(name, place, visit.ms)
+        self._positions[CHANGES] = str(visit.ms - 1)
+        self._entered = True
+
+    async def read_forever(self) -> None:
+        """Hand out what comes, until cancelled."""
+        while True:
+            try:
+                await self._read_on()
+            except (RedisError, OSError) as error:
+                await self._lost(error)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.aclose()
+
+    async def moved(self, channel: str) -> None:
+        """Wait until the channel's ring has moved on."""
+        await self._moved.setdefault(channel, asyncio.Event()).wait()
+
+    async def _read_on(self) -> None:
+        if self._entered:
+            visit = await self._revisit()
+            self._positions[CHANGES] = str(visit.ms - 1)
+        else:
+            await self.enter()
+            for name, ring in self._rings.items():
+                self._tell(name, Break(CHANNELS[name], ring.number, ring.cursor))
+        # What came while there was no connection may have changed anything.
+        self._announce(None)
+        self._failing = False
+        clock = asyncio.get_running_loop().time
+        due = clock() + BLOCK_SECONDS
+        while True:
+            answer = await self._ask(
+                self._client.xread(dict(self._positions), SLICE, round(1000 * BLOCK_SECONDS)),
+                BLOCK_SECONDS,
+            )
+            entries = {stream.decode(): found for stream, found in answer}
+            # Whoever is told of an event must find no answer from before it.
+            self._take_changes(entries.pop(CHANGES, ()))
+            for stream, found in entries.items():
+                self._take(stream, found)
+            if clock() >= due:
+                await self._revisit()
+                due = clock() + BLOCK_SECONDS
+
+    async def _revisit(self) -> Visit:
+        """See whether our places are still the log's."""
+        visit = await self._look()
+        for name, place in visit.places.items():
+            stream, ring = STREAMS[name], self._rings[name]
+            if name in visit.origins:
+                self._break(name, visit.origins[name])
+            elif place.cursor == ring.cursor or _order(self._positions[stream]) <= place[1:]:
+                continue
+            # Here too: entries that are not the log's have led us beyond what is to come.
+            self._positions[stream] = _id(ring.cursor)
+        return visit
+
+    async def _look(self) -> Visit:
+        cursors = {name: ring.cursor for name, ring in self._rings.items()}
+        visit: Visit = await self._ask(self._visit(self._client, cursors))
+        return visit
+
+    async def _ask(self, call: Awaitable[Any], more: float = 0.0) -> Any:
+        async with asyncio.timeout(CALL_SECONDS + more):
+            return await call
+
+    async def _lost(self, error: Exception) -> None:
+        await self._client.connection_pool.disconnect()
+        await self._link.ping()
+        if self._link.trouble is None and not self._failing:
+            logger.warning("the event log could not be read, trying again: %s", error)
+        self._failing = True
+        # Nobody tells us of changes now: no answer may be older than this moment.
+        self._announce(None)
+        await asyncio.sleep(RETRY_SECONDS)
+
+    # -- entries ----------------------------------------------------------------------------------
+
+    def _take(self, stream: str, found: Iterable[tuple[bytes, Fields]]) -> None:
+        name = _CHANNEL_OF[stream]
+        ring, channel = self._rings[name], CHANNELS[name]
+        events: list[Event] = []
+
+        def hand_out() -> None:
+            if events:
+                ring.extend(events, [time.monotonic()] * len(events))
+                self._followers.hand_out(tuple(events))
+                events.clear()
+
+        for entry_id, fields in found:
+            self._positions[stream] = entry_id.decode()
+            here = events[-1].cursor if events else ring.cursor
+            entry = _parse(entry_id, fields, here)
+            if entry is None:
+                self._skip(stream, entry_id)
+                continue
+            if entry.after != here:
+                hand_out()
+                self._break(name, entry.after)
+            data = _decode(entry.body)
+            if entry.body is None or data is None:
+                if entry.body is not None:
+                    self._skip(stream, entry_id)
+                hand_out()
+                self._break(name, entry.cursor)
+                continue
+            number = ring.number + len(events) + 1
+            events.append(Event(channel, number, entry.cursor, data, entry.body))
+        hand_out()
+        self._wake(name)
+
+    def _take_changes(self, found: Iterable[tuple[bytes, Fields]]) -> None:
+        for entry_id, fields in found:
+            self._positions[CHANGES] = entry_id.decode()
+            if fields.get(b"by") == self._name:
+                continue
+            for resource in fields.get(b"changed", b"").decode(errors="replace").split("\n"):
+                self._announce(None if resource == EVERYTHING else resource)
+
+    def _announce(self, resource: str | None) -> None:
+        for callback in self._changed:
+            callback(resource)
+
+    def _break(self, name: str, cursor: str) -> None:
+        """The ring goes on from the cursor, and what came before it may be incomplete."""
+        ring = self._rings[name]
+        ring.restart(cursor)
+        self._tell(name, Break(CHANNELS[name], ring.number, cursor))
+
+    def _tell(self, name: str, gap: Break) -> None:
+        self.breaks += 1
+        self._announce(None)
+        self._followers.tell(gap)
+        self._wake(name)
+
+    def _wake(self, name: str) -> None:
+        if (moved := self._moved.pop(name, None)) is not None:
+            moved.set()
+
+    def _skip(self, stream: str, entry_id: bytes) -> None:
+        self.unreadable += 1
+        if self.unreadable == 1:
+            logger.error("%s: entry %s is not ours, or damaged: skipped", stream, entry_id.decode())
+
+    # -- the past ---------------------------------------------------------------------------------
+
+    async def _load(self, name: str, place: Place, ms: int) -> None:
+        """Fill the ring with the newest events without a gap, up to the place."""
+        ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
+        entries: deque[tuple[_Entry, Mapping[str, Any], float]] = deque()
+        base, at = place.cursor, time.monotonic() - ms / 1000
+        end: str | None = place.id
+        while end is not None and len(entries) < ring.size:
+            page = await self._ask(self._client.xrevrange(stream, end, "-", count=PAGE))
+            end = f"({page[-1][0].decode()}" if len(page) == PAGE else None
+            for entry_id, fields in page:
+                entry = _parse(entry_id, fields)
+                if entry is None:
+                    self._skip(stream, entry_id)
+                    continue
+                data = _decode(entry.body)
+                if entry.cursor != base or data is None:
+                    end = None
+                    break
+                entries.appendleft((entry, data, at + int(entry_id.partition(b"-")[0]) / 1000))
+                base = entry.after
+        ring.restart(base)
+        events = [
+            Event(channel, number, entry.cursor, data, entry.body)
+            for number, (entry, data, _) in enumerate(entries, ring.number + 1)
+        ]
+        ring.extend(events, [came for *_, came in entries])
+        self._positions[stream] = place.id
+
+
+def _id(cursor: str) -> str:
+    return cursor.partition("-")[2]
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    ms, _, offset = entry_id.partition("-")
+    return int(ms), int(offset)
+
+
+def _parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> _Entry | None:
+    """An entry of the log, or None if it is none.
+
+    It most often comes after the cursor `expected`, which needs no look.
+    """
+    after = fields.get(b"after", b"").decode(errors="replace")
+    body = fields.get(b"data")
+    if (after != expected and Place.parse(after) is None) or (
+        body is None and b"break" not in fields
+    ):
+        return None
+    return _Entry(after, f"{after.partition('-')[0]}-{entry_id.decode()}", body)
+
+
+def _decode(body: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        data = orjson.loads(body or b"null")
+    except orjson.JSONDecodeError:
+        return None
+    return data if isinstance(data, dict) else None

@@ -1,0 +1,96 @@
+"""Event logs opened by themselves, and an ear that hears what they hand out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from alphapulse_api.events import Break, Event, EventLog
+from alphapulse_api.events.redis import RedisEventLog
+from alphapulse_api.redis_link import RedisLink
+
+SECONDS = 10.0  # no wait of these tests is meant to come near it
+
+
+class Log(RedisEventLog):
+    """A log on a link of its own, which the test may look at."""
+
+    def __init__(self, link: RedisLink, **options: Any) -> None:
+        super().__init__(link, **options)
+        self.link = link
+
+
+@asynccontextmanager
+async def redis_log(url: str, **options: Any) -> AsyncIterator[Log]:
+    """The log of one process on the Redis at the URL."""
+    link = RedisLink(url, "events.redis_url")
+    log = Log(link, **options)
+    await link.open()
+    watching = asyncio.create_task(link.watch_forever())
+    try:
+        await log.open()
+        try:
+            yield log
+        finally:
+            await log.close()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await link.close()
+
+
+class Ear:
+    """Hears a log from now on."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.items: list[Event | Break] = []
+        self._came = asyncio.Event()
+        log.follow(self._follow, self._broken)
+
+    def told(self, channel: str = "trades") -> list[str]:
+        """Ids of the channel's events, and "gap" for each break, in their order."""
+        return [
+            "gap" if isinstance(item, Break) else item.data["id"]
+            for item in self.items
+            if item.channel.name == channel
+        ]
+
+    def cursors(self, channel: str = "trades") -> list[str]:
+        return [item.cursor for item in self.items if item.channel.name == channel]
+
+    async def until(self, heard: Callable[[], object]) -> None:
+        """Wait until it is so."""
+        async with asyncio.timeout(SECONDS):
+            while not heard():
+                self._came.clear()
+                await self._came.wait()
+
+    async def hears(self, *told: str, channel: str = "trades") -> None:
+        """Wait until the last of these came, and no others have come."""
+        await self.until(lambda: len(self.told(channel)) >= len(told))
+        assert self.told(channel) == list(told)
+
+    def _follow(self, events: Sequence[Event]) -> None:
+        self.items += events
+        self._came.set()
+
+    def _broken(self, gap: Break) -> None:
+        self.items.append(gap)
+        self._came.set()
+
+
+async def changed(condition: Callable[[], object]) -> None:
+    """Wait for what no event tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def trades(*ids: object) -> list[dict[str, Any]]:
+    return [{"id": str(n)} for n in ids]
+
+
+def ids(events: Sequence[Event] | None) -> list[str] | None:
+    return None if events is None else [event.data["id"] for event in events]

@@ -1,0 +1,526 @@
+"""The event log that processes share: one order for all, and no silence, whatever happens to Redis.
+
+Each log here is what one process has of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from alphapulse_api.events import redis as log_module
+from alphapulse_api.events import scripts
+from alphapulse_api.events.place import Place
+from tests.event_logs import Ear, Log, changed, ids, redis_log, trades
+from tests.proxy import Proxy, proxied
+from tests.redis_server import RedisServer, running
+
+STREAM = scripts.STREAMS["trades"]
+
+
+@asynccontextmanager
+async def two(url: str, **options: Any) -> AsyncIterator[tuple[Log, Log, Ear, Ear]]:
+    """Two processes of one log, and what each is handed."""
+    async with redis_log(url, **options) as one, redis_log(url, **options) as other:
+        yield one, other, Ear(one), Ear(other)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    """Looks at the log from outside, and harms it."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+# -- one log --------------------------------------------------------------------------------------
+
+
+async def test_every_process_is_handed_the_same_order_under_the_same_cursors(
+    redis_url: str,
+) -> None:
+    async with two(redis_url) as (one, other, here, there):
+
+        async def write(log: Log, name: str) -> None:
+            for n in range(100):
+                await log.append("trades", trades(f"{name}{n}", f"{name}{n}'"))
+
+        await asyncio.gather(write(one, "a"), write(other, "b"))
+        for ear in (here, there):
+            await ear.until(lambda ear=ear: len(ear.items) >= 400)
+        assert here.told() == there.told()
+        assert here.cursors() == there.cursors()
+        assert len(set(here.cursors())) == 400
+        texts = [[item.text for item in ear.items] for ear in (here, there)]
+        assert texts[0] == texts[1]
+        places = [Place.parse(cursor) for cursor in here.cursors()]
+        assert [place.offset for place in places if place] == list(range(1, 401))
+
+
+async def test_what_one_has_told_resumes_on_another_and_on_one_that_starts_later(
+    redis_url: str,
+) -> None:
+    async with two(redis_url) as (one, other, here, there):
+        start = one.cursor("trades")
+        await one.append("trades", trades(*range(5)))
+        await asyncio.gather(
+            *(ear.until(lambda ear=ear: len(ear.items) == 5) for ear in (here, there))
+        )
+        async with redis_log(redis_url) as late:
+            for cursor, missed in zip([start, *here.cursors()], range(6), strict=True):
+                for log in (one, other, late):
+                    assert ids(log.since("trades", cursor)) == [str(n) for n in range(missed, 5)]
+            assert late.since("alerts", late.cursor("alerts")) == ()
+
+
+async def test_a_long_past_is_read_in_pages(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alphapulse_api.events.reader.PAGE", 10)
+    async with redis_log(redis_url) as log:
+        ear = Ear(log)
+        await log.append("trades", trades(*range(95)))
+        await ear.until(lambda: len(ear.items) == 95)
+    async with redis_log(redis_url, size=42) as late:
+        assert ids(late.since("trades", ear.cursors()[52])) == [str(n) for n in range(53, 95)]
+        assert late.since("trades", ear.cursors()[51]) is None
+
+
+async def test_what_has_grown_too_old_is_not_read_again(redis_url: str) -> None:
+    async with redis_log(redis_url) as log:
+        ear = Ear(log)
+        await log.append("trades", trades(1))
+        await ear.hears("1")
+    await asyncio.sleep(0.02)
+    async with redis_log(redis_url, ttl=0.01) as late:
+        assert late.cursor("trades") == ear.cursors()[0]
+        assert late.since("trades", late.cursor("trades")) == ()
+    async with redis_log(redis_url) as late:
+        place = Place.parse(ear.cursors()[0])
+        assert place is not None
+        assert len(late.since("trades", late._rings["trades"]._base) or ()) == 1
+
+
+async def test_redis_keeps_what_a_reader_may_need_and_no_more(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "BEHIND_EVENTS", 100)
+    monkeypatch.setattr(log_module, "BEHIND_SECONDS", 0.0)
+    async with redis_log(redis_url, size=100) as log:
+        ear = Ear(log)
+        for count in range(50, 1050, 50):
+            await log.append("trades", trades(*range(50)))
+            await ear.until(lambda count=count: len(ear.items) == count)
+        assert 200 <= client.xlen(STREAM) < 400  # Redis trims by nodes of a hundred
+    async with redis_log(redis_url, ttl=0.001) as log:
+        ear = Ear(log)
+        await asyncio.sleep(0.01)
+        await log.append("trades", trades(*range(150)))
+        await ear.until(lambda: len(ear.items) == 150)
+        assert client.xlen(STREAM) < 350
+
+
+async def test_numbers_go_on_after_everything_was_trimmed(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with two(redis_url) as (one, _, here, there):
+        await one.append("trades", trades(1, 2))
+        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+        client.xtrim(STREAM, maxlen=0, approximate=False)
+        async with redis_log(redis_url) as late:
+            assert late.since("trades", here.cursors()[1]) == ()
+            assert late.since("trades", here.cursors()[0]) is None
+            await one.append("trades", trades(3))
+            await asyncio.gather(here.hears("1", "2", "3"), there.hears("1", "2", "3"))
+            assert here.cursors()[2].endswith("-3")
+
+
+async def test_a_batch_whose_answer_was_lost_is_appended_once(redis_url: str) -> None:
+    async with redis_log(redis_url) as log, proxied(redis_url.replace("redis:", "http:")) as proxy:
+        ear = Ear(log)
+        async with redis_log(behind(proxy)) as writer:
+            script, lost = writer._appending, asyncio.Event()
+
+            async def losing(**kwargs: Any) -> Any:
+                answer = await script(**kwargs)
+                if not lost.is_set():
+                    lost.set()
+                    raise redis.exceptions.ConnectionError("the answer was lost")
+                return answer
+
+            writer._appending = losing  # type: ignore[assignment]
+            await writer.append("trades", trades(1, 2))
+            assert lost.is_set()
+            await writer.append("trades", trades(3))
+            await changed(lambda: not writer.waiting)
+        await ear.hears("1", "2", "3")
+
+
+async def test_a_cursor_from_a_process_that_is_ahead_is_waited_for(redis_url: str) -> None:
+    async with (
+        proxied(redis_url.replace("redis:", "http:")) as proxy,
+        redis_log(redis_url) as one,
+        redis_log(behind(proxy)) as other,
+    ):
+        here = Ear(one)
+        start = one.cursor("trades")
+        proxy.freeze()
+        await one.append("trades", trades(1, 2))
+        await here.hears("1", "2")
+        assert other.since("trades", here.cursors()[0]) is None
+        reaching = asyncio.create_task(other.reach("trades", here.cursors()[0]))
+        await other.reach("trades", start)
+        assert not reaching.done()
+        proxy.thaw()
+        await reaching
+        assert ids(other.since("trades", here.cursors()[0])) == ["2"]
+
+
+async def test_a_place_that_never_comes_is_waited_for_no_longer_than_that(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "REACH_SECONDS", 0.02)
+    async with redis_log(redis_url) as log:
+        place = Place.parse(log.cursor("trades"))
+        assert place is not None
+        await log.reach("trades", place._replace(offset=9).cursor)
+        await log.reach("trades", place._replace(offset=9, epoch="00").cursor)
+        assert log.since("trades", place._replace(offset=9).cursor) is None
+
+
+# -- what is not ours -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [{"a": "b"}, {"after": "x", "data": "{}"}, {"data": "{}"}])
+async def test_foreign_entries_are_passed_over(
+    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture, fields: dict[str, str]
+) -> None:
+    async with two(redis_url) as (one, other, here, there):
+        await one.append("trades", trades(1))
+        with caplog.at_level(logging.ERROR):
+            for _ in range(3):
+                client.xadd(STREAM, fields)
+                await changed(lambda: one.unreadable and other.unreadable)
+        await one.append("trades", trades(2))
+        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+        async with redis_log(redis_url) as late:
+            assert ids(late.since("trades", here.cursors()[0])) == ["2"]
+            assert late.unreadable == 3
+    assert [r.message.split(": ")[-1] for r in caplog.records] == ["skipped"] * 3, "each once"
+
+
+async def test_a_foreign_entry_of_the_far_future_stops_nothing(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with two(redis_url) as (one, other, here, there):
+        await one.append("trades", trades(1))
+        await asyncio.gather(here.hears("1"), there.hears("1"))
+        client.xadd(STREAM, {"a": "b"}, id="99999999999999-0")
+        await changed(lambda: one.unreadable and other.unreadable)
+        await one.append("trades", trades(2))
+        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+
+
+async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with two(redis_url) as (one, _, here, there):
+        await one.append("trades", trades(1))
+        await here.hears("1")
+        place = Place.parse(here.cursors()[0])
+        assert place is not None
+        client.xadd(STREAM, {"a": "b"}, id=f"{place.ms + 5000}-9")
+        await one.append("trades", trades(2, 3))
+        await asyncio.gather(here.hears("1", "2", "3"), there.hears("1", "2", "3"))
+        async with redis_log(redis_url) as late:
+            assert ids(late.since("trades", here.cursors()[0])) == ["2", "3"]
+            assert late.unreadable == 1
+
+
+async def test_a_damaged_event_is_a_break(redis_url: str, client: redis.Redis) -> None:
+    async with two(redis_url) as (one, _, here, there):
+        await one.append("trades", trades(1))
+        await here.hears("1")
+        after = here.cursors()[0]
+        place = Place.parse(after)
+        assert place is not None
+        damaged = f"{place.ms + 1}-{place.offset + 1}"
+        client.xadd(STREAM, {"after": after, "data": '{"id'}, id=damaged)
+        client.hset(scripts.LOG, STREAM, damaged)
+        await one.append("trades", trades(2))
+        await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
+        assert one.unreadable == 1
+
+
+async def test_a_key_of_another_kind_is_replaced(redis_url: str, client: redis.Redis) -> None:
+    client.set(STREAM, "not a stream")
+    async with redis_log(redis_url) as log:
+        await log.append("trades", trades(1))
+        ear = Ear(log)
+        await log.append("trades", trades(2))
+        await ear.until(lambda: "2" in ear.told())
+
+
+# -- changes --------------------------------------------------------------------------------------
+
+
+async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> None:
+    async with redis_log(redis_url) as one, redis_log(redis_url) as other:
+        await changed(lambda: one._reader._entered and other._reader._entered)
+        story: list[object] = []
+        one.on_change(lambda resource: story.append(f"own {resource}"))
+        other.on_change(story.append)
+        ear = Ear(other)
+        other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
+        await one.append("trades", trades(1), ["trades"])
+        await one.announce(["agents"])
+        await one.announce([])
+        await one.append("metrics", [], ["metrics", "metrics:risk"])
+        await ear.hears("1")
+        await changed(lambda: "metrics:risk" in story)
+        said = [item for item in story if item not in (None, "own None")]
+        assert said == ["trades", "1", "agents", "metrics", "metrics:risk"]
+
+
+# -- Redis away -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def harmed(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server to do harm to; it keeps nothing."""
+    with running(tmp_path / "redis") as server:
+        yield server
+
+
+def behind(proxy: Proxy) -> str:
+    return proxy.url.replace("http:", "redis:") + "/0"
+
+
+async def back(*logs: Log) -> None:
+    await changed(lambda: not any(log.link.trouble or log.waiting for log in logs))
+
+
+async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisServer) -> None:
+    async with two(harmed.url) as (one, other, here, there):
+        await one.append("trades", trades(1))
+        await asyncio.gather(here.hears("1"), there.hears("1"))
+        harmed.kill()
+        began = time.monotonic()
+        await one.append("trades", trades(2))
+        await one.append("trades", trades(3))
+        assert time.monotonic() - began < 1
+        assert one.waiting == 2
+        assert ids(other.since("trades", here.cursors()[0])) == [], "the past is in memory"
+        await asyncio.to_thread(harmed.start)
+        for ear in (here, there):
+            await ear.until(lambda ear=ear: ear.told()[-1] == "3")
+            assert ear.told() == ["1", "gap", "2", "3"]
+            assert ear.told("alerts") == ["gap"]
+        assert here.cursors() == there.cursors()
+        assert other.since("trades", here.cursors()[0]) is None
+        assert ids(other.since("trades", here.cursors()[1])) == ["2", "3"]
+        assert one.waiting == 0
+
+
+async def test_a_redis_that_is_emptied_under_us_is_a_break_for_all(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with two(redis_url) as (one, _, here, there):
+        await one.append("trades", trades(1))
+        await asyncio.gather(here.hears("1"), there.hears("1"))
+        client.flushdb()
+        await asyncio.gather(here.hears("1", "gap"), there.hears("1", "gap"))
+        await one.append("trades", trades(2))
+        await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
+
+
+async def test_a_redis_that_keeps_everything_loses_nothing(tmp_path: Path) -> None:
+    options = {"appendonly": "yes", "appendfsync": "always"}
+    with running(tmp_path / "redis", **options) as server:
+        async with two(server.url) as (one, other, here, there):
+            await one.append("trades", trades(1))
+            await asyncio.gather(here.hears("1"), there.hears("1"))
+            server.kill()
+            await one.append("trades", trades(2))
+            await other.append("trades", trades(3))
+            await asyncio.to_thread(server.start)
+            await back(one, other)
+            await one.append("trades", trades(4))
+            for ear in (here, there):
+                await ear.until(lambda ear=ear: "4" in ear.told())
+            assert here.told() == there.told()
+            assert sorted(here.told()) == ["1", "2", "3", "4"]
+            assert ids(other.since("trades", here.cursors()[0])) == here.told()[1:]
+            assert (one.breaks, other.breaks) == (0, 0)
+
+
+async def test_a_redis_that_lost_its_newest_is_a_break_for_all_once(tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    with running(folder) as server:
+        async with two(server.url) as (one, other, here, there):
+            await one.append("trades", trades(1))
+            await asyncio.gather(here.hears("1"), there.hears("1"))
+            with server.client() as client:
+                client.save()
+            await one.append("trades", trades("lost 1", "lost 2"))
+            for ear in (here, there):
+                await ear.until(lambda ear=ear: len(ear.items) == 3)
+            server.kill()
+            await other.append("trades", trades(2))
+            await asyncio.to_thread(server.start)
+            for ear in (here, there):
+                await ear.until(lambda ear=ear: ear.told()[-1] == "2")
+                assert ear.told() == ["1", "lost 1", "lost 2", "gap", "2"]
+                assert ear.told("alerts") == [], "nothing of it was lost"
+            await other.append("trades", trades(3, 4))
+            await here.until(lambda: here.told()[-1] == "4")
+            for cursor in here.cursors()[:3]:
+                assert one.since("trades", cursor) is None
+            assert here.cursors()[3:] == there.cursors()[3:]
+            async with redis_log(server.url) as late:
+                for cursor in here.cursors()[1:3]:
+                    assert late.since("trades", cursor) is None
+                assert ids(late.since("trades", here.cursors()[3])) == ["2", "3", "4"]
+
+
+async def test_what_only_its_writer_knew_is_a_break_for_the_others_too(tmp_path: Path) -> None:
+    """It was in Redis, nobody had read it yet, and then it was not."""
+    with running(tmp_path / "redis") as server:
+        async with AsyncExitStack() as stack:
+            writer = await stack.enter_async_context(redis_log(server.url, read=False))
+            reader = await stack.enter_async_context(redis_log(server.url))
+            ear = Ear(reader)
+            await writer.append("trades", trades(1))
+            await ear.hears("1")
+            with server.client() as client:
+                client.save()
+            saved = shutil.copy(tmp_path / "redis/dump.rdb", tmp_path / "saved")
+            # The reader does not get to see it, as if it had been slow.
+            reading = reader._tasks[0]
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await reader._reader._client.connection_pool.disconnect()
+            await writer.append("trades", trades("lost"))
+            server.kill()
+            shutil.copy(saved, tmp_path / "redis/dump.rdb")
+            await asyncio.to_thread(server.start)
+            reader._start(reader._reader.read_forever())
+            await ear.hears("1", "gap")
+            await writer.append("trades", trades(2))
+            await ear.hears("1", "gap", "2")
+
+
+async def test_a_frozen_network_delays_and_loses_nothing(redis_url: str) -> None:
+    async with (
+        proxied(redis_url.replace("redis:", "http:")) as proxy,
+        redis_log(behind(proxy)) as one,
+        redis_log(redis_url) as other,
+    ):
+        here, there = Ear(one), Ear(other)
+        await one.append("trades", trades(1))
+        proxy.freeze()
+        began = time.monotonic()
+        await one.append("trades", trades(2))
+        assert time.monotonic() - began < 3
+        await one.append("trades", trades(3))
+        await other.append("trades", trades("of the other"))
+        await there.hears("1", "of the other")
+        proxy.thaw()
+        for ear in (here, there):
+            await ear.until(lambda ear=ear: len(ear.items) >= 4)
+        assert here.told() == there.told() == ["1", "of the other", "2", "3"]
+
+
+async def test_what_no_longer_fits_while_redis_is_away_is_a_break_for_all(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "kept", appendonly="yes", appendfsync="always") as server:
+        async with two(server.url, outbox_bytes=1000) as (one, other, here, there):
+            await other.append("trades", trades(1))
+            await asyncio.gather(here.hears("1"), there.hears("1"))
+            server.kill()
+            await changed(lambda: one.link.trouble)
+            for n in range(2, 40):
+                await one.append("trades", trades(n))
+            assert one.waiting < 20
+            await asyncio.to_thread(server.start)
+            for ear in (here, there):
+                await ear.until(lambda ear=ear: ear.told()[-1] == "39")
+                kept = len(ear.told()) - 2
+                assert ear.told() == ["1", "gap", *map(str, range(40 - kept, 40))]
+                assert "gap" not in ear.told("alerts")
+            assert here.cursors() == there.cursors()
+            assert one.since("trades", here.cursors()[0]) is None
+            assert ids(other.since("trades", here.cursors()[1])) == here.told()[2:]
+
+
+async def test_a_log_opened_while_redis_is_away_is_entered_when_it_comes(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "kept", appendonly="yes", appendfsync="always") as server:
+        async with redis_log(server.url) as log:
+            before = Ear(log)
+            await log.append("trades", trades(1))
+            await before.hears("1")
+        server.kill()
+        async with redis_log(server.url) as log:
+            ear = Ear(log)
+            nowhere = log.cursor("trades")
+            assert log.since("trades", before.cursors()[0]) is None
+            await log.append("trades", trades(2))
+            await asyncio.to_thread(server.start)
+            await ear.hears("gap", "2")
+            assert log.since("trades", nowhere) is None
+            assert ids(log.since("trades", before.cursors()[0])) == ["2"], "the past was read"
+
+
+async def test_what_still_waits_at_the_end_is_sent_or_complained_about(
+    harmed: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.05)
+    async with redis_log(harmed.url) as log:
+        ear = Ear(log)
+        appending = asyncio.create_task(log.append("trades", trades(1)))
+        await asyncio.sleep(0)
+        appending.cancel()
+        await ear.hears("1")
+        await changed(lambda: not log.waiting)
+        with caplog.at_level(logging.ERROR, "alphapulse_api.events"):
+            harmed.kill()
+            await changed(lambda: log.link.trouble)
+            await log.append("trades", trades(2))
+    assert "1 events may not have reached redis" in caplog.text
+
+
+async def test_a_writer_does_not_wait_for_a_log_that_closes(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.05)
+    async with proxied(redis_url.replace("redis:", "http:")) as proxy:
+        async with redis_log(behind(proxy)) as log:
+            proxy.freeze()
+            appending = asyncio.create_task(log.append("trades", trades(1)))
+            await asyncio.sleep(0)
+        await asyncio.wait_for(appending, 1)
+
+
+async def test_a_reader_whose_connection_is_cut_goes_on_where_it_was(
+    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with redis_log(redis_url) as log:
+        ear = Ear(log)
+        await log.append("trades", trades(1))
+        await ear.hears("1")
+        client.client_kill_filter(_type="normal", skipme=True)
+        await asyncio.sleep(0)
+        await log.append("trades", trades(2))
+        await ear.hears("1", "2")
+        assert log.breaks == 0
