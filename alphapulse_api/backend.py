@@ -12,6 +12,7 @@ from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import Flights, cache_from
+from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor
@@ -20,8 +21,9 @@ from alphapulse_api.data.retention import forget_forever
 from alphapulse_api.errors import StartupError, Unavailable
 from alphapulse_api.events import event_log_from
 from alphapulse_api.feed import Feed
-from alphapulse_api.limits import Gcra
+from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.monitor import Monitor
+from alphapulse_api.redis_link import RedisLinks
 from alphapulse_api.websocket.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ class Backend:
         first_user: whether to make `admin` if there are no users at all.
 
     Raises:
-        ConfigError: if the configuration names a part that this release does not have.
+        ConfigError: if a part that the configuration names cannot be had.
     """
 
     def __init__(
@@ -53,17 +55,28 @@ class Backend:
     ) -> None:
         self.config = config
         self.engine = engine_from(config.database)
-        self.events = event_log_from(config.events)
-        self.cache = cache_from(config.cache)
+        self.links = RedisLinks()
+        cache_redis, events_redis = self.links.of(config.cache), self.links.of(config.events)
+        limits_redis = cache_redis or events_redis
+        self.cache = cache_from(config.cache, cache_redis)
+        self.events = event_log_from(config.events, events_redis, read=serve)
+        if isinstance(self.cache, MemoryCache):
+            self.events.on_change(self.cache.forget)
         self.accessors = Accessors(self.engine, config.portfolio.stale_after, accessors)
         self.feed = Feed(self.accessors, self.cache, self.events)
         self.limiter = (
-            Gcra(config.rate_limit.requests_per_minute, MINUTE)
+            Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled
             else None
         )
-        self.login_throttle = Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000)
-        self.connect_throttle = Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000)
+        self.login_throttle = Limiter(
+            "logins", Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000), limits_redis
+        )
+        self.connect_throttle = Limiter(
+            "connects",
+            Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000),
+            limits_redis,
+        )
         self.flights = Flights()
         self.hub: Hub
         self.authenticator: Authenticator
@@ -78,19 +91,27 @@ class Backend:
         async with AsyncExitStack() as stack:
             await self.engine.open()
             stack.push_async_callback(self.engine.close)
+            stack.push_async_callback(self.links.close)
+            await self.links.open()
+            stack.push_async_callback(self._cancel_tasks)
+            for link in self.links:
+                self._start(link.watch_forever())
+            await self.events.open()
+            stack.push_async_callback(self.events.close)
             await self._open_accounts()
             if not self._serve and self.config.events.type == "memory":
                 logger.warning(
                     "serve=False with events.type memory: these records are stored, but the "
-                    "sockets of another process hear nothing of them, and its cached answers may "
-                    "be cache.default_ttl old"
+                    "sockets of another process hear nothing of them, and what it caches in memory "
+                    "may be cache.default_ttl old"
                 )
             self.hub = Hub(self.events, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
-            stack.push_async_callback(self._cancel_tasks)
             self._start(self.authenticator.watch_forever())
             self._start(forget_forever(self.engine, self.config.database.retention))
+            self._start(self.feed.queue.store_forever())
+            stack.push_async_callback(self.feed.queue.close)
             if self._serve:
                 self._start(self.monitor.measure_lag_forever())
                 self._start(self.monitor.report_forever())
@@ -106,7 +127,9 @@ class Backend:
         An empty transaction finds a lock that stays or a file taken away; a disk that is full shows
         in how the newest write ended (the process's own samples are written every 10 s).
         """
+        return {"database": await self._check_database(), **await self.links.check()}
 
+    async def _check_database(self) -> str:
         async def nothing(_: Transaction) -> None:
             return None
 
@@ -114,8 +137,8 @@ class Backend:
             await self.engine.fetch("SELECT version FROM auth_version")
             await self.engine.write(nothing)
         except Unavailable as error:
-            return {"database": error.detail}
-        return {"database": self.engine.trouble or "ok"}
+            return error.detail
+        return self.engine.trouble or "ok"
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)

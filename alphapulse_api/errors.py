@@ -5,6 +5,7 @@ Problems follow RFC 9457. Their `type` URIs are a closed, stable list: programs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ UNAUTHENTICATED: Final = ProblemType("unauthenticated", "Credentials are needed"
 FORBIDDEN: Final = ProblemType("forbidden", "Not permitted", 403)
 NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)
+NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No acceptable form of the answer", 406)
 CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
@@ -48,7 +50,8 @@ OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
     BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
-    CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION, RATE_LIMITED, INTERNAL, UNAVAILABLE, OTHER,
+    NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION, RATE_LIMITED, INTERNAL,
+    UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
 
@@ -85,10 +88,10 @@ class ValidationProblem(Problem):
     """Input that is understood but not valid: each error names its place.
 
     `errors` holds {"pointer": RFC 6901 pointer into the body, "detail": …} or
-    {"parameter": query parameter, "detail": …}.
+    {"parameter": query parameter, "detail": …}; of a body in lines, the number of the "line" too.
     """
 
-    def __init__(self, errors: Sequence[Mapping[str, str]], **extra: Any) -> None:
+    def __init__(self, errors: Sequence[Mapping[str, Any]], **extra: Any) -> None:
         first = errors[0]
         place = first.get("pointer", first.get("parameter"))
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -122,6 +125,23 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str, retry_after: int = 2) -> None:
         super().__init__(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
+
+
+class RateLimited(Problem):
+    """Too much in too short a time.
+
+    Args:
+        detail: what the limit is, without a full stop.
+        retry_after: seconds until the next would be let through.
+    """
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        wait = max(1, math.ceil(retry_after))
+        super().__init__(
+            RATE_LIMITED,
+            f"{detail}; try again in {wait} s.",
+            headers={"Retry-After": str(wait)},
+        )
 
 
 class SocketError(NamedTuple):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from alphapulse_api.cache.base import Cache, Entry
+from alphapulse_api.cache.base import Cache, Entry, Key, Version
 from alphapulse_api.cache.flights import Flights
 from alphapulse_api.cache.memory import MemoryCache
+from alphapulse_api.cache.redis import RedisCache
+from alphapulse_api.cache.values import etag_of
 from alphapulse_api.config import CacheConfig
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.redis_link import RedisLink
 
-__all__ = ["Cache", "Entry", "Flights", "cache_from"]
+__all__ = ["Cache", "Entry", "Flights", "Key", "Version", "cache_from", "etag_of"]
 
 
-def cache_from(config: CacheConfig) -> Cache:
-    """The cache that `cache.type` names, not yet open.
-
-    Raises:
-        ConfigError: if this release has no such cache.
-    """
-    if config.type == "redis":
-        raise ConfigError("cache.type: this release caches in memory only, not in redis")
-    return MemoryCache(config.max_bytes)
+def cache_from(config: CacheConfig, link: RedisLink | None) -> Cache:
+    """The cache that `cache.type` names; `link` is to its Redis, if that is where it is."""
+    return MemoryCache(config.max_bytes) if link is None else RedisCache(link)

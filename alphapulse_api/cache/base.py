@@ -1,14 +1,20 @@
 """What a cache promises.
 
-Keys carry the version of the resource they were computed from. A write moves the version on, so
-what was computed before it, or while it committed, can never be found again.
+Each resource has a version. A write moves it on; an answer is kept with the version that was read
+before its data were, and is found under that version alone. So what was computed before a write, or
+while it committed, can never be found after it.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Hashable
+from typing import NamedTuple, Protocol
 
 from multidict import CIMultiDict
+
+# What was asked: the path, the question and the format.
+Key = tuple[str, ...]
+Version = Hashable
 
 
 class Entry(NamedTuple):
@@ -20,20 +26,21 @@ class Entry(NamedTuple):
 
 
 class Cache(Protocol):
-    """A bounded store of answers."""
+    """A bounded store of answers. No method raises because it is away."""
 
-    async def version(self, resource: str) -> int:
-        """The resource's current version; read before the data are."""
+    async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
+        """The resource's version, and the answer under the key if it is of that version.
+
+        Without a version the cache is away: what is computed now cannot be kept.
+        """
         ...
 
-    async def move_on(self, resource: str) -> None:
-        """Make every answer about the resource unreachable."""
+    async def put(
+        self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
+    ) -> None:
+        """Keep an answer of that version for at most `ttl` seconds, unless a write overtook it."""
         ...
 
-    async def get(self, key: Any) -> Entry | None:
-        """The answer under the key, if it is still there."""
-        ...
-
-    async def put(self, key: Any, entry: Entry, ttl: float) -> None:
-        """Keep an answer for at most `ttl` seconds."""
+    async def move_on(self, *resources: str) -> None:
+        """Make every answer about the resources unreachable, in every process."""
         ...

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cachetools import TLRUCache
 
-from alphapulse_api.cache.base import Entry
+from alphapulse_api.cache.base import Entry, Key, Version
 
 # What an entry costs beside its body: key, headers, bookkeeping.
 ENTRY_OVERHEAD = 2048
@@ -16,6 +16,7 @@ ENTRY_OVERHEAD = 2048
 
 class _Kept(NamedTuple):
     entry: Entry
+    version: Version
     ttl: float
 
 
@@ -28,25 +29,39 @@ class MemoryCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._versions: Counter[str] = Counter()  # reading a resource's leaves no trace
-        self._entries: TLRUCache[Any, _Kept] = TLRUCache(
+        self._forgotten = 0
+        self._entries: TLRUCache[Key, _Kept] = TLRUCache(
             max_bytes,
             ttu=lambda _key, kept, now: now + kept.ttl,
             timer=time.monotonic,
             getsizeof=lambda kept: len(kept.entry.body) + ENTRY_OVERHEAD,
         )
 
-    async def version(self, resource: str) -> int:
-        return self._versions[resource]
-
-    async def move_on(self, resource: str) -> None:
-        self._versions[resource] += 1
-
-    async def get(self, key: Any) -> Entry | None:
+    async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
+        version = self._version(resource)
         try:
-            return self._entries[key].entry
+            kept = self._entries[key]
         except KeyError:
-            return None
+            return version, None
+        return version, kept.entry if kept.version == version else None
 
-    async def put(self, key: Any, entry: Entry, ttl: float) -> None:
-        if ttl > 0 and len(entry.body) + ENTRY_OVERHEAD <= self._entries.maxsize:
-            self._entries[key] = _Kept(entry, ttl)
+    async def put(
+        self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
+    ) -> None:
+        fits = len(entry.body) + ENTRY_OVERHEAD <= self._entries.maxsize
+        if ttl > 0 and fits and version == self._version(resource):
+            self._entries[key] = _Kept(entry, version, ttl)
+
+    async def move_on(self, *resources: str) -> None:
+        self._versions.update(resources)
+
+    def forget(self, resource: str | None) -> None:
+        """Another process has changed the resource; None: it may have changed any."""
+        if resource is None:
+            self._forgotten += 1
+            self._entries.clear()
+        else:
+            self._versions[resource] += 1
+
+    def _version(self, resource: str) -> Version:
+        return self._forgotten, self._versions[resource]

@@ -47,7 +47,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
             )
         request[CALLER] = caller
         if backend.limiter is not None:
-            count_request(backend.limiter, caller, request[HEADERS])
+            await count_request(backend.limiter, caller, request[HEADERS])
         if needed != ANY_CALLER and needed not in caller.permissions:
             raise Problem(FORBIDDEN, f"This needs the permission {needed}.")
     return await handler(request)

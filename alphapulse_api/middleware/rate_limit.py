@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 
 from alphapulse_api.auth.caller import Caller
-from alphapulse_api.errors import RATE_LIMITED, Problem
-from alphapulse_api.limits import Gcra
+from alphapulse_api.errors import RateLimited
+from alphapulse_api.limits import Limiter
 
 
-def count_request(limiter: Gcra, caller: Caller, headers: dict[str, str]) -> None:
+async def count_request(limiter: Limiter, caller: Caller, headers: dict[str, str]) -> None:
     """Count a request of the caller, and tell in `headers` how much is left.
 
     Raises:
-        Problem: 429, if it is one too many.
+        RateLimited: if it is one too many.
     """
-    verdict = limiter.take(caller.subject)
+    verdict = await limiter.take(caller.subject)
     headers["RateLimit-Policy"] = limiter.policy
     headers["RateLimit"] = f'"default";r={verdict.remaining};t={math.ceil(verdict.reset)}'
     if not verdict.allowed:
-        wait = math.ceil(verdict.retry_after)
-        raise Problem(
-            RATE_LIMITED,
-            f"At most {limiter.quota} requests in {limiter.window:g} s; try again in {wait} s.",
-            headers={"Retry-After": str(wait)},
+        raise RateLimited(
+            f"At most {limiter.quota} requests in {limiter.window:g} s", verdict.retry_after
         )

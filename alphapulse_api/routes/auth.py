@@ -11,11 +11,11 @@ from alphapulse_api.auth.accounts import TokenPair
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     BAD_REQUEST,
-    RATE_LIMITED,
     UNAUTHENTICATED,
     UNSUPPORTED_MEDIA,
     Problem,
     ProblemType,
+    RateLimited,
     Unavailable,
 )
 from alphapulse_api.keys import BACKEND
@@ -44,8 +44,8 @@ async def token(request: web.Request) -> web.StreamResponse:
     """Tokens for a user name and password, or for a refresh token."""
     try:
         return await _token(request)
-    except Unavailable as away:
-        raise _away(away) from None
+    except (RateLimited, Unavailable) as problem:
+        raise _later(problem) from None
 
 
 async def _token(request: web.Request) -> web.StreamResponse:
@@ -82,35 +82,30 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     form = await _form(request)
     try:
         await request.app[BACKEND].accounts.revoke(_wanted(form, "token"))
-    except Unavailable as away:
-        raise _away(away) from None
+    except Unavailable as problem:
+        raise _later(problem) from None
     return web.Response(body=b"{}", headers={**NO_STORE, "Content-Type": "application/json"})
 
 
 async def _login(request: web.Request, username: str, password: str) -> TokenPair:
     backend = request.app[BACKEND]
-    throttled = (f"address:{client_address(request)}", f"user:{username}")
-    for subject in throttled:
-        verdict = backend.login_throttle.look(subject)
-        if not verdict.allowed:
-            raise _refusal(
-                RATE_LIMITED,
-                "temporarily_unavailable",
-                "Too many failed logins; wait a little.",
-                {"Retry-After": str(max(1, round(verdict.retry_after)))},
-            )
+    throttle = backend.login_throttle
+    counted: list[str] = []
     # Counted before the slow check, so that guesses sent at once are all counted; given back
     # unless the guess turns out to be wrong.
-    for subject in throttled:
-        backend.login_throttle.take(subject)
     wrong = False
     try:
+        for subject in (f"address:{client_address(request)}", f"user:{username}"):
+            verdict = await throttle.take(subject)
+            if not verdict.allowed:
+                raise RateLimited("Too many failed logins", verdict.retry_after)
+            counted.append(subject)
         pair = await backend.accounts.login(username, password)
         wrong = pair is None
     finally:
         if not wrong:
-            for subject in throttled:
-                backend.login_throttle.give_back(subject)
+            for subject in counted:
+                await throttle.give_back(subject)
     if pair is None:
         raise _refusal(UNAUTHENTICATED, "invalid_grant", "The user name or password is wrong.")
     return pair
@@ -144,8 +139,8 @@ def _wanted(form: dict[str, str], name: str) -> str:
     return value
 
 
-def _away(away: Unavailable) -> Problem:
-    return _refusal(away.kind, "temporarily_unavailable", away.detail, away.headers)
+def _later(problem: RateLimited | Unavailable) -> Problem:
+    return _refusal(problem.kind, "temporarily_unavailable", problem.detail, problem.headers)
 
 
 def _refusal(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from alphapulse_api import Config
 from alphapulse_api.config import CacheConfig, EventsConfig, PortfolioConfig
 from tests.asking import (
     ALERT,
@@ -23,7 +25,7 @@ from tests.asking import (
 )
 from tests.conftest import Serve, Server
 
-VARY = "Authorization, X-API-Key, Accept, Origin"
+VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 CACHED = {
     "/api/metrics": "metrics",
     "/api/metrics/risk": "metrics",
@@ -37,6 +39,15 @@ CACHED = {
 }
 ALWAYS_READ = ("/api/me", "/api/metrics/risk/latest", "/api/portfolio")
 WITH_CURSOR = ("metrics", "alerts", "trades", "portfolio")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def config(config: Config, request: pytest.FixtureRequest) -> Config:
+    """All of this is true of either cache."""
+    if request.param == "memory":
+        return config
+    url = request.getfixturevalue("redis_url")
+    return replace(config, cache=CacheConfig(type="redis", redis_url=url))
 
 
 async def _populate(server: Server) -> None:
@@ -191,8 +202,8 @@ async def test_a_portfolio_grows_stale_while_nobody_writes(serve: Serve) -> None
                 pass
 
 
-async def test_an_answer_dies_of_age(serve: Serve) -> None:
-    server = await serve(cache=CacheConfig(default_ttl=0))
+async def test_an_answer_without_ttl_is_not_kept(config: Config, serve: Serve) -> None:
+    server = await serve(cache=replace(config.cache, default_ttl=0))
     caller = await server.key()
     for _ in range(2):
         assert (await ask(server, "GET", "/api/trades", caller)).headers["X-Cache"] == "MISS"
@@ -216,6 +227,29 @@ async def test_many_who_ask_at_once_cost_one_computation(server: Server) -> None
     )
     assert {answer.status for answer in answers} == {200}
     assert calls == 2
+
+
+async def test_who_asks_after_a_write_does_not_share_an_answer_from_before(server: Server) -> None:
+    caller = await server.key()
+    accessor = server.dashboard.trades
+    get_trades = type(accessor).get_trades
+    read, written = asyncio.Event(), asyncio.Event()
+
+    async def slow(**query: Any) -> Any:
+        trades = await get_trades(accessor, **query)
+        if not read.is_set():
+            read.set()
+            await written.wait()
+        return trades
+
+    accessor.get_trades = slow
+    first = asyncio.create_task(ask(server, "GET", "/api/trades", caller))
+    await read.wait()
+    await server.feed.record_trade(TRADE)
+    assert len((await ask(server, "GET", "/api/trades", caller)).json) == 1
+    written.set()
+    assert (await first).json == []
+    assert len((await ask(server, "GET", "/api/trades", caller)).json) == 1
 
 
 async def test_a_cached_answer_has_a_cursor_that_the_log_still_reaches(serve: Serve) -> None:

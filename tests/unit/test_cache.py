@@ -1,20 +1,117 @@
-"""The memory cache's bounds, and one computation a key."""
+"""What is kept, how long, and until which write; and one computation a key."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from cachetools import TLRUCache
+from multidict import CIMultiDict
 
-from alphapulse_api.cache import Entry, Flights, cache_from
+from alphapulse_api.cache import Cache, Entry, Flights, cache_from
 from alphapulse_api.cache.memory import ENTRY_OVERHEAD, MemoryCache
+from alphapulse_api.cache.redis import MAX_VALUE_BYTES, RedisCache
+from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
+from alphapulse_api.redis_link import RedisLink
 
 
 def entry(size: int = 10, text: str = "x") -> Entry:
-    return Entry((text * size).encode(), '"etag"', {"Content-Type": "application/json"})
+    body = (text * size).encode()
+    return Entry(body, etag_of(body), CIMultiDict({"Content-Type": "application/json"}))
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
+    """An empty cache of either kind."""
+    if request.param == "memory":
+        yield MemoryCache(10**8)
+        return
+    link = RedisLink(request.getfixturevalue("redis_url"), "cache.redis_url")
+    cache = RedisCache(link)
+    await link.open()
+    yield cache
+    await link.close()
+
+
+async def keep(cache: Cache, name: str, kept: Entry, ttl: float = 60) -> None:
+    version, _ = await cache.look("trades", (name,))
+    assert version is not None
+    await cache.put("trades", (name,), version, kept, ttl)
+
+
+async def found(cache: Cache, name: str) -> Entry | None:
+    return (await cache.look("trades", (name,)))[1]
+
+
+async def test_what_is_put_is_found_as_it_was(cache: Cache) -> None:
+    kept = Entry(
+        "ü\n\0".encode(),
+        etag_of("ü\n\0".encode()),
+        CIMultiDict({"Link": '</api/trades?cursor=x>; rel="next"', "content-type": "text/csv"}),
+    )
+    await keep(cache, "a", kept)
+    assert await found(cache, "a") == kept
+    assert await found(cache, "b") is None
+
+
+async def test_an_answer_without_ttl_is_not_kept(cache: Cache) -> None:
+    await keep(cache, "a", entry(), 0)
+    assert await found(cache, "a") is None
+
+
+async def test_an_answer_dies_of_age(cache: Cache) -> None:
+    await keep(cache, "short", entry(), 0.05)
+    await keep(cache, "long", entry(), 50)
+    assert await found(cache, "short") == entry()
+    async with asyncio.timeout(10):
+        while await found(cache, "short") is not None:
+            pass
+    assert await found(cache, "long") == entry()
+
+
+async def test_a_write_makes_the_answers_of_its_resources_unreachable(cache: Cache) -> None:
+    versions = {}
+    for resource in ("metrics", "metrics:risk", "alerts"):
+        versions[resource], _ = await cache.look(resource, ("a",))
+        await cache.put(resource, ("a", resource), versions[resource], entry(), 60)
+    await cache.move_on("metrics", "metrics:risk")
+    for resource, before in versions.items():
+        version, kept = await cache.look(resource, ("a", resource))
+        assert (version == before, kept is not None) == (resource == "alerts",) * 2
+
+
+async def test_an_answer_that_a_write_overtook_is_not_found(cache: Cache) -> None:
+    before, _ = await cache.look("trades", ("a",))
+    await cache.move_on("trades")
+    await cache.put("trades", ("a",), before, entry(), 60)
+    assert await found(cache, "a") is None
+    # Nor does it take the place of a newer one.
+    await keep(cache, "a", entry(text="new"))
+    await cache.put("trades", ("a",), before, entry(text="old"), 60)
+    assert await found(cache, "a") == entry(text="new")
+
+
+async def test_a_version_never_comes_back(cache: Cache) -> None:
+    seen = set()
+    for _ in range(20):
+        version, _ = await cache.look("trades", ("a",))
+        assert version == (await cache.look("trades", ("b",)))[0]
+        seen.add(version)
+        await cache.move_on("trades")
+    assert len(seen) == 20
+
+
+async def test_an_answer_that_is_too_large_is_let_go(redis_url: str) -> None:
+    link = RedisLink(redis_url, "cache.redis_url")
+    for cache, size in ((MemoryCache(5000), 5000), (RedisCache(link), MAX_VALUE_BYTES)):
+        await keep(cache, "small", entry())
+        await keep(cache, "large", entry(size))
+        assert await found(cache, "large") is None
+        assert await found(cache, "small") is not None
+    await link.close()
 
 
 class Clock:
@@ -28,63 +125,70 @@ class Clock:
         )
 
 
-async def test_an_answer_is_kept_for_its_own_ttl() -> None:
+async def test_in_memory_an_answer_is_kept_for_its_own_ttl() -> None:
     cache = MemoryCache(10**6)
     clock = Clock(cache)
-    await cache.put("short", entry(), 5)
-    await cache.put("long", entry(), 50)
+    await keep(cache, "short", entry(), 5)
+    await keep(cache, "long", entry(), 50)
     clock.now += 4.9
-    assert await cache.get("short") == entry()
+    assert await found(cache, "short") == entry()
     clock.now += 0.2
-    assert await cache.get("short") is None
-    assert await cache.get("long") == entry()
+    assert await found(cache, "short") is None
+    assert await found(cache, "long") == entry()
 
 
-async def test_an_answer_without_ttl_is_not_kept() -> None:
-    cache = MemoryCache(10**6)
-    await cache.put("a", entry(), 0)
-    assert await cache.get("a") is None
-
-
-async def test_the_bytes_are_bounded_and_the_least_recently_used_goes_first() -> None:
+async def test_in_memory_the_bytes_are_bounded_and_the_least_recently_used_goes_first() -> None:
     size = 1000
     cache = MemoryCache(3 * (size + ENTRY_OVERHEAD))
     for name in "abc":
-        await cache.put(name, entry(size), 60)
-    assert await cache.get("a") is not None
-    await cache.put("d", entry(size), 60)
-    assert [await cache.get(name) is not None for name in "abcd"] == [True, False, True, True]
+        await keep(cache, name, entry(size))
+    assert await found(cache, "a") is not None
+    await keep(cache, "d", entry(size))
+    assert [await found(cache, name) is not None for name in "abcd"] == [True, False, True, True]
     for number in range(1000):
-        await cache.put(number, entry(size), 60)
+        await keep(cache, str(number), entry(size))
     assert cache._entries.currsize <= cache._entries.maxsize
-
-
-async def test_an_answer_larger_than_the_cache_is_let_go() -> None:
-    cache = MemoryCache(5000)
-    await cache.put("small", entry(), 60)
-    await cache.put("large", entry(5000), 60)
-    assert await cache.get("large") is None
-    assert await cache.get("small") is not None
-
-
-async def test_a_write_moves_its_own_resource_on() -> None:
-    cache = MemoryCache(10**6)
-    before = await cache.version("trades"), await cache.version("alerts")
-    await cache.move_on("trades")
-    after = await cache.version("trades"), await cache.version("alerts")
-    assert after[0] > before[0]
-    assert after[1] == before[1]
 
 
 async def test_asking_for_versions_costs_no_memory() -> None:
     cache = MemoryCache(10**6)
     for number in range(100):
-        assert await cache.version(f"metrics:{number}") == 0
+        await cache.look(f"metrics:{number}", ("a",))
     assert len(cache._versions) == 0
 
 
-def test_the_configuration_names_the_cache() -> None:
-    assert isinstance(cache_from(CacheConfig(max_bytes=5000)), MemoryCache)
+async def test_the_configuration_names_the_cache() -> None:
+    assert isinstance(cache_from(CacheConfig(max_bytes=5000), None), MemoryCache)
+    link = RedisLink("redis://localhost", "cache.redis_url")
+    assert isinstance(cache_from(CacheConfig(), link), RedisCache)
+
+
+TOKEN = b"t" * TOKEN_BYTES
+VALUE = encode(TOKEN, entry())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        TOKEN,
+        VALUE[:-1],
+        VALUE + b"x",
+        VALUE.replace(b"xxx", b"xyx", 1),
+        VALUE.replace(b"\n", b""),
+        VALUE.replace(b'"Content-Type"', b'"Content-Type\\r\\nX-Evil"'),
+        VALUE.replace(b"application/json", b"a\\r\\nSet-Cookie: x"),
+        VALUE.replace(b'"Content-Type"', b"1"),
+        VALUE.replace(b'[["Content-Type"', b'["Content-Type"'),
+        TOKEN + b"[" * 100_000 + b"\n" + entry().body,
+        TOKEN + b"null\n" + entry().body,
+        TOKEN + b"\xff\n" + entry().body,
+        b"\x80\x04\x95" + VALUE,
+    ],
+)
+def test_a_damaged_value_is_no_answer(value: bytes) -> None:
+    assert decode(VALUE) == entry()
+    assert decode(value) is None
 
 
 class Computation:

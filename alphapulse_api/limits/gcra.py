@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+# A hair of an interval is tolerated: sums of intervals are not exact.
+TOLERANCE = 1e-6
+
 
 class Verdict(NamedTuple):
     """The answer to one request; times in seconds."""
@@ -41,45 +44,37 @@ class Gcra:
     ) -> None:
         self.quota = quota
         self.window = window
-        self.policy = f'"default";q={quota};w={window:.0f}'
-        self._interval = window / quota
+        self.interval = window / quota
         self._callers = callers
         self._arrivals: dict[Hashable, float] = {}
         self._clock = clock
 
-    def look(self, caller: Hashable) -> Verdict:
-        """What a request would get, without counting one."""
-        return self._verdict(caller, count=False)
-
     def take(self, caller: Hashable) -> Verdict:
         """Count a request, unless it is refused."""
-        return self._verdict(caller, count=True)
-
-    def _verdict(self, caller: Hashable, *, count: bool) -> Verdict:
         now = self._clock()
         whole_at = self._arrivals.get(caller, now)
         if whole_at < now:
             whole_at = now
-        ahead = whole_at + self._interval - now - self.window
-        # A hair of tolerance: sums of intervals are not exact.
-        allowed = ahead <= self._interval * 1e-6
-        if allowed and count:
-            whole_at += self._interval
+        allowed = whole_at + self.interval - now - self.window <= self.interval * TOLERANCE
+        if allowed:
+            whole_at += self.interval
             if len(self._arrivals) >= self._callers and caller not in self._arrivals:
                 self._forget(now)
             self._arrivals[caller] = whole_at
-            ahead += self._interval
-        reset = whole_at - now
-        remaining = int((self.window - reset) / self._interval + 1e-6)
-        return Verdict(allowed, remaining, reset, max(0.0, ahead))
+        return self.verdict(allowed, whole_at - now)
+
+    def give_back(self, caller: Hashable) -> None:
+        """Take back one count."""
+        if (whole_at := self._arrivals.get(caller)) is not None:
+            self._arrivals[caller] = whole_at - self.interval
+
+    def verdict(self, allowed: bool, reset: float) -> Verdict:
+        """What is told of a decision when the allowance is whole again in `reset` seconds."""
+        remaining = int((self.window - reset) / self.interval + TOLERANCE)
+        return Verdict(allowed, remaining, reset, max(0.0, reset + self.interval - self.window))
 
     def _forget(self, now: float) -> None:
         self._arrivals = {c: at for c, at in self._arrivals.items() if at > now}
         if len(self._arrivals) >= self._callers:
             kept = list(self._arrivals.items())[len(self._arrivals) // 2 :]
             self._arrivals = dict(kept)
-
-    def give_back(self, caller: Hashable) -> None:
-        """Take back one count."""
-        if (whole_at := self._arrivals.get(caller)) is not None:
-            self._arrivals[caller] = whole_at - self._interval

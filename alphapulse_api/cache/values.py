@@ -1,0 +1,49 @@
+"""An answer as the value of one key: what comes back may have been damaged, or put there by others.
+
+The version's token, a line of JSON (etag and headers), the body. The etag is a hash of the body, so
+a body that was cut or changed is seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Final
+
+from multidict import CIMultiDict
+
+from alphapulse_api.cache.base import Entry
+from alphapulse_api.encoding import dumps, loads_stored
+
+TOKEN_BYTES: Final = 16
+# Nothing that could end a header and begin another.
+_HEADER: Final = re.compile(r"[\x20-\x7e]*")
+
+
+def etag_of(body: bytes) -> str:
+    """The strong validator of a body (RFC 9110, section 8.8.3)."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def encode(token: bytes, entry: Entry) -> bytes:
+    """The value that holds the answer, computed under the version `token`."""
+    return b"".join((token, dumps([entry.etag, list(entry.headers.items())]), b"\n", entry.body))
+
+
+def decode(value: bytes) -> Entry | None:
+    """The answer in a value; None if it is not one that `encode` made."""
+    head, _, body = value[TOKEN_BYTES:].partition(b"\n")
+    try:
+        match loads_stored(head):
+            case [str(etag), list(headers)] if etag == etag_of(body) and all(map(_sane, headers)):
+                return Entry(body, etag, CIMultiDict(headers))
+    except ValueError:
+        pass
+    return None
+
+
+def _sane(header: Any) -> bool:
+    match header:
+        case [str(name), str(value)]:
+            return bool(name and _HEADER.fullmatch(name) and _HEADER.fullmatch(value))
+    return False

@@ -1,0 +1,338 @@
+"""Without its Redis a server answers all the same, and with its Redis again it is as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alphapulse_api import redis_link
+from alphapulse_api.config import CacheConfig, RateLimitConfig
+from alphapulse_api.redis_link import RedisLink
+from tests.asking import TRADE, Answer, ask, problem
+from tests.conftest import Serve, Server
+from tests.proxy import Proxy, proxied
+from tests.redis_server import RedisServer, running
+
+Caller = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_link, "CALL_SECONDS", 0.4)
+    monkeypatch.setattr(redis_link, "PROBE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A server of one's own, to do harm to."""
+    with running() as server:
+        yield server
+
+
+ServeOn = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+def serve_on(serve: Serve) -> ServeOn:
+    """Start a dashboard whose cache is at that URL."""
+
+    async def start(url: str, **sections: Any) -> Server:
+        return await serve(cache=CacheConfig(type="redis", redis_url=url), **sections)
+
+    return start
+
+
+@asynccontextmanager
+async def before(redis: RedisServer) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy, and the URL that leads through it."""
+    async with proxied(redis.url) as proxy:
+        yield proxy, proxy.url.replace("http:", "redis:") + "/0"
+
+
+def link_of(server: Server) -> RedisLink:
+    (link,) = server.dashboard._backend.links
+    return link
+
+
+@asynccontextmanager
+async def returned(server: Server) -> AsyncIterator[None]:
+    """What is done inside brings Redis back; afterwards the server knows."""
+    link, back = link_of(server), asyncio.Event()
+    link.on_return(back.set)
+    yield
+    async with asyncio.timeout(20):
+        await back.wait()
+    link._watchers.remove(back.set)
+
+
+async def get(server: Server, caller: Caller, path: str = "/api/trades") -> Answer:
+    answer = await ask(server, "GET", path, caller)
+    assert answer.status == 200, answer.body
+    return answer
+
+
+async def state(server: Server, caller: Caller, path: str = "/api/trades") -> str:
+    return (await get(server, caller, path)).headers["X-Cache"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said of Redis, a word each."""
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+    words = [record.message for record in caplog.records if "redis at" in record.message]
+    return ["away" if "is away" in message else "back" for message in words]
+
+
+async def test_readers_notice_nothing_of_a_redis_that_is_killed_and_comes_back_empty(
+    serve_on: ServeOn, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+    seen: Counter[str] = Counter()
+    changed = asyncio.Condition()
+    reading = True
+
+    async def read(number: int) -> None:
+        while reading:
+            seen[await state(server, caller, f"/api/trades?limit={number % 3 + 1}")] += 1
+            async with changed:
+                changed.notify_all()
+
+    async def until(wanted: str) -> None:
+        count = seen[wanted]
+        async with asyncio.timeout(20), changed:
+            await changed.wait_for(lambda: seen[wanted] > count + 20)
+
+    readers = [asyncio.create_task(read(number)) for number in range(8)]
+    await until("HIT")
+    assert seen["BYPASS"] == 0
+    redis.kill()
+    await until("BYPASS")
+    down = problem(await ask(server, "GET", "/readyz"), 503)
+    assert down["down"] == ["redis"]
+    async with returned(server):
+        await asyncio.to_thread(redis.start)
+    await until("HIT")
+    bypassed = seen["BYPASS"]
+    await until("HIT")
+    assert seen["BYPASS"] == bypassed
+    reading = False
+    await asyncio.gather(*readers)
+    assert (await ask(server, "GET", "/readyz")).status == 200
+    assert told(caplog) == ["away", "back"]
+
+
+async def test_a_dump_older_than_the_writes_brings_no_old_answer_back(
+    serve_on: ServeOn, tmp_path: Path
+) -> None:
+    with running(tmp_path / "redis", save="") as redis:
+        server = await serve_on(redis.url)
+        caller = await server.key()
+        assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
+        with redis.client() as client:
+            client.save()
+        await server.feed.record_trade(TRADE)
+        assert len((await get(server, caller)).json) == 1
+        redis.kill()
+        # Nobody asks while it is away: that it has restarted is not seen at any connection.
+        await asyncio.to_thread(redis.start)
+        with redis.client() as client:
+            assert client.keys("{alphapulse}:answer:*")
+        async with asyncio.timeout(20):
+            while (answer := await get(server, caller)).headers["X-Cache"] == "BYPASS":
+                pass
+        assert answer.headers["X-Cache"] == "MISS"
+        assert len(answer.json) == 1
+
+
+async def test_while_redis_is_silent_one_call_waits_and_no_other(
+    serve_on: ServeOn,
+    redis: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_link, "CALL_SECONDS", 1.0)
+    loop = asyncio.get_running_loop()
+
+    async def took(work: Awaitable[Any]) -> float:
+        began = loop.time()
+        await work
+        return loop.time() - began
+
+    async with before(redis) as (proxy, url):
+        server = await serve_on(url)
+        caller = await server.key()
+        await get(server, caller)
+        proxy.freeze()
+        # The first ones wait side by side; each has but one call to wait for.
+        first = await asyncio.gather(*(took(get(server, caller)) for _ in range(50)))
+        assert 1.0 <= max(first) < 2.0
+        for _ in range(10):
+            assert await took(get(server, caller)) < 1.0
+            assert await took(server.feed.record_trade(TRADE)) < 1.0
+        async with returned(server):
+            proxy.thaw()
+        assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
+    assert told(caplog) == ["away", "back"]
+
+
+async def test_a_write_that_redis_was_not_told_of_is_made_up_for_before_it_is_used(
+    serve_on: ServeOn, redis: RedisServer
+) -> None:
+    async with before(redis) as (proxy, url):
+        away, there = await serve_on(url), await serve_on(redis.url)
+        caller = await away.key()
+        for path in ("/api/trades", "/api/agents"):
+            await get(away, caller, path)
+            assert await state(there, caller, path) == "HIT"
+        proxy.freeze()
+        await away.feed.record_trade(TRADE)  # waits for the answer of Redis, in vain
+        assert link_of(away).trouble is not None
+        await away.feed.update_agent("x1", {"state": "active"})  # does not even ask it
+        with redis.client() as client:
+            versions: list[list[bytes]] = []
+            # Nobody, such as the event log, may tell of a write while old answers are to be had.
+            link_of(away).on_return(lambda: versions.append(client.hkeys("{alphapulse}:versions")))
+            async with returned(away):
+                proxy.thaw()
+        assert not {b"trades", b"agents"} & set(versions[0])
+        for server in (there, away):
+            assert len((await get(server, caller)).json) == 1
+            assert len((await get(server, caller, "/api/agents")).json) == 1
+
+
+async def test_a_writer_that_gives_up_leaves_no_old_answer(
+    serve_on: ServeOn, redis: RedisServer
+) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+    await get(server, caller)
+    free = link_of(server)._free
+    for _ in range(redis_link.CONNECTIONS):
+        await free.acquire()  # busy with calls of others
+    cache, stored = server.dashboard._backend.cache, asyncio.Event()
+    move_on = cache.move_on
+
+    async def told_when_stored(*resources: str) -> None:
+        if "trades" in resources:
+            stored.set()
+        await move_on(*resources)
+
+    cache.move_on = told_when_stored  # type: ignore[method-assign]
+    writer = asyncio.create_task(server.feed.record_trade(TRADE))
+    await stored.wait()
+    writer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writer
+    for _ in range(redis_link.CONNECTIONS):
+        free.release()
+    assert len((await get(server, caller)).json) == 1
+
+
+async def test_limits_go_on_in_the_process_and_come_back(
+    serve_on: ServeOn, redis: RedisServer
+) -> None:
+    server = await serve_on(redis.url, rate_limit=RateLimitConfig(requests_per_minute=3))
+    caller = await server.key()
+
+    async def statuses(count: int) -> list[int]:
+        return [(await ask(server, "GET", "/api/me", caller)).status for _ in range(count)]
+
+    assert await statuses(4) == [200, 200, 200, 429]
+    redis.kill()
+    # What was counted there is not known here: the process begins anew, and only once.
+    assert await statuses(5) == [200, 200, 200, 429, 429]
+    async with returned(server):
+        await asyncio.to_thread(redis.start)
+    assert await statuses(4) == [200, 200, 200, 429]  # it came back empty
+    with redis.client() as client:
+        assert client.keys("{alphapulse}:limit:requests:*")
+
+
+async def test_a_redis_that_is_full_is_done_without_until_it_has_room(
+    serve_on: ServeOn, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+    await get(server, caller)
+    with redis.client() as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+        await server.feed.record_trade(TRADE)
+        states = [await state(server, caller) for _ in range(5)]
+        assert set(states) <= {"MISS", "BYPASS"}
+        assert states[-1] == "BYPASS"
+        down = problem(await ask(server, "GET", "/readyz"), 503)
+        assert "maxmemory" in down["checks"]["redis"]
+        async with returned(server):
+            client.config_set("maxmemory", 0)
+    assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
+    assert told(caplog) == ["away", "back"]
+
+
+async def test_connections_that_redis_closes_for_being_idle_are_no_outage(
+    serve_on: ServeOn, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+    await asyncio.gather(*(get(server, caller, f"/api/trades?limit={n}") for n in range(1, 20)))
+    with redis.client() as client:
+        assert client.client_kill_filter(_type="normal", skipme=True)
+    for n in range(1, 20):
+        assert await state(server, caller, f"/api/trades?limit={n}") == "HIT"
+    assert told(caplog) == []
+
+
+async def test_whatever_redis_forgets_or_holds_only_the_truth_is_told(
+    serve_on: ServeOn, redis: RedisServer
+) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+    with redis.client() as client:
+
+        def evict_versions() -> None:
+            assert client.delete("{alphapulse}:versions")
+
+        def damage_answers() -> None:
+            for key in client.keys("{alphapulse}:answer:*"):
+                client.setrange(key, client.strlen(key) - 1, b"!")
+
+        for harm in (evict_versions, damage_answers, client.flushall, client.script_flush):
+            await get(server, caller)
+            assert await state(server, caller) == "HIT"
+            harm()
+            assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
+    assert link_of(server).losses == 0
+
+
+async def test_the_figures_tell_of_it(serve_on: ServeOn, redis: RedisServer) -> None:
+    server = await serve_on(redis.url)
+    caller = await server.key()
+
+    async def figures() -> dict[str, float]:
+        text = (await get(server, caller, "/metrics")).body.decode()
+        return {
+            name.removeprefix("alphapulse_"): float(value)
+            for name, _, value in (line.rpartition(" ") for line in text.splitlines())
+            if name.startswith(("alphapulse_redis_", "alphapulse_cache_"))
+        }
+
+    key = '{key="cache.redis_url"}'
+    assert await figures() == {f"redis_up{key}": 1, f"redis_losses_total{key}": 0}
+    for _ in range(3):
+        await get(server, caller)
+    redis.kill()
+    await get(server, caller)
+    assert await figures() == {
+        'cache_answers_total{state="MISS"}': 1,
+        'cache_answers_total{state="HIT"}': 2,
+        'cache_answers_total{state="BYPASS"}': 1,
+        f"redis_up{key}": 0,
+        f"redis_losses_total{key}": 1,
+    }
