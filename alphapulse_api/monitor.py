@@ -52,10 +52,15 @@ class _Latencies:
 
 
 class Monitor(Collector):
-    """One process's figures, in a registry of their own: two may live in one process."""
+    """One process's figures, in a registry of their own: two may live in one process.
+
+    One worker of several (its number is in AP_WORKER) names itself in all of them: whoever scrapes
+    through a balancer must not take one worker's counter for another's.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._worker = os.environ.get("AP_WORKER")
         self._registry = CollectorRegistry()
         self._registry.register(self)
         # Counted by hand, told by prometheus-client: its own counters take a lock and a tuple of
@@ -63,6 +68,7 @@ class Monitor(Collector):
         self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self._latencies: defaultdict[str, _Latencies] = defaultdict(_Latencies)
         self._process = psutil.Process(os.getpid())
+        self.answers: defaultdict[str, int] = defaultdict(int)  # by what X-Cache says
         self.lag = 0.0
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -79,7 +85,14 @@ class Monitor(Collector):
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def collect(self) -> Iterator[Metric]:
-        """The figures that live elsewhere, read when asked for."""
+        """The figures, read when asked for."""
+        for family in self._families():
+            if self._worker is not None:
+                for sample in family.samples:
+                    sample.labels["worker"] = self._worker
+            yield family
+
+    def _families(self) -> Iterator[Metric]:
         backend, hub = self._backend, self._backend.hub
         prefix = "alphapulse_"
         requests = CounterMetricFamily(
@@ -109,9 +122,47 @@ class Monitor(Collector):
         yield GaugeMetricFamily(
             f"{prefix}events_pending", "Events not yet dealt to sockets.", hub.pending
         )
+        events = backend.events
+        yield GaugeMetricFamily(
+            f"{prefix}events_waiting", "Events that wait for Redis.", events.waiting
+        )
+        yield CounterMetricFamily(
+            f"{prefix}event_breaks", "Times a channel was told to resync.", events.breaks
+        )
+        yield CounterMetricFamily(
+            f"{prefix}event_entries_unreadable",
+            "Entries of the shared log that were foreign or damaged.",
+            events.unreadable,
+        )
         yield GaugeMetricFamily(
             f"{prefix}writes_waiting", "Writes that wait for their commit.", backend.engine.waiting
         )
+        answers = CounterMetricFamily(
+            f"{prefix}cache_answers", "Answers to GETs, by X-Cache.", labels=("state",)
+        )
+        for state, count in self.answers.items():
+            answers.add_metric((state,), count)
+        yield answers
+        up = GaugeMetricFamily(
+            f"{prefix}redis_up", "Whether the Redis of a key answers.", labels=("key",)
+        )
+        losses = CounterMetricFamily(
+            f"{prefix}redis_losses", "How often it went away.", labels=("key",)
+        )
+        for link in backend.links:
+            up.add_metric((link.key,), link.trouble is None)
+            losses.add_metric((link.key,), link.losses)
+        yield from (up, losses)
+        queue = backend.feed.queue
+        yield GaugeMetricFamily(
+            f"{prefix}points_waiting", "Points handed over and not yet stored.", queue.waiting
+        )
+        refused = CounterMetricFamily(
+            f"{prefix}points_refused", "Points handed over and not stored.", labels=("reason",)
+        )
+        for reason, count in queue.refused.items():
+            refused.add_metric((reason,), count)
+        yield refused
         yield GaugeMetricFamily(
             f"{prefix}event_loop_lag_seconds", "How late the loop last woke.", self.lag
         )
@@ -138,7 +189,7 @@ class Monitor(Collector):
         figures = await asyncio.to_thread(self._measure)
         slow = self.lag > LAG_SECONDS
         return {
-            "component": COMPONENT,
+            "component": f"{COMPONENT}-{self._worker}" if self._worker else COMPONENT,
             "status": "warning" if slow else "healthy",
             "message": "the event loop is late" if slow else None,
             "metrics": {

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import connections, fanout, http, latency, profile
+from . import backends, connections, fanout, http, latency, metrics, profile, shared
 from .harness import BenchmarkError
 
 
@@ -51,6 +51,24 @@ ENTRIES = (
         "resident memory an open socket: ours, websockets, FastAPI",
         connections.add_options,
         connections.run,
+    ),
+    Entry(
+        "backends",
+        "reads and writes on SQLite and PostgreSQL beside the raw drivers",
+        backends.add_options,
+        backends.run,
+    ),
+    Entry(
+        "shared",
+        "the event log on Redis beside memory, and sockets of two workers beside one",
+        shared.add_options,
+        shared.run,
+    ),
+    Entry(
+        "metrics",
+        "a chart as the history grows, and what rollups cost a write, on SQLite and PostgreSQL",
+        metrics.add_options,
+        metrics.run,
     ),
 )
 

@@ -8,8 +8,10 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.conftest import Server
@@ -89,6 +91,49 @@ async def test_the_server_of_the_readme_answers_its_commands(
     assert "id,order_id,client_order_id,symbol" in out
     assert '"access_token":"' in out
     assert "trade " in out
+
+
+async def test_the_workers_of_the_readme_serve(
+    tmp_path: Path, port: int, environment: dict[str, str], postgres_url: str, redis_url: str
+) -> None:
+    (block,) = blocks("scale")
+    install, *lines = block.strip().splitlines()
+    # The extra is there, and what it names is in this environment, which is not to be changed.
+    (extra,) = re.findall(r'pip install -q "\.\[(\w+)\]"', install)
+    needed = [name for name in requires("alphapulse-api") or () if f'extra == "{extra}"' in name]
+    assert {re.split(r"[^\w-]", name)[0] for name in needed} >= {"asyncpg", "redis", "gunicorn"}
+    own = {
+        "postgresql://dashboard@127.0.0.1/alphapulse": postgres_url,
+        "redis://127.0.0.1:6379/0": redis_url,
+    }
+    script = "set -euo pipefail\n" + "\n".join([*lines[:-1], f"exec {lines[-1]}"])
+    for theirs, ours in own.items():
+        assert theirs in script
+        script = script.replace(theirs, f"'{ours}'")
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", script,
+        cwd=tmp_path,
+        env={**environment, "AP_PORT": str(port)},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = b""
+    async with asyncio.timeout(SECONDS):
+        while said.count(b"Booting worker") < 2:
+            line = await process.stderr.readline()
+            assert line, said.decode()
+            said += line
+        reading = asyncio.create_task(process.stderr.read())
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{LOCAL}{port}/readyz") as response,
+        ):
+            assert await response.json() == {
+                "status": "ok", "checks": {"database": "ok", "redis": "ok"},
+            }  # fmt: skip
+        process.terminate()
+        assert await process.wait() == 0
+        assert b"Traceback" not in said + await reading
 
 
 async def test_the_client_block_runs(server: Server) -> None:
