@@ -10,7 +10,8 @@ from typing import Any, Final
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.docs.fields import make_spec
 from alphapulse_api.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
-from alphapulse_api.routes.query import FORMATS
+from alphapulse_api.routes.formats import FORMATS
+from alphapulse_api.routes.ingest import LINED
 from alphapulse_api.routes.row import Row
 from alphapulse_api.schemas.metrics import Accepted
 
@@ -32,6 +33,7 @@ PROBLEM: Final[dict[str, Any]] = {
         "error": {"type": "string", "description": "of /token: RFC 6749, section 5.2"},
         "error_description": {"type": "string"},
         "suggested_interval": {"type": "string"},
+        "accepted": {"type": "integer", "description": "of a body in lines: records stored"},
         "errors": {
             "type": "array",
             "items": {
@@ -40,12 +42,16 @@ PROBLEM: Final[dict[str, Any]] = {
                 "properties": {
                     "pointer": {"type": "string", "description": "RFC 6901, into the body"},
                     "parameter": {"type": "string", "description": "of the query"},
+                    "line": {"type": "integer", "description": "of a body in lines, from 1"},
                     "detail": {"type": "string"},
                 },
             },
         },
     },
 }
+
+_TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
+_BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 
 
 def openapi_document(rows: Iterable[Row], server: str) -> dict[str, Any]:
@@ -104,10 +110,10 @@ def _operation(row: Row) -> dict[str, Any]:
             schema = {
                 "schema": {"oneOf": [row.body, {"type": "array", "items": row.body}]},
             }
-        operation["requestBody"] = {
-            "required": not row.body_may_be_absent,
-            "content": {"application/json": schema},
-        }
+        content = {"application/json": schema}
+        if row.body_may_be_array:
+            content.update((media_type, _TEXT) for media_type in LINED)
+        operation["requestBody"] = {"required": not row.body_may_be_absent, "content": content}
     if row.form is not None:
         operation["requestBody"] = {
             "required": True,
@@ -124,8 +130,9 @@ def _success(row: Row) -> dict[str, Any]:
             schema = {"oneOf": [row.answer, Accepted]}
         response["content"] = {"application/json": {"schema": schema}}
         if row.many:
-            for media_type in (FORMATS["csv"], FORMATS["ndjson"]):
-                response["content"][media_type] = {"schema": {"type": "string"}}
+            for form in ("csv", "ndjson"):
+                response["content"][FORMATS[form]] = _TEXT
+            response["content"][FORMATS["arrow"]] = _BYTES
     elif row.status != HTTPStatus.SWITCHING_PROTOCOLS:
         kind = "object" if row.media_type == "application/json" else "string"
         response["content"] = {row.media_type: {"schema": {"type": kind}}}
@@ -140,6 +147,8 @@ def _failures(row: Row) -> dict[str, Any]:
     statuses = {500, 503}
     if row.permission != PUBLIC:
         statuses |= {401, 403, 429}
+    if row.many:
+        statuses |= {406}
     if row.handler is not None:
         statuses |= {422}  # of an unknown parameter, if of nothing else
     if row.status == HTTPStatus.SWITCHING_PROTOCOLS:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import asyncio
 from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from alphapulse_api.data.query import Page
+from alphapulse_api.compression import compressed
 from alphapulse_api.encoding import dumps, loads
 from alphapulse_api.errors import (
     BAD_REQUEST,
@@ -20,18 +19,19 @@ from alphapulse_api.errors import (
     ValidationProblem,
 )
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, QUESTION, QUESTIONS
-from alphapulse_api.routes.formats import encode
-from alphapulse_api.routes.query import FORMATS, Question
+from alphapulse_api.routes.export import export
+from alphapulse_api.routes.formats import FORMATS, Rows, encoder, whole
+from alphapulse_api.routes.ingest import LINED, ingest
+from alphapulse_api.routes.query import Question
 from alphapulse_api.routes.row import Call, Handler, RawHandler, Row
-from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
-
-logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
 MAX_PATH_VARIABLE: Final = 256
-EXPORT_ROWS: Final = 5000  # rows read, encoded and sent at a time
+ROWS_ON_LOOP: Final = 1000  # as JSON; more, or in another format, are encoded on a thread
 
-VARY: Final = "Authorization, X-API-Key, Accept, Origin"
+CONTENT_TYPES: Final = {**FORMATS, "csv": "text/csv; charset=utf-8"}
+VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
+UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache": "BYPASS"}
 
 
 def endpoint(row: Row) -> RawHandler:
@@ -44,34 +44,31 @@ def endpoint(row: Row) -> RawHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         backend = request.app[BACKEND]
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
-        call = Call(
-            backend,
-            request[CALLER],
-            _path(request),
-            question.values,
-            await _body(row, request),
-        )
+        call = Call(backend, request[CALLER], _path(request), question.values)
+        in_lines = row.body_may_be_array and request.content_type in LINED
+        if row.body is not None and not in_lines:
+            call = replace(call, body=await _body(row, request))
         headers = {}
         if row.channel is not None:
             # Before the data are read: a client that follows the channel from here misses nothing.
             headers["X-Stream-Cursor"] = backend.events.cursor(row.channel)
             # A 404 has it, too: whoever is told that there is no portfolio yet can wait for it.
             request[HEADERS].update(headers)
+        headers["Content-Type"] = CONTENT_TYPES[question.format]
         if question.export:
-            return await _export(request, row, call, question.format, headers)
-        answer = await handler(call)
+            return await export(request, row, call, question, {**headers, **UNCACHED})
+        answer: Any = await (ingest(request, row, call) if in_lines else handler(call))
         if row.many:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)
                 headers["Link"] = f'<{following}>; rel="next"'
-            body = encode(answer, question.format, _columns(row))
+            body = await _encode(row, question, answer)
         else:
             body = dumps(answer)
-        return web.Response(
-            body=body,
-            status=row.status,
-            headers={**headers, "Content-Type": _content_type(question.format)},
-        )
+        if question.coding.applies(len(body)):
+            body = await compressed(body, question.coding.name)
+            headers["Content-Encoding"] = question.coding.name
+        return web.Response(body=body, status=row.status, headers=headers)
 
     return handle
 
@@ -88,14 +85,14 @@ def _raw(handler: RawHandler) -> RawHandler:
     return handle
 
 
-def _content_type(form: str) -> str:
-    return "text/csv; charset=utf-8" if form == "csv" else FORMATS[form]
+async def _encode(row: Row, question: Question, rows: Rows) -> bytes:
+    if question.format == "json" and len(rows) <= ROWS_ON_LOOP:
+        return dumps(list(rows))
 
+    def work() -> bytes:
+        return whole(encoder(question.format, row, question.values), rows)
 
-def _columns(row: Row) -> Sequence[str]:
-    """The columns of an empty CSV: what every row of the listing has."""
-    fields = row.answer().fields if row.answer is not None else {}
-    return [name for name, field in fields.items() if not field.metadata.get(ONLY_AGGREGATED)]
+    return await asyncio.to_thread(work)
 
 
 def _path(request: web.Request) -> dict[str, str]:
@@ -107,16 +104,13 @@ def _path(request: web.Request) -> dict[str, str]:
 
 
 async def _body(row: Row, request: web.Request) -> Any:
-    if row.body is None:
-        return None
     raw = await read_body(request)
     if not raw and row.body_may_be_absent:
         return {}
     if request.content_type != "application/json":
-        raise Problem(
-            UNSUPPORTED_MEDIA,
-            f"Send application/json, not {request.headers.get(hdrs.CONTENT_TYPE, 'nothing')}.",
-        )
+        taken = ", ".join(("application/json", *(LINED if row.body_may_be_array else ())))
+        given = request.headers.get(hdrs.CONTENT_TYPE, "nothing")
+        raise Problem(UNSUPPORTED_MEDIA, f"Send {taken}, not {given}.")
     try:
         body = loads(raw)
     except ValueError as error:
@@ -147,41 +141,3 @@ async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
     except web.RequestPayloadError:
         raise Problem(BAD_REQUEST, "The body is not well encoded or ended early.") from None
     return b"".join(parts)
-
-
-async def _export(
-    request: web.Request, row: Row, call: Call, form: str, headers: dict[str, str]
-) -> web.StreamResponse:
-    """Everything that matches, a stretch at a time, in constant memory."""
-    assert row.handler is not None
-    # A host's accessor gives all it has in one page.
-    ours = row.tag not in call.backend.accessors.replaced
-    query = {**call.query, "limit": EXPORT_ROWS} if ours else dict(call.query)
-    page: Page[Any] = await row.handler(replace(call, query=query))
-    early: dict[str, str] = request[HEADERS]
-    response = web.StreamResponse(
-        headers={
-            **early,
-            **headers,
-            "Content-Type": _content_type(form),
-            "Cache-Control": "private, no-cache",
-            "Vary": VARY,
-            "X-Cache": "BYPASS",
-        }
-    )
-    await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:
-        return response
-    try:
-        await response.write(encode(page, form, _columns(row)))
-        while cursor := getattr(page, "next_cursor", None):
-            page = await row.handler(replace(call, query={**query, "cursor": cursor}))
-            await response.write(encode(page, form, (), head=False))
-        await response.write_eof()
-    except Exception as error:
-        # The status has gone out already: a stream that breaks off is the only honest sign left.
-        if not isinstance(error, ConnectionError):
-            logger.exception("an export broke off")
-        if request.transport is not None:
-            request.transport.abort()
-    return response

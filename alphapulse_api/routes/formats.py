@@ -1,4 +1,4 @@
-"""Rows as JSON, CSV (RFC 4180) and NDJSON."""
+"""Rows as JSON, CSV (RFC 4180), NDJSON and Arrow, a stretch at a time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,120 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final, Protocol
 
+from marshmallow import fields
+
+from alphapulse_api.data.aggregation import parse_functions
 from alphapulse_api.encoding import dumps
+from alphapulse_api.routes.arrow import ArrowStream
+from alphapulse_api.routes.row import Row
+from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
 from alphapulse_api.times import rfc3339
 
+FORMATS: Final = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
 Rows = Sequence[Mapping[str, Any]]
+Columns = Mapping[str, fields.Field[Any]]
 
 
-def encode(rows: Rows, form: str, columns: Sequence[str], *, head: bool = True) -> bytes:
-    """The rows' bytes in one of the formats.
+class Encoder(Protocol):
+    """Makes one answer's bytes out of its rows."""
+
+    def rows(self, rows: Rows) -> bytes:
+        """The bytes of the next rows."""
+        ...
+
+    def end(self) -> bytes:
+        """What follows the last row."""
+        ...
+
+
+def encoder(form: str, row: Row, query: Mapping[str, Any]) -> Encoder:
+    """An encoder for one answer.
 
     Args:
-        columns: the CSV's, where there is no row to take them from.
-        head: whether the CSV starts with its header line.
+        form: one of FORMATS.
+        row: the listing.
+        query: what is asked of it: several aggregations have columns of their own.
     """
-    if form == "json":
+    match form:
+        case "json":
+            return _Json()
+        case "ndjson":
+            return _Ndjson()
+        case "csv":
+            return _Csv(columns(row, query))
+    return ArrowStream(columns(row, query))
+
+
+def whole(encoder: Encoder, rows: Rows) -> bytes:
+    """All bytes of an answer that is one stretch."""
+    return encoder.rows(rows) + encoder.end()
+
+
+def columns(row: Row, query: Mapping[str, Any]) -> Columns:
+    """The columns of a listing's answer to a question, in order, whether it has rows or not."""
+    functions = parse_functions(query["aggregation"]) if "aggregation" in query else ()
+    found: dict[str, fields.Field[Any]] = {}
+    for name, field in row.answer_fields.items():
+        if name == "value" and len(functions) > 1:
+            found.update((function, row.answer_fields[function]) for function in functions)
+        elif not field.metadata.get(ONLY_AGGREGATED):
+            found[name] = field
+    return found
+
+
+class _Json:
+    """One array: of one stretch only."""
+
+    def rows(self, rows: Rows) -> bytes:
         return dumps(list(rows))
-    if form == "ndjson":
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Ndjson:
+    """A line a row."""
+
+    def rows(self, rows: Rows) -> bytes:
         return b"".join(dumps(row) + b"\n" for row in rows)
-    text = io.StringIO()
-    names = list(rows[0]) if rows else list(columns)
-    writer = csv.writer(text)
-    if head:
-        writer.writerow(names)
-    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
-    return text.getvalue().encode()
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Csv:
+    """A header line and a line a row.
+
+    Args:
+        columns: the header where there is no row: a host's own accessor may give other columns.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text)
+        self._columns = columns
+        self._names: list[str] | None = None
+
+    def rows(self, rows: Rows) -> bytes:
+        if self._names is None:
+            self._names = list(rows[0] if rows else self._columns)
+            self._writer.writerow(self._names)
+        names = self._names
+        self._writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+        taken = self._text.getvalue().encode()
+        self._text.seek(0)
+        self._text.truncate()
+        return taken
+
+    def end(self) -> bytes:
+        return b""
 
 
 def _cell(value: Any) -> Any:

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from alphapulse_api.compression import PLAIN, Coding, coding_of
 from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import canonical
-from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
+from alphapulse_api.routes import arrow
+from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.row import Row
 from alphapulse_api.schemas.errors import load_parameters
 from alphapulse_api.schemas.queries import LabelPairs
 from alphapulse_api.times import now
 
-FORMATS: Final = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "ndjson": "application/x-ndjson",
-}
 # A range that ended this long ago is the past: hardly anything is written into it any more.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
@@ -34,8 +32,9 @@ class Question:
 
     Attributes:
         values: the parameters given, converted; `format` is not among them.
-        format: of the answer: json, csv or ndjson.
-        normal: equal for questions that ask the same.
+        format: of the answer, one of FORMATS.
+        normal: equal for questions that get the same bytes in the same format.
+        coding: of the answer's body.
         export: everything that matches is wanted, streamed, not one page of it.
     """
 
@@ -43,6 +42,7 @@ class Question:
     format: str
     normal: str
     export: bool
+    coding: Coding = PLAIN
 
     @property
     def settled(self) -> bool:
@@ -55,25 +55,27 @@ class Questions:
     """Reads query strings; the same string is read once."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[int, str, str | None], Question] = {}
+        self._read: dict[tuple[int, str, str | None, str | None], Question] = {}
 
     def ask(self, row: Row, request: web.Request) -> Question:
         """The question of a request.
 
         Raises:
             ValidationProblem: naming every parameter that is wrong.
+            Problem: 406, if only a format or a coding is accepted that cannot be had here.
         """
         accept = request.headers.get("Accept") if row.many else None
-        key = (id(row), request.rel_url.raw_query_string, accept)
+        coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None
+        key = (id(row), request.rel_url.raw_query_string, accept, coding)
         question = self._read.get(key)
         if question is None:
             if len(self._read) >= REMEMBERED:
                 self._read.clear()
-            question = self._read[key] = _read(row, request, accept)
+            question = self._read[key] = _read(row, request, accept, coding_of(coding))
         return question
 
 
-def _read(row: Row, request: web.Request, accept: str | None) -> Question:
+def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) -> Question:
     given: dict[str, Any] = {}
     repeated = {n for n, f in row.query_schema.fields.items() if isinstance(f, LabelPairs)}
     for name in request.query:
@@ -83,20 +85,39 @@ def _read(row: Row, request: web.Request, accept: str | None) -> Question:
         given[name] = values if name in repeated else values[0]
     asked = load_parameters(row.query_schema, given)
     check_range(asked.get("start_time"), asked.get("end_time"))
-    form = asked.pop("format", None) or _accepted(accept)
+    form = asked.pop("format", None)
+    if form is None:
+        form = _negotiated(accept or "")
+    elif form == "arrow" and not arrow.installed():
+        raise ValidationProblem.parameter("format", arrow.MISSING)
     export = row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
-    return Question(asked, form, canonical(asked), export)
+    return Question(asked, form, canonical([asked, *coding]), export, coding)
 
 
-def _accepted(accept: str | None) -> str:
-    """The format that the Accept header likes best; JSON where it names none of ours."""
+def _negotiated(accept: str) -> str:
+    """The format that the Accept header likes best; JSON where it names none of ours.
+
+    Raises:
+        Problem: 406, if it names nothing but what cannot be had here.
+    """
+    liked = _liked(accept)
+    for form in liked:
+        if form != "arrow" or arrow.installed():
+            return form
+    if liked and "*/*" not in accept:
+        raise Problem(NOT_ACCEPTABLE, arrow.MISSING)
+    return "json"
+
+
+def _liked(accept: str) -> list[str]:
+    """Our formats that the Accept header names, the most liked first."""
     named = {media_type: form for form, media_type in FORMATS.items()}
-    best, liked = "json", 0.0
-    for part in (accept or "").lower().split(","):
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
         media_type, _, parameters = part.partition(";")
         form = named.get(media_type.strip())
         quality = _QUALITY.search(parameters)
         weight = float(quality[1]) if quality else 1.0
-        if form is not None and weight > liked:
-            best, liked = form, weight
-    return best
+        if form is not None and weight > 0:
+            weights[form] = max(weight, weights.get(form, 0.0))
+    return sorted(weights, key=lambda form: -weights[form])

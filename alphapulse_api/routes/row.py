@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from marshmallow import Schema
+from marshmallow.fields import Field
 
 from alphapulse_api.schemas.queries import NoQuery
 
@@ -48,10 +49,10 @@ class Row:
         raw: instead of `handler`, for what is not JSON: gives a response.
         query: the schema of the query string.
         body: the schema of the body, or None if the route takes none.
-        body_may_be_array: an array of bodies is taken too.
+        body_may_be_array: an array of bodies is taken too, and a stream of them.
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
-        many: the answer is a list, which can also be had as CSV and NDJSON.
+        many: the answer is a list, which can also be had in the other formats.
         status: of success.
         resource: what a cached answer depends on ("{name}" stands for a path variable); None:
             the answer is not cached.
@@ -82,6 +83,11 @@ class Row:
         """The first line of the handler's docstring."""
         doc = (self.handler or self.raw).__doc__ or ""
         return doc.strip().partition("\n")[0]
+
+    @cached_property
+    def answer_fields(self) -> Mapping[str, Field[Any]]:
+        """The fields of the answer, or of each of its rows."""
+        return self.answer().fields if self.answer is not None else {}
 
     @cached_property
     def query_schema(self) -> Schema:

@@ -19,7 +19,7 @@ def load(schema: Schema, data: Any) -> Any:
     try:
         return schema.load(data)
     except ValidationError as error:
-        raise ValidationProblem(list(_flat("", error.messages))) from None
+        raise ValidationProblem(list(flat("", error.messages))) from None
 
 
 def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,20 +37,20 @@ def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
                     "parameter": e["pointer"].split("/")[1],
                     "detail": e["detail"].replace("Unknown field.", "Unknown parameter."),
                 }
-                for e in _flat("", error.messages)
+                for e in flat("", error.messages)
             ]
         ) from None
     return loaded
 
 
-def _flat(pointer: str, messages: Any) -> Iterator[dict[str, str]]:
+def flat(pointer: str, messages: Any) -> Iterator[dict[str, str]]:
     if isinstance(messages, Mapping):
         for key, below in messages.items():
             # "_schema" is marshmallow's name for the whole object.
             step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            yield from _flat(pointer + step, below)
+            yield from flat(pointer + step, below)
     elif isinstance(messages, str):
         yield {"pointer": pointer, "detail": messages}
     else:
         for message in messages:
-            yield from _flat(pointer, message)
+            yield from flat(pointer, message)

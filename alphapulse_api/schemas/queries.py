@@ -86,11 +86,11 @@ class RangeQuery(Schema):
 class Formatted(Schema):
     """In which format; an Accept header says the same."""
 
-    format = Choice("json", "csv", "ndjson")
+    format = Choice("json", "csv", "ndjson", "arrow")
 
 
 class ListQuery(Formatted):
-    """Which page; csv and ndjson without a limit stream everything that matches."""
+    """Which page; csv, ndjson and arrow without a limit stream everything that matches."""
 
     limit = QueryInteger(1, MAX_LIMIT)
     cursor = Text(1024, metadata={"description": "from the Link header of the page before"})

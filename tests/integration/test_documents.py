@@ -122,8 +122,12 @@ async def test_every_answer_is_as_described(server: Server) -> None:
         if row.many:
             await check("GET", f"{path}?format=csv")
             await check("GET", f"{path}?format=ndjson")
+            await check("GET", f"{path}?format=arrow")
+            await check("GET", path, headers={"Accept-Encoding": "identity;q=0"})  # 406
     await check("GET", "/api/metrics/risk?aggregation=avg,p99,count,stddev")
     await check("GET", "/api/trades/none")
+    for kind in ("application/x-ndjson", "text/csv"):
+        await check("POST", "/api/metrics", data=b"{}", headers={"Content-Type": kind})  # 422
     await check("POST", "/api/trades", json={})
     await check("POST", "/api/trades", data=b"{", headers={"Content-Type": "application/json"})
     await check("POST", "/token/revoke", None, data={"token": pair["refresh_token"]})

@@ -58,11 +58,12 @@ QUERY_VALUES = (
         "2026-01-01T00:00:00Z", "2026-01-01T00:00:00 00:00", "0001-01-01T00:00:00Z", "1e9",
         "9999-12-31T23:59:59Z", "avg,p99", "auto", "1s", "9999999999999999w", "a:b", "WzEsMV0",
         "W10", "WzEsIngiXQ", "WzkyMjMzNzIwMzY4NTQ3NzU4MDgsMV0", "true", "info,critical", "csv",
+        "arrow",
     ])
 )  # fmt: skip
 TYPES = st.sampled_from([
     "application/json", "application/json; charset=utf-16", "application/x-www-form-urlencoded",
-    "text/plain", "", "a/b;c",
+    "text/plain", "", "a/b;c", "application/x-ndjson", "text/csv",
 ])  # fmt: skip
 
 
@@ -161,8 +162,12 @@ async def test_no_path_and_no_header_is_too_much(serve: Serve) -> None:
     names = st.sampled_from([
         "Accept", "Authorization", "X-API-Key", "If-None-Match", "Cache-Control", "Origin",
         "X-Request-ID", "X-Forwarded-For", "Access-Control-Request-Method", "Content-Type",
+        "Accept-Encoding",
     ])  # fmt: skip
-    values = st.sampled_from(["Bearer ", "Bearer a.b.c", "http://[", "null", "W/", '"', "*", "q=x"])
+    values = st.sampled_from([
+        "Bearer ", "Bearer a.b.c", "http://[", "null", "W/", '"', "*", "q=x", "gzip",
+        "identity;q=0",
+    ])  # fmt: skip
     values |= st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"))
     methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])
     paths = st.sampled_from([_path(row.path) for row in ROWS])

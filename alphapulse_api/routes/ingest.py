@@ -1,0 +1,136 @@
+"""Bodies of any length, a record a line: parsed, validated and stored a batch at a time.
+
+The body is read no faster than it is stored, so what waits is one batch, and the rest is with the
+caller. A batch is stored whole or not at all; what was stored of the batches before stays, and a
+refusal says how many records that is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from aiohttp import StreamReader, web
+
+from alphapulse_api.errors import BAD_REQUEST, UNSUPPORTED_MEDIA, Problem
+from alphapulse_api.feed import MAX_BATCH
+from alphapulse_api.routes.formats import FORMATS
+from alphapulse_api.routes.records import CsvRecords, NdjsonRecords, Record, Records
+from alphapulse_api.routes.row import Call, Row
+
+# The media types of a body in lines.
+LINED: Final[Mapping[str, type[Records]]] = {
+    FORMATS["ndjson"]: NdjsonRecords,
+    FORMATS["csv"]: CsvRecords,
+}
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+MAX_UNTOLD: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
+UNTOLD_SECONDS: Final = 0.005
+PIECE_BYTES: Final = 64 * 1024  # parsed at a time
+
+
+async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
+    """Store the body's records by the row's handler, up to 10000 at a time.
+
+    Returns:
+        {"accepted": how many there were}.
+
+    Raises:
+        Problem: what is wrong, with `accepted`; its errors point at the record, counted from 0 in
+            the whole body, and name the line, counted from 1.
+    """
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Problem(UNSUPPORTED_MEDIA, f"Send UTF-8, not {request.charset}.")
+    assert row.body is not None
+    records = LINED[request.content_type](row.body())
+    batch = _Batch(row, call)
+    last = False
+    try:
+        while not last:
+            piece, last = await _piece(request.content)
+            for record in records.feed(piece, last=last):
+                batch.add(record)
+                if batch.full:
+                    await batch.store()
+            batch.bytes += len(piece)
+        await batch.store()
+    except Problem as problem:
+        raise batch.placed(problem) from None
+    return {"accepted": batch.accepted}
+
+
+class _Batch:
+    """The records that wait to be stored together, and how many were stored before them."""
+
+    def __init__(self, row: Row, call: Call) -> None:
+        self._row = row
+        self._call = call
+        self._records: list[Any] = []
+        self._lines: list[int] = []
+        self.bytes = 0  # of the body since the last were stored
+        self.accepted = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._records) >= MAX_BATCH or self.bytes >= MAX_BATCH_BYTES
+
+    def add(self, record: Record) -> None:
+        line, said = record
+        self._lines.append(line)
+        self._records.append(said)
+
+    async def store(self) -> None:
+        """Store what waits, if anything does."""
+        if not self._records:
+            return
+        assert self._row.handler is not None
+        await self._row.handler(replace(self._call, body=self._records))
+        self.accepted += len(self._records)
+        self._records, self._lines, self.bytes = [], [], 0
+        # A store may be faster than what tells of it: events would gather without a bound.
+        while self._call.backend.hub.pending > MAX_UNTOLD:  # noqa: ASYNC110 (tells nobody)
+            await asyncio.sleep(UNTOLD_SECONDS)
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem with its places told in the whole body, and how many were stored."""
+        extra = {**problem.extra, "accepted": self.accepted}
+        detail = problem.detail
+        if errors := [self._placed(error) for error in problem.extra.get("errors", ())]:
+            extra["errors"] = errors
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            line, first = errors[0].get("line"), errors[0]
+            where = f"line {line}, {first['pointer']}" if line is not None else "body"
+            detail = f"{where}: {first['detail']}{more}"
+        return Problem(problem.kind, detail, headers=problem.headers, **extra)
+
+    def _placed(self, error: Mapping[str, Any]) -> dict[str, Any]:
+        _, *steps = error.get("pointer", "").split("/")
+        if "line" in error or not steps:
+            return dict(error)
+        index = int(steps[0])
+        pointer = "/".join(("", str(self.accepted + index), *steps[1:]))
+        return {**error, "pointer": pointer, "line": self._lines[index]}
+
+
+async def _piece(body: StreamReader) -> tuple[bytes, bool]:
+    """The next piece of a body, decompressed; and whether it is the last.
+
+    aiohttp stops reading from the socket, and decompressing, when 64 KiB wait here.
+
+    Raises:
+        Problem: 400, if the body is not well transferred.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while size < PIECE_BYTES:
+            part = await body.readany()
+            if not part:
+                return b"".join(parts), True
+            parts.append(part)
+            size += len(part)
+    except web.RequestPayloadError:
+        raise Problem(BAD_REQUEST, "The body is not well encoded or ended early.") from None
+    return b"".join(parts), False

@@ -1,0 +1,194 @@
+"""Records out of a body in lines (NDJSON, CSV) that arrives in pieces.
+
+A reader keeps the line that has not ended yet, and nothing else. Lines end in LF or CRLF; a byte
+order mark and empty lines are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from marshmallow import Schema, fields
+
+from alphapulse_api.encoding import loads
+from alphapulse_api.errors import BAD_REQUEST, TOO_LARGE, VALIDATION, Problem, ProblemType
+from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
+
+MAX_LINE_BYTES: Final = 1024 * 1024  # metadata of 64 KiB may be six times that, escaped
+_BOM: Final = b"\xef\xbb\xbf"
+_LABEL: Final = "label."  # begins the name of a column that holds one label
+
+Record = tuple[int, Any]  # the number of the line it begins in, from 1; and what it says
+
+
+class Records(ABC):
+    """Reads one body.
+
+    Args:
+        schema: of one record.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._rest = bytearray()  # of a line that has not ended
+        self._begun = False
+        self._line = 1  # the number of the first line that was not read yet
+        self._count = 0  # records read
+
+    def feed(self, piece: bytes, *, last: bool = False) -> Iterator[Record]:
+        """The records that end in this piece of the body.
+
+        Args:
+            last: the body ends with it.
+
+        Raises:
+            Problem: 400, 413 or 422 for what cannot be read; `errors` has its place and line.
+        """
+        end = len(piece) if last else piece.rfind(b"\n") + 1
+        self._rest += piece[: end or None]
+        if end or last:
+            block = bytes(self._rest)
+            self._rest = bytearray(piece[end:])
+            if not self._begun:
+                self._begun = True
+                block = block.removeprefix(_BOM)
+            yield from self._records(block, last=last)
+        self._check_length(len(self._rest))
+
+    @abstractmethod
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+        """The records of these whole lines; counts lines and records."""
+
+    def _check_length(self, size: int) -> None:
+        if size > MAX_LINE_BYTES:
+            raise self._wrong(TOO_LARGE, f"A line may have at most {MAX_LINE_BYTES} bytes.")
+
+    def _wrong(self, kind: ProblemType, detail: str) -> Problem:
+        """What is wrong with the next record, which begins in the next line."""
+        place = {"pointer": f"/{self._count}", "line": self._line, "detail": detail}
+        return Problem(kind, detail, errors=[place])
+
+
+class NdjsonRecords(Records):
+    """A JSON text a line."""
+
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+        lines = block.split(b"\n")
+        if not lines[-1]:  # what follows the last line's end is no line
+            lines.pop()
+        for line in lines:
+            if line and not line.isspace():
+                try:
+                    record = loads(line)
+                except ValueError as error:
+                    raise self._wrong(BAD_REQUEST, f"Not JSON: {error}.") from None
+                yield self._line, record
+                self._count += 1
+            self._line += 1
+
+
+class CsvRecords(Records):
+    """RFC 4180: a header line that names the fields, and a line a record.
+
+    An empty cell says nothing, or null where the field is a metric's number. Labels are JSON in the
+    column `labels`, or each has its column `label.<key>`; other objects and lists are JSON.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(schema)
+        self._open = ""  # a record whose quotes have not been closed
+        self._names: list[str] | None = None
+        self._cells: list[tuple[int, str, Callable[[str], Any] | None]] = []
+        self._labels: list[tuple[int, str]] = []
+
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self._line += self._open.count("\n") + block.count(b"\n", 0, error.start)
+            raise self._wrong(BAD_REQUEST, "Not UTF-8.") from None
+        # Cut at LF alone: str.splitlines knows line breaks that CSV does not.
+        lines = list(io.StringIO(self._open + text, newline="\n"))
+        begin, done = self._line, 0
+        reader = csv.reader(lines, strict=True)
+        try:
+            for cells in reader:
+                if self._names is None:
+                    self._read_header(cells)
+                elif cells:
+                    yield self._line, self._record(cells)
+                    self._count += 1
+                done = reader.line_num
+                self._line = begin + done
+        except csv.Error as error:
+            # In the last line it may only mean that the record goes on.
+            if last or reader.line_num < len(lines):
+                raise self._wrong(BAD_REQUEST, f"Not CSV: {error}.") from None
+        if last and self._names is None:
+            raise self._wrong(VALIDATION, "The first line must name the fields.")
+        self._open = "".join(lines[done:])
+        self._check_length(len(self._open))
+
+    def _read_header(self, names: list[str]) -> None:
+        known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}
+        for index, name in enumerate(names):
+            key = name.removeprefix(_LABEL)
+            if name in known:
+                self._cells.append((index, name, _reading(known[name])))
+            elif "labels" in known and key not in ("", name):
+                self._labels.append((index, key))
+            else:
+                raise self._wrong(VALIDATION, f"Unknown column {name!r}.")
+        if len(set(names)) < len(names):
+            raise self._wrong(VALIDATION, "A column is named twice.")
+        if self._labels and "labels" in names:
+            raise self._wrong(VALIDATION, "Labels stand in `labels` or in `label.<key>`, not both.")
+        self._names = names
+
+    def _record(self, cells: list[str]) -> dict[str, Any]:
+        assert self._names is not None
+        if len(cells) != len(self._names):
+            detail = f"{len(cells)} cells, where the first line names {len(self._names)} fields."
+            raise self._wrong(VALIDATION, detail)
+        record: dict[str, Any] = {}
+        for index, name, read in self._cells:
+            cell = cells[index]
+            if read is not None and (cell or read is _figure):
+                record[name] = read(cell)
+            elif cell:
+                record[name] = cell
+        if self._labels:
+            record["labels"] = {key: cells[index] for index, key in self._labels if cells[index]}
+        return record
+
+
+def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:
+    """How a field's cell is read; None: as the text that it is."""
+    match field:
+        case Figure():
+            return _figure
+        case Labels() | Figures() | Metadata() | fields.List():
+            return _json
+    return None
+
+
+def _figure(cell: str) -> Any:
+    """A number, or null; what is neither stays text, and the schema says what is wrong with it."""
+    if not cell:
+        return None
+    try:
+        return float(cell) if cell.isascii() and "_" not in cell else cell
+    except ValueError:
+        return cell
+
+
+def _json(cell: str) -> Any:
+    """What the JSON says; what is none stays text, which the schema refuses."""
+    try:
+        return loads(cell.encode())
+    except ValueError:
+        return cell
