@@ -10,8 +10,9 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
-from alphapulse_api.keys import BACKEND, QUESTIONS, ROWS
+from alphapulse_api.keys import BACKEND, LANE, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
+from alphapulse_api.middleware.lane import Lane
 from alphapulse_api.routes.endpoint import endpoint
 from alphapulse_api.routes.query import Questions
 from alphapulse_api.routes.table import ROWS as TABLE
@@ -54,8 +55,17 @@ def compose(backend: Backend) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES)
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
+    app[LANE] = Lane(backend)
     _add_routes(app, backend.config)
     app.on_shutdown.append(_drain)
+    signals = len(app.on_response_prepare)
+
+    async def started(app: web.Application) -> None:
+        app[LANE].open = tuple(app.middlewares) == MIDDLEWARES and signals == len(
+            app.on_response_prepare
+        )
+
+    app.on_startup.append(started)
     return app
 
 

@@ -9,11 +9,13 @@ from aiohttp import web
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
+    from alphapulse_api.middleware.lane import Lane
     from alphapulse_api.routes.query import Question, Questions
     from alphapulse_api.routes.row import Row
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
+LANE: web.AppKey[Lane] = web.AppKey("lane")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)

@@ -14,7 +14,7 @@ from typing import Final
 import uuid_utils
 from aiohttp import web
 
-from alphapulse_api.keys import BACKEND, CALLER, HEADERS, REQUEST_ID, ROWS
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS
 from alphapulse_api.middleware.client import client_address
 
 logger = logging.getLogger("alphapulse_api.access")
@@ -30,11 +30,15 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, time it, count it, log it."""
     given = request.headers.get("X-Request-ID")
     request_id = given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
-    request[REQUEST_ID] = request_id
-    request[HEADERS] = {"X-Request-ID": request_id}
     started = time.perf_counter()
     status = 499  # the client went away before there was an answer
     try:
+        ready = await request.app[LANE].answer(request, request_id)
+        if ready is not None:
+            status = ready.status
+            return ready
+        request[REQUEST_ID] = request_id
+        request[HEADERS] = {"X-Request-ID": request_id}
         response = await handler(request)
         status = response.status
         if not response.prepared:  # a stream or a socket has sent them already

@@ -1,19 +1,15 @@
-"""Answers to GETs: looked up, computed once however many ask, made conditional.
-
-A key holds the version of the resource as it was before the data were read (cache/base.py), so an
-answer that a write overtook is stored where nobody looks any more.
-"""
+"""Answers to GETs: looked up, computed once however many ask, made conditional."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
 from alphapulse_api.backend import Backend
-from alphapulse_api.cache import Entry
-from alphapulse_api.keys import BACKEND, QUESTION, QUESTIONS, ROWS
+from alphapulse_api.cache import Entry, etag_of
+from alphapulse_api.keys import BACKEND, LANE, QUESTION, QUESTIONS, ROWS
+from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
 from alphapulse_api.routes.endpoint import VARY
 from alphapulse_api.routes.row import Row
 
@@ -22,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a GET from memory if it can be."""
+    """Answer a GET from the cache if it can be."""
     app = request.app
     row = app[ROWS].get(request.match_info.route)
     if row is None or row.raw is not None or row.method != hdrs.METH_GET:
@@ -39,21 +35,25 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = _resource(row, request, backend)
     if resource is None:
         return _answer(request, await _compute(request, handler, control), "BYPASS")
-    # Before the version: an answer found under it holds all that the channel told up to here.
+    # Before the look: a write moves the version on before its event is told, in any process, so
+    # an answer found now holds all that the channel told this process up to here.
     cursor = None if row.channel is None else backend.events.cursor(row.channel)
-    version = await backend.cache.version(resource)
-    key = (request.rel_url.raw_path, question.normal, question.format, version)
-    entry = await backend.cache.get(key)
+    key = (request.rel_url.raw_path, question.normal, question.format)
+    version, entry = await backend.cache.look(resource, key)
+    if version is None:
+        return _answer(request, await _compute(request, handler, control), "BYPASS")
     if entry is not None:
         # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
+        app[LANE].learn(request, resource, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
     async def compute() -> Entry:
         computed = await _compute(request, handler, control)
-        await backend.cache.put(key, computed, fresh_for)
+        await backend.cache.put(resource, key, version, computed, fresh_for)
         return computed
 
-    return _answer(request, await backend.flights.once(key, compute), "MISS")
+    # With the version: who asks after a write must not wait for an answer from before it.
+    return _answer(request, await backend.flights.once((key, version), compute), "MISS")
 
 
 def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
@@ -70,7 +70,7 @@ async def _compute(request: web.Request, handler: Handler, control: str) -> Entr
     response = await handler(request)
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
-    etag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
+    etag = etag_of(response.body)
     headers = response.headers.copy()
     headers.update({"ETag": etag, "Cache-Control": control, "Vary": VARY})
     return Entry(response.body, etag, headers)
@@ -79,21 +79,13 @@ async def _compute(request: web.Request, handler: Handler, control: str) -> Entr
 def _answer(
     request: web.Request, entry: Entry, state: str, cursor: str | None = None
 ) -> web.Response:
+    request.app[BACKEND].monitor.answers[state] += 1
     headers = entry.headers.copy()
     headers["X-Cache"] = state
     if cursor is not None:
         headers["X-Stream-Cursor"] = cursor
-    if _unchanged(request.headers, entry.etag):
-        del headers["Content-Type"]
-        headers.pop("Content-Length", None)
+    if unchanged(request.headers, entry.etag):
+        for name in OF_THE_BODY:
+            headers.pop(name, None)
         return web.Response(status=304, headers=headers)
     return web.Response(body=entry.body, headers=headers)
-
-
-def _unchanged(headers: Mapping[str, str], etag: str) -> bool:
-    """RFC 9110, section 13.1.2: weak comparison."""
-    condition = headers.get(hdrs.IF_NONE_MATCH)
-    if condition is None:
-        return False
-    tags = (tag.strip().removeprefix("W/") for tag in condition.split(","))
-    return any(tag in ("*", etag) for tag in tags)

@@ -1,0 +1,179 @@
+"""The short way for a GET that is asked again: from what the client sent to bytes, in one look-up.
+
+The long way finds out, from the same request line and credentials each time, the route, the caller,
+the permission, the question and the key of the answer. What it found is remembered here; what can
+change is looked at each time: whether the caller may still call, whether it asks too often, whether
+the answer is still the newest. Whenever there is any doubt the request goes the long way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE
+
+from alphapulse_api.auth.authenticator import BadCredentials
+from alphapulse_api.cache import Entry
+from alphapulse_api.cache.base import Key
+from alphapulse_api.keys import CALLER
+from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
+
+if TYPE_CHECKING:
+    from alphapulse_api.auth.caller import Caller
+    from alphapulse_api.backend import Backend
+
+REMEMBERED: Final = 4096
+# One that a client reads slowly must not fill the memory of its transport: the long way waits.
+LONGEST: Final = 1 << 20
+
+_Asked = tuple[str | None, ...]
+
+
+class _Plan:
+    """What the long way found: for whom, where the answer is, and its head as bytes."""
+
+    __slots__ = ("caller", "channel", "entry", "found", "key", "resource", "unchanged")
+
+    def __init__(self, caller: Caller, resource: str, key: Key, channel: str | None) -> None:
+        self.caller = caller
+        self.resource = resource
+        self.key = key
+        self.channel = channel
+        self.entry: Entry | None = None
+        self.found = b""
+        self.unchanged = b""
+
+    def keep(self, entry: Entry) -> None:
+        """Make the heads of the answers that this entry gives."""
+        self.entry = entry
+        headers = entry.headers.copy()
+        headers.popall("X-Stream-Cursor", None)  # of its time; now it is another
+        headers.update(
+            {
+                "Content-Length": str(len(entry.body)),
+                "X-Cache": "HIT",
+                "Server": SERVER_SOFTWARE,
+            }
+        )
+        self.found = _head("200 OK", headers)
+        for name in OF_THE_BODY:
+            headers.popall(name, None)
+        self.unchanged = _head("304 Not Modified", headers)
+
+
+class Ready(web.StreamResponse):
+    """An answer that is bytes already, its head included."""
+
+    def __init__(self, status: int, data: bytes) -> None:
+        super().__init__(status=status)
+        self._data = data
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        transport.write(self._data)
+        await request.writer.drain()
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Everything has been written."""
+
+
+class Lane:
+    """Remembers what requests led to.
+
+    Attributes:
+        open: whether it is used: not where a host has middlewares or signals of its own, which
+            want to see every request and every response.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._plans: dict[_Asked, _Plan] = {}
+        self.open = False
+
+    def learn(
+        self, request: web.Request, resource: str, key: Key, channel: str | None, entry: Entry
+    ) -> None:
+        """A request was answered with a cached entry."""
+        if not self.open or len(entry.body) > LONGEST:
+            return
+        asked = _asked(request)
+        if asked is None:
+            return
+        if len(self._plans) >= REMEMBERED:
+            self._plans.clear()
+        plan = self._plans[asked] = _Plan(request[CALLER], resource, key, channel)
+        plan.keep(entry)
+
+    async def answer(self, request: web.Request, request_id: str) -> Ready | None:
+        """The answer, if it can be had this way."""
+        if not self.open or (asked := _asked(request)) is None:
+            return None
+        plan = self._plans.get(asked)
+        if plan is None:
+            return None
+        backend, caller = self._backend, plan.caller
+        try:
+            backend.authenticator.check(caller)
+        except BadCredentials:
+            del self._plans[asked]
+            return None
+        # Before the look, as on the long way.
+        cursor = None if plan.channel is None else backend.events.cursor(plan.channel)
+        _, entry = await backend.cache.look(plan.resource, plan.key)
+        if entry is None:
+            return None
+        limits = b""
+        if backend.limiter is not None:
+            verdict = await backend.limiter.take(caller.subject)
+            if not verdict.allowed:
+                return None
+            limits = (
+                f"RateLimit-Policy: {backend.limiter.policy}\r\n"
+                f'RateLimit: "default";r={verdict.remaining};t={math.ceil(verdict.reset)}\r\n'
+            ).encode()
+        if entry is not plan.entry:
+            plan.keep(entry)
+        request[CALLER] = caller
+        backend.monitor.answers["HIT"] += 1
+        place = b"" if cursor is None else f"X-Stream-Cursor: {cursor}\r\n".encode()
+        rest = f"X-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n".encode()
+        if unchanged(request.headers, entry.etag):
+            return Ready(304, b"".join((plan.unchanged, limits, place, rest)))
+        return Ready(200, b"".join((plan.found, limits, place, rest, entry.body)))
+
+
+def _asked(request: web.Request) -> _Asked | None:
+    """All of a request that its answer depends on; None if it wants more than that."""
+    headers = request.headers
+    if (
+        request.method != hdrs.METH_GET
+        or not request.keep_alive
+        or request.version < (1, 1)
+        or hdrs.CACHE_CONTROL in headers
+        or hdrs.ORIGIN in headers
+        or len(request.match_info.apps) != 1
+    ):
+        return None
+    return (
+        request.raw_path,
+        headers.get(hdrs.AUTHORIZATION),
+        headers.get("X-API-Key"),
+        headers.get(hdrs.ACCEPT),
+        headers.get(hdrs.ACCEPT_ENCODING),
+    )
+
+
+def _head(status: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), ""]
+    return "\r\n".join(lines).encode()
