@@ -184,7 +184,9 @@ class ThreadFeed:
             self._under_way = None
         wait(under_way)
 
-    def record_metrics(self, points: Record | Sequence[Record]) -> int:
+    def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
+        if not wait:
+            return self._dashboard.feed.hand_over(points)
         return self._run(self._dashboard.feed.record_metrics(points))
 
     def record_trade(self, trade: Record) -> dict[str, Any]:

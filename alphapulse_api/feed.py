@@ -6,10 +6,11 @@ A call returns when its record is stored durably and its event is in the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import uuid_utils
 from marshmallow import ValidationError
@@ -19,9 +20,11 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.columns import EXACT
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.events import EventLog
+from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.errors import load
+from alphapulse_api.schemas.fast_points import load_points
 from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
@@ -33,6 +36,23 @@ MAX_BATCH = 10_000
 MAX_AHEAD = timedelta(minutes=5)  # by how much a trading host's clock may be ahead of ours
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _to_its_end(
+    method: Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]]:
+    """A caller that is cancelled leaves no record stored and not told of."""
+
+    @wraps(method)
+    async def call(self: Feed, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        work = asyncio.ensure_future(method(self, *args, **kwargs))
+        # If it fails when its caller has gone, nobody is left to hear of it.
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(work)
+
+    return call
 
 
 class Feed:
@@ -48,7 +68,6 @@ class Feed:
         self._cache = cache
         self._events = events
         self._point = MetricPoint()
-        self._points = MetricPoint(many=True)
         self._trade = Trade()
         self._trades = Trade(many=True)
         self._alert = Alert()
@@ -58,43 +77,63 @@ class Feed:
         self._sample = SystemSample()
         # One change of an alert at a time: what each changed is told once, in its order.
         self._changing_alerts = asyncio.Lock()
+        self.queue = PointQueue(self._record_metrics)
 
-    async def record_metrics(self, points: Record | Sequence[Record]) -> int:
+    async def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
         """Store one point or up to 10000, and tell the metrics channel.
 
+        Args:
+            wait: False hands them over, as `hand_over` does, and returns at once.
+
         Returns:
-            How many were stored.
+            How many were stored, or handed over.
         """
+        return await self._record_metrics(points) if wait else self.hand_over(points)
+
+    def hand_over(self, points: Record | Sequence[Record]) -> int:
+        """Leave points to be stored soon; takes microseconds, from any thread.
+
+        They are lost if the process is killed first. What is not valid is counted and left out;
+        once 100000 wait, further points are refused and counted (`alphapulse_points_refused_total`
+        in /metrics).
+
+        Returns:
+            How many were taken: all or none.
+        """
+        if isinstance(points, Mapping):
+            return self.queue.put([points])
+        _check_batch(points)
+        return self.queue.put(points)
+
+    @_to_its_end
+    async def _record_metrics(self, points: Record | Sequence[Record]) -> int:
         if isinstance(points, Mapping):
             loaded = [load(self._point, points)]
         else:
             _check_batch(points)
-            loaded = load(self._points, points)
+            loaded = load_points(points)
         at = now()
         for point in loaded:
             point.setdefault("timestamp", at)
         stored: int = await self._accessors.method("metrics", "add_points")(loaded)
-        for metric_type in {point["metric_type"] for point in loaded}:
-            await self._cache.move_on(f"metrics:{metric_type}")
-        await self._cache.move_on("metrics")
-        await self._events.append("metrics", loaded)
+        types = {point["metric_type"] for point in loaded}
+        changed = ("metrics", *(f"metrics:{name}" for name in types))
+        await self._publish("metrics", loaded, *changed)
         return stored
 
+    @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
-        ((stored, new),) = await self._store_trades([load(self._trade, trade)], one=True)
-        if new:
-            await self._events.append("trades", [stored])
+        (stored,) = await self._record_trades([load(self._trade, trade)], one=True)
         return stored
 
+    @_to_its_end
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        stored = await self._store_trades(load(self._trades, trades), one=False)
-        if fresh := [trade for trade, new in stored if new]:
-            await self._events.append("trades", fresh)
-        return [trade for trade, _ in stored]
+        return await self._record_trades(load(self._trades, trades), one=False)
 
+    @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
         record = _completed(load(self._alert, alert), "created_at")
@@ -102,19 +141,22 @@ class Feed:
         stored, new = await self._accessors.method("alerts", "add_alert")(record)
         stored = _said(stored)
         if new:
-            await self._publish("alerts", stored)
+            await self._publish("alerts", [stored], "alerts")
         return stored
 
+    @_to_its_end
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
         return await self._change_alert(alert_id, "acknowledge_alert", user, comments)
 
+    @_to_its_end
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
         return await self._change_alert(alert_id, "resolve_alert")
 
+    @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
         record = load(self._portfolio, portfolio)
@@ -126,11 +168,11 @@ class Feed:
         record["positions"] = [_valued(p, record["total_value"]) for p in record["positions"]]
         stored: dict[str, Any]
         stored, current = await self._accessors.method("portfolio", "set_portfolio")(record)
-        await self._cache.move_on("portfolio")
-        if current:
-            await self._events.append("portfolio", [stored])
+        # One that comes late is of the history, which may be cached, and no news.
+        await self._publish("portfolio", [stored] if current else [], "portfolio")
         return stored
 
+    @_to_its_end
     async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
@@ -141,9 +183,10 @@ class Feed:
             )
         stored: dict[str, Any]
         stored, _ = await self._accessors.method("agents", "add_signal")(record)
-        await self._cache.move_on("agents")
+        await self._changed("agents")
         return _said(stored)
 
+    @_to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
         agent_id = _agent_id(agent_id)
@@ -151,24 +194,26 @@ class Feed:
         stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
             agent_id, record
         )
-        await self._cache.move_on("agents")
+        await self._changed("agents")
         return stored
 
+    @_to_its_end
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store how a component is doing; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
         stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
-        await self._cache.move_on("system")
+        await self._changed("system")
         return stored
 
-    async def _store_trades(
+    async def _record_trades(
         self, trades: Sequence[dict[str, Any]], *, one: bool
-    ) -> list[tuple[dict[str, Any], bool]]:
+    ) -> list[dict[str, Any]]:
         records = [_completed(_priced(trade), "executed_at") for trade in trades]
         stored = await self._accessors.method("trades", "add_trades")(records, one=one)
-        await self._cache.move_on("trades")
-        return [(_said(trade), new) for trade, new in stored]
+        told = [_said(trade) for trade, new in stored if new]
+        await self._publish("trades", told, "trades")
+        return [_said(trade) for trade, _ in stored]
 
     async def _change_alert(self, alert_id: str, method: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
@@ -177,12 +222,17 @@ class Feed:
                 before = await self._accessors.method("alerts", "get_alert")(alert_id)
             after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
             if after != before:
-                await self._publish("alerts", after)
+                await self._publish("alerts", [after], "alerts")
         return after
 
-    async def _publish(self, resource: str, record: dict[str, Any]) -> None:
+    async def _publish(self, channel: str, records: Sequence[Record], *changed: str) -> None:
+        await self._cache.move_on(*changed)
+        await self._events.append(channel, records, changed)
+
+    async def _changed(self, resource: str) -> None:
+        """Something changed that no channel tells of."""
         await self._cache.move_on(resource)
-        await self._events.append(resource, [record])
+        await self._events.announce([resource])
 
 
 def _check_batch(records: Sequence[Record]) -> None:

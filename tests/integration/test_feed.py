@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from numbers import Real
@@ -13,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api import Config, Dashboard
 from alphapulse_api.cache.memory import MemoryCache
+from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.errors import Conflict, NotFound, ValidationProblem
 from alphapulse_api.events.base import Event
@@ -52,7 +56,7 @@ class House:
         self.cache = MemoryCache(10**6)
         self.events = MemoryEventLog()
         self.told: list[tuple[str, dict[str, Any]]] = []
-        self.events.follow(self._told)
+        self.events.follow(self._told, lambda gap: None)
         self.feed = Feed(accessors, self.cache, self.events)
 
     def _told(self, events: Sequence[Event]) -> None:
@@ -239,13 +243,14 @@ async def test_every_write_moves_its_cached_answers_on(house: House) -> None:
         "system": feed.report_system({"component": "db", "status": "healthy"}),
     }
     for resource, write in writes.items():
-        before = await house.cache.version(resource)
+        before, _ = await house.cache.look(resource, ())
         await write
-        assert await house.cache.version(resource) > before, resource
-    before = await house.cache.version("agents")
+        assert (await house.cache.look(resource, ()))[0] != before, resource
+    before, _ = await house.cache.look("agents", ())
+    untouched, _ = await house.cache.look("metrics:trade", ())
     await feed.update_agent("m1", {"state": "error"})
-    assert await house.cache.version("agents") > before
-    assert await house.cache.version("metrics:trade") == 0
+    assert (await house.cache.look("agents", ()))[0] != before
+    assert (await house.cache.look("metrics:trade", ()))[0] == untouched
 
 
 async def test_an_agent_that_is_first_heard_of_owns_its_defaults(house: House) -> None:
@@ -259,3 +264,59 @@ async def test_an_agent_that_is_first_heard_of_owns_its_defaults(house: House) -
     signal = {"agent_id": "m2", "symbol": "BTC", "direction": "buy"}
     with pytest.raises(ValidationProblem, match="agent_id"):
         await house.feed.record_signal("m1", signal)
+
+
+async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_untold(house: House) -> None:
+    calls = {
+        "trades": house.feed.record_trade(TRADE),
+        "alerts": house.feed.raise_alert({"title": "t"}),
+        "metrics": house.feed.record_metrics(
+            [{"metric_type": "risk", "name": "var", "value": 1, "timestamp": T0}]
+        ),
+        "portfolio": house.feed.update_portfolio({"total_value": 1, "cash": 1, "as_of": T0}),
+    }
+    versions = {name: (await house.cache.look(name, ("key",)))[0] for name in calls}
+    tasks = [asyncio.create_task(call) for call in calls.values()]
+    await asyncio.sleep(0)  # they begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+    async with asyncio.timeout(5):
+        while {channel for channel, _ in house.told} != calls.keys():
+            await asyncio.sleep(0.005)
+    assert len(await house.accessors.trades.get_trades()) == 1
+    for name, version in versions.items():
+        assert (await house.cache.look(name, ("key",)))[0] != version
+
+
+async def test_a_trading_loop_need_not_wait(tmp_path: Path) -> None:
+    config = Config(port=0, database=DatabaseConfig(url=f"sqlite:///{tmp_path}/store.db"))
+    async with Dashboard(config, serve=False) as dashboard:
+        feed = dashboard.feed
+        for number in range(100):
+            given = {"metric_type": "risk", "name": "var", "value": number, "timestamp": at(number)}
+            assert await feed.record_metrics(given, wait=False) == 1
+        assert feed.hand_over([{"metric_type": "risk", "name": "var", "value": "x"}]) == 1
+        with pytest.raises(ValidationProblem):
+            feed.hand_over([{}] * (MAX_BATCH + 1))
+        async with asyncio.timeout(5):
+            while feed.queue.waiting:
+                await asyncio.sleep(0.005)
+        assert feed.queue.refused == {"invalid": 1}
+        stored = await dashboard.metrics.get_metrics("risk", at(0), at(1000))
+        assert [row["value"] for row in stored] == list(range(100))
+        feed.hand_over({"metric_type": "risk", "name": "late", "value": 1, "timestamp": at(0)})
+    # Leaving stores what was handed over.
+    async with Dashboard(config, serve=False) as dashboard:
+        assert len(await dashboard.metrics.get_metrics("risk", at(0), at(1), name="late")) == 1
+
+
+def test_a_trading_thread_need_not_wait(tmp_path: Path) -> None:
+    config = Config(port=0, database=DatabaseConfig(url=f"sqlite:///{tmp_path}/store.db"))
+    with Dashboard.in_thread(config, serve=False) as feed:
+        for number in range(100):
+            point = {"metric_type": "risk", "name": "var", "value": number, "timestamp": at(number)}
+            assert feed.record_metrics([point], wait=False) == 1
+    with closing(sqlite3.connect(tmp_path / "store.db")) as file:
+        assert file.execute("SELECT count(*) FROM metric_points").fetchall() == [(100,)]
