@@ -149,12 +149,12 @@ class Feed:
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
-        return await self._change_alert(alert_id, "acknowledge_alert", user, comments)
+        return await self._change_alert("acknowledge", alert_id, user, comments)
 
     @_to_its_end
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
-        return await self._change_alert(alert_id, "resolve_alert")
+        return await self._change_alert("resolve", alert_id)
 
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
@@ -215,15 +215,27 @@ class Feed:
         await self._publish("trades", told, "trades")
         return [_said(trade) for trade, _ in stored]
 
-    async def _change_alert(self, alert_id: str, method: str, *args: Any) -> dict[str, Any]:
+    async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
-            before = None
-            if self._accessors.offers("alerts", "get_alert"):
-                before = await self._accessors.method("alerts", "get_alert")(alert_id)
-            after: dict[str, Any] = await self._accessors.method("alerts", method)(alert_id, *args)
-            if after != before:
-                await self._publish("alerts", [after], "alerts")
-        return after
+            alert: dict[str, Any]
+            if "alerts" in self._accessors.replaced:
+                alert, changed = await self._change_hosts_alert(verb, alert_id, *args)
+            else:
+                method = self._accessors.method("alerts", f"try_to_{verb}")
+                alert, changed = await method(alert_id, *args)
+            if changed:
+                await self._publish("alerts", [alert], "alerts")
+        return alert
+
+    async def _change_hosts_alert(
+        self, verb: str, alert_id: str, *args: Any
+    ) -> tuple[dict[str, Any], bool]:
+        """A host's accessor does not say whether it changed anything."""
+        before = None
+        if self._accessors.offers("alerts", "get_alert"):
+            before = await self._accessors.method("alerts", "get_alert")(alert_id)
+        after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
+        return after, after != before
 
     async def _publish(self, channel: str, records: Sequence[Record], *changed: str) -> None:
         await self._cache.move_on(*changed)

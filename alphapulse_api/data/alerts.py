@@ -113,6 +113,20 @@ class AlertDataAccessor:
         Raises:
             NotFound: if there is no such alert.
         """
+        return (await self.try_to_acknowledge(alert_id, user, comments))[0]
+
+    async def resolve_alert(self, alert_id: str) -> Alert:
+        """Resolve once and return the alert; a second time changes nothing.
+
+        Raises:
+            NotFound: if there is no such alert.
+        """
+        return (await self.try_to_resolve(alert_id))[0]
+
+    async def try_to_acknowledge(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> tuple[Alert, bool]:
+        """As `acknowledge_alert`; also whether it was this call that changed the alert."""
         return await self._change(
             alert_id,
             "acknowledged = TRUE, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
@@ -123,12 +137,8 @@ class AlertDataAccessor:
             comments,
         )
 
-    async def resolve_alert(self, alert_id: str) -> Alert:
-        """Resolve once and return the alert; a second time changes nothing.
-
-        Raises:
-            NotFound: if there is no such alert.
-        """
+    async def try_to_resolve(self, alert_id: str) -> tuple[Alert, bool]:
+        """As `resolve_alert`; also whether it was this call that changed the alert."""
         return await self._change(
             alert_id,
             "status = 'resolved', resolved_at = $2",
@@ -136,11 +146,13 @@ class AlertDataAccessor:
             to_micros(now()),
         )
 
-    async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Alert:
-        async def work(transaction: Transaction) -> Alert:
+    async def _change(
+        self, alert_id: str, change: str, condition: str, *args: Any
+    ) -> tuple[Alert, bool]:
+        async def work(transaction: Transaction) -> tuple[Alert, bool]:
             # Of two at once the later one waits here for the earlier one's commit, and then finds
             # its own condition no longer met.
-            await transaction.execute(
+            changed = await transaction.execute(
                 f"UPDATE alerts SET {change} WHERE id = $1 AND {condition}",
                 alert_id,
                 *args,
@@ -149,7 +161,7 @@ class AlertDataAccessor:
                 f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
                 alert_id,
             )
-            return _only(rows, alert_id)
+            return _only(rows, alert_id), changed > 0
 
         return await self._engine.write(work)
 

@@ -46,12 +46,16 @@ Two = tuple[Writer, Writer]
 async def test_an_alert_is_acknowledged_by_one(two: Two) -> None:
     for n in range(20):
         await two[0].store.alerts.add_alert(alert(f"a{n}"))
-        calls = [w.store.alerts.acknowledge_alert(f"a{n}", f"u{i}") for i, w in enumerate(two * 3)]
+        calls = [w.store.alerts.try_to_acknowledge(f"a{n}", f"u{i}") for i, w in enumerate(two * 3)]
         answers = await asyncio.gather(*calls)
-        assert all(answer == answers[0] for answer in answers)
-        resolved = await asyncio.gather(*(w.store.alerts.resolve_alert(f"a{n}") for w in two * 2))
-        assert all(answer == resolved[0] for answer in resolved)
-        assert resolved[0]["acknowledged_by"] == answers[0]["acknowledged_by"]
+        assert all(answer == answers[0][0] for answer, _ in answers)
+        # And one tells of it.
+        (by,) = [f"u{i}" for i, (_, changed) in enumerate(answers) if changed]
+        assert answers[0][0]["acknowledged_by"] == by
+        resolved = await asyncio.gather(*(w.store.alerts.try_to_resolve(f"a{n}") for w in two * 2))
+        assert all(answer == resolved[0][0] for answer, _ in resolved)
+        assert [changed for _, changed in resolved].count(True) == 1
+        assert resolved[0][0]["acknowledged_by"] == by
 
 
 async def test_an_id_is_stored_once_and_other_content_is_told(two: Two) -> None:
