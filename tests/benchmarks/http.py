@@ -25,7 +25,9 @@ from .report import print_environment, print_ratio, print_table
 
 BARE, FASTAPI, OURS = "bare_aiohttp", "fastapi_design", "alphapulse"
 SERVERS = (BARE, FASTAPI, OURS)
-AIMS = ((OURS, FASTAPI, 5.0), (OURS, BARE, 0.55))
+UNCHANGED = "alphapulse, 304"
+AIMS = ((OURS, FASTAPI, 6.0), (OURS, BARE, 0.65), (UNCHANGED, OURS, 1.2))
+P99_AIM = 2.0
 PACKAGES = ("aiohttp", "fastapi", "uvicorn", "uvloop")
 GENERATOR_BUSY_LIMIT = 0.9
 SERVER_BUSY_LEAST = 0.75
@@ -80,6 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
             for server in servers:
                 result = drive(server, expected[server.name], seconds=seconds)
                 results[server.name].append(_figures(result))
+                if server.name == OURS:
+                    result = drive(server, 0, seconds=seconds, unless=_fetch(server)[2])
+                    results.setdefault(UNCHANGED, []).append(_figures(result))
     print_environment(*PACKAGES)
     print(
         f"GET {TARGET}: {COUNT} points, {CONNECTIONS} connections, median of {rounds} rounds "
@@ -88,21 +93,25 @@ def run(arguments: argparse.Namespace) -> None:
     _print_results(results)
 
 
-def request_bytes(server: Server) -> bytes:
-    """The request, the same for every server but for its token."""
+def request_bytes(server: Server, unless: str | None = None) -> bytes:
+    """The request, the same for every server but for its token; `unless` is an ETag."""
+    condition = f"If-None-Match: {unless}\r\n" if unless else ""
     return (
         f"GET {TARGET} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n"
-        f"Accept: application/json\r\nAuthorization: Bearer {server.token or 'none'}\r\n\r\n"
+        f"Accept: application/json\r\nAuthorization: Bearer {server.token or 'none'}\r\n"
+        f"{condition}\r\n"
     ).encode()
 
 
-def drive(server: Server, expected: int, *, seconds: float) -> LoadResult:
+def drive(
+    server: Server, expected: int, *, seconds: float, unless: str | None = None
+) -> LoadResult:
     """Load one server for `seconds` after a short warm-up."""
     return uvloop.run(
         load(
             server.host,
             server.port,
-            request_bytes(server),
+            request_bytes(server, unless),
             expected,
             seconds=seconds,
             warmup=WARMUP,
@@ -123,7 +132,7 @@ def agreed_answer(servers: list[Server]) -> dict[str, int]:
     bodies: dict[str, bytes] = {}
     for server in servers:
         _fetch(server)
-        bodies[server.name], cache = _fetch(server)
+        bodies[server.name], cache, _ = _fetch(server)
         if cache not in (None, "HIT"):
             raise BenchmarkError(f"{server.name} does not answer from its cache: {cache}")
     decoded = {name: json.loads(body) for name, body in bodies.items()}
@@ -138,8 +147,8 @@ def agreed_answer(servers: list[Server]) -> dict[str, int]:
     return {name: len(body) for name, body in bodies.items()}
 
 
-def _fetch(server: Server) -> tuple[bytes, str | None]:
-    """One answer: its body, and what it says of the cache (`X-Cache`)."""
+def _fetch(server: Server) -> tuple[bytes, str | None, str | None]:
+    """One answer: its body, what it says of the cache (`X-Cache`), and its ETag."""
     connection = HTTPConnection(server.host, server.port, timeout=10)
     try:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {server.token}"}
@@ -148,7 +157,7 @@ def _fetch(server: Server) -> tuple[bytes, str | None]:
         body = answer.read()
         if answer.status != 200:
             raise BenchmarkError(f"{server.name} answers {answer.status}: {body[:400]!r}")
-        return body, answer.getheader("X-Cache")
+        return body, answer.getheader("X-Cache"), answer.getheader("ETag")
     finally:
         connection.close()
 
@@ -206,3 +215,7 @@ def _print_results(results: dict[str, list[Round]]) -> None:
                 _median(results[name], "server_busy") >= SERVER_BUSY_LEAST for name in (ours, other)
             )
             print_ratio(f"{ours} / {other}", ratio, aim, by_cpu, decided=decided)
+    if OURS in results and BARE in results:
+        ratio = _median(results[OURS], "p99") / _median(results[BARE], "p99")
+        verdict = "met" if ratio <= P99_AIM else "MISSED"
+        print(f"{OURS} / {BARE}, p99: {ratio:.2f}x (aim within {P99_AIM:g}x: {verdict})")

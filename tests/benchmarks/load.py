@@ -20,6 +20,7 @@ from .harness import BenchmarkError, Usage
 CONNECTIONS = 32
 CONNECT_TIMEOUT = 10.0
 _OK = b"HTTP/1.1 200 "
+_UNCHANGED = b"HTTP/1.1 304 "
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
@@ -43,11 +44,13 @@ def body_length(answer: bytes) -> int | None:
     """The length of the body of one complete HTTP/1.1 answer, None while it is incomplete.
 
     Raises:
-        BenchmarkError: another status than 200, no framing, or bytes after the answer.
+        BenchmarkError: another status than 200 or 304, no framing, or bytes after the answer.
     """
     head = answer.find(_HEAD_END)
     if head < 0:
         return None
+    if answer.startswith(_UNCHANGED):
+        return 0
     if not answer.startswith(_OK):
         raise BenchmarkError(f"not a 200: {answer[:600].decode('latin-1')}")
     start = head + len(_HEAD_END)
