@@ -136,7 +136,7 @@ class MetricsDataAccessor:
             "SELECT s.series_id, p.timestamp, p.value FROM series_spans s JOIN metric_points p "
             "ON p.series_id = s.series_id AND p.timestamp = s.last_at "
             f"WHERE {self._engine.among('s.series_id', '$1')}",
-            str([s.id for s in series]),
+            self._engine.listed(s.id for s in series),
         )
         newest = {row[0]: row for row in found}
         return [

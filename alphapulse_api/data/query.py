@@ -88,7 +88,7 @@ class Where:
 
     def among(self, engine: Engine, column: str, numbers: Collection[int]) -> None:
         """Add that an integer column is one of these; there may be many."""
-        self._conditions.append(engine.among(column, self.parameter(str(list(numbers)))))
+        self._conditions.append(engine.among(column, self.parameter(engine.listed(numbers))))
 
     def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
         """Add the half-open range `start <= column < end`; an end that is None is open."""

@@ -49,7 +49,7 @@ NUMBERS = {
         "$1 + i * 10000000",
     ),
     "PostgreSQL": (
-        "WITH n (i) AS (SELECT generate_series(0, $2 - 1))",
+        "WITH n (i) AS (SELECT generate_series(0, CAST($2 AS bigint) - 1))",
         "CAST($1 AS timestamptz) + i * interval '10 seconds'",
     ),
 }

@@ -236,7 +236,7 @@ async def test_the_old_go_in_batches_and_what_still_matters_stays(
     assert len(await store.alerts.get_alerts()) == 9
     gone = await forget(engine, kept, at(100_000))
     assert gone["metrics"] == 2
-    assert gone["rollups"] == 26  # of each series ten minutes, two hours and a day
+    assert gone["rollups"] == 30  # of each series ten minutes, twice two, and a day
     assert gone["alerts"] == 1
     assert gone["portfolio"] == 1
     assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)

@@ -8,7 +8,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -85,11 +85,15 @@ class Engine(Protocol):
         ...
 
     def among(self, column: str, mark: str) -> str:
-        """SQL that holds where an integer column is in the JSON array that is bound to `mark`.
+        """SQL that holds where an integer column is among the `listed` ones bound to `mark`.
 
         One parameter, however many there are: a list of marks would be a text of its own for each
         length, and has a limit.
         """
+        ...
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        """Integers as the parameter that `among` takes."""
         ...
 
     def bucket(self, column: str, width: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -146,7 +146,10 @@ class PostgresEngine:
         return await asyncio.shield(answer)
 
     def among(self, column: str, mark: str) -> str:
-        return f"{column} = ANY(CAST(translate({mark}, '[]', '{{}}') AS bigint[]))"
+        return f"{column} = ANY(CAST({mark} AS bigint[]))"
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        return list(numbers)
 
     def bucket(self, column: str, width: str) -> str:
         # In two parts: a double does not hold the microseconds of a long width.

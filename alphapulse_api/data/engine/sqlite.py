@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -128,6 +128,9 @@ class SQLiteEngine:
 
     def among(self, column: str, mark: str) -> str:
         return f"{column} IN (SELECT value FROM json_each({mark}))"
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        return str(list(numbers))
 
     def bucket(self, column: str, width: str) -> str:
         # % keeps the sign of its left side; times before 1970 need the true modulus.

@@ -1,5 +1,5 @@
--- Metric points folded into buckets of a minute, an hour and a day (width and bucket, its start,
--- in microseconds and as an instant). `counted` values and `empty` nulls; the sum is sum + sum_low +
+-- Metric points folded into buckets of a minute, 15 minutes, 4 hours and a day (the width in
+-- microseconds; bucket: its start). `counted` values and `empty` nulls; the sum is sum + sum_low +
 -- sum_rest (hexadecimal, in units of 2^-1074): see data/rollups/. Written in the transaction that
 -- stores the points, so a foreign key would only check again what the points' has checked.
 CREATE TABLE metric_rollups (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.rollups.sums import add, mean, rounded
@@ -11,6 +11,8 @@ from alphapulse_api.data.rollups.sums import add, mean, rounded
 MINUTE: Final = 60_000_000  # microseconds
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+T = TypeVar("T")
+
 # Finest first; each divides the next. So a bucket of any interval of `auto` from 1m on is at most
 # seven rollups; with hours in the middle those of 30m would be thirty. Days divide weeks, for both
 # count from the epoch.
@@ -78,8 +80,8 @@ def join(rollups: Sequence[Row]) -> Rollup:
         sum(counts),
         sum(empties),
         *add(numbers or (0.0,), [rest for rest in rests if rest]),
-        min((number for number in lowest if number is not None), default=None),
-        max((number for number in highest if number is not None), default=None),
+        min(_known(lowest), default=None),
+        max(_known(highest), default=None),
         first,
         first_at,
         last,
@@ -87,15 +89,23 @@ def join(rollups: Sequence[Row]) -> Rollup:
     )
 
 
+def _known(column: Sequence[T | None]) -> list[T]:
+    if column[0] is None and column.count(None) == len(column):
+        return []  # as most columns are that were not read
+    return [value for value in column if value is not None]
+
+
 def _end(
     times: Sequence[int | None], values: Sequence[float | None], *, first: bool
 ) -> tuple[int | None, float | None]:
     """The first or last instant of some, with its value; of equal ones the later in order."""
-    known = [part for part in zip(times, values, strict=True) if part[0] is not None]
+    known = _known(times)
     if not known:
         return None, None
-    best = (min if first else max)(part[0] for part in known if part[0] is not None)
-    return next(part for part in reversed(known) if part[0] == best)
+    best = min(known) if first else max(known)
+    return best, next(
+        v for at, v in zip(reversed(times), reversed(values), strict=True) if at == best
+    )
 
 
 def _joined(one: Row, other: Row) -> Rollup:

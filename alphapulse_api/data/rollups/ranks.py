@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from alphapulse_api.data.aggregation import finish, sql_columns
 from alphapulse_api.data.engine.base import Engine
 
 
 async def ranked(
-    engine: Engine, ids: str, functions: Sequence[str], width: int, start: int, end: int
+    engine: Engine, ids: Any, functions: Sequence[str], width: int, start: int, end: int
 ) -> dict[tuple[int, int], dict[str, float | int | None]]:
     """The functions over [start, end) by bucket's start and series.
 
     Args:
-        ids: the series' numbers as a JSON array.
+        ids: the series' numbers, `listed`.
         width: of a bucket, as `start` and `end` in microseconds.
     """
     inner, outer = sql_columns(functions)

@@ -1,8 +1,8 @@
 """Storing points and what they change in the rollups, in one transaction.
 
 Points that are new are joined to the rollups that there are. Where a point is replaced, its minute
-is computed again from the stored points, the hour from its minutes and the day from its hours; but
-a minute of which retention has deleted points is not, because they are in its rollup alone: there
+is computed again from the stored points, and what is above it from what is below; but a minute of
+which retention has deleted points is not, because they are in its rollup alone: there
 the difference is joined. (A smaller extreme value that was replaced stays one there.)
 """
 
@@ -52,7 +52,7 @@ async def store_points(
     rows = await transaction.fetch(
         "SELECT series_id, points, first_at, last_at, whole_from FROM series_spans "
         f"WHERE {engine.among('series_id', '$1')} ORDER BY series_id {engine.locked}",
-        str(numbers),
+        engine.listed(numbers),
     )
     spans = {
         row[0]: _Span(row[1], row[2], row[3], FIRST_MICROS if row[4] is None else row[4])
