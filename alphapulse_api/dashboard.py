@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
@@ -154,7 +154,9 @@ class Dashboard:
         finally:
             if thread.is_alive():
                 feed.end()
-                loop.call_soon_threadsafe(leave.set)
+                # A thread that failed to start may have closed its loop and not yet ended.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(leave.set)
             thread.join()
         if failure:
             raise failure[0]
