@@ -6,19 +6,18 @@ A call returns when its record is stored durably and its event is in the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import uuid_utils
+from cachetools import LRUCache
 from marshmallow import ValidationError
 
 from alphapulse_api.cache import Cache
 from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.columns import EXACT
-from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.errors import Unavailable, ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
@@ -31,8 +30,11 @@ from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.times import now
+from alphapulse_api.valuation import priced, valued
 
 MAX_BATCH = 10_000
+CHECKED_ON_LOOP = 200  # records: some milliseconds
+REMEMBERED_DOUBTS = 100_000  # writes
 MAX_AHEAD = timedelta(minutes=5)  # by how much a trading host's clock may be ahead of ours
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
@@ -77,6 +79,7 @@ class Feed:
         self._sample = SystemSample()
         # One change of an alert at a time: what each changed is told once, in its order.
         self._changing_alerts = asyncio.Lock()
+        self._doubts: LRUCache[tuple[str, str], bool] = LRUCache(REMEMBERED_DOUBTS)
         self.queue = PointQueue(self._record_metrics)
 
     async def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
@@ -111,7 +114,7 @@ class Feed:
             loaded = [load(self._point, points)]
         else:
             _check_batch(points)
-            loaded = load_points(points)
+            loaded = await _checked(load_points, points)
         at = now()
         for point in loaded:
             point.setdefault("timestamp", at)
@@ -131,17 +134,19 @@ class Feed:
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        return await self._record_trades(load(self._trades, trades), one=False)
+        loaded = await _checked(lambda given: load(self._trades, given), trades)
+        return await self._record_trades(loaded, one=False)
 
     @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
         record = _completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
-        stored, new = await self._accessors.method("alerts", "add_alert")(record)
+        work = self._accessors.method("alerts", "add_alert")(record)
+        stored, new = await self._attempt(work, "alerts", [("raise", record["id"])])
         stored = _said(stored)
-        if new:
-            await self._publish("alerts", [stored], "alerts")
+        told = [stored] if self._untold("raise", record["id"]) or new else []
+        await self._publish("alerts", told, "alerts")
         return stored
 
     @_to_its_end
@@ -165,7 +170,7 @@ class Feed:
             # It would stay the current one, whatever came after it, until that time had come.
             detail = "as_of is in the future; check the clock and the unit."
             raise ValidationProblem([{"pointer": "/as_of", "detail": detail}])
-        record["positions"] = [_valued(p, record["total_value"]) for p in record["positions"]]
+        record["positions"] = [valued(p, record["total_value"]) for p in record["positions"]]
         stored: dict[str, Any]
         stored, current = await self._accessors.method("portfolio", "set_portfolio")(record)
         # One that comes late is of the history, which may be cached, and no news.
@@ -209,21 +214,21 @@ class Feed:
     async def _record_trades(
         self, trades: Sequence[dict[str, Any]], *, one: bool
     ) -> list[dict[str, Any]]:
-        records = [_completed(_priced(trade), "executed_at") for trade in trades]
-        stored = await self._accessors.method("trades", "add_trades")(records, one=one)
-        told = [_said(trade) for trade, new in stored if new]
+        records = [_completed(priced(trade), "executed_at") for trade in trades]
+        work = self._accessors.method("trades", "add_trades")(records, one=one)
+        stored = await self._attempt(work, "trades", [("trade", r["id"]) for r in records])
+        told = [_said(t) for t, new in stored if self._untold("trade", t["id"]) or new]
         await self._publish("trades", told, "trades")
         return [_said(trade) for trade, _ in stored]
 
     async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
-            alert: dict[str, Any]
             if "alerts" in self._accessors.replaced:
-                alert, changed = await self._change_hosts_alert(verb, alert_id, *args)
+                work = self._change_hosts_alert(verb, alert_id, *args)
             else:
-                method = self._accessors.method("alerts", f"try_to_{verb}")
-                alert, changed = await method(alert_id, *args)
-            if changed:
+                work = self._accessors.method("alerts", f"try_to_{verb}")(alert_id, *args)
+            alert, changed = await self._attempt(work, "alerts", [(verb, alert_id)])
+            if self._untold(verb, alert_id) or changed:
                 await self._publish("alerts", [alert], "alerts")
         return alert
 
@@ -236,6 +241,23 @@ class Feed:
             before = await self._accessors.method("alerts", "get_alert")(alert_id)
         after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
         return after, after != before
+
+    async def _attempt(
+        self, work: Awaitable[T], resource: str, writes: Sequence[tuple[str, str]]
+    ) -> T:
+        """What a store's method gives; its writes (verb and id) are in doubt if it goes away."""
+        try:
+            return await work
+        except Unavailable:
+            # A COMMIT may have been carried out, and only its answer lost. Then the caller's
+            # second try finds the record stored, and nobody told of it.
+            self._doubts.update(dict.fromkeys(writes, True))
+            await self._changed(resource)
+            raise
+
+    def _untold(self, verb: str, id_: str) -> bool:
+        """Whether a write that was found done may be one that this process never told of."""
+        return self._doubts.pop((verb, id_), False)
 
     async def _publish(self, channel: str, records: Sequence[Record], *changed: str) -> None:
         await self._cache.move_on(*changed)
@@ -255,6 +277,13 @@ def _check_batch(records: Sequence[Record]) -> None:
         raise ValidationProblem([{"pointer": "", "detail": detail}])
 
 
+async def _checked(check: Callable[[Sequence[Record]], T], records: Sequence[Record]) -> T:
+    """The records, checked; on a thread where they would hold the loop up for long."""
+    if len(records) <= CHECKED_ON_LOOP:
+        return check(records)
+    return await asyncio.to_thread(check, records)
+
+
 def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
     """With an id and a time; "unsaid" names what the caller left to us."""
     unsaid = {"unsaid": record.get("unsaid", frozenset()) | ({time} - record.keys())}
@@ -266,52 +295,6 @@ def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
 def _said(record: dict[str, Any]) -> dict[str, Any]:
     """Without the name of what was left to us, which a host's accessor may hand back."""
     return {name: value for name, value in record.items() if name != "unsaid"}
-
-
-def _priced(trade: dict[str, Any]) -> dict[str, Any]:
-    if "value" in trade:
-        return trade
-    return {
-        **trade,
-        "value": _product(trade["quantity"], trade["price"]),
-        "unsaid": frozenset({"value"}),
-    }
-
-
-def _valued(position: dict[str, Any], total_value: Decimal) -> dict[str, Any]:
-    """A position with what follows from the rest of it filled in."""
-    sign = -1 if position["side"] == "short" else 1
-    quantity, price = position["quantity"], position.get("current_price")
-    entry, value = position.get("entry_price"), position.get("value")
-    if value is None and price is not None:
-        value = _product(quantity, price, sign)
-    weight = position.get("weight")
-    if weight is None and value is not None and total_value:
-        weight = float(EXACT.divide(value, total_value))
-    pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
-    if entry is not None and price is not None:
-        if pnl is None:
-            pnl = _product(quantity, EXACT.subtract(price, entry), sign)
-        if ratio is None and entry:
-            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry))
-    return {
-        "symbol": position["symbol"],
-        "side": position["side"],
-        "quantity": quantity,
-        "entry_price": entry,
-        "current_price": price,
-        "value": value,
-        "weight": weight,
-        "unrealized_pnl": pnl,
-        "unrealized_pnl_pct": ratio,
-        "realized_pnl": position.get("realized_pnl"),
-        "opened_at": position.get("opened_at"),
-    }
-
-
-def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:
-    """Exact, and zero without a sign."""
-    return EXACT.plus(EXACT.multiply(EXACT.multiply(quantity, price), sign))
 
 
 def _agent_id(agent_id: str) -> str:

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from alphapulse_api.errors import Problem, Unavailable, ValidationProblem
+from alphapulse_api.errors import Unavailable, ValidationProblem
 from alphapulse_api.times import now
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class PointQueue:
         limit: points that may wait.
 
     Attributes:
-        refused: points that were not stored, by reason: "full" or "invalid".
+        refused: points that were not stored, by reason: "full", "invalid" or "failed".
     """
 
     def __init__(self, record: Callable[[Points], Awaitable[int]], limit: int = LIMIT) -> None:
@@ -68,7 +68,11 @@ class PointQueue:
         Those without a time are of now. The others must not be changed afterwards.
         """
         at, count = now(), len(points)
-        timed = [p if "timestamp" in p else {**p, "timestamp": at} for p in points]
+        # What is no point at all is found out, and counted, where all of them are checked.
+        timed = [
+            {**p, "timestamp": at} if isinstance(p, Mapping) and "timestamp" not in p else p
+            for p in points
+        ]
         with self._lock:
             if self.waiting + count > self._limit:
                 self.refused["full"] += count
@@ -121,8 +125,10 @@ class PointQueue:
                 await asyncio.sleep(RETRY_SECONDS)
             except ValidationProblem as problem:
                 batch = self._without_invalid(batch, problem)
-            except Problem as problem:
-                self._refuse(len(batch), problem.detail)
+            except Exception:
+                # A host's accessor may raise anything: later points must not suffer for it.
+                logger.exception("%d metric points that were handed over are lost", len(batch))
+                self.refused["failed"] += len(batch)
                 break
         self._stored += wanted
 

@@ -8,19 +8,20 @@ the answer is still the newest. Whenever there is any doubt the request goes the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
 
 from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.cache import Entry
 from alphapulse_api.cache.base import Key
 from alphapulse_api.keys import CALLER
 from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
+from alphapulse_api.middleware.rate_limit import told
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
@@ -36,20 +37,23 @@ _Asked = tuple[str | None, ...]
 class _Plan:
     """What the long way found: for whom, where the answer is, and its head as bytes."""
 
-    __slots__ = ("caller", "channel", "entry", "found", "key", "resource", "unchanged")
+    __slots__ = ("_headers", "caller", "channel", "found", "key", "resource", "unchanged")
 
     def __init__(self, caller: Caller, resource: str, key: Key, channel: str | None) -> None:
         self.caller = caller
         self.resource = resource
         self.key = key
         self.channel = channel
-        self.entry: Entry | None = None
+        self._headers: CIMultiDict[str] | None = None
         self.found = b""
         self.unchanged = b""
 
-    def keep(self, entry: Entry) -> None:
-        """Make the heads of the answers that this entry gives."""
-        self.entry = entry
+    def fit(self, entry: Entry) -> None:
+        """Make the heads of the answers that this entry gives, unless they are made."""
+        if entry.headers is self._headers or entry.headers == self._headers:
+            return
+        # The body is the cache's to keep: it knows how much is kept.
+        self._headers = entry.headers
         headers = entry.headers.copy()
         headers.popall("X-Stream-Cursor", None)  # of its time; now it is another
         headers.update(
@@ -113,7 +117,7 @@ class Lane:
         if len(self._plans) >= REMEMBERED:
             self._plans.clear()
         plan = self._plans[asked] = _Plan(request[CALLER], resource, key, channel)
-        plan.keep(entry)
+        plan.fit(entry)
 
     async def answer(self, request: web.Request, request_id: str) -> Ready | None:
         """The answer, if it can be had this way."""
@@ -139,11 +143,9 @@ class Lane:
             if not verdict.allowed:
                 return None
             limits = (
-                f"RateLimit-Policy: {backend.limiter.policy}\r\n"
-                f'RateLimit: "default";r={verdict.remaining};t={math.ceil(verdict.reset)}\r\n'
+                f"RateLimit-Policy: {backend.limiter.policy}\r\nRateLimit: {told(verdict)}\r\n"
             ).encode()
-        if entry is not plan.entry:
-            plan.keep(entry)
+        plan.fit(entry)
         request[CALLER] = caller
         backend.monitor.answers["HIT"] += 1
         place = b"" if cursor is None else f"X-Stream-Cursor: {cursor}\r\n".encode()

@@ -6,7 +6,7 @@ import math
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.errors import RateLimited
-from alphapulse_api.limits import Limiter
+from alphapulse_api.limits import Limiter, Verdict
 
 
 async def count_request(limiter: Limiter, caller: Caller, headers: dict[str, str]) -> None:
@@ -17,8 +17,13 @@ async def count_request(limiter: Limiter, caller: Caller, headers: dict[str, str
     """
     verdict = await limiter.take(caller.subject)
     headers["RateLimit-Policy"] = limiter.policy
-    headers["RateLimit"] = f'"default";r={verdict.remaining};t={math.ceil(verdict.reset)}'
+    headers["RateLimit"] = told(verdict)
     if not verdict.allowed:
         raise RateLimited(
             f"At most {limiter.quota} requests in {limiter.window:g} s", verdict.retry_after
         )
+
+
+def told(verdict: Verdict) -> str:
+    """The RateLimit header: how many requests are left, and the seconds until all are again."""
+    return f'"default";r={verdict.remaining};t={math.ceil(verdict.reset)}'

@@ -19,7 +19,7 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.errors import Conflict, NotFound, ValidationProblem
+from alphapulse_api.errors import Conflict, NotFound, Unavailable, ValidationProblem
 from alphapulse_api.events.base import Event
 from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.feed import MAX_BATCH, Feed
@@ -320,3 +320,49 @@ def test_a_trading_thread_need_not_wait(tmp_path: Path) -> None:
             assert feed.record_metrics([point], wait=False) == 1
     with closing(sqlite3.connect(tmp_path / "store.db")) as file:
         assert file.execute("SELECT count(*) FROM metric_points").fetchall() == [(100,)]
+
+
+async def test_a_write_whose_answer_was_lost_is_told_when_it_is_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losing_its_answer(resource: str, name: str) -> None:
+        method = getattr(getattr(house.accessors, resource), name)
+        lost = iter([True])
+
+        async def stored_and_silent(*args: Any, **kwargs: Any) -> Any:
+            answer = await method(*args, **kwargs)
+            if next(lost, False):
+                raise Unavailable("The database is unavailable.")
+            return answer
+
+        monkeypatch.setattr(getattr(house.accessors, resource), name, stored_and_silent)
+
+    losing_its_answer("trades", "add_trades")
+    losing_its_answer("alerts", "add_alert")
+    losing_its_answer("alerts", "try_to_acknowledge")
+    calls = {
+        "trades": lambda: house.feed.record_trade(TRADE),
+        "alerts": lambda: house.feed.raise_alert({"id": "a1", "title": "t"}),
+        "acknowledged": lambda: house.feed.acknowledge_alert("a1", "ann"),
+    }
+    for name, call in calls.items():
+        resource = name if name in ("trades", "alerts") else "alerts"
+        version = (await house.cache.look(resource, ("key",)))[0]
+        house.told.clear()
+        with pytest.raises(Unavailable):
+            await call()
+        # What is cached may lack a record that is stored.
+        assert (await house.cache.look(resource, ("key",)))[0] != version
+        assert house.told == []
+        for _ in range(3):
+            await call()
+        assert [channel for channel, _ in house.told] == [resource]
+
+
+async def test_what_no_point_is_takes_nothing_with_it(house: House) -> None:
+    assert house.feed.hand_over([None, {"metric_type": "risk", "name": "a", "value": 1}, 7]) == 3  # type: ignore[list-item]
+    storing = asyncio.create_task(house.feed.queue.store_forever())
+    await house.feed.queue.close()
+    storing.cancel()
+    assert house.feed.queue.refused == {"invalid": 2}
+    assert [channel for channel, _ in house.told] == ["metrics"]

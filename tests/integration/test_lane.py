@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -248,3 +249,27 @@ async def test_a_host_that_wants_to_see_everything_sees_everything(
                     assert response.status == 200
         assert len(seen) == count
     assert not ways.short
+
+
+async def test_it_keeps_no_bodies(
+    server: Server, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = []
+    learn = lane.Lane.learn
+
+    def watched(self: lane.Lane, *args: Any) -> None:
+        lanes.append(self)
+        learn(self, *args)
+
+    monkeypatch.setattr(lane.Lane, "learn", watched)
+    caller = await server.login("viewer")
+    for _ in range(3):
+        was_short, answer = await ways.ask(server, "/api/metrics/risk", caller)
+    assert was_short
+    (plan,) = lanes[0]._plans.values()
+    kept = [plan]
+    for thing in kept:  # what it holds, and what that holds; the caller's and the route's no more
+        if isinstance(thing, lane._Plan | tuple | list | dict):
+            kept += gc.get_referents(thing)
+    assert answer.body
+    assert not [thing for thing in kept if isinstance(thing, bytes) and answer.body in thing]

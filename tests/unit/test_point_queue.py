@@ -170,3 +170,18 @@ async def test_a_point_is_of_the_moment_it_was_handed_over() -> None:
     async with running(queue):
         pass
     assert given[0]["timestamp"] == first
+
+
+async def test_a_fault_of_the_store_costs_its_batch_and_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store()
+    queue = PointQueue(store.record)
+    async with running(queue):
+        queue.put(points(1))
+        queue.put([{"metric_type": "risk", "name": "var"}])  # no value: the store has a fault
+        await until(lambda: not queue.waiting)
+        queue.put(points(2))
+    assert queue.refused["failed"] in (1, 2)
+    assert store.values in ([1, 2], [2])
+    assert "are lost" in caplog.text

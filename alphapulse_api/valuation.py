@@ -1,0 +1,56 @@
+"""What of a trade or a position follows from the rest of it, in exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from alphapulse_api.data.columns import EXACT
+
+
+def priced(trade: dict[str, Any]) -> dict[str, Any]:
+    """A trade with its value; "unsaid" names it if the caller left it to us."""
+    if "value" in trade:
+        return trade
+    return {
+        **trade,
+        "value": _product(trade["quantity"], trade["price"]),
+        "unsaid": frozenset({"value"}),
+    }
+
+
+def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
+    """A position with what follows from the rest of it filled in."""
+    sign = -1 if position["side"] == "short" else 1
+    quantity, price = position["quantity"], position.get("current_price")
+    entry, value = position.get("entry_price"), position.get("value")
+    if value is None and price is not None:
+        value = _product(quantity, price, sign)
+    weight = position.get("weight")
+    if weight is None and value is not None and total_value:
+        weight = float(EXACT.divide(value, total_value))
+    pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
+    if entry is not None and price is not None:
+        if pnl is None:
+            pnl = _product(quantity, EXACT.subtract(price, entry), sign)
+        if ratio is None and entry:
+            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry))
+    return {
+        "symbol": position["symbol"],
+        "side": position["side"],
+        "quantity": quantity,
+        "entry_price": entry,
+        "current_price": price,
+        "value": value,
+        "weight": weight,
+        "unrealized_pnl": pnl,
+        "unrealized_pnl_pct": ratio,
+        "realized_pnl": position.get("realized_pnl"),
+        "opened_at": position.get("opened_at"),
+    }
+
+
+def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:
+    """Exact, and zero without a sign."""
+    return EXACT.plus(EXACT.multiply(EXACT.multiply(quantity, price), sign))
