@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, Final
 
 import aiohttp_cors
 from aiohttp import hdrs, web
 
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
+from alphapulse_api.errors import StartupError, Unavailable
 from alphapulse_api.keys import BACKEND, LANE, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
 from alphapulse_api.middleware.lane import Lane
 from alphapulse_api.routes.endpoint import endpoint
 from alphapulse_api.routes.query import Questions
 from alphapulse_api.routes.table import ROWS as TABLE
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 
 # What a page of another origin may send, and may read.
 CORS_REQUEST_HEADERS = (
@@ -42,12 +51,35 @@ def create_app(config: Config | None = None, **accessors: Any) -> web.Applicatio
     backend = Backend(config or Config.load(), accessors)
 
     async def opened(_: web.Application) -> AsyncIterator[None]:
-        async with backend:
+        async with AsyncExitStack() as stack:
+            await _enter(backend, stack)
             yield
 
     app = compose(backend)
     app.cleanup_ctx.append(opened)
     return app
+
+
+async def _enter(backend: Backend, stack: AsyncExitStack) -> None:
+    """Open the backend; one worker of several waits until it can.
+
+    The first start is refused before there are workers (conf/gunicorn.conf.py). One that fails to
+    start later, in the place of a dead one, would end the others and all their sockets.
+    """
+    waiting = False
+    while True:
+        try:
+            await stack.enter_async_context(backend)
+            break
+        except (StartupError, Unavailable) as error:
+            if "AP_WORKER" not in os.environ:
+                raise
+            if not waiting:
+                logger.warning("cannot start yet: %s", error)
+            waiting = True
+        await asyncio.sleep(RETRY_SECONDS)
+    if waiting:
+        logger.warning("can start now")
 
 
 def compose(backend: Backend) -> web.Application:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
@@ -16,14 +16,16 @@ from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor
-from alphapulse_api.data.engine import Engine, Transaction, engine_from
+from alphapulse_api.data.engine import Engine, engine_from
 from alphapulse_api.data.retention import forget_forever
-from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.errors import StartupError
 from alphapulse_api.events import event_log_from
 from alphapulse_api.feed import Feed
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.monitor import Monitor
+from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
+from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -85,7 +87,10 @@ class Backend:
         self._serve = serve
         self._first_user = serve and first_user
         self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
+        self.readiness = Readiness(
+            self.engine, self.links, lambda: [*self._tasks.failing, *self.events.failing]
+        )
 
     async def __aenter__(self) -> Backend:
         async with AsyncExitStack() as stack:
@@ -93,9 +98,11 @@ class Backend:
             stack.push_async_callback(self.engine.close)
             stack.push_async_callback(self.links.close)
             await self.links.open()
-            stack.push_async_callback(self._cancel_tasks)
+            stack.push_async_callback(self.readiness.close)
+            stack.push_async_callback(self._tasks.cancel)
+            start = self._tasks.start
             for link in self.links:
-                self._start(link.watch_forever())
+                start(link.watch_forever, f"the watch on the redis of {link.key}")
             await self.events.open()
             stack.push_async_callback(self.events.close)
             await self._open_accounts()
@@ -108,37 +115,21 @@ class Backend:
             self.hub = Hub(self.events, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
-            self._start(self.authenticator.watch_forever())
-            self._start(forget_forever(self.engine, self.config.database.retention))
-            self._start(self.feed.queue.store_forever())
+            watch = partial(self.authenticator.watch_forever, self.readiness.heard)
+            start(watch, "the watch on users and keys")
+            start(self.readiness.watch_forever, "the watch on the database")
+            forget = partial(forget_forever, self.engine, self.config.database.retention)
+            start(forget, "retention")
+            start(self.feed.queue.store_forever, "the storing of points handed over")
             stack.push_async_callback(self.feed.queue.close)
             if self._serve:
-                self._start(self.monitor.measure_lag_forever())
-                self._start(self.monitor.report_forever())
+                start(self.monitor.measure_lag_forever, "the measuring of the loop's lag")
+                start(self.monitor.report_forever, "the report on this process")
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-
-    async def checks(self) -> dict[str, str]:
-        """What answers depend on: "ok", or why it is down.
-
-        An empty transaction finds a lock that stays or a file taken away; a disk that is full shows
-        in how the newest write ended (the process's own samples are written every 10 s).
-        """
-        return {"database": await self._check_database(), **await self.links.check()}
-
-    async def _check_database(self) -> str:
-        async def nothing(_: Transaction) -> None:
-            return None
-
-        try:
-            await self.engine.fetch("SELECT version FROM auth_version")
-            await self.engine.write(nothing)
-        except Unavailable as error:
-            return error.detail
-        return self.engine.trouble or "ok"
 
     async def _open_accounts(self) -> None:
         self.accounts, self.authenticator = await open_accounts(self.engine, self.config)
@@ -151,17 +142,6 @@ class Backend:
         if password is not None:
             announce_admin(password)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        task.add_done_callback(_report)
-        self._tasks.append(task)
-
-    async def _cancel_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-
 
 async def open_accounts(engine: Engine, config: Config) -> tuple[Accounts, Authenticator]:
     """Who may call, on an open engine."""
@@ -171,8 +151,3 @@ async def open_accounts(engine: Engine, config: Config) -> tuple[Accounts, Authe
     authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
     await authenticator.refresh()
     return Accounts(store, authenticator, tokens, auth.refresh_expiry), authenticator
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("%s ended", task.get_coro(), exc_info=error)

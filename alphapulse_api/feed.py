@@ -217,7 +217,11 @@ class Feed:
         records = [_completed(priced(trade), "executed_at") for trade in trades]
         work = self._accessors.method("trades", "add_trades")(records, one=one)
         stored = await self._attempt(work, "trades", [("trade", r["id"]) for r in records])
-        told = [_said(t) for t, new in stored if self._untold("trade", t["id"]) or new]
+        told = [
+            _said(trade)
+            for record, (trade, new) in zip(records, stored, strict=True)
+            if self._untold("trade", record["id"]) or new
+        ]
         await self._publish("trades", told, "trades")
         return [_said(trade) for trade, _ in stored]
 

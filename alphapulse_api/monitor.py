@@ -23,7 +23,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from alphapulse_api.errors import Problem
+from alphapulse_api.errors import Problem, Unavailable
 
 if TYPE_CHECKING:
     from alphapulse_api.backend import Backend
@@ -180,6 +180,8 @@ class Monitor(Collector):
         while True:
             try:
                 await self._backend.feed.report_system(await self._sample())
+            except Unavailable as outage:
+                self._backend.readiness.heard(outage.detail)
             except Problem as problem:
                 logger.warning("the process could not report itself: %s", problem.detail)
             await asyncio.sleep(SAMPLE_SECONDS)

@@ -10,14 +10,30 @@ import asyncio
 import os
 from importlib.util import find_spec
 
-import alphapulse_api.app  # noqa: F401  (here once, so that a worker is up as soon as it is forked)
-from alphapulse_api.backend import Backend
+from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
+from alphapulse_api.auth.accounts import AccountError, announce_admin
+from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
-from alphapulse_api.errors import ConfigError, StartupError
+from alphapulse_api.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.logs import configure_logging
 
+RELOAD_SECONDS = 10.0  # for what a reload tries first: meanwhile the master does nothing else
+
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+
+
+def _load():
+    config = Config.load()
+    if workers > 1 and config.events.type != "redis":
+        raise ConfigError(
+            "gunicorn.conf.py: several workers need events.type: redis, or a client of one worker "
+            "hears nothing of what is written through another"
+        )
+    return config
+
+
 try:
-    _config = Config.load()
+    _config = _load()
 except ConfigError as error:
     raise SystemExit(str(error)) from None
 
@@ -25,7 +41,6 @@ wsgi_app = "alphapulse_api.app:create_app()"
 bind = (
     f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
 )
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = (
     "aiohttp.GunicornUVLoopWebWorker" if find_spec("uvloop") else "aiohttp.GunicornWebWorker"
 )
@@ -40,29 +55,59 @@ errorlog = "-"
 # Signals are enough; a control socket in the home directory would be one more way in.
 control_socket_disable = True
 
-if workers > 1 and _config.events.type != "redis":
-    raise SystemExit(
-        "gunicorn.conf.py: several workers need events.type: redis, or a client of one worker "
-        "hears nothing of what is written through another"
-    )
+
+async def _prepare(config):
+    """Do once what every worker would: bring the schema up to date, try Redis, make `admin`."""
+    backend = Backend(config, {})
+    await backend.engine.open()
+    try:
+        await backend.links.open()
+        accounts, _ = await open_accounts(backend.engine, config)
+        if (password := await accounts.ensure_admin()) is not None:
+            announce_admin(password)
+    except (AccountError, Unavailable) as error:
+        raise StartupError(str(error)) from None
+    finally:
+        await backend.links.close()
+        await backend.engine.close()
 
 
 def on_starting(server):
-    """Bring the schema up to date, or end with one line if the workers could not start."""
-
-    async def look():
-        async with Backend(_config, {}, serve=False):
-            pass
-
+    """Prepare what the workers stand on, or end with one line if they could not start."""
+    configure_logging(_config.logging)
     try:
-        asyncio.run(look())
+        asyncio.run(_prepare(_config))
     except (ConfigError, StartupError) as error:
         raise SystemExit(str(error)) from None
+    # gunicorn's own reload ends everything if the new configuration cannot be read, and ends the
+    # old workers before the new ones can be known to start.
+    server.handle_hup = lambda: _reload(server)
+
+
+def _reload(server):
+    """Take over the new configuration, or keep the old one and its workers if it is of no use."""
+
+    async def prepare(config):
+        async with asyncio.timeout(RELOAD_SECONDS):
+            await _prepare(config)
+
+    try:
+        asyncio.run(prepare(_load()))
+    except TimeoutError:
+        server.log.error("not reloaded: the database or redis does not answer")
+    except (ConfigError, StartupError) as error:
+        server.log.error("not reloaded: %s", error)
+    except Exception:
+        # A fault of ours; in the master it would end the workers, which are well.
+        server.log.exception("not reloaded")
+    else:
+        type(server).handle_hup(server)
 
 
 def pre_fork(server, worker):
     """Number the workers 1, 2, …; one that replaces a dead one takes over its number."""
-    taken = {getattr(other, "number", None) for other in server.WORKERS.values()}
+    # Those of before a reload, which are about to end, have a configuration of their own.
+    taken = {other.number for other in server.WORKERS.values() if other.cfg is worker.cfg}
     worker.number = next(n for n in range(1, len(taken) + 2) if n not in taken)
 
 
@@ -70,3 +115,25 @@ def post_fork(server, worker):
     """Tell the process its number: /metrics and /api/system name it."""
     os.environ["AP_WORKER"] = str(worker.number)
     configure_logging(_config.logging)
+    # As the master has read it: what is in the file by now may be half edited.
+    worker.app.callable = create_app(_config)
+
+
+def post_worker_init(worker):
+    """Keep a worker that waits for its database alive, for as long as somebody wants it.
+
+    aiohttp's own worker tells the master of itself, and listens to it, only once it is up.
+    """
+
+    async def beat():
+        while worker.alive and worker.ppid == os.getppid():
+            worker.notify()
+            await asyncio.sleep(1)
+        os._exit(0)  # nothing is open yet
+
+    beating = worker.loop.create_task(beat())
+
+    async def up(_):
+        beating.cancel()
+
+    worker.wsgi.on_startup.append(up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -29,6 +30,13 @@ async def ask(server: Server, method: str, path: str, caller: Any = None, **kwar
     headers = {**(caller or {}), **kwargs.pop("headers", {})}
     async with server.request(method, path, headers=headers, **kwargs) as response:
         return Answer(response.status, response.headers, await response.read())
+
+
+async def until_ready(server: Server) -> None:
+    """Wait for a 200 of /readyz: what was found a moment ago holds for a second."""
+    async with asyncio.timeout(10):
+        while (await ask(server, "GET", "/readyz")).status != 200:
+            await asyncio.sleep(0.02)
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:

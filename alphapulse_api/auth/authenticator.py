@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -16,8 +15,6 @@ from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, Directory
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.times import now
-
-logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0  # the contract allows 5 for a revocation to take hold everywhere
 REMEMBERED_TOKENS: Final = 10_000
@@ -66,19 +63,21 @@ class Authenticator:
         for watcher in tuple(self._watchers):
             watcher()
 
-    async def watch_forever(self) -> None:
-        """Follow changes made by other processes, until cancelled."""
-        away = False
+    async def watch_forever(self, heard: Callable[[str | None], None]) -> None:
+        """Follow changes made by other processes, until cancelled.
+
+        Args:
+            heard: told each second whether the database answered: None, or why it did not. Callers
+                are then known from memory only.
+        """
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self.refresh()
             except Unavailable as error:
-                if not away:
-                    logger.warning("callers are known from memory only: %s", error.detail)
-                away = True
+                heard(error.detail)
             else:
-                away = False
+                heard(None)
 
     async def bearer(self, token: str) -> Caller:
         """The caller of an access token.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from alphapulse_api.cache.base import Entry
@@ -20,9 +21,14 @@ class Flights:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(_awaited(compute))
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(partial(self._landed, key))
         # A client that goes away must not take the others' answer with it.
         return await asyncio.shield(task)
+
+    def _landed(self, key: Any, task: asyncio.Task[Entry]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # if nobody waits for it any more, it is nobody's
 
 
 async def _awaited(compute: Callable[[], Awaitable[Entry]]) -> Entry:

@@ -179,6 +179,6 @@ async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:
             gone = {k: n for k, n in (await forget(engine, retention, now())).items() if n}
             if gone:
                 logger.info("retention deleted %s", gone)
-        except Unavailable as error:
-            logger.warning("retention skipped: %s", error.detail)
+        except Unavailable as outage:  # the log tells of it elsewhere, once
+            logger.debug("retention skipped: %s", outage.detail)
         await asyncio.sleep(EVERY_SECONDS)

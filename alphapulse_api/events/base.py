@@ -154,7 +154,11 @@ class EventLog(Protocol):
         waiting: events that the log has not taken yet; they are in memory.
         breaks: places told of where events may be missing.
         unreadable: entries of a shared log that were not ours, or damaged.
+        failing: names of its tasks that do not run as they should.
     """
+
+    @property
+    def failing(self) -> Sequence[str]: ...
 
     @property
     def waiting(self) -> int: ...

@@ -27,6 +27,7 @@ class MemoryEventLog:
     waiting = 0
     breaks = 0
     unreadable = 0
+    failing = ()
 
     def __init__(self, size: int = 10_000, ttl: float = 3600) -> None:
         self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}

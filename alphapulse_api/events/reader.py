@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
+from alphapulse_api.events.entries import Entry, Fields, decode, parse
 from alphapulse_api.events.followers import Followers
 from alphapulse_api.events.outbox import EVERYTHING
 from alphapulse_api.events.place import Place
@@ -34,7 +34,6 @@ BLOCK_SECONDS: Final = 1.0  # also how long a log that lost its past goes unnoti
 RETRY_SECONDS: Final = 0.25
 
 _CHANNEL_OF: Final = {stream: name for name, stream in STREAMS.items()}
-Fields = Mapping[bytes, bytes]
 
 
 class Visit(NamedTuple):
@@ -49,12 +48,6 @@ class Visit(NamedTuple):
     ms: int
     places: Mapping[str, Place]
     origins: Mapping[str, str]
-
-
-class _Entry(NamedTuple):
-    after: str
-    cursor: str
-    body: bytes | None  # None: a break
 
 
 class Reader:
@@ -117,6 +110,12 @@ class Reader:
                 await self._read_on()
             except (RedisError, OSError) as error:
                 await self._lost(error)
+            except Exception:
+                # Whatever it has left half done: the next run begins anew, and tells everybody so.
+                self._entered = False
+                await self._client.connection_pool.disconnect()
+                self._announce(None)
+                raise
 
     async def close(self) -> None:
         """Disconnect."""
@@ -201,14 +200,14 @@ class Reader:
         for entry_id, fields in found:
             self._positions[stream] = entry_id.decode()
             here = events[-1].cursor if events else ring.cursor
-            entry = _parse(entry_id, fields, here)
+            entry = parse(entry_id, fields, here)
             if entry is None:
                 self._skip(stream, entry_id)
                 continue
             if entry.after != here:
                 hand_out()
                 self._break(name, entry.after)
-            data = _decode(entry.body)
+            data = decode(entry.body)
             if entry.body is None or data is None:
                 if entry.body is not None:
                     self._skip(stream, entry_id)
@@ -258,18 +257,18 @@ class Reader:
     async def _load(self, name: str, place: Place, ms: int) -> None:
         """Fill the ring with the newest events without a gap, up to the place."""
         ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
-        entries: deque[tuple[_Entry, Mapping[str, Any], float]] = deque()
+        entries: deque[tuple[Entry, Mapping[str, Any], float]] = deque()
         base, at = place.cursor, time.monotonic() - ms / 1000
         end: str | None = place.id
         while end is not None and len(entries) < ring.size:
             page = await self._ask(self._client.xrevrange(stream, end, "-", count=PAGE))
             end = f"({page[-1][0].decode()}" if len(page) == PAGE else None
             for entry_id, fields in page:
-                entry = _parse(entry_id, fields)
+                entry = parse(entry_id, fields)
                 if entry is None:
                     self._skip(stream, entry_id)
                     continue
-                data = _decode(entry.body)
+                data = decode(entry.body)
                 if entry.cursor != base or data is None:
                     end = None
                     break
@@ -291,25 +290,3 @@ def _id(cursor: str) -> str:
 def _order(entry_id: str) -> tuple[int, int]:
     ms, _, offset = entry_id.partition("-")
     return int(ms), int(offset)
-
-
-def _parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> _Entry | None:
-    """An entry of the log, or None if it is none.
-
-    It most often comes after the cursor `expected`, which needs no look.
-    """
-    after = fields.get(b"after", b"").decode(errors="replace")
-    body = fields.get(b"data")
-    if (after != expected and Place.parse(after) is None) or (
-        body is None and b"break" not in fields
-    ):
-        return None
-    return _Entry(after, f"{after.partition('-')[0]}-{entry_id.decode()}", body)
-
-
-def _decode(body: bytes | None) -> Mapping[str, Any] | None:
-    try:
-        data = orjson.loads(body or b"null")
-    except orjson.JSONDecodeError:
-        return None
-    return data if isinstance(data, dict) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from alphapulse_api.events.place import Place
 from alphapulse_api.events.reader import Reader, Visit
 from alphapulse_api.events.ring import Ring
 from alphapulse_api.redis_link import RedisAway, RedisLink
+from alphapulse_api.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ OUTBOX_BYTES: Final = 32 << 20
 REACH_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0  # how often a writer with nothing to send sees whether Redis has it all
 CLOSE_SECONDS: Final = 2.0  # for what still waits to be sent
+
+READING: Final = "the reading of the event log"
+SENDING: Final = "the sending to the event log"
 
 
 class RedisEventLog:
@@ -78,11 +82,15 @@ class RedisEventLog:
         self._read = read
         self._outbox = Outbox(outbox_bytes)
         self._work = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         link.on_return(self._work.set)
 
     def __repr__(self) -> str:
         return f"<RedisEventLog {self._link!r} waiting={self.waiting}>"
+
+    @property
+    def failing(self) -> Sequence[str]:
+        return self._tasks.failing
 
     @property
     def waiting(self) -> int:
@@ -102,17 +110,14 @@ class RedisEventLog:
                 # One that is away now is entered when it comes.
                 with suppress(RedisError, OSError):
                     await self._reader.enter()
-            self._start(self._reader.read_forever())
-        self._start(self._send_forever())
+            self._tasks.start(self._reader.read_forever, READING)
+        self._tasks.start(self._send_forever, SENDING)
 
     async def close(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._outbox.drained.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await self._tasks.cancel()
         self._outbox.let_go()
         await self._reader.close()
         if self.waiting:
@@ -162,7 +167,7 @@ class RedisEventLog:
     ) -> None:
         if channel is None and not changed:
             return
-        away = self._link.trouble is not None
+        away = self._link.trouble is not None or SENDING in self._tasks.failing
         taken = self._outbox.put(channel, bodies, changed, away=away)
         if taken is not None:
             self._work.set()
@@ -186,6 +191,11 @@ class RedisEventLog:
                 self._outbox.let_go()
                 if self._link.trouble is None:
                     self._work.set()  # only this call has failed
+            except Exception:
+                # Nobody waits for the next run; it sends what this one has taken.
+                self._outbox.let_go()
+                self._work.set()
+                raise
 
     async def _send(self, load: Load) -> None:
         args: list[str | bytes | int] = [
@@ -215,12 +225,3 @@ class RedisEventLog:
             if origin:
                 origins[name] = origin.decode()
         return Visit(int(ms), places, origins)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(task := asyncio.create_task(work))
-        task.add_done_callback(_report)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("%s ended", task.get_coro(), exc_info=error)

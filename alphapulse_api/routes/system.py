@@ -38,7 +38,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """Whether all that answers depend on is there."""
     backend = request.app[BACKEND]
-    checks = await backend.checks()
+    checks = await backend.readiness.checks()
     down = sorted(name for name, state in checks.items() if state != "ok")
     if backend.hub.closing:
         down.append("server")

@@ -404,15 +404,13 @@ async def test_what_only_its_writer_knew_is_a_break_for_the_others_too(tmp_path:
                 client.save()
             saved = shutil.copy(tmp_path / "redis/dump.rdb", tmp_path / "saved")
             # The reader does not get to see it, as if it had been slow.
-            reading = reader._tasks[0]
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await reader._tasks.cancel()
             await reader._reader._client.connection_pool.disconnect()
             await writer.append("trades", trades("lost"))
             server.kill()
             shutil.copy(saved, tmp_path / "redis/dump.rdb")
             await asyncio.to_thread(server.start)
-            reader._start(reader._reader.read_forever())
+            reader._tasks.start(reader._reader.read_forever, log_module.READING)
             await ear.hears("1", "gap")
             await writer.append("trades", trades(2))
             await ear.hears("1", "gap", "2")

@@ -149,6 +149,32 @@ async def test_a_network_that_falls_silent_ends_within_the_timeouts(
     assert "before" in await stored(engine)
 
 
+async def test_one_read_that_times_out_spares_the_others_the_same(
+    postgres: Postgres, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "CONNECT_SECONDS", 0.2)
+    database = (await postgres.emptied()).rpartition("/ap_")[2].partition("?")[0]
+    url = proxy.url.replace("http://", "postgresql://postgres@") + f"/ap_{database}"
+    async with connected(url, statement_timeout=1, pool_size=5) as engine:
+        # One connection each, and all of them warm.
+        await asyncio.gather(*(engine.fetch("SELECT pg_sleep(0.1)") for _ in range(4)))
+        warm = proxy.connections
+        await asyncio.gather(*(engine.fetch(COUNT) for _ in range(4)))
+        assert proxy.connections == warm
+        proxy.freeze()
+        waits = []
+        for _ in range(4):
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="does not answer"):
+                await engine.fetch(COUNT)
+            waits.append(time.monotonic() - began)
+        patience = engine._address.patience
+        assert waits[0] >= patience
+        assert max(waits[1:]) < patience / 2
+        proxy.thaw()
+        await asyncio.gather(*(engine.fetch(COUNT) for _ in range(4)))
+
+
 async def test_close_ends_while_the_network_is_silent(
     engine: PostgresEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api import monitor
 from alphapulse_api.config import AuthConfig, DatabaseConfig
 from tests import postgres as postgres_server
-from tests.asking import Answer, ask, problem
+from tests.asking import Answer, ask, problem, until_ready
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres
 from tests.sockets import connect, trade
@@ -69,8 +71,12 @@ class Load:
 
 
 async def test_readers_and_writers_are_told_and_go_on_when_it_is_back(
-    serve: Serve, mortal: Postgres
+    serve: Serve,
+    mortal: Postgres,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(monitor, "SAMPLE_SECONDS", 0.1)
     server = await serve(
         database=DatabaseConfig(url=await mortal.new()), auth=AuthConfig(jwt_secret=SECRET)
     )
@@ -100,13 +106,13 @@ async def test_readers_and_writers_are_told_and_go_on_when_it_is_back(
         assert "Retry-After" in uncached.headers
         assert (await ready())["down"] == ["database"]
         assert (await get("/healthz")).status == 200
+        await load.more(503, 100)
 
         mortal.start()
         back = time.monotonic()
         await load.more(201, 1)
         assert time.monotonic() - back < RECOVERY
-        while (await ask(server, "GET", "/readyz")).status != 200:
-            await asyncio.sleep(0.05)
+        await until_ready(server)
         assert time.monotonic() - back < RECOVERY
         await load.more(201)
         await load.stop()
@@ -117,6 +123,11 @@ async def test_readers_and_writers_are_told_and_go_on_when_it_is_back(
         told = [m["data"]["id"] for m in messages if m["type"] == "trade"]
         assert len(told) == len(set(told))
         assert load.acknowledged <= set(told)
+    # Each way once, in one place, however many calls and tasks ran into it.
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert [line for line in told if "database" in line] == told
+    assert ["the database is away" in line for line in told] == [True, False]
+    assert "the database is back" in told[1]
     stored = await ask(server, "GET", "/api/trades", admin, params={"format": "ndjson"})
     ids = [json.loads(line)["id"] for line in stored.body.splitlines()]
     assert len(ids) == len(set(ids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -237,6 +238,21 @@ async def test_a_failure_reaches_all_and_is_not_kept() -> None:
     working = Computation()
     working.finish.set()
     assert await flights.once("key", working) == entry()
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_process() -> None:
+    unhandled: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    flights, computation = Flights(), Computation(LookupError("gone"))
+    (only,) = await asking(flights, computation, 1)
+    only.cancel()
+    await asyncio.gather(only, return_exceptions=True)
+    computation.finish.set()
+    while flights._under_way:
+        await asyncio.sleep(0)
+    del only  # which holds on to the computation
+    gc.collect()  # a task tells of its exception when it goes
+    assert unhandled == []
 
 
 @pytest.mark.parametrize("leaver", [0, 3])

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -78,6 +79,8 @@ class PostgresEngine:
         self._readers: asyncpg.Pool | None = None
         self._writers: asyncpg.Pool | None = None
         self._writer: asyncio.Task[None] | None = None
+        # Reading connections that nobody uses, by their server process.
+        self._idle: WeakValueDictionary[int, asyncpg.Connection] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"<PostgresEngine {self.location!r} waiting={self._waiting}>"
@@ -103,8 +106,8 @@ class PostgresEngine:
             async with asyncio.timeout(MIGRATION_SECONDS):
                 await self._prepare()
             # Connections are made as they are needed.
-            self._readers = await self._pool(self._pool_size - 1, reading=True)
-            self._writers = await self._pool(1, reading=False)
+            self._readers = await self._pool(self._pool_size - 1, self._rest, reading=True)
+            self._writers = await self._pool(1, leave, reading=False)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             raise StartupError(self._address.refusal(error)) from None
         self._jobs = asyncio.Queue()
@@ -126,12 +129,14 @@ class PostgresEngine:
             raise Unavailable("The database is closed.")
         try:
             async with self._readers.acquire(timeout=self._address.patience) as connection:
+                self._idle.pop(connection.get_server_pid(), None)
                 try:
                     rows: Sequence[Row] = await connection.fetch(sql, *args)
                     return rows
                 except TimeoutError:
                     # Nothing came back, not even the server's own timeout: the way there is dead.
                     connection.terminate()
+                    self._give_up_idle()
                     raise
         except Exception as error:
             raise translated(error) from error
@@ -179,11 +184,28 @@ class PostgresEngine:
             except (asyncpg.PostgresError, OSError):
                 connection.terminate()
 
-    async def _pool(self, size: int, *, reading: bool) -> asyncpg.Pool:
+    async def _pool(
+        self, size: int, after: Callable[[asyncpg.Connection], Awaitable[None]], *, reading: bool
+    ) -> asyncpg.Pool:
         arguments = self._address.arguments(reading=reading)
         return await asyncpg.create_pool(
-            min_size=0, max_size=size, init=prepare, reset=leave, **arguments
+            min_size=0, max_size=size, init=prepare, reset=after, **arguments
         )
+
+    async def _rest(self, connection: asyncpg.Connection) -> None:
+        await leave(connection)
+        self._idle[connection.get_server_pid()] = connection
+
+    def _give_up_idle(self) -> None:
+        """Let the next reads connect anew.
+
+        On a way that is dead each connection would else cost a read its whole patience. (The pool's
+        expire_connections() would wait for their goodbyes, and log each that does not come.)
+        """
+        idle = list(self._idle.values())
+        self._idle.clear()
+        for connection in idle:
+            connection.terminate()
 
     # -- the writer ------------------------------------------------------------------------------
 

@@ -1,0 +1,40 @@
+"""Entries of a shared log's streams, as Redis hands them out; anybody may have put them there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from alphapulse_api.events.place import Place
+
+Fields = Mapping[bytes, bytes]
+
+
+class Entry(NamedTuple):
+    after: str
+    cursor: str
+    body: bytes | None  # None: a break
+
+
+def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry | None:
+    """An entry of the log, or None if it is none.
+
+    It most often comes after the cursor `expected`, which needs no look.
+    """
+    after = fields.get(b"after", b"").decode(errors="replace")
+    body = fields.get(b"data")
+    if (after != expected and Place.parse(after) is None) or (
+        body is None and b"break" not in fields
+    ):
+        return None
+    return Entry(after, f"{after.partition('-')[0]}-{entry_id.decode()}", body)
+
+
+def decode(body: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        data = orjson.loads(body or b"null")
+    except orjson.JSONDecodeError:
+        return None
+    return data if isinstance(data, dict) else None

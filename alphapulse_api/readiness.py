@@ -1,0 +1,118 @@
+"""Whether all that answers depend on is there: for /readyz in a word, for the log with the reason.
+
+Who may call /readyz is anybody, and a look costs a transaction and a ping. So looks are shared, and
+what a part says of itself goes to the log alone: once when it goes, once when it is back. (A Redis
+is told of by its link.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.errors import Unavailable
+from alphapulse_api.redis_link import RedisLinks
+
+logger = logging.getLogger(__name__)
+
+SHARED_SECONDS: Final = 1.0  # how long what was found holds
+PROBE_SECONDS: Final = 1.0  # between two looks at a database that may be away
+
+
+class Readiness:
+    """Looks, and remembers.
+
+    Args:
+        engine: the database.
+        links: to each Redis.
+        failing: names of the tasks that do not run as they should.
+    """
+
+    def __init__(
+        self, engine: Engine, links: RedisLinks, failing: Callable[[], Sequence[str]]
+    ) -> None:
+        self._engine = engine
+        self._links = links
+        self._failing = failing
+        self._suspect = asyncio.Event()
+        self._away = False
+        self._looking: asyncio.Task[dict[str, bool]] | None = None
+        self._until = 0.0  # on the loop's clock
+
+    async def checks(self) -> dict[str, str]:
+        """By name "ok" or "down", of a second ago at most."""
+        clock = asyncio.get_running_loop().time
+        if self._looking is None or (self._looking.done() and clock() >= self._until):
+            self._looking = asyncio.create_task(self._look())
+        # Whoever goes away must not take the others' answer with it.
+        found = await asyncio.shield(self._looking)
+        checks = {name: "ok" if up else "down" for name, up in found.items()}
+        if self._failing():
+            checks["tasks"] = "down"
+        return checks
+
+    def heard(self, trouble: str | None) -> None:
+        """Take in how somebody's use of the database ended: None, or why it did not work.
+
+        It is only a hint: one use says little of others, and what hung may end long after it is
+        over. `watch_forever` looks.
+        """
+        # The latter is what an empty transaction would not find, such as a full disk.
+        if trouble or self._engine.trouble:
+            self._suspect.set()
+
+    async def watch_forever(self) -> None:
+        """Look at a database that may be away, until it is not, until cancelled."""
+        while True:
+            await self._suspect.wait()
+            await self.checks()
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def close(self) -> None:
+        """Leave off looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+            self._looking = None
+
+    async def _look(self) -> dict[str, bool]:
+        trouble, redis = await asyncio.gather(self._look_at_database(), self._links.check())
+        self._tell(trouble)
+        self._until = asyncio.get_running_loop().time() + SHARED_SECONDS
+        return {
+            "database": trouble is None,
+            **{name: state == "ok" for name, state in redis.items()},
+        }
+
+    async def _look_at_database(self) -> str | None:
+        """Why the database cannot be used, or None.
+
+        An empty transaction finds a lock that stays or a file taken away; a disk that is full shows
+        in how the newest write ended (the process's own samples are written every 10 s).
+        """
+
+        async def nothing(_: Transaction) -> None:
+            return None
+
+        try:
+            await self._engine.fetch("SELECT version FROM auth_version")
+            await self._engine.write(nothing)
+        except Unavailable as error:
+            return error.detail
+        except Exception as error:  # such as a table that is not there
+            return f"The database cannot be used: {error!r}."
+        return self._engine.trouble
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble is None:
+            self._suspect.clear()
+            if self._away:
+                logger.warning("the database is back")
+        else:
+            self._suspect.set()
+            if not self._away:
+                logger.warning("the database is away, going on without it: %s", trouble)
+        self._away = trouble is not None

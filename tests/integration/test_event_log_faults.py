@@ -1,0 +1,55 @@
+"""The shared event log where its own code fails in a way that nobody thought of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from alphapulse_api import tasks
+from alphapulse_api.events import redis as log_module
+from alphapulse_api.events.outbox import Load
+from tests.event_logs import Ear, redis_log, trades
+
+
+async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_break(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0.01)
+    async with redis_log(redis_url) as log:
+        ear, take, faults = Ear(log), log._reader._take, iter([LookupError("nobody thought of it")])
+
+        def failing(stream: str, found: Any) -> None:
+            take(stream, found)
+            for fault in faults:
+                raise fault
+
+        monkeypatch.setattr(log._reader, "_take", failing)
+        await log.append("trades", trades(1))
+        await ear.until(lambda: "gap" in ear.told())
+        assert log.failing == [log_module.READING]
+        assert log_module.READING in caplog.text
+        await log.append("trades", trades(2))
+        await ear.until(lambda: "2" in ear.told())
+        assert ear.told()[-2:] == ["gap", "2"]
+
+
+async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0.01)
+    async with redis_log(redis_url) as log:
+        ear, send, faults = Ear(log), log._send, iter([LookupError("nobody thought of this")])
+
+        async def failing(load: Load) -> None:
+            for fault in faults:
+                raise fault
+            await send(load)
+
+        monkeypatch.setattr(log, "_send", failing)
+        await asyncio.wait_for(log.append("trades", trades(1)), 5)
+        assert log.failing == [log_module.SENDING]
+        await log.append("trades", trades(2))
+        await ear.hears("1", "2")
+        assert log.waiting == 0
