@@ -327,6 +327,8 @@ async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisSer
         assert here.cursors() == there.cursors()
         assert other.since("trades", here.cursors()[0]) is None
         assert ids(other.since("trades", here.cursors()[1])) == ["2", "3"]
+        async with asyncio.timeout(5):  # readers may hear of it before its writer is answered
+            await one._outbox.drained.wait()
         assert one.waiting == 0
 
 

@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from alphapulse_api import Config, create_app
-from alphapulse_api.config import AuthConfig, CorsConfig, RateLimitConfig
+from alphapulse_api.auth import authenticator
+from alphapulse_api.config import CorsConfig, RateLimitConfig
 from alphapulse_api.middleware import lane
+from alphapulse_api.times import now
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
 from tests.sockets import point, trade
@@ -135,14 +138,13 @@ async def test_who_may_no_longer_call_is_refused(server: Server, ways: Ways) -> 
     problem(answer, 401)
 
 
-async def test_a_token_that_ends_is_refused(serve: Serve, ways: Ways) -> None:
-    server = await serve(auth=AuthConfig(token_expiry=1))
+async def test_a_token_that_ends_is_refused(
+    server: Server, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caller = await server.login("viewer")
-    status = 200
-    while status == 200:
-        _, answer = await ways.ask(server, "/api/trades", caller)
-        status = answer.status
-    assert ways.short
+    async with asked_again(server, ways, caller):
+        monkeypatch.setattr(authenticator, "now", lambda: now() + timedelta(hours=2))
+    _, answer = await ways.ask(server, "/api/trades", caller)
     problem(answer, 401)
 
 
