@@ -6,7 +6,6 @@ Fast levels: a dashboard's JSON shrinks to a tenth at level 1, and little more a
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from alphapulse_api.errors import NOT_ACCEPTABLE, Problem
+from alphapulse_api.negotiation import weights
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -25,7 +25,6 @@ else:
 
 MIN_BYTES: Final = 1024  # smaller bodies fit a packet as they are
 ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are compressed on a thread
-_QUALITY: Final = re.compile(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", re.ASCII | re.IGNORECASE)
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -96,18 +95,15 @@ def coding_of(accept_encoding: str | None) -> Coding:
     Raises:
         Problem: 406, if it refuses all that we have, the body as it is included.
     """
-    weights: dict[str, float] = {}
-    for part in (accept_encoding or "").lower().split(","):
-        name, _, parameter = part.partition(";")
-        quality = _QUALITY.fullmatch(parameter)
-        name = "gzip" if name.strip() == "x-gzip" else name.strip()
-        weights[name] = float(quality[1]) if quality else 1.0
-    others = weights.get("*", 0.0)
+    named = weights(accept_encoding)
+    if "x-gzip" in named:
+        named.setdefault("gzip", named["x-gzip"])
+    others = named.get("*", 0.0)
     # As it is, a body is acceptable unless refused, but not liked unless named.
-    refused = weights.get("identity", weights.get("*", 1.0)) == 0
-    best, liked = "identity", weights.get("identity", 0.0)
+    refused = named.get("identity", named.get("*", 1.0)) == 0
+    best, liked = "identity", named.get("identity", 0.0)
     for name in _CODERS:
-        weight = weights.get(name, others)
+        weight = named.get(name, others)
         if weight > 0 and (weight > liked or (best == "identity" and weight == liked)):
             best, liked = name, weight
     if best != "identity":

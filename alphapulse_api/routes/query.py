@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -13,6 +12,7 @@ from alphapulse_api.compression import PLAIN, Coding, coding_of
 from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import canonical
 from alphapulse_api.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
+from alphapulse_api.negotiation import weights
 from alphapulse_api.routes import arrow
 from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.row import Row
@@ -23,7 +23,6 @@ from alphapulse_api.times import now
 # A range that ended this long ago is the past: hardly anything is written into it any more.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
-_QUALITY: Final = re.compile(r"\bq\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +110,7 @@ def _negotiated(accept: str) -> str:
 
 def _liked(accept: str) -> list[str]:
     """Our formats that the Accept header names, the most liked first."""
-    named = {media_type: form for form, media_type in FORMATS.items()}
-    weights: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        media_type, _, parameters = part.partition(";")
-        form = named.get(media_type.strip())
-        quality = _QUALITY.search(parameters)
-        weight = float(quality[1]) if quality else 1.0
-        if form is not None and weight > 0:
-            weights[form] = max(weight, weights.get(form, 0.0))
-    return sorted(weights, key=lambda form: -weights[form])
+    forms = {media_type: form for form, media_type in FORMATS.items()}
+    named = weights(accept)
+    liked = [name for name, weight in named.items() if weight > 0 and name in forms]
+    return [forms[name] for name in sorted(liked, key=lambda name: -named[name])]
