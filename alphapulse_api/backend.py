@@ -105,7 +105,9 @@ class Backend:
                 start(link.watch_forever, f"the watch on the redis of {link.key}")
             await self.events.open()
             stack.push_async_callback(self.events.close)
-            await self._open_accounts()
+            self.accounts, self.authenticator = await open_accounts(
+                self.engine, self.config, first_user=self._first_user
+            )
             if not self._serve and self.config.events.type == "memory":
                 logger.warning(
                     "serve=False with events.type memory: these records are stored, but the "
@@ -131,23 +133,29 @@ class Backend:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def _open_accounts(self) -> None:
-        self.accounts, self.authenticator = await open_accounts(self.engine, self.config)
-        if not self._first_user:
-            return
-        try:
-            password = await self.accounts.ensure_admin()
-        except AccountError as error:
-            raise StartupError(str(error)) from None
-        if password is not None:
-            announce_admin(password)
 
+async def open_accounts(
+    engine: Engine, config: Config, *, first_user: bool = False
+) -> tuple[Accounts, Authenticator]:
+    """Who may call, on an open engine.
 
-async def open_accounts(engine: Engine, config: Config) -> tuple[Accounts, Authenticator]:
-    """Who may call, on an open engine."""
+    Args:
+        first_user: make `admin`, and tell its password, if there is no user yet.
+
+    Raises:
+        StartupError: if `admin` cannot be made as the environment wants it.
+    """
     auth = config.auth
     tokens = Tokens(auth.jwt_secret or secret_beside(engine.location), auth.token_expiry)
     store = AccountDataAccessor(engine)
     authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
     await authenticator.refresh()
-    return Accounts(store, authenticator, tokens, auth.refresh_expiry), authenticator
+    accounts = Accounts(store, authenticator, tokens, auth.refresh_expiry)
+    if first_user:
+        try:
+            password = await accounts.ensure_admin()
+        except AccountError as error:
+            raise StartupError(str(error)) from None
+        if password is not None:
+            announce_admin(password)
+    return accounts, authenticator

@@ -11,7 +11,6 @@ import os
 from importlib.util import find_spec
 
 from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
-from alphapulse_api.auth.accounts import AccountError, announce_admin
 from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
@@ -62,10 +61,8 @@ async def _prepare(config):
     await backend.engine.open()
     try:
         await backend.links.open()
-        accounts, _ = await open_accounts(backend.engine, config)
-        if (password := await accounts.ensure_admin()) is not None:
-            announce_admin(password)
-    except (AccountError, Unavailable) as error:
+        await open_accounts(backend.engine, config, first_user=True)
+    except Unavailable as error:
         raise StartupError(str(error)) from None
     finally:
         await backend.links.close()
