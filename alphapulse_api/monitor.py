@@ -7,7 +7,7 @@ import logging
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
@@ -113,12 +113,9 @@ class Monitor(Collector):
         yield CounterMetricFamily(
             f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered
         )
-        closes = CounterMetricFamily(
-            f"{prefix}websocket_closes", "Sockets closed by the server.", labels=("reason",)
+        yield _counter_by(
+            "reason", f"{prefix}websocket_closes", "Sockets closed by the server.", hub.closes
         )
-        for reason, count in hub.closes.items():
-            closes.add_metric((reason,), count)
-        yield closes
         yield GaugeMetricFamily(
             f"{prefix}events_pending", "Events not yet dealt to sockets.", hub.pending
         )
@@ -137,12 +134,9 @@ class Monitor(Collector):
         yield GaugeMetricFamily(
             f"{prefix}writes_waiting", "Writes that wait for their commit.", backend.engine.waiting
         )
-        answers = CounterMetricFamily(
-            f"{prefix}cache_answers", "Answers to GETs, by X-Cache.", labels=("state",)
+        yield _counter_by(
+            "state", f"{prefix}cache_answers", "Answers to GETs, by X-Cache.", self.answers
         )
-        for state, count in self.answers.items():
-            answers.add_metric((state,), count)
-        yield answers
         up = GaugeMetricFamily(
             f"{prefix}redis_up", "Whether the Redis of a key answers.", labels=("key",)
         )
@@ -157,12 +151,12 @@ class Monitor(Collector):
         yield GaugeMetricFamily(
             f"{prefix}points_waiting", "Points handed over and not yet stored.", queue.waiting
         )
-        refused = CounterMetricFamily(
-            f"{prefix}points_refused", "Points handed over and not stored.", labels=("reason",)
+        yield _counter_by(
+            "reason",
+            f"{prefix}points_refused",
+            "Points handed over and not stored.",
+            queue.refused,
         )
-        for reason, count in queue.refused.items():
-            refused.add_metric((reason,), count)
-        yield refused
         yield GaugeMetricFamily(
             f"{prefix}event_loop_lag_seconds", "How late the loop last woke.", self.lag
         )
@@ -209,3 +203,11 @@ class Monitor(Collector):
                 "resident_bytes": self._process.memory_info().rss,
                 "threads": self._process.num_threads(),
             }
+
+
+def _counter_by(label: str, name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    """A counter with one label, and a series for each of its values."""
+    family = CounterMetricFamily(name, text, labels=(label,))
+    for value, count in counts.items():
+        family.add_metric((value,), count)
+    return family
