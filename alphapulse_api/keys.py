@@ -1,10 +1,11 @@
-"""Every key under which something is kept in an application or a request."""
+"""Every key under which something is kept in an application, a request or a head."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from multidict import istr
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
@@ -17,6 +18,10 @@ BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
 LANE: web.AppKey[Lane] = web.AppKey("lane")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
+
+# Looked up as they are; a plain str is folded anew each time.
+X_API_KEY = istr("X-API-Key")
+X_REQUEST_ID = istr("X-Request-ID")
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller")

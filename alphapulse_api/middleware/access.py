@@ -14,7 +14,7 @@ from typing import Final
 import uuid_utils
 from aiohttp import web
 
-from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS, X_REQUEST_ID
 from alphapulse_api.middleware.client import client_address
 
 logger = logging.getLogger("alphapulse_api.access")
@@ -28,12 +28,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, time it, count it, log it."""
-    given = request.headers.get("X-Request-ID")
+    app = request.app
+    given = request.headers.get(X_REQUEST_ID)
     request_id = given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
     started = time.perf_counter()
     status = 499  # the client went away before there was an answer
     try:
-        ready = await request.app[LANE].answer(request, request_id)
+        ready = await app[LANE].answer(request, request_id)
         if ready is not None:
             status = ready.status
             return ready
@@ -46,10 +47,10 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     finally:
         seconds = time.perf_counter() - started
-        row = request.app[ROWS].get(request.match_info.route)
+        row = app[ROWS].get(request.match_info.route)
         # What no row knows is one series, or a client could make as many as there are words.
         method, route = ("none", "none") if row is None else (row.method, row.path)
-        request.app[BACKEND].monitor.request(method, route, status, seconds)
+        app[BACKEND].monitor.request(method, route, status, seconds)
         if logger.isEnabledFor(logging.INFO):
             caller = request.get(CALLER)
             logger.info(

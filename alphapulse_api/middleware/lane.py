@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.cache import Entry
 from alphapulse_api.cache.base import Key
-from alphapulse_api.keys import CALLER
+from alphapulse_api.keys import CALLER, X_API_KEY
 from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
 from alphapulse_api.middleware.rate_limit import told
 
@@ -137,22 +137,20 @@ class Lane:
         _, entry = await backend.cache.look(plan.resource, plan.key)
         if entry is None:
             return None
-        limits = b""
-        if backend.limiter is not None:
-            verdict = await backend.limiter.take(caller.subject)
+        rest = f"X-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
+        if cursor is not None:
+            rest = f"X-Stream-Cursor: {cursor}\r\n{rest}"
+        if (limiter := backend.limiter) is not None:
+            verdict = await limiter.take(caller.subject)
             if not verdict.allowed:
                 return None
-            limits = (
-                f"RateLimit-Policy: {backend.limiter.policy}\r\nRateLimit: {told(verdict)}\r\n"
-            ).encode()
+            rest = f"RateLimit-Policy: {limiter.policy}\r\nRateLimit: {told(verdict)}\r\n{rest}"
         plan.fit(entry)
         request[CALLER] = caller
         backend.monitor.answers["HIT"] += 1
-        place = b"" if cursor is None else f"X-Stream-Cursor: {cursor}\r\n".encode()
-        rest = f"X-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n".encode()
         if unchanged(request.headers, entry.etag):
-            return Ready(304, b"".join((plan.unchanged, limits, place, rest)))
-        return Ready(200, b"".join((plan.found, limits, place, rest, entry.body)))
+            return Ready(304, plan.unchanged + rest.encode())
+        return Ready(200, b"".join((plan.found, rest.encode(), entry.body)))
 
 
 def _asked(request: web.Request) -> _Asked | None:
@@ -170,7 +168,7 @@ def _asked(request: web.Request) -> _Asked | None:
     return (
         request.raw_path,
         headers.get(hdrs.AUTHORIZATION),
-        headers.get("X-API-Key"),
+        headers.get(X_API_KEY),
         headers.get(hdrs.ACCEPT),
         headers.get(hdrs.ACCEPT_ENCODING),
     )
