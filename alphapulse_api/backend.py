@@ -17,6 +17,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor
 from alphapulse_api.data.engine import Engine, engine_from
+from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.data.retention import forget_forever
 from alphapulse_api.errors import StartupError
 from alphapulse_api.events import event_log_from
@@ -150,7 +151,8 @@ async def open_accounts(
     store = AccountDataAccessor(engine)
     authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
     await authenticator.refresh()
-    accounts = Accounts(store, authenticator, tokens, auth.refresh_expiry)
+    refresh_tokens = RefreshTokenDataAccessor(engine)
+    accounts = Accounts(store, refresh_tokens, authenticator, tokens, auth.refresh_expiry)
     if first_user:
         try:
             password = await accounts.ensure_admin()

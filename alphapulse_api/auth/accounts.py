@@ -17,6 +17,7 @@ from alphapulse_api.auth.passwords import Passwords, check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES
 from alphapulse_api.auth.tokens import TokenError, Tokens
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
+from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.times import now
 
 ADMIN: Final = "admin"
@@ -41,7 +42,8 @@ class Accounts:
     """Users, keys and logins.
 
     Args:
-        store: where they are kept.
+        store: where users and keys are kept.
+        refresh_tokens: where these are kept.
         authenticator: told at once of every change, so that this process sees its own.
         tokens: makes access tokens.
         refresh_lifetime: seconds a refresh token is valid.
@@ -50,11 +52,13 @@ class Accounts:
     def __init__(
         self,
         store: AccountDataAccessor,
+        refresh_tokens: RefreshTokenDataAccessor,
         authenticator: Authenticator,
         tokens: Tokens,
         refresh_lifetime: int,
     ) -> None:
         self._store = store
+        self._refresh_tokens = refresh_tokens
         self._authenticator = authenticator
         self._tokens = tokens
         self._refresh_lifetime = timedelta(seconds=refresh_lifetime)
@@ -154,7 +158,7 @@ class Accounts:
         if not await self._passwords.matches(stored, password) or user is None:
             return None
         refresh_token = secrets.token_urlsafe(32)
-        await self._store.add_refresh_token(
+        await self._refresh_tokens.add(
             _hash(refresh_token),
             secrets.token_hex(16),
             user.username,
@@ -166,14 +170,14 @@ class Accounts:
     async def refresh(self, refresh_token: str) -> TokenPair | None:
         """New tokens for a refresh token, which is used up; None if it is not valid."""
         successor = secrets.token_urlsafe(32)
-        user = await self._store.rotate_refresh_token(
+        user = await self._refresh_tokens.rotate(
             _hash(refresh_token), _hash(successor), now() + self._refresh_lifetime
         )
         return None if user is None else self._pair(user, successor)
 
     async def revoke(self, token: str) -> None:
         """End a refresh token's family, or an access token; other text is no error (RFC 7009)."""
-        if await self._store.revoke_refresh_token(_hash(token)):
+        if await self._refresh_tokens.revoke(_hash(token)):
             return
         try:
             claims = self._tokens.check(token)

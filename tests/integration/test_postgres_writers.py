@@ -16,6 +16,7 @@ from alphapulse_api.data import retention
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.data.retention import forget
 from alphapulse_api.errors import Conflict
 from alphapulse_api.times import now
@@ -31,13 +32,17 @@ class Writer(NamedTuple):
     engine: Engine
     store: Accessors
     accounts: AccountDataAccessor
+    refresh_tokens: RefreshTokenDataAccessor
 
 
 @pytest.fixture
 async def two(postgres: Postgres) -> AsyncIterator[tuple[Writer, Writer]]:
     url = await postgres.emptied()
     async with connected(url) as one, connected(url) as other:
-        yield tuple(Writer(e, Accessors(e, 300, {}), AccountDataAccessor(e)) for e in (one, other))
+        yield tuple(
+            Writer(e, Accessors(e, 300, {}), AccountDataAccessor(e), RefreshTokenDataAccessor(e))
+            for e in (one, other)
+        )
 
 
 Two = tuple[Writer, Writer]
@@ -173,27 +178,25 @@ async def test_a_refresh_token_is_used_once_and_twice_ends_its_family(two: Two) 
     await two[0].accounts.put_user("ann", "viewer", "hash")
     later = now() + timedelta(days=1)
     for n in range(20):
-        await two[0].accounts.add_refresh_token(f"t{n}", f"f{n}", "ann", 1, later)
-        calls = [
-            w.accounts.rotate_refresh_token(f"t{n}", f"t{n}-{i}", later) for i, w in enumerate(two)
-        ]
+        await two[0].refresh_tokens.add(f"t{n}", f"f{n}", "ann", 1, later)
+        calls = [w.refresh_tokens.rotate(f"t{n}", f"t{n}-{i}", later) for i, w in enumerate(two)]
         users = await asyncio.gather(*calls)
         assert [user is not None for user in users].count(True) == 1
         # Whoever was second has ended the family: no successor is worth anything.
         for i in range(2):
-            assert await two[1].accounts.rotate_refresh_token(f"t{n}-{i}", "x", later) is None
+            assert await two[1].refresh_tokens.rotate(f"t{n}-{i}", "x", later) is None
 
 
 async def test_a_family_that_ends_gets_no_successor_meanwhile(two: Two) -> None:
     await two[0].accounts.put_user("ann", "viewer", "hash")
     later = now() + timedelta(days=1)
     for n in range(20):
-        await two[0].accounts.add_refresh_token(f"t{n}", f"f{n}", "ann", 1, later)
+        await two[0].refresh_tokens.add(f"t{n}", f"f{n}", "ann", 1, later)
         await asyncio.gather(
-            two[0].accounts.rotate_refresh_token(f"t{n}", f"s{n}", later),
-            two[1].accounts.revoke_refresh_token(f"t{n}"),
+            two[0].refresh_tokens.rotate(f"t{n}", f"s{n}", later),
+            two[1].refresh_tokens.revoke(f"t{n}"),
         )
-        assert await two[0].accounts.rotate_refresh_token(f"s{n}", f"x{n}", later) is None
+        assert await two[0].refresh_tokens.rotate(f"s{n}", f"x{n}", later) is None
 
 
 async def test_two_that_forget_at_once_forget_once(
