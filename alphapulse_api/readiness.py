@@ -54,6 +54,11 @@ class Readiness:
             checks["tasks"] = "down"
         return checks
 
+    @property
+    def database_up(self) -> bool:
+        """Whether the database could be used when it was last looked at."""
+        return not self._away
+
     def heard(self, trouble: str | None) -> None:
         """Take in how somebody's use of the database ended: None, or why it did not work.
 
