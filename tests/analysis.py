@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,16 +50,17 @@ POSITIONS: list[dict[str, Any]] = [
 ALERTS: list[dict[str, Any]] = [
     {"id": "a-1", "title": "Before it all", "severity": "info", "created_at": FIRST + DAY},
     {"id": "a-2", "title": "Drawdown over 3 %", "severity": "critical", "source": "risk",
+     "metric_value": 0.041, "threshold": 0.03,
      "tags": ["drawdown"], "metadata": {"book": 1}, "created_at": FIRST + 20 * DAY},
 ]  # fmt: skip
 
 
 async def fed(feed: Feed) -> None:
     """Sixty days of portfolio and metrics, the trades, the alerts, an agent and its signals."""
-    points = []
+    points, portfolios = [], []
     for day in range(DAYS):
         noon, value = FIRST + day * DAY, worth(day)
-        await feed.update_portfolio(
+        portfolios.append(
             {
                 "total_value": value,
                 "cash": value - 10_000,
@@ -73,6 +75,7 @@ async def fed(feed: Feed) -> None:
                 {**point, "value": level + 0.001 * hour, "timestamp": noon + timedelta(hours=hour)}
                 for hour in range(3)
             ]
+    await asyncio.gather(*map(feed.update_portfolio, portfolios))
     await feed.record_metrics(points)
     await feed.record_trades(TRADES)
     for alert in ALERTS:
