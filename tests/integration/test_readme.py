@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.code_blocks import code_blocks
 from tests.conftest import Server
 
 LOCAL = "http://127.0.0.1:"
@@ -24,9 +25,7 @@ SECONDS = 60
 
 def blocks(mark: str) -> list[str]:
     """The code blocks under `<!-- mark -->`."""
-    found = re.findall(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, mark
-    return found
+    return code_blocks(README, mark)
 
 
 @pytest.fixture
