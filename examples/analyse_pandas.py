@@ -64,7 +64,7 @@ def ndjson(path: str, **query: object) -> pd.DataFrame:
 
 
 def arrow(path: str, **query: object) -> pd.DataFrame:
-    """A list by Arrow: typed by the server, and the fastest of the three."""
+    """A list by Arrow: the server has typed it."""
     with pa.ipc.open_stream(ask(path, format="arrow", **query)) as stream:
         return typed(stream.read_all().to_pandas())
 
