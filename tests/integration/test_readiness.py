@@ -87,7 +87,7 @@ async def test_it_is_told_that_the_database_is_back_though_nobody_asks(
     file = Path(engine_of(server).location)
     aside = file.with_suffix(".aside")
     os.rename(file, aside)
-    await until_told(caplog, "the database is away, going on without it: The database file was")
+    await until_told(caplog, "the database is away, going on without it: The database")
     os.rename(aside, file)
     await until_told(caplog, "the database is back")
 
