@@ -29,6 +29,7 @@ from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.tasks import heard
 from alphapulse_api.times import now
 from alphapulse_api.valuation import priced, valued
 
@@ -51,7 +52,7 @@ def _to_its_end(
     async def call(self: Feed, /, *args: P.args, **kwargs: P.kwargs) -> T:
         work = asyncio.ensure_future(method(self, *args, **kwargs))
         # If it fails when its caller has gone, nobody is left to hear of it.
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        work.add_done_callback(heard)
         return await asyncio.shield(work)
 
     return call

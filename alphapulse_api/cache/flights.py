@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from alphapulse_api.cache.base import Entry
+from alphapulse_api.tasks import heard
 
 
 class Flights:
@@ -27,8 +28,7 @@ class Flights:
 
     def _landed(self, key: Any, task: asyncio.Task[Entry]) -> None:
         self._under_way.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # if nobody waits for it any more, it is nobody's
+        heard(task)  # if nobody waits for it any more, it is nobody's
 
 
 async def _awaited(compute: Callable[[], Awaitable[Entry]]) -> Entry:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 
 import pytest
 
 from alphapulse_api import tasks as tasks_module
-from alphapulse_api.tasks import Tasks
+from alphapulse_api.tasks import Tasks, heard
 
 
 class Work:
@@ -70,3 +71,22 @@ async def test_cancelling_ends_it_for_good() -> None:
     assert going.cancelled
     assert tasks.failing == []
     assert asyncio.all_tasks() < before
+
+
+async def test_what_has_been_heard_is_not_complained_about() -> None:
+    loop = asyncio.get_running_loop()
+    complaints: list[str] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    for hear in (True, False):
+        for cancelled in (True, False):
+            future: asyncio.Future[None] = loop.create_future()
+            if hear:
+                future.add_done_callback(heard)
+            if cancelled:
+                future.cancel()
+            else:
+                future.set_exception(LookupError("nobody awaits it"))
+            await asyncio.sleep(0)
+            del future
+    gc.collect()
+    assert complaints == ["Future exception was never retrieved"], "that of the one not heard"

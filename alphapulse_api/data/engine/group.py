@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.engine.base import Work
+from alphapulse_api.tasks import heard
 
 GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
 
@@ -29,7 +30,7 @@ class Outcome(NamedTuple):
 def new_answer(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
     """A job's future. What fails when its caller has gone away is nobody's to hear of."""
     answer: asyncio.Future[Any] = loop.create_future()
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+    answer.add_done_callback(heard)
     return answer
 
 
