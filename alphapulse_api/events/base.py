@@ -107,8 +107,7 @@ class Event:
         self.offset = offset
         self.cursor = cursor
         self.data = data
-        head = dumps({"type": channel.type, "channel": channel.name, "cursor": cursor})
-        self.text = b'%b,"data":%b}' % (head[:-1], dumps(data) if body is None else body)
+        self.text = message(channel, cursor, dumps(data) if body is None else body)
 
     def __repr__(self) -> str:
         return f"<Event {self.channel.name} {self.cursor}>"
@@ -136,10 +135,10 @@ class Break:
         return f"<Break {self.channel.name} {self.cursor}>"
 
 
-def message(channel: Channel, cursor: str, data: Mapping[str, Any], **members: Any) -> bytes:
-    """The JSON of a data message, with further members such as snapshot=True."""
-    head = {"type": channel.type, "channel": channel.name, "cursor": cursor}
-    return dumps({**head, **members, "data": data})
+def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes:
+    """The JSON of a data message, around the JSON of its data; with members like snapshot=True."""
+    head = {"type": channel.type, "channel": channel.name, "cursor": cursor, **members}
+    return b'%b,"data":%b}' % (dumps(head)[:-1], body)
 
 
 Follower = Callable[[Sequence[Event]], None]

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
+from alphapulse_api.encoding import dumps
 from alphapulse_api.events.base import Event, message
 from alphapulse_api.websocket.frames import CHUNK, frame
 
@@ -36,7 +37,8 @@ class _Newest(NamedTuple):
         event = self.event
         if not self.skipped:
             return frame(event.text)
-        return frame(message(event.channel, event.cursor, event.data, skipped=self.skipped))
+        body = dumps(event.data)
+        return frame(message(event.channel, event.cursor, body, skipped=self.skipped))
 
 
 class _Mark(NamedTuple):

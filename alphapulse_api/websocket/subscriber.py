@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.encoding import dumps
 from alphapulse_api.events import CHANNELS, Break, EventLog
 from alphapulse_api.events.base import message
 from alphapulse_api.websocket import protocol
@@ -22,6 +23,25 @@ from alphapulse_api.websocket.subscription import Subscription
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
+
+
+class _Join:
+    """One channel of a subscribe that is under way.
+
+    Attributes:
+        before: the subscription that it takes the place of, if there is one.
+        new: the subscription, which holds what comes.
+        ack: what the client is told of it.
+        past: joined frames that follow the ack.
+    """
+
+    __slots__ = ("ack", "before", "new", "past")
+
+    def __init__(self, before: Subscription | None, new: Subscription) -> None:
+        self.before = before
+        self.new = new
+        self.ack: dict[str, Any] = {"cursor": new.cursor}
+        self.past: Sequence[bytes] = ()
 
 
 class Subscriber:
@@ -58,45 +78,25 @@ class Subscriber:
             await self._outbound.caught_up()
         # Their cursors may come from a process that is some events ahead of this one.
         await asyncio.gather(*(self._events.reach(*since) for since in action.since.items()))
-        before = {name: self._subscription(name) for name in action.channels}
-        new: dict[str, Subscription] = {}
-        acks: dict[str, dict[str, Any]] = {}
-        past: dict[str, Sequence[bytes]] = {}
         # Nothing is awaited between reading the log and joining the hub: no event falls between.
-        for name, filters in action.channels.items():
-            since = action.since.get(name)
-            missed = None if since is None else self._hub.history(name, since, filters)
-            after, cursor = self._place(name, before[name] if missed is None else None)
-            new[name] = subscription = Subscription(
-                CHANNELS[name], filters, after, cursor, self._outbound
-            )
-            acks[name] = {"cursor": cursor}
-            if since is not None:
-                acks[name]["resumed"] = missed is not None
-                acks[name]["replayed"] = 0 if missed is None else missed.events
-                if missed is not None:
-                    past[name] = missed.chunks
-                    # A client cut off in the middle of the replay asks again from where it began.
-                    acks[name]["cursor"] = since
-            self._hub.subscribe(self._connection, subscription)
+        joins = [
+            self._join(name, filters, action.since.get(name))
+            for name, filters in action.channels.items()
+        ]
         try:
-            for name, subscription in new.items():
-                if action.snapshot and not acks[name].get("resumed", False):
-                    rows = await read_snapshot(self._accessors, subscription)
-                    past[name] = chunks(
-                        message(subscription.channel, subscription.cursor, row, snapshot=True)
-                        for row in rows
-                    )
-                    subscription.snapshot(rows)
+            for join in joins:
+                if action.snapshot and not join.ack.get("resumed", False):
+                    await self._read_snapshot(join)
         except BaseException:
-            self._restore(before, new)
+            for join in joins:
+                self._restore(join)
             raise
         self._outbound.seal()
-        acknowledge(acks)
-        for name, subscription in new.items():
-            self._outbound.replay(past.get(name, ()))
+        acknowledge({join.new.channel.name: join.ack for join in joins})
+        for join in joins:
+            self._outbound.replay(join.past)
             # What came meanwhile is of the past, too: it is no sign of a slow client.
-            self._outbound.replay(chunks(event.text for event in subscription.release()))
+            self._outbound.replay(chunks(event.text for event in join.new.release()))
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Leave the channels."""
@@ -127,16 +127,36 @@ class Subscriber:
             return self._events.offset(name), self._events.cursor(name)
         return max(self._hub.place(name), (before.after, before.cursor))
 
-    def _restore(
-        self, before: dict[str, Subscription | None], new: dict[str, Subscription]
-    ) -> None:
-        for name, subscription in before.items():
-            if subscription is None:
-                self._hub.unsubscribe(self._connection, name)
-                continue
-            self._hub.subscribe(self._connection, subscription)
-            for item in new[name].held or ():
-                if isinstance(item, Break):
-                    subscription.tell(item)
-                else:
-                    subscription.offer(item, frame(item.text))
+    def _join(self, name: str, filters: protocol.Filters, since: str | None) -> _Join:
+        """Enter the channel at the end of the log or, if it reaches so far, where `since` is."""
+        before = self._subscription(name)
+        missed = None if since is None else self._hub.history(name, since, filters)
+        after, cursor = self._place(name, before if missed is None else None)
+        join = _Join(before, Subscription(CHANNELS[name], filters, after, cursor, self._outbound))
+        if since is not None:
+            join.ack["resumed"] = missed is not None
+            join.ack["replayed"] = 0 if missed is None else missed.events
+            if missed is not None:
+                join.past = missed.chunks
+                # A client cut off in the middle of the replay asks again from where it began.
+                join.ack["cursor"] = since
+        self._hub.subscribe(self._connection, join.new)
+        return join
+
+    async def _read_snapshot(self, join: _Join) -> None:
+        rows = await read_snapshot(self._accessors, join.new)
+        channel, cursor = join.new.channel, join.new.cursor
+        join.past = chunks(message(channel, cursor, dumps(row), snapshot=True) for row in rows)
+        join.new.snapshot(rows)
+
+    def _restore(self, join: _Join) -> None:
+        before = join.before
+        if before is None:
+            self._hub.unsubscribe(self._connection, join.new.channel.name)
+            return
+        self._hub.subscribe(self._connection, before)
+        for item in join.new.held or ():
+            if isinstance(item, Break):
+                before.tell(item)
+            else:
+                before.offer(item, frame(item.text))
