@@ -6,18 +6,17 @@ A call returns when its record is stored durably and its event is in the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import uuid_utils
-from cachetools import LRUCache
 from marshmallow import ValidationError
 
 from alphapulse_api.cache import Cache
 from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.errors import Unavailable, ValidationProblem
+from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
@@ -30,12 +29,12 @@ from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.tasks import heard
+from alphapulse_api.telling import Teller
 from alphapulse_api.times import now
 from alphapulse_api.valuation import priced, valued
 
 MAX_BATCH = 10_000
 CHECKED_ON_LOOP = 200  # records: some milliseconds
-REMEMBERED_DOUBTS = 100_000  # writes
 MAX_AHEAD = timedelta(minutes=5)  # by how much a trading host's clock may be ahead of ours
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
@@ -68,8 +67,7 @@ class Feed:
 
     def __init__(self, accessors: Accessors, cache: Cache, events: EventLog) -> None:
         self._accessors = accessors
-        self._cache = cache
-        self._events = events
+        self._teller = Teller(accessors, cache, events)
         self._point = MetricPoint()
         self._trade = Trade()
         self._trades = Trade(many=True)
@@ -78,9 +76,8 @@ class Feed:
         self._signal = Signal()
         self._agent = AgentUpdate()
         self._sample = SystemSample()
-        # One change of an alert at a time: what each changed is told once, in its order.
+        # One change of an alert at a time: each that happens here is told, in its order.
         self._changing_alerts = asyncio.Lock()
-        self._doubts: LRUCache[tuple[str, str], bool] = LRUCache(REMEMBERED_DOUBTS)
         self.queue = PointQueue(self._record_metrics)
 
     async def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
@@ -120,9 +117,7 @@ class Feed:
         for point in loaded:
             point.setdefault("timestamp", at)
         stored: int = await self._accessors.method("metrics", "add_points")(loaded)
-        types = {point["metric_type"] for point in loaded}
-        changed = ("metrics", *(f"metrics:{name}" for name in types))
-        await self._publish("metrics", loaded, *changed)
+        await self._teller.tell_points(loaded)
         return stored
 
     @_to_its_end
@@ -144,10 +139,9 @@ class Feed:
         record = _completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
         work = self._accessors.method("alerts", "add_alert")(record)
-        stored, new = await self._attempt(work, "alerts", [("raise", record["id"])])
+        stored, new = await self._teller.stored(work, "alerts")
         stored = _said(stored)
-        told = [stored] if self._untold("raise", record["id"]) or new else []
-        await self._publish("alerts", told, "alerts")
+        await self._teller.tell_once("alerts", [(stored, new)])
         return stored
 
     @_to_its_end
@@ -173,9 +167,9 @@ class Feed:
             raise ValidationProblem([{"pointer": "/as_of", "detail": detail}])
         record["positions"] = [valued(p, record["total_value"]) for p in record["positions"]]
         stored: dict[str, Any]
-        stored, current = await self._accessors.method("portfolio", "set_portfolio")(record)
-        # One that comes late is of the history, which may be cached, and no news.
-        await self._publish("portfolio", [stored] if current else [], "portfolio")
+        work = self._accessors.method("portfolio", "set_portfolio")(record)
+        stored, revision = await self._teller.stored(work, "portfolio")
+        await self._teller.tell_portfolio(stored, revision)
         return stored
 
     @_to_its_end
@@ -189,7 +183,7 @@ class Feed:
             )
         stored: dict[str, Any]
         stored, _ = await self._accessors.method("agents", "add_signal")(record)
-        await self._changed("agents")
+        await self._teller.changed("agents")
         return _said(stored)
 
     @_to_its_end
@@ -200,7 +194,7 @@ class Feed:
         stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
             agent_id, record
         )
-        await self._changed("agents")
+        await self._teller.changed("agents")
         return stored
 
     @_to_its_end
@@ -209,7 +203,7 @@ class Feed:
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
         stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
-        await self._changed("system")
+        await self._teller.changed("system")
         return stored
 
     async def _record_trades(
@@ -217,14 +211,9 @@ class Feed:
     ) -> list[dict[str, Any]]:
         records = [_completed(priced(trade), "executed_at") for trade in trades]
         work = self._accessors.method("trades", "add_trades")(records, one=one)
-        stored = await self._attempt(work, "trades", [("trade", r["id"]) for r in records])
-        told = [
-            _said(trade)
-            for record, (trade, new) in zip(records, stored, strict=True)
-            if self._untold("trade", record["id"]) or new
-        ]
-        await self._publish("trades", told, "trades")
-        return [_said(trade) for trade, _ in stored]
+        stored = [(_said(t), new) for t, new in await self._teller.stored(work, "trades")]
+        await self._teller.tell_once("trades", stored)
+        return [trade for trade, _ in stored]
 
     async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
@@ -232,9 +221,8 @@ class Feed:
                 work = self._change_hosts_alert(verb, alert_id, *args)
             else:
                 work = self._accessors.method("alerts", f"try_to_{verb}")(alert_id, *args)
-            alert, changed = await self._attempt(work, "alerts", [(verb, alert_id)])
-            if self._untold(verb, alert_id) or changed:
-                await self._publish("alerts", [alert], "alerts")
+            alert, changed = await self._teller.stored(work, "alerts")
+            await self._teller.tell_once("alerts", [(alert, changed)])
         return alert
 
     async def _change_hosts_alert(
@@ -246,32 +234,6 @@ class Feed:
             before = await self._accessors.method("alerts", "get_alert")(alert_id)
         after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
         return after, after != before
-
-    async def _attempt(
-        self, work: Awaitable[T], resource: str, writes: Sequence[tuple[str, str]]
-    ) -> T:
-        """What a store's method gives; its writes (verb and id) are in doubt if it goes away."""
-        try:
-            return await work
-        except Unavailable:
-            # A COMMIT may have been carried out, and only its answer lost. Then the caller's
-            # second try finds the record stored, and nobody told of it.
-            self._doubts.update(dict.fromkeys(writes, True))
-            await self._changed(resource)
-            raise
-
-    def _untold(self, verb: str, id_: str) -> bool:
-        """Whether a write that was found done may be one that this process never told of."""
-        return self._doubts.pop((verb, id_), False)
-
-    async def _publish(self, channel: str, records: Sequence[Record], *changed: str) -> None:
-        await self._cache.move_on(*changed)
-        await self._events.append(channel, records, changed)
-
-    async def _changed(self, resource: str) -> None:
-        """Something changed that no channel tells of."""
-        await self._cache.move_on(resource)
-        await self._events.announce([resource])
 
 
 def _check_batch(records: Sequence[Record]) -> None:

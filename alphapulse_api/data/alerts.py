@@ -35,6 +35,7 @@ COLUMNS = Columns(
         "tags": JSON,
         "metadata": JSON,
     },
+    {"stored_at": TIME},
 )
 # What the one who raises the alert says; the rest is its later life.
 SAID_AT_CREATION = (
@@ -98,7 +99,7 @@ class AlertDataAccessor:
         Raises:
             Conflict: if the id exists with other content.
         """
-        record = {**alert, "status": "active", "acknowledged": False}
+        record = {**alert, "status": "active", "acknowledged": False, "stored_at": now()}
 
         async def work(transaction: Transaction) -> tuple[Alert, bool]:
             return await COLUMNS.insert_once(transaction, record, fixed=SAID_AT_CREATION)
@@ -144,6 +145,12 @@ class AlertDataAccessor:
             "status = 'resolved', resolved_at = $2",
             "status <> 'resolved'",
             to_micros(now()),
+        )
+
+    async def written_at(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """When alerts were raised or last changed, by id; nothing if that was never noted."""
+        return await COLUMNS.newest(
+            self._engine, ids, ("stored_at", "acknowledged_at", "resolved_at")
         )
 
     async def _change(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from alphapulse_api.data.engine.base import Row, Transaction
+from alphapulse_api.data.engine.base import Engine, Row, Transaction
 
 # Rows a statement. Few sizes: each is a text of its own to prepare. Larger ones gain nothing.
 _SIZES: Final = (100, 10, 1)
@@ -34,7 +34,7 @@ async def insert_rows(
 
 
 async def select_rows(
-    transaction: Transaction,
+    transaction: Transaction | Engine,
     columns: str,
     table: str,
     key: Sequence[str],

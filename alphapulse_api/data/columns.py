@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Context, Decimal
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_rows
-from alphapulse_api.data.engine.base import Transaction
+from alphapulse_api.data.engine.base import Engine, Transaction
 from alphapulse_api.encoding import dumps, loads_stored
 from alphapulse_api.errors import Conflict
 from alphapulse_api.times import from_micros, to_micros
@@ -46,18 +48,25 @@ class Columns:
     Args:
         table: the table's name.
         kinds: column name to kind.
+        unshown: the same, of columns that are stored and are no part of the resource's dict.
     """
 
-    __slots__ = ("_into", "_kinds", "insert", "names", "select", "table")
+    __slots__ = ("_into", "_kinds", "_stored", "insert", "names", "select", "table")
 
-    def __init__(self, table: str, kinds: Mapping[str, Kind]) -> None:
+    def __init__(
+        self,
+        table: str,
+        kinds: Mapping[str, Kind],
+        unshown: Mapping[str, Kind] = MappingProxyType({}),
+    ) -> None:
         self.table = table
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
-        marks = ", ".join(f"${i}" for i in range(1, len(self.names) + 1))
-        self._into = f"{table} ({self.select})"
-        self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
         self._kinds = tuple(kinds.items())
+        self._stored = (*self._kinds, *unshown.items())
+        marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
+        self._into = f"{table} ({', '.join(name for name, _ in self._stored)})"
+        self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
 
     def store(self, record: Mapping[str, Any]) -> list[Any]:
         """The parameters of `insert` for one record; a field that is left out is null."""
@@ -65,7 +74,7 @@ class Columns:
             kind.store(value)
             if (value := record.get(name)) is not None and kind.store is not None
             else value
-            for name, kind in self._kinds
+            for name, kind in self._stored
         ]
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -74,6 +83,18 @@ class Columns:
             name: kind.read(value) if value is not None and kind.read is not None else value
             for (name, kind), value in zip(self._kinds, row, strict=True)
         }
+
+    async def newest(
+        self, engine: Engine, ids: Sequence[str], times: Sequence[str]
+    ) -> dict[str, datetime]:
+        """By id, the newest of the times that stand in these columns; without one, no entry."""
+        keys = [(id_,) for id_ in ids]
+        columns = ", ".join(("id", *times))
+        found = {}
+        for id_, *stored in await select_rows(engine, columns, self.table, ("id",), keys):
+            if known := [micros for micros in stored if micros is not None]:
+                found[id_] = from_micros(max(known))
+        return found
 
     async def insert_once(
         self,

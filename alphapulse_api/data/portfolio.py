@@ -43,6 +43,17 @@ COLUMNS = Columns(
         "performance": JSON,
     },
 )
+# What is sent again as it was is the same revision. Compared as text: JSON has no equality, and of
+# amounts every digit counts.
+_REPLACE = (
+    f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in COLUMNS.names[1:])}, "
+    "revision = portfolio_snapshots.revision + 1 WHERE "
+    + " OR ".join(
+        f"CAST(portfolio_snapshots.{name} AS TEXT) <> CAST(excluded.{name} AS TEXT)"
+        for name in COLUMNS.names[1:]
+    )
+)
 HISTORY = Columns(
     "portfolio_snapshots",
     {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
@@ -91,26 +102,28 @@ class PortfolioDataAccessor:
             portfolio["history"] = await self._history(start_time, end_time, max_points)
         return portfolio
 
-    async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, bool]:
+    async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
         """Store a validated snapshot; one of the same `as_of` is replaced.
 
         Returns:
-            The snapshot, and whether it is now the current one (a late one is only history).
+            The snapshot and, if it is now the current one (a late one is only history), its
+            revision: by how many others of that `as_of` it was preceded.
         """
         values = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
         record = {**portfolio, "positions_value": reduce(EXACT.add, values, Decimal(0))}
-        assignments = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.names[1:])
 
-        async def work(transaction: Transaction) -> bool:
-            await transaction.execute(
-                f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET {assignments}",
-                *COLUMNS.store(record),
+        async def work(transaction: Transaction) -> int | None:
+            await transaction.execute(_REPLACE, *COLUMNS.store(record))
+            as_of = to_micros(record["as_of"])
+            ((revision, newest),) = await transaction.fetch(
+                "SELECT revision, (SELECT max(as_of) FROM portfolio_snapshots) "
+                "FROM portfolio_snapshots WHERE as_of = $1",
+                as_of,
             )
-            ((newest,),) = await transaction.fetch("SELECT max(as_of) FROM portfolio_snapshots")
-            return bool(newest == to_micros(record["as_of"]))
+            return int(revision) if newest == as_of else None
 
-        current = await self._engine.write(work)
-        return self._shown(dict(portfolio)), current
+        revision = await self._engine.write(work)
+        return self._shown(dict(portfolio)), revision
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)

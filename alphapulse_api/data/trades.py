@@ -11,6 +11,7 @@ from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
 from alphapulse_api.data.query import Page, Where, check_range
 from alphapulse_api.errors import NotFound
+from alphapulse_api.times import now
 
 COLUMNS = Columns(
     "trades",
@@ -32,6 +33,7 @@ COLUMNS = Columns(
         "executed_at": TIME,
         "metadata": JSON,
     },
+    {"stored_at": TIME},
 )
 SAID_AT_CREATION = COLUMNS.names[1:]
 Trade = dict[str, Any]
@@ -97,12 +99,19 @@ class TradeDataAccessor:
             Conflict: if an id exists with other content; nothing is stored then.
         """
 
+        stored_at = now()
+        records = [{**trade, "stored_at": stored_at} for trade in trades]
+
         async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
             return await COLUMNS.insert_all_once(
-                transaction, trades, fixed=SAID_AT_CREATION, one=one
+                transaction, records, fixed=SAID_AT_CREATION, one=one
             )
 
         return await self._engine.write(work)
+
+    async def written_at(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """When trades were stored, by id; nothing of those from before this was noted."""
+        return await COLUMNS.newest(self._engine, ids, ("stored_at",))
 
 
 def _several(value: str | Collection[str] | None) -> Collection[str] | None:

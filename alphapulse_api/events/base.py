@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from alphapulse_api.encoding import dumps
+from alphapulse_api.times import to_micros
 
 
 class Channel(NamedTuple):
@@ -20,21 +21,25 @@ class Channel(NamedTuple):
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
     # The identity of what an event tells of, and how far along its life it is: an event that is
-    # not further than the snapshot already sent is not sent again. A late point of a series is
-    # news, however: so a point's identity is its series and its time. The same for a row of the
-    # store and for an event that was read back as JSON.
-    identity: Callable[[Mapping[str, Any]], tuple[Any, Any]]
+    # not further than the snapshot already sent is not sent again, nor one that is not further than
+    # what the log has told. A late point of a series is news, however: so a point's identity is its
+    # series and its time. The same for a row of the store and for an event that was read back as
+    # JSON.
+    identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
 
 
 def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
     return (data["metric_type"], data["name"], *data["labels"].items())
 
 
-def _instant(value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+def _micros(value: Any) -> int:
+    return to_micros(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
-_ALERT_STAGES: Final = {"active": 0, "acknowledged": 1, "resolved": 2}
+def _stage(alert: Mapping[str, Any]) -> int:
+    """An alert may be resolved before it is acknowledged; of neither is there a way back."""
+    return 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
+
 
 CHANNELS: Final = {
     channel.name: channel
@@ -45,7 +50,7 @@ CHANNELS: Final = {
             "view_metrics",
             {"metric_types": "metric_type", "names": "name"},
             _series,
-            lambda data: ((_series(data), _instant(data["timestamp"])), 0),
+            lambda data: ((_series(data), _micros(data["timestamp"])), 0),
         ),
         Channel(
             "alerts",
@@ -53,7 +58,7 @@ CHANNELS: Final = {
             "view_alerts",
             {"severities": "severity", "sources": "source"},
             None,
-            lambda data: (data["id"], _ALERT_STAGES[data["status"]]),
+            lambda data: (data["id"], _stage(data)),
         ),
         Channel(
             "trades",
@@ -69,7 +74,7 @@ CHANNELS: Final = {
             "view_portfolio",
             {},
             lambda data: None,
-            lambda data: (None, _instant(data["as_of"])),
+            lambda data: ("", _micros(data["as_of"])),
         ),
     )
 }
@@ -141,6 +146,21 @@ def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes
     return b'%b,"data":%b}' % (dumps(head)[:-1], body)
 
 
+class Progress(NamedTuple):
+    """What is known of an event that may have been told before, or be overtaken by a later one.
+
+    Attributes:
+        identity: of what it tells; see `Channel.identity`.
+        stage: how far along that is: two numbers, of which the first counts more.
+        age: seconds since it was stored, of what was stored before the call that brings it here;
+            None: it is new.
+    """
+
+    identity: str
+    stage: tuple[int, int]
+    age: float | None = None
+
+
 Follower = Callable[[Sequence[Event]], None]
 Broken = Callable[[Break], None]
 Changed = Callable[[str | None], None]
@@ -154,7 +174,11 @@ class EventLog(Protocol):
         breaks: places told of where events may be missing.
         unreadable: entries of a shared log that were not ours, or damaged.
         failing: names of its tasks that do not run as they should.
+        ttl: seconds that it keeps an event, and knows what it has told; not so long of many.
     """
+
+    @property
+    def ttl(self) -> float: ...
 
     @property
     def failing(self) -> Sequence[str]: ...
@@ -181,13 +205,20 @@ class EventLog(Protocol):
         channel: str,
         records: Sequence[Mapping[str, Any]],
         changed: Sequence[str] = (),
+        progress: Sequence[Progress] = (),
     ) -> None:
         """Append records in order; the followers, of every process, are handed them.
+
+        What was told already, as far along or further, is left out, whichever process told it; and
+        what was stored before this call, if it is older than what the log knows to have told. So a
+        write may be brought again by whoever finds it stored, and is told once; and of two changes
+        the later is told last. A log that begins anew, under a new epoch, knows nothing.
 
         Args:
             channel: its name.
             records: the resources' dicts; none of them is appended if one has no JSON form.
             changed: see `announce`.
+            progress: of each record; without it all of them are news.
 
         Raises:
             TypeError: if a record holds something that has no JSON form.

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alphapulse_api.events.base import CHANNELS, Broken, Changed, Event, Follower
-from alphapulse_api.events.followers import Followers
+from alphapulse_api.encoding import dumps
+from alphapulse_api.events.base import CHANNELS, Changed, Event, Progress
+from alphapulse_api.events.local import LocalLog
 from alphapulse_api.events.ring import Ring
+from alphapulse_api.events.told import Told
 
 
-class MemoryEventLog:
+class MemoryEventLog(LocalLog):
     """The log inside one process.
 
     Args:
@@ -31,8 +33,9 @@ class MemoryEventLog:
 
     def __init__(self, size: int = 10_000, ttl: float = 3600) -> None:
         self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
-        self._rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
-        self._followers = Followers()
+        rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
+        super().__init__(rings, ttl)
+        self._told = {name: Told(size, ttl) for name in CHANNELS}
 
     async def open(self) -> None:
         """Nothing: a ring in memory is ready at once."""
@@ -45,14 +48,19 @@ class MemoryEventLog:
         channel: str,
         records: Sequence[Mapping[str, Any]],
         changed: Sequence[str] = (),
+        progress: Sequence[Progress] = (),
     ) -> None:
-        if not records:
+        # All or none: one that cannot be encoded leaves no trace.
+        news = [(record, dumps(record)) for record in records]
+        if progress:
+            is_news = self._told[channel].is_news
+            news = [new for new, known in zip(news, progress, strict=True) if is_news(known)]
+        if not news:
             return
         ring, epoch = self._rings[channel], self._epochs[channel]
-        # All or none: an event that cannot be encoded must not leave a gap in the offsets.
         events = [
-            Event(CHANNELS[channel], offset, f"{epoch}-{offset}", record)
-            for offset, record in enumerate(records, ring.number + 1)
+            Event(CHANNELS[channel], offset, f"{epoch}-{offset}", record, body)
+            for offset, (record, body) in enumerate(news, ring.number + 1)
         ]
         ring.extend(events, [time.monotonic()] * len(events))
         self._followers.hand_out(events)
@@ -63,17 +71,5 @@ class MemoryEventLog:
     def on_change(self, callback: Changed) -> None:
         """Nothing: no other process changes anything."""
 
-    def cursor(self, channel: str) -> str:
-        return self._rings[channel].cursor
-
-    def offset(self, channel: str) -> int:
-        return self._rings[channel].number
-
     async def reach(self, channel: str, cursor: str) -> None:
         """Nothing: what is not known here is known nowhere."""
-
-    def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
-        return self._rings[channel].since(cursor)
-
-    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
-        return self._followers.add(follower, broken)

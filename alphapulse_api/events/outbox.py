@@ -19,16 +19,28 @@ MAX_NAMES: Final = 1000
 EVERYTHING: Final = "*"  # has changed: in the place of more names than are kept
 
 
+class Parcel(NamedTuple):
+    """An event on its way.
+
+    Attributes:
+        mark: what the log compares with what it has told; empty: nothing, it is news.
+        body: its JSON.
+    """
+
+    mark: bytes
+    body: bytes
+
+
 class _Item:
     """Some events of a channel; the last of a call's has what the caller waits for."""
 
-    __slots__ = ("bodies", "broken", "channel", "size", "taken")
+    __slots__ = ("broken", "channel", "parcels", "size", "taken")
 
-    def __init__(self, channel: str | None, bodies: Sequence[bytes]) -> None:
+    def __init__(self, channel: str | None, parcels: Sequence[Parcel]) -> None:
         self.channel = channel
-        self.bodies = bodies
+        self.parcels = parcels
         self.broken = False
-        self.size = sum(map(len, bodies)) + OVERHEAD * len(bodies)
+        self.size = sum(len(mark) + len(body) + OVERHEAD for mark, body in parcels)
         self.taken: asyncio.Future[None] | None = None
 
 
@@ -37,7 +49,7 @@ class Stretch(NamedTuple):
 
     channel: str
     broken: bool
-    bodies: list[bytes]
+    parcels: list[Parcel]
 
 
 class Load(NamedTuple):
@@ -76,13 +88,13 @@ class Outbox:
         return f"<Outbox waiting={self.waiting}>"
 
     def put(
-        self, channel: str | None, bodies: Sequence[bytes], changed: Sequence[str], *, away: bool
+        self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str], *, away: bool
     ) -> asyncio.Future[None] | None:
         """Add events of a channel, and names of what has changed.
 
         Args:
             channel: None if there are no events.
-            bodies: their JSON.
+            parcels: themselves.
             changed: names; they leave no later than the events.
             away: whether nothing can be sent at present: then nobody needs to wait.
 
@@ -95,8 +107,8 @@ class Outbox:
         self.drained.clear()
         if channel is None and away:
             return None
-        parts = range(0, len(bodies), LOAD_EVENTS) or (0,)
-        items = [_Item(channel, bodies[at : at + LOAD_EVENTS]) for at in parts]
+        parts = range(0, len(parcels), LOAD_EVENTS) or (0,)
+        items = [_Item(channel, parcels[at : at + LOAD_EVENTS]) for at in parts]
         if not away:
             items[-1].taken = asyncio.get_running_loop().create_future()
             self._awaited.append(items[-1].taken)
@@ -109,7 +121,7 @@ class Outbox:
         for item in items:
             self._items.append(item)
             self._size += item.size
-            self.waiting += len(item.bodies)
+            self.waiting += len(item.parcels)
         return items[-1].taken
 
     def take(self) -> Load | None:
@@ -142,20 +154,20 @@ class Outbox:
         while self._items and (
             not self._loaded
             or (
-                events + len(self._items[0].bodies) <= LOAD_EVENTS
+                events + len(self._items[0].parcels) <= LOAD_EVENTS
                 and size + self._items[0].size <= LOAD_BYTES
             )
         ):
             item = self._items.popleft()
             self._loaded.append(item)
-            events += len(item.bodies)
+            events += len(item.parcels)
             size += item.size
             if item.channel is None:
                 continue
             if stretches and stretches[-1].channel == item.channel and not item.broken:
-                stretches[-1].bodies.extend(item.bodies)
+                stretches[-1].parcels.extend(item.parcels)
             else:
-                stretches.append(Stretch(item.channel, item.broken, list(item.bodies)))
+                stretches.append(Stretch(item.channel, item.broken, list(item.parcels)))
         return stretches
 
     def _drop(self, channel: str) -> None:
@@ -168,7 +180,7 @@ class Outbox:
 
     def _remove(self, item: _Item) -> None:
         self._size -= item.size
-        self.waiting -= len(item.bodies)
+        self.waiting -= len(item.parcels)
         if item.taken is not None:
             _release(item.taken)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 
 from alphapulse_api.encoding import dumps
 from alphapulse_api.events import scripts
-from alphapulse_api.events.base import CHANNELS, Broken, Changed, Event, Follower
-from alphapulse_api.events.followers import Followers
-from alphapulse_api.events.outbox import Load, Outbox
+from alphapulse_api.events.base import CHANNELS, Changed, Progress
+from alphapulse_api.events.local import LocalLog
+from alphapulse_api.events.outbox import Load, Outbox, Parcel
 from alphapulse_api.events.place import Place
 from alphapulse_api.events.reader import Reader, Visit
 from alphapulse_api.events.ring import Ring
@@ -42,7 +42,7 @@ READING: Final = "the reading of the event log"
 SENDING: Final = "the sending to the event log"
 
 
-class RedisEventLog:
+class RedisEventLog(LocalLog):
     """The log of all processes on one Redis.
 
     Args:
@@ -69,15 +69,15 @@ class RedisEventLog:
             scripts.WRITER + self._writer,
             scripts.CHANGES,
             *scripts.STREAMS.values(),
+            *scripts.TOLD,
         )
         self._kept = (size + BEHIND_EVENTS, round(1000 * (ttl + BEHIND_SECONDS)))
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
         # Until the log has been seen, every place is none of it.
         nowhere = Place(secrets.token_hex(8), 0, 0)
-        self._rings = {name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}
+        super().__init__({name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}, ttl)
         self._taken = dict.fromkeys(CHANNELS, nowhere.cursor)  # up to where Redis had our events
-        self._followers = Followers()
         self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer)
         self._read = read
         self._outbox = Outbox(outbox_bytes)
@@ -128,22 +128,19 @@ class RedisEventLog:
         channel: str,
         records: Sequence[Mapping[str, Any]],
         changed: Sequence[str] = (),
+        progress: Sequence[Progress] = (),
     ) -> None:
         # All or none: one that cannot be encoded leaves no trace.
         bodies = [dumps(record) for record in records]
-        await self._put(channel if bodies else None, bodies, changed)
+        marks = [_mark(known) for known in progress] or [b""] * len(bodies)
+        parcels = list(map(Parcel, marks, bodies))
+        await self._put(channel if parcels else None, parcels, changed)
 
     async def announce(self, changed: Sequence[str]) -> None:
         await self._put(None, (), changed)
 
     def on_change(self, callback: Changed) -> None:
         self._reader.on_change(callback)
-
-    def cursor(self, channel: str) -> str:
-        return self._rings[channel].cursor
-
-    def offset(self, channel: str) -> int:
-        return self._rings[channel].number
 
     async def reach(self, channel: str, cursor: str) -> None:
         place = Place.parse(cursor)
@@ -154,21 +151,15 @@ class RedisEventLog:
                 while (here := Place.parse(self.cursor(channel))) and place.follows(here):
                     await self._reader.moved(channel)
 
-    def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
-        return self._rings[channel].since(cursor)
-
-    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
-        return self._followers.add(follower, broken)
-
     # -- writing ----------------------------------------------------------------------------------
 
     async def _put(
-        self, channel: str | None, bodies: Sequence[bytes], changed: Sequence[str]
+        self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str]
     ) -> None:
         if channel is None and not changed:
             return
         away = self._link.trouble is not None or SENDING in self._tasks.failing
-        taken = self._outbox.put(channel, bodies, changed, away=away)
+        taken = self._outbox.put(channel, parcels, changed, away=away)
         if taken is not None:
             self._work.set()
             # It goes its way also when the caller is cancelled: its record is stored.
@@ -208,8 +199,9 @@ class RedisEventLog:
         ]
         channels = list(CHANNELS)
         for stretch in load.stretches:
-            args += (channels.index(stretch.channel) + 1, int(stretch.broken), len(stretch.bodies))
-            args += stretch.bodies
+            args += (channels.index(stretch.channel) + 1, int(stretch.broken), len(stretch.parcels))
+            for parcel in stretch.parcels:
+                args += parcel
         epoch, *ids = await self._link.script(self._appending, self._keys, args)
         self._taken = {
             name: f"{epoch.decode()}-{at.decode()}" for name, at in zip(CHANNELS, ids, strict=True)
@@ -225,3 +217,10 @@ class RedisEventLog:
             if origin:
                 origins[name] = origin.decode()
         return Visit(int(ms), places, origins)
+
+
+def _mark(progress: Progress) -> bytes:
+    """As the script reads it: the age in ms or nothing, the stage, the identity."""
+    identity, (first, second), age = progress
+    stage = f"{max(0, first)}-{second}"  # all instants before 1970 are one
+    return f"{'' if age is None else round(1000 * age)} {stage} {identity}".encode()

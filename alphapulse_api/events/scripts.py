@@ -23,12 +23,15 @@ LOG: Final = f"{PREFIX}log"
 WRITER: Final = f"{PREFIX}writer:"
 CHANGES: Final = f"{PREFIX}changes"
 STREAMS: Final = {name: f"{PREFIX}events:{name}" for name in CHANNELS}
+TOLD: Final = [f"{PREFIX}told:{name}:{age}" for age in ("younger", "older") for name in CHANNELS]
 
-# KEYS: the log, the writer, the changes, a stream a channel.
+# KEYS: the log, the writer, the changes; a stream a channel; what each of them has told, the
+# younger and then the older part.
 # ARGV: 1 an epoch, to begin with; by stream the newest cursor that the caller knows to have been
 # there.
 _COMMON: Final = """
 local log, writer, changes = KEYS[1], KEYS[2], KEYS[3]
+local channels = (#KEYS - 3) / 3
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -117,7 +120,7 @@ end
 -- whatever came before and after it, is made known to everyone by a break, once.
 local function check()
   local origins = {}
-  for i = 4, #KEYS do
+  for i = 4, 3 + channels do
     local stream, seen = KEYS[i], ARGV[i - 2]
     local seen_ms, seen_offset = parse(seen)
     if string.match(seen, '^%x+') ~= epoch then
@@ -140,15 +143,43 @@ end
 """
 
 # ARGV, after those: the batch's number, the writer, how many entries to keep, for how many ms, what
-# has changed; then by stretch: the stream's number, "1" to begin with a break, how many events, the
-# events. Returns the epoch, and the place of each stream.
+# has changed; then by stretch: the stream's number, "1" to begin with a break, how many events, and
+# a mark and the JSON of each. Returns the epoch, and the place of each stream.
 # A batch of a number that the writer has had is one whose answer was lost: not appended again.
+#
+# A mark is `<age> <stage> <identity>` (events/base.py: Progress), the age in ms or empty; or it is
+# empty: news. What was told is two hashes a channel, from identity to stage: once the younger is
+# full, or old, it takes the place of the older. So the log knows all that it told since the older
+# began (`knows:<stream>`; 0: since the epoch did); and `began:<stream>` is when the younger did.
 APPEND: Final = (
     _COMMON
     + """
-local n = #KEYS - 1
+local n = channels + 2
 local number, name, kept, kept_ms, changed = unpack(ARGV, n, n + 4)
 check()
+
+local function memory(at)
+  local stream, younger, older = KEYS[3 + at], KEYS[3 + channels + at], KEYS[3 + 2 * channels + at]
+  local began = tonumber(redis.call('HGET', log, 'began:' .. stream) or 0)
+  if redis.call('HLEN', younger) >= tonumber(kept) or now - began > tonumber(kept_ms) then
+    redis.call('UNLINK', older)
+    if redis.call('EXISTS', younger) == 1 then
+      redis.call('RENAME', younger, older)
+    end
+    redis.call('HSET', log, 'knows:' .. stream, began, 'began:' .. stream, now)
+  end
+  return younger, older, tonumber(redis.call('HGET', log, 'knows:' .. stream) or 0)
+end
+
+local function told(younger, older, knows, age, stage, identity)
+  local known = redis.call('HGET', younger, identity) or redis.call('HGET', older, identity)
+  if known then
+    local first, second = parse(stage)
+    return not later(first, second, parse(known))
+  end
+  return age ~= '' and now - age <= knows
+end
+
 if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
   redis.call('SET', writer, number, 'EX', 86400)
   if changed ~= '' then
@@ -156,13 +187,20 @@ if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
   end
   n = n + 5
   while ARGV[n] do
-    local stream, last = KEYS[3 + ARGV[n]], n + 2 + ARGV[n + 2]
+    local stream, last = KEYS[3 + ARGV[n]], n + 2 + 2 * ARGV[n + 2]
     local ms, offset = place(stream)
     if ARGV[n + 1] == '1' then
       ms, offset = tear(stream, ms, offset)
     end
-    for i = n + 3, last do
-      ms, offset = add(stream, ms, offset, 'data', ARGV[i])
+    local younger, older, knows = memory(ARGV[n])
+    for i = n + 3, last, 2 do
+      local age, stage, identity = string.match(ARGV[i], '^(%d*) (%d+%-%d+) (.*)$')
+      if not (stage and told(younger, older, knows, age, stage, identity)) then
+        ms, offset = add(stream, ms, offset, 'data', ARGV[i + 1])
+        if stage then
+          redis.call('HSET', younger, identity, stage)
+        end
+      end
     end
     redis.call('HSET', log, stream, id(ms, offset))
     redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
@@ -171,7 +209,7 @@ if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
   end
 end
 local answer = {epoch}
-for i = 4, #KEYS do
+for i = 4, 3 + channels do
   answer[#answer + 1] = id(place(KEYS[i]))
 end
 return answer
@@ -185,7 +223,7 @@ VISIT: Final = (
     + """
 local origins = check()
 local answer = {epoch, string.format('%.0f', now)}
-for i = 4, #KEYS do
+for i = 4, 3 + channels do
   answer[#answer + 1] = id(place(KEYS[i]))
   answer[#answer + 1] = origins[i] or ''
 end

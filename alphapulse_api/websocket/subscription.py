@@ -96,10 +96,14 @@ class Subscription:
         assert self.seen is not None
         identity, stage = self.channel.identity(event.data)
         told = self.seen.get(identity)
+        if told is None:
+            return False
         # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
-        return told is not None and (
-            stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1]))
-        )
+        if stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1])):
+            return True
+        # Whoever is sent this is to be sent what follows, also if it is what the snapshot had.
+        del self.seen[identity]
+        return False
 
 
 def passes(channel: Channel, filters: Filters, data: Mapping[str, Any]) -> bool:

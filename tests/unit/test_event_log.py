@@ -17,6 +17,7 @@ from alphapulse_api.encoding import dumps
 from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.events import ring as ring_module
 from alphapulse_api.events.memory import MemoryEventLog
+from alphapulse_api.times import to_micros
 from tests.event_logs import SECONDS, Ear, ids, redis_log, trades
 
 Open = Callable[..., Awaitable[EventLog]]
@@ -270,7 +271,7 @@ def test_what_an_event_tells_of_is_known_in_either_form(micros: int) -> None:
         CHANNELS["portfolio"].identity(row)[1]
         for row in (*rows(as_of=at, total_value=Decimal(1)), *rows(as_of=later))
     ]
-    assert stages == [at, at, later, later]
+    assert stages == [to_micros(at), to_micros(at), to_micros(later), to_micros(later)]
     assert stages[1] < stages[2]
     assert stages[0] < stages[3]
 

@@ -11,12 +11,17 @@ from alphapulse_api.events.outbox import (
     MAX_NAMES,
     OVERHEAD,
     Outbox,
+    Parcel,
     Stretch,
 )
 
 
+def news(body: str) -> Parcel:
+    return Parcel(b"", body.encode())
+
+
 def put(outbox: Outbox, channel: str, *bodies: str, away: bool = True) -> None:
-    outbox.put(channel, [body.encode() for body in bodies], (), away=away)
+    outbox.put(channel, [news(body) for body in bodies], (), away=away)
 
 
 def told(outbox: Outbox) -> list[tuple[str, bool, list[str]]]:
@@ -25,7 +30,7 @@ def told(outbox: Outbox) -> list[tuple[str, bool, list[str]]]:
     while (load := outbox.take()) is not None:
         stretches += load.stretches
         outbox.sent()
-    return [(s.channel, s.broken, [body.decode() for body in s.bodies]) for s in stretches]
+    return [(s.channel, s.broken, [body.decode() for _, body in s.parcels]) for s in stretches]
 
 
 def room(events: int) -> int:
@@ -60,7 +65,7 @@ async def test_what_was_taken_is_the_same_under_its_number_until_it_was_sent() -
     outbox.sent()
     second = outbox.take()
     assert second is not None
-    assert (second.number, second.stretches[0].bodies) == (first.number + 1, [b"2"])
+    assert (second.number, second.stretches[0].parcels) == (first.number + 1, [news("2")])
 
 
 async def test_a_load_is_bounded() -> None:
@@ -72,7 +77,7 @@ async def test_a_load_is_bounded() -> None:
     put(outbox, "trades", "y")
     sizes = []
     while (load := outbox.take()) is not None:
-        sizes.append([len(stretch.bodies) for stretch in load.stretches])
+        sizes.append([len(stretch.parcels) for stretch in load.stretches])
         outbox.sent()
     assert sizes == [[LOAD_EVENTS], [900], [400], [1], [1]]
 
@@ -112,8 +117,8 @@ async def test_nothing_is_dropped_while_the_writers_wait() -> None:
 
 async def test_a_writer_waits_until_all_of_its_events_were_sent_or_cannot_be() -> None:
     outbox = Outbox(10**9)
-    bodies = [b"1"] * (LOAD_EVENTS + 1)
-    taken = outbox.put("trades", bodies, (), away=False)
+    parcels = [news("1")] * (LOAD_EVENTS + 1)
+    taken = outbox.put("trades", parcels, (), away=False)
     assert taken is not None
     outbox.take()
     outbox.sent()
@@ -121,17 +126,17 @@ async def test_a_writer_waits_until_all_of_its_events_were_sent_or_cannot_be() -
     outbox.take()
     outbox.sent()
     assert taken.done()
-    waiting = [outbox.put("trades", [b"2"], (), away=False) for _ in range(2)]
+    waiting = [outbox.put("trades", [news("2")], (), away=False) for _ in range(2)]
     outbox.take()
     outbox.let_go()
     await asyncio.gather(*filter(None, waiting))
     assert outbox.waiting == 2
-    assert outbox.put("trades", [b"3"], (), away=True) is None
+    assert outbox.put("trades", [news("3")], (), away=True) is None
 
 
 async def test_changes_leave_with_or_before_the_events() -> None:
     outbox = Outbox(10**6)
-    outbox.put("trades", [b"1"], ["trades"], away=True)
+    outbox.put("trades", [news("1")], ["trades"], away=True)
     outbox.put(None, (), ["agents"], away=True)
     load = outbox.take()
     assert load is not None

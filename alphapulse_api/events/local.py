@@ -1,0 +1,35 @@
+"""What every log has in its process: a ring a channel, and those who follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from alphapulse_api.events.base import Broken, Event, Follower
+from alphapulse_api.events.followers import Followers
+from alphapulse_api.events.ring import Ring
+
+
+class LocalLog:
+    """The reading side of an `EventLog`; what fills the rings is each log's own.
+
+    Args:
+        rings: by channel.
+        ttl: seconds an event is kept.
+    """
+
+    def __init__(self, rings: Mapping[str, Ring], ttl: float) -> None:
+        self._rings = rings
+        self._followers = Followers()
+        self.ttl = ttl
+
+    def cursor(self, channel: str) -> str:
+        return self._rings[channel].cursor
+
+    def offset(self, channel: str) -> int:
+        return self._rings[channel].number
+
+    def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
+        return self._rings[channel].since(cursor)
+
+    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
+        return self._followers.add(follower, broken)
