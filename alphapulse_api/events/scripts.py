@@ -160,13 +160,19 @@ check()
 
 local function memory(at)
   local stream, younger, older = KEYS[3 + at], KEYS[3 + channels + at], KEYS[3 + 2 * channels + at]
-  local began = tonumber(redis.call('HGET', log, 'began:' .. stream) or 0)
+  local began = redis.call('HGET', log, 'began:' .. stream)
+  if not began then
+    began = now
+    redis.call('HSET', log, 'began:' .. stream, began)
+  end
   if redis.call('HLEN', younger) >= tonumber(kept) or now - began > tonumber(kept_ms) then
-    redis.call('UNLINK', older)
+    if redis.call('UNLINK', older) == 1 then
+      redis.call('HSET', log, 'knows:' .. stream, began)
+    end
     if redis.call('EXISTS', younger) == 1 then
       redis.call('RENAME', younger, older)
     end
-    redis.call('HSET', log, 'knows:' .. stream, began, 'began:' .. stream, now)
+    redis.call('HSET', log, 'began:' .. stream, now)
   end
   return younger, older, tonumber(redis.call('HGET', log, 'knows:' .. stream) or 0)
 end

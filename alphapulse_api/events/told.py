@@ -25,7 +25,7 @@ class Told:
         self._ttl = ttl
         self._younger: dict[str, tuple[int, int]] = {}
         self._older: dict[str, tuple[int, int]] = {}
-        self._began = float("-inf")
+        self._began = time.monotonic()
         self._reaches_back = float("-inf")
 
     def __repr__(self) -> str:
@@ -35,8 +35,9 @@ class Told:
         """Whether this is to be told; if so, it is known as told from now on."""
         now = time.monotonic()
         if len(self._younger) >= self._size or now - self._began > self._ttl:
-            self._older, self._younger = self._younger, {}
-            self._reaches_back, self._began = self._began, now
+            if self._older:
+                self._reaches_back = self._began
+            self._older, self._younger, self._began = self._younger, {}, now
         identity, stage, age = progress
         known = self._younger.get(identity) or self._older.get(identity)
         if known is not None and stage <= known:

@@ -19,6 +19,7 @@ import redis
 
 from alphapulse_api.events import redis as log_module
 from alphapulse_api.events import scripts
+from alphapulse_api.events.base import Progress
 from alphapulse_api.events.place import Place
 from tests.event_logs import Ear, Log, changed, ids, redis_log, trades
 from tests.proxy import Proxy, proxied
@@ -194,6 +195,48 @@ async def test_a_place_that_never_comes_is_waited_for_no_longer_than_that(
         await log.reach("trades", place._replace(offset=9).cursor)
         await log.reach("trades", place._replace(offset=9, epoch="00").cursor)
         assert log.since("trades", place._replace(offset=9).cursor) is None
+
+
+async def test_what_several_tell_of_at_once_is_told_once(redis_url: str) -> None:
+    async with two(redis_url) as (one, other, here, there):
+        names = [str(n) for n in range(300)]
+        known = [Progress(name, (0, 0)) for name in names]
+        await asyncio.gather(
+            *(log.append("trades", trades(*names), progress=known) for log in (one, other)),
+            *(
+                log.append("trades", trades(name), progress=[Progress(name, (0, 0), 0.0)])
+                for name in names
+                for log in (one, other)
+            ),
+        )
+        await one.append("trades", trades("end"))
+        for ear in (here, there):
+            await ear.until(lambda ear=ear: "end" in ear.told())
+            assert sorted(ear.told()) == sorted([*names, "end"])
+
+
+async def test_redis_knows_of_no_more_than_it_may_need(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "BEHIND_EVENTS", 0)
+    async with redis_log(redis_url, size=100) as log:
+        for n in range(0, 1000, 50):
+            known = [Progress(str(n + i), (0, 0)) for i in range(50)]
+            await log.append("trades", trades(*range(50)), progress=known)
+            assert sum(client.hlen(key) for key in scripts.TOLD) <= 250
+        assert client.hexists(scripts.TOLD[2], "999")
+
+
+async def test_a_log_that_was_emptied_knows_nothing(redis_url: str, client: redis.Redis) -> None:
+    async with redis_log(redis_url) as log:
+        ear, known = Ear(log), [Progress("1", (0, 0), 1000.0)]
+        for _ in range(2):
+            await log.append("trades", trades(1), progress=known)
+        await ear.hears("1")
+        client.flushdb()
+        await ear.hears("1", "gap")
+        await log.append("trades", trades(1), progress=known)
+        await ear.hears("1", "gap", "1")
 
 
 # -- what is not ours -----------------------------------------------------------------------------

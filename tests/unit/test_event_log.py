@@ -15,7 +15,9 @@ import pytest
 
 from alphapulse_api.encoding import dumps
 from alphapulse_api.events import CHANNELS, Break, Event, EventLog
+from alphapulse_api.events import redis as redis_module
 from alphapulse_api.events import ring as ring_module
+from alphapulse_api.events.base import Progress
 from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.times import to_micros
 from tests.event_logs import SECONDS, Ear, ids, redis_log, trades
@@ -251,6 +253,95 @@ async def test_nothing_appended_is_nothing_told(open_log: Open) -> None:
     before = log.offset("metrics")
     await log.append("metrics", [])
     assert (ear.items, log.offset("metrics")) == ([], before)
+
+
+def stages(log: EventLog) -> Callable[..., Awaitable[None]]:
+    """Append one trade with its stage: `tell("a", 1)`."""
+
+    async def tell(name: str, *stage: int, age: float | None = None) -> None:
+        known = Progress(name, (*stage, 0, 0)[:2], age)  # type: ignore[arg-type]
+        text = "-".join(map(str, (name, *stage)))
+        await log.append("trades", trades(text), progress=[known])
+
+    return tell
+
+
+async def test_what_is_not_further_than_what_was_told_is_left_out(open_log: Open) -> None:
+    log = await open_log()
+    ear, tell = Ear(log), stages(log)
+    for stage in ([0], [0], [1], [0], [0, 9], [1], [1, 1], [1, 0], [2], [1, 2]):
+        await tell("a", *stage)
+    for name in ("b", "a b", "a\n", "é", "", "b"):
+        await tell(name, 7)
+    await log.append("trades", trades("a", "a"))
+    told = ["a-0", "a-1", "a-1-1", "a-2", "b-7", "a b-7", "a\n-7", "é-7", "-7", "a", "a"]
+    await ear.hears(*told)
+
+
+async def test_of_what_is_there_twice_in_a_batch_the_first_is_told(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    start, known = log.cursor("trades"), [Progress(name, (0, 0)) for name in "abab"]
+    await log.append("trades", trades(1, 2, 3, 4), progress=known)
+    await log.append("trades", trades(5), progress=[Progress("c", (0, 0))])
+    await ear.hears("1", "2", "5")
+    assert ids(log.since("trades", start)) == ["1", "2", "5"]
+
+
+async def test_what_is_told_in_one_channel_is_news_in_another(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    for channel in ("trades", "alerts", "trades"):
+        await log.append(channel, trades(1), progress=[Progress("1", (0, 0))])
+    await stages(log)("end")
+    await ear.hears("1", "end")
+    await ear.hears("1", channel="alerts")
+
+
+async def test_a_batch_that_cannot_be_encoded_is_not_known_as_told(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    known = [Progress("a", (0, 0)), Progress("b", (0, 0))]
+    with pytest.raises(TypeError):
+        await log.append("trades", [{"id": "a"}, {"id": object()}], progress=known)
+    await log.append("trades", trades("a", "b"), progress=known)
+    await ear.hears("a", "b")
+
+
+async def test_a_repeat_from_before_what_the_log_knows_is_left_out(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_module, "BEHIND_EVENTS", 0)
+    log = await open_log(size=10)
+    ear, tell = Ear(log), stages(log)
+    for n in range(15):
+        await tell(str(n))
+    # Nothing was forgotten yet: what it does not know it never told.
+    await tell("0", age=1000.0)
+    await tell("never told", age=1000.0)
+    for n in range(15, 40):
+        await tell(str(n))
+    await tell("0", age=1000.0)
+    await tell("told or not", age=1000.0)
+    await tell("39", age=1000.0)
+    await tell("new")
+    numbers = [str(n) for n in range(40)]
+    await ear.hears(*numbers[:15], "never told", *numbers[15:], "new")
+
+
+async def test_what_was_told_long_ago_is_forgotten(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_module, "BEHIND_SECONDS", 0.0)
+    async with redis_log(redis_url, ttl=0.02) as shared:
+        for log in (MemoryEventLog(ttl=0.02), shared):
+            ear, tell = Ear(log), stages(log)
+            await tell("a")
+            for name in "bc":
+                await asyncio.sleep(0.03)
+                await tell(name)
+            await tell("a")
+            await ear.hears("a", "b", "c", "a")
 
 
 def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
