@@ -23,6 +23,7 @@ from tests.conftest import Serve, Server
 from tests.event_logs import changed
 from tests.redis_server import RedisServer, running
 from tests.sockets import alert, connect, point, portfolio, raw, trade
+from tests.storage import at
 
 Pair = tuple[Server, Server, dict[str, str]]
 
@@ -93,6 +94,34 @@ async def test_what_a_snapshot_told_no_event_tells_again(
         await client.ask(type="subscribe", channels=[channel], snapshot=True)
         (message,) = await client.settled()
     assert message["snapshot"] is True
+
+
+REPLACED: dict[str, Callable[[Server, int], Awaitable[Any]]] = {
+    "metrics": lambda server, n: server.feed.record_metrics(point(value=n, timestamp=at(0))),
+    "portfolio": lambda server, n: server.feed.update_portfolio(portfolio(str(n), as_of=at(0))),
+}
+
+
+@pytest.mark.parametrize("channel", list(REPLACED))
+async def test_what_was_replaced_while_a_snapshot_was_read_ends_as_it_is(
+    pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, headers = pair
+    read = subscriber_module.read_snapshot
+
+    async def read_late(*args: Any) -> Any:
+        offset = other.dashboard._backend.events.offset(channel)
+        for n in (1, 2):
+            await REPLACED[channel](one, n)
+        await changed(lambda: other.dashboard._backend.events.offset(channel) == offset + 2)
+        return await read(*args)
+
+    monkeypatch.setattr(subscriber_module, "read_snapshot", read_late)
+    async with connect(other, headers) as client:
+        await client.ask(type="subscribe", channels=[channel], snapshot=True)
+        snapshot, older, newest = await client.settled()
+    assert snapshot["snapshot"] is True
+    assert snapshot["data"] == newest["data"] != older["data"]
 
 
 async def test_the_cursor_of_a_get_resumes_on_another_server_at_once(pair: Pair) -> None:
