@@ -366,3 +366,24 @@ async def test_what_no_point_is_takes_nothing_with_it(house: House) -> None:
     storing.cancel()
     assert house.feed.queue.refused == {"invalid": 2}
     assert [channel for channel, _ in house.told] == ["metrics"]
+
+
+async def test_of_a_hosts_own_store_what_it_calls_new_is_told(tmp_path: Path) -> None:
+    class Portfolio:
+        async def set_portfolio(self, portfolio: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+            return portfolio, portfolio["cash"] > 0
+
+    class Trades:
+        async def add_trades(self, trades: list[Any], *, one: bool = False) -> list[Any]:
+            return [(trade, trade["side"] == "buy") for trade in trades]
+
+    replaced = {"portfolio": Portfolio(), "trades": Trades()}
+    async with opened(tmp_path / "store.db") as engine:
+        house = House(Accessors(engine, 300, replaced))
+        for cash in (1, 0, 1):
+            await house.feed.update_portfolio({"total_value": 1, "cash": cash, "as_of": T0})
+        for side in ("buy", "sell", "buy"):
+            await house.feed.record_trades([{**TRADE, "side": side}])
+    assert [(channel, data.get("cash", data.get("side"))) for channel, data in house.told] == [
+        ("portfolio", 1), ("portfolio", 1), ("trades", "buy"), ("trades", "buy"),
+    ]  # fmt: skip

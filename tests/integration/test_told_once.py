@@ -267,8 +267,9 @@ async def test_a_change_and_its_repeats_elsewhere_tell_once_together(
     assert told == ["active", after["status"]]
 
 
+@pytest.mark.parametrize("age", [timedelta(hours=2), None], ids=["known", "never noted"])
 async def test_a_repeat_of_what_was_stored_long_ago_tells_nothing(
-    one: Process, redis_url: str
+    one: Process, redis_url: str, age: timedelta | None
 ) -> None:
     """Also in a log that knows nothing of it."""
     batch = [trade(id=str(n), executed_at=at(n)) for n in range(1000)]
@@ -279,7 +280,7 @@ async def test_a_repeat_of_what_was_stored_long_ago_tells_nothing(
     redis_server.empty(redis_url)
     await one.ear.until(lambda: len(one.ear.items) == 1002 + len(CHANNELS))
     one.ear.items.clear()
-    long_ago = to_micros(now() - timedelta(hours=2))
+    long_ago = None if age is None else to_micros(now() - age)
     for change in (
         "UPDATE trades SET stored_at = $1",
         "UPDATE alerts SET stored_at = $1, acknowledged_at = $1",
