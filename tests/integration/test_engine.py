@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from alphapulse_api.data.engine import Transaction
-from alphapulse_api.data.engine.sqlite import GROUP_LIMIT, SQLiteEngine
+from alphapulse_api.data.engine.group import GROUP_LIMIT
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
 from alphapulse_api.errors import Unavailable
 from tests.storage import files, opened
 

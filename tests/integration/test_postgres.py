@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from alphapulse_api.data.engine import Transaction
+from alphapulse_api.data.engine import Transaction, postgres_connection, postgres_lending
 from alphapulse_api.data.engine import postgres as postgres_engine
 from alphapulse_api.data.engine.group import GROUP_LIMIT
 from alphapulse_api.data.engine.postgres import PostgresEngine
@@ -281,3 +281,26 @@ async def test_the_pool_is_bounded(postgres: Postgres) -> None:
             *(engine.write(adds(f"{i}")) for i in range(40)),
         )
         await held_by_the_server(engine, 4)
+
+
+async def test_connections_that_nobody_needs_any_more_are_closed(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(await postgres.new(), pool_size=5) as engine:
+        await asyncio.gather(*(engine.fetch("SELECT pg_sleep(0.05)") for _ in range(4)))
+        await held_by_the_server(engine, 4)
+        monkeypatch.setattr(postgres_lending, "IDLE_SECONDS", 0.0)
+        await held_by_the_server(engine, 1)
+
+
+async def test_a_read_that_finds_every_connection_in_use_waits_only_so_long(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.0)
+    url = await postgres.emptied()
+    async with connected(url, statement_timeout=0.3, pool_size=2) as engine:
+        assert engine._readers is not None
+        async with engine._readers.lent():
+            with pytest.raises(Unavailable, match="in use"):
+                await engine.fetch(COUNT)
+        assert await engine.fetch(COUNT) == [(0,)]

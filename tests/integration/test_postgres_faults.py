@@ -149,7 +149,7 @@ async def test_a_network_that_falls_silent_ends_within_the_timeouts(
     assert "before" in await stored(engine)
 
 
-async def test_one_read_that_times_out_spares_the_others_the_same(
+async def test_a_server_known_to_be_silent_is_asked_by_one_probe_at_a_time(
     postgres: Postgres, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(way, "CONNECT_SECONDS", 0.2)
@@ -163,16 +163,25 @@ async def test_one_read_that_times_out_spares_the_others_the_same(
         assert proxy.connections == warm
         proxy.freeze()
         waits = []
-        for _ in range(4):
+        for call in [engine.fetch(COUNT), *(engine.fetch(COUNT) for _ in range(50))]:
             began = time.monotonic()
-            with pytest.raises(Unavailable, match="does not answer"):
-                await engine.fetch(COUNT)
+            with pytest.raises(Unavailable, match="does not answer") as refused:
+                await call
+            assert refused.value.headers["Retry-After"]
             waits.append(time.monotonic() - began)
+        with pytest.raises(Unavailable, match="does not answer"):
+            await engine.write(adds("refused"))
         patience = engine._address.patience
         assert waits[0] >= patience
-        assert max(waits[1:]) < patience / 2
+        assert sum(waits[1:]) < patience / 2
+        assert proxy.connections - warm <= 2  # a probe; the driver's wish to cancel
+        await proxy.connected(warm + 4)
         proxy.thaw()
+        began = time.monotonic()
+        await _until_it_writes(engine)
+        assert time.monotonic() - began < RECOVERY
         await asyncio.gather(*(engine.fetch(COUNT) for _ in range(4)))
+        assert "refused" not in await stored(engine)
 
 
 async def test_close_ends_while_the_network_is_silent(

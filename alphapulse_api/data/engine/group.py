@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from alphapulse_api.data.engine.base import Work
+from alphapulse_api.errors import Unavailable
 from alphapulse_api.tasks import heard
+
+T = TypeVar("T")
 
 GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
 
@@ -27,19 +30,69 @@ class Outcome(NamedTuple):
     error: Exception | None
 
 
-def new_answer(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
-    """A job's future. What fails when its caller has gone away is nobody's to hear of."""
-    answer: asyncio.Future[Any] = loop.create_future()
-    answer.add_done_callback(heard)
-    return answer
+class Queue(Protocol):
+    """What `queue.SimpleQueue` and `asyncio.Queue` have in common."""
+
+    def put_nowait(self, job: Job | None, /) -> None: ...
+
+    def get_nowait(self) -> Job | None: ...
+
+    def empty(self) -> bool: ...
 
 
-def tell(outcomes: Iterable[Outcome]) -> None:
-    """Answer the callers; on their loop."""
-    for (_, answer), value, error in outcomes:
-        if answer.done():
-            continue
-        if error is None:
-            answer.set_result(value)
-        else:
-            answer.set_exception(error)
+class GroupingEngine:
+    """What the engines share: units of work queue for one writer, which answers them in groups."""
+
+    _jobs: Queue  # None ends it
+
+    def __init__(self) -> None:
+        self._writer: object | None = None  # None: closed
+        self._waiting = 0
+        self._trouble: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.location!r} waiting={self._waiting}>"
+
+    @property
+    def location(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    @property
+    def trouble(self) -> str | None:
+        return self._trouble
+
+    async def write(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise Unavailable("The database is closed.")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # What fails when its caller has gone away is nobody's to hear of.
+        answer.add_done_callback(heard)
+        self._waiting += 1
+        self._jobs.put_nowait(Job(work, answer))
+        # A caller that goes away must not undo what others may see as stored.
+        return await asyncio.shield(answer)
+
+    def _group(self, job: Job | None) -> tuple[list[Job], bool]:
+        """`job` and all that has gathered behind it; and whether the queue has come to its end."""
+        group: list[Job] = []
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP_LIMIT or self._jobs.empty():
+                return group, False
+            job = self._jobs.get_nowait()
+        return group, True
+
+    def _answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Answer the callers; on their loop."""
+        self._waiting -= len(outcomes)
+        for (_, answer), value, error in outcomes:
+            if answer.done():
+                continue
+            if error is None:
+                answer.set_result(value)
+            else:
+                answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of reading connections, and one writing connection that commits in groups.
+"""PostgreSQL: reading connections, and one writing connection that commits in groups.
 
 The writer takes all that has gathered, runs it in one transaction and answers all after the COMMIT.
 A group in which a unit of work fails is run once more with each unit in a savepoint of its own, so
@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
-from weakref import WeakValueDictionary
 
 import asyncpg
 
 from alphapulse_api.data.engine.base import Row, Work
-from alphapulse_api.data.engine.group import GROUP_LIMIT, Job, Outcome, new_answer, tell
-from alphapulse_api.data.engine.postgres_connection import GRACE_SECONDS, Address, leave, prepare
+from alphapulse_api.data.engine.breaker import Breaker
+from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.data.engine.postgres_connection import GRACE_SECONDS, Address, prepare
 from alphapulse_api.data.engine.postgres_errors import (
     ends_connection,
     may_run_again,
     only_writes_find,
     translated,
 )
+from alphapulse_api.data.engine.postgres_lending import Lending
 from alphapulse_api.data.engine.postgres_schema import check_server, migrate
 from alphapulse_api.data.engine.postgres_transaction import (
     PostgresTransaction,
@@ -46,7 +47,7 @@ PAUSE_SECONDS: Final = 0.02  # before the second run; doubles
 _WIDEST_BIN: Final = 145_000_000_000_000_000
 
 
-class PostgresEngine:
+class PostgresEngine(GroupingEngine):
     """One PostgreSQL database, opened for one event loop.
 
     Args:
@@ -67,35 +68,22 @@ class PostgresEngine:
         statement_timeout: float = 10.0,
         pgbouncer: bool = False,
     ) -> None:
+        super().__init__()
+        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
         self._address = Address(url, statement_timeout, pgbouncer)
         self._pool_size = pool_size
         self._begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         if pgbouncer:
             # Its connections are not ours to set up: for this transaction only.
             self._begin += f"; SET LOCAL statement_timeout = {self._address.timeout_ms}"
-        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
-        self._waiting = 0
-        self._trouble: str | None = None
-        self._readers: asyncpg.Pool | None = None
-        self._writers: asyncpg.Pool | None = None
-        self._writer: asyncio.Task[None] | None = None
-        # Reading connections that nobody uses, by their server process.
-        self._idle: WeakValueDictionary[int, asyncpg.Connection] = WeakValueDictionary()
-
-    def __repr__(self) -> str:
-        return f"<PostgresEngine {self.location!r} waiting={self._waiting}>"
+        self._breaker = Breaker(self._address.probe)
+        self._readers: Lending | None = None
+        self._writers: Lending | None = None
 
     @property
     def location(self) -> str:
         return self._address.location
-
-    @property
-    def waiting(self) -> int:
-        return self._waiting
-
-    @property
-    def trouble(self) -> str | None:
-        return self._trouble
 
     @property
     def locked(self) -> str:
@@ -105,11 +93,10 @@ class PostgresEngine:
         try:
             async with asyncio.timeout(MIGRATION_SECONDS):
                 await self._prepare()
-            # Connections are made as they are needed.
-            self._readers = await self._pool(self._pool_size - 1, self._rest, reading=True)
-            self._writers = await self._pool(1, leave, reading=False)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             raise StartupError(self._address.refusal(error)) from None
+        self._readers = Lending(self._address, self._breaker, self._pool_size - 1, reading=True)
+        self._writers = Lending(self._address, self._breaker, 1, reading=False)
         self._jobs = asyncio.Queue()
         self._writer = asyncio.create_task(self._write_forever(), name="alphapulse-write")
 
@@ -121,34 +108,23 @@ class PostgresEngine:
             await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
             writer.cancel()  # what it could not store by now is refused
             await asyncio.wait({writer})
-        pools, self._readers, self._writers = (self._readers, self._writers), None, None
-        await asyncio.gather(*(_end(pool) for pool in pools if pool is not None))
+        await self._breaker.close()
+        lendings, self._readers, self._writers = (self._readers, self._writers), None, None
+        await asyncio.gather(*(one.close(GRACE_SECONDS) for one in lendings if one is not None))
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         if self._readers is None:
             raise Unavailable("The database is closed.")
         try:
-            async with self._readers.acquire(timeout=self._address.patience) as connection:
-                self._idle.pop(connection.get_server_pid(), None)
-                try:
-                    rows: Sequence[Row] = await connection.fetch(sql, *args)
-                    return rows
-                except TimeoutError:
-                    # Nothing came back, not even the server's own timeout: the way there is dead.
-                    connection.terminate()
-                    self._give_up_idle()
-                    raise
+            async with self._readers.lent() as connection:
+                rows: Sequence[Row] = await connection.fetch(sql, *args)
+                return rows
         except Exception as error:
             raise translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
-        if self._writer is None:
-            raise Unavailable("The database is closed.")
-        answer: asyncio.Future[T] = new_answer(asyncio.get_running_loop())
-        self._waiting += 1
-        self._jobs.put_nowait(Job(work, answer))
-        # A caller that goes away must not undo what others may see as stored.
-        return await asyncio.shield(answer)
+        self._breaker.check()  # not behind a group that has not heard of it yet
+        return await super().write(work)
 
     def among(self, column: str, mark: str) -> str:
         return f"{column} = ANY(CAST({mark} AS bigint[]))"
@@ -168,8 +144,6 @@ class PostgresEngine:
             f"THEN timestamptz '-infinity' ELSE date_bin({stride}, {column}, {epoch}) END"
         )
 
-    # -- connections -----------------------------------------------------------------------------
-
     async def _prepare(self) -> None:
         """Bring the schema up to date, on a connection of its own: it may take long."""
         arguments = {**self._address.arguments(reading=False), "command_timeout": None}
@@ -184,43 +158,12 @@ class PostgresEngine:
             except (asyncpg.PostgresError, OSError):
                 connection.terminate()
 
-    async def _pool(
-        self, size: int, after: Callable[[asyncpg.Connection], Awaitable[None]], *, reading: bool
-    ) -> asyncpg.Pool:
-        arguments = self._address.arguments(reading=reading)
-        return await asyncpg.create_pool(
-            min_size=0, max_size=size, init=prepare, reset=after, **arguments
-        )
-
-    async def _rest(self, connection: asyncpg.Connection) -> None:
-        await leave(connection)
-        self._idle[connection.get_server_pid()] = connection
-
-    def _give_up_idle(self) -> None:
-        """Let the next reads connect anew.
-
-        On a way that is dead each connection would else cost a read its whole patience. (The pool's
-        expire_connections() would wait for their goodbyes, and log each that does not come.)
-        """
-        idle = list(self._idle.values())
-        self._idle.clear()
-        for connection in idle:
-            connection.terminate()
-
     # -- the writer ------------------------------------------------------------------------------
 
     async def _write_forever(self) -> None:
         closing = False
         while not closing:
-            group: list[Job] = []
-            job = await self._jobs.get()
-            while job is not None:
-                group.append(job)
-                if len(group) == GROUP_LIMIT or self._jobs.empty():
-                    break
-                job = self._jobs.get_nowait()
-            else:
-                closing = True
+            group, closing = self._group(await self._jobs.get())
             try:
                 outcomes = await self._commit(group) if group else []
             except asyncio.CancelledError:
@@ -256,7 +199,7 @@ class PostgresEngine:
     async def _transact(self, group: Sequence[Job], apart: bool) -> list[Outcome]:
         """Run the group in one transaction; returns once that is committed, or wholly undone."""
         assert self._writers is not None
-        async with self._writers.acquire(timeout=self._address.patience) as connection:
+        async with self._writers.lent() as connection:
             transaction = PostgresTransaction(connection)
             try:
                 await connection.execute(self._begin)
@@ -283,16 +226,3 @@ class PostgresEngine:
         elif transaction.wrote:
             self._trouble = None
         return [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
-
-    def _answer(self, outcomes: Sequence[Outcome]) -> None:
-        self._waiting -= len(outcomes)
-        tell(outcomes)
-
-
-async def _end(pool: asyncpg.Pool) -> None:
-    """Close a pool's connections, those in use after a moment of grace."""
-    try:
-        async with asyncio.timeout(GRACE_SECONDS):
-            await pool.close()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        pool.terminate()

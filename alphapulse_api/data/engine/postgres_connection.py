@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -57,10 +58,6 @@ async def prepare(connection: asyncpg.Connection) -> None:
         )
 
 
-async def leave(_: asyncpg.Connection) -> None:
-    """Reset nothing after a use, which costs a journey: nobody leaves state on a connection."""
-
-
 class Address:
     """Where `database.url` points, and how a connection to it is made.
 
@@ -93,7 +90,7 @@ class Address:
         return max(1, round(self._timeout * 1000))
 
     def arguments(self, *, reading: bool) -> dict[str, Any]:
-        """Keyword arguments of asyncpg.connect and create_pool."""
+        """Keyword arguments of asyncpg.connect."""
         arguments: dict[str, Any] = {
             "dsn": self._url,
             "timeout": CONNECT_SECONDS,
@@ -109,6 +106,32 @@ class Address:
         if reading:
             settings["default_transaction_read_only"] = "on"
         return {**arguments, "server_settings": settings}
+
+    async def connect(self, *, reading: bool) -> asyncpg.Connection:
+        """A new connection, in `CONNECT_SECONDS` at most; values travel on it as `prepare` says.
+
+        Raises:
+            TimeoutError: if the server does not answer.
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if it does not let us in.
+        """
+        connection = await asyncpg.connect(**self.arguments(reading=reading))
+        await prepare(connection)
+        return connection
+
+    async def probe(self) -> None:
+        """See whether statements are answered, on a connection of its own, for a moment.
+
+        Raises:
+            TimeoutError: if the server does not answer.
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if it answers, but not to us.
+        """
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await asyncpg.connect(**self.arguments(reading=True))
+            try:
+                await connection.execute("")  # the answer of a pooler in between is not enough
+                await connection.close()
+            finally:
+                connection.terminate()
 
     def refusal(self, error: Exception) -> str:
         """One line, without the password: why the database cannot be used."""

@@ -16,15 +16,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from alphapulse_api.data.engine.base import Row, Work
-from alphapulse_api.data.engine.group import GROUP_LIMIT, Job, Outcome, new_answer, tell
+from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
 from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, numbered, run
 from alphapulse_api.errors import StartupError, Unavailable
-
-T = TypeVar("T")
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
@@ -54,7 +52,7 @@ def _reason(error: sqlite3.Error) -> str | None:
     return _UNAVAILABLE.get(_code(error))
 
 
-class SQLiteEngine:
+class SQLiteEngine(GroupingEngine):
     """One SQLite file, opened for one event loop.
 
     Args:
@@ -62,31 +60,19 @@ class SQLiteEngine:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path).absolute()  # the host may change its working directory
+        super().__init__()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._waiting = 0
-        self._trouble: str | None = None
+        self._writer: threading.Thread | None = None
+        self._path = Path(path).absolute()  # the host may change its working directory
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None
         self._readers: ThreadPoolExecutor | None = None
-        self._writer: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __repr__(self) -> str:
-        return f"<SQLiteEngine {self.location!r} waiting={self._waiting}>"
 
     @property
     def location(self) -> str:
         return str(self._path)
-
-    @property
-    def waiting(self) -> int:
-        return self._waiting
-
-    @property
-    def trouble(self) -> str | None:
-        return self._trouble
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -112,15 +98,6 @@ class SQLiteEngine:
         if self._loop is None or self._readers is None:
             raise Unavailable("The database is closed.")
         return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
-
-    async def write(self, work: Work[T]) -> T:
-        if self._loop is None or self._writer is None:
-            raise Unavailable("The database is closed.")
-        answer: asyncio.Future[T] = new_answer(self._loop)
-        self._waiting += 1
-        self._jobs.put(Job(work, answer))
-        # A caller that goes away must not undo what others may see as stored.
-        return await asyncio.shield(answer)
 
     @property
     def locked(self) -> str:
@@ -215,18 +192,7 @@ class SQLiteEngine:
     def _write_forever(self, connection: sqlite3.Connection) -> None:
         closing = False
         while not closing:
-            group: list[Job] = []
-            job = self._jobs.get()
-            while job is not None:
-                group.append(job)
-                if len(group) == GROUP_LIMIT:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            else:
-                closing = True
+            group, closing = self._group(self._jobs.get())
             if group:
                 outcomes = self._commit(connection, group)
                 assert self._loop is not None
@@ -277,7 +243,3 @@ class SQLiteEngine:
         if isinstance(error, sqlite3.Error) and (reason := _reason(error)):
             return Unavailable(f"The database is unavailable: {reason}.")
         return error
-
-    def _answer(self, outcomes: list[Outcome]) -> None:
-        self._waiting -= len(outcomes)
-        tell(outcomes)
