@@ -7,11 +7,12 @@ engine's own column types. What SQL cannot say, a version does in Python, in the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import NamedTuple
 
 from alphapulse_api.data.engine.base import Transaction, Work
+from alphapulse_api.errors import StartupError
 
 
 class Migration(NamedTuple):
@@ -44,3 +45,18 @@ def migrations(types: Mapping[str, str]) -> list[Migration]:
             version = int(match[1])
             steps.append(Migration(version, match[2], statements, _WORK.get(version)))
     return steps
+
+
+def unseen(steps: Sequence[Migration], version: int, location: str) -> list[Migration]:
+    """Those of all `steps` that a database of that version has still before it.
+
+    Raises:
+        StartupError: if a newer release has made it.
+    """
+    newest = steps[-1].version
+    if version > newest:
+        raise StartupError(
+            f"database.url: {location} has schema {version}, made by a newer release; "
+            f"this one knows schemas up to {newest}"
+        )
+    return [step for step in steps if step.version > version]

@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from alphapulse_api.data.engine.migrations import Migration, migrations
+from alphapulse_api.data.engine.migrations import Migration, migrations, unseen
 from alphapulse_api.data.engine.postgres_transaction import PostgresTransaction
 from alphapulse_api.errors import StartupError
 
@@ -56,37 +56,30 @@ async def migrate(connection: asyncpg.Connection, location: str) -> None:
         StartupError: if a newer release has made it, or tables of ours belong to somebody else.
     """
     steps = migrations(COLUMN_TYPES)
-    if await _version(connection, location, steps) == steps[-1].version:
+    if not unseen(steps, await _version(connection), location):
         return
     # A lock of the transaction, not of the session: a pooler may be in between.
     async with connection.transaction(isolation="read_committed", readonly=False):
         await connection.execute("SET LOCAL statement_timeout = 0")
         await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        version = await _version(connection, location, steps)
+        version = await _version(connection)
         if not version:
             await _claim(connection, location, steps)
-        for step in steps:
-            if step.version > version:
-                for statement in step.statements:
-                    await connection.execute(statement)
-                if step.work is not None:
-                    await step.work(PostgresTransaction(connection))
+        for step in unseen(steps, version, location):
+            for statement in step.statements:
+                await connection.execute(statement)
+            if step.work is not None:
+                await step.work(PostgresTransaction(connection))
         await connection.execute(f"UPDATE {VERSION_TABLE} SET version = {steps[-1].version}")
 
 
-async def _version(connection: asyncpg.Connection, location: str, steps: list[Migration]) -> int:
+async def _version(connection: asyncpg.Connection) -> int:
     """The schema's version; 0 where there is none of ours."""
     # Not to_regclass: while another process made the table, a session that has not found it goes
     # on not finding it by name, until it opens a table.
     if not await _tables(connection, [VERSION_TABLE]):
         return 0
-    version = int(await connection.fetchval(f"SELECT max(version) FROM {VERSION_TABLE}"))
-    if version > steps[-1].version:
-        raise StartupError(
-            f"database.url: {location} has schema {version}, made by a newer release; "
-            f"this one knows schemas up to {steps[-1].version}"
-        )
-    return version
+    return int(await connection.fetchval(f"SELECT max(version) FROM {VERSION_TABLE}"))
 
 
 async def _claim(connection: asyncpg.Connection, location: str, steps: list[Migration]) -> None:

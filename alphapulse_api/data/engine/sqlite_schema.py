@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from alphapulse_api.data.engine.migrations import migrations
+from alphapulse_api.data.engine.migrations import migrations, unseen
 from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, run
 from alphapulse_api.errors import StartupError
 
@@ -50,24 +50,16 @@ def migrate(connection: sqlite3.Connection, location: str) -> None:
     Raises:
         StartupError: if a newer release has made it.
     """
-    steps = migrations(COLUMN_TYPES)
     connection.execute("BEGIN IMMEDIATE")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > steps[-1].version:
-        connection.execute("ROLLBACK")
-        raise StartupError(
-            f"database.url: {location} has schema {version}, made by a newer release; "
-            f"this one knows schemas up to {steps[-1].version}"
-        )
     try:
-        for step in steps:
-            if step.version > version:
-                for statement in step.statements:
-                    connection.execute(statement)
-                if step.work is not None:
-                    run(step.work(SQLiteTransaction(connection)))
-                connection.execute(f"PRAGMA user_version = {step.version}")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in unseen(migrations(COLUMN_TYPES), version, location):
+            for statement in step.statements:
+                connection.execute(statement)
+            if step.work is not None:
+                run(step.work(SQLiteTransaction(connection)))
+            connection.execute(f"PRAGMA user_version = {step.version}")
         connection.execute("COMMIT")
-    except sqlite3.Error:
+    except (sqlite3.Error, StartupError):
         connection.execute("ROLLBACK")
         raise
