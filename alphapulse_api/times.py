@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -41,12 +42,27 @@ def to_micros(instant: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The inverse of `to_micros`."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(0, 0, micros)
 
 
 def rfc3339(instant: datetime) -> str:
     """RFC 3339 with Z, microseconds only when they are not zero."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def rfc3339_micros(micros: int) -> str:
+    """As `rfc3339` of `from_micros`, without the datetime in between."""
+    minute, rest = divmod(micros, 60_000_000)
+    second, fraction = divmod(rest, 1_000_000)
+    if fraction:
+        return f"{_minute(minute)}{second:02}.{fraction:06}Z"
+    return f"{_minute(minute)}{second:02}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(number: int) -> str:
+    """The minutes since the epoch as RFC 3339 text, up to where the seconds begin."""
+    return (EPOCH + timedelta(minutes=number)).isoformat()[:17]
 
 
 def parse(value: str | int | float | Decimal) -> datetime:

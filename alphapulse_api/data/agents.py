@@ -9,7 +9,8 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.query import Page, Where, check_range, window_before
+from alphapulse_api.data.page import Page
+from alphapulse_api.data.query import Where, check_range, window_before
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now
 
@@ -96,7 +97,7 @@ class AgentDataAccessor:
         end_time: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
-    ) -> Page[Signal]:
+    ) -> Page:
         """One page of an agent's signals, newest first.
 
         Raises:

@@ -9,7 +9,8 @@ from typing import Any
 from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.query import Page, Where, check_range
+from alphapulse_api.data.page import Page
+from alphapulse_api.data.query import Where, check_range
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now, to_micros
 
@@ -62,7 +63,7 @@ class AlertDataAccessor:
         cursor: str | None = None,
         *,
         unresolved: bool = False,
-    ) -> Page[Alert]:
+    ) -> Page:
         """One page, newest first.
 
         Args:

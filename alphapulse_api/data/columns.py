@@ -12,7 +12,7 @@ from alphapulse_api.data.bulk import insert_rows, select_rows
 from alphapulse_api.data.engine.base import Engine, Transaction
 from alphapulse_api.encoding import dumps, loads_stored
 from alphapulse_api.errors import Conflict
-from alphapulse_api.times import from_micros, to_micros
+from alphapulse_api.times import from_micros, rfc3339_micros, to_micros
 
 # For sums and products that keep every digit: the default context keeps 28, a host's maybe fewer.
 # Two amounts have at most 76 digits each, and 10000 of their products are summed.
@@ -20,10 +20,11 @@ EXACT: Final = Context(prec=200)
 
 
 class Kind(NamedTuple):
-    """How a value is stored and read back; None passes through both ways."""
+    """How a value is stored, read back, and read as text has it; None passes through each way."""
 
     store: Callable[[Any], Any] | None = None
     read: Callable[[Any], Any] | None = None
+    plain: Callable[[Any], Any] | None = None
 
 
 def _digits(value: Decimal) -> str:
@@ -36,10 +37,10 @@ def _json(value: Any) -> str:
 
 
 PLAIN = Kind()
-TIME = Kind(to_micros, from_micros)
-DECIMAL = Kind(_digits, Decimal)
-JSON = Kind(_json, loads_stored)
-BOOLEAN = Kind(int, bool)
+TIME = Kind(to_micros, from_micros, rfc3339_micros)
+DECIMAL = Kind(_digits, Decimal)  # stored as JSON has it
+JSON = Kind(_json, loads_stored, loads_stored)
+BOOLEAN = Kind(int, bool, bool)
 
 
 class Columns:
@@ -51,7 +52,7 @@ class Columns:
         unshown: the same, of columns that are stored and are no part of the resource's dict.
     """
 
-    __slots__ = ("_into", "_kinds", "_stored", "insert", "names", "select", "table")
+    __slots__ = ("_into", "_plain", "_read", "_stored", "insert", "names", "select", "table")
 
     def __init__(
         self,
@@ -62,11 +63,12 @@ class Columns:
         self.table = table
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
-        self._kinds = tuple(kinds.items())
-        self._stored = (*self._kinds, *unshown.items())
+        self._stored = (*kinds.items(), *unshown.items())
         marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
         self._into = f"{table} ({', '.join(name for name, _ in self._stored)})"
         self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
+        self._read = [(name, kind.read) for name, kind in kinds.items() if kind.read is not None]
+        self._plain = [(name, kind.plain) for name, kind in kinds.items() if kind.plain is not None]
 
     def store(self, record: Mapping[str, Any]) -> list[Any]:
         """The parameters of `insert` for one record; a field that is left out is null."""
@@ -79,10 +81,22 @@ class Columns:
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
         """One row of `select` as the resource's dict."""
-        return {
-            name: kind.read(value) if value is not None and kind.read is not None else value
-            for (name, kind), value in zip(self._kinds, row, strict=True)
-        }
+        return self.records([row])[0]
+
+    def records(self, rows: Sequence[Sequence[Any]], plain: bool = False) -> list[dict[str, Any]]:
+        """Rows of `select` as the resource's dicts.
+
+        Args:
+            plain: with times as RFC 3339 and decimals as text.
+        """
+        names = self.names
+        records = [dict(zip(names, row)) for row in rows]  # noqa: B905 (a tenth of the time)
+        # A column at a time: most of them need no second look.
+        for name, convert in self._plain if plain else self._read:
+            for record in records:
+                if (value := record[name]) is not None:
+                    record[name] = convert(value)
+        return records
 
     async def newest(
         self, engine: Engine, ids: Sequence[str], times: Sequence[str]

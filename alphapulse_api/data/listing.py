@@ -1,18 +1,19 @@
-"""Newest-first pages over (time, id), shared by alerts, trades and signals. Never an OFFSET."""
+"""Pages by keyset, newest first over (time, id) for most resources. Never an OFFSET."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from alphapulse_api.data.columns import Columns
 from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.query import Page, Where, decode_cursor, encode_cursor
-from alphapulse_api.times import to_micros
+from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.page import Page
+from alphapulse_api.data.query import Where, decode_cursor, encode_cursor
 
 
 async def newest_first(
     engine: Engine, columns: Columns, time: str, where: Where, limit: int, cursor: str | None
-) -> Page[dict[str, Any]]:
+) -> Page:
     """One page of a table.
 
     Args:
@@ -29,7 +30,16 @@ async def newest_first(
         f"ORDER BY {time} DESC, id DESC LIMIT {where.parameter(limit + 1)}",
         *where.args,
     )
-    rows = [columns.read(row) for row in found[:limit]]
+    return paged(found, columns, limit, time, "id")
+
+
+def paged(found: Sequence[Row], columns: Columns, limit: int, *key: str) -> Page:
+    """The first `limit` of the rows found, which are one more if there are more.
+
+    Args:
+        key: the columns that order them.
+    """
     if len(found) <= limit:
-        return Page(rows)
-    return Page(rows, encode_cursor(to_micros(rows[-1][time]), rows[-1]["id"]))
+        return Page(found, columns.records)
+    last = dict(zip(columns.names, found[limit - 1], strict=True))
+    return Page(found[:limit], columns.records, encode_cursor(*(last[name] for name in key)))

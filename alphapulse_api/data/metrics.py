@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from alphapulse_api.data.aggregation import plan
 from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.page import Page
 from alphapulse_api.data.points import PointWriter
 from alphapulse_api.data.query import (
-    Page,
     Where,
     check_range,
     decode_cursor,
     encode_cursor,
     window_before,
 )
-from alphapulse_api.data.rollups.read import RollupReader
-from alphapulse_api.data.series import SeriesCatalogue
+from alphapulse_api.data.rollups.read import Bucket, Figures, RollupReader
+from alphapulse_api.data.series import Series, SeriesCatalogue
 from alphapulse_api.encoding import loads_stored
-from alphapulse_api.times import FIRST_MICROS, from_micros, now, to_micros
+from alphapulse_api.times import FIRST_MICROS, from_micros, now, rfc3339_micros, to_micros
 
 WINDOW = timedelta(hours=24)
 Point = dict[str, Any]
@@ -69,7 +71,7 @@ class MetricsDataAccessor:
         labels: Mapping[str, str] | None = None,
         limit: int = 1000,
         cursor: str | None = None,
-    ) -> Page[Point]:
+    ) -> Page:
         """Points of a type, oldest first; the range defaults to the 24 hours before now.
 
         Args:
@@ -98,29 +100,16 @@ class MetricsDataAccessor:
         series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if not series:
             return Page()
-        found: Sequence[tuple[tuple[int, int], Any]]
         if buckets is None:
-            found = await self._raw(list(series), start, end, limit + 1, after)
-            values = [{"value": value} for _, value in found]
+            rows = await self._raw(list(series), start, end, limit + 1, after)
+            make = partial(_points, metric_type, series)
+            key: tuple[int, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
             reader = RollupReader(self._engine, list(series))
-            found = await reader.page(buckets, first, last, limit + 1, after)
-            values = [_named(buckets.functions, figures) for _, figures in found]
-        rows = [
-            {
-                "metric_type": metric_type,
-                "name": series[number].name,
-                # A bucket may begin before the year 1, where no date is.
-                "timestamp": from_micros(max(instant, FIRST_MICROS)),
-                **value,
-                "labels": series[number].labels,
-            }
-            for ((instant, number), _), value in zip(found[:limit], values, strict=False)
-        ]
-        if len(found) <= limit:
-            return Page(rows)
-        width_too = () if buckets is None else (buckets.width,)
-        return Page(rows, encode_cursor(*found[limit - 1][0], *width_too))
+            rows = await reader.page(buckets, first, last, limit + 1, after)
+            make = partial(_buckets, metric_type, series, buckets.functions)
+            key = (*rows[limit - 1][0], buckets.width) if len(rows) > limit else ()
+        return Page(rows[:limit], make, encode_cursor(*key) if key else None)
 
     async def get_latest_metrics(
         self,
@@ -163,8 +152,8 @@ class MetricsDataAccessor:
     async def _raw(
         self, numbers: Sequence[int], start: datetime, end: datetime, limit: int,
         after: tuple[int, int] | None,
-    ) -> Sequence[tuple[tuple[int, int], Any]]:  # fmt: skip
-        """Points by instant and series: (microseconds, series) and the value."""
+    ) -> Sequence[Row]:  # fmt: skip
+        """Points by instant (in microseconds) and series: both, and the value."""
         where = Where()
         if len(numbers) == 1:
             where.equal(series_id=numbers[0])
@@ -173,15 +162,48 @@ class MetricsDataAccessor:
         where.between("timestamp", start, end)
         if after is not None:
             where.add("(timestamp, series_id) > ({}, {})", *after)
-        rows = await self._engine.fetch(
+        return await self._engine.fetch(
             f"SELECT timestamp, series_id, value FROM metric_points {where} "
             f"ORDER BY timestamp, series_id LIMIT {where.parameter(limit)}",
             *where.args,
         )
-        return [((row[0], row[1]), row[2]) for row in rows]
 
 
-def _named(functions: Sequence[str], figures: Mapping[str, Any]) -> dict[str, Any]:
-    if len(functions) == 1:
-        return {"value": figures[functions[0]]}
-    return {name: figures[name] for name in functions}
+def _points(
+    metric_type: str, series: Mapping[int, Series], rows: Sequence[Row], plain: bool
+) -> list[Point]:
+    """Rows of `_raw` as points."""
+    time = rfc3339_micros if plain else from_micros
+    return [
+        {
+            "metric_type": metric_type,
+            "name": (of := series[number]).name,
+            "timestamp": time(instant),
+            "value": value,
+            "labels": of.labels,
+        }
+        for instant, number, value in rows
+    ]
+
+
+def _buckets(
+    metric_type: str,
+    series: Mapping[int, Series],
+    functions: Sequence[str],
+    rows: Sequence[tuple[Bucket, Figures]],
+    plain: bool,
+) -> list[Point]:
+    """Buckets as points, with `value` for one function and a field each for several."""
+    time = rfc3339_micros if plain else from_micros
+    only = functions[0] if len(functions) == 1 else None
+    return [
+        {
+            "metric_type": metric_type,
+            "name": series[number].name,
+            # A bucket may begin before the year 1, where no date is.
+            "timestamp": time(max(instant, FIRST_MICROS)),
+            **({"value": figures[only]} if only else {name: figures[name] for name in functions}),
+            "labels": series[number].labels,
+        }
+        for (instant, number), figures in rows
+    ]

@@ -1,30 +1,18 @@
-"""The moving parts of a reading statement: conditions, keyset cursors, pages."""
+"""The moving parts of a reading statement: conditions and keyset cursors."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
 from alphapulse_api.data.engine.base import Engine
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import to_micros
-
-T = TypeVar("T")
-
-
-class Page(list[T], Generic[T]):
-    """Rows, and the cursor of the page after them (None on the last page)."""
-
-    __slots__ = ("next_cursor",)
-
-    def __init__(self, rows: Iterable[T] = (), next_cursor: str | None = None) -> None:
-        super().__init__(rows)
-        self.next_cursor = next_cursor
 
 
 def encode_cursor(*key: Any) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.listing import paged
+from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import (
-    Page,
     Where,
     check_range,
     decode_cursor,
-    encode_cursor,
     window_before,
 )
-from alphapulse_api.times import now, to_micros
+from alphapulse_api.times import now
 
 COLUMNS = Columns(
     "system_samples",
@@ -45,7 +45,7 @@ class SystemDataAccessor:
         end_time: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
-    ) -> Page[Sample]:
+    ) -> Page:
         """One page, oldest first; the range defaults to the hour before its end, the end to now.
 
         Raises:
@@ -64,11 +64,7 @@ class SystemDataAccessor:
             f"ORDER BY timestamp, component LIMIT {where.parameter(limit + 1)}",
             *where.args,
         )
-        rows = [COLUMNS.read(row) for row in found[:limit]]
-        if len(found) <= limit:
-            return Page(rows)
-        last = rows[-1]
-        return Page(rows, encode_cursor(to_micros(last["timestamp"]), last["component"]))
+        return paged(found, COLUMNS, limit, "timestamp", "component")
 
     async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
         """Store a validated sample; one of the same component and time is replaced."""

@@ -9,7 +9,8 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.query import Page, Where, check_range
+from alphapulse_api.data.page import Page
+from alphapulse_api.data.query import Where, check_range
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now
 
@@ -56,7 +57,7 @@ class TradeDataAccessor:
         agent_id: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
-    ) -> Page[Trade]:
+    ) -> Page:
         """One page, newest first; several symbols or strategies mean any of them.
 
         Raises:

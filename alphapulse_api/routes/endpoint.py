@@ -86,11 +86,11 @@ def _raw(handler: RawHandler) -> RawHandler:
 
 
 async def _encode(row: Row, question: Question, rows: Rows) -> bytes:
-    if question.format == "json" and len(rows) <= ROWS_ON_LOOP:
-        return dumps(list(rows))
-
     def work() -> bytes:
         return whole(encoder(question.format, row, question.values), rows)
+
+    if question.format == "json" and len(rows) <= ROWS_ON_LOOP:
+        return work()
 
     return await asyncio.to_thread(work)
 

@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from alphapulse_api.compression import Coding, compressor
-from alphapulse_api.data.query import Page
 from alphapulse_api.keys import HEADERS
 from alphapulse_api.routes.formats import Encoder, Rows, encoder
 from alphapulse_api.routes.query import Question
@@ -35,7 +34,7 @@ async def export(
     # A host's accessor gives all it has in one page.
     ours = row.tag not in call.backend.accessors.replaced
     query = {**call.query, "limit": EXPORT_ROWS} if ours else dict(call.query)
-    page: Page[Any] = await row.handler(replace(call, query=query))
+    page: Rows = await row.handler(replace(call, query=query))
     # Off the loop: thousands of rows are tens of milliseconds. Before the status goes out: what
     # fails here is answered as what it is.
     encode = await asyncio.to_thread(encoder, question.format, row, query)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from marshmallow import fields
 
 from alphapulse_api.data.aggregation import parse_functions
+from alphapulse_api.data.page import plain
 from alphapulse_api.encoding import dumps
 from alphapulse_api.routes.arrow import ArrowStream
 from alphapulse_api.routes.row import Row
@@ -79,7 +80,7 @@ class _Json:
     """One array: of one stretch only."""
 
     def rows(self, rows: Rows) -> bytes:
-        return dumps(list(rows))
+        return dumps(plain(rows))
 
     def end(self) -> bytes:
         return b""
@@ -89,7 +90,7 @@ class _Ndjson:
     """A line a row."""
 
     def rows(self, rows: Rows) -> bytes:
-        return b"".join(dumps(row) + b"\n" for row in rows)
+        return b"".join(dumps(row) + b"\n" for row in plain(rows))
 
     def end(self) -> bytes:
         return b""
@@ -109,6 +110,7 @@ class _Csv:
         self._names: list[str] | None = None
 
     def rows(self, rows: Rows) -> bytes:
+        rows = plain(rows)
         if self._names is None:
             self._names = list(rows[0] if rows else self._columns)
             self._writer.writerow(self._names)

@@ -1,0 +1,48 @@
+"""Rows as text: the form that answers take is that of the dicts, byte for byte."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alphapulse_api.data import agents, alerts, system, trades
+from alphapulse_api.data.columns import BOOLEAN, DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.encoding import dumps
+from alphapulse_api.times import from_micros, rfc3339, rfc3339_micros, to_micros
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))  # half a surrogate pair is no text
+documents = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), texts),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(texts, inner)),
+)
+instants = st.datetimes(timezones=st.just(UTC))
+VALUES = {
+    PLAIN: st.one_of(texts, st.floats()),
+    TIME: instants,
+    DECIMAL: st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40)),
+    JSON: documents,
+    BOOLEAN: st.booleans(),
+}
+TABLES = [trades.COLUMNS, alerts.COLUMNS, agents.AGENTS, agents.SIGNALS, system.COLUMNS]
+
+
+@pytest.mark.parametrize("columns", TABLES, ids=lambda columns: columns.table)
+@given(data=st.data())
+def test_plain_records_are_the_records_in_every_byte(columns: Columns, data: Any) -> None:
+    record = st.fixed_dictionaries(
+        {name: st.one_of(st.none(), VALUES[kind]) for name, kind in columns._kinds}
+    )
+    rows = [columns.store(r) for r in data.draw(st.lists(record, max_size=3))]
+    assert dumps(columns.records(rows, plain=True)) == dumps(columns.records(rows))
+
+
+@given(instants)
+def test_a_time_is_written_as_its_datetime_is(instant: Any) -> None:
+    micros = to_micros(instant)
+    written = rfc3339_micros(micros)
+    assert written == rfc3339(from_micros(micros))
+    assert dumps(written) == dumps(from_micros(micros))
