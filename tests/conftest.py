@@ -110,6 +110,14 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Postgres]:
+    """A server of a module's own; what it has acknowledged survives its sudden end."""
+    with postgres_server.server("max_connections = 50\nautovacuum = off\n") as server:
+        server.folder  # noqa: B018 (skips)
+        yield server
+
+
 @pytest.fixture
 async def postgres_url(postgres: Postgres) -> str:
     """A new database."""

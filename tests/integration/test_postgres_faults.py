@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,21 +14,13 @@ from alphapulse_api.data.engine import postgres as postgres_engine
 from alphapulse_api.data.engine import postgres_connection as way
 from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.errors import Unavailable
-from tests import postgres as postgres_server
-from tests.integration.test_postgres import COUNT, adds, held_by_the_server, stored
+from tests.integration.test_postgres import held_by_the_server
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.storage import connected
+from tests.units import COUNT, adds, stored
 
 RECOVERY = 5.0  # seconds from the server's return to the first answers
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Postgres]:
-    """A server of these tests' own; what it has acknowledged survives its sudden end."""
-    with postgres_server.server("max_connections = 50\nautovacuum = off\n") as server:
-        server.folder  # noqa: B018 (skips)
-        yield server
 
 
 @pytest.fixture

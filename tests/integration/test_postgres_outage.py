@@ -7,14 +7,12 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from alphapulse_api import monitor
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from tests import postgres as postgres_server
 from tests.asking import Answer, ask, problem, until_ready
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres
@@ -22,14 +20,6 @@ from tests.sockets import connect, trade
 from tests.workers import SECRET
 
 RECOVERY = 5.0  # seconds from the server's return to the first answers
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Postgres]:
-    """A server of these tests' own; what it has acknowledged survives its sudden end."""
-    with postgres_server.server("max_connections = 50\nautovacuum = off\n") as server:
-        server.folder  # noqa: B018 (skips)
-        yield server
 
 
 class Load:
