@@ -3,7 +3,11 @@
 Every statement that an accessor runs is noted, with its parameters, and then run once more by the
 driver alone on a second database with the same rows: sqlite3 in one thread of its own, as any
 program with an event loop must use it, and one asyncpg connection. What is compared is therefore
-the way from the accessor's call to its dicts, less the database.
+the way from the accessor's call to its rows, less the database.
+
+The second table goes on to an answer's bytes: a route's handler and its encoding, beside orjson on
+dicts of what the driver gave. Ours and the driver take turns, so that what else the machine does
+meets both.
 """
 
 from __future__ import annotations
@@ -11,125 +15,51 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import sqlite3
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+import orjson
 
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.data.engine.postgres_connection import prepare
 from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.page import Page
+from alphapulse_api.data.trades import COLUMNS
+from alphapulse_api.routes.formats import encoder, whole
+from alphapulse_api.routes.row import Call
+from alphapulse_api.routes.table import ROWS
 from tests.postgres import server
 
+from .drivers import Noting, PostgresDriver, SQLiteDriver
 from .report import print_environment, print_table
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERIES = 20
 BATCH = 1000
 TOGETHER = 64
+TURNS = 20
+WHEN = {"start_time": START, "end_time": START + timedelta(days=1)}
 SINGLE_AIM = 1.5
 BULK_AIM = 1.3
 HEADER = ("what", "ours µs", "driver µs", "ratio", "aim")
 
-Statement = tuple[str, tuple[Any, ...]]
-Unit = tuple[bool, list[Statement]]  # whether it writes, and its statements
-
-
-class Noting:
-    """An engine that notes every unit of work."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.units: list[Unit] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def fetch(self, sql: str, *args: Any) -> Any:
-        self.units.append((False, [(sql, args)]))
-        return await self._engine.fetch(sql, *args)
-
-    async def write(self, work: Any) -> Any:
-        statements: list[Statement] = []
-
-        class Transaction:
-            def __init__(self, transaction: Any) -> None:
-                self._transaction = transaction
-
-            async def fetch(self, sql: str, *args: Any) -> Any:
-                statements.append((sql, args))
-                return await self._transaction.fetch(sql, *args)
-
-            async def execute(self, sql: str, *args: Any) -> Any:
-                statements.append((sql, args))
-                return await self._transaction.execute(sql, *args)
-
-        async def noted(transaction: Any) -> Any:
-            return await work(Transaction(transaction))
-
-        self.units.append((True, statements))
-        return await self._engine.write(noted)
-
-
-class SQLiteDriver:
-    """sqlite3 alone, in a thread, committing as durably as the engine."""
-
-    def __init__(self, path: Path) -> None:
-        self._thread = ThreadPoolExecutor(1)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA synchronous = FULL")
-
-    async def run(self, unit: Unit) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._run, unit)
-
-    def _run(self, unit: Unit) -> None:
-        writes, statements = unit
-        execute = self._connection.execute
-        if writes:
-            execute("BEGIN IMMEDIATE")
-        for sql, args in statements:
-            execute(sql, args).fetchall()
-        if writes:
-            execute("COMMIT")
-
-    async def close(self) -> None:
-        self._thread.shutdown()
-        self._connection.close()
-
-
-class PostgresDriver:
-    """One asyncpg connection."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    async def run(self, unit: Unit) -> None:
-        writes, statements = unit
-        if writes:
-            await self._connection.execute("BEGIN")
-        for sql, args in statements:
-            await self._connection.fetch(sql, *args)
-        if writes:
-            await self._connection.execute("COMMIT")
-
-    async def close(self) -> None:
-        await self._connection.close()
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One line of the table."""
+    """One line of a table."""
 
     name: str
     aim: float
@@ -138,6 +68,8 @@ class Question:
     times: int
     together: int = 1
     """How many are under way at once; the driver alone has no such thing."""
+    names: Sequence[str] = ()
+    """The columns, where bytes are wanted."""
 
 
 def trade(number: int) -> dict[str, Any]:
@@ -182,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 async def _run(divisor: int) -> None:
-    questions = list(_questions(divisor))
+    questions, answers = list(_questions(divisor)), list(_answers(divisor))
     with tempfile.TemporaryDirectory() as folder, server("") as postgres:
         for name in ("SQLite", "PostgreSQL"):
             async with AsyncExitStack() as stack:
@@ -204,8 +136,11 @@ async def _run(divisor: int) -> None:
                     driver = PostgresDriver(connection)
                 stack.push_async_callback(driver.close)
                 rows = [await _measure(question, engines[0], driver) for question in questions]
+                encoded = [await _measure(question, engines[0], driver) for question in answers]
             print(f"\n{name}: an operation, one after the other\n")
             print_table(HEADER, rows)
+            print(f"\n{name}: from rows to the bytes of an uncached answer\n")
+            print_table(HEADER, encoded)
 
 
 def _questions(divisor: int) -> Iterator[Question]:
@@ -242,19 +177,63 @@ def _questions(divisor: int) -> Iterator[Question]:
         few,
     )
     yield Question(
+        "the same, looked at",
+        BULK_AIM,
+        lambda stores, n: _looked_at(stores.trades.get_trades(limit=100)),
+        few,
+    )
+    yield Question(
         f"read {BATCH} points",
         BULK_AIM,
-        lambda stores, n: stores.metrics.get_metrics("risk", name="m1", limit=BATCH),
+        lambda stores, n: stores.metrics.get_metrics("risk", limit=BATCH, **WHEN),
+        few,
+    )
+    yield Question(
+        "the same, looked at",
+        BULK_AIM,
+        lambda stores, n: _looked_at(stores.metrics.get_metrics("risk", limit=BATCH, **WHEN)),
         few,
     )
     yield Question(
         "200 buckets of a series",
         SINGLE_AIM,
         lambda stores, n: stores.metrics.get_metrics(
-            "risk", name="m1", aggregation="avg", max_points=200
+            "risk", name="m1", aggregation="avg", max_points=200, **WHEN
         ),
         few,
     )
+
+
+async def _looked_at(reading: Awaitable[Page]) -> list[dict[str, Any]]:
+    return list(await reading)
+
+
+def _answers(divisor: int) -> Iterator[Question]:
+    for count in (100, 1000):
+        yield Question(
+            f"GET /api/trades, {count} rows",
+            SINGLE_AIM,
+            partial(_get, "/api/trades", {"limit": count}),
+            200 // divisor,
+            names=COLUMNS.names,
+        )
+        yield Question(
+            f"GET /api/metrics/risk, {count} rows",
+            SINGLE_AIM,
+            partial(_get, "/api/metrics/{metric_type}", {"limit": count, **WHEN}),
+            200 // divisor,
+            names=("timestamp", "series_id", "value"),
+        )
+
+
+async def _get(path: str, query: Mapping[str, Any], stores: Accessors, _: int) -> bytes:
+    """What the endpoint does between a question and a response."""
+    (row,) = (row for row in ROWS if (row.method, row.path) == ("GET", path))
+    assert row.handler is not None
+    backend: Any = SimpleNamespace(accessors=stores)
+    caller: Any = None
+    rows = await row.handler(Call(backend, caller, {"metric_type": "risk"}, query))
+    return whole(encoder("json", row, query), rows)
 
 
 async def _measure(
@@ -263,21 +242,25 @@ async def _measure(
     """Ours, noted and replayed by the driver: both start from equal rows, and end with equal."""
     noting = Noting(engine)
     stores = Accessors(noting, 300.0, {})
-    gc.collect()
-    started = time.perf_counter()
-    for first in range(0, question.times, question.together):
-        numbers = range(first, min(first + question.together, question.times))
-        await asyncio.gather(*(question.ask(stores, number) for number in numbers))
-    ours = (time.perf_counter() - started) / question.times
-    raw = await _replay(noting.units, driver) / question.times
-    ratio = ours / raw
+    ours: list[float] = []
+    raw: list[float] = []
+    turn = max(question.together, question.times // TURNS)
+    for first in range(0, question.times, turn):
+        gc.collect()
+        noting.units.clear()
+        numbers = range(first, min(first + turn, question.times))
+        started = time.perf_counter()
+        for at in range(0, len(numbers), question.together):
+            asked = (question.ask(stores, n) for n in numbers[at : at + question.together])
+            await asyncio.gather(*asked)
+        ours.append((time.perf_counter() - started) / len(numbers))
+        started = time.perf_counter()
+        for unit in noting.units:
+            rows = await driver.run(unit)
+            if question.names:
+                orjson.dumps([dict(zip(question.names, row, strict=True)) for row in rows])
+        raw.append((time.perf_counter() - started) / len(numbers))
+    mine, drivers = median(ours), median(raw)
+    ratio = mine / drivers
     judged = f"{question.aim:g}: {'met' if ratio <= question.aim else 'MISSED'}"
-    return [question.name, f"{ours * 1e6:,.0f}", f"{raw * 1e6:,.0f}", f"{ratio:.2f}", judged]
-
-
-async def _replay(units: Sequence[Unit], driver: SQLiteDriver | PostgresDriver) -> float:
-    gc.collect()
-    started = time.perf_counter()
-    for unit in units:
-        await driver.run(unit)
-    return time.perf_counter() - started
+    return [question.name, f"{mine * 1e6:,.0f}", f"{drivers * 1e6:,.0f}", f"{ratio:.2f}", judged]
