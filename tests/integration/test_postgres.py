@@ -149,8 +149,16 @@ async def test_connections_that_nobody_needs_any_more_are_closed(
     async with connected(await postgres.new(), pool_size=5) as engine:
         await asyncio.gather(*(engine.fetch("SELECT pg_sleep(0.05)") for _ in range(4)))
         await held_by_the_server(engine, 4)
-        monkeypatch.setattr(postgres_lending, "IDLE_SECONDS", 0.0)
+        monkeypatch.setattr(postgres_lending, "IDLE_SECONDS", 0.2)
         await held_by_the_server(engine, 1)
+        await engine.write(adds("a"))
+        server = "SELECT pg_backend_pid()"
+        (before,) = await engine.fetch(server)
+        assert await engine.fetch(server) == [before]
+        await asyncio.sleep(0.25)
+        assert await engine.fetch(server) != [before]
+        await engine.write(adds("b"))
+        await held_by_the_server(engine, 2)
 
 
 async def test_a_read_that_finds_every_connection_in_use_waits_only_so_long(

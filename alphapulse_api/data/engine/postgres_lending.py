@@ -115,9 +115,12 @@ class Lending:
 
     async def _free_or_new(self) -> asyncpg.Connection:
         self._check()  # much may have happened during the wait
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
         while self._free:
-            connection, _ = self._free.pop()
-            if not connection.is_closed():
+            connection, back = self._free.pop()
+            if back < oldest:
+                self._chore(self._part(connection))
+            elif not connection.is_closed():
                 return connection
         connection = await self._address.connect(reading=self._reading)
         if self._closed:
