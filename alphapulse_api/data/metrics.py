@@ -102,12 +102,12 @@ class MetricsDataAccessor:
             return Page()
         if buckets is None:
             rows = await self._raw(list(series), start, end, limit + 1, after)
-            make = partial(_points, metric_type, series)
+            make = partial(_points, series)
             key: tuple[int, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
             reader = RollupReader(self._engine, list(series))
             rows = await reader.page(buckets, first, last, limit + 1, after)
-            make = partial(_buckets, metric_type, series, buckets.functions)
+            make = partial(_buckets, series, buckets.functions)
             key = (*rows[limit - 1][0], buckets.width) if len(rows) > limit else ()
         return Page(rows[:limit], make, encode_cursor(*key) if key else None)
 
@@ -116,29 +116,19 @@ class MetricsDataAccessor:
         metric_type: str | None = None,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
-    ) -> list[Point]:
+    ) -> Page:
         """The newest point of every matching series; of every type where none is named."""
-        series = await self._series.find(metric_type, name, labels)
+        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if not series:
-            return []
-        found = await self._engine.fetch(
-            "SELECT s.series_id, p.timestamp, p.value FROM series_spans s JOIN metric_points p "
+            return Page()
+        rows = await self._engine.fetch(
+            "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
             "ON p.series_id = s.series_id AND p.timestamp = s.last_at "
             f"WHERE {self._engine.among('s.series_id', '$1')}",
-            self._engine.listed(s.id for s in series),
+            self._engine.listed(series),
         )
-        newest = {row[0]: row for row in found}
-        return [
-            {
-                "metric_type": s.metric_type,
-                "name": s.name,
-                "timestamp": from_micros(newest[s.id][1]),
-                "value": newest[s.id][2],
-                "labels": s.labels,
-            }
-            for s in sorted(series, key=lambda s: s.order)
-            if s.id in newest
-        ]
+        rows = sorted(rows, key=lambda row: series[row[1]].order)
+        return Page(rows, partial(_points, series))
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
         """Store validated points; of two with the same series and time the later one stands.
@@ -169,15 +159,13 @@ class MetricsDataAccessor:
         )
 
 
-def _points(
-    metric_type: str, series: Mapping[int, Series], rows: Sequence[Row], plain: bool
-) -> list[Point]:
-    """Rows of `_raw` as points."""
+def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:
+    """Rows of an instant, a series and a value as points."""
     time = rfc3339_micros if plain else from_micros
     return [
         {
-            "metric_type": metric_type,
-            "name": (of := series[number]).name,
+            "metric_type": (of := series[number]).metric_type,
+            "name": of.name,
             "timestamp": time(instant),
             "value": value,
             "labels": of.labels,
@@ -187,7 +175,6 @@ def _points(
 
 
 def _buckets(
-    metric_type: str,
     series: Mapping[int, Series],
     functions: Sequence[str],
     rows: Sequence[tuple[Bucket, Figures]],
@@ -198,12 +185,12 @@ def _buckets(
     only = functions[0] if len(functions) == 1 else None
     return [
         {
-            "metric_type": metric_type,
-            "name": series[number].name,
+            "metric_type": (of := series[number]).metric_type,
+            "name": of.name,
             # A bucket may begin before the year 1, where no date is.
             "timestamp": time(max(instant, FIRST_MICROS)),
             **({"value": figures[only]} if only else {name: figures[name] for name in functions}),
-            "labels": series[number].labels,
+            "labels": of.labels,
         }
         for (instant, number), figures in rows
     ]

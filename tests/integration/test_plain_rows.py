@@ -107,6 +107,12 @@ async def test_bytes_are_those_of_the_rows_that_are_looked_at(store: Accessors, 
     await _agree(route(path), page)
 
 
+async def test_the_newest_points_have_the_same_bytes_too(store: Accessors) -> None:
+    page = await store.metrics.get_latest_metrics("risk")
+    assert len(page) == len(TIMES)
+    await _agree(route("/api/metrics/{metric_type}/latest"), page)
+
+
 @pytest.mark.parametrize("aggregation", ["avg", "min,count,first,p95,stddev"])
 async def test_buckets_have_the_same_bytes_too(store: Accessors, aggregation: str) -> None:
     query = {**ENDS, "aggregation": aggregation, "max_points": 11_000}
