@@ -257,7 +257,8 @@ async def _measure(
         started = time.perf_counter()
         for unit in noting.units:
             rows = await driver.run(unit)
-            if question.names:
+            # The look at the catalogue's version is of another width.
+            if question.names and rows and len(rows[0]) == len(question.names):
                 orjson.dumps([dict(zip(question.names, row, strict=True)) for row in rows])
         raw.append((time.perf_counter() - started) / len(numbers))
     mine, drivers = median(ours), median(raw)
