@@ -1,8 +1,12 @@
-"""Many rows in few statements: a statement for each would cost each a journey to the server."""
+"""Many rows in few statements: a statement for each would cost each a journey to the server.
+
+An engine that takes a column as one array gets all rows in one statement; the others get them as
+`VALUES`, a hundred rows a statement.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,9 +15,11 @@ from alphapulse_api.data.engine.base import Engine, Row, Transaction
 # Rows a statement. Few sizes: each is a text of its own to prepare. Larger ones gain nothing.
 _SIZES: Final = (100, 10, 1)
 
+Rows = Sequence[Sequence[Any]]
+
 
 async def insert_rows(
-    transaction: Transaction, into: str, rows: Sequence[Sequence[Any]], ending: str
+    transaction: Transaction, into: str, rows: Rows, ending: str, types: tuple[str, ...] = ()
 ) -> list[Row]:
     """Insert all rows.
 
@@ -21,16 +27,20 @@ async def insert_rows(
         into: table and columns, such as "series (metric_type, name)".
         rows: the values, equally many in each row.
         ending: what follows the values: ON CONFLICT …, RETURNING …
+        types: the columns' types by PostgreSQL's names, where arrays of them may be sent.
 
     Returns:
         What `ending` returns.
     """
-    found: list[Row] = []
-    for part in _parts(rows):
-        marks = _marks(len(part), len(part[0]))
-        args = [value for row in part for value in row]
-        found += await transaction.fetch(f"INSERT INTO {into} VALUES {marks} {ending}", *args)
-    return found
+    if types and rows and transaction.takes_arrays:
+        columns = list(zip(*rows, strict=True))
+        source = f"SELECT * FROM {_arrays(types)}"
+        return list(await transaction.fetch(f"INSERT INTO {into} {source} {ending}", *columns))
+    return await _in_parts(
+        transaction,
+        rows,
+        lambda count: f"INSERT INTO {into} VALUES {_marks(count, len(rows[0]))} {ending}",
+    )
 
 
 async def select_rows(
@@ -38,7 +48,7 @@ async def select_rows(
     columns: str,
     table: str,
     key: Sequence[str],
-    keys: Sequence[Sequence[Any]],
+    keys: Rows,
     types: tuple[str, ...] = (),
 ) -> list[Row]:
     """The rows that have one of these keys, in no order.
@@ -51,24 +61,19 @@ async def select_rows(
         types: the columns' types, where they are not text, by PostgreSQL's names; those of numbers
             and times mean numbers to SQLite too.
     """
-    found: list[Row] = []
     names = ", ".join(f"key_{column}" for column in key)
     equal = " AND ".join(f"{column} = key_{column}" for column in key)
     # A join, keys first, and not (a, b) IN (…), for which SQLite reads the whole table.
     select = f"SELECT {columns} FROM keys CROSS JOIN {table} WHERE {equal}"
-    for part in _parts(keys):
-        marks = _marks(len(part), len(key), types)
-        args = [value for row in part for value in row]
-        found += await transaction.fetch(f"WITH keys ({names}) AS (VALUES {marks}) {select}", *args)
-    return found
+    return await _in_parts(
+        transaction,
+        keys,
+        lambda count: f"WITH keys ({names}) AS (VALUES {_marks(count, len(key), types)}) {select}",
+    )
 
 
 async def select_ranges(
-    transaction: Transaction,
-    select: str,
-    conditions: Sequence[str],
-    ranges: Sequence[Sequence[Any]],
-    ending: str,
+    transaction: Transaction, select: str, conditions: Sequence[str], ranges: Rows, ending: str
 ) -> list[Row]:
     """The rows in any of some ranges, `ending` ordering those of one statement.
 
@@ -77,26 +82,44 @@ async def select_ranges(
         conditions: what a range is, such as "id =", "time >=", "time <".
         ranges: a value for each of those.
     """
-    found: list[Row] = []
-    for part in _parts(ranges, _SIZES[1:]):
-        numbers = iter(range(1, len(part) * len(conditions) + 1))
+
+    def statement(count: int) -> str:
+        numbers = iter(range(1, count * len(conditions) + 1))
         either = " OR ".join(
             f"({' AND '.join(f'{condition} ${next(numbers)}' for condition in conditions)})"
-            for _ in part
+            for _ in range(count)
         )
+        return f"{select} WHERE {either} {ending}"
+
+    return await _in_parts(transaction, ranges, statement, _SIZES[1:])
+
+
+async def _in_parts(
+    transaction: Transaction,
+    rows: Rows,
+    statement: Callable[[int], str],
+    sizes: Sequence[int] = _SIZES,
+) -> list[Row]:
+    """What the statement for so many rows returns, run for all rows."""
+    found: list[Row] = []
+    for part in _parts(rows, sizes):
         args = [value for row in part for value in row]
-        found += await transaction.fetch(f"{select} WHERE {either} {ending}", *args)
+        found += await transaction.fetch(statement(len(part)), *args)
     return found
 
 
-def _parts(
-    rows: Sequence[Sequence[Any]], sizes: Sequence[int] = _SIZES
-) -> Iterator[Sequence[Sequence[Any]]]:
+def _parts(rows: Rows, sizes: Sequence[int]) -> Iterator[Rows]:
     at = 0
     for size in sizes:
         while len(rows) - at >= size:
             yield rows[at : at + size]
             at += size
+
+
+def _arrays(types: Sequence[str]) -> str:
+    """A row for each element of the arrays $1, $2, …"""
+    marks = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, 1))
+    return f"unnest({marks})"
 
 
 @lru_cache(maxsize=256)

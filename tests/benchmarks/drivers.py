@@ -36,6 +36,7 @@ class Noting:
         class Transaction:
             def __init__(self, transaction: Any) -> None:
                 self._transaction = transaction
+                self.takes_arrays = transaction.takes_arrays
 
             async def fetch(self, sql: str, *args: Any) -> Any:
                 statements.append((sql, args))

@@ -18,6 +18,11 @@ Row = Sequence[Any]
 class Transaction(Protocol):
     """One unit of work inside a transaction: all of it is stored, or nothing."""
 
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether a column's values may go as one array, for `unnest`."""
+        ...
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         """Run one statement and return its rows."""
         ...

@@ -15,6 +15,7 @@ class PostgresTransaction:
     """The writing connection, seen by one unit of work."""
 
     __slots__ = ("_connection", "wrote")
+    takes_arrays = True
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

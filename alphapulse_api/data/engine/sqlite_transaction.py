@@ -23,6 +23,7 @@ class SQLiteTransaction:
     """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
 
     __slots__ = ("_connection",)
+    takes_arrays = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
