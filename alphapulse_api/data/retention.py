@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.rollups.fold import DAY, MINUTE, WIDTHS
-from alphapulse_api.data.rollups.write import shorten
+from alphapulse_api.data.rollups.write import settle, shorten
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.times import now, to_micros
 
@@ -103,8 +103,9 @@ async def _forget_points(engine: Engine, before: int) -> int:
     )
 
     async def delete(transaction: Transaction, number: int, limit: int) -> int:
-        # First of all, and with its lock: whoever writes into these minutes must know that the
-        # stored points are not all of them.
+        await settle(engine, transaction, [number])
+        # Before any is deleted: whoever writes into these minutes must know that the stored points
+        # are not all of them.
         await transaction.execute(
             "UPDATE series_spans SET whole_from = $2 "
             "WHERE series_id = $1 AND (whole_from IS NULL OR whole_from < $2)",
@@ -130,9 +131,7 @@ async def _forget_rollups(engine: Engine, before: int) -> int:
     )
 
     async def delete(transaction: Transaction, number: int, limit: int) -> int:
-        await transaction.fetch(
-            f"SELECT series_id FROM series_spans WHERE series_id = $1 {engine.locked}", number
-        )
+        await settle(engine, transaction, [number])
         gone = 0
         for width in WIDTHS:
             gone += await transaction.execute(

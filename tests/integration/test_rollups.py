@@ -24,7 +24,7 @@ from alphapulse_api.data.engine import Engine, Transaction, postgres_schema, sql
 from alphapulse_api.data.engine.migrations import migrations
 from alphapulse_api.data.metrics import MetricsDataAccessor
 from alphapulse_api.data.retention import forget
-from alphapulse_api.data.rollups import backfill, read
+from alphapulse_api.data.rollups import backfill, read, write
 from alphapulse_api.data.rollups.fold import DAY, HOUR, MINUTE
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import EPOCH, MICROSECOND, from_micros, to_micros
@@ -117,7 +117,13 @@ async def answer(metrics: MetricsDataAccessor, functions: Sequence[str], **quest
 
 
 async def rollups(engine: Engine) -> Any:
-    """Every row of the rollups, and every span, as they are."""
+    """Every row of the rollups, and every span, once the tails are folded."""
+
+    async def work(transaction: Transaction) -> None:
+        numbers = [row[0] for row in await transaction.fetch("SELECT series_id FROM series_spans")]
+        await write.settle(engine, transaction, numbers)
+
+    await engine.write(work)
     return [
         [tuple(row) for row in await engine.fetch(f"SELECT * FROM {table} ORDER BY {order}")]
         for table, order in (
@@ -143,11 +149,19 @@ async def made_anew(engine: Engine) -> Any:
 @given(
     written=st.lists(batches, min_size=1, max_size=6),
     together=st.booleans(),
+    tail=st.sampled_from([2, 4, 16, write.TAIL]),
     asked=st.lists(questions, min_size=1, max_size=6),
 )
 async def test_answers_are_those_of_the_points_to_the_last_digit(
-    written: list[Batch], together: bool, asked: list[Any], fresh: Fresh
+    written: list[Batch], together: bool, tail: int, asked: list[Any], fresh: Fresh
 ) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(write, "TAIL", tail)
+        await _compare(written, together, asked, fresh)
+
+
+async def _compare(written: list[Batch], together: bool, asked: list[Any], fresh: Fresh) -> None:
+    """What is answered after these writes, with what the points say."""
     async with fresh() as engine:
         metrics = MetricsDataAccessor(engine)
         await metrics.add_points([point(name, 1e10, 0.0) for name in NAMES])  # their order
@@ -202,7 +216,8 @@ async def test_a_transaction_that_fails_leaves_neither_points_nor_rollups(
         raise RuntimeError("at the very end")
 
     with monkeypatch.context() as patched:
-        patched.setattr("alphapulse_api.data.rollups.write._again", fails)
+        patched.setattr(write, "TAIL", 2)
+        patched.setattr("alphapulse_api.data.rollups.change.Change._compute", fails)
         with pytest.raises(RuntimeError):
             await metrics.add_points([point("a", 1, 2.0), point("new", 1, 2.0)])
     assert await rollups(engine) == before
@@ -237,6 +252,31 @@ async def test_what_retention_took_is_answered_from_rollups_to_the_digit(engine:
     assert await metrics.get_metrics("risk", at(1), at(59), "count", interval="1m") == []
     (row,) = await metrics.get_metrics("risk", at(0), at(60), "p50,max", interval="1m")
     assert (row["p50"], row["max"]) == (None, 0.5)
+
+
+async def test_points_that_are_in_no_rollup_yet_are_folded_before_they_are_deleted(
+    engine: Engine,
+) -> None:
+    metrics = MetricsDataAccessor(engine)
+    day = 86_400
+    for n in range(9):
+        await metrics.add_points([point("a", n * day / 2, float(n))])
+    question = {"start_time": at(0), "end_time": at(5 * day), "interval": "1d", "limit": 100}
+    before = await answer(metrics, FUNCTIONS, **question)
+    assert len(before) == 5
+    assert await engine.fetch("SELECT * FROM metric_rollups") == []
+    await forget(engine, RetentionConfig(metrics=float(day)), at(4 * day))
+    assert len(await metrics.get_metrics("risk", at(0), at(5 * day))) == 3
+    assert await answer(metrics, FUNCTIONS, **question) == before
+    await metrics.add_points([point("a", 4.5 * day, 9.0)])
+    kept = RetentionConfig(metrics=float(day), rollups=2.0 * day)
+    await forget(engine, kept, at(5 * day))
+    (series,) = await metrics.list_series()
+    assert (series["count"], series["first"], series["last"]) == (5, at(2.5 * day), at(4.5 * day))
+    await forget(engine, kept, at(100 * day))
+    assert await metrics.list_series() == []
+    await metrics.add_points([point("a", 101 * day, 9.0)])
+    assert [s["count"] for s in await metrics.list_series()] == [1]
 
 
 async def test_late_points_after_retention_join_what_is_kept(engine: Engine) -> None:

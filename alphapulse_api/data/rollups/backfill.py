@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Final
 
 from alphapulse_api.data.engine.base import Transaction
+from alphapulse_api.data.rollups.change import coarser, replace
 from alphapulse_api.data.rollups.fold import DAY, MINUTE, WIDTHS, Point, Rollup, roll
-from alphapulse_api.data.rollups.write import coarser, replace
 from alphapulse_api.times import FIRST_MICROS
 
 PIECE: Final = 50_000  # points in memory

@@ -157,13 +157,22 @@ class RollupReader:
 
     async def _rollups(self, cut: Sequence[Segment], wanted: frozenset[str]) -> Sequence[Row]:
         # A column that nobody needs is not even read: half of the time goes into making values.
-        columns = ", ".join(
-            name if name in wanted else "0" if name in ("counted", "empty") else "NULL"
-            for name in Rollup._fields
+        kept, of_a_point = (
+            ", ".join(
+                spelled[name] if name in wanted else "0" if name in ("counted", "empty") else "NULL"
+                for name in Rollup._fields
+            )
+            for spelled in (_KEPT, _OF_A_POINT)
         )
-        return await self._union(f"series_id, bucket, {columns}", cut)
+        return await self._union(
+            f"series_id, bucket, {kept}", f"p.series_id, p.timestamp, {of_a_point}", cut
+        )
 
-    async def _union(self, columns: str, cut: Sequence[Segment]) -> Sequence[Row]:
+    async def _union(self, columns: str, of_points: str, cut: Sequence[Segment]) -> Sequence[Row]:
+        """What segments of rollups hold: rows of rollups, and of the points in none yet.
+
+        Both by one statement, for between two a writer may fold points.
+        """
         args: list[object] = [self._ids]
         selects = []
         for segment in cut:
@@ -173,6 +182,17 @@ class RollupReader:
                 f"SELECT {columns} FROM metric_rollups WHERE {self._among} "
                 f"AND width = {width} AND bucket >= {start} AND bucket < {end}"
             )
+        start, end = (f"${len(args) + n}" for n in (1, 2))
+        # Segments join without a gap.
+        args += (min(segment.start for segment in cut), max(segment.end for segment in cut))
+        # One lower bound: of two, SQLite would use either.
+        selects.append(
+            f"SELECT {of_points} FROM series_spans s CROSS JOIN metric_points p "
+            f"WHERE {self._engine.among('s.series_id', '$1')} AND s.tail_at < {end} "
+            "AND p.series_id = s.series_id AND p.timestamp >= "
+            f"CASE WHEN s.tail_at > {start} THEN s.tail_at ELSE {start} END "
+            f"AND p.timestamp < {end}"
+        )
         return await self._engine.fetch(" UNION ALL ".join(selects), *args)
 
     async def _points(self, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
@@ -191,7 +211,8 @@ class RollupReader:
     async def _stored(self, start: int, end: int) -> int:
         """How many points [start, end) holds, give or take those of a minute at each end."""
         low, high = start // MINUTE * MINUTE, -(-end // MINUTE) * MINUTE
-        rows = await self._union("sum(counted + empty)", list(segments(low, high, WIDTHS)))
+        cut = list(segments(low, high, WIDTHS))
+        rows = await self._union("sum(counted + empty)", "count(*)", cut)
         return sum(int(row[0] or 0) for row in rows)
 
     async def _bound(self, start: int, end: int, read: int, parameter: str, detail: str) -> int:
@@ -205,6 +226,19 @@ class RollupReader:
         return read
 
 
+# How the columns of a rollup are spelled, where it is kept, and where it is that of one point.
+_KEPT: Final = {name: name for name in Rollup._fields}
+_INSTANT: Final = "CASE WHEN p.value IS NOT NULL THEN p.timestamp END"
+_OF_A_POINT: Final = {
+    **dict.fromkeys(Rollup._fields, "p.value"),
+    "counted": "CASE WHEN p.value IS NULL THEN 0 ELSE 1 END",
+    "empty": "CASE WHEN p.value IS NULL THEN 1 ELSE 0 END",
+    "sum": "coalesce(p.value, 0.0)",
+    "sum_low": "0.0",
+    "sum_rest": "NULL",
+    "first_at": _INSTANT,
+    "last_at": _INSTANT,
+}
 _FEWER_RANKS: Final = (
     "ask for {} of a shorter range, of fewer series or in smaller pages, or for other functions, "
     "which are kept in advance"

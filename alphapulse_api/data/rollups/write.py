@@ -1,98 +1,126 @@
 """Storing points and what they change in the rollups, in one transaction.
 
-Points that are new are joined to the rollups that there are. Where a point is replaced, its minute
-is computed again from the stored points, and what is above it from what is below; but a minute of
-which retention has deleted points is not, because they are in its rollup alone: there
-the difference is joined. (A smaller extreme value that was replaced stays one there.)
+The newest points of a series, its tail, are in no rollup yet: who asks for rollups reads them too
+(`read`). They are folded once there are enough of them, by the transaction that stores the next,
+for alone each point would change a row of every width. What is older than the tail is folded at
+once. So at every instant the rollups have all points from before the tail, and no others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_ranges, select_rows
 from alphapulse_api.data.engine.base import Engine, Transaction
-from alphapulse_api.data.rollups.fold import DAY, MINUTE, WIDTHS, Point, Rollup, join, roll
-from alphapulse_api.data.rollups.sums import add
+from alphapulse_api.data.rollups.change import Change, Replaced
+from alphapulse_api.data.rollups.fold import DAY, Point
 from alphapulse_api.times import FIRST_MICROS
 
-COLUMNS: Final = ", ".join(Rollup._fields)
-_KEY: Final = "(series_id, width, bucket)"
-_INTO: Final = f"metric_rollups (series_id, width, bucket, {COLUMNS})"
-_REPLACE: Final = f"ON CONFLICT {_KEY} DO UPDATE SET " + ", ".join(
-    f"{column} = excluded.{column}" for column in Rollup._fields
+TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
+_BEYOND: Final = 2**62  # microseconds: after every instant
+_GROW: Final = "ON CONFLICT (series_id) DO UPDATE SET " + ", ".join(
+    f"{column} = excluded.{column}"
+    for column in ("points", "first_at", "last_at", "tail_at", "unfolded")
 )
-
-Key = tuple[int, int, int]  # series, width, bucket
-Rolled = dict[Key, Rollup]
 
 
 class _Span(NamedTuple):
+    """A row of `series_spans`."""
+
+    number: int
     points: int
     first_at: int | None
     last_at: int | None
-    whole_from: int
+    whole_from: int | None
+    tail_at: int | None
+    unfolded: int
+
+    @property
+    def folded(self) -> int:
+        """The instant up to which the rollups have the points."""
+        if self.tail_at is not None:
+            return self.tail_at
+        return FIRST_MICROS if self.last_at is None else self.last_at + 1
 
 
-class _Change(NamedTuple):
-    """What a batch changes, the points as such apart."""
+class _Fold(NamedTuple):
+    """What of a series is to be folded."""
 
-    rolled: Rolled  # to be joined to what there is
-    again: set[tuple[int, int]]  # series and minute, to be computed again
+    span: _Span  # as it was before
+    fresh: Sequence[Point]  # new points, and
+    tail: int | None  # the stored ones from this instant on
+    changed: Sequence[Replaced]
+    until: int  # the instant up to which the rollups will have the points
 
 
 async def store_points(
     engine: Engine, transaction: Transaction, points: Mapping[int, Mapping[int, float | None]]
 ) -> None:
     """Store points by series and instant, each in the place of one that is there already."""
-    # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
-    numbers = sorted(points)
-    rows = await transaction.fetch(
-        "SELECT series_id, points, first_at, last_at, whole_from FROM series_spans "
-        f"WHERE {engine.among('series_id', '$1')} ORDER BY series_id {engine.locked}",
-        engine.listed(numbers),
-    )
-    spans = {
-        row[0]: _Span(row[1], row[2], row[3], FIRST_MICROS if row[4] is None else row[4])
-        for row in rows
-    }
-    in_order = {number: sorted(points[number].items()) for number in numbers}
+    spans = await _locked(engine, transaction, points)
+    in_order = {span.number: sorted(points[span.number].items()) for span in spans}
     there = await _there(transaction, spans, in_order)
     new: list[tuple[int, int, float | None]] = []
-    grown: list[tuple[Any, ...]] = []
-    change = _Change({}, set())
-    for number, series in in_order.items():
-        span = spans[number]
-        fresh, changed = _apart(number, series, there)
-        new += [(number, *point) for point in (*fresh, *(point for point, _ in changed))]
-        if fresh or changed:
-            _enter(change, number, span, fresh, changed)
+    grown: list[tuple[int | None, ...]] = []
+    folds: list[_Fold] = []
+    for span in spans:
+        number = span.number
+        fresh, changed = _apart(number, in_order[number], there)
+        new += [(number, at, value) for at, value in fresh]
+        new += [(number, at, value) for (at, value), _ in changed]
+        folded, tail_at, unfolded = span.folded, span.tail_at, span.unfolded
+        late = [p for p in fresh if p[0] < folded] if fresh and fresh[0][0] < folded else []
+        tail = fresh[len(late) :]
+        in_rollups = [pair for pair in changed if pair[0][0] < folded]
+        unfolded += len(tail)
+        if unfolded >= _limit(number):
+            if tail_at is None:
+                folds.append(_Fold(span, fresh, None, in_rollups, _BEYOND))
+            else:
+                folds.append(_Fold(span, late, tail_at, in_rollups, _BEYOND))
+            tail_at, unfolded = None, 0
+        else:
+            if tail and tail_at is None:
+                tail_at = tail[0][0]
+            if late or in_rollups:
+                until = _BEYOND if tail_at is None else tail_at
+                folds.append(_Fold(span, late, None, in_rollups, until))
         if fresh:
             first, last = fresh[0][0], fresh[-1][0]
             if span.first_at is not None and span.last_at is not None:
                 first, last = min(first, span.first_at), max(last, span.last_at)
-            grown.append((number, span.points + len(fresh), first, last))
+            grown.append((number, span.points + len(fresh), first, last, tail_at, unfolded))
     await insert_rows(
         transaction,
         "metric_points (series_id, timestamp, value)",
         new,
         "ON CONFLICT (series_id, timestamp) DO UPDATE SET value = excluded.value",
+        ("bigint", "timestamptz", "float8"),
     )
-    await _join(transaction, spans, change.rolled)
-    await _again(transaction, change.again)
+    await _fold(transaction, folds)
     await insert_rows(
         transaction,
-        "series_spans (series_id, points, first_at, last_at)",
+        "series_spans (series_id, points, first_at, last_at, tail_at, unfolded)",
         grown,
-        "ON CONFLICT (series_id) DO UPDATE SET points = excluded.points, "
-        "first_at = excluded.first_at, last_at = excluded.last_at",
+        _GROW,
+        ("bigint", "bigint", "timestamptz", "timestamptz", "timestamptz", "bigint"),
     )
+
+
+async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> None:
+    """Lock series and fold their tails: then the rollups have all that is stored."""
+    spans = [s for s in await _locked(engine, transaction, numbers) if s.tail_at is not None]
+    await _fold(transaction, [_Fold(span, (), span.tail_at, (), _BEYOND) for span in spans])
+    for span in spans:
+        await transaction.execute(
+            "UPDATE series_spans SET tail_at = NULL, unfolded = 0 WHERE series_id = $1",
+            span.number,
+        )
 
 
 async def shorten(transaction: Transaction, number: int) -> None:
-    """Let a series' span begin where its rollups do, of which whole days have been deleted."""
+    """Let a settled series' span begin where its rollups do; whole days have been deleted."""
     ((points, bucket),) = await transaction.fetch(
         "SELECT sum(counted + empty), min(bucket) FROM metric_rollups "
         "WHERE series_id = $1 AND width = $2",
@@ -110,28 +138,34 @@ async def shorten(transaction: Transaction, number: int) -> None:
     )  # fmt: skip
 
 
-async def replace(transaction: Transaction, rolled: Mapping[Key, Rollup]) -> None:
-    """Store rollups in the place of those that there are."""
-    await insert_rows(transaction, _INTO, [key + value for key, value in rolled.items()], _REPLACE)
+def _limit(number: int) -> int:
+    """Unfolded points at which a series is folded.
+
+    Not the same for all: series that grow together, as those of one program do, would be folded
+    together, and that batch would take many times as long as the others.
+    """
+    half = TAIL // 2
+    return half + number % half
 
 
-def coarser(number: int, rolled: Iterable[tuple[int, Rollup]], width: int) -> Rolled:
-    """Rollups of one series in buckets of `width`, from finer ones in the order of time."""
-    return {
-        (number, width, bucket): join([rollup for _, rollup in parts])
-        for bucket, parts in groupby(rolled, key=lambda part: part[0] - part[0] % width)
-    }
+async def _locked(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> list[_Span]:
+    # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
+    rows = await transaction.fetch(
+        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded "
+        f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
+        f"ORDER BY series_id {engine.locked}",
+        engine.listed(sorted(numbers)),
+    )
+    return [_Span._make(row) for row in rows]
 
 
 async def _there(
-    transaction: Transaction,
-    spans: Mapping[int, _Span],
-    in_order: Mapping[int, Sequence[Point]],
+    transaction: Transaction, spans: Sequence[_Span], in_order: Mapping[int, Sequence[Point]]
 ) -> dict[tuple[int, int], float | None]:
     """The stored points with the instants of these; none are asked for that come after all."""
     keys: list[tuple[int, int]] = []
-    for number, series in in_order.items():
-        _, first, last, _ = spans[number]
+    for number, _, first, last, *_ in spans:
+        series = in_order[number]
         if first is not None and last is not None and series[0][0] <= last:
             keys += [(number, at) for at, _ in series if first <= at <= last]
     found = await select_rows(
@@ -147,12 +181,12 @@ async def _there(
 
 def _apart(
     number: int, series: Sequence[Point], there: Mapping[tuple[int, int], float | None]
-) -> tuple[Sequence[Point], list[tuple[Point, float | None]]]:
+) -> tuple[Sequence[Point], Sequence[Replaced]]:
     """The points that are new, and those that change one, with its old value."""
     if not there:
-        return series, []
+        return series, ()
     fresh: list[Point] = []
-    changed: list[tuple[Point, float | None]] = []
+    changed: list[Replaced] = []
     for point in series:
         key = (number, point[0])
         if key not in there:
@@ -162,98 +196,26 @@ def _apart(
     return fresh, changed
 
 
-def _enter(
-    change: _Change,
-    number: int,
-    span: _Span,
-    fresh: Sequence[Point],
-    changed: Sequence[tuple[Point, float | None]],
-) -> None:
-    """Note what a series' points change in its rollups."""
-    if not changed and fresh[0][0] // MINUTE == fresh[-1][0] // MINUTE:
-        # As most batches are: one rollup for all widths.
-        rollup, at = roll(fresh), fresh[0][0]
-        change.rolled.update({(number, width, at - at % width): rollup for width in WIDTHS})
-        return
-    again = {at - at % MINUTE for (at, _), _ in changed if at >= span.whole_from}
-    change.again.update((number, minute) for minute in again)
-    rolled = [
-        (minute, roll(list(points)))
-        for minute, points in groupby(fresh, key=lambda point: point[0] - point[0] % MINUTE)
-        if minute not in again
-    ]
-    rolled += [(p[0] - p[0] % MINUTE, _difference(*p, old)) for p, old in changed
-               if p[0] < span.whole_from]  # fmt: skip
-    rolled.sort(key=lambda part: part[0])
-    parts = rolled
-    for width in WIDTHS:
-        # What is computed again takes in all that is below it.
-        skipped = {at - at % width for at in again}
-        made = coarser(number, (part for part in parts if part[0] - part[0] % width not in skipped),
-                       width)  # fmt: skip
-        change.rolled.update(made)
-        parts = [(key[2], rollup) for key, rollup in made.items()]
-
-
-def _difference(at: int, new: float | None, old: float | None) -> Rollup:
-    """What joins a changed value to a rollup that its old one is in."""
-    count = (new is not None) - (old is not None)
-    parts = [part for part in (new, -old if old is not None else None) if part is not None]
-    when = None if new is None else at
-    return Rollup(count, -count, *add(parts), new, new, new, when, new, when)
-
-
-async def _join(transaction: Transaction, spans: Mapping[int, _Span], rolled: Rolled) -> None:
-    keys = []
-    for number, width, bucket in rolled:
-        last = spans[number].last_at
-        if last is not None and bucket <= last:
-            keys.append((number, width, bucket))
-    rows = await select_rows(
+async def _fold(transaction: Transaction, folds: Sequence[_Fold]) -> None:
+    tails: dict[int, list[Point]] = {}
+    rows = await select_ranges(
         transaction,
-        f"series_id, width, bucket, {COLUMNS}",
-        "metric_rollups",
-        ("series_id", "width", "bucket"),
-        keys,
-        ("bigint", "bigint", "timestamptz"),
+        "SELECT series_id, timestamp, value FROM metric_points",
+        ("series_id =", "timestamp >="),
+        [(fold.span.number, fold.tail) for fold in folds if fold.tail is not None],
+        "ORDER BY series_id, timestamp",
     )
-    for row in rows:
-        key = (row[0], row[1], row[2])
-        rolled[key] = join((row[3:], rolled[key]))
-    await replace(transaction, rolled)
-
-
-async def _again(transaction: Transaction, minutes: set[tuple[int, int]]) -> None:
-    """Compute minutes again from their points, and what is above them from what is below it."""
-    if not minutes:
-        return
-    finer = 0
-    for width in WIDTHS:
-        buckets = sorted({(number, at - at % width) for number, at in minutes})
-        ranges = [(number, bucket, bucket + width) for number, bucket in buckets]
-        rolled: Rolled = {}
-        if not finer:
-            rows = await select_ranges(
-                transaction,
-                "SELECT series_id, timestamp, value FROM metric_points",
-                ("series_id =", "timestamp >=", "timestamp <"),
-                ranges,
-                "ORDER BY series_id, timestamp",
-            )
-            for (number, bucket), points in groupby(
-                rows, key=lambda r: (r[0], r[1] - r[1] % width)
-            ):
-                rolled[number, width, bucket] = roll([(row[1], row[2]) for row in points])
-        else:
-            rows = await select_ranges(
-                transaction,
-                f"SELECT series_id, bucket, {COLUMNS} FROM metric_rollups",
-                ("series_id =", "width =", "bucket >=", "bucket <"),
-                [(number, finer, start, end) for number, start, end in ranges],
-                "ORDER BY series_id, bucket",
-            )
-            for number, parts in groupby(rows, key=lambda row: int(row[0])):
-                finer_ones = ((row[1], Rollup(*row[2:])) for row in parts)
-                rolled.update(coarser(number, finer_ones, width))
-        await replace(transaction, rolled)
-        finer = width
+    for number, at, value in rows:
+        tails.setdefault(number, []).append((at, value))
+    change = Change()
+    for fold in folds:
+        number, _, _, _, whole_from, _, _ = fold.span
+        change.add(
+            number,
+            [*fold.fresh, *tails.get(number, ())],
+            fold.changed,
+            before=fold.span.folded,
+            until=fold.until,
+            whole_from=FIRST_MICROS if whole_from is None else whole_from,
+        )
+    await change.write(transaction)
