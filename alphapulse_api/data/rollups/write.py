@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_ranges, select_rows
-from alphapulse_api.data.engine.base import Engine, Transaction
+from alphapulse_api.data.engine.base import Engine, Row, Transaction
 from alphapulse_api.data.rollups.change import Change, Replaced
 from alphapulse_api.data.rollups.fold import DAY, Point
 from alphapulse_api.times import FIRST_MICROS
 
 TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
+# Of a series: its number, how many points it has, the first and last, the tail's first and size.
+Grown = tuple[int, int, int, int, int | None, int]
 _BEYOND: Final = 2**62  # microseconds: after every instant
 _GROW: Final = "ON CONFLICT (series_id) DO UPDATE SET " + ", ".join(
     f"{column} = excluded.{column}"
@@ -59,38 +61,37 @@ async def store_points(
 ) -> None:
     """Store points by series and instant, each in the place of one that is there already."""
     spans = await _locked(engine, transaction, points)
-    in_order = {span.number: sorted(points[span.number].items()) for span in spans}
+    in_order = {
+        number: sorted(series.items()) if len(series) > 1 else list(series.items())
+        for number, series in points.items()
+    }
     there = await _there(transaction, spans, in_order)
     new: list[tuple[int, int, float | None]] = []
-    grown: list[tuple[int | None, ...]] = []
+    grown: list[Grown] = []
     folds: list[_Fold] = []
     for span in spans:
-        number = span.number
-        fresh, changed = _apart(number, in_order[number], there)
+        number, count, first_at, last_at, _, tail_at, unfolded = span
+        series = in_order[number]
+        if (
+            (last_at is None or series[0][0] > last_at)
+            and unfolded + len(series) < _limit(number)
+        ):  # fmt: skip
+            # The common case: a few points that come after all others only wait.
+            first, last = series[0][0], series[-1][0]
+            new += [(number, at, value) for at, value in series]
+            grown.append(
+                (number, count + len(series), first if first_at is None else first_at, last,
+                 first if tail_at is None else tail_at, unfolded + len(series))
+            )  # fmt: skip
+            continue
+        fresh, changed = _apart(number, series, there)
         new += [(number, at, value) for at, value in fresh]
         new += [(number, at, value) for (at, value), _ in changed]
-        folded, tail_at, unfolded = span.folded, span.tail_at, span.unfolded
-        late = [p for p in fresh if p[0] < folded] if fresh and fresh[0][0] < folded else []
-        tail = fresh[len(late) :]
-        in_rollups = [pair for pair in changed if pair[0][0] < folded]
-        unfolded += len(tail)
-        if unfolded >= _limit(number):
-            if tail_at is None:
-                folds.append(_Fold(span, fresh, None, in_rollups, _BEYOND))
-            else:
-                folds.append(_Fold(span, late, tail_at, in_rollups, _BEYOND))
-            tail_at, unfolded = None, 0
-        else:
-            if tail and tail_at is None:
-                tail_at = tail[0][0]
-            if late or in_rollups:
-                until = _BEYOND if tail_at is None else tail_at
-                folds.append(_Fold(span, late, None, in_rollups, until))
-        if fresh:
-            first, last = fresh[0][0], fresh[-1][0]
-            if span.first_at is not None and span.last_at is not None:
-                first, last = min(first, span.first_at), max(last, span.last_at)
-            grown.append((number, span.points + len(fresh), first, last, tail_at, unfolded))
+        after, fold = _entered(_Span._make(span), fresh, changed)
+        if after is not None:
+            grown.append(after)
+        if fold is not None:
+            folds.append(fold)
     await insert_rows(
         transaction,
         "metric_points (series_id, timestamp, value)",
@@ -110,7 +111,8 @@ async def store_points(
 
 async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> None:
     """Lock series and fold their tails: then the rollups have all that is stored."""
-    spans = [s for s in await _locked(engine, transaction, numbers) if s.tail_at is not None]
+    rows = await _locked(engine, transaction, numbers)
+    spans = [span for span in map(_Span._make, rows) if span.tail_at is not None]
     await _fold(transaction, [_Fold(span, (), span.tail_at, (), _BEYOND) for span in spans])
     for span in spans:
         await transaction.execute(
@@ -148,19 +150,21 @@ def _limit(number: int) -> int:
     return half + number % half
 
 
-async def _locked(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> list[_Span]:
+async def _locked(
+    engine: Engine, transaction: Transaction, numbers: Iterable[int]
+) -> Sequence[Row]:
+    """The spans of these series, each with the values of a `_Span`."""
     # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
-    rows = await transaction.fetch(
+    return await transaction.fetch(
         "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded "
         f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
         f"ORDER BY series_id {engine.locked}",
         engine.listed(sorted(numbers)),
     )
-    return [_Span._make(row) for row in rows]
 
 
 async def _there(
-    transaction: Transaction, spans: Sequence[_Span], in_order: Mapping[int, Sequence[Point]]
+    transaction: Transaction, spans: Sequence[Row], in_order: Mapping[int, Sequence[Point]]
 ) -> dict[tuple[int, int], float | None]:
     """The stored points with the instants of these; none are asked for that come after all."""
     keys: list[tuple[int, int]] = []
@@ -194,6 +198,33 @@ def _apart(
         elif there[key] != point[1]:
             changed.append((point, there[key]))
     return fresh, changed
+
+
+def _entered(
+    span: _Span, fresh: Sequence[Point], changed: Sequence[Replaced]
+) -> tuple[Grown | None, _Fold | None]:
+    """How a series grows by these points, if it does, and what is to be folded, if anything is."""
+    number, count, first_at, last_at, _, tail_at, unfolded = span
+    folded = span.folded
+    late = [point for point in fresh if point[0] < folded]
+    tail = fresh[len(late) :]
+    changed = [pair for pair in changed if pair[0][0] < folded]
+    fold = None
+    unfolded += len(tail)
+    if unfolded >= _limit(number):
+        fold = _Fold(span, fresh if tail_at is None else late, tail_at, changed, _BEYOND)
+        tail_at, unfolded = None, 0
+    else:
+        if tail and tail_at is None:
+            tail_at = tail[0][0]
+        if late or changed:
+            fold = _Fold(span, late, None, changed, _BEYOND if tail_at is None else tail_at)
+    if not fresh:
+        return None, fold
+    first, last = fresh[0][0], fresh[-1][0]
+    if first_at is not None and last_at is not None:
+        first, last = min(first, first_at), max(last, last_at)
+    return (number, count + len(fresh), first, last, tail_at, unfolded), fold
 
 
 async def _fold(transaction: Transaction, folds: Sequence[_Fold]) -> None:
