@@ -1,8 +1,9 @@
 """Metric points checked by hand, for the one body that arrives in tens of thousands.
 
 `MetricPoint` says what a point is. A point of the usual shape is checked here, some ten times
-sooner; whatever is unusual, and all that is wrong, is given to the schema. So results and errors
-are the schema's own (a property test compares them).
+sooner, and what tells its series but once for all points of the series; whatever is unusual, and
+all that is wrong, is given to the schema. So results and errors are the schema's own (a property
+test compares them).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from marshmallow import ValidationError
@@ -24,7 +26,10 @@ from alphapulse_api.schemas.metrics import MetricPoint
 
 Point = dict[str, Any]
 
+SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
 _SCHEMA: Final = MetricPoint()
+_REQUIRED: Final = frozenset({"metric_type", "name", "value"})
+_NO_LABELS: Final[dict[str, str]] = {}
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 # Narrower than RFC 3339: what most clients write. The rest is for times.parse.
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,18})?Z", re.ASCII)
@@ -45,7 +50,7 @@ def load_points(points: Sequence[Any]) -> list[Point]:
     for index, point in enumerate(points):
         try:
             loaded.append(_usual(point))
-        except (_Unusual, ValidationError, ValueError, OverflowError):
+        except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
             try:
                 loaded.append(_SCHEMA.load(point))
             except ValidationError as error:
@@ -59,29 +64,47 @@ def _usual(point: Any) -> Point:
     """The point, if it is of the usual shape and valid.
 
     Raises:
-        _Unusual, ValidationError, ValueError, OverflowError: if it is not, or perhaps not.
+        _Unusual, ValidationError, ValueError, OverflowError, TypeError: if it is not, or perhaps
+            not.
     """
-    if type(point) is not dict or "value" not in point:
+    if type(point) is not dict or not point.keys() >= _REQUIRED:
         raise _Unusual
-    metric_type, name = point.get("metric_type"), point.get("name")
-    if type(metric_type) is not str or not _METRIC_TYPE.fullmatch(metric_type):
+    metric_type, name = point["metric_type"], point["name"]
+    labels = point.get("labels", _NO_LABELS)
+    # Here, for text of another class is equal to what is remembered.
+    if type(metric_type) is not str or type(name) is not str or type(labels) is not dict:
         raise _Unusual
-    if type(name) is not str or not 1 <= len(name) <= 128:
-        raise _Unusual
-    loaded: Point = {"metric_type": metric_type, "name": _text(name)}
-    known = 3
+    name, labels = _series(metric_type, name, *labels.items())
+    loaded: Point = {"metric_type": metric_type, "name": name}
+    known = 3 + ("labels" in point)
     if "timestamp" in point:
         known += 1
         loaded["timestamp"] = _instant(point["timestamp"])
-    loaded["value"] = _figure(point["value"])
-    if "labels" in point:
-        known += 1
-        loaded["labels"] = _labels(point["labels"])
-    else:
-        loaded["labels"] = {}
     if len(point) != known:
         raise _Unusual
+    loaded["value"] = _figure(point["value"])
+    loaded["labels"] = labels.copy()
     return loaded
+
+
+@lru_cache(maxsize=SERIES_REMEMBERED)
+def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> tuple[str, dict[str, str]]:
+    """The name and the labels of a series, which most points share with others.
+
+    Only what is valid is remembered.
+    """
+    if not _METRIC_TYPE.fullmatch(metric_type) or not 1 <= len(name) <= 128:
+        raise _Unusual
+    if len(labels) > MAX_LABELS:
+        raise _Unusual
+    for key, text in labels:
+        if type(key) is not str or type(text) is not str:
+            raise _Unusual
+        if not 1 <= len(key) <= 128 or len(text) > 256:
+            raise _Unusual
+        _text(key)
+        _text(text)
+    return _text(name), dict(sorted(labels))
 
 
 def _instant(value: Any) -> datetime:
@@ -107,19 +130,6 @@ def _figure(value: Any) -> float | None:
         raise _Unusual
     number = float(value)
     return number if math.isfinite(number) else None
-
-
-def _labels(value: Any) -> dict[str, str]:
-    if type(value) is not dict or len(value) > MAX_LABELS:
-        raise _Unusual
-    for key, text in value.items():
-        if type(key) is not str or type(text) is not str:
-            raise _Unusual
-        if not 1 <= len(key) <= 128 or len(text) > 256:
-            raise _Unusual
-        _text(key)
-        _text(text)
-    return dict(sorted(value.items())) if len(value) > 1 else dict(value)
 
 
 def _text(text: str) -> str:
