@@ -71,6 +71,19 @@ def loads(raw: bytes) -> Any:
     return value
 
 
+def loads_floats(raw: bytes) -> Any:
+    """The same, where fractions may be doubles, as those of metric points are in the end.
+
+    Raises:
+        ValueError: as above.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        # Perhaps only beyond it, as NaN is; else what is wrong with it.
+        return loads(raw)
+
+
 def loads_stored(text: str | bytes) -> Any:
     """JSON that we wrote ourselves."""
     return orjson.loads(text)

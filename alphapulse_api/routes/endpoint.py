@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from alphapulse_api.compression import compressed
-from alphapulse_api.encoding import dumps, loads
+from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     BAD_REQUEST,
     NOT_FOUND,
@@ -112,7 +112,7 @@ async def _body(row: Row, request: web.Request) -> Any:
         given = request.headers.get(hdrs.CONTENT_TYPE, "nothing")
         raise Problem(UNSUPPORTED_MEDIA, f"Send {taken}, not {given}.")
     try:
-        body = loads(raw)
+        body = row.loads(raw)
     except ValueError as error:
         raise Problem(BAD_REQUEST, f"The body is not JSON: {error}.") from None
     if isinstance(body, dict) or (isinstance(body, list) and row.body_may_be_array):

@@ -44,7 +44,7 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Problem(UNSUPPORTED_MEDIA, f"Send UTF-8, not {request.charset}.")
     assert row.body is not None
-    records = LINED[request.content_type](row.body())
+    records = LINED[request.content_type](row.body(), row.loads)
     batch = _Batch(row, call)
     last = False
     try:

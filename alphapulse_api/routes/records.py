@@ -30,10 +30,12 @@ class Records(ABC):
 
     Args:
         schema: of one record.
+        loads: reads JSON.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, loads: Callable[[bytes], Any]) -> None:
         self._schema = schema
+        self._loads = loads
         self._rest = bytearray()  # of a line that has not ended
         self._begun = False
         self._line = 1  # the number of the first line that was not read yet
@@ -83,7 +85,7 @@ class NdjsonRecords(Records):
         for line in lines:
             if line and not line.isspace():
                 try:
-                    record = loads(line)
+                    record = self._loads(line)
                 except ValueError as error:
                     raise self._wrong(BAD_REQUEST, f"Not JSON: {error}.") from None
                 yield self._line, record
@@ -98,8 +100,8 @@ class CsvRecords(Records):
     column `labels`, or each has its column `label.<key>`; other objects and lists are JSON.
     """
 
-    def __init__(self, schema: Schema) -> None:
-        super().__init__(schema)
+    def __init__(self, schema: Schema, loads: Callable[[bytes], Any]) -> None:
+        super().__init__(schema, loads)
         self._open = ""  # a record whose quotes have not been closed
         self._names: list[str] | None = None
         self._cells: list[tuple[int, str, Callable[[str], Any] | None]] = []

@@ -11,6 +11,7 @@ from aiohttp import web
 from marshmallow import Schema
 from marshmallow.fields import Field
 
+from alphapulse_api.encoding import loads, loads_floats
 from alphapulse_api.schemas.queries import NoQuery
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Row:
         query: the schema of the query string.
         body: the schema of the body, or None if the route takes none.
         body_may_be_array: an array of bodies is taken too, and a stream of them.
+        body_exact: numbers of the body keep their digits; otherwise they may be read as doubles.
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
@@ -68,6 +70,7 @@ class Row:
     query: type[Schema] = NoQuery
     body: type[Schema] | None = None
     body_may_be_array: bool = False
+    body_exact: bool = True
     body_may_be_absent: bool = False
     form: type[Schema] | None = None
     answer: type[Schema] | None = None
@@ -93,6 +96,11 @@ class Row:
     def query_schema(self) -> Schema:
         """Made once: marshmallow copies every field of a schema it makes."""
         return self.query()
+
+    @property
+    def loads(self) -> Callable[[bytes], Any]:
+        """How the JSON of a body is read."""
+        return loads if self.body_exact else loads_floats
 
     @cached_property
     def pages(self) -> bool:

@@ -45,7 +45,8 @@ ROWS: Final = (
         query=metric.LatestQuery, answer=metric.MetricPoint, many=True, channel="metrics",
         tag="metrics"),
     Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=metric.MetricPoint,
-        body_may_be_array=True, answer=metric.Accepted, status=201, tag="metrics"),
+        body_may_be_array=True, body_exact=False, answer=metric.Accepted, status=201,
+        tag="metrics"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
         query=folio.PortfolioQuery, answer=folio.Portfolio, channel="portfolio", tag="portfolio"),

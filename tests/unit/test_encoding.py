@@ -6,12 +6,13 @@ import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.encoding import canonical, dumps, loads, loads_stored
+from alphapulse_api.encoding import canonical, dumps, loads, loads_floats, loads_stored
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**37), max_value=10**37)
 jsons = st.recursive(
@@ -96,3 +97,41 @@ def test_what_is_not_json_is_a_value_error(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
         loads(raw)
     assert not isinstance(refused.value, UnicodeError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.1", "-0.0", "1e-400", "5e-324", "1e400", "-1e400", "NaN", "Infinity", "1" * 30,
+        "1" * 400, '{"a": 1, "a": 2.5}', '["\\u00e9", null, true]', "[1.0000000000000000000001]",
+    ],
+)  # fmt: skip
+def test_reading_doubles_is_reading_digits_and_rounding_once(text: str) -> None:
+    def rounded(value: Any) -> Any:
+        match value:
+            case Decimal() | int() if not isinstance(value, bool):
+                return _as_double(value)
+            case dict():
+                return {key: rounded(part) for key, part in value.items()}
+            case list():
+                return [rounded(part) for part in value]
+        return value
+
+    exact, doubles = loads(text.encode()), loads_floats(text.encode())
+    assert repr(rounded(doubles)) == repr(rounded(exact))
+
+
+@pytest.mark.parametrize("text", ["", "[1,]", "1 2", '"\\ud800"', '"\x01"', "\ufeff1", "[" * 9999])
+def test_what_is_no_json_is_none_to_doubles_either(text: str) -> None:
+    with pytest.raises(ValueError, match=r".") as exact:
+        loads(text.encode())
+    with pytest.raises(ValueError, match=r".") as doubles:
+        loads_floats(text.encode())
+    assert str(doubles.value) == str(exact.value)
+
+
+def _as_double(number: Decimal | int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
