@@ -13,6 +13,7 @@ from alphapulse_api.data.rollups.write import store_points
 from alphapulse_api.data.series import Key, SeriesCatalogue
 from alphapulse_api.encoding import canonical
 from alphapulse_api.errors import Unavailable
+from alphapulse_api.tasks import heard
 from alphapulse_api.times import to_micros
 
 FULL: Final = 10_000  # points: a batch of so many takes in no others
@@ -87,7 +88,7 @@ class PointWriter:
             batch.points += told
             batch.callers = 1
         batch.done = asyncio.create_task(self._run(batch, waits_for))
-        batch.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        batch.done.add_done_callback(heard)
         return batch
 
     async def _run(self, batch: _Batch, waits_for: asyncio.Task[None] | None) -> None:
