@@ -104,9 +104,11 @@ class PointQueue:
         """Wait for what was taken, for a bounded time."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                while self.waiting:
+                if self.waiting:
+                    # It may have been woken and not have run yet.
+                    self._idle.clear()
+                    self._work.set()
                     await self._idle.wait()
-                    await asyncio.sleep(0)
         except TimeoutError:
             logger.error("%d metric points could not be stored before the end", self.waiting)
 
