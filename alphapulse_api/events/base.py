@@ -98,7 +98,7 @@ class Event:
         text: the complete JSON message, as UTF-8.
     """
 
-    __slots__ = ("channel", "cursor", "data", "offset", "text")
+    __slots__ = ("_body", "_text", "channel", "cursor", "data", "offset")
 
     def __init__(
         self,
@@ -112,7 +112,15 @@ class Event:
         self.offset = offset
         self.cursor = cursor
         self.data = data
-        self.text = message(channel, cursor, dumps(data) if body is None else body)
+        self._body = dumps(data) if body is None else body
+        self._text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        # Not before somebody is told: of most metric points nobody is.
+        if self._text is None:
+            self._text = message(self.channel, self.cursor, self._body)
+        return self._text
 
     def __repr__(self) -> str:
         return f"<Event {self.channel.name} {self.cursor}>"
