@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import backends, connections, fanout, http, latency, metrics, profile, shared
+from . import backends, connections, fanout, http, ingest, latency, metrics, profile, shared
 from .harness import BenchmarkError
 
 
@@ -63,6 +63,12 @@ ENTRIES = (
         "the event log on Redis beside memory, and sockets of two workers beside one",
         shared.add_options,
         shared.run,
+    ),
+    Entry(
+        "ingest",
+        "metric points into the store: by the feed, over HTTP, and beside a reader",
+        ingest.add_options,
+        ingest.run,
     ),
     Entry(
         "metrics",

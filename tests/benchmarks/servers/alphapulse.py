@@ -21,7 +21,7 @@ from ..points import read_points
 USER = "bench"
 
 
-async def main(directory: str) -> None:
+async def main(directory: str, role: str = "viewer") -> None:
     config = Config(
         port=0,
         database=DatabaseConfig(url=f"sqlite:///{directory}/benchmark.db"),
@@ -31,7 +31,7 @@ async def main(directory: str) -> None:
     password = secrets.token_urlsafe(24)
     async with Dashboard(config) as dashboard:
         await dashboard.feed.record_metrics(read_points(directory))
-        await dashboard.accounts.set_user(USER, "viewer", password)
+        await dashboard.accounts.set_user(USER, role, password)
         form = {"grant_type": "password", "username": USER, "password": password}
         url = dashboard.url.rstrip("/")
         async with ClientSession() as client, client.post(f"{url}/token", data=form) as answer:
@@ -42,4 +42,4 @@ async def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(*sys.argv[1:]))
