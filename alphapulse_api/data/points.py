@@ -104,11 +104,12 @@ class PointWriter:
             if batch is not None:
                 with self._lock:
                     batch.closed = True
-            numbers = await self._series.numbers(transaction, dict.fromkeys(t[0] for t in told))
-            points: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
+            points: defaultdict[Key, dict[int, float | None]] = defaultdict(dict)
             for key, at, value in told:
-                points[numbers[key]][at] = value
-            await store_points(self._engine, transaction, points)
+                points[key][at] = value
+            numbers = await self._series.numbers(transaction, points)
+            numbered = {numbers[key]: series for key, series in points.items()}
+            await store_points(self._engine, transaction, numbered)
             return numbers
 
         # Remembered only now: a number of a transaction that failed would be nobody's.
