@@ -119,15 +119,13 @@ async def _fill(name: str, engine: Engine, size: int) -> None:
             to_micros(START),
             size,
         )
+        if name == "PostgreSQL":
+            await transaction.fetch("ANALYZE")  # as a migration does, before it rolls up
         await roll_up_all(transaction)
-
-    await engine.write(work)
-    if name == "PostgreSQL":
-
-        async def analyze(transaction: Transaction) -> None:
+        if name == "PostgreSQL":
             await transaction.fetch("ANALYZE")
 
-        await engine.write(analyze)
+    await engine.write(work)
 
 
 async def _charts(

@@ -69,6 +69,9 @@ async def migrate(connection: asyncpg.Connection, location: str) -> None:
             for statement in step.statements:
                 await connection.execute(statement)
             if step.work is not None:
+                # Of tables that were restored a moment ago nothing is known: a plan for them
+                # would read the whole of one for each piece that the work wants.
+                await connection.execute("ANALYZE")
                 await step.work(PostgresTransaction(connection))
         await connection.execute(f"UPDATE {VERSION_TABLE} SET version = {steps[-1].version}")
 
