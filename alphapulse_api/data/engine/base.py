@@ -89,6 +89,14 @@ class Engine(Protocol):
         """SQL that ends a SELECT in a transaction: its rows stay as they are until the commit."""
         ...
 
+    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
+        """A join to the few rows of a table that meet the condition, by an index of that order.
+
+        They are sought for each row on the left, and not in the whole table, however many there
+        are on either side; 1000 of them at most.
+        """
+        ...
+
     def among(self, column: str, mark: str) -> str:
         """SQL that holds where an integer column is among the `listed` ones bound to `mark`.
 

@@ -103,6 +103,9 @@ class SQLiteEngine(GroupingEngine):
     def locked(self) -> str:
         return ""  # there is one writer at a time
 
+    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
+        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps to that order of loops
+
     def among(self, column: str, mark: str) -> str:
         return f"{column} IN (SELECT value FROM json_each({mark}))"
 

@@ -186,12 +186,17 @@ class RollupReader:
         # Segments join without a gap.
         args += (min(segment.start for segment in cut), max(segment.end for segment in cut))
         # One lower bound: of two, SQLite would use either.
-        selects.append(
-            f"SELECT {of_points} FROM series_spans s CROSS JOIN metric_points p "
-            f"WHERE {self._engine.among('s.series_id', '$1')} AND s.tail_at < {end} "
-            "AND p.series_id = s.series_id AND p.timestamp >= "
+        tail = self._engine.joined(
+            "metric_points",
+            "p",
+            "p.series_id = s.series_id AND p.timestamp >= "
             f"CASE WHEN s.tail_at > {start} THEN s.tail_at ELSE {start} END "
-            f"AND p.timestamp < {end}"
+            f"AND p.timestamp < {end}",
+            "p.timestamp",
+        )
+        among = self._engine.among("s.series_id", "$1")
+        selects.append(
+            f"SELECT {of_points} FROM series_spans s {tail} WHERE {among} AND s.tail_at < {end}"
         )
         return await self._engine.fetch(" UNION ALL ".join(selects), *args)
 
