@@ -95,7 +95,7 @@ async def select_ranges(
 
 
 async def _in_parts(
-    transaction: Transaction,
+    transaction: Transaction | Engine,
     rows: Rows,
     statement: Callable[[int], str],
     sizes: Sequence[int] = _SIZES,
