@@ -34,9 +34,10 @@ TABLES = [trades.COLUMNS, alerts.COLUMNS, agents.AGENTS, agents.SIGNALS, system.
 @given(data=st.data())
 def test_plain_records_are_the_records_in_every_byte(columns: Columns, data: Any) -> None:
     record = st.fixed_dictionaries(
-        {name: st.one_of(st.none(), VALUES[kind]) for name, kind in columns._kinds}
+        {name: st.one_of(st.none(), VALUES[kind]) for name, kind in columns._stored}
     )
-    rows = [columns.store(r) for r in data.draw(st.lists(record, max_size=3))]
+    selected = len(columns.names)
+    rows = [columns.store(r)[:selected] for r in data.draw(st.lists(record, max_size=3))]
     assert dumps(columns.records(rows, plain=True)) == dumps(columns.records(rows))
 
 
