@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import psutil
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -69,6 +70,7 @@ class Monitor(Collector):
         self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self._latencies: defaultdict[str, _Latencies] = defaultdict(_Latencies)
         self._process = psutil.Process(os.getpid())
+        self._process_figures = ProcessCollector(registry=None)  # none where there is no /proc
         self.answers: defaultdict[str, int] = defaultdict(int)  # by what X-Cache says
         self.lag = 0.0
 
@@ -170,6 +172,17 @@ class Monitor(Collector):
         yield GaugeMetricFamily(
             f"{prefix}event_loop_lag_seconds", "How late the loop last woke.", self.lag
         )
+        yield GaugeMetricFamily(
+            f"{prefix}tasks", "Tasks of the event loop that are not done.", len(asyncio.all_tasks())
+        )
+        # Resident memory also grows where the allocator cannot give back what is free; this does
+        # not, so the two together tell such a growth from a leak.
+        yield GaugeMetricFamily(
+            f"{prefix}memory_blocks",
+            "Blocks of memory that the interpreter has allocated.",
+            sys.getallocatedblocks(),
+        )
+        yield from self._process_figures.collect()
 
     async def measure_lag_forever(self) -> None:
         """Keep `lag` current, until cancelled."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from contextlib import AsyncExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import jsonschema
+import psutil
 import pytest
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
@@ -223,6 +226,28 @@ async def test_prometheus_figures_count_what_was_asked(server: Server) -> None:
     assert counted % ("", 200) in text
     assert counted % ("/{id}", 404) in text
     assert "none" not in text.replace('route="none"', "")
+
+
+async def test_prometheus_figures_tell_what_the_process_holds(server: Server) -> None:
+    caller = await server.key()
+
+    async def figure(name: str) -> float:
+        lines = (await ask(server, "GET", "/metrics", caller)).body.decode().splitlines()
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        return float(line.split()[1])
+
+    tasks, handles = await figure("alphapulse_tasks"), await figure("process_open_fds")
+    async with AsyncExitStack() as stack:
+        for _ in range(5):
+            connecting = server.session.ws_connect(f"{server.url}/ws", headers=caller)
+            await stack.enter_async_context(connecting)
+        assert await figure("alphapulse_tasks") >= tasks + 5
+        assert await figure("process_open_fds") >= handles + 5
+    resident = psutil.Process().memory_info().rss
+    assert await figure("process_resident_memory_bytes") == pytest.approx(resident, rel=0.2)
+    assert await figure("alphapulse_memory_blocks") == pytest.approx(
+        sys.getallocatedblocks(), rel=0.2
+    )
 
 
 async def test_a_socket_message_of_a_null_figure_is_as_described(server: Server) -> None:
