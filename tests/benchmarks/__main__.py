@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import backends, connections, fanout, http, ingest, latency, metrics, profile, shared
+from . import backends, connections, fanout, http, ingest, latency, metrics, profile, shared, soak
 from .harness import BenchmarkError
 
 
@@ -75,6 +75,12 @@ ENTRIES = (
         "a chart as the history grows, and what rollups cost a write, on SQLite and PostgreSQL",
         metrics.add_options,
         metrics.run,
+    ),
+    Entry(
+        "soak",
+        "a server under mixed load for ten minutes: what grows, gets lost, or gets slow",
+        soak.add_options,
+        soak.run,
     ),
 )
 
