@@ -7,7 +7,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import backends, connections, fanout, http, ingest, latency, metrics, profile, shared, soak
+from . import (
+    backends,
+    connections,
+    fanout,
+    http,
+    ingest,
+    latency,
+    metrics,
+    profile,
+    shared,
+    soak,
+    space,
+)
 from .harness import BenchmarkError
 
 
@@ -81,6 +93,12 @@ ENTRIES = (
         "a server under mixed load for ten minutes: what grows, gets lost, or gets slow",
         soak.add_options,
         soak.run,
+    ),
+    Entry(
+        "space",
+        "bytes of disk a point and a trade, on SQLite and PostgreSQL; bytes of memory an event",
+        space.add_options,
+        space.run,
     ),
 )
 

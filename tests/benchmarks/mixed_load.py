@@ -1,13 +1,12 @@
-"""Everything that a trading process and its watchers ask of a server, at fixed rates, at once."""
+"""Everything that a trading process and people ask of a server, at fixed rates, at once."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,19 +14,15 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from .watchers import WHOLE, Closed, Watched, Watcher, small_buffers
+from .crowd import FAULTS, Crowd
 
 SERIES: Final = 100
 EACH: Final = 5  # points of a series in a batch
-STEADY: Final = 50
-ROAMING: Final = 5
-STALLING: Final = 3
 READERS: Final = 4
 HISTORY: Final = 500  # events that the log of the server is to keep
+FILLING: Final = 20_000  # trades of more than 1 KB each
+FILLING_BATCH: Final = 1000
 REFRESH_SECONDS: Final = 10.0
-STALL_SECONDS: Final = 10.0
-ARRIVAL_SECONDS: Final = 20.0
-FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError, Closed)
 # What is not written any more: its answers come from the cache.
 PAST: Final = "/api/metrics/performance?name=sharpe&limit=100"
 ASKED: Final = (
@@ -76,40 +71,29 @@ class MixedLoad:
         self._password = password
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._crowd: list[asyncio.Task[None]] = []
-        self._steady: list[Watcher] = []
+        self._numbers = itertools.count()
+        self._trades = 0
+        self._alerts = 0
         self._raised: asyncio.Queue[str] = asyncio.Queue()
-        self._published = dict.fromkeys(WHOLE, 0)
         self._access = ""
         self._refresh = ""
-        self._random = random.Random(1)
+        self._crowd = Crowd(url, lambda: self._access)
         self.began = 0.0
         self.done = Done()
-        self.watched = Watched()
+        self.watched = self._crowd.watched
 
     async def start(self) -> None:
         """Log in, store what will be read, and let everybody begin."""
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        self._slow = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=small_buffers)
-        )
         await self._grant(grant_type="password", username="admin", password=self._password)
-        begin = datetime.now(UTC) - timedelta(hours=1)
-        await self._ask("POST", "/api/metrics", [
-            {"metric_type": "performance", "name": "sharpe", "value": n,
-             "timestamp": (begin + timedelta(seconds=n)).isoformat()}
-            for n in range(100)
-        ])  # fmt: skip
-        numbers = itertools.count()
-        for _ in range(HISTORY):  # the slowest to fill its part of the log
-            await self._portfolio(next(numbers))
+        await self._fill()
         works: list[tuple[float, Callable[[], Awaitable[object]]]] = [
-            (0.5, lambda: self._points(next(numbers))),
-            (0.1, lambda: self._point(next(numbers))),
+            (0.5, self._points),
+            (0.1, self._point),
             (0.04, self._trade),
             (0.2, self._alert),
             (0.2, self._acknowledge),
-            (0.2, lambda: self._portfolio(next(numbers))),
+            (0.2, self._portfolio),
             (1.0, self._agent),
             (1.0, self._system),
             (REFRESH_SECONDS, self._renew),
@@ -119,46 +103,40 @@ class MixedLoad:
             works.append((0.04, self._read_past))
             works.append((0.1, lambda: self._read(next(asked))))
         self._tasks = [asyncio.create_task(self._every(*work)) for work in works]
-        crowd: list[Coroutine[Any, Any, None]] = [self._visit()]
-        for _ in range(STEADY):
-            self._steady.append(self._watcher())
-            crowd.append(self._stay(self._steady[-1]))
-        crowd += [self._roam() for _ in range(ROAMING)]
-        crowd += [self._stall() for _ in range(STALLING)]
-        self._crowd = [asyncio.create_task(one) for one in crowd]
+        await self._crowd.come()
         self.began = time.monotonic()
 
     async def finish(self) -> None:
-        """End the writing, wait until every steady watcher has had all of it, and go."""
+        """End the writing, wait until it has reached everybody, and go."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ARRIVAL_SECONDS):
-                while any(self._missing()):
-                    await asyncio.sleep(0.1)
-        for missing in self._missing():
-            self.watched.faults[f"{missing} never arrived"] += 1
-        for task in self._crowd:
-            task.cancel()
-        for result in await asyncio.gather(*self._crowd, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        await self._crowd.arrived({"trades": self._trades - 1, "alerts": self._alerts - 1})
+        await self._crowd.leave()
         await self._http.close()
-        await self._slow.close()
 
     def faults(self) -> Counter[str]:
         """What went wrong, and how often."""
         return self.done.faults + self.watched.faults
 
-    def _missing(self) -> list[str]:
-        return [
-            channel
-            for watcher in self._steady
-            for channel, number in self._published.items()
-            if number and watcher.seen.get(channel) != number - 1
-        ]
+    async def _fill(self) -> None:
+        """Store what will be read, and fill what would take minutes to fill by itself.
 
-    # -- requests ---------------------------------------------------------------------------------
+        That is the page cache of SQLite's writer (16 MiB), and the portfolio's part of the log.
+        """
+        ago = datetime.now(UTC) - timedelta(hours=1)
+        await self._ask("POST", "/api/metrics", [
+            {"metric_type": "performance", "name": "sharpe", "value": n,
+             "timestamp": (ago + timedelta(seconds=n)).isoformat()}
+            for n in range(100)
+        ])  # fmt: skip
+        for batch in range(-FILLING, 0, FILLING_BATCH):
+            await self._ask("POST", "/api/trades", [
+                {**_trade(number), "metadata": {"note": "x" * 1000},
+                 "executed_at": (ago + timedelta(milliseconds=number)).isoformat()}
+                for number in range(batch, batch + FILLING_BATCH)
+            ])  # fmt: skip
+        for _ in range(HISTORY):
+            await self._portfolio()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         clock = asyncio.get_running_loop().time
@@ -211,7 +189,8 @@ class MixedLoad:
         self.done.writes += 1
         return await self._ask(method, path, body)
 
-    async def _points(self, number: int) -> None:
+    async def _points(self) -> None:
+        number = next(self._numbers)
         now = datetime.now(UTC)
         times = [(now - timedelta(milliseconds=100 * n)).isoformat() for n in range(EACH)][::-1]
         await self._write("POST", "/api/metrics", [
@@ -220,26 +199,22 @@ class MixedLoad:
             for series in range(SERIES) for n, at in enumerate(times)
         ])  # fmt: skip
 
-    async def _point(self, number: int) -> None:
-        point = {"metric_type": "trade", "name": "single", "value": number}
+    async def _point(self) -> None:
+        point = {"metric_type": "trade", "name": "single", "value": next(self._numbers)}
         await self._write("POST", "/api/metrics", point)
 
     async def _trade(self) -> None:
-        number = self._published["trades"]
-        trade = {
-            "id": f"t{number:09}", "order_id": str(number), "symbol": "AAPL", "side": "buy",
-            "quantity": "10", "price": "187.20", "strategy": "momentum",
-        }  # fmt: skip
+        number = self._trades
         # One in fifty is sent again, as after a lost answer: it must change nothing.
         for _ in range(2 if number % 50 == 0 else 1):
-            if await self._write("POST", "/api/trades", trade) is not None:
-                self._published["trades"] = number + 1
+            if await self._write("POST", "/api/trades", _trade(number)) is not None:
+                self._trades = number + 1
 
     async def _alert(self) -> None:
-        number = self._published["alerts"]
-        alert = {"id": f"a{number:09}", "title": "Drawdown", "metric_value": number}
+        number = self._alerts
+        alert: dict[str, Any] = {"id": f"a{number:09}", "title": "Drawdown", "metric_value": number}
         if await self._write("POST", "/api/alerts", alert) is not None:
-            self._published["alerts"] = number + 1
+            self._alerts = number + 1
             self._raised.put_nowait(alert["id"])
 
     async def _acknowledge(self) -> None:
@@ -251,9 +226,9 @@ class MixedLoad:
             self.done.writes += 1
             await self._ask("POST", f"{path}/{step}", {}, caller)
 
-    async def _portfolio(self, number: int) -> None:
+    async def _portfolio(self) -> None:
         await self._write("PUT", "/api/portfolio", {
-            "total_value": number, "cash": "100.5",
+            "total_value": next(self._numbers), "cash": "100.5",
             "positions": [{"symbol": f"S{n}", "quantity": 1, "current_price": 2} for n in range(5)],
         })  # fmt: skip
 
@@ -278,71 +253,14 @@ class MixedLoad:
         self._access, self._refresh = granted["access_token"], granted["refresh_token"]
         self.done.refreshes += 1
 
-    # -- sockets ----------------------------------------------------------------------------------
 
-    def _watcher(self, session: aiohttp.ClientSession | None = None, **filters: Any) -> Watcher:
-        filters = filters or {"metrics": {"names": ["single", "m1", "m2", "m3"]}}
-        return Watcher(
-            session or self._http, self._url, lambda: self._access, self.watched, filters
-        )
-
-    def _cut_off(self, who: str, fault: BaseException) -> None:
-        self.watched.faults[f"{who}: {type(fault).__name__} {fault}"] += 1
-
-    async def _stay(self, watcher: Watcher) -> None:
-        """Read to the end."""
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read()
-            except FAULTS as fault:
-                self._cut_off("a steady watcher", fault)
-                await asyncio.sleep(1.0)
-
-    async def _visit(self) -> None:
-        """Every 0.2 s somebody comes, stays for 3 s and closes."""
-        async with asyncio.TaskGroup() as visitors:
-            while True:
-                visitors.create_task(self._visitor())
-                await asyncio.sleep(0.2)
-
-    async def _visitor(self) -> None:
-        watcher = self._watcher()
-        try:
-            await watcher.join()
-            await watcher.read(3.0)
-            await watcher.leave()
-        except FAULTS as fault:
-            self._cut_off("a visitor", fault)
-
-    async def _roam(self) -> None:
-        """Read, be cut off, come back and go on where it was."""
-        watcher = self._watcher()
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read(self._random.uniform(2.0, 6.0))
-                watcher.cut()
-            except FAULTS as fault:
-                self._cut_off("a roaming watcher", fault)
-            await asyncio.sleep(self._random.uniform(0.2, 2.0))
-
-    async def _stall(self) -> None:
-        """Want all metrics, stop reading, be closed for it, come back and go on where it was."""
-        watcher = self._watcher(self._slow, metrics={})
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read(2.0)
-            except FAULTS as fault:
-                self._cut_off("a stalling watcher", fault)
-                await asyncio.sleep(1.0)
-                continue
-            await asyncio.sleep(STALL_SECONDS)
-            try:
-                await watcher.read(STALL_SECONDS)
-            except (Closed, ConnectionError):
-                self.watched.evicted += 1
-            else:
-                self.watched.faults["a stalling watcher was not closed"] += 1
-                watcher.cut()
+def _trade(number: int) -> dict[str, Any]:
+    return {
+        "id": f"t{number:09}",
+        "order_id": str(number),
+        "symbol": "AAPL",
+        "side": "buy",
+        "quantity": "10",
+        "price": "187.20",
+        "strategy": "momentum",
+    }

@@ -1,0 +1,156 @@
+"""Entry `space`: what data takes: bytes of the database a point and a trade, of memory an event.
+
+Points come as a feed brings them, in the order of time over all series, so that the pages of the
+database are as full as they would be. How far apart the points of a series are decides how many
+share a rollup. Write-ahead logs are not in it, nor is what PostgreSQL's VACUUM gives back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import tempfile
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import DatabaseConfig, EventsConfig
+from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.metrics import MetricsDataAccessor
+from alphapulse_api.data.trades import TradeDataAccessor
+from tests.postgres import Postgres, server
+from tests.storage import connected, opened, point
+
+from .backends import trade
+from .report import print_environment, print_table
+
+SERIES = 100
+INSTANTS = 10  # a batch has so many points of each series
+BATCH = SERIES * INSTANTS
+APART = (1, 10, 60)  # seconds between the points of a series
+ENGINES = ("SQLite", "PostgreSQL")
+EVENTS = 10_000
+
+Write = Callable[[Engine, int], Awaitable[object]]
+"""Stores the batch of that number."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the entry."""
+    parser.add_argument("--points", type=int, default=10**6, help=f"over {SERIES} series")
+    parser.add_argument("--quick", action="store_true", help="10^5 points")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    points = 10**5 if arguments.quick else arguments.points
+    print_environment("asyncpg")
+    asyncio.run(_run(points))
+
+
+async def _run(points: int) -> None:
+    trades = points // 10
+    writes: list[tuple[str, Write, int]] = [
+        (f"a point, {apart} s after the one before", _points(apart), points) for apart in APART
+    ]
+    writes.append(("a trade", _trades, trades))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, server("") as postgres:
+        for label, write, count in writes:
+            sizes = [
+                await _growth(_opened(name, Path(folder) / f"{label}.db", postgres), write, count)
+                for name in ENGINES
+            ]
+            rows.append([label, *[f"{size / count:.0f}" for size in sizes]])
+    print(f"\nBytes of the database; {points:,} points over {SERIES} series, {trades:,} trades\n")
+    print_table(("", *ENGINES), rows)
+    print(f"\nBytes of memory in the log of events, of {EVENTS:,}\n")
+    print_table(("channel", "as sent", "kept"), [await _events("metrics"), await _events("trades")])
+
+
+def _points(apart: int) -> Write:
+    async def write(engine: Engine, number: int) -> None:
+        await MetricsDataAccessor(engine).add_points(_batch(number, apart))
+
+    return write
+
+
+def _batch(number: int, apart: int) -> list[dict[str, Any]]:
+    first = number * INSTANTS
+    return [
+        point(f"m{series}", apart * instant, 0.01 * instant + series)
+        for instant in range(first, first + INSTANTS)
+        for series in range(SERIES)
+    ]
+
+
+async def _trades(engine: Engine, number: int) -> None:
+    await TradeDataAccessor(engine).add_trades([trade(number * BATCH + n) for n in range(BATCH)])
+
+
+@asynccontextmanager
+async def _opened(
+    name: str, file: Path, postgres: Postgres
+) -> AsyncIterator[tuple[Engine, str | None]]:
+    """An empty store, and its URL if it has one."""
+    if name == "SQLite":
+        async with opened(file) as engine:
+            yield engine, None
+    else:
+        url = await postgres.new()
+        async with connected(url) as engine:
+            yield engine, url
+
+
+async def _growth(store: Any, write: Write, count: int) -> int:
+    """Bytes that the database has grown by, when so many records have been stored."""
+    async with store as (engine, url):
+        before = await _size(engine, url)
+        for number in range(count // BATCH):
+            await write(engine, number)
+        return await _size(engine, url) - before
+
+
+async def _size(engine: Engine, url: str | None) -> int:
+    if url is None:
+        ((pages,),) = await engine.fetch("SELECT page_count FROM pragma_page_count")
+        ((size,),) = await engine.fetch("SELECT page_size FROM pragma_page_size")
+        return int(pages) * int(size)
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval("SELECT pg_database_size(current_database())"))
+    finally:
+        await connection.close()
+
+
+async def _events(channel: str) -> list[str]:
+    """JSON and memory an event of the channel, as the feed makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config(
+            database=DatabaseConfig(url=f"sqlite:///{folder}/space.db"),
+            events=EventsConfig(history_size=EVENTS),
+        )
+        async with Dashboard(config, serve=False) as dashboard:
+            feed, log = dashboard.feed, dashboard._backend.events
+            began = log.cursor(channel)
+            gc.collect()
+            tracemalloc.start()
+            for number in range(EVENTS // BATCH):
+                if channel == "metrics":
+                    await feed.record_metrics(_batch(number, 1))
+                else:
+                    await feed.record_trades([trade(number * BATCH + n) for n in range(BATCH)])
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            events: Sequence[Any] | None = log.since(channel, began)
+            assert events is not None
+            assert len(events) == EVENTS
+            sent = sum(len(event.text) for event in events)
+    return [channel, f"{sent / EVENTS:.0f}", f"{kept / EVENTS:.0f}"]
