@@ -121,7 +121,7 @@ class MixedLoad:
     async def _fill(self) -> None:
         """Store what will be read, and fill what would take minutes to fill by itself.
 
-        That is the page cache of SQLite's writer (16 MiB), and the portfolio's part of the log.
+        That is the page cache of SQLite's writer (16 MiB), and the log's slower channels.
         """
         ago = datetime.now(UTC) - timedelta(hours=1)
         await self._ask("POST", "/api/metrics", [
@@ -137,6 +137,8 @@ class MixedLoad:
             ])  # fmt: skip
         for _ in range(HISTORY):
             await self._portfolio()
+            await self._alert()
+            await self._acknowledge()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         clock = asyncio.get_running_loop().time
