@@ -83,10 +83,10 @@ class MixedLoad:
         self.watched = self._crowd.watched
 
     async def start(self) -> None:
-        """Log in, store what will be read, and let everybody begin."""
+        """Store what will be read, log in, and let everybody begin."""
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        await self._grant(grant_type="password", username="admin", password=self._password)
         await self._fill()
+        await self._grant(grant_type="password", username="admin", password=self._password)
         works: list[tuple[float, Callable[[], Awaitable[object]]]] = [
             (0.5, self._points),
             (0.1, self._point),
