@@ -20,6 +20,7 @@ SERIES: Final = 100
 EACH: Final = 5  # points of a series in a batch
 READERS: Final = 4
 HISTORY: Final = 500  # events that the log of the server is to keep
+UNRESOLVED: Final = 10  # alerts at most: snapshots are of the unresolved ones
 FILLING: Final = 20_000  # trades of more than 1 KB each
 FILLING_BATCH: Final = 1000
 REFRESH_SECONDS: Final = 10.0
@@ -83,10 +84,11 @@ class MixedLoad:
         self.watched = self._crowd.watched
 
     async def start(self) -> None:
-        """Store what will be read, log in, and let everybody begin."""
+        """Log in, store what will be read, and let everybody begin."""
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        await self._fill()
         await self._grant(grant_type="password", username="admin", password=self._password)
+        await self._fill()
+        await self._renew()
         works: list[tuple[float, Callable[[], Awaitable[object]]]] = [
             (0.5, self._points),
             (0.1, self._point),
@@ -137,6 +139,7 @@ class MixedLoad:
             ])  # fmt: skip
         for _ in range(HISTORY):
             await self._portfolio()
+        for _ in range(HISTORY // 3 + 1):  # raised, acknowledged, resolved
             await self._alert()
             await self._acknowledge()
 
@@ -213,6 +216,8 @@ class MixedLoad:
                 self._trades = number + 1
 
     async def _alert(self) -> None:
+        if self._raised.qsize() >= UNRESOLVED:
+            return
         number = self._alerts
         alert: dict[str, Any] = {"id": f"a{number:09}", "title": "Drawdown", "metric_value": number}
         if await self._write("POST", "/api/alerts", alert) is not None:

@@ -119,7 +119,7 @@ def _config(database_url: str, redis_url: str | None) -> dict[str, object]:
     shared = {} if redis_url is None else {"type": "redis", "redis_url": redis_url}
     return {
         "dashboard_api": {
-            "auth": {"jwt_secret": SECRET, "token_expiry": 30},
+            "auth": {"jwt_secret": SECRET, "token_expiry": 60},
             "rate_limit": {"requests_per_minute": 1_000_000},
             "cache": {"max_bytes": 4 * 2**20, **shared},
             "events": {"history_size": HISTORY, **shared},

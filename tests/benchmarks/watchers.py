@@ -76,6 +76,7 @@ class Watcher:
         self._settled = False
         self._cursors: dict[str, str] = {}
         self._told: dict[str, int] = {}
+        self._unresolved: set[int] = set()
         self.seen: dict[str, int] = {}
 
     async def join(self) -> None:
@@ -142,7 +143,7 @@ class Watcher:
                 for channel, state in message["channels"].items():
                     if channel in WHOLE and not state.get("resumed", True):
                         self._fault(f"{channel} not resumed")
-                        del self.seen[channel]
+                        self.seen.pop(channel, None)
                     if channel not in self._cursors:
                         self._cursors[channel] = state["cursor"]
             case "resync":
@@ -164,7 +165,9 @@ class Watcher:
         match channel:
             case "trades":
                 self._whole(channel, int(data["order_id"]))
-            case "alerts" if not snapshot and data["status"] == "active":
+            case "alerts" if snapshot:
+                self._unresolved.add(int(data["metric_value"]))
+            case "alerts" if data["status"] == "active":
                 self._whole(channel, int(data["metric_value"]))
             case "metrics":
                 self._newest(channel, data["name"], int(data["value"]), snapshot)
@@ -173,10 +176,11 @@ class Watcher:
 
     def _whole(self, channel: str, number: int) -> None:
         before = self.seen.get(channel, number - 1)
-        if number <= before:
-            self._fault(f"{channel} twice")
-        elif number > before + 1:
-            self._fault(f"{channel} lost", number - before - 1)
+        self._fault(f"{channel} twice", number <= before)
+        lost = set(range(before + 1, number))
+        if channel == "alerts":
+            lost -= self._unresolved  # the snapshot told of them
+        self._fault(f"{channel} lost", len(lost))
         self.seen[channel] = max(number, before)
 
     def _newest(self, channel: str, key: str, number: int, snapshot: bool) -> None:
@@ -184,9 +188,10 @@ class Watcher:
             self._told[key] = number
             return
         # Older than the snapshot it may be: the points before its newest are news, too.
-        if number <= self.seen.get(key, -1) or number == self._told.get(key):
-            self._fault(f"{channel} twice")
+        again = number <= self.seen.get(key, -1) or number == self._told.get(key)
+        self._fault(f"{channel} twice", again)
         self.seen[key] = number
 
     def _fault(self, what: str, count: int = 1) -> None:
-        self._watched.faults[what] += count
+        if count:
+            self._watched.faults[what] += count
