@@ -133,10 +133,11 @@ async def _events(channel: str) -> list[str]:
     """JSON and memory an event of the channel, as the feed makes them."""
     with tempfile.TemporaryDirectory() as folder:
         config = Config(
+            port=0,
             database=DatabaseConfig(url=f"sqlite:///{folder}/space.db"),
             events=EventsConfig(history_size=EVENTS),
         )
-        async with Dashboard(config, serve=False) as dashboard:
+        async with Dashboard(config, first_user=False) as dashboard:
             feed, log = dashboard.feed, dashboard._backend.events
             began = log.cursor(channel)
             gc.collect()
