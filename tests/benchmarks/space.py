@@ -12,8 +12,8 @@ import asyncio
 import gc
 import tempfile
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ async def _run(points: int) -> None:
             rows.append([label, *[f"{size / count:.0f}" for size in sizes]])
     print(f"\nBytes of the database; {points:,} points over {SERIES} series, {trades:,} trades\n")
     print_table(("", *ENGINES), rows)
-    print(f"\nBytes of memory in the log of events, of {EVENTS:,}\n")
-    print_table(("channel", "as sent", "kept"), [await _events("metrics"), await _events("trades")])
+    rows = [await _events("metrics"), await _events("trades"), ["a series", "", await _series()]]
+    print(f"\nBytes of memory: events in the log, series in the catalogue, {EVENTS:,} of each\n")
+    print_table(("", "as sent", "in memory"), rows)
 
 
 def _points(apart: int) -> Write:
@@ -140,18 +141,44 @@ async def _events(channel: str) -> list[str]:
         async with Dashboard(config, first_user=False) as dashboard:
             feed, log = dashboard.feed, dashboard._backend.events
             began = log.cursor(channel)
-            gc.collect()
-            tracemalloc.start()
-            for number in range(EVENTS // BATCH):
-                if channel == "metrics":
-                    await feed.record_metrics(_batch(number, 1))
-                else:
-                    await feed.record_trades([trade(number * BATCH + n) for n in range(BATCH)])
-            gc.collect()
-            kept, _ = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
+            with _weighed() as kept:
+                for number in range(EVENTS // BATCH):
+                    if channel == "metrics":
+                        await feed.record_metrics(_batch(number, 1))
+                    else:
+                        await feed.record_trades([trade(number * BATCH + n) for n in range(BATCH)])
             events: Sequence[Any] | None = log.since(channel, began)
             assert events is not None
             assert len(events) == EVENTS
             sent = sum(len(event.text) for event in events)
-    return [channel, f"{sent / EVENTS:.0f}", f"{kept / EVENTS:.0f}"]
+    label = {"metrics": "a metric event", "trades": "a trade event"}[channel]
+    return [label, f"{sent / EVENTS:.0f}", f"{kept[0] / EVENTS:.0f}"]
+
+
+async def _series() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        async with opened(Path(folder) / "space.db") as engine:
+            metrics = MetricsDataAccessor(engine)
+            await metrics.add_points([point("first", 0, 0.0, host="first")])
+            with _weighed() as kept:
+                await metrics.add_points(
+                    [
+                        point(f"m{number}", 0, 1.0, host=f"h{number % 10}")
+                        for number in range(EVENTS)
+                    ]
+                )
+    return f"{kept[0] / EVENTS:.0f}"
+
+
+@contextmanager
+def _weighed() -> Iterator[list[int]]:
+    """Bytes that were allocated within and are still there, in the list behind the block."""
+    kept: list[int] = []
+    gc.collect()
+    tracemalloc.start()
+    try:
+        yield kept
+        gc.collect()
+        kept.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
