@@ -20,6 +20,17 @@ from tests.sockets import Client
 SECRET = "a secret of the tests, of no fewer than 32 bytes"
 
 
+def production(database_url: str, redis_url: str) -> dict[str, str]:
+    """The environment that conf/production.yaml asks for, and a free port."""
+    return {
+        "AP_CONFIG": str(ROOT / "conf" / "production.yaml"),
+        "AP_PORT": "0",
+        "AP_DATABASE_URL": database_url,
+        "AP_REDIS_URL": redis_url,
+        "AP_JWT_SECRET": SECRET,
+    }
+
+
 class Worker:
     """One worker, by a connection that it alone answers."""
 
@@ -115,11 +126,7 @@ async def gunicorn(
 ) -> AsyncIterator[Workers]:
     """conf/gunicorn.conf.py with conf/production.yaml on a free port."""
     variables = {
-        "AP_CONFIG": str(ROOT / "conf" / "production.yaml"),
-        "AP_PORT": "0",
-        "AP_DATABASE_URL": database_url,
-        "AP_REDIS_URL": redis_url,
-        "AP_JWT_SECRET": SECRET,
+        **production(database_url, redis_url),
         "AP_ADMIN_PASSWORD": PASSWORD,
         "WEB_CONCURRENCY": str(count),
         **env,

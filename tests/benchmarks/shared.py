@@ -28,8 +28,8 @@ from alphapulse_api.events import Event, EventLog, MemoryEventLog
 from alphapulse_api.events.redis import RedisEventLog
 from alphapulse_api.redis_link import RedisLink
 from tests import postgres, redis_server
-from tests.commands import ROOT, environment
-from tests.workers import SECRET, gunicorn
+from tests.commands import environment
+from tests.workers import gunicorn, production
 
 from .clients import open_sockets
 from .harness import Server
@@ -133,11 +133,8 @@ async def _deliver(
         workers = await stack.enter_async_context(
             gunicorn(folder, database_url, redis_url, count=count)
         )
-        variables = {
-            "AP_CONFIG": str(ROOT / "conf" / "production.yaml"), "AP_JWT_SECRET": SECRET,
-            "AP_DATABASE_URL": database_url, "AP_REDIS_URL": redis_url,
-        }  # fmt: skip
-        feeder = stack.enter_context(_feeder(environment(folder, **variables)))
+        variables = environment(folder, **production(database_url, redis_url))
+        feeder = stack.enter_context(_feeder(variables))
         assert feeder.stdin is not None
         url = urlsplit(workers.url)
         assert url.hostname is not None

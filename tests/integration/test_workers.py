@@ -28,7 +28,7 @@ from tests.conftest import PASSWORD
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.sockets import Client, trade
-from tests.workers import SECRET, Worker, Workers, gunicorn
+from tests.workers import SECRET, Worker, Workers, gunicorn, production
 
 ROUNDS = 20
 
@@ -91,10 +91,7 @@ async def test_what_one_is_told_of_callers_the_other_knows(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
     async with gunicorn(tmp_path, postgres_url, redis_url) as workers:
-        command = {
-            "AP_CONFIG": str(ROOT / "conf" / "production.yaml"), "AP_JWT_SECRET": SECRET,
-            "AP_DATABASE_URL": postgres_url, "AP_REDIS_URL": redis_url,
-        }  # fmt: skip
+        command = production(postgres_url, redis_url)
         made = await asyncio.to_thread(run, tmp_path, "api-key", "create", "bot", **command)
         assert made.returncode == 0, made.stderr
         key = re.search(r"apk_\S+", made.stdout)
@@ -126,9 +123,9 @@ async def test_what_one_is_told_of_callers_the_other_knows(
 async def test_a_limit_is_one_for_all_of_them(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
-    production = (ROOT / "conf" / "production.yaml").read_text()
+    text = (ROOT / "conf" / "production.yaml").read_text()
     limited = tmp_path / "limited.yaml"
-    limited.write_text(production.replace("requests_per_minute: 600", "requests_per_minute: 120"))
+    limited.write_text(text.replace("requests_per_minute: 600", "requests_per_minute: 120"))
     async with gunicorn(tmp_path, postgres_url, redis_url, AP_CONFIG=str(limited)) as workers:
         both = [await workers.worker(1), await workers.worker(2)]
         spent = 0
@@ -167,13 +164,9 @@ with Dashboard.in_thread(Config.load(), serve=False) as feed:
         ):
             for client in (first, second):
                 await client.ask(type="subscribe", channels=["trades"])
-            variables = {
-                "AP_CONFIG": str(ROOT / "conf" / "production.yaml"), "AP_JWT_SECRET": SECRET,
-                "AP_DATABASE_URL": postgres_url, "AP_REDIS_URL": redis_url,
-            }  # fmt: skip
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", feeder, cwd=tmp_path,
-                env=environment(tmp_path, **variables),
+                env=environment(tmp_path, **production(postgres_url, redis_url)),
             )  # fmt: skip
             assert await process.wait() == 0
             stories = [await trades_until(client, "fed-19") for client in (first, second)]
@@ -250,11 +243,7 @@ def alive(workers: Workers) -> list[int]:
 async def test_what_cannot_start_says_why_in_one_line_and_ends(
     wrong: dict[str, str], key: str, tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
-    variables = {
-        "AP_CONFIG": str(ROOT / "conf" / "production.yaml"), "AP_PORT": "0",
-        "AP_REDIS_URL": redis_url, "AP_JWT_SECRET": SECRET, "AP_DATABASE_URL": postgres_url,
-        **wrong,
-    }  # fmt: skip
+    variables = {**production(postgres_url, redis_url), **wrong}
     ended = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "conf" / "gunicorn.conf.py")],
