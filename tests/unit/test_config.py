@@ -1,13 +1,10 @@
-"""The configuration: files, environment references, checks, masking, and its documentation."""
+"""The configuration: files, keys, values."""
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from alphapulse_api.config import (
     AuthConfig,
@@ -15,59 +12,14 @@ from alphapulse_api.config import (
     Config,
     CorsConfig,
     DatabaseConfig,
-    EventsConfig,
     RetentionConfig,
     WebSocketConfig,
 )
 from alphapulse_api.config.durations import format_duration, parse_duration
-from alphapulse_api.config.environment import MissingVariable, expand
-from alphapulse_api.config.masks import hide_password
-from alphapulse_api.config.options import expected, walk
 from alphapulse_api.errors import ConfigError
+from tests.configurations import DESIGN, DESIGN_ENV, SECRET, fault, file_fault, load, parse
 
-ROOT = Path(__file__).parents[2]
-SECRET = "correct-horse-battery-staple-9876543210"
 DAY = 86_400
-
-DESIGN = """\
-dashboard_api:
-  host: "0.0.0.0"
-  port: 8080
-  auth: {jwt_secret: "${AP_JWT_SECRET}", token_expiry: 3600, api_keys_enabled: true}
-  rate_limit: {enabled: true, requests_per_minute: 120}
-  cors: {allowed_origins: ["http://localhost:3000", "https://dashboard.example.com"], \
-allow_credentials: true}
-  cache: {type: "redis", redis_url: "${AP_REDIS_URL}", default_ttl: 300}
-  logging: {level: "info", format: "json"}
-  websocket: {max_connections: 1000, ping_interval: 30}
-"""
-DESIGN_ENV = {"AP_JWT_SECRET": SECRET, "AP_REDIS_URL": "redis://:hunter2@cache:6379/0"}
-
-
-def load(tmp_path: Path, text: str | bytes, env: dict[str, str] | None = None) -> Config:
-    path = tmp_path / "dashboard.yaml"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return Config.load(path, env=env or {})
-
-
-def parse(text: str, **env: str) -> Config:
-    """The configuration in the YAML of a `dashboard_api` section."""
-    return Config.from_mapping(yaml.safe_load(text), env=env)
-
-
-def fault(text: str, **env: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        parse(text, **env)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def file_fault(tmp_path: Path, text: str | bytes, env: dict[str, str] | None = None) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, text, env)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message.removeprefix(str(tmp_path / "dashboard.yaml"))
 
 
 # Where it comes from
@@ -322,118 +274,6 @@ def test_any_origin_with_credentials_is_refused() -> None:
     assert fault(text).startswith('cors.allowed_origins: "*" cannot be used while')
 
 
-# References to the environment
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded"),
-    [
-        ("plain", "plain"),
-        ("${A}", "one"),
-        ("<${A}-${B:-two}>", "<one-two>"),
-        ("${B:-}", ""),
-        ("${EMPTY:-full}", "full"),
-        ("${A:-two}", "one"),
-        ("$${A} $A $$", "${A} $A $$"),
-        ("$$${A}", "$${A}"),
-        ("${REF}", "${A}"),
-        ("${B:-a:-b $ {c}", "a:-b $ {c"),
-        ("${LINES}", "a\nb"),
-    ],
-)
-def test_references_are_expanded(text: str, expanded: str) -> None:
-    env = {"A": "one", "EMPTY": "", "REF": "${A}", "LINES": "a\nb"}
-    assert expand(text, env) == expanded
-
-
-@pytest.mark.parametrize("text", ["${", "${}", "${1A}", "${A-b}", "${A", "${A:-${B}}", "${A B}"])
-def test_a_malformed_reference_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither"):
-        expand(text, {"A": "1", "B": "2"})
-
-
-@pytest.mark.parametrize("env", [{}, {"A": ""}])
-def test_a_variable_that_is_unset_or_empty_is_missing(env: dict[str, str]) -> None:
-    with pytest.raises(MissingVariable):
-        expand("x${A}", env)
-
-
-def test_a_variable_becomes_the_type_of_its_key() -> None:
-    config = parse(
-        """
-        port: ${PORT}
-        trusted_proxies: ${PROXIES}
-        rate_limit: {enabled: "${ENABLED}"}
-        auth: {jwt_secret: "${SECRET:-}"}
-        cache: {default_ttl: "${TTL:-1.5}"}
-        database: {retention: {trades: "${KEEP}", alerts: "${FOREVER:-}"}}
-        """,
-        PORT=" 81 ",
-        PROXIES="10.0.0.0/8, ::1,",
-        ENABLED="Off",
-        KEEP="2d",
-    )
-    assert config.port == 81
-    assert config.trusted_proxies == ("10.0.0.0/8", "::1")
-    assert config.rate_limit.enabled is False
-    assert config.auth.jwt_secret is None
-    assert config.cache.default_ttl == 1.5
-    assert config.database.retention == RetentionConfig(trades=2 * DAY)
-
-
-@pytest.mark.parametrize("word", ["true", "YES", "on", "1"])
-def test_words_for_true(word: str) -> None:
-    assert parse(
-        "cors: {allow_credentials: '${X}', allowed_origins: [http://a]}", X=word
-    ) == Config(cors=CorsConfig(allowed_origins=("http://a",), allow_credentials=True))
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "message"),
-    [
-        ("port: ${X}", "http", "port: must be an integer, not text ('http')"),
-        ("port: ${X}", "8" * 5000, "port: must be an integer, not text ('888"),
-        ("port: 8${X}", "0", "port: must be an integer, not text ('80')"),
-        ("cache: {default_ttl: '${X}'}", "nan", "cache.default_ttl: must be a finite number"),
-        ("rate_limit: {enabled: '${X}'}", "maybe", "rate_limit.enabled: must be true or false"),
-        ("host: ${X", "a", "host: has a ${ that is neither"),
-        ("host: ${X}", "\udcff", "host: must be valid Unicode text"),
-        ("database: {retention: '${X}'}", "90", "database.retention: must be a duration such as"),
-    ],
-)
-def test_a_variable_that_does_not_fit_is_named(text: str, value: str, message: str) -> None:
-    assert fault(text, X=value).startswith(message)
-
-
-def test_a_missing_variable_names_key_and_variable() -> None:
-    assert fault("host: ${AP_HOST}") == "host: environment variable AP_HOST is not set"
-    assert fault("cors: {allowed_origins: ['http://${H}']}") == (
-        "cors.allowed_origins: environment variable H is not set"
-    )
-    assert fault("database: {retention: '${KEEP}'}") == (
-        "database.retention: environment variable KEEP is not set"
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "cache: {type: memory, redis_url: '${X}'}",
-        "cache: {redis_url: 'redis://:${X}@host'}",
-        "events: {redis_url: '${X}'}",
-        "cors: {allow_credentials: '${X}'}",
-    ],
-)
-def test_a_variable_for_a_part_that_is_off_may_be_missing(text: str) -> None:
-    assert parse(text) == Config()
-
-
-def test_a_variable_for_a_rate_that_is_off_may_be_missing() -> None:
-    rate = parse("rate_limit: {enabled: false, requests_per_minute: '${X}'}").rate_limit
-    assert rate.requests_per_minute == 120
-    assert "RATE" in fault("rate_limit: {requests_per_minute: '${RATE}'}")
-
-
 # Redis
 
 
@@ -484,118 +324,3 @@ def test_a_retention_without_a_unit_is_refused(value: str) -> None:
     assert fault(f"database: {{retention: {value}}}").startswith("database.retention: must be")
     message = fault(f"database: {{retention: {{trades: {value}}}}}")
     assert message.startswith("database.retention.trades: must be")
-
-
-# What may be shown
-
-
-def test_describe_masks_secrets_and_keeps_the_rest(tmp_path: Path) -> None:
-    described = load(tmp_path, DESIGN, DESIGN_ENV).describe()
-    assert described["auth"]["jwt_secret"] == "********"
-    assert described["cache"]["redis_url"] == "redis://:********@cache:6379/0"
-    assert described["cors"]["allowed_origins"][0] == "http://localhost:3000"
-    assert "hunter2" not in str(described)
-
-
-def test_describe_reads_back_as_the_same_configuration() -> None:
-    config = Config(
-        port=0,
-        trusted_proxies=("::1",),
-        database=DatabaseConfig(retention=RetentionConfig(trades=90 * DAY, alerts=0.5)),
-        events=EventsConfig(history_ttl=1.5),
-    )
-    text = yaml.safe_dump(config.describe())
-    assert Config.from_mapping(yaml.safe_load(text), env={}) == config
-    assert "trades: 90d" in text
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://host:6379/0", "redis://host:6379/0"),
-        ("sqlite:////var/lib/a@b.db", "sqlite:////var/lib/a@b.db"),
-        ("postgresql://ann@db/x", "postgresql://ann@db/x"),
-        ("postgresql://ann:pw@db:5432/x?a=b", "postgresql://ann:********@db:5432/x?a=b"),
-        ("postgresql://ann:p/#@w@db/x", "postgresql://ann:********@db/x"),
-        ("postgresql://db/x?user=a&password=p@w", "postgresql://db/x?user=a&password=********"),
-        ("postgresql://db:1/x?sslPassword=p", "postgresql://db:1/x?sslPassword=********"),
-    ],
-)
-def test_the_password_of_a_url_is_masked(url: str, shown: str) -> None:
-    assert hide_password(url) == shown
-
-
-def test_repr_holds_no_secret(tmp_path: Path) -> None:
-    config = load(
-        tmp_path,
-        DESIGN + '  database: {url: "postgresql://ann:hunter3@db/x"}\n'
-        '  events: {type: redis, redis_url: "redis://:hunter4@db"}\n',
-        DESIGN_ENV,
-    )
-    assert SECRET not in repr(config)
-    assert "hunter" not in repr(config)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "auth: {jwt_secret: hunter2}",
-        "auth: {jwt_secret: [hunter2]}",
-        "auth: hunter2",
-        "cache: {redis_url: 'hunter2'}",
-        "cache: {redis_url: '${hunter2'}",
-        "database: {url: 'mysql://a:hunter2@b'}",
-    ],
-)
-def test_an_error_never_repeats_a_secret(text: str) -> None:
-    assert "hunter2" not in fault(text).replace("${hunter2", "${")
-
-
-# The documentation
-
-
-def plain(value: Any) -> str:
-    """A default as the table of keys writes it."""
-    if value == "":
-        return '""'
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    value = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(value, default_flow_style=True).partition("\n")[0]
-
-
-def leaves(mapping: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in mapping.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def test_the_table_of_keys_is_what_the_code_has() -> None:
-    text = (ROOT / "docs/configuration.md").read_text()
-    rows = [line for line in text.splitlines() if re.match(r"\| `[a-z_.]+` \|", line)]
-    assert rows == [
-        f"| `{key.path}` | {expected(key.hint, duration=key.option.duration)} "
-        f"| `{plain(key.default)}` | {key.option.help} |"
-        for key in walk(Config)
-    ]
-
-
-def test_every_key_says_what_it_means() -> None:
-    assert all(key.option.help.endswith(".") for key in walk(Config))
-
-
-def test_secrets_are_kept_out_of_repr() -> None:
-    sections = [Config, *(type(getattr(Config(), f.name)) for f in dataclasses.fields(Config))]
-    fields = [f for s in sections if dataclasses.is_dataclass(s) for f in dataclasses.fields(s)]
-    masked = [f for f in fields if (option := f.metadata.get("option")) and option.mask]
-    assert len(masked) == 4
-    assert not any(field.repr for field in masked)
-
-
-def test_the_sample_file_has_every_key_at_its_default() -> None:
-    path = ROOT / "conf/dashboard.yaml"
-    assert Config.load(path, env={}) == Config()
-    section = yaml.safe_load(path.read_text())["dashboard_api"]
-    assert list(leaves(section)) == [key.path for key in walk(Config)]
