@@ -64,6 +64,16 @@ class Client:
         return frame.data, frame.extra, messages
 
 
+async def trades_until(client: Client, last: str) -> list[tuple[str, str]]:
+    """Id and cursor of every trade up to that one."""
+    got: list[tuple[str, str]] = []
+    while not got or got[-1][0] != last:
+        message = await client.receive()
+        if message["type"] == "trade":
+            got.append((message["data"]["id"], message["cursor"]))
+    return got
+
+
 @asynccontextmanager
 async def connect(
     server: Server, headers: dict[str, str] | None = None, **kwargs: Any

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from tests.commands import ROOT, environment
 from tests.conftest import PASSWORD
@@ -112,6 +113,10 @@ class Workers:
                     assert response.status == 200, figures
                 if f'alphapulse_writes_waiting{{worker="{number}"}}' in figures:
                     return Worker(self.url, session, number)
+
+    def alive(self) -> list[int]:
+        """The process ids of the workers."""
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
 
     async def stop(self) -> int:
         """End it as an operator does."""
