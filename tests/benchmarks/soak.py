@@ -13,7 +13,6 @@ import asyncio
 import json
 import re
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -95,7 +94,7 @@ async def _run(backend: str, seconds: float) -> None:
         file = folder / "soak.yaml"
         file.write_text(json.dumps(_config(database_url, redis_url)))
         variables = {"AP_CONFIG": str(file), "AP_ADMIN_PASSWORD": PASSWORD}
-        key = _key(await asyncio.to_thread(_command, folder, variables))
+        key = await asyncio.to_thread(_make_key, folder, variables)
         server = await stack.enter_async_context(commands.serving(folder, **variables))
         process = psutil.Process(server.process.pid)
         pin(SERVER_CORE, process.pid)
@@ -130,11 +129,8 @@ def _config(database_url: str, redis_url: str | None) -> dict[str, object]:
     }
 
 
-def _command(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return commands.run(folder, "api-key", "create", "soak", "--scope", "publish", **variables)
-
-
-def _key(made: subprocess.CompletedProcess[str]) -> str:
+def _make_key(folder: Path, variables: dict[str, str]) -> str:
+    made = commands.run(folder, "api-key", "create", "soak", "--scope", "publish", **variables)
     found = re.search(r"apk_\S+", made.stdout)
     if found is None:
         raise BenchmarkError(f"no API key was made: {made.stderr}")

@@ -6,19 +6,15 @@ The rate limit is computed on every request but set so high that it never refuse
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 
 import uvloop
-from aiohttp import ClientSession
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
 
-from ..harness import announce
 from ..points import read_points
-
-USER = "bench"
+from .announcing import announce_dashboard
 
 
 async def main(directory: str, role: str = "viewer") -> None:
@@ -28,16 +24,9 @@ async def main(directory: str, role: str = "viewer") -> None:
         rate_limit=RateLimitConfig(requests_per_minute=60_000_000),
         logging=LoggingConfig(level="warning"),
     )
-    password = secrets.token_urlsafe(24)
     async with Dashboard(config) as dashboard:
         await dashboard.feed.record_metrics(read_points(directory))
-        await dashboard.accounts.set_user(USER, role, password)
-        form = {"grant_type": "password", "username": USER, "password": password}
-        url = dashboard.url.rstrip("/")
-        async with ClientSession() as client, client.post(f"{url}/token", data=form) as answer:
-            answer.raise_for_status()
-            token = (await answer.json())["access_token"]
-        announce(int(url.rsplit(":", 1)[1]), token)
+        await announce_dashboard(dashboard, role)
         await asyncio.Event().wait()
 
 

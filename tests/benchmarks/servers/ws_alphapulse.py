@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 from typing import Any
 
 import uvloop
-from aiohttp import ClientSession
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, WebSocketConfig
 
 from ..control import obey
 from ..events import Trades
-from ..harness import announce
 from ..publishing import publish_at, publish_for, raise_file_limit, resident
+from .announcing import announce_dashboard
 
-USER = "bench"
 MANY = 20_000
 MAX_BUFFER = WebSocketConfig().max_buffer
 
@@ -38,20 +35,13 @@ async def main(directory: str, max_buffer: int = MAX_BUFFER) -> None:
             max_buffer=max_buffer,
         ),
     )
-    password = secrets.token_urlsafe(24)
     async with Dashboard(config, first_user=False) as dashboard:
-        await dashboard.accounts.set_user(USER, "viewer", password)
-        form = {"grant_type": "password", "username": USER, "password": password}
-        url = dashboard.url.rstrip("/")
-        async with ClientSession() as client, client.post(f"{url}/token", data=form) as answer:
-            answer.raise_for_status()
-            token = (await answer.json())["access_token"]
         orders = Orders(dashboard)
         await obey(
             directory,
             {"publish": orders.publish, "feed": orders.feed, "state": orders.state},
         )
-        announce(int(url.rsplit(":", 1)[1]), token)
+        await announce_dashboard(dashboard)
         await asyncio.Event().wait()
 
 
