@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from alphapulse_api.errors import PROBLEM_TYPES
 from tests.conftest import Server
 
+VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 KINDS = {kind.uri: kind for kind in PROBLEM_TYPES}
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the command line."""
+"""Fixtures of several of these files: the command line in this process, either kind of cache."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from alphapulse_api.cli import main
+from alphapulse_api.config import CacheConfig
 from tests.commands import Here
 
 
@@ -46,3 +47,11 @@ def here(
         logger.handlers[:] = handlers
         logger.setLevel(level)
         logger.propagate = propagate
+
+
+@pytest.fixture(params=["memory", "redis"])
+def either_cache(request: pytest.FixtureRequest) -> CacheConfig:
+    """One kind of cache after the other."""
+    if request.param == "memory":
+        return CacheConfig()
+    return CacheConfig(type="redis", redis_url=request.getfixturevalue("redis_url"))

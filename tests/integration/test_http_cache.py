@@ -19,13 +19,13 @@ from tests.asking import (
     SAMPLE,
     SIGNAL,
     TRADE,
+    VARY,
     Answer,
     ask,
     problem,
 )
 from tests.conftest import Serve, Server
 
-VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 CACHED = {
     "/api/metrics": "metrics",
     "/api/metrics/risk": "metrics",
@@ -41,13 +41,10 @@ ALWAYS_READ = ("/api/me", "/api/metrics/risk/latest", "/api/portfolio")
 WITH_CURSOR = ("metrics", "alerts", "trades", "portfolio")
 
 
-@pytest.fixture(params=["memory", "redis"])
-def config(config: Config, request: pytest.FixtureRequest) -> Config:
+@pytest.fixture
+def config(config: Config, either_cache: CacheConfig) -> Config:
     """All of this is true of either cache."""
-    if request.param == "memory":
-        return config
-    url = request.getfixturevalue("redis_url")
-    return replace(config, cache=CacheConfig(type="redis", redis_url=url))
+    return replace(config, cache=either_cache)
 
 
 async def _populate(server: Server) -> None:

@@ -15,19 +15,14 @@ from aiohttp.compression_utils import ZSTDDecompressor
 from alphapulse_api import Config
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.routes import export
-from tests.asking import POINT, TRADE, Answer, ask, problem
+from tests.asking import POINT, TRADE, VARY, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 
-VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 
-
-@pytest.fixture(params=["memory", "redis"])
-def config(config: Config, request: pytest.FixtureRequest) -> Config:
+@pytest.fixture
+def config(config: Config, either_cache: CacheConfig) -> Config:
     """Either cache keeps the bytes as they are sent."""
-    if request.param == "memory":
-        return config
-    url = request.getfixturevalue("redis_url")
-    return replace(config, cache=CacheConfig(type="redis", redis_url=url))
+    return replace(config, cache=either_cache)
 
 
 @pytest.fixture
