@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,19 +21,21 @@ SERIES: Final = 100
 EACH: Final = 5  # points of a series in a batch
 READERS: Final = 4
 HISTORY: Final = 500  # events that the log of the server is to keep
+ALERT_ID: Final = r"a\d{9}"
 UNRESOLVED: Final = 10  # alerts at most: snapshots are of the unresolved ones
 FILLING: Final = 20_000  # trades of more than 1 KB each
 FILLING_BATCH: Final = 1000
 REFRESH_SECONDS: Final = 10.0
+# No answer grows with what the load stores: that would be growth, and no leak.
 # What is not written any more: its answers come from the cache.
 PAST: Final = "/api/metrics/performance?name=sharpe&limit=100"
 ASKED: Final = (
     "/api/metrics/risk?name=m3&limit=100",
     "/api/trades?limit=100",
-    "/api/metrics/risk?name=m7&aggregation=avg,p95&interval=auto",
+    "/api/metrics/risk?name=m7&aggregation=avg&interval=auto",
     "/api/alerts?limit=50",
     "/api/metrics/risk/latest",
-    "/api/portfolio?include_history=true",
+    "/api/portfolio",
     "/api/agents",
     "/api/system?limit=100",
     "/api/metrics",
@@ -84,11 +87,9 @@ class MixedLoad:
         self.watched = self._crowd.watched
 
     async def start(self) -> None:
-        """Log in, store what will be read, and let everybody begin."""
+        """Store what will be read, log in, and let everybody begin."""
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        await self._grant(grant_type="password", username="admin", password=self._password)
         await self._fill()
-        await self._renew()
         works: list[tuple[float, Callable[[], Awaitable[object]]]] = [
             (0.5, self._points),
             (0.1, self._point),
@@ -100,7 +101,8 @@ class MixedLoad:
             (1.0, self._system),
             (REFRESH_SECONDS, self._renew),
         ]
-        asked = itertools.cycle(ASKED)
+        filled = f"/api/portfolio?include_history=true&end_time={time.time():.0f}"
+        asked = itertools.cycle((*ASKED, filled))
         for _ in range(READERS):
             works.append((0.04, self._read_past))
             works.append((0.1, lambda: self._read(next(asked))))
@@ -139,9 +141,13 @@ class MixedLoad:
             ])  # fmt: skip
         for _ in range(HISTORY):
             await self._portfolio()
-        for _ in range(HISTORY // 3 + 1):  # raised, acknowledged, resolved
+        await self._grant(grant_type="password", username="admin", password=self._password)
+        for number in range(HISTORY // 3 + 1):  # raised, acknowledged, resolved
             await self._alert()
             await self._acknowledge()
+            if number % 20 == 0:
+                await self._renew()
+        await self._renew()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         clock = asyncio.get_running_loop().time
@@ -157,7 +163,7 @@ class MixedLoad:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> aiohttp.ClientResponse | None:
         """The response, read to its end; None, and a fault, if it is no success."""
-        route = f"{method} {path.partition('?')[0]}"
+        route = f"{method} {re.sub(ALERT_ID, '{id}', path.partition('?')[0])}"
         self.done.requests += 1
         try:
             async with self._http.request(
