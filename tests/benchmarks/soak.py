@@ -72,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--backend", choices=("sqlite", "postgres"), default="sqlite",
         help="postgres: PostgreSQL, and Redis for events and cache",
     )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="1 minute")
+    parser.add_argument("--quick", action="store_true", help="1 minute: too short for trends")
 
 
 def run(arguments: argparse.Namespace) -> None:
