@@ -1,6 +1,7 @@
 """Content codings of answers (RFC 9110, sections 8.4 and 12.5.3): which one, and the coding itself.
 
 Fast levels: a dashboard's JSON shrinks to a tenth at level 1, and little more at higher ones.
+What is compressed once for many answers asks for a higher one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ else:
     except ImportError:
         zstd = None  # type: ignore[assignment]
 
+FAST: Final = 1
 MIN_BYTES: Final = 1024  # smaller bodies fit a packet as they are
 ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are compressed on a thread
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -60,8 +62,8 @@ class Compressor(Protocol):
 
 
 class _Gzip:
-    def __init__(self) -> None:
-        self._stream = zlib.compressobj(1, wbits=_GZIP)
+    def __init__(self, level: int) -> None:
+        self._stream = zlib.compressobj(level, wbits=_GZIP)
 
     def piece(self, data: bytes) -> bytes:
         return self._stream.compress(data) + self._stream.flush(zlib.Z_SYNC_FLUSH)
@@ -71,8 +73,8 @@ class _Gzip:
 
 
 class _Zstd:
-    def __init__(self) -> None:
-        self._stream = zstd.ZstdCompressor(level=1)
+    def __init__(self, level: int) -> None:
+        self._stream = zstd.ZstdCompressor(level=level)
 
     def piece(self, data: bytes) -> bytes:
         return self._stream.compress(data, self._stream.FLUSH_BLOCK)
@@ -82,7 +84,7 @@ class _Zstd:
 
 
 # The most liked first.
-_CODERS: Final[Mapping[str, Callable[[], Compressor]]] = (
+_CODERS: Final[Mapping[str, Callable[[int], Compressor]]] = (
     {"gzip": _Gzip} if zstd is None else {"zstd": _Zstd, "gzip": _Gzip}
 )
 _CODERS_OR_NONE: Final = (*_CODERS, "identity")
@@ -113,18 +115,18 @@ def coding_of(accept_encoding: str | None) -> Coding:
     return PLAIN
 
 
-def compressor(name: str) -> Compressor:
+def compressor(name: str, level: int = FAST) -> Compressor:
     """A compressor for one body; `name` is of a `Coding`."""
-    return _CODERS[name]()
+    return _CODERS[name](level)
 
 
-async def compressed(body: bytes, name: str) -> bytes:
+async def compressed(body: bytes, name: str, level: int = FAST) -> bytes:
     """The whole body, coded; a large one on a thread."""
     if len(body) > ON_LOOP_BYTES:
-        return await asyncio.to_thread(_whole, body, name)
-    return _whole(body, name)
+        return await asyncio.to_thread(_whole, body, name, level)
+    return _whole(body, name, level)
 
 
-def _whole(body: bytes, name: str) -> bytes:
-    stream = compressor(name)
+def _whole(body: bytes, name: str, level: int) -> bytes:
+    stream = compressor(name, level)
     return stream.piece(body) + stream.end()

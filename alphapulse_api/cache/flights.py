@@ -5,31 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from alphapulse_api.cache.base import Entry
 from alphapulse_api.tasks import heard
+
+T = TypeVar("T")
 
 
 class Flights:
     """Computations under way: who asks for one that flies already waits for it."""
 
     def __init__(self) -> None:
-        self._under_way: dict[Any, asyncio.Task[Entry]] = {}
+        self._under_way: dict[Any, asyncio.Task[Any]] = {}
 
-    async def once(self, key: Any, compute: Callable[[], Awaitable[Entry]]) -> Entry:
+    async def once(self, key: Any, compute: Callable[[], Awaitable[T]]) -> T:
         """The result of `compute`, run by whoever asked first."""
-        task = self._under_way.get(key)
+        task: asyncio.Task[T] | None = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(_awaited(compute))
             task.add_done_callback(partial(self._landed, key))
         # A client that goes away must not take the others' answer with it.
         return await asyncio.shield(task)
 
-    def _landed(self, key: Any, task: asyncio.Task[Entry]) -> None:
+    def _landed(self, key: Any, task: asyncio.Task[Any]) -> None:
         self._under_way.pop(key, None)
         heard(task)  # if nobody waits for it any more, it is nobody's
 
 
-async def _awaited(compute: Callable[[], Awaitable[Entry]]) -> Entry:
+async def _awaited(compute: Callable[[], Awaitable[T]]) -> T:
     return await compute()

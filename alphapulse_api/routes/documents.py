@@ -12,23 +12,22 @@ from aiohttp import web
 from alphapulse_api.docs.asyncapi import asyncapi_document
 from alphapulse_api.docs.openapi import openapi_document
 from alphapulse_api.encoding import dumps
-from alphapulse_api.errors import NOT_FOUND, Problem
+from alphapulse_api.errors import NotFound
 from alphapulse_api.keys import ROWS
+from alphapulse_api.routes.static import StaticFile, answer_file
 
 UI: Final = Path(swagger_ui_bundle.swagger_ui_path)
 # What the page loads, and nothing else of the folder.
-UI_FILES: Final = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "favicon-32x32.png": "image/png",
-}
+UI_FILES: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 # Swagger UI sets inline styles and data: images; scripts come from here alone.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-PAGE: Final = b"""<!doctype html>
+PAGE: Final = StaticFile(
+    "docs.html",
+    b"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -42,15 +41,19 @@ PAGE: Final = b"""<!doctype html>
 <script src="docs/start.js"></script>
 </body>
 </html>
-"""
-START: Final = b"""window.ui = SwaggerUIBundle({
+""",
+)
+START: Final = StaticFile(
+    "start.js",
+    b"""window.ui = SwaggerUIBundle({
   url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: false,
   validatorUrl: null,
 });
-"""
+""",
+)
 
 
 async def openapi(request: web.Request) -> web.StreamResponse:
@@ -67,32 +70,22 @@ async def asyncapi(request: web.Request) -> web.StreamResponse:
 
 async def swagger_ui(request: web.Request) -> web.StreamResponse:
     """Swagger UI on the OpenAPI document."""
-    return _page(PAGE, "text/html; charset=utf-8")
+    return await answer_file(request, PAGE, policy=POLICY)
 
 
 async def swagger_file(request: web.Request) -> web.StreamResponse:
     """A file of Swagger UI."""
     name = request.match_info["file"]
-    if name == "start.js":
-        return _page(START, "text/javascript")
-    if name not in UI_FILES:
-        raise Problem(NOT_FOUND, "There is nothing at this path.")
-    return _page(_ui_file(name), UI_FILES[name])
+    if name != "start.js" and name not in UI_FILES:
+        raise NotFound("There is nothing at this path.")
+    return await answer_file(
+        request, START if name == "start.js" else _ui_file(name), policy=POLICY
+    )
 
 
 @cache
-def _ui_file(name: str) -> bytes:
-    return (UI / name).read_bytes()
-
-
-def _page(body: bytes, content_type: str) -> web.Response:
-    headers = {
-        "Content-Type": content_type,
-        "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-cache",
-    }
-    return web.Response(body=body, headers=headers)
+def _ui_file(name: str) -> StaticFile:
+    return StaticFile(name, (UI / name).read_bytes())
 
 
 def _json(document: dict[str, Any]) -> web.Response:
