@@ -16,7 +16,12 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["alphapulse_api", "alphapulse_api.*"]),
     package_data={
-        "alphapulse_api": ["py.typed", "data/migrations/*.sql", "demo/data/*"],
+        "alphapulse_api": [
+            "py.typed",
+            "console/static/*",
+            "data/migrations/*.sql",
+            "demo/data/*",
+        ],
     },
     # The lower bounds are tested: tox -e oldest installs just those (tests/oldest.txt).
     install_requires=[
@@ -38,6 +43,7 @@ setup(
     ],
     extras_require={
         "arrow": ["pyarrow>=18.0"],
+        "console": ["plotly>=6.0"],
         "postgres": ["asyncpg>=0.30"],
         "redis": ["redis[hiredis]>=6.4"],
         "server": [

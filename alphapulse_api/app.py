@@ -15,9 +15,10 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.keys import BACKEND, LANE, QUESTIONS, ROWS
+from alphapulse_api.keys import BACKEND, CONSOLE, LANE, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
 from alphapulse_api.middleware.lane import Lane
+from alphapulse_api.routes.console import Console
 from alphapulse_api.routes.endpoint import endpoint
 from alphapulse_api.routes.query import Questions
 from alphapulse_api.routes.table import ROWS as TABLE
@@ -88,6 +89,7 @@ def compose(backend: Backend) -> web.Application:
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
     app[LANE] = Lane(backend)
+    app[CONSOLE] = Console()
     _add_routes(app, backend.config)
     app.on_shutdown.append(_drain)
     signals = len(app.on_response_prepare)
@@ -105,8 +107,9 @@ def _add_routes(app: web.Application, config: Config) -> None:
     rows = app[ROWS] = {}
     # One resource a path: aiohttp-cors grants a preflight by the methods of one resource alone.
     resources: dict[str, web.Resource] = {}
+    served = {"documents": config.docs.enabled, "console": config.console.enabled}
     for row in TABLE:
-        if row.tag == "documents" and not config.docs.enabled:
+        if not served.get(row.tag, True):
             continue
         handler = endpoint(row)
         resource = resources.get(row.path)

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
     from alphapulse_api.middleware.lane import Lane
+    from alphapulse_api.routes.console import Console
     from alphapulse_api.routes.query import Question, Questions
     from alphapulse_api.routes.row import Row
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
 LANE: web.AppKey[Lane] = web.AppKey("lane")
+CONSOLE: web.AppKey[Console] = web.AppKey("console")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
 
 # Looked up as they are; a plain str is folded anew each time.

@@ -4,6 +4,7 @@ from alphapulse_api.config.root import Config
 from alphapulse_api.config.sections import (
     AuthConfig,
     CacheConfig,
+    ConsoleConfig,
     CorsConfig,
     DatabaseConfig,
     DocsConfig,
@@ -20,6 +21,7 @@ __all__ = [
     "AuthConfig",
     "CacheConfig",
     "Config",
+    "ConsoleConfig",
     "CorsConfig",
     "DatabaseConfig",
     "DocsConfig",

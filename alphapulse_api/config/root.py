@@ -15,6 +15,7 @@ from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
     AuthConfig,
     CacheConfig,
+    ConsoleConfig,
     CorsConfig,
     DatabaseConfig,
     DocsConfig,
@@ -63,6 +64,7 @@ class Config(Section):
     events: EventsConfig = field(default_factory=EventsConfig)
     portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
     docs: DocsConfig = field(default_factory=DocsConfig)
+    console: ConsoleConfig = field(default_factory=ConsoleConfig)
 
     @classmethod
     def load(

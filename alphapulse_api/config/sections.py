@@ -11,6 +11,7 @@ from alphapulse_api.errors import ConfigError
 __all__ = [
     "AuthConfig",
     "CacheConfig",
+    "ConsoleConfig",
     "CorsConfig",
     "DatabaseConfig",
     "DocsConfig",
@@ -305,4 +306,16 @@ class DocsConfig(Section):
     enabled: bool = field(
         default=True,
         metadata=option("Whether /docs, /openapi.json and /asyncapi.json are served."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleConfig(Section):
+    """The page that watches the dashboard in a browser."""
+
+    path: ClassVar[str] = "console"
+
+    enabled: bool = field(
+        default=True,
+        metadata=option("Whether /console/ is served, where the extra `console` is installed."),
     )

@@ -157,7 +157,7 @@ def _failures(row: Row) -> dict[str, Any]:
         statuses |= {400, 413, 415}
     if row.form is not None:
         statuses |= {401, 429}
-    if "{" in row.path or row.path == "/api/portfolio":
+    if "{" in row.path or row.path == "/api/portfolio" or row.tag == "console":
         statuses |= {404}
     if row.body is not None and row.status == HTTPStatus.CREATED:
         statuses |= {409}

@@ -9,6 +9,7 @@ from alphapulse_api.routes import (
     agents,
     alerts,
     auth,
+    console,
     documents,
     metrics,
     portfolio,
@@ -95,5 +96,13 @@ ROWS: Final = (
         tag="documents"),
     Row("GET", "/docs/{file}", PUBLIC, raw=documents.swagger_file, media_type="*/*",
         tag="documents"),
+
+    Row("GET", "/", PUBLIC, raw=console.root, status=302, media_type="*/*", tag="console"),
+    Row("GET", "/console", PUBLIC, raw=console.folder, status=302, media_type="*/*",
+        tag="console"),
+    Row("GET", "/console/", PUBLIC, raw=console.page, media_type="text/html", tag="console"),
+    Row("GET", "/console/{file}", PUBLIC, raw=console.file, media_type="*/*", tag="console"),
+    Row("GET", "/console/{version}/{file}", PUBLIC, raw=console.versioned_file, media_type="*/*",
+        tag="console"),
 )
 # fmt: on
