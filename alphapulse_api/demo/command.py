@@ -30,7 +30,7 @@ FIRST_SCREEN = """\
 AlphaPulse demo: AAPL, GOOG, IBM and MSFT from 2007 to 2010, {speed:g} trading days a second.
 
   Dashboard API  {url}
-  Documentation  {url}/docs
+{console}  Documentation  {url}/docs
   Login          {user} / {password}
 
   curl -H "X-API-Key: {key}" {url}/api/portfolio
@@ -66,6 +66,7 @@ async def _show(dashboard: Dashboard, speed: float) -> None:
         FIRST_SCREEN.format(
             speed=speed,
             url=dashboard.url,
+            console=f"  Console        {console}\n" if (console := dashboard.console_url) else "",
             user=USER,
             password=password,
             key=key,

@@ -72,6 +72,8 @@ async def root(request: web.Request) -> web.StreamResponse:
 
 async def folder(request: web.Request) -> web.StreamResponse:
     """To the console, for those who leave the slash out."""
+    if not request.app[CONSOLE].installed:
+        raise NotFound(NOT_INSTALLED)
     return _to_the_page()
 
 
@@ -108,5 +110,7 @@ async def _asset(request: web.Request, served: Served, control: str) -> web.Resp
 def _to_the_page() -> web.Response:
     # Relative: right below whatever prefix a proxy or a host application puts in front.
     return web.Response(
-        status=302, headers={hdrs.LOCATION: "console/", hdrs.CACHE_CONTROL: REVALIDATE}
+        status=302,
+        text="The console is at console/.\n",
+        headers={hdrs.LOCATION: "console/", hdrs.CACHE_CONTROL: REVALIDATE},
     )

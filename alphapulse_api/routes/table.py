@@ -97,8 +97,8 @@ ROWS: Final = (
     Row("GET", "/docs/{file}", PUBLIC, raw=documents.swagger_file, media_type="*/*",
         tag="documents"),
 
-    Row("GET", "/", PUBLIC, raw=console.root, status=302, media_type="*/*", tag="console"),
-    Row("GET", "/console", PUBLIC, raw=console.folder, status=302, media_type="*/*",
+    Row("GET", "/", PUBLIC, raw=console.root, status=302, media_type="text/plain", tag="console"),
+    Row("GET", "/console", PUBLIC, raw=console.folder, status=302, media_type="text/plain",
         tag="console"),
     Row("GET", "/console/", PUBLIC, raw=console.page, media_type="text/html", tag="console"),
     Row("GET", "/console/{file}", PUBLIC, raw=console.file, media_type="*/*", tag="console"),

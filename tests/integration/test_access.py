@@ -38,6 +38,11 @@ PUBLIC: dict[tuple[str, str], int] = {
     ("GET", "/asyncapi.json"): 200,
     ("GET", "/docs"): 200,
     ("GET", "/docs/{file}"): 200,
+    ("GET", "/"): 200,  # where it leads
+    ("GET", "/console"): 200,
+    ("GET", "/console/"): 200,
+    ("GET", "/console/{file}"): 200,
+    ("GET", "/console/{version}/{file}"): 404,  # of another version
 }
 CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/me"): (EVERYONE, 200, None),
@@ -68,6 +73,8 @@ PATHS = {
     "/api/metrics/{metric_type}": "/api/metrics/risk",
     "/api/metrics/{metric_type}/latest": "/api/metrics/risk/latest",
     "/docs/{file}": "/docs/start.js",
+    "/console/{file}": "/console/plotly.min.js",
+    "/console/{version}/{file}": "/console/0/plotly.min.js",
 }
 
 

@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def test_the_routers_own_refusals_are_problems(server: Server) -> None:
-    for path in ("/", "/nowhere", "/api", "/api/trades/", "/api/trades/a/b", "/docs/../setup.py"):
+    for path in ("/nowhere", "/api", "/api/trades/", "/api/trades/a/b", "/docs/../setup.py"):
         problem(await ask(server, "GET", path), 404)
     answer = await ask(server, "DELETE", "/api/trades")
     problem(answer, 405)

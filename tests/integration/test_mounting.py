@@ -105,7 +105,7 @@ async def test_a_base_path_prefixes_every_url(serve: Serve) -> None:
     async with server.session.ws_connect(f"{server.url}/ws", headers=caller) as ws:
         assert (await ws.receive_json())["type"] == "welcome"
     bare = server.url.removesuffix("/desk")
-    for path in ("/healthz", "/", "/desk/", "/deskhealthz"):
+    for path in ("/healthz", "/", "/console/", "/deskhealthz"):
         problem(await _get(server.session, bare + path), 404)
 
 
