@@ -1,0 +1,78 @@
+// The REST API: answers as they are, problems (RFC 9457) as exceptions.
+
+/** Where the service is mounted, behind whatever prefix: the page is at console/ below it. */
+export const BASE = new URL("..", document.baseURI);
+
+const TRIES = 4;
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+/** A request that was refused, or got no answer (`status` 0). */
+export class ApiError extends Error {
+  constructor(status, problem = {}, retryAfter = 0) {
+    super(problem.detail || problem.title || `The server answered ${status}.`);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** One request. @throws {ApiError} @returns {Promise<Response>} */
+export async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(new URL(path, BASE), { credentials: "omit", ...options });
+  } catch {
+    throw new ApiError(0, { detail: "The server cannot be reached." });
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, problem, Number(response.headers.get("Retry-After")));
+}
+
+export class Api {
+  #session;
+
+  /** @param {import("./session.js").Session} session whose token is sent */
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /**
+   * Read a resource; waits and asks again when the server says "later".
+   * @param {string} path @param {Record<string, unknown>} [query] empty values are left out
+   * @returns {Promise<{data: any, cursor: ?string, more: ?string}>} `cursor` is the channel's place before the data
+   *   was read; `more` the path of the next page
+   */
+  async get(path, query = {}) {
+    const given = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null);
+    const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { headers, body } = await this.#send(url);
+        const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
+        return { data: body, cursor: headers.get("X-Stream-Cursor"), more: next && path + new URL(next, BASE).search };
+      } catch (error) {
+        if (attempt === TRIES || ![429, 503].includes(error.status)) throw error;
+        await pause(Math.min(30, error.retryAfter || 1) + Math.random());
+      }
+    }
+  }
+
+  /** @returns {Promise<any>} the answer's body */
+  async post(path, content = {}) {
+    const options = { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
+    return (await this.#send(path, options)).body;
+  }
+
+  async #send(path, options = {}, refused = undefined) {
+    const token = await this.#session.token(refused);
+    try {
+      const response = await request(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
+      const isJson = response.headers.get("Content-Type")?.includes("json");
+      return { headers: response.headers, body: await (isJson ? response.json() : response.text()) };
+    } catch (error) {
+      if (error.status === 401 && refused === undefined) return this.#send(path, options, token);
+      if (error instanceof ApiError) throw error;
+      throw new ApiError(0, { detail: "The answer broke off." });
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// The little of the DOM that every panel needs. Data only ever becomes text or an attribute.
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, unknown>} [props] attributes; `on…` are listeners; null and false are left out
+ * @param {...(Node | string | null | undefined)} children strings become text
+ */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const shown = new WeakMap(); // element -> the item it was built from
+
+/**
+ * Make the children of `parent` show `items`, in order, touching only what has changed.
+ * An item is taken for unchanged if it is the same object; its element has `data-id`.
+ * @template T
+ * @param {Element} parent @param {T[]} items @param {(item: T) => string} id @param {(item: T) => HTMLElement} build
+ */
+export function sync(parent, items, id, build) {
+  const wanted = new Map(items.map((item) => [String(id(item)), item]));
+  const old = new Map();
+  for (const node of [...parent.children]) {
+    if (wanted.has(node.dataset.id)) old.set(node.dataset.id, node);
+    else node.remove();
+  }
+  let place = parent.firstElementChild;
+  for (const [key, item] of wanted) {
+    let node = old.get(key);
+    if (!node || shown.get(node) !== item) {
+      const fresh = build(item);
+      fresh.dataset.id = key;
+      shown.set(fresh, item);
+      if (node === place) place = place?.nextElementSibling ?? null;
+      node?.remove();
+      node = fresh;
+    }
+    if (node === place) place = place.nextElementSibling;
+    else parent.insertBefore(node, place);
+  }
+}
+
+/** However often it is called between two frames, `fn` runs once. */
+export function batched(fn) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; fn(); });
+  };
+}
+
+/** Say in words what is wrong in a panel, or what will appear in it; no words clear the line. */
+export function say(section, words = "", isError = false) {
+  const line = $(".status", section);
+  line.textContent = words;
+  line.classList.toggle("error", isError);
+  section.ariaBusy = "false";
+}
+
+/** Terms and their figures. @param {Element} list a dl @param {[string, string, string?][]} pairs with a class */
+export function figures(list, pairs) {
+  list.replaceChildren(
+    ...pairs.map(([name, text, look]) => el("div", {}, el("dt", {}, name), el("dd", { class: look }, text))),
+  );
+}

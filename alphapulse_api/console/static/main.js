@@ -1,0 +1,101 @@
+// The console: signs in, opens one stream, and hands every event to the panel of its channel.
+
+import { Agents } from "./agents.js";
+import { Alerts } from "./alerts.js";
+import { Api, BASE } from "./api.js";
+import { Chart } from "./charts.js";
+import { $ } from "./dom.js";
+import { milliseconds, time } from "./format.js";
+import { Metrics } from "./metrics.js";
+import { Portfolio } from "./portfolio.js";
+import { Session } from "./session.js";
+import { stream } from "./stream.js";
+import { System } from "./system.js";
+import { Trades } from "./trades.js";
+
+const session = new Session();
+let ahead = 0; // how far the server's clock is ahead of this one, ms
+let newest = null; // the last event, for the header
+
+/** What panels share. */
+const app = { session, api: new Api(session), channels: {}, stream: null, now: () => Date.now() + ahead };
+const panels = Object.entries({
+  portfolio: new Portfolio(app), alerts: new Alerts(app), metrics: new Metrics(app),
+  trades: new Trades(app), agents: new Agents(app), system: new System(app),
+});
+
+session.addEventListener("ask", ({ detail }) => {
+  $("#login-reason").textContent = detail;
+  if (!$("#login-dialog").open) $("#login-dialog").showModal();
+});
+
+session.addEventListener("user", () => {
+  $("#login-dialog").close();
+  $("#user").textContent = `${session.user.username} · ${session.user.role}`;
+  app.stream ??= openStream();
+  for (const [name, panel] of panels) {
+    const may = session.can(`view_${name}`);
+    $(`#panel-${name}`).hidden = $(`nav a[href="#panel-${name}"]`).hidden = !may;
+    if (may) panel.start();
+  }
+});
+
+function openStream() {
+  return stream(BASE.href, async (refused) => ({ token: await session.token(refused?.token) }), {
+    event(event) {
+      newest = { event, lag: app.now() - Date.parse(event.data.timestamp ?? event.data.as_of ?? event.data.executed_at ?? event.data.created_at) };
+      app.channels[event.channel].accept(event);
+    },
+    gap: (channel) => app.channels[channel].reload(),
+    state(state) {
+      $("#connection").textContent = navigator.onLine ? state : "offline";
+      $("#connection").dataset.state = $("#connection").textContent;
+    },
+    pong(roundTrip, timestamp) {
+      ahead = Date.parse(timestamp) + roundTrip / 2 - Date.now();
+    },
+    error: ({ code, message }) => console.warn(`stream: ${code}: ${message}`),
+  });
+}
+
+function showClock() {
+  $("#clock").textContent = new Date(app.now()).toISOString().slice(11, 19);
+  if (!newest) return;
+  $("#lag").textContent = milliseconds(newest.lag);
+  $("#last-event").textContent = `${newest.event.type} ${time(new Date(app.now() - 0).toISOString())}`;
+}
+
+$("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());
+$("#login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { username, password } = event.target.elements;
+  const submit = $("button[type=submit]", event.target);
+  $("#login-error").textContent = "";
+  submit.disabled = true;
+  try {
+    await session.login(username.value, password.value);
+    password.value = "";
+  } catch (error) {
+    $("#login-error").textContent = error.message;
+    password.select();
+  } finally {
+    submit.disabled = false;
+  }
+});
+
+const THEMES = { light: "dark", dark: "light" };
+const preferred = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => document.documentElement.dataset.theme ?? (preferred.matches ? "dark" : "light");
+if (localStorage.theme in THEMES) document.documentElement.dataset.theme = localStorage.theme;
+$("#theme").addEventListener("click", () => {
+  localStorage.theme = document.documentElement.dataset.theme = THEMES[theme()];
+  Chart.restyle();
+});
+preferred.addEventListener("change", () => Chart.restyle());
+
+$("#sign-out").addEventListener("click", () => session.logout());
+document.addEventListener("visibilitychange", () => document.hidden || app.stream?.check());
+addEventListener("online", () => app.stream?.check());
+addEventListener("offline", () => app.stream?.check());
+setInterval(showClock, 500);
+session.token(); // asks for the password

@@ -1,0 +1,128 @@
+// The reference client of docs/websocket.md: every event once, in order, across lost connections.
+// It has no dependency: browsers, Deno, Bun and Node 22 have WebSocket; Node 20 with --experimental-websocket.
+
+const PING_SECONDS = 10; // also how long a pong may take: a sleeping laptop's dead socket is found out by it
+
+/**
+ * Follow channels.
+ * @param {string} url of the service, http(s)
+ * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`; other ones than
+ *   `refused`, which have ended; nothing ends the stream
+ * @param {object} on
+ * @param {(event: {type: string, channel: string, cursor: string, data: object}) => void} on.event
+ * @param {(channel: string) => void} on.gap events are missing before the next one: read the REST API again
+ * @param {(state: "connecting" | "live" | "reconnecting" | "offline") => void} [on.state]
+ * @param {(roundTrip: number, timestamp: string) => void} [on.pong] milliseconds, and the server's time
+ * @param {(error: {code: string, message: string}) => void} [on.error]
+ */
+export function stream(url, credentials, { event, gap, state = () => {}, pong = () => {}, error = console.error }) {
+  const filters = {}; // channel -> its filters; the channels that are wanted
+  const cursors = {}; // channel -> the place after the newest event handed over
+  const asked = {}; // channel -> id of the subscribe that is not answered yet
+  let socket, given, watchdog, retry, joined, stopped = false, attempt = 0, ids = 0, patience = 75;
+
+  const send = (message) => socket.send(JSON.stringify(message));
+  const alive = (seconds) => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(lost, seconds * 1000, "silent");
+  };
+  const ask = (channels) => {
+    const id = ++ids;
+    const some = (values) => Object.fromEntries(channels.filter((c) => values[c]).map((c) => [c, values[c]]));
+    for (const channel of channels) asked[channel] = id;
+    send({ type: "subscribe", id, channels, filters: some(filters), since: some(cursors) });
+  };
+  const authenticate = async (refused) => {
+    const own = socket;
+    given = await credentials(refused);
+    if (own === socket) send({ type: "auth", ...given });
+  };
+  const live = () => { attempt = 0; state("live"); };
+  const handlers = {
+    welcome: (m) => { patience = 2.5 * m.ping_interval; send({ type: "auth", ...given }); },
+    authenticated: () => {
+      if (joined) return; // a new token; the subscriptions stay
+      joined = true;
+      const channels = Object.keys(filters);
+      if (channels.length) ask(channels); else live();
+    },
+    token_expiring: () => authenticate(given),
+    subscribed: (m) => {
+      for (const [channel, { cursor, resumed }] of Object.entries(m.channels)) {
+        if (asked[channel] !== m.id) continue; // asked again since
+        delete asked[channel];
+        cursors[channel] = cursor;
+        if (resumed === false) gap(channel);
+      }
+      live();
+    },
+    resync: (m) => { cursors[m.channel] = m.cursor; gap(m.channel); },
+    heartbeat: (m) => { for (const c in m.cursors) if (!(c in asked)) cursors[c] = m.cursors[c]; },
+    pong: (m) => pong(Date.now() - m.id, m.timestamp),
+    error: (m) => {
+      error(m);
+      if (["rate_limited", "internal"].includes(m.code) && Object.values(asked).includes(m.id)) lost(m.code);
+    },
+  };
+
+  const connect = async (refused) => {
+    clearTimeout(retry);
+    retry = undefined;
+    given = await credentials(refused);
+    if (!given) stopped = true;
+    if (stopped) return state("offline");
+    socket = new WebSocket(new URL("ws", url.endsWith("/") ? url : `${url}/`).href.replace(/^http/, "ws"));
+    alive(30);
+    socket.onmessage = ({ data }) => {
+      alive(patience);
+      const message = JSON.parse(data);
+      if (!("data" in message)) return handlers[message.type]?.(message);
+      if (message.channel in asked) return; // of the subscription before; the new one replays it
+      event(message);
+      cursors[message.channel] = message.cursor; // only once it has been dealt with
+    };
+    socket.onclose = ({ reason }) => lost(reason);
+    socket.onerror = () => {}; // a close follows
+  };
+  const drop = () => {
+    clearTimeout(watchdog);
+    // A dead connection may take minutes to close: nobody waits for that.
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    joined = false;
+    for (const channel in asked) delete asked[channel];
+  };
+  function lost(reason) {
+    drop();
+    state("reconnecting");
+    const refused = ["auth_failed", "token_expired", "revoked"].includes(reason) ? given : undefined;
+    // Full jitter: clients that were cut off together do not come back together.
+    const wait = reason === "slow_consumer" ? 0 : Math.random() * Math.min(20_000, 500 * 2 ** attempt++);
+    retry = setTimeout(connect, wait, refused);
+  }
+
+  const check = () => {
+    if (retry !== undefined) connect();
+    else if (joined) { send({ type: "ping", id: Date.now() }); alive(PING_SECONDS); }
+  };
+  const pinging = setInterval(() => joined && check(), PING_SECONDS * 1000);
+  state("connecting");
+  connect();
+  return {
+    /** Follow a channel, or replace its filters; `since` is a cursor, such as that of X-Stream-Cursor. */
+    subscribe(channel, wanted = {}, since = cursors[channel]) {
+      filters[channel] = wanted;
+      cursors[channel] = since;
+      if (joined) ask([channel]);
+    },
+    /** Does the connection still live? For when a page is shown or a network comes back; connects if not. */
+    check,
+    close() {
+      stopped = true;
+      clearInterval(pinging);
+      clearTimeout(retry);
+      if (socket) drop();
+      state("offline");
+    },
+  };
+}
