@@ -43,6 +43,7 @@ setup(
     ],
     extras_require={
         "arrow": ["pyarrow>=18.0"],
+        "browser": ["selenium>=4.30"],
         "console": ["plotly>=6.0"],
         "postgres": ["asyncpg>=0.30"],
         "redis": ["redis[hiredis]>=6.4"],

@@ -17,11 +17,12 @@ from alphapulse_api.routes.static import FOREVER, REVALIDATE, StaticFile, answer
 NOT_INSTALLED: Final = (
     'The console is not installed: pip install "alphapulse-api[console]" and start again.'
 )
-# Images are also made by plotly.js, of its charts.
+# plotly.js puts <style> elements into the page, and makes images (data:, blob:) of its charts. It
+# needs no style attributes and no eval, so those stay forbidden.
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "style-src-elem 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 

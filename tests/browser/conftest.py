@@ -1,0 +1,105 @@
+"""Browsers and servers for the console; skipped, with the reason, where there is no browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import RateLimitConfig
+from alphapulse_api.dashboard import ThreadFeed
+from tests.asking import PORTFOLIO
+from tests.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+    from tests.browser.page import Page
+
+USERS = {"olga": "operator", "otto": "operator", "vera": "viewer"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browsers() -> Iterator[Callable[[int], Chrome]]:
+    """The nth browser of this run, started when first wanted."""
+    pytest.importorskip("selenium", reason='pip install ".[browser]"')
+    from tests.browser.chromium import CHROMEDRIVER, CHROMIUM, chromium
+
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip("apt install chromium chromium-driver")
+    with ExitStack() as stack:
+        started: list[Chrome] = []
+
+        def nth(number: int) -> Chrome:
+            while len(started) <= number:
+                started.append(stack.enter_context(chromium()))
+            return started[number]
+
+        yield nth
+
+
+class Opener:
+    """Opens the console in one browser after the other, and remembers what may go wrong there."""
+
+    def __init__(self, browsers: Callable[[int], Chrome]) -> None:
+        self._browsers = browsers
+        self.pages: list[Page] = []
+        self.forgiven: tuple[str, ...] = ()
+
+    def __call__(self, url: str) -> Page:
+        from tests.browser.page import Page
+
+        page = Page(self._browsers(len(self.pages)), url)
+        self.pages.append(page)
+        return page
+
+    def forgive(self, *words: str) -> None:
+        """Faults on the console that hold one of these words belong to the test."""
+        self.forgiven += words
+
+
+@pytest.fixture
+def open_console(browsers: Callable[[int], Chrome]) -> Iterator[Opener]:
+    """Open the console. Whatever the test looks at, no browser may have complained of the page,
+    nor asked anybody but the page's own server."""
+    from tests.browser.chromium import console_faults, origins_asked
+
+    opener = Opener(browsers)
+    yield opener
+    for page in opener.pages:
+        faults = console_faults(page.driver)
+        asked = origins_asked(page.driver)
+        page.driver.get("about:blank")
+        console_faults(page.driver)
+        origins_asked(page.driver)
+        assert [f for f in faults if not any(word in f for word in opener.forgiven)] == []
+        assert asked == {urlsplit(page.url).netloc}
+
+
+@pytest.fixture
+def desk(config: Config) -> Iterator[ThreadFeed]:
+    """A dashboard with the usual limits and some users; its feed."""
+    config = replace(config, rate_limit=RateLimitConfig())
+
+    async def add_users() -> None:
+        async with Dashboard(config, serve=False) as dashboard:
+            for name, role in USERS.items():
+                await dashboard.accounts.set_user(name, role, PASSWORD)
+
+    # Its own log of events would warn that nobody hears it; nobody has to.
+    asyncio.run(add_users())
+    with Dashboard.in_thread(config) as feed:
+        feed.update_portfolio(PORTFOLIO)  # before there is one, the browser tells of a 404
+        yield feed

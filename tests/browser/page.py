@@ -1,0 +1,110 @@
+"""The console as a person meets it: what stands there, what can be pressed, how long to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.browser.panels import PANELS
+
+T = TypeVar("T")
+
+PATIENCE: Final = 20.0
+POLL: Final = 0.05
+
+
+class Page:
+    """The console in one browser."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
+        driver.get(f"{url}/console/")
+
+    def login(self, username: str, password: str) -> None:
+        """Fill the form in, send it, and wait until somebody is signed in."""
+        self.try_login(username, password)
+        self.until(lambda: not self.count("dialog[open] #login"), "the login to go away")
+
+    def try_login(self, username: str, password: str) -> None:
+        """Fill the form in and send it."""
+        self.until(lambda: self.count("dialog[open] #login"), "the login form")
+        for name, value in (("username", username), ("password", password)):
+            field = self.driver.find_element("css selector", f"#login input[name={name}]")
+            field.clear()
+            field.send_keys(value)
+        self.press("#login button[type=submit]")
+
+    def press(self, selector: str) -> None:
+        """Click the first of what is found, once it is there."""
+        self.until(lambda: self.count(selector), selector)
+        self.driver.execute_script(
+            "const it = document.querySelector(arguments[0]);"
+            "it.scrollIntoView({block: 'center'}); it.click()",
+            selector,
+        )
+
+    def look_at(self, selector: str) -> None:
+        """Scroll there: charts are drawn where somebody looks."""
+        self.driver.execute_script(
+            "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", selector
+        )
+
+    def count(self, selector: str) -> int:
+        """How many there are."""
+        return int(self.script("return document.querySelectorAll(arguments[0]).length", selector))
+
+    def texts(self, selector: str) -> list[str]:
+        """What each of them says."""
+        found: list[str] = self.script(
+            "return [...document.querySelectorAll(arguments[0])].map(it => it.textContent)",
+            selector,
+        )
+        return found
+
+    def text(self, selector: str) -> str:
+        """What all of them say."""
+        return "\n".join(self.texts(selector))
+
+    def ids(self, selector: str) -> list[str]:
+        """The data-id of each of them."""
+        found: list[str] = self.script(
+            "return [...document.querySelectorAll(arguments[0])].map(it => it.dataset.id)", selector
+        )
+        return found
+
+    def script(self, code: str, *arguments: Any) -> Any:
+        """What the page's own JavaScript says."""
+        return self.driver.execute_script(code, *arguments)
+
+    def until(self, condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+        """Wait until the condition holds; what it then says."""
+        try:
+            return WebDriverWait(self.driver, seconds, POLL).until(lambda _: condition())
+        except TimeoutException:
+            raise AssertionError(f"waited {seconds:g} s for {what}") from None
+
+    def until_live(self) -> None:
+        """Wait until the socket is there."""
+        self.until(lambda: self.text("#connection").strip() == "live", "the socket to be live")
+
+    def until_filled(self) -> None:
+        """Wait until every panel has something."""
+        for panel, selector in PANELS.items():
+            self.look_at(f"#panel-{panel}")
+            self.until(lambda found=selector: self.count(found), f"the panel {panel}")
+
+    def settled(self) -> bool:
+        """Whether every chart that is in view has been drawn."""
+        return bool(
+            self.script(
+                "return [...document.querySelectorAll('.chart')].filter(it => {"
+                "  const {top, bottom} = it.getBoundingClientRect();"
+                "  return bottom > 0 && top < innerHeight;"
+                "}).every(it => it.querySelector('.plot-container'))"
+            )
+        )
