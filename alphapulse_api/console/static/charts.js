@@ -27,6 +27,9 @@ export function colour(name) {
 /** The line of the nth series. */
 export const line = (n) => ({ color: colour(OKABE_ITO[n % OKABE_ITO.length]), dash: DASHES[n % DASHES.length], width: 1.6 });
 
+/** Text as it is: plotly.js would read tags in it. */
+export const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
 /** Plotly takes times for what they read: UTC, without the zone. */
 export const axisTime = (time) => (typeof time === "number" ? new Date(time).toISOString() : time).replace("Z", "");
 

@@ -3,6 +3,7 @@
 import { say } from "./dom.js";
 
 const RETRY_SECONDS = [2, 5, 15, 30];
+const EMPTY_SECONDS = 10;
 
 /** The past by REST, then the socket from the place that the answer was read at: nothing missing, nothing twice. */
 export class Channel {
@@ -39,6 +40,8 @@ export class Channel {
       say(this.#section);
       apply();
       this.#app.stream.subscribe(this.#name, filters, cursor);
+      // Where there is nothing yet there is no place to follow from, either.
+      if (!cursor) this.#retry = setTimeout(() => this.reload(), EMPTY_SECONDS * 1000);
     } catch (error) {
       if (own !== this.#generation) return;
       say(this.#section, error.message, true);

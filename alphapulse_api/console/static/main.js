@@ -13,6 +13,8 @@ import { stream } from "./stream.js";
 import { System } from "./system.js";
 import { Trades } from "./trades.js";
 
+const TOLD = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // when it happened
+
 const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
 let newest = null; // the last event, for the header
@@ -43,7 +45,7 @@ session.addEventListener("user", () => {
 function openStream() {
   return stream(BASE.href, async (refused) => ({ token: await session.token(refused?.token) }), {
     event(event) {
-      newest = { event, lag: app.now() - Date.parse(event.data.timestamp ?? event.data.as_of ?? event.data.executed_at ?? event.data.created_at) };
+      newest = { type: event.type, at: app.now(), told: Date.parse(TOLD.map((name) => event.data[name]).find(Boolean)) };
       app.channels[event.channel].accept(event);
     },
     gap: (channel) => app.channels[channel].reload(),
@@ -61,8 +63,8 @@ function openStream() {
 function showClock() {
   $("#clock").textContent = new Date(app.now()).toISOString().slice(11, 19);
   if (!newest) return;
-  $("#lag").textContent = milliseconds(newest.lag);
-  $("#last-event").textContent = `${newest.event.type} ${time(new Date(app.now() - 0).toISOString())}`;
+  $("#lag").textContent = milliseconds(newest.at - newest.told);
+  $("#last-event").textContent = `${newest.type} ${time(new Date(newest.at).toISOString())}`;
 }
 
 $("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());

@@ -1,7 +1,7 @@
 // Any metric over any range: history by REST, then live; a closer look asks again in finer buckets.
 
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
-import { Chart, axisTime, line } from "./charts.js";
+import { Chart, axisTime, line, plain } from "./charts.js";
 import { $, batched, el, say, sync } from "./dom.js";
 import { number, words } from "./format.js";
 import { Channel } from "./live.js";
@@ -172,7 +172,7 @@ export class Metrics {
   #figure(view) {
     const traces = [...this.#series.values()].map(({ title, values }, n) => {
       const { x, y } = values.values();
-      return { x: x.map(axisTime), y, name: title, mode: x.length < 3 ? "lines+markers" : "lines", line: line(n), hovertemplate: "%{y:.6~g}" };
+      return { x: x.map(axisTime), y, name: plain(title), mode: x.length < 3 ? "lines+markers" : "lines", line: line(n), hovertemplate: "%{y:.6~g}" };
     });
     const range = this.#zoom ?? (view.span ? [this.#app.now() - view.span, this.#app.now()] : undefined);
     return {

@@ -1,6 +1,6 @@
 // The portfolio: its value first, then the curve, the positions, and how it performs.
 
-import { Chart, axisTime, colour } from "./charts.js";
+import { Chart, axisTime, colour, plain } from "./charts.js";
 import { $, batched, el, figures, say, sync } from "./dom.js";
 import { direction, gain, minus, money, number, percent, quantity, signedPercent, time, words } from "./format.js";
 import { Channel } from "./live.js";
@@ -150,7 +150,7 @@ function allocationFigure(portfolio, positions) {
     ...positions.map(({ symbol, weight, value }) => [symbol, weight ?? Number(value) / total]),
     ["cash", Number(portfolio.cash) / total],
   ].reverse(); // plotly draws from the bottom
-  const y = parts.map(([name]) => name), x = parts.map(([, part]) => part);
+  const y = parts.map(([name]) => plain(name)), x = parts.map(([, part]) => part);
   return {
     label: `Allocation: ${parts.map(([name, part]) => `${name} ${percent(part)}`).join(", ")}`,
     traces: [{

@@ -69,8 +69,8 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     clearTimeout(retry);
     retry = undefined;
     given = await credentials(refused);
-    if (!given) stopped = true;
-    if (stopped) return state("offline");
+    if (!given) close();
+    if (stopped) return;
     socket = new WebSocket(new URL("ws", url.endsWith("/") ? url : `${url}/`).href.replace(/^http/, "ws"));
     alive(30);
     socket.onmessage = ({ data }) => {
@@ -105,6 +105,13 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     if (retry !== undefined) connect();
     else if (joined) { send({ type: "ping", id: Date.now() }); alive(PING_SECONDS); }
   };
+  const close = () => {
+    stopped = true;
+    clearInterval(pinging);
+    clearTimeout(retry);
+    if (socket) drop();
+    state("offline");
+  };
   const pinging = setInterval(() => joined && check(), PING_SECONDS * 1000);
   state("connecting");
   connect();
@@ -117,12 +124,6 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     },
     /** Does the connection still live? For when a page is shown or a network comes back; connects if not. */
     check,
-    close() {
-      stopped = true;
-      clearInterval(pinging);
-      clearTimeout(retry);
-      if (socket) drop();
-      state("offline");
-    },
+    close,
   };
 }
