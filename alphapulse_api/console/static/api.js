@@ -3,15 +3,12 @@
 /** Where the service is mounted, behind whatever prefix: the page is at console/ below it. */
 export const BASE = new URL("..", document.baseURI);
 
-const TRIES = 4;
-const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-
 /** A request that was refused, or got no answer (`status` 0). */
 export class ApiError extends Error {
   constructor(status, problem = {}, retryAfter = 0) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
     this.status = status;
-    this.retryAfter = retryAfter;
+    this.retryAfter = retryAfter; // seconds
   }
 }
 
@@ -37,42 +34,34 @@ export class Api {
   }
 
   /**
-   * Read a resource; waits and asks again when the server says "later".
+   * Read a resource.
    * @param {string} path @param {Record<string, unknown>} [query] empty values are left out
    * @returns {Promise<{data: any, cursor: ?string, more: ?string}>} `cursor` is the channel's place before the data
    *   was read; `more` the path of the next page
    */
   async get(path, query = {}) {
-    const given = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null);
-    const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { headers, body } = await this.#send(url);
-        const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
-        return { data: body, cursor: headers.get("X-Stream-Cursor"), more: next && path + new URL(next, BASE).search };
-      } catch (error) {
-        if (attempt === TRIES || ![429, 503].includes(error.status)) throw error;
-        await pause(Math.min(30, error.retryAfter || 1) + Math.random());
-      }
-    }
+    const given = Object.entries(query).filter(([, value]) => value !== "");
+    const { headers, data } = await this.#send(given.length ? `${path}?${new URLSearchParams(given)}` : path);
+    const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
+    return { data, cursor: headers.get("X-Stream-Cursor"), more: next && path + new URL(next, BASE).search };
   }
 
   /** @returns {Promise<any>} the answer's body */
   async post(path, content = {}) {
     const options = { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
-    return (await this.#send(path, options)).body;
+    return (await this.#send(path, options)).data;
   }
 
   async #send(path, options = {}, refused = undefined) {
     const token = await this.#session.token(refused);
     try {
-      const response = await request(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
-      const isJson = response.headers.get("Content-Type")?.includes("json");
-      return { headers: response.headers, body: await (isJson ? response.json() : response.text()) };
+      const authorized = { ...options.headers, Authorization: `Bearer ${token}` };
+      const response = await request(path, { ...options, headers: authorized });
+      const isJson = response.headers.get("Content-Type").includes("json");
+      return { headers: response.headers, data: await (isJson ? response.json() : response.text()) };
     } catch (error) {
       if (error.status === 401 && refused === undefined) return this.#send(path, options, token);
-      if (error instanceof ApiError) throw error;
-      throw new ApiError(0, { detail: "The answer broke off." });
+      throw error instanceof ApiError ? error : new ApiError(0, { detail: "The answer broke off." });
     }
   }
 }

@@ -4,7 +4,6 @@ export const $ = (selector, root = document) => root.querySelector(selector);
 
 /**
  * Make an element.
- * @param {string} tag
  * @param {Record<string, unknown>} [props] attributes; `on…` are listeners; null and false are left out
  * @param {...(Node | string | null | undefined)} children strings become text
  */
@@ -23,7 +22,7 @@ const shown = new WeakMap(); // element -> the item it was built from
 
 /**
  * Make the children of `parent` show `items`, in order, touching only what has changed.
- * An item is taken for unchanged if it is the same object; its element has `data-id`.
+ * An item is taken for unchanged if it is the same object, or equal text; its element has `data-id`.
  * @template T
  * @param {Element} parent @param {T[]} items @param {(item: T) => string} id @param {(item: T) => HTMLElement} build
  */
@@ -50,6 +49,37 @@ export function sync(parent, items, id, build) {
   }
 }
 
+/**
+ * Give a table its columns; the first one names the row. A column of numbers has the class "n".
+ * @template T
+ * @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns title, content, class,
+ *   and a further class that depends on the item
+ * @returns {(items: T[], id: (item: T) => string) => void} shows items
+ */
+export function table(selector, columns) {
+  const body = el("tbody");
+  const heads = columns.map(([title, , look]) => el("th", { scope: "col", class: look }, title));
+  $(selector).append(el("thead", {}, el("tr", {}, ...heads)), body);
+  const row = (item) => el("tr", {}, ...columns.map(([, content, look = "", tone = () => ""], n) =>
+    el(n ? "td" : "th", { class: `${look} ${tone(item)}`, scope: n ? null : "row" }, content(item))));
+  return (items, id) => sync(body, items, id, row);
+}
+
+/** Give a select its options, of which one is chosen. @param {[string, string][]} entries values and texts */
+export function options(select, entries, chosen) {
+  select.replaceChildren(...entries.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
+  return select;
+}
+
+/** Names and values side by side. @param {[string, string][]} entries */
+export const pairs = (entries) =>
+  el("div", { class: "pairs" }, ...entries.map(([name, value]) => el("span", {}, `${name} `, el("b", {}, value))));
+
+/** Fill a list of terms. @param {[string, string, string?][]} entries name, text, and what tests call it */
+export const figures = (list, entries) =>
+  list.replaceChildren(...entries.map(([name, text, figure]) =>
+    el("div", {}, el("dt", {}, name), el("dd", { "data-figure": figure }, text))));
+
 /** However often it is called between two frames, `fn` runs once. */
 export function batched(fn) {
   let waiting = false;
@@ -66,11 +96,4 @@ export function say(section, words = "", isError = false) {
   line.textContent = words;
   line.classList.toggle("error", isError);
   section.ariaBusy = "false";
-}
-
-/** Terms and their figures. @param {Element} list a dl @param {[string, string, string?][]} pairs with a class */
-export function figures(list, pairs) {
-  list.replaceChildren(
-    ...pairs.map(([name, text, look]) => el("div", {}, el("dt", {}, name), el("dd", { class: look }, text))),
-  );
 }

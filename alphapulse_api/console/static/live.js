@@ -7,31 +7,29 @@ const EMPTY_SECONDS = 10;
 
 /** The past by REST, then the socket from the place that the answer was read at: nothing missing, nothing twice. */
 export class Channel {
-  #app; #name; #section; #load; #accept; #retry;
+  #app; #name; #section; #load; #retry;
   #generation = 0;
   #failures = 0;
 
   /**
    * @param {object} app @param {string} name @param {Element} section says what goes wrong
-   * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load reads, and changes nothing before `apply`
-   * @param {(data: object, event: object) => void} accept takes an event; one that `apply` has shown may come again
+   * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load reads, and changes nothing
+   *   before `apply`
+   * @param {(data: object) => void} accept takes an event; one that `apply` has shown may come again
    */
   constructor(app, name, section, load, accept) {
-    Object.assign(app.channels, { [name]: this });
     this.#app = app;
     this.#name = name;
     this.#section = section;
     this.#load = load;
-    this.#accept = accept;
-  }
-
-  accept(event) {
-    this.#accept(event.data, event);
+    this.accept = accept;
+    app.channels[name] = this;
   }
 
   /** Read everything again; the newest call wins. */
   async reload() {
     const own = ++this.#generation;
+    const again = (seconds) => { this.#retry = setTimeout(() => this.reload(), seconds * 1000); };
     clearTimeout(this.#retry);
     try {
       const { cursor, filters, apply } = await this.#load();
@@ -40,40 +38,36 @@ export class Channel {
       say(this.#section);
       apply();
       this.#app.stream.subscribe(this.#name, filters, cursor);
-      // Where there is nothing yet there is no place to follow from, either.
-      if (!cursor) this.#retry = setTimeout(() => this.reload(), EMPTY_SECONDS * 1000);
+      if (!cursor) again(EMPTY_SECONDS); // where there is nothing yet, there is no place to follow from
     } catch (error) {
       if (own !== this.#generation) return;
       say(this.#section, error.message, true);
-      const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
-      this.#retry = setTimeout(() => this.reload(), seconds * 1000);
+      again(error.retryAfter || RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)]);
     }
   }
 }
 
 /**
  * Ask again every so many seconds, while the page is visible.
- * @param {number} seconds @param {Element} section says what goes wrong @param {() => Promise<string | void>} ask
- *   returns words for an empty panel
- * @returns {() => void} stops it
+ * @param {() => Promise<string>} ask returns words for an empty panel
+ * @returns {() => void} starts it, or asks at once if it runs
  */
 export function polling(seconds, section, ask) {
-  let timer, stopped = false;
+  let timer, started = false;
   const once = async () => {
+    started = true;
     clearTimeout(timer);
+    if (document.hidden) return;
+    let wait = seconds;
     try {
-      if (!document.hidden) say(section, (await ask()) ?? "");
+      say(section, await ask());
     } catch (error) {
       say(section, error.message, true);
+      wait = Math.max(seconds, error.retryAfter ?? 0);
     }
-    if (!stopped) timer = setTimeout(once, seconds * 1000);
-  };
-  const shown = () => document.hidden || once();
-  document.addEventListener("visibilitychange", shown);
-  once();
-  return () => {
-    stopped = true;
     clearTimeout(timer);
-    document.removeEventListener("visibilitychange", shown);
+    timer = setTimeout(once, wait * 1000);
   };
+  document.addEventListener("visibilitychange", () => started && once());
+  return once;
 }

@@ -19,7 +19,7 @@ const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
 let newest = null; // the last event, for the header
 
-/** What panels share. */
+/** What panels share. `channels` is filled by the panels, `stream` once somebody is signed in. */
 const app = { session, api: new Api(session), channels: {}, stream: null, now: () => Date.now() + ahead };
 const panels = Object.entries({
   portfolio: new Portfolio(app), alerts: new Alerts(app), metrics: new Metrics(app),
@@ -46,7 +46,7 @@ function openStream() {
   return stream(BASE.href, async (refused) => ({ token: await session.token(refused?.token) }), {
     event(event) {
       newest = { type: event.type, at: app.now(), told: Date.parse(TOLD.map((name) => event.data[name]).find(Boolean)) };
-      app.channels[event.channel].accept(event);
+      app.channels[event.channel].accept(event.data);
     },
     gap: (channel) => app.channels[channel].reload(),
     state(state) {

@@ -1,115 +1,113 @@
 // Any metric over any range: history by REST, then live; a closer look asks again in finer buckets.
 
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
-import { Chart, axisTime, line, plain } from "./charts.js";
-import { $, batched, el, say, sync } from "./dom.js";
+import { Chart, RANGES, axisTime, line, plain } from "./charts.js";
+import { $, batched, el, options, say, sync } from "./dom.js";
 import { number, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const POINTS = 400; // buckets of a chart
 const MAX_NAMES = 6, MAX_SERIES = 14, LIMIT = 10_000;
-const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 86400, 604800]; // seconds, as the server's auto
-const SETTLED_MS = 60_000; // a point that comes later than this is in what the server has aggregated
+const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 86400, 604800]; // s, as the server's auto
+const SETTLED_MS = 60_000, LATE_MS = 15_000;
 const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.record_metrics().";
 const NOTHING = "No points in this range yet.";
 
 const iso = (ms) => new Date(ms).toISOString();
-const keyOf = ({ name, labels }) => JSON.stringify([name, Object.entries(labels ?? {}).sort()]);
-const titleOf = ({ name, labels }) => [words(name), ...Object.values(labels ?? {})].join(" ");
+const keyOf = ({ name, labels }) => JSON.stringify([name, Object.entries(labels).sort()]);
+const titleOf = ({ name, labels }) => [words(name), ...Object.values(labels)].join(" ");
 
+/**
+ * What is drawn, in epoch ms. From `settled` on, points are kept one by one, so that one that comes both by REST and
+ * by the socket counts once; before it, the server has aggregated them.
+ * @typedef {{from: number, settled: number, span: number, interval: number | "auto", aggregation: string}} View
+ */
 export class Metrics {
-  #app; #section; #type; #range; #aggregation; #back; #chart; #channel; #refresh;
+  #app;
+  #section = $("#panel-metrics");
+  #type = $("select[name=type]", this.#section);
+  #range = options($("select[name=range]", this.#section), RANGES, "900");
+  #aggregation = options($("select[name=aggregation]", this.#section), AGGREGATIONS.map((name) => [name, name]), "avg");
+  #back = $("button[name=live]", this.#section);
+  #chart = new Chart($("#metrics-chart"), (range) => this.#look(range));
   #checked = new Set(); // names
   #series = new Map(); // key -> {title, values: Series}
-  #view = null; // what is drawn: {from, until, interval (s), settled (ms), aggregation}
+  #view = null; // View
   #zoom = null; // [from, until] while somebody looks closer
+  #channel;
+  #again; // timer
   #render = batched(() => this.#show());
 
   constructor(app) {
     this.#app = app;
-    this.#section = $("#panel-metrics");
-    [this.#type, this.#range, this.#aggregation] = ["type", "range", "aggregation"].map((name) => $(`select[name=${name}]`, this.#section));
-    this.#back = $("button[name=live]", this.#section);
-    this.#chart = new Chart($("#metrics-chart"), (range) => this.#look(range));
     this.#channel = new Channel(app, "metrics", this.#section, () => this.#load(), (point) => this.#accept(point));
-    this.#aggregation.append(...AGGREGATIONS.map((name) => el("option", {}, name)));
+    this.start = () => this.#channel.reload();
     this.#type.addEventListener("change", () => { this.#checked.clear(); this.#look(null); });
     for (const select of [this.#range, this.#aggregation]) select.addEventListener("change", () => this.#look(null));
     $("#metric-names").addEventListener("change", ({ target }) => {
       this.#checked[target.checked ? "add" : "delete"](target.value);
-      this.#channel.reload();
+      this.start();
     });
     this.#back.addEventListener("click", () => this.#look(null));
-  }
-
-  start() {
-    return this.#channel.reload();
   }
 
   /** A range of epoch ms to see more closely, or null to go on live. */
   #look(range) {
     this.#zoom = range;
     this.#back.hidden = range === null;
-    return this.#channel.reload();
+    return this.start();
   }
 
   async #load() {
-    clearTimeout(this.#refresh);
+    clearTimeout(this.#again);
+    this.#again = undefined;
     const catalogue = (await this.#app.api.get("api/metrics")).data;
     this.#offer(catalogue);
     const type = this.#type.value, names = [...this.#checked];
-    if (!type || !names.length) return { filters: {}, apply: () => this.#apply(null, []) };
-    const firsts = catalogue.filter((s) => s.metric_type === type && this.#checked.has(s.name)).map((s) => Date.parse(s.first));
-    const view = this.#zoom ? this.#closeView() : this.#liveView(Math.min(...firsts));
-    const { cursor, answers } = await this.#read(type, names, view);
-    return { cursor, filters: { metric_types: [type], names }, apply: () => this.#apply(view, answers) };
+    if (!names.length) return { apply: () => this.#apply(null, []) };
+    const wanted = catalogue.filter((series) => series.metric_type === type && names.includes(series.name));
+    const view = this.#viewOf(Math.min(...wanted.map(({ first }) => Date.parse(first))));
+    const { cursor, rows } = await this.#read(type, names, view);
+    return { cursor, filters: { metric_types: [type], names }, apply: () => this.#apply(view, rows) };
   }
 
-  #liveView(first) {
+  /** @returns {View} */
+  #viewOf(first) {
+    const aggregation = this.#aggregation.value;
+    if (this.#zoom) return { from: this.#zoom[0], settled: this.#zoom[1], span: 0, interval: "auto", aggregation };
     const now = this.#app.now(), span = Number(this.#range.value) * 1000;
     const from = span ? now - span : first;
-    const interval = INTERVALS.find((seconds) => (now - from) / 1000 / seconds <= POINTS) ?? INTERVALS.at(-1);
-    // Up to here the server aggregates; from here on points are kept one by one, so that one that comes by both
-    // REST and the socket counts once. Two seconds for a clock that is ahead of the server's.
+    const interval = INTERVALS.find((seconds) => now - from <= POINTS * 1000 * seconds) ?? INTERVALS.at(-1);
     const step = Math.min(interval * 1000, SETTLED_MS);
-    const settled = Math.floor((now - 2000) / step) * step;
-    return { from, span, interval, settled, aggregation: this.#aggregation.value };
+    // Two seconds for a clock that is ahead of the server's.
+    return { from, settled: Math.floor((now - 2000) / step) * step, span, interval, aggregation };
   }
 
-  #closeView() {
-    const [from, until] = this.#zoom;
-    return { from, until, interval: "auto", settled: until, aggregation: this.#aggregation.value };
-  }
-
-  /** The single points first: their cursor is from before everything else was read. */
-  async #read(type, names, { from, interval, settled, aggregation }) {
-    const path = `api/metrics/${type}`;
-    const points = (name) => this.#app.api.get(path, { name, start_time: iso(settled), limit: LIMIT });
+  async #read(type, names, { from, settled, interval, aggregation }) {
+    const get = (query) => this.#app.api.get(`api/metrics/${type}`, { limit: LIMIT, ...query });
     const functions = aggregation === "count" ? "count" : `${aggregation},count`;
     const every = interval === "auto" ? { interval, max_points: POINTS } : { interval: `${interval}s` };
-    const buckets = (name) => from >= settled ? { data: [] } : this.#app.api.get(path,
-      { name, start_time: iso(from), end_time: iso(settled), aggregation: functions, limit: LIMIT, ...every });
-    if (interval === "auto") {
-      const answers = await Promise.all(names.map(buckets));
-      return { cursor: answers[0].cursor, answers };
-    }
-    const { data, cursor } = await points(names[0]);
-    const answers = await Promise.all([...names.map(buckets), { data }, ...names.slice(1).map(points)]);
-    return { cursor, answers };
+    const past = { start_time: iso(from), end_time: iso(settled), aggregation: functions, ...every };
+    const queries = [
+      ...names.map((name) => ({ name, start_time: iso(settled) })), // single points
+      ...(from < settled ? names.map((name) => ({ name, ...past })) : []),
+    ].slice(this.#zoom ? names.length : 0);
+    const first = await get(queries[0]); // alone, since its cursor has to be from before all the others
+    const others = await Promise.all(queries.slice(1).map(get));
+    return { cursor: first.cursor, rows: [first, ...others].flatMap(({ data }) => data) };
   }
 
-  #apply(view, answers) {
+  #apply(view, rows) {
     this.#view = view;
     this.#series.clear();
-    for (const row of answers.flatMap(({ data }) => data)) {
-      const at = Date.parse(row.timestamp);
-      if (!("count" in row) && view.aggregation !== "count") this.#seriesOf(row)?.add(at, row.value);
-      else if (at >= view.settled) this.#seriesOf(row)?.add(at, row.value);
-      else this.#seriesOf(row)?.settle(at, row[view.aggregation] ?? row.value, row.count ?? row.value);
+    for (const row of rows) {
+      const { [view.aggregation]: value = row.value, count = value } = row, start = Date.parse(row.timestamp);
+      if (start >= view.settled) this.#seriesOf(row)?.add(start, value);
+      else this.#seriesOf(row)?.settle(start, value, count);
     }
-    // The open bucket of these cannot be told from its newest points: ask for it every now and then.
-    const grows = view && !this.#zoom && !isMergeable(view.aggregation) && view.interval * 1000 > SETTLED_MS;
-    if (grows) this.#refresh = setTimeout(() => this.#channel.reload(), SETTLED_MS);
+    // Of these, the newest points do not tell what the open bucket is: the server is asked now and then.
+    const asked = view && !this.#zoom && !isMergeable(view.aggregation) && view.interval * 1000 > SETTLED_MS;
+    if (asked) this.#again = setTimeout(this.start, SETTLED_MS);
     this.#render();
   }
 
@@ -117,8 +115,8 @@ export class Metrics {
     const key = keyOf(row);
     if (!this.#series.has(key)) {
       if (this.#series.size === MAX_SERIES) return null;
-      const { aggregation, interval } = this.#view;
-      this.#series.set(key, { title: titleOf(row), values: new Series(aggregation, interval * 1000) });
+      const values = new Series(this.#view.aggregation, this.#view.interval * 1000);
+      this.#series.set(key, { title: titleOf(row), values });
     }
     return this.#series.get(key).values;
   }
@@ -127,59 +125,56 @@ export class Metrics {
     if (!this.#view || this.#zoom || point.metric_type !== this.#type.value || !this.#checked.has(point.name)) return;
     const at = Date.parse(point.timestamp);
     if (at >= this.#view.settled) this.#seriesOf(point)?.add(at, point.value);
-    else if (at >= this.#view.from) this.#late();
+    else if (at >= this.#view.from) {
+      // Nobody can tell whether what was read has this late point: it is read again.
+      this.#again ??= setTimeout(this.start, LATE_MS);
+    }
     this.#render();
-  }
-
-  /** A point into the settled past: nobody can tell whether what was read has it, so it is read again. */
-  #late() {
-    clearTimeout(this.#refresh);
-    this.#refresh = setTimeout(() => this.#channel.reload(), 5000);
   }
 
   #offer(catalogue) {
     const types = [...new Set(catalogue.map((series) => series.metric_type))].sort();
-    const type = types.includes(this.#type.value) ? this.#type.value : (types.find((name) => name === "performance") ?? types[0]);
-    sync(this.#type, types.map((name) => ({ name })), ({ name }) => name, ({ name }) => el("option", { value: name }, words(name)));
-    if (type) this.#type.value = type;
-    const names = [...new Set(catalogue.filter((series) => series.metric_type === type).map((series) => series.name))].sort();
-    for (const name of this.#checked) if (!names.includes(name)) this.#checked.delete(name);
+    const type = [this.#type.value, "performance", ...types].find((name) => types.includes(name));
+    sync(this.#type, types, (name) => name, (name) => el("option", { value: name }, words(name)));
+    this.#type.value = type ?? "";
+    const names = [...new Set(catalogue.filter((s) => s.metric_type === type).map((s) => s.name))].sort();
+    this.#checked = new Set(names.filter((name) => this.#checked.has(name)));
     if (!this.#checked.size && names.length) this.#checked.add(names[0]);
-    const full = this.#checked.size >= MAX_NAMES;
-    sync($("#metric-names"), names.map((name) => ({ name })), ({ name }) => name, ({ name }) => {
-      const checked = this.#checked.has(name);
-      return el("label", {}, el("input", { type: "checkbox", value: name, checked, disabled: full && !checked }), words(name));
-    });
+    sync($("#metric-names"), names, (name) => name, (name) =>
+      el("label", {}, el("input", { type: "checkbox", value: name }), words(name)));
+    for (const box of $("#metric-names").querySelectorAll("input")) {
+      box.checked = this.#checked.has(box.value);
+      box.disabled = !box.checked && this.#checked.size === MAX_NAMES;
+    }
   }
 
   #show() {
-    const view = this.#view;
+    const view = this.#view, now = this.#app.now();
     if (!view) return say(this.#section, EMPTY);
-    const now = this.#app.now();
     if (!this.#zoom) {
-      const until = Math.floor((now - 2 * SETTLED_MS) / SETTLED_MS) * SETTLED_MS;
-      view.from = view.span ? now - view.span : view.from;
-      view.settled = Math.max(view.settled, until);
+      if (view.span) view.from = now - view.span;
+      view.settled = Math.max(view.settled, (Math.floor(now / SETTLED_MS) - 2) * SETTLED_MS);
       for (const { values } of this.#series.values()) values.fold(view.from, view.settled);
     }
-    const every = view.interval === "auto" ? "automatic buckets" : `buckets of ${view.interval} s`;
-    $("#metrics-note").textContent = `${view.aggregation} in ${every}, ${this.#zoom ? "standing still" : "live"}; drag to look closer`
-      + (this.#series.size === MAX_SERIES ? `; the first ${MAX_SERIES} series` : "");
-    if (!$(".status", this.#section).classList.contains("error")) say(this.#section, this.#series.size ? "" : NOTHING);
+    if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : NOTHING);
+    const every = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s`;
+    const full = this.#series.size === MAX_SERIES ? `; only ${MAX_SERIES} series` : "";
+    $("#metrics-note").textContent = `${view.aggregation}, ${every}; drag to look closer${full}`;
     this.#chart.draw(() => this.#figure(view));
   }
 
-  #figure(view) {
+  #figure({ aggregation, span }) {
     const traces = [...this.#series.values()].map(({ title, values }, n) => {
       const { x, y } = values.values();
-      return { x: x.map(axisTime), y, name: plain(title), mode: x.length < 3 ? "lines+markers" : "lines", line: line(n), hovertemplate: "%{y:.6~g}" };
+      const mode = x.length < 3 ? "lines+markers" : "lines";
+      return { x: x.map(axisTime), y, name: plain(title), mode, line: line(n), hovertemplate: "%{y:.6~g}" };
     });
-    const range = this.#zoom ?? (view.span ? [this.#app.now() - view.span, this.#app.now()] : undefined);
+    const range = this.#zoom ?? (span ? [this.#app.now() - span, this.#app.now()] : null);
     return {
-      label: `${view.aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`,
+      label: `${aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`,
       traces,
       layout: {
-        showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 }, uirevision: null,
+        showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 },
         xaxis: range ? { range: range.map(axisTime) } : {}, yaxis: { tickformat: ",.4~g" },
       },
     };
