@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from . import (
     backends,
     connections,
+    console,
     fanout,
     http,
     ingest,
@@ -81,6 +82,12 @@ ENTRIES = (
         "metric points into the store: by the feed, over HTTP, and beside a reader",
         ingest.add_options,
         ingest.run,
+    ),
+    Entry(
+        "console",
+        "the console's page in a real browser: time to first rows, main thread, memory",
+        console.add_options,
+        console.run,
     ),
     Entry(
         "metrics",

@@ -23,7 +23,7 @@ FIRST_DATA_SECONDS = 2.0
 
 def test_the_demo_fills_every_panel(tmp_path: Path, open_console: Opener) -> None:
     pictures = os.environ.get("AP_PICTURES")
-    speed = 2 if pictures is None else 25
+    speed = 10 if pictures is None else 20
     with started(tmp_path, f"demo --port 0 --speed {speed}", "Ctrl-C") as (_, screen):
         url = re.search(r"Console +(\S+)/console/\n", screen)
         login = re.search(r"Login +(\S+) / (\S+)", screen)

@@ -23,7 +23,7 @@ from tests.conftest import Serve, Server
 
 PATHS = ("/console", "/console/", "/console/plotly.min.js", "/console/0/plotly.min.js")
 # What a page or a module makes a browser load, in the forms the console uses.
-LOADS = re.compile(r'(?:\b(?:src|href)=|\bfrom |\bimport )"((?:\./)?[\w./-]+\.\w+)"')
+LOADS = re.compile(r'(?:\b(?:src|href)=|\bfrom |\bimport |\bnew URL\()"((?:\./)?[\w./-]+\.\w+)"')
 DECODERS = {"gzip": gzip.decompress, "zstd": lambda body: ZSTDDecompressor().decompress_sync(body)}
 
 
