@@ -93,7 +93,7 @@ export class Alerts {
       alert.message ? el("p", {}, alert.message) : null,
       el("p", { class: "meta" },
         el("time", { datetime: alert.created_at, title: alert.created_at }, time(alert.created_at)),
-        ["", alert.source, ...(alert.tags ?? []), alert.status, acknowledged].filter((part) => part !== null).join(" · ")),
+        ["", ...new Set([alert.source, ...(alert.tags ?? []), alert.status, acknowledged].filter(Boolean))].join(" · ")),
       alert.comments ? el("p", { class: "comments" }, alert.comments) : null,
       may ? el("p", { class: "actions" }, alert.acknowledged ? null : button("acknowledge"), button("resolve")) : null);
   }

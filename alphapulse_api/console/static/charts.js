@@ -4,7 +4,7 @@
 export const RANGES = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"],
   ["604800", "1 week"], ["2592000", "30 days"], ["", "all"]];
 
-const REDRAW_MS = 500;
+const REDRAW_MS = 1000;
 const DASHES = ["solid", "dot", "dash"]; // colour is never the only sign
 const OKABE_ITO = ["--blue", "--orange", "--green", "--vermillion", "--purple", "--sky", "--text"];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };

@@ -1,5 +1,7 @@
 // The little of the DOM that every panel needs. Data only ever becomes text or an attribute.
 
+const RENDER_MS = 200; // a table that changes with every frame costs a core, and nobody can read it
+
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 /**
@@ -80,13 +82,18 @@ export const figures = (list, entries) =>
   list.replaceChildren(...entries.map(([name, text, figure]) =>
     el("div", {}, el("dt", {}, name), el("dd", { "data-figure": figure }, text))));
 
-/** However often it is called between two frames, `fn` runs once. */
+/** However often it is called, `fn` runs in one frame for all calls, and then not again for RENDER_MS. */
 export function batched(fn) {
-  let waiting = false;
+  let waiting = false, ran = -Infinity;
+  const run = () => {
+    waiting = false;
+    ran = performance.now();
+    fn();
+  };
   return () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; fn(); });
+    setTimeout(requestAnimationFrame, Math.max(0, ran + RENDER_MS - performance.now()), run);
   };
 }
 

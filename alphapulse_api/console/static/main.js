@@ -28,7 +28,8 @@ const panels = Object.entries({
 
 session.addEventListener("ask", ({ detail }) => {
   $("#login-reason").textContent = detail;
-  if (!$("#login-dialog").open) $("#login-dialog").showModal();
+  $("#login-dialog").showModal();
+  $(`#login input[name=${session.user ? "password" : "username"}]`).focus();
 });
 
 session.addEventListener("user", () => {

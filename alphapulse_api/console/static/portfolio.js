@@ -132,7 +132,7 @@ function curve(history, currency, range) {
       uirevision: range, // a zoom stays until another range is chosen
       xaxis: { anchor: "y2" },
       yaxis: { domain: [0.3, 1], tickformat: ",~r" },
-      yaxis2: { domain: [0, 0.22], tickformat: ".1%", nticks: 3, rangemode: "tozero" },
+      yaxis2: { domain: [0, 0.22], tickformat: ".1%", nticks: 3, range: [1.05 * Math.min(-0.01, ...below), 0] },
     },
   };
 }

@@ -21,7 +21,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   const asked = {}; // channel -> id of the subscribe that is not answered yet
   let socket, given, watchdog, retry, joined, stopped = false, attempt = 0, ids = 0, patience = 75;
 
-  const send = (message) => socket.send(JSON.stringify(message));
+  const send = (message) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
   const alive = (seconds) => {
     clearTimeout(watchdog);
     watchdog = setTimeout(lost, seconds * 1000, "silent");

@@ -27,6 +27,7 @@ export class Trades {
   ]);
   #trades = new Map(); // id -> trade, all that pass the filters
   #symbols = new Set();
+  #symbol; // of the chart
   #render = batched(() => this.#show());
 
   constructor(app) {
@@ -63,8 +64,9 @@ export class Trades {
     if (!$(".status.error", this.#section)) say(this.#section, trades.length ? "" : EMPTY);
     this.#table(trades, (trade) => trade.id);
     sync($("#symbols"), [...this.#symbols].sort(), (symbol) => symbol, (symbol) => el("option", { value: symbol }));
-    const symbol = this.#filters.elements.symbol.value.trim() || trades[0]?.symbol;
-    if (!symbol) return;
+    this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
+    if (!this.#symbol) return;
+    const symbol = this.#symbol;
     const fills = trades.filter((trade) => trade.symbol === symbol && trade.price !== null).reverse();
     $("#trades-note").textContent = `${symbol}: ${fills.length} of the trades below, at their prices`;
     this.#chart.draw(() => marks(symbol, fills));
