@@ -89,9 +89,13 @@ def open_console(browsers: Callable[[int], Chrome]) -> Iterator[Opener]:
 
 
 @pytest.fixture
-def desk(config: Config) -> Iterator[ThreadFeed]:
-    """A dashboard with the usual limits and some users; its feed."""
-    config = replace(config, rate_limit=RateLimitConfig())
+def desk(config: Config, request: pytest.FixtureRequest) -> Iterator[ThreadFeed]:
+    """A dashboard with the usual limits and some users; its feed.
+
+    Its parameter, if there is one, is what else is configured: sections by name.
+    """
+    sections = {"rate_limit": RateLimitConfig(), **getattr(request, "param", {})}
+    config = replace(config, **sections)
 
     async def add_users() -> None:
         async with Dashboard(config, serve=False) as dashboard:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from selenium.common.exceptions import TimeoutException
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.panels import PANELS
@@ -52,6 +52,21 @@ class Page:
         """Scroll there: charts are drawn where somebody looks."""
         self.driver.execute_script(
             "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", selector
+        )
+
+    def point_at(self, selector: str) -> None:
+        """Move the pointer to the middle of the first of what is found."""
+        element = self.driver.find_element("css selector", selector)
+        ActionChains(self.driver).move_to_element(element).perform()
+
+    def requests(self, ending: str) -> int:
+        """How many requests went to paths that end so."""
+        return int(
+            self.script(
+                "return performance.getEntriesByType('resource')"
+                ".filter(it => new URL(it.name).pathname.endsWith(arguments[0])).length",
+                ending,
+            )
         )
 
     def count(self, selector: str) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from alphapulse_api.client import SyncDashboardClient
+from alphapulse_api.config import AuthConfig
 from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.times import now
 from tests.asking import PORTFOLIO, TRADE
 from tests.browser.pictures import take_pictures
 from tests.browser.servers import started
@@ -64,6 +69,36 @@ def test_a_wrong_password_is_told_and_another_one_may_be_tried(
     page.login("vera", PASSWORD)
     page.until_live()
     assert "vera" in page.text("#user")
+
+
+@pytest.mark.parametrize("desk", [{"auth": AuthConfig(token_expiry=2)}], indirect=True)
+def test_a_watcher_outlives_its_tokens(desk: ThreadFeed, open_console: Opener) -> None:
+    page = open_console(desk.url)
+    page.login("vera", PASSWORD)
+    page.until_live()
+    page.until(lambda: page.requests("/token") >= 4, "three tokens more")
+    assert not page.count("dialog[open]")
+    desk.record_trade({**TRADE, "id": "t1"})
+    page.until(lambda: page.ids("#trades tbody tr") == ["t1"], "a trade after all that")
+    page.until_live()
+
+
+def test_the_figure_under_the_pointer_is_told(desk: ThreadFeed, open_console: Opener) -> None:
+    page = open_console(desk.url)
+    page.login("vera", PASSWORD)
+    page.until_live()
+    moment = now()
+    desk.record_metrics(
+        [
+            {"metric_type": "risk", "name": "var", "value": 0.125, "timestamp": moment - ago}
+            for ago in (timedelta(minutes=minutes) for minutes in range(10))
+        ]
+    )
+    chart = "#metrics-chart .nsewdrag"
+    page.look_at("#metrics-chart")
+    page.until(lambda: page.count("#metrics-chart .scatterlayer .trace"), "the line")
+    page.point_at(chart)
+    page.until(lambda: "0.125" in page.text("#metrics-chart .hoverlayer"), "the value")
 
 
 def test_a_killed_server_comes_back_and_no_row_is_there_twice(
