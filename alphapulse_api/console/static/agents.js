@@ -27,7 +27,7 @@ export class Agents {
 }
 
 function signalMark({ direction, symbol, confidence, target_price, stop_loss, timestamp }) {
-  const details = [`confidence ${percent(confidence)}`, `target ${money(target_price)}`, `stop ${money(stop_loss)}`];
-  return el("span", { title: [...details, timestamp].join(", ") },
+  const title = `confidence ${percent(confidence)}, target ${money(target_price)}, stop ${money(stop_loss)}, ${timestamp}`;
+  return el("span", { title },
     el("b", {}, `${DIRECTIONS[direction]} ${direction} ${symbol}`), ` ${time(timestamp)}`);
 }

@@ -1,6 +1,6 @@
 // Alerts: the list, the count that is seen from anywhere, and what those who may can do about them.
 
-import { $, batched, el, say, sync } from "./dom.js";
+import { $, batched, el, onSubmit, say, sync } from "./dom.js";
 import { time } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -18,7 +18,7 @@ export class Alerts {
   #severity = $("select[name=severity]", this.#section);
   #dialog = $("#alert-dialog");
   #asked; // {action, alert} that the dialog is about
-  #alerts = new Map(); // id -> alert
+  #alerts = new Map(); // id -> alert, oldest first
   #channel;
   #render = batched(() => this.#show());
 
@@ -26,7 +26,7 @@ export class Alerts {
     this.#app = app;
     this.#channel = new Channel(app, "alerts", this.#section, () => this.#load(), (alert) => this.#accept(alert));
     for (const select of [this.#status, this.#severity]) select.addEventListener("change", this.#render);
-    $("form", this.#dialog).addEventListener("submit", (event) => this.#submit(event));
+    onSubmit($("form", this.#dialog), (elements) => this.#act(elements));
     $("button[name=cancel]", this.#dialog).addEventListener("click", () => this.#dialog.close());
   }
 
@@ -37,11 +37,10 @@ export class Alerts {
 
   async #load() {
     const { data, cursor } = await this.#app.api.get("api/alerts", { limit: MAX_KEPT });
-    const apply = () => {
-      this.#alerts = new Map(data.map((alert) => [alert.id, alert]));
+    return { cursor, apply: () => {
+      this.#alerts = new Map(data.reverse().map((alert) => [alert.id, alert]));
       this.#changed();
-    };
-    return { cursor, apply };
+    } };
   }
 
   #accept(alert) {
@@ -53,15 +52,9 @@ export class Alerts {
 
   #put(alert) {
     this.#alerts.set(alert.id, alert);
-    if (this.#alerts.size > MAX_KEPT) {
-      const sorted = this.#newestFirst();
-      this.#alerts.delete((sorted.findLast(({ status }) => status !== "active") ?? sorted.at(-1)).id);
-    }
+    const [...all] = this.#alerts.values();
+    if (all.length > MAX_KEPT) this.#alerts.delete((all.find(({ status }) => status !== "active") ?? all[0]).id);
     this.#changed();
-  }
-
-  #newestFirst() {
-    return [...this.#alerts.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
   }
 
   /** The count at once: the tab's title changes where no frame is drawn, too. */
@@ -76,10 +69,12 @@ export class Alerts {
 
   #show() {
     const least = Number(this.#severity.value), wanted = SHOWN[this.#status.value];
-    const passing = this.#newestFirst().filter((a) => wanted(a.status) && SEVERITIES.indexOf(a.severity) >= least);
+    const passing = [...this.#alerts.values()].reverse()
+      .filter(({ status, severity }) => wanted(status) && SEVERITIES.indexOf(severity) >= least);
     sync($("#alerts"), passing.slice(0, MAX_SHOWN), ({ id }) => id, (alert) => this.#item(alert));
     if ($(".status.error", this.#section)) return;
-    say(this.#section, !passing.length ? EMPTY : passing.length > MAX_SHOWN ? `The newest ${MAX_SHOWN} of ${passing.length}.` : "");
+    const cut = passing.length > MAX_SHOWN ? `The newest ${MAX_SHOWN} of ${passing.length}.` : "";
+    say(this.#section, passing.length ? cut : EMPTY);
   }
 
   #item(alert) {
@@ -101,33 +96,23 @@ export class Alerts {
   #ask(action, alert) {
     this.#asked = { action, alert };
     const { comments } = $("form", this.#dialog).elements;
-    comments.value = "";
+    $("form", this.#dialog).reset();
+    $("[role=alert]", this.#dialog).textContent = "";
     // An acknowledgement is what carries comments, and the first one stands.
     comments.closest("label").hidden = alert.acknowledged;
     $("#alert-question").textContent = `${ACTIONS[action]} this alert?`;
     $("[data-field=title]", this.#dialog).textContent = alert.title;
     $("button[type=submit]", this.#dialog).textContent = ACTIONS[action];
-    $(".status", this.#dialog).textContent = "";
     this.#dialog.showModal();
   }
 
-  async #submit(event) {
-    event.preventDefault();
-    const { action, alert } = this.#asked;
-    const comments = event.target.elements.comments.value.trim();
-    const path = `api/alerts/${encodeURIComponent(alert.id)}`;
-    const submit = $("button[type=submit]", this.#dialog);
-    submit.disabled = true;
-    try {
-      if (action === "acknowledge" || (comments && !alert.acknowledged)) {
-        this.#put(await this.#app.api.post(`${path}/acknowledge`, comments ? { comments } : {}));
-      }
-      if (action === "resolve") this.#put(await this.#app.api.post(`${path}/resolve`));
-      this.#dialog.close();
-    } catch (error) {
-      $(".status", this.#dialog).textContent = error.message;
-    } finally {
-      submit.disabled = false;
+  async #act({ comments }) {
+    const { action, alert } = this.#asked, path = `api/alerts/${encodeURIComponent(alert.id)}`;
+    const said = comments.value.trim() ? { comments: comments.value.trim() } : {};
+    if (action === "acknowledge" || (said.comments && !alert.acknowledged)) {
+      this.#put(await this.#app.api.post(`${path}/acknowledge`, said));
     }
+    if (action === "resolve") this.#put(await this.#app.api.post(`${path}/resolve`));
+    this.#dialog.close();
   }
 }

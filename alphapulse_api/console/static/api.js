@@ -28,16 +28,13 @@ export async function request(path, options) {
 export class Api {
   #session;
 
-  /** @param {import("./session.js").Session} session whose token is sent */
   constructor(session) {
-    this.#session = session;
+    this.#session = session; // whose token is sent
   }
 
   /**
-   * Read a resource.
-   * @param {string} path @param {Record<string, unknown>} [query] empty values are left out
-   * @returns {Promise<{data: any, cursor: ?string, more: ?string}>} `cursor` is the channel's place before the data
-   *   was read; `more` the path of the next page
+   * Read a resource; empty values of the query are left out. `cursor` is the channel's place before `data` was read,
+   * `more` the path of the next page. @returns {Promise<{data: any, cursor: ?string, more: ?string}>}
    */
   async get(path, query = {}) {
     const given = Object.entries(query).filter(([, value]) => value !== "");

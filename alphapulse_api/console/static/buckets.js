@@ -3,15 +3,14 @@
 
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
-function percentile(values, fraction) {
+const percentile = (fraction) => (values) => {
   const sorted = values.toSorted((a, b) => a - b), at = fraction * (sorted.length - 1), low = Math.floor(at);
   return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
-}
-
-function deviation(values) {
+};
+const deviation = (values) => {
   const mean = total(values) / values.length;
   return values.length < 2 ? null : Math.sqrt(total(values.map((value) => (value - mean) ** 2)) / (values.length - 1));
-}
+};
 
 /** Of the value `v` of `n` points and further values `xs`, oldest first; either may be none, but not both. */
 const MERGED = {
@@ -24,10 +23,7 @@ const MERGED = {
   last: (v, n, xs) => xs.at(-1) ?? v,
 };
 /** These need all of a bucket's points: of one that the server has begun, only the server can tell. */
-const WHOLE = {
-  stddev: deviation,
-  p50: (xs) => percentile(xs, 0.5), p95: (xs) => percentile(xs, 0.95), p99: (xs) => percentile(xs, 0.99),
-};
+const WHOLE = { stddev: deviation, p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99) };
 
 export const AGGREGATIONS = [...Object.keys(MERGED), ...Object.keys(WHOLE)];
 export const isMergeable = (aggregation) => aggregation in MERGED;

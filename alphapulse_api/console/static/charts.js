@@ -20,18 +20,15 @@ const plotly = () => (library ??= new Promise((loaded, failed) => {
 
 /** A colour of console.css as the browser resolves it in the theme of now. */
 export function colour(name) {
-  const probe = document.createElement("i");
   probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
+  return getComputedStyle(probe).color;
 }
+const probe = document.body.appendChild(document.createElement("i"));
 
 /** The line of the nth series. */
 export const line = (n) => ({ color: colour(OKABE_ITO[n % OKABE_ITO.length]), dash: DASHES[n % DASHES.length], width: 1.6 });
 
-/** Text as it is: plotly.js would read tags in it. */
+/** Text as it is, where plotly.js would read tags. */
 export const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Plotly takes times for what they read: UTC, without the zone. */
@@ -40,15 +37,15 @@ export const axisTime = (time) => (typeof time === "number" ? new Date(time).toI
 function themed(layout) {
   const text = colour("--muted"), grid = colour("--grid");
   const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, fixedrange: true };
-  const axes = { xaxis: { ...axis, type: "date", fixedrange: false }, yaxis: axis, yaxis2: axis };
-  for (const name of Object.keys(axes)) axes[name] = { ...axes[name], ...layout[name] };
-  if (!layout.yaxis2) delete axes.yaxis2;
   return {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { color: text, family: getComputedStyle(document.body).fontFamily, size: 11 },
     margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "x unified", dragmode: "zoom", showlegend: false,
     hoverlabel: { bgcolor: colour("--panel"), font: { color: colour("--text") } },
-    ...layout, ...axes,
+    ...layout,
+    xaxis: { ...axis, type: "date", fixedrange: false, ...layout.xaxis },
+    yaxis: { ...axis, ...layout.yaxis },
+    ...(layout.yaxis2 && { yaxis2: { ...axis, ...layout.yaxis2 } }),
   };
 }
 
@@ -62,17 +59,13 @@ export class Chart {
   constructor(node, onZoom) {
     this.#node = node;
     this.#onZoom = onZoom;
-    new IntersectionObserver((entries) => {
-      this.#seen = entries.at(-1).isIntersecting;
-      this.#schedule();
-    }).observe(node);
+    const look = (entries) => { this.#seen = entries.at(-1).isIntersecting; this.#schedule(); };
+    new IntersectionObserver(look).observe(node);
     Chart.#all.add(this);
   }
 
   /** Draw all charts again, in the colours of now. */
-  static restyle() {
-    for (const chart of Chart.#all) chart.#schedule();
-  }
+  static restyle = () => Chart.#all.forEach((chart) => chart.#schedule());
 
   /** @param {() => {traces: object[], layout: object, label: string}} figure is asked when it is time to draw */
   draw(figure) {
@@ -87,8 +80,8 @@ export class Chart {
   }
 
   async #render() {
-    const { traces, layout, label } = this.#next();
     try {
+      const { traces, layout, label } = this.#next();
       const Plotly = await plotly();
       const first = !this.#node.classList.contains("js-plotly-plot");
       await Plotly.react(this.#node, traces, themed(layout), CONFIG);
@@ -104,8 +97,8 @@ export class Chart {
   }
 
   #zoomed(change) {
-    if (change["xaxis.autorange"]) this.#onZoom(null);
-    const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    if (range[0] !== undefined) this.#onZoom(range.map((text) => Date.parse(`${String(text).replace(" ", "T")}Z`)));
+    const { "xaxis.autorange": all, "xaxis.range[0]": from, "xaxis.range[1]": until } = change;
+    if (all) this.#onZoom(null);
+    else if (from) this.#onZoom([from, until].map((text) => Date.parse(`${text.replace(" ", "T")}Z`)));
   }
 }

@@ -4,16 +4,12 @@ const RENDER_MS = 200; // a table that changes with every frame costs a core, an
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
-/**
- * Make an element.
- * @param {Record<string, unknown>} [props] attributes; `on…` are listeners; null and false are left out
- * @param {...(Node | string | null | undefined)} children strings become text
- */
+/** Make an element. Props are attributes, `on…` are listeners; null and false are left out. Strings become text. */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
@@ -23,10 +19,8 @@ export function el(tag, props = {}, ...children) {
 const shown = new WeakMap(); // element -> the item it was built from
 
 /**
- * Make the children of `parent` show `items`, in order, touching only what has changed.
- * An item is taken for unchanged if it is the same object, or equal text; its element has `data-id`.
- * @template T
- * @param {Element} parent @param {T[]} items @param {(item: T) => string} id @param {(item: T) => HTMLElement} build
+ * Make the children of `parent` show `items`, in order, touching only what has changed: an item is taken for
+ * unchanged if it is the same object, or equal text. Its element, which `build` makes, gets its `id` as data-id.
  */
 export function sync(parent, items, id, build) {
   const wanted = new Map(items.map((item) => [String(id(item)), item]));
@@ -52,10 +46,8 @@ export function sync(parent, items, id, build) {
 }
 
 /**
- * Give a table its columns; the first one names the row. A column of numbers has the class "n".
- * @template T
- * @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns title, content, class,
- *   and a further class that depends on the item
+ * Give a table its columns, the first of which names the row: title, content, class ("n" for numbers), and a further
+ * class by the item. @template T @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns
  * @returns {(items: T[], id: (item: T) => string) => void} shows items
  */
 export function table(selector, columns) {
@@ -84,23 +76,27 @@ export const figures = (list, entries) =>
 
 /** However often it is called, `fn` runs in one frame for all calls, and then not again for RENDER_MS. */
 export function batched(fn) {
-  let waiting = false, ran = -Infinity;
+  let timer, ran = -Infinity;
   const run = () => {
-    waiting = false;
-    ran = performance.now();
+    [timer, ran] = [undefined, performance.now()];
     fn();
   };
-  return () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(requestAnimationFrame, Math.max(0, ran + RENDER_MS - performance.now()), run);
-  };
+  return () => { timer ??= setTimeout(requestAnimationFrame, Math.max(0, ran + RENDER_MS - performance.now()), run); };
 }
+
+/** Send a form by `action`, which gets its elements; what goes wrong stands in its alert. */
+export const onSubmit = (form, action) => form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = $("button[type=submit]", form), alert = $("[role=alert]", form);
+  button.disabled = true;
+  alert.textContent = "";
+  await action(form.elements).catch((error) => { alert.textContent = error.message; });
+  button.disabled = false;
+});
 
 /** Say in words what is wrong in a panel, or what will appear in it; no words clear the line. */
 export function say(section, words = "", isError = false) {
-  const line = $(".status", section);
-  line.textContent = words;
-  line.classList.toggle("error", isError);
+  $(".status", section).textContent = words;
+  $(".status", section).classList.toggle("error", isError);
   section.ariaBusy = "false";
 }

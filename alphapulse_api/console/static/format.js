@@ -10,15 +10,12 @@ const digits = (maximumSignificantDigits) => new Intl.NumberFormat("en-US", { ma
 const told = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
 const by = (formatter) => told((value) => formatter.format(value));
 
-/** @type {(text: ?string) => string} an exact amount, with cents at least */
+// Of decimal strings: every digit, and cents at least.
 export const money = by(exactly(2));
-/** @type {(text: ?string) => string} an exact amount with its sign */
 export const gain = by(exactly(2, "exceptZero"));
-/** @type {(text: ?string) => string} an exact quantity */
 export const quantity = by(exactly(0));
-/** @type {(value: ?number) => string} a measured number, to five digits */
+// Of numbers.
 export const number = by(digits(5));
-/** @type {(fraction: ?number) => string} 0.01 is 1.00% */
 export const percent = by(inPercent("auto"));
 export const signedPercent = by(inPercent("exceptZero"));
 export const mebibytes = told((bytes) => `${digits(3).format(bytes / 2 ** 20)} MiB`);
@@ -31,10 +28,7 @@ export const direction = (value) => (Number(value) > 0 ? "up" : Number(value) < 
 /** a - b of two decimal strings, exactly. */
 export function minus(a, b) {
   const places = Math.max(...[a, b].map((text) => (text.split(".")[1] ?? "").length));
-  const scaled = (text) => {
-    const [whole, fraction = ""] = text.split(".");
-    return BigInt(whole + fraction.padEnd(places, "0"));
-  };
+  const scaled = (text, [whole, fraction = ""] = text.split(".")) => BigInt(whole + fraction.padEnd(places, "0"));
   return `${scaled(a) - scaled(b)}e-${places}`;
 }
 

@@ -12,9 +12,7 @@ export class Channel {
   #failures = 0;
 
   /**
-   * @param {object} app @param {string} name @param {Element} section says what goes wrong
-   * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load reads, and changes nothing
-   *   before `apply`
+   * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load changes nothing before `apply`
    * @param {(data: object) => void} accept takes an event; one that `apply` has shown may come again
    */
   constructor(app, name, section, load, accept) {
@@ -47,20 +45,13 @@ export class Channel {
   }
 }
 
-/**
- * Ask again every so many seconds, while the page is visible.
- * @param {() => Promise<string>} ask returns words for an empty panel
- * @returns {() => void} starts it, or asks at once if it runs
- */
+/** Ask every so many seconds while the page is visible; `ask` returns words for an empty panel. Returns what starts it. */
 export function polling(seconds, section, ask) {
-  let timer, started = false;
+  let timer;
   const once = async () => {
-    started = true;
-    clearTimeout(timer);
-    if (document.hidden) return;
     let wait = seconds;
     try {
-      say(section, await ask());
+      if (!document.hidden) say(section, await ask());
     } catch (error) {
       say(section, error.message, true);
       wait = Math.max(seconds, error.retryAfter ?? 0);
@@ -68,6 +59,6 @@ export function polling(seconds, section, ask) {
     clearTimeout(timer);
     timer = setTimeout(once, wait * 1000);
   };
-  document.addEventListener("visibilitychange", () => started && once());
+  document.addEventListener("visibilitychange", () => timer && !document.hidden && once());
   return once;
 }

@@ -4,7 +4,7 @@ import { Agents } from "./agents.js";
 import { Alerts } from "./alerts.js";
 import { Api, BASE } from "./api.js";
 import { Chart } from "./charts.js";
-import { $ } from "./dom.js";
+import { $, onSubmit } from "./dom.js";
 import { milliseconds, time } from "./format.js";
 import { Metrics } from "./metrics.js";
 import { Portfolio } from "./portfolio.js";
@@ -18,6 +18,7 @@ const TOLD = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_
 const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
 let newest = null; // the last event, for the header
+let streaming = "connecting"; // the stream's state
 
 /** What panels share. `channels` is filled by the panels, `stream` once somebody is signed in. */
 const app = { session, api: new Api(session), channels: {}, stream: null, now: () => Date.now() + ahead };
@@ -25,6 +26,8 @@ const panels = Object.entries({
   portfolio: new Portfolio(app), alerts: new Alerts(app), metrics: new Metrics(app),
   trades: new Trades(app), agents: new Agents(app), system: new System(app),
 });
+
+$("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());
 
 session.addEventListener("ask", ({ detail }) => {
   $("#login-reason").textContent = detail;
@@ -50,15 +53,16 @@ function openStream() {
       app.channels[event.channel].accept(event.data);
     },
     gap: (channel) => app.channels[channel].reload(),
-    state(state) {
-      $("#connection").textContent = navigator.onLine ? state : "offline";
-      $("#connection").dataset.state = $("#connection").textContent;
-    },
-    pong(roundTrip, timestamp) {
-      ahead = Date.parse(timestamp) + roundTrip / 2 - Date.now();
-    },
+    state: showState,
+    pong: (roundTrip, timestamp) => { ahead = Date.parse(timestamp) + roundTrip / 2 - Date.now(); },
     error: ({ code, message }) => console.warn(`stream: ${code}: ${message}`),
   });
+}
+
+function showState(state) {
+  streaming = state;
+  const shown = state === "live" || navigator.onLine ? state : "offline";
+  $("#connection").textContent = $("#connection").dataset.state = shown;
 }
 
 function showClock() {
@@ -68,22 +72,9 @@ function showClock() {
   $("#last-event").textContent = `${newest.type} ${time(new Date(newest.at).toISOString())}`;
 }
 
-$("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());
-$("#login").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const { username, password } = event.target.elements;
-  const submit = $("button[type=submit]", event.target);
-  $("#login-error").textContent = "";
-  submit.disabled = true;
-  try {
-    await session.login(username.value, password.value);
-    password.value = "";
-  } catch (error) {
-    $("#login-error").textContent = error.message;
-    password.select();
-  } finally {
-    submit.disabled = false;
-  }
+$("#sign-out").addEventListener("click", () => session.logout());
+onSubmit($("#login"), async ({ username, password }) => {
+  await session.login(username.value, password.value).finally(() => { password.value = ""; });
 });
 
 const THEMES = { light: "dark", dark: "light" };
@@ -94,11 +85,9 @@ $("#theme").addEventListener("click", () => {
   localStorage.theme = document.documentElement.dataset.theme = THEMES[theme()];
   Chart.restyle();
 });
-preferred.addEventListener("change", () => Chart.restyle());
+preferred.addEventListener("change", Chart.restyle);
 
-$("#sign-out").addEventListener("click", () => session.logout());
 document.addEventListener("visibilitychange", () => document.hidden || app.stream?.check());
-addEventListener("online", () => app.stream?.check());
-addEventListener("offline", () => app.stream?.check());
+for (const change of ["online", "offline"]) addEventListener(change, () => { app.stream?.check(); showState(streaming); });
 setInterval(showClock, 500);
 session.token(); // asks for the password

@@ -11,17 +11,13 @@ const MAX_NAMES = 6, MAX_SERIES = 14, LIMIT = 10_000;
 const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 86400, 604800]; // s, as the server's auto
 const SETTLED_MS = 60_000, LATE_MS = 15_000;
 const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.record_metrics().";
-const NOTHING = "No points in this range yet.";
 
 const iso = (ms) => new Date(ms).toISOString();
 const keyOf = ({ name, labels }) => JSON.stringify([name, Object.entries(labels).sort()]);
 const titleOf = ({ name, labels }) => [words(name), ...Object.values(labels)].join(" ");
 
-/**
- * What is drawn, in epoch ms. From `settled` on, points are kept one by one, so that one that comes both by REST and
- * by the socket counts once; before it, the server has aggregated them.
- * @typedef {{from: number, settled: number, span: number, interval: number | "auto", aggregation: string}} View
- */
+/** Up to `view.settled`, the server aggregates; from there on, points are kept one by one, so that one that comes both by
+ * REST and by the socket counts once. */
 export class Metrics {
   #app;
   #section = $("#panel-metrics");
@@ -32,7 +28,7 @@ export class Metrics {
   #chart = new Chart($("#metrics-chart"), (range) => this.#look(range));
   #checked = new Set(); // names
   #series = new Map(); // key -> {title, values: Series}
-  #view = null; // View
+  #view = null; // {from, settled, span (ms), interval (s, or "auto"), aggregation}
   #zoom = null; // [from, until] while somebody looks closer
   #channel;
   #again; // timer
@@ -55,7 +51,7 @@ export class Metrics {
   #look(range) {
     this.#zoom = range;
     this.#back.hidden = range === null;
-    return this.start();
+    this.start();
   }
 
   async #load() {
@@ -71,7 +67,6 @@ export class Metrics {
     return { cursor, filters: { metric_types: [type], names }, apply: () => this.#apply(view, rows) };
   }
 
-  /** @returns {View} */
   #viewOf(first) {
     const aggregation = this.#aggregation.value;
     if (this.#zoom) return { from: this.#zoom[0], settled: this.#zoom[1], span: 0, interval: "auto", aggregation };
@@ -115,8 +110,7 @@ export class Metrics {
     const key = keyOf(row);
     if (!this.#series.has(key)) {
       if (this.#series.size === MAX_SERIES) return null;
-      const values = new Series(this.#view.aggregation, this.#view.interval * 1000);
-      this.#series.set(key, { title: titleOf(row), values });
+      this.#series.set(key, { title: titleOf(row), values: new Series(this.#view.aggregation, this.#view.interval * 1000) });
     }
     return this.#series.get(key).values;
   }
@@ -156,10 +150,9 @@ export class Metrics {
       view.settled = Math.max(view.settled, (Math.floor(now / SETTLED_MS) - 2) * SETTLED_MS);
       for (const { values } of this.#series.values()) values.fold(view.from, view.settled);
     }
-    if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : NOTHING);
-    const every = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s`;
-    const full = this.#series.size === MAX_SERIES ? `; only ${MAX_SERIES} series` : "";
-    $("#metrics-note").textContent = `${view.aggregation}, ${every}; drag to look closer${full}`;
+    if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : "No points in this range yet.");
+    const note = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s; drag to look closer`;
+    $("#metrics-note").textContent = this.#series.size < MAX_SERIES ? note : `${note}; only ${MAX_SERIES} series are shown`;
     this.#chart.draw(() => this.#figure(view));
   }
 
@@ -169,14 +162,9 @@ export class Metrics {
       const mode = x.length < 3 ? "lines+markers" : "lines";
       return { x: x.map(axisTime), y, name: plain(title), mode, line: line(n), hovertemplate: "%{y:.6~g}" };
     });
-    const range = this.#zoom ?? (span ? [this.#app.now() - span, this.#app.now()] : null);
-    return {
-      label: `${aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`,
-      traces,
-      layout: {
-        showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 },
-        xaxis: range ? { range: range.map(axisTime) } : {}, yaxis: { tickformat: ",.4~g" },
-      },
-    };
+    const range = this.#zoom ?? (span ? [this.#app.now() - span, this.#app.now()] : undefined);
+    const label = `${aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`;
+    const legend = { showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 } };
+    return { label, traces, layout: { ...legend, xaxis: { range: range?.map(axisTime) }, yaxis: { tickformat: ",.4~g" } } };
   }
 }

@@ -51,20 +51,17 @@ export class Portfolio {
     try {
       const { data, cursor } = await this.#read(span && this.#app.now() - span, 0, MAX_POINTS);
       // The last value before midnight (UTC), over a long weekend; or else the first one after.
-      const stretches = [this.#read(midnight - 4 * DAY_MS, midnight, 2), this.#read(midnight, 0, MAX_POINTS)];
-      const [before, after] = await Promise.all(stretches);
-      const opening = before.data.history.at(-1) ?? after.data.history[0];
-      return { cursor, apply: () => this.#apply(data, data.history, opening) };
+      const before = (await this.#read(midnight - 4 * DAY_MS, midnight, 2)).data.history.at(-1);
+      const opening = before ?? (await this.#read(midnight, 0, MAX_POINTS)).data.history[0];
+      return { cursor, apply: () => this.#apply(data, opening) };
     } catch (error) {
       if (error.status !== 404) throw error;
-      return { apply: () => this.#apply(null, []) };
+      return { apply: () => this.#apply(null) };
     }
   }
 
-  #apply(portfolio, history, opening) {
-    this.#now = portfolio;
-    this.#history = history;
-    this.#opening = opening;
+  #apply(portfolio, opening) {
+    [this.#now, this.#history, this.#opening] = [portfolio, portfolio?.history ?? [], opening];
     if (!portfolio) say(this.#section, EMPTY);
     this.#render();
   }
@@ -85,7 +82,6 @@ export class Portfolio {
   #show() {
     const portfolio = this.#now;
     if (!portfolio) return;
-    $("#as-of").textContent = `as of ${time(portfolio.as_of)}${portfolio.stale ? ", stale" : ""}`;
     this.#showHeadline(portfolio);
     figures($("#performance"), [
       ["cash", money(portfolio.cash), "cash"],
@@ -94,14 +90,13 @@ export class Portfolio {
     ]);
     const positions = portfolio.positions.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
     this.#positions(positions, ({ symbol }) => symbol);
-    const total = Number(portfolio.total_value);
-    const parts = positions.map(({ symbol, weight, value }) => ({ symbol, part: weight ?? Number(value) / total }));
-    parts.push({ symbol: "cash", part: Number(portfolio.cash) / total });
-    sync($("#allocation"), parts, ({ symbol }) => symbol, allocated);
+    const parts = [...positions, { symbol: "cash", value: portfolio.cash }];
+    sync($("#allocation"), parts, ({ symbol }) => symbol, (part) => allocated(part, portfolio.total_value));
     this.#equity.draw(() => curve(this.#history, portfolio.currency, this.#range.value));
   }
 
-  #showHeadline({ total_value, currency }) {
+  #showHeadline({ total_value, currency, as_of, stale }) {
+    $("#as-of").textContent = `as of ${time(as_of)}${stale ? ", stale" : ""}`;
     $("#headline [data-figure=total_value]").textContent = money(total_value);
     $("#headline [data-figure=currency]").textContent = currency;
     const change = $("#headline [data-figure=change]"), opening = this.#opening;
@@ -113,20 +108,23 @@ export class Portfolio {
   }
 }
 
-const allocated = ({ symbol, part }) => el("li", {}, el("span", {}, symbol),
-  el("progress", { value: Math.min(1, Math.abs(part)), "aria-label": symbol }), el("span", { class: "n" }, percent(part)));
+function allocated({ symbol, value, weight }, total) {
+  const part = weight ?? Number(value) / Number(total);
+  return el("li", {}, el("span", {}, symbol),
+    el("progress", { value: Math.min(1, Math.abs(part)), "aria-label": symbol }), el("span", { class: "n" }, percent(part)));
+}
 
 function curve(history, currency, range) {
   const x = history.map(({ timestamp }) => axisTime(timestamp));
   const values = history.map(({ total_value }) => Number(total_value));
   let peak = -Infinity;
   const below = values.map((value) => value / (peak = Math.max(peak, value)) - 1);
-  const drawdown = { name: "drawdown", yaxis: "y2", line: { color: colour("--vermillion"), width: 1 }, fill: "tozeroy" };
+  const drawn = (y, tone, hovertemplate) => ({ x, y, mode: "lines", line: { color: colour(tone), width: 1.5 }, hovertemplate });
   return {
     label: `Value over time: ${history.length} points, now ${money(history.at(-1)?.total_value)} ${currency}`,
     traces: [
-      { x, y: values, name: "value", mode: "lines", line: { color: colour("--blue"), width: 1.8 }, hovertemplate: "%{y:,.2f}" },
-      { x, y: below, ...drawdown, mode: "lines", hovertemplate: "%{y:.2%}" },
+      { ...drawn(values, "--blue", "%{y:,.2f}"), name: "value" },
+      { ...drawn(below, "--vermillion", "%{y:.2%}"), name: "drawdown", yaxis: "y2", fill: "tozeroy" },
     ],
     layout: {
       uirevision: range, // a zoom stays until another range is chosen

@@ -4,12 +4,9 @@ import { request } from "./api.js";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-/**
- * Events: `ask` (the password is wanted; `detail` says why), `user` (somebody has signed in).
- * @typedef {{username: string, role: string, permissions: string[]}} User
- */
+/** Events: `ask` (the password is wanted; `detail` says why), `user` (somebody has signed in). */
 export class Session extends EventTarget {
-  /** @type {?User} */
+  /** @type {?{username: string, role: string, permissions: string[]}} */
   user = null;
   #access = null;
   #refresh = null;
@@ -17,9 +14,7 @@ export class Session extends EventTarget {
   #renewal = null; // one at a time: a refresh token works once, and twice ends the whole family
   #asking = null; // everybody who needs a token waits for the one who types the password
 
-  can(permission) {
-    return this.user?.permissions.includes(permission) ?? false;
-  }
+  can = (permission) => this.user?.permissions.includes(permission) ?? false;
 
   /** @throws {import("./api.js").ApiError} */
   async login(username, password) {
@@ -49,14 +44,10 @@ export class Session extends EventTarget {
   async #renew() {
     for (let attempt = 0; ; attempt++) {
       try {
-        this.#keep(await grant({ grant_type: "refresh_token", refresh_token: this.#refresh }));
-        return;
+        return this.#keep(await grant({ grant_type: "refresh_token", refresh_token: this.#refresh }));
       } catch (error) {
-        if (error.status === 400 || error.status === 401) {
-          this.#access = this.#refresh = null;
-          return;
-        }
-        await pause(error.retryAfter || Math.random() * Math.min(20, 2 ** attempt)); // away or busy: it still knows us later
+        if (error.status === 400 || error.status === 401) return void (this.#access = this.#refresh = null);
+        await pause(error.retryAfter || Math.random() * Math.min(20, 2 ** attempt)); // away or busy: it will know us
       }
     }
   }
@@ -79,6 +70,4 @@ export class Session extends EventTarget {
 }
 
 /** RFC 6749, sections 4.3 and 6. */
-async function grant(form) {
-  return (await request("token", { method: "POST", body: new URLSearchParams(form) })).json();
-}
+const grant = async (form) => (await request("token", { method: "POST", body: new URLSearchParams(form) })).json();

@@ -4,11 +4,9 @@
 const PING_SECONDS = 10; // also how long a pong may take: a sleeping laptop's dead socket is found out by it
 
 /**
- * Follow channels.
- * @param {string} url of the service, http(s)
- * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`; other ones than
- *   `refused`, which have ended; nothing ends the stream
- * @param {object} on
+ * Follow channels of the service at `url` (http or https).
+ * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`, other ones than
+ *   `refused`; null ends the stream
  * @param {(event: {type: string, channel: string, cursor: string, data: object}) => void} on.event
  * @param {(channel: string) => void} on.gap events are missing before the next one: read the REST API again
  * @param {(state: "connecting" | "live" | "reconnecting" | "offline") => void} [on.state]
@@ -32,11 +30,6 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     for (const channel of channels) asked[channel] = id;
     send({ type: "subscribe", id, channels, filters: some(filters), since: some(cursors) });
   };
-  const authenticate = async (refused) => {
-    const own = socket;
-    given = await credentials(refused);
-    if (own === socket) send({ type: "auth", ...given });
-  };
   const live = () => { attempt = 0; state("live"); };
   const handlers = {
     welcome: (m) => { patience = 2.5 * m.ping_interval; send({ type: "auth", ...given }); },
@@ -46,7 +39,11 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       const channels = Object.keys(filters);
       if (channels.length) ask(channels); else live();
     },
-    token_expiring: () => authenticate(given),
+    token_expiring: async () => {
+      const own = socket;
+      given = await credentials(given);
+      if (own === socket) send({ type: "auth", ...given });
+    },
     subscribed: (m) => {
       for (const [channel, { cursor, resumed }] of Object.entries(m.channels)) {
         if (asked[channel] !== m.id) continue; // asked again since

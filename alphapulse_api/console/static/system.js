@@ -47,12 +47,10 @@ export class System {
     const own = this.#newest.get("api")?.metrics ?? {}, before = this.#before;
     const rate = (name) => (before ? Math.max(0, now[name] - before[name]) / ((now.at - before.at) / 1000) : null);
     figures($("#api-load"), [
-      ["requests a second", number(rate("requests"))],
-      ["server errors", number(now.failures)],
+      ["requests a second", number(rate("requests"))], ["server errors", number(now.failures)],
       ["answered from cache", percent(now.answers ? now.hits / now.answers : null)],
       ["events sent a second", number(rate("deliveries"))],
-      ["sockets", number(now.sockets)],
-      ["loop lag", milliseconds(now.lag * 1000)],
+      ["sockets", number(now.sockets)], ["loop lag", milliseconds(now.lag * 1000)],
       ["CPU", percent(own.cpu_percent === undefined ? null : own.cpu_percent / 100)],
       ["memory", mebibytes(own.resident_bytes)],
     ]);
@@ -61,9 +59,8 @@ export class System {
 }
 
 async function showReadiness() {
-  const told = (checks) => Object.entries(checks).map(([name, state]) => `${name} ${state}`).join(", ");
-  const answer = await request("readyz").then((response) => response.json()).catch((error) => error);
-  $("#readiness").textContent = answer.checks ? told(answer.checks) : `✖ ${answer.message}`;
+  const { checks, message } = await request("readyz").then((response) => response.json()).catch((error) => error);
+  $("#readiness").textContent = message ?? Object.entries(checks).map(([name, state]) => `${name} ${state}`).join(", ");
 }
 
 /** The sums wanted here out of the Prometheus text format (0.0.4), over however many labels. */

@@ -1,13 +1,14 @@
 // Trades as they happen: a table with filters, and where they were bought and sold.
 
 import { Chart, axisTime, colour } from "./charts.js";
-import { $, batched, el, say, sync, table } from "./dom.js";
+import { $, batched, el, options, say, table } from "./dom.js";
 import { money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const MAX_ROWS = 500;
 const EMPTY = "No trades match. They appear here with POST /api/trades, or feed.record_trade().";
 const SIDES = { buy: "▲ buy", sell: "▼ sell" };
+const CHOICES = { side: Object.keys(SIDES), status: ["pending", "open", "partially_filled", "filled", "cancelled", "rejected"] };
 
 export class Trades {
   #section = $("#panel-trades");
@@ -26,13 +27,15 @@ export class Trades {
     ["Agent", (trade) => trade.agent_id ?? "–"],
   ]);
   #trades = new Map(); // id -> trade, all that pass the filters
-  #symbols = new Set();
   #symbol; // of the chart
   #render = batched(() => this.#show());
 
   constructor(app) {
     const channel = new Channel(app, "trades", this.#section, () => this.#load(app.api), (trade) => this.#accept(trade));
     this.start = () => channel.reload();
+    for (const [name, values] of Object.entries(CHOICES)) {
+      options(this.#filters.elements[name], [["", "any"], ...values.map((value) => [value, words(value)])]);
+    }
     this.#filters.addEventListener("change", this.start);
     this.#filters.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -43,16 +46,14 @@ export class Trades {
 
   async #load(api) {
     const { data, cursor } = await api.get("api/trades", { ...Object.fromEntries(this.#wanted()), limit: MAX_ROWS });
-    const apply = () => {
+    return { cursor, apply: () => {
       this.#trades.clear();
       for (const trade of data.reverse()) this.#accept(trade);
       this.#render();
-    };
-    return { cursor, apply };
+    } };
   }
 
   #accept(trade) {
-    this.#symbols.add(trade.symbol);
     if (!this.#wanted().every(([name, text]) => trade[name] === text)) return;
     this.#trades.set(trade.id, trade);
     if (this.#trades.size > MAX_ROWS) this.#trades.delete(this.#trades.keys().next().value);
@@ -63,10 +64,8 @@ export class Trades {
     const trades = [...this.#trades.values()].sort((a, b) => (a.executed_at < b.executed_at ? 1 : -1));
     if (!$(".status.error", this.#section)) say(this.#section, trades.length ? "" : EMPTY);
     this.#table(trades, (trade) => trade.id);
-    sync($("#symbols"), [...this.#symbols].sort(), (symbol) => symbol, (symbol) => el("option", { value: symbol }));
-    this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
-    if (!this.#symbol) return;
-    const symbol = this.#symbol;
+    const symbol = this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
+    if (!symbol) return;
     const fills = trades.filter((trade) => trade.symbol === symbol && trade.price !== null).reverse();
     $("#trades-note").textContent = `${symbol}: ${fills.length} of the trades below, at their prices`;
     this.#chart.draw(() => marks(symbol, fills));
