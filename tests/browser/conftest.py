@@ -69,23 +69,30 @@ class Opener:
         """Faults on the console that hold one of these words belong to the test."""
         self.forgiven += words
 
+    def leave(self) -> None:
+        """Leave all pages: no browser may have complained of them, nor asked anybody else.
+
+        For a test whose server ends before it does: a page that is left there would complain.
+        """
+        from tests.browser.chromium import console_faults, origins_asked
+
+        pages, self.pages = self.pages, []
+        for page in pages:
+            faults = console_faults(page.driver)
+            asked = origins_asked(page.driver)
+            page.driver.get("about:blank")
+            console_faults(page.driver)
+            origins_asked(page.driver)
+            assert [f for f in faults if not any(word in f for word in self.forgiven)] == []
+            assert asked == {urlsplit(page.url).netloc}
+
 
 @pytest.fixture
 def open_console(browsers: Callable[[int], Chrome]) -> Iterator[Opener]:
-    """Open the console. Whatever the test looks at, no browser may have complained of the page,
-    nor asked anybody but the page's own server."""
-    from tests.browser.chromium import console_faults, origins_asked
-
+    """Open the console; what a browser complained of fails the test at its end."""
     opener = Opener(browsers)
     yield opener
-    for page in opener.pages:
-        faults = console_faults(page.driver)
-        asked = origins_asked(page.driver)
-        page.driver.get("about:blank")
-        console_faults(page.driver)
-        origins_asked(page.driver)
-        assert [f for f in faults if not any(word in f for word in opener.forgiven)] == []
-        assert asked == {urlsplit(page.url).netloc}
+    opener.leave()
 
 
 @pytest.fixture

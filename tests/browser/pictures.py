@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.browser.page import Page
 
-WIDTH, HEIGHT = 1280, 1400
+WIDTH, HEIGHT = 1280, 1240
 TRADES = 150  # by then there is something to see in every panel
 CYCLE_SECONDS = 110.0
 
@@ -18,6 +18,7 @@ def take_pictures(page: Page, folder: Path) -> None:
     """Save console-light.png and console-dark.png in the folder."""
     shown = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shown)
+    page.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     page.until(lambda: page.count("#trades tbody tr") >= TRADES, "enough trades", CYCLE_SECONDS)
     for theme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}

@@ -42,6 +42,7 @@ def test_the_demo_fills_every_panel(tmp_path: Path, open_console: Opener) -> Non
         page.until(lambda: set(page.ids("#trades tbody tr")) - set(first), "another trade")
         if pictures is not None:
             take_pictures(page, Path(pictures))
+        open_console.leave()
 
 
 def test_something_is_seen_within_two_seconds_of_the_login(
