@@ -84,8 +84,7 @@ export class Alerts {
     const acknowledged = alert.acknowledged_by && `by ${alert.acknowledged_by}`;
     return el("li", { "data-status": alert.status, "data-severity": alert.severity },
       el("p", { class: "severity" }, el("span", { "aria-hidden": "true" }, SIGNS[alert.severity]), ` ${alert.severity}`),
-      el("h3", {}, alert.title),
-      alert.message ? el("p", {}, alert.message) : null,
+      el("h3", {}, alert.title), alert.message ? el("p", {}, alert.message) : null,
       el("p", { class: "meta" },
         el("time", { datetime: alert.created_at, title: alert.created_at }, time(alert.created_at)),
         ["", ...new Set([alert.source, ...(alert.tags ?? []), alert.status, acknowledged].filter(Boolean))].join(" · ")),
@@ -114,5 +113,6 @@ export class Alerts {
     }
     if (action === "resolve") this.#put(await this.#app.api.post(`${path}/resolve`));
     this.#dialog.close();
+    $("#alerts").focus(); // the button that had it may be gone
   }
 }

@@ -153,10 +153,11 @@ export class Metrics {
     if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : "No points in this range yet.");
     const note = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s; drag to look closer`;
     $("#metrics-note").textContent = this.#series.size < MAX_SERIES ? note : `${note}; only ${MAX_SERIES} series are shown`;
-    this.#chart.draw(() => this.#figure(view));
+    this.#chart.draw(() => this.#figure());
   }
 
-  #figure({ aggregation, span }) {
+  #figure() {
+    const { aggregation, span } = this.#view ?? {};
     const traces = [...this.#series.values()].map(({ title, values }, n) => {
       const { x, y } = values.values();
       const mode = x.length < 3 ? "lines+markers" : "lines";

@@ -34,7 +34,7 @@ export class Portfolio {
 
   constructor(app) {
     this.#app = app;
-    const channel = new Channel(app, "portfolio", this.#section, () => this.#load(), (portfolio) => this.#accept(portfolio));
+    const channel = new Channel(app, "portfolio", this.#section, () => this.#load(), (data) => this.#accept(data));
     this.start = () => channel.reload();
     this.#range.addEventListener("change", this.start);
   }

@@ -8,7 +8,7 @@ import { Channel } from "./live.js";
 const MAX_ROWS = 500;
 const EMPTY = "No trades match. They appear here with POST /api/trades, or feed.record_trade().";
 const SIDES = { buy: "▲ buy", sell: "▼ sell" };
-const CHOICES = { side: Object.keys(SIDES), status: ["pending", "open", "partially_filled", "filled", "cancelled", "rejected"] };
+const STATUSES = ["pending", "open", "partially_filled", "filled", "cancelled", "rejected"];
 
 export class Trades {
   #section = $("#panel-trades");
@@ -33,7 +33,7 @@ export class Trades {
   constructor(app) {
     const channel = new Channel(app, "trades", this.#section, () => this.#load(app.api), (trade) => this.#accept(trade));
     this.start = () => channel.reload();
-    for (const [name, values] of Object.entries(CHOICES)) {
+    for (const [name, values] of [["side", Object.keys(SIDES)], ["status", STATUSES]]) {
       options(this.#filters.elements[name], [["", "any"], ...values.map((value) => [value, words(value)])]);
     }
     this.#filters.addEventListener("change", this.start);
