@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import RateLimitConfig
 from alphapulse_api.dashboard import ThreadFeed
 from tests.asking import PORTFOLIO
+from tests.browser.accounts import add_users
 from tests.conftest import PASSWORD
 
 if TYPE_CHECKING:
@@ -103,14 +103,7 @@ def desk(config: Config, request: pytest.FixtureRequest) -> Iterator[ThreadFeed]
     """
     sections = {"rate_limit": RateLimitConfig(), **getattr(request, "param", {})}
     config = replace(config, **sections)
-
-    async def add_users() -> None:
-        async with Dashboard(config, serve=False) as dashboard:
-            for name, role in USERS.items():
-                await dashboard.accounts.set_user(name, role, PASSWORD)
-
-    # Its own log of events would warn that nobody hears it; nobody has to.
-    asyncio.run(add_users())
+    add_users(config, USERS, PASSWORD)
     with Dashboard.in_thread(config) as feed:
         feed.update_portfolio(PORTFOLIO)  # before there is one, the browser tells of a 404
         yield feed
