@@ -157,13 +157,16 @@ export class Metrics {
   }
 
   #figure() {
-    const { aggregation, span } = this.#view ?? {};
+    const { aggregation, span } = this.#view ?? {}, now = this.#app.now();
+    let first = now;
     const traces = [...this.#series.values()].map(({ title, values }, n) => {
       const { x, y } = values.values();
+      first = Math.min(first, x[0] ?? now);
       const mode = x.length < 3 ? "lines+markers" : "lines";
       return { x: x.map(axisTime), y, name: plain(title), mode, line: line(n), hovertemplate: "%{y:.6~g}" };
     });
-    const range = this.#zoom ?? (span ? [this.#app.now() - span, this.#app.now()] : undefined);
+    // A young history has the whole width.
+    const range = this.#zoom ?? (span ? [Math.max(now - span, first), now] : undefined);
     const label = `${aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`;
     const legend = { showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 } };
     return { label, traces, layout: { ...legend, xaxis: { range: range?.map(axisTime) }, yaxis: { tickformat: ",.4~g" } } };
