@@ -1,7 +1,7 @@
-"""The README's demo command, run as a newcomer runs it: seven resources, four channels.
+"""The README's demo command, run as a newcomer runs it: console, resources, channels.
 
-Usage: check_demo.py COMMAND, in a fresh clone. Exits 0 if within 20 s of the first screen every
-resource has something and a socket has had a message on each channel.
+Usage: check_demo.py COMMAND, in a fresh clone. Exits 0 if the console is there, and within 20 s of
+the first screen every resource has something and a socket has had a message on each channel.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def main(command: str) -> None:
     try:
         url, key, command = first_screen(demo)
         deadline = time.monotonic() + SECONDS
+        with urllib.request.urlopen(f"{url}/console/", timeout=10) as response:
+            assert response.headers.get_content_type() == "text/html"
         channels = watch(command, deadline)
         for resource in RESOURCES:
             request = urllib.request.Request(f"{url}/api/{resource}", headers={"X-API-Key": key})

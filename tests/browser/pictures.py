@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 1280, 1240
 TRADES = 150  # by then there is something to see in every panel
 CYCLE_SECONDS = 110.0
+METRICS = ("daily_return", "total_return")  # beside what is shown anyway
 
 
 def take_pictures(page: Page, folder: Path) -> None:
@@ -20,12 +21,16 @@ def take_pictures(page: Page, folder: Path) -> None:
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shown)
     page.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     page.until(lambda: page.count("#trades tbody tr") >= TRADES, "enough trades", CYCLE_SECONDS)
+    for name in METRICS:
+        page.press(f"#metric-names input[value={name}]")
     for theme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         page.until_filled()
         page.script("scrollTo(0, 0)")
         # The charts above are drawn in their new colours once they are looked at.
-        page.until(lambda: page.settled(), "the charts to be drawn")
+        page.until(page.settled, "the charts to be drawn")
+        lines = 1 + len(METRICS)
+        page.until(lambda: page.count("#metrics-chart .trace") == lines, "a line for each metric")
         shot = page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         (folder / f"console-{theme}.png").write_bytes(base64.b64decode(shot["data"]))

@@ -28,7 +28,7 @@ FIRST_DATA_SECONDS = 2.0
 
 def test_the_demo_fills_every_panel(tmp_path: Path, open_console: Opener) -> None:
     pictures = os.environ.get("AP_PICTURES")
-    speed = 10 if pictures is None else 20
+    speed = 10 if pictures is None else 8
     with started(tmp_path, f"demo --port 0 --speed {speed}", "Ctrl-C") as (_, screen):
         url = re.search(r"Console +(\S+)/console/\n", screen)
         login = re.search(r"Login +(\S+) / (\S+)", screen)
@@ -92,7 +92,7 @@ def test_the_figure_under_the_pointer_is_told(desk: ThreadFeed, open_console: Op
     desk.record_metrics(
         [
             {"metric_type": "risk", "name": "var", "value": 0.125, "timestamp": moment - ago}
-            for ago in (timedelta(minutes=minutes) for minutes in range(10))
+            for ago in (timedelta(seconds=5 * number) for number in range(120))
         ]
     )
     chart = "#metrics-chart .nsewdrag"

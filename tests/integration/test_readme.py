@@ -159,5 +159,5 @@ async def test_the_configuration_check_prints_what_is_in_force(
 
 
 def test_the_files_that_the_readme_names_are_there() -> None:
-    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+    for target in re.findall(r'(?:\]\(|\bsrc="|\bsrcset=")([\w./-]+)[)"]', README):
         assert (ROOT / target).exists(), target
