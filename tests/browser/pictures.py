@@ -30,7 +30,6 @@ def take_pictures(page: Page, folder: Path) -> None:
         page.script("scrollTo(0, 0)")
         # The charts above are drawn in their new colours once they are looked at.
         page.until(page.settled, "the charts to be drawn")
-        lines = 1 + len(METRICS)
-        page.until(lambda: page.count("#metrics-chart .trace") == lines, "a line for each metric")
+        page.until(lambda: page.count("#metrics-chart .trace") == 1 + len(METRICS), "all the lines")
         shot = page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         (folder / f"console-{theme}.png").write_bytes(base64.b64decode(shot["data"]))
