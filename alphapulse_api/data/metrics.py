@@ -11,9 +11,9 @@ from alphapulse_api.data.aggregation import plan
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.page import Page
+from alphapulse_api.data.point_reader import PointReader
 from alphapulse_api.data.points import PointWriter
 from alphapulse_api.data.query import (
-    Where,
     check_range,
     decode_cursor,
     encode_cursor,
@@ -101,7 +101,8 @@ class MetricsDataAccessor:
         if not series:
             return Page()
         if buckets is None:
-            rows = await self._raw(list(series), start, end, limit + 1, after)
+            points = PointReader(self._engine, list(series))
+            rows = await points.page(first, last, limit + 1, after)
             make = partial(_points, series)
             key: tuple[int, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
@@ -138,25 +139,6 @@ class MetricsDataAccessor:
         """
         await self._writer.add(points)
         return len(points)
-
-    async def _raw(
-        self, numbers: Sequence[int], start: datetime, end: datetime, limit: int,
-        after: tuple[int, int] | None,
-    ) -> Sequence[Row]:  # fmt: skip
-        """Points by instant (in microseconds) and series: both, and the value."""
-        where = Where()
-        if len(numbers) == 1:
-            where.equal(series_id=numbers[0])
-        else:
-            where.among(self._engine, "series_id", numbers)
-        where.between("timestamp", start, end)
-        if after is not None:
-            where.add("(timestamp, series_id) > ({}, {})", *after)
-        return await self._engine.fetch(
-            f"SELECT timestamp, series_id, value FROM metric_points {where} "
-            f"ORDER BY timestamp, series_id LIMIT {where.parameter(limit)}",
-            *where.args,
-        )
 
 
 def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:

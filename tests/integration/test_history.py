@@ -109,9 +109,14 @@ async def test_a_series_of_a_write_that_failed_is_not_remembered(store: Accessor
     assert series["count"] == 1
 
 
+# In bursts, and with years of nothing between them.
+SECONDS = st.one_of(st.integers(0, 6), st.integers(0, 10**8), st.just(10**8))
+END = at(10**8 + 1)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    points=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), max_size=30),
+    points=st.lists(st.tuples(st.sampled_from("abc"), SECONDS), max_size=30),
     limit=st.integers(1, 12),
 )
 async def test_raw_pages_join_to_the_whole(
@@ -119,11 +124,11 @@ async def test_raw_pages_join_to_the_whole(
 ) -> None:
     async with fresh() as engine:
         metrics = Accessors(engine, 300, {}).metrics
-        await metrics.add_points([point(name, 99, 0.0) for name in "abc"])
+        await metrics.add_points([point(name, -9, 0.0) for name in "abc"])
         await metrics.add_points([point(name, second, 1.0) for name, second in points])
         found, cursor = [], None
         while True:
-            page = await metrics.get_metrics("risk", at(0), at(9), limit=limit, cursor=cursor)
+            page = await metrics.get_metrics("risk", at(0), END, limit=limit, cursor=cursor)
             found += [(row["timestamp"], row["name"]) for row in page]
             if (cursor := page.next_cursor) is None:
                 break
