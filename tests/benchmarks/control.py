@@ -14,6 +14,8 @@ from .harness import BenchmarkError
 NAME = "control"
 Order = Callable[..., Awaitable[dict[str, Any]]]
 
+_listening: list[asyncio.Server] = []  # a server that nobody holds on to is closed
+
 
 class Control:
     """The side that gives orders."""
@@ -64,4 +66,4 @@ async def obey(directory: str, orders: Mapping[str, Order]) -> None:
                 answer = {"error": repr(error)}
             writer.write(json.dumps(answer).encode() + b"\n")
 
-    await asyncio.start_unix_server(serve, str(Path(directory) / NAME))
+    _listening.append(await asyncio.start_unix_server(serve, str(Path(directory) / NAME)))
