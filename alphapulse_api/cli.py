@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 import yaml
@@ -21,6 +19,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.process import run, stop_signals, tune
 from alphapulse_api.times import now
 
 T = TypeVar("T")
@@ -90,7 +89,8 @@ def demo(port: int, speed: float, fresh: bool, database: str) -> None:
     """Replay real prices through a small trading process, live."""
     from alphapulse_api.demo.command import run as run_demo
 
-    _run(run_demo(port=port, speed=speed, fresh=fresh, database=database))
+    tune()
+    run(run_demo(port=port, speed=speed, fresh=fresh, database=database))
 
 
 @cli.group()
@@ -230,7 +230,7 @@ def migrate(config_path: str | None) -> None:
         await engine.close()
         return engine.location
 
-    click.echo(f"{_run(work())} is up to date")
+    click.echo(f"{run(work())} is up to date")
 
 
 @cli.command()
@@ -274,29 +274,12 @@ def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
             await stopped.wait()
         click.echo("alphapulse_api: stopped", err=True)
 
-    _run(work())
-
-
-def stop_signals() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set, in place of ending the process."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+    tune()
+    run(work())
 
 
 def _with_accounts(config_path: str | None, work: Callable[[Accounts], Awaitable[T]]) -> T:
-    async def run() -> T:
+    async def found() -> T:
         config = Config.load(config_path)
         engine = engine_from(config.database)
         await engine.open()
@@ -306,7 +289,7 @@ def _with_accounts(config_path: str | None, work: Callable[[Accounts], Awaitable
         finally:
             await engine.close()
 
-    return _run(run())
+    return run(found())
 
 
 def _expiry(expires: str | None) -> datetime | None:

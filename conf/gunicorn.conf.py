@@ -15,6 +15,7 @@ from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.logs import configure_logging
+from alphapulse_api.process import tune
 
 RELOAD_SECONDS = 10.0  # for what a reload tries first: meanwhile the master does nothing else
 
@@ -112,6 +113,7 @@ def post_fork(server, worker):
     """Tell the process its number: /metrics and /api/system name it."""
     os.environ["AP_WORKER"] = str(worker.number)
     configure_logging(_config.logging)
+    tune()
     # As the master has read it: what is in the file by now may be half edited.
     worker.app.callable = create_app(_config)
 

@@ -12,6 +12,7 @@ import uvloop
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
+from alphapulse_api.process import tune
 
 from ..points import read_points
 from .announcing import announce_dashboard
@@ -31,4 +32,5 @@ async def main(directory: str, role: str = "viewer") -> None:
 
 
 if __name__ == "__main__":
+    tune()  # as `serve` does
     uvloop.run(main(*sys.argv[1:]))

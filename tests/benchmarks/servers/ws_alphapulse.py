@@ -10,6 +10,7 @@ import uvloop
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, WebSocketConfig
+from alphapulse_api.process import tune
 
 from ..control import obey
 from ..events import Trades
@@ -91,4 +92,5 @@ class Orders:
 
 
 if __name__ == "__main__":
+    tune()  # as `serve` does
     uvloop.run(main(sys.argv[1], *map(int, sys.argv[2:])))
