@@ -28,6 +28,7 @@ from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
 from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.hub import Hub
+from alphapulse_api.websocket.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Backend:
             limits_redis,
         )
         self.flights = Flights()
+        self.snapshots = Snapshots(self.accessors)
         self.hub: Hub
         self.authenticator: Authenticator
         self.accounts: Accounts

@@ -17,7 +17,6 @@ from alphapulse_api.auth.authenticator import (
 )
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.config import WebSocketConfig
-from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     AUTH_TIMEOUT,
@@ -33,6 +32,7 @@ from alphapulse_api.times import now
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.websocket.snapshot import Snapshots
 from alphapulse_api.websocket.subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Connection:
         transport: asyncio.Transport,
         hub: Hub,
         events: EventLog,
-        accessors: Accessors,
+        snapshots: Snapshots,
         authenticator: Authenticator,
         config: WebSocketConfig,
     ) -> None:
@@ -77,7 +77,7 @@ class Connection:
         self._socket = socket
         self._transport = transport
         self._hub = hub
-        self._subscriber = Subscriber(self, self.outbound, hub, events, accessors)
+        self._subscriber = Subscriber(self, self.outbound, hub, events, snapshots)
         self._authenticator = authenticator
         self._config = config
         self._protocol = protocol.Protocol()
@@ -231,8 +231,11 @@ class Connection:
             reply = protocol.acknowledged("subscribed", action.id, channels)
             self.outbound.send(dumps(reply.message))
 
-        await self._subscriber.subscribe(action, acknowledge)
-        self._after("late", LATE_SECONDS, self._subscriber.forget_snapshots)
+        try:
+            await self._subscriber.subscribe(action, acknowledge)
+        finally:
+            # Also of one before that is in force again.
+            self._after("late", LATE_SECONDS, self._subscriber.forget_snapshots)
 
     def _unsubscribe(self, channels: Sequence[str]) -> None:
         for name in channels:

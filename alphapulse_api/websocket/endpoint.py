@@ -79,7 +79,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         transport,
         hub,
         backend.events,
-        backend.accessors,
+        backend.snapshots,
         backend.authenticator,
         config,
     )

@@ -1,29 +1,127 @@
-"""The present state of a channel, as rows to send before its events."""
+"""The present state of a channel, sent before its events.
+
+Clients that were cut off together come back together: what they ask for at one place of the log is
+read, encoded and framed once, and kept once for as long as an event may still say it again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from alphapulse_api.cache import Flights
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.encoding import canonical, dumps
 from alphapulse_api.errors import NotFound
-from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.events.base import Channel, Event, message
+from alphapulse_api.websocket.frames import chunks
+from alphapulse_api.websocket.protocol import Filters
+from alphapulse_api.websocket.subscription import Subscription, passes
 
 TRADES: Final = 50
 Rows = Sequence[Mapping[str, Any]]
 
 
-async def read_snapshot(accessors: Accessors, subscription: Subscription) -> Rows:
-    """What a new subscriber is told first.
+class Snapshot:
+    """What one reading told, shared by all subscriptions that it was read for.
+
+    They began at one place and have the same filters, so each of them is offered the same events in
+    the same order, some sooner and some later: what is found of an event holds for all of them.
+
+    Args:
+        channel: whose state it is.
+        cursor: the place at which they began.
+        rows: what was read.
+
+    Attributes:
+        chunks: joined frames.
+    """
+
+    __slots__ = ("_answer", "_asked", "_channel", "_overtaken", "_told", "chunks")
+
+    def __init__(self, channel: Channel, cursor: str, rows: Rows) -> None:
+        self.chunks: Sequence[bytes] = chunks(
+            message(channel, cursor, dumps(row), snapshot=True) for row in rows
+        )
+        self._channel = channel
+        self._told = {}
+        for row in rows:
+            identity, stage = channel.identity(row)
+            self._told[identity] = (stage, row)
+        # By identity, the offset of the first event that said something else of it.
+        self._overtaken: dict[Any, int] = {}
+        self._asked: Event | None = None
+        self._answer = False
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self._channel.name} rows={len(self._told)}>"
+
+    def tells(self, event: Event) -> bool:
+        """Whether an event says nothing that the snapshot has not said.
+
+        Args:
+            event: one that is wanted; each subscription asks of them in their order.
+        """
+        # An event is dealt to one subscription after the other.
+        if event is not self._asked:
+            self._answer = self._tells(event)
+            self._asked = event
+        return self._answer
+
+    def _tells(self, event: Event) -> bool:
+        identity, stage = self._channel.identity(event.data)
+        told = self._told.get(identity)
+        if told is None:
+            return False
+        overtaken = self._overtaken.get(identity)
+        if overtaken is not None and event.offset >= overtaken:
+            # Whoever was sent that one is to be sent what follows, also if the snapshot had it.
+            return False
+        # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
+        if stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1])):
+            return True
+        self._overtaken[identity] = event.offset
+        return False
+
+
+class Snapshots:
+    """Reads them.
+
+    Args:
+        accessors: from where.
+    """
+
+    def __init__(self, accessors: Accessors) -> None:
+        self._accessors = accessors
+        self._flights = Flights()
+
+    async def of(self, subscription: Subscription) -> Snapshot:
+        """What a subscription is told first; it stands in the hub already, and holds what comes.
+
+        A reading that is under way will do if it is for subscriptions that began at the same place:
+        all that was told up to there had been stored before it began, and all that was told since
+        they hold. One that began elsewhere would leave a gap between the two.
+        """
+        channel, cursor, filters = subscription.channel, subscription.cursor, subscription.filters
+        key = (channel.name, subscription.after, cursor, frozenset(filters.items()))
+        return await self._flights.once(key, partial(self._read, channel, cursor, filters))
+
+    async def _read(self, channel: Channel, cursor: str, filters: Filters) -> Snapshot:
+        return Snapshot(channel, cursor, await read_snapshot(self._accessors, channel, filters))
+
+
+async def read_snapshot(accessors: Accessors, channel: Channel, filters: Filters) -> Rows:
+    """The rows of a snapshot.
 
     Metrics: the newest point of each matching series. Alerts: the unresolved ones, oldest first.
     Trades: the newest 50, oldest first. Portfolio: the current one, if there is one.
     """
-    rows = await _READERS[subscription.channel.name](accessors, subscription.filters)
-    return [row for row in rows if subscription.wants(row)]
+    rows = await _READERS[channel.name](accessors, filters)
+    return [row for row in rows if passes(channel, filters, row)]
 
 
-async def _metrics(accessors: Accessors, filters: Mapping[str, frozenset[str]]) -> Rows:
+async def _metrics(accessors: Accessors, filters: Filters) -> Rows:
     latest = accessors.method("metrics", "get_latest_metrics")
     types = filters.get("metric_types")
     if types is None:
@@ -32,7 +130,7 @@ async def _metrics(accessors: Accessors, filters: Mapping[str, frozenset[str]]) 
     return [row for metric_type in sorted(types) for row in await latest(metric_type)]
 
 
-async def _alerts(accessors: Accessors, filters: Mapping[str, frozenset[str]]) -> Rows:
+async def _alerts(accessors: Accessors, filters: Filters) -> Rows:
     if "alerts" in accessors.replaced:
         rows = await accessors.method("alerts", "get_alerts")()
         return [row for row in reversed(rows) if row["status"] != "resolved"]
@@ -46,14 +144,14 @@ async def _alerts(accessors: Accessors, filters: Mapping[str, frozenset[str]]) -
             return unresolved[::-1]
 
 
-async def _trades(accessors: Accessors, filters: Mapping[str, frozenset[str]]) -> Rows:
+async def _trades(accessors: Accessors, filters: Filters) -> Rows:
     columns = {"symbols": "symbol", "strategies": "strategy"}
     wanted = {columns[name]: sorted(values) for name, values in filters.items()}
     rows = await accessors.method("trades", "get_trades")(**wanted, limit=TRADES)
     return list(reversed(rows))
 
 
-async def _portfolio(accessors: Accessors, filters: Mapping[str, frozenset[str]]) -> Rows:
+async def _portfolio(accessors: Accessors, filters: Filters) -> Rows:
     try:
         return [await accessors.method("portfolio", "get_portfolio")()]
     except NotFound:

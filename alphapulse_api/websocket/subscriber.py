@@ -10,15 +10,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.encoding import dumps
 from alphapulse_api.events import CHANNELS, Break, EventLog
-from alphapulse_api.events.base import message
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.outbound import Outbound
-from alphapulse_api.websocket.snapshot import read_snapshot
+from alphapulse_api.websocket.snapshot import Snapshots
 from alphapulse_api.websocket.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -47,7 +44,7 @@ class _Join:
 class Subscriber:
     """One connection's subscriptions in the hub."""
 
-    __slots__ = ("_accessors", "_connection", "_events", "_hub", "_outbound")
+    __slots__ = ("_connection", "_events", "_hub", "_outbound", "_snapshots")
 
     def __init__(
         self,
@@ -55,13 +52,13 @@ class Subscriber:
         outbound: Outbound,
         hub: Hub,
         events: EventLog,
-        accessors: Accessors,
+        snapshots: Snapshots,
     ) -> None:
         self._connection = connection
         self._outbound = outbound
         self._hub = hub
         self._events = events
-        self._accessors = accessors
+        self._snapshots = snapshots
 
     async def subscribe(
         self, action: protocol.Subscribe, acknowledge: Callable[[dict[str, Any]], None]
@@ -86,7 +83,8 @@ class Subscriber:
         try:
             for join in joins:
                 if action.snapshot and not join.ack.get("resumed", False):
-                    await self._read_snapshot(join)
+                    join.new.seen = snapshot = await self._snapshots.of(join.new)
+                    join.past = snapshot.chunks
         except BaseException:
             for join in joins:
                 self._restore(join)
@@ -113,9 +111,12 @@ class Subscriber:
         return cursors
 
     def forget_snapshots(self) -> None:
-        """No event that a snapshot told of can come any more."""
+        """No event that a snapshot told of can come any more.
+
+        One that has not been sent yet, with what came while it was read, is not meant.
+        """
         for name in CHANNELS:
-            if (subscription := self._subscription(name)) is not None:
+            if (subscription := self._subscription(name)) is not None and subscription.held is None:
                 subscription.seen = None
 
     def _subscription(self, name: str) -> Subscription | None:
@@ -142,12 +143,6 @@ class Subscriber:
                 join.ack["cursor"] = since
         self._hub.subscribe(self._connection, join.new)
         return join
-
-    async def _read_snapshot(self, join: _Join) -> None:
-        rows = await read_snapshot(self._accessors, join.new)
-        channel, cursor = join.new.channel, join.new.cursor
-        join.past = chunks(message(channel, cursor, dumps(row), snapshot=True) for row in rows)
-        join.new.snapshot(rows)
 
     def _restore(self, join: _Join) -> None:
         before = join.before

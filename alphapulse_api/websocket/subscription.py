@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.encoding import canonical
 from alphapulse_api.events.base import Break, Channel, Event
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.protocol import Filters
+
+if TYPE_CHECKING:
+    from alphapulse_api.websocket.snapshot import Snapshot
 
 
 class Subscription:
@@ -18,7 +20,7 @@ class Subscription:
         after: the offset of the newest event before it.
         cursor: the same place, for clients.
         held: all that came while the past was being read, or None once live.
-        seen: by identity, how far a snapshot told of each thing; None once no late event can come.
+        seen: the snapshot that it was sent; None once no event that it told of can come any more.
         narrowest: the field of the event that the filter of the fewest values looks at, and those.
         outbound: where its events leave.
     """
@@ -48,7 +50,7 @@ class Subscription:
         self.cursor = cursor
         self.outbound = outbound
         self.held: list[Event | Break] | None = []
-        self.seen: dict[Any, tuple[Any, Mapping[str, Any]]] | None = None
+        self.seen: Snapshot | None = None
         fields = [(channel.filters[name], values) for name, values in filters.items()]
         self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
 
@@ -77,33 +79,13 @@ class Subscription:
         else:
             self.outbound.send(gap.text)
 
-    def snapshot(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Remember what a snapshot told, so that an event of the same is not sent after it."""
-        self.seen = {}
-        for row in rows:
-            identity, stage = self.channel.identity(row)
-            self.seen[identity] = (stage, row)
-
     def release(self) -> list[Event | Break]:
         """Go live; returns what was held and is to be sent."""
         held, self.held = self.held or [], None
         return [item for item in held if isinstance(item, Break) or self._passes(item)]
 
     def _passes(self, event: Event) -> bool:
-        return self.wants(event.data) and not (self.seen is not None and self._told(event))
-
-    def _told(self, event: Event) -> bool:
-        assert self.seen is not None
-        identity, stage = self.channel.identity(event.data)
-        told = self.seen.get(identity)
-        if told is None:
-            return False
-        # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
-        if stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1])):
-            return True
-        # Whoever is sent this is to be sent what follows, also if it is what the snapshot had.
-        del self.seen[identity]
-        return False
+        return self.wants(event.data) and not (self.seen is not None and self.seen.tells(event))
 
 
 def passes(channel: Channel, filters: Filters, data: Mapping[str, Any]) -> bool:

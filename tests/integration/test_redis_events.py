@@ -17,7 +17,7 @@ from alphapulse_api.config import EventsConfig
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.events import CHANNELS, Break, scripts
 from alphapulse_api.events.place import Place
-from alphapulse_api.websocket import subscriber as subscriber_module
+from alphapulse_api.websocket import snapshot as snapshot_module
 from alphapulse_api.websocket.subscription import Subscription
 from tests.conftest import Serve, Server
 from tests.event_logs import changed
@@ -80,7 +80,7 @@ async def test_what_a_snapshot_told_no_event_tells_again(
     pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other, headers = pair
-    read = subscriber_module.read_snapshot
+    read = snapshot_module.read_snapshot
 
     async def read_late(*args: Any) -> Any:
         # Stored and told between the subscription's beginning and its snapshot.
@@ -89,7 +89,7 @@ async def test_what_a_snapshot_told_no_event_tells_again(
         await changed(lambda: other.dashboard._backend.events.offset(channel) > offset)
         return await read(*args)
 
-    monkeypatch.setattr(subscriber_module, "read_snapshot", read_late)
+    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
     async with connect(other, headers) as client:
         await client.ask(type="subscribe", channels=[channel], snapshot=True)
         (message,) = await client.settled()
@@ -107,7 +107,7 @@ async def test_what_was_replaced_while_a_snapshot_was_read_ends_as_it_is(
     pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other, headers = pair
-    read = subscriber_module.read_snapshot
+    read = snapshot_module.read_snapshot
 
     async def read_late(*args: Any) -> Any:
         offset = other.dashboard._backend.events.offset(channel)
@@ -116,7 +116,7 @@ async def test_what_was_replaced_while_a_snapshot_was_read_ends_as_it_is(
         await changed(lambda: other.dashboard._backend.events.offset(channel) == offset + 2)
         return await read(*args)
 
-    monkeypatch.setattr(subscriber_module, "read_snapshot", read_late)
+    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
     async with connect(other, headers) as client:
         await client.ask(type="subscribe", channels=[channel], snapshot=True)
         snapshot, older, newest = await client.settled()
@@ -248,7 +248,7 @@ async def test_a_break_while_a_snapshot_is_read_is_told_in_its_place(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _, headers = pair
-    read = subscriber_module.read_snapshot
+    read = snapshot_module.read_snapshot
     await server.feed.record_trade(trade(id="past"))
     await changed(lambda: server.dashboard._backend.events.offset("trades") == 2)
 
@@ -261,7 +261,7 @@ async def test_a_break_while_a_snapshot_is_read_is_told_in_its_place(
         await changed(lambda: server.dashboard._backend.events.offset("trades") == 5)
         return rows
 
-    monkeypatch.setattr(subscriber_module, "read_snapshot", read_late)
+    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
     async with connect(server, headers) as client:
         await client.ask(type="subscribe", channels=["trades"], snapshot=True)
         past, before, gap, after = await client.receive_many(4)
@@ -279,7 +279,7 @@ async def test_a_break_while_a_snapshot_fails_is_told_to_who_was_subscribed(
         await tear(server, "trades")
         raise Unavailable("the database is away", 1)
 
-    monkeypatch.setattr(subscriber_module, "read_snapshot", read)
+    monkeypatch.setattr(snapshot_module, "read_snapshot", read)
     async with connect(server, headers) as client:
         await client.ask(type="subscribe", channels=["trades"])
         await client.send(type="subscribe", channels=["trades"], snapshot=True)

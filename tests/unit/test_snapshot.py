@@ -1,0 +1,50 @@
+"""What a snapshot told of holds for all who share it, each dealt events in its own time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alphapulse_api.events import CHANNELS
+from alphapulse_api.events.base import Event
+from alphapulse_api.websocket.snapshot import Snapshot
+
+ALERTS = CHANNELS["alerts"]
+STATES = [("active", False), ("acknowledged", True), ("resolved", False), ("resolved", True)]
+states = st.builds(
+    lambda id_, state, note: {
+        "id": id_, "status": state[0], "acknowledged": state[1], "comments": note,
+    },
+    st.sampled_from("ab"),
+    st.sampled_from(STATES),
+    st.sampled_from([None, "x"]),
+)  # fmt: skip
+
+
+def heard(snapshot: Snapshot, events: list[Event]) -> list[int]:
+    return [event.offset for event in events if not snapshot.tells(event)]
+
+
+@given(st.lists(states, max_size=3), st.lists(states, max_size=8), st.data())
+def test_all_who_share_it_hear_what_each_would_alone(
+    rows: list[dict[str, Any]], told: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate(told, 1)]
+    alone = heard(Snapshot(ALERTS, "c-0", rows), events)
+    shared = Snapshot(ALERTS, "c-0", rows)
+    # Each is dealt the events in their order; whose turn it is, is any.
+    waiting = {who: list(events) for who in "xyz"}
+    sent: dict[str, list[int]] = {who: [] for who in waiting}
+    while left := sorted(who for who, events in waiting.items() if events):
+        who = data.draw(st.sampled_from(left))
+        sent[who] += heard(shared, [waiting[who].pop(0)])
+    assert list(sent.values()) == [alone] * 3
+
+
+def test_what_was_overtaken_is_told_again_when_it_comes_back() -> None:
+    row = {"id": "a", "status": "active", "acknowledged": False, "comments": None}
+    same, other = dict(row), {**row, "comments": "x"}
+    events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate((same, other, same), 1)]
+    assert heard(Snapshot(ALERTS, "c-0", [row]), events) == [2, 3]
