@@ -25,10 +25,12 @@ class Parcel(NamedTuple):
     Attributes:
         mark: what the log compares with what it has told; empty: nothing, it is news.
         body: its JSON.
+        stored: when its record was stored, by the monotonic clock; None: by the call that puts it.
     """
 
     mark: bytes
     body: bytes
+    stored: float | None = None
 
 
 class _Item:
@@ -40,7 +42,7 @@ class _Item:
         self.channel = channel
         self.parcels = parcels
         self.broken = False
-        self.size = sum(len(mark) + len(body) + OVERHEAD for mark, body in parcels)
+        self.size = sum(len(mark) + len(body) + OVERHEAD for mark, body, _ in parcels)
         self.taken: asyncio.Future[None] | None = None
 
 

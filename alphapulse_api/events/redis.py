@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -132,8 +133,7 @@ class RedisEventLog(LocalLog):
     ) -> None:
         # All or none: one that cannot be encoded leaves no trace.
         bodies = [dumps(record) for record in records]
-        marks = [_mark(known) for known in progress] or [b""] * len(bodies)
-        parcels = list(map(Parcel, marks, bodies))
+        parcels = list(map(_known, progress, bodies) if progress else map(_news, bodies))
         await self._put(channel if parcels else None, parcels, changed)
 
     async def announce(self, changed: Sequence[str]) -> None:
@@ -201,7 +201,7 @@ class RedisEventLog(LocalLog):
         for stretch in load.stretches:
             args += (channels.index(stretch.channel) + 1, int(stretch.broken), len(stretch.parcels))
             for parcel in stretch.parcels:
-                args += parcel
+                args += (_mark(parcel), parcel.body)
         epoch, *ids = await self._link.script(self._appending, self._keys, args)
         self._taken = {
             name: f"{epoch.decode()}-{at.decode()}" for name, at in zip(CHANNELS, ids, strict=True)
@@ -219,8 +219,21 @@ class RedisEventLog(LocalLog):
         return Visit(int(ms), places, origins)
 
 
-def _mark(progress: Progress) -> bytes:
-    """As the script reads it: the age in ms or nothing, the stage, the identity."""
+def _news(body: bytes) -> Parcel:
+    return Parcel(b"", body)
+
+
+def _known(progress: Progress, body: bytes) -> Parcel:
     identity, (first, second), age = progress
     stage = f"{max(0, first)}-{second}"  # all instants before 1970 are one
-    return f"{'' if age is None else round(1000 * age)} {stage} {identity}".encode()
+    stored = None if age is None else time.monotonic() - age
+    return Parcel(f"{stage} {identity}".encode(), body, stored)
+
+
+def _mark(parcel: Parcel) -> bytes:
+    """As the script reads it: the age in ms or nothing, the stage, the identity."""
+    if not parcel.mark:
+        return b""
+    # Of now: it may have waited for long.
+    age = "" if parcel.stored is None else round(1000 * (time.monotonic() - parcel.stored))
+    return f"{age} ".encode() + parcel.mark

@@ -227,6 +227,32 @@ async def test_redis_knows_of_no_more_than_it_may_need(
         assert client.hexists(scripts.TOLD[2], "999")
 
 
+async def test_a_repeat_that_waited_for_redis_is_as_old_as_it_is(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log has told meanwhile was more than it remembers."""
+    monkeypatch.setattr(log_module, "BEHIND_EVENTS", 0)
+    async with (
+        redis_log(redis_url, size=5) as one,
+        proxied(redis_url.replace("redis:", "http:")) as proxy,
+        redis_log(f"{proxy.url.replace('http:', 'redis:')}/0", size=5) as cut_off,
+    ):
+        ear, target = Ear(one), proxy.target
+        await one.append("trades", trades(1), progress=[Progress("1", (0, 0))])
+        proxy.target = "/nowhere"
+        proxy.cut()
+        await changed(lambda: cut_off.link.trouble)
+        await cut_off.append("trades", trades(1), progress=[Progress("1", (0, 0), 0.0)])
+        assert cut_off.waiting == 1
+        for n in range(2, 40):
+            await one.append("trades", trades(n), progress=[Progress(str(n), (0, 0))])
+        proxy.target = target
+        await changed(lambda: not cut_off.waiting)
+        await one.append("trades", trades("end"))
+        await ear.until(lambda: "end" in ear.told())
+        assert ear.told() == [*map(str, range(1, 40)), "end"]
+
+
 async def test_a_log_that_was_emptied_knows_nothing(redis_url: str, client: redis.Redis) -> None:
     async with redis_log(redis_url) as log:
         ear, known = Ear(log), [Progress("1", (0, 0), 1000.0)]

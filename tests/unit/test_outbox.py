@@ -30,7 +30,9 @@ def told(outbox: Outbox) -> list[tuple[str, bool, list[str]]]:
     while (load := outbox.take()) is not None:
         stretches += load.stretches
         outbox.sent()
-    return [(s.channel, s.broken, [body.decode() for _, body in s.parcels]) for s in stretches]
+    return [
+        (s.channel, s.broken, [parcel.body.decode() for parcel in s.parcels]) for s in stretches
+    ]
 
 
 def room(events: int) -> int:
