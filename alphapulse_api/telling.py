@@ -61,7 +61,13 @@ class Teller:
             await self._publish(channel, [record for record, new in written if new], [channel])
             return
         records, progress = [], []
-        ages = await self._ages(channel, [record["id"] for record, new in written if not new])
+        ages: Mapping[str, float] = {}
+        failure = None
+        try:
+            ages = await self._ages(channel, [record["id"] for record, new in written if not new])
+        except Unavailable as error:
+            # What this call has stored is told all the same: at the next try it is not new.
+            failure = error
         for record, new in written:
             age = None if new else ages.get(record["id"], self._events.ttl)
             if age is None or age < self._events.ttl:
@@ -69,6 +75,8 @@ class Teller:
                 records.append(record)
                 progress.append(Progress(identity, (stage, 0), age))
         await self._publish(channel, records, [channel], progress)
+        if failure is not None:
+            raise failure
 
     async def tell_portfolio(self, portfolio: Record, revision: int | bool | None) -> None:
         """Tell of a snapshot, if it is the current one.

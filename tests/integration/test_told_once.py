@@ -19,7 +19,8 @@ from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.engine import Engine
-from alphapulse_api.errors import NotFound
+from alphapulse_api.data.engine import postgres_connection as way
+from alphapulse_api.errors import NotFound, Unavailable
 from alphapulse_api.events import CHANNELS
 from alphapulse_api.feed import Feed
 from alphapulse_api.times import now, to_micros
@@ -241,6 +242,22 @@ async def test_a_write_and_its_repeats_elsewhere_tell_once_together(
     await write(slow.feed)
     assert len(await all_told(slow, channel)) == 1
     assert one.told(channel) == slow.told(channel)
+
+
+async def test_what_is_new_is_told_also_if_what_is_not_cannot_be_looked_up(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    options = {"pool_size": 2, "statement_timeout": 0.2}
+    async with connected(database_url, **options) as engine, redis_log(redis_url) as log:
+        one = Process(engine, log)
+        batch = [trade(id=id_, executed_at=at(0)) for id_ in ("old", "new")]
+        await one.feed.record_trade(batch[0])
+        assert engine._readers is not None
+        async with engine._readers.lent():  # the only one
+            with pytest.raises(Unavailable, match="pool_size"):
+                await one.feed.record_trades(batch)
+        assert [data["id"] for data in await all_told(one, "trades")] == ["old", "new"]
 
 
 @pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
