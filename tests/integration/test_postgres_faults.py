@@ -190,6 +190,57 @@ async def test_close_ends_while_the_network_is_silent(
         await writing
 
 
+async def test_a_call_that_outlasts_the_close_leaves_no_probe(
+    engine: PostgresEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_engine, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(way, "CONNECT_SECONDS", 0.5)
+    proxy.freeze()
+    connections = proxy.connections
+    reading = asyncio.create_task(engine.fetch(COUNT))
+    await proxy.connected(connections + 1)
+    await engine.close()
+    assert not reading.done()
+    with pytest.raises(Unavailable):
+        await reading
+    assert "alphapulse-probe" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_a_slow_read_through_a_pooler_is_no_outage_for_the_others(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    url = await postgres.emptied()
+    async with connected(url, statement_timeout=0.2, pgbouncer=True, pool_size=3) as engine:
+        with pytest.raises(Unavailable):
+            await engine.fetch("SELECT pg_sleep(60)")
+        for _ in range(100):
+            await engine.fetch(COUNT)
+        await engine.write(adds("a"))
+        assert engine._breaker.trips == 0
+
+
+async def test_a_silent_network_to_a_pooler_is_found_out(
+    postgres: Postgres, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(way, "CONNECT_SECONDS", 0.2)
+    database = (await postgres.emptied()).rpartition("/ap_")[2].partition("?")[0]
+    url = proxy.url.replace("http://", "postgresql://postgres@") + f"/ap_{database}"
+    async with connected(url, statement_timeout=0.2, pgbouncer=True, pool_size=3) as engine:
+        await engine.fetch(COUNT)
+        proxy.freeze()
+        with pytest.raises(Unavailable):
+            await engine.fetch(COUNT)
+        async with asyncio.timeout(5):
+            while not engine._breaker.trips:
+                await asyncio.sleep(0.01)
+        with pytest.raises(Unavailable, match="does not answer"):
+            engine._breaker.check()
+        proxy.thaw()
+        await _until_it_writes(engine)
+
+
 async def test_a_commit_whose_reply_is_lost_is_not_acknowledged(
     engine: PostgresEngine, proxy: Proxy, postgres: Postgres
 ) -> None:

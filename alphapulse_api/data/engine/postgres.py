@@ -108,9 +108,9 @@ class PostgresEngine(GroupingEngine):
             await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
             writer.cancel()  # what it could not store by now is refused
             await asyncio.wait({writer})
-        await self._breaker.close()
         lendings, self._readers, self._writers = (self._readers, self._writers), None, None
         await asyncio.gather(*(one.close(GRACE_SECONDS) for one in lendings if one is not None))
+        await self._breaker.close()  # now nothing can trip it any more
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         if self._readers is None:

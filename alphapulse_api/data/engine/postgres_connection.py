@@ -84,6 +84,14 @@ class Address:
         """Seconds to wait for an answer before the connection is given up."""
         return self._timeout + GRACE_SECONDS
 
+    def ends_statements(self, *, reading: bool) -> bool:
+        """Whether the server ends a statement that takes too long: then only an outage is silent.
+
+        Reads through a pooler it does not: they are no transactions that a setting would hold for,
+        and no session is ours.
+        """
+        return not (self._pgbouncer and reading)
+
     @property
     def timeout_ms(self) -> int:
         """`statement_timeout` as the server takes it; 0 would be none."""

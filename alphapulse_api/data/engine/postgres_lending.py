@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import asyncpg
@@ -66,9 +66,12 @@ class Lending:
             self._chore(self._settle(connection))
             raise
         except TimeoutError:
-            # Nothing came back, not even the server's own timeout: the way there is dead.
             connection.terminate()
-            self._silent(trips)
+            if self._address.ends_statements(reading=self._reading):
+                # Nothing came back, not even the server's own timeout: the way there is dead.
+                self._silent(trips)
+            else:
+                self._chore(self._doubt(trips))
             self._give_back(connection)
             raise
         except BaseException:
@@ -139,10 +142,19 @@ class Lending:
 
     def _silent(self, trips: int) -> None:
         """Take in that a use met silence; it began when the breaker had tripped so often."""
-        # One that began before an outage may end after it, and tells nothing of the present.
-        if trips == self._breaker.trips:
+        # One that began before an outage may end after it, and tells nothing of the present; and of
+        # one that outlasts the close a probe would be left.
+        if trips == self._breaker.trips and not self._closed:
             self._breaker.trip()
             self._give_up_idle()
+
+    async def _doubt(self, trips: int) -> None:
+        """See whether a server that did not answer a use is silent, or only slow with it."""
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it answers
+            try:
+                await self._address.probe()
+            except TimeoutError:
+                self._silent(trips)
 
     def _give_up_idle(self) -> None:
         """Let the next users connect anew: on a way that is dead each would lose its patience."""
