@@ -324,6 +324,18 @@ async def test_rollups_go_by_whole_days_and_never_before_the_points(engine: Engi
     assert len(rows) == 5
 
 
+async def test_a_null_that_days_begin_with_is_still_known_after_retention(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    day = 86_400.0
+    stored = [(0.0, 1.0), (1.4 * day, None), (1.5 * day, 1.0)]
+    await metrics.add_points([point("a", when, value) for when, value in stored])
+    kept = RetentionConfig(metrics=day, rollups=day)
+    await forget(engine, kept, at(2.3 * day))
+    await metrics.add_points([point("a", 1.4 * day, 2.0)])  # in the place of the null
+    (series,) = await metrics.list_series()
+    assert (series["count"], series["first"]) == (2, at(1.4 * day))
+
+
 # -- what rollups do not give ---------------------------------------------------------------------
 
 

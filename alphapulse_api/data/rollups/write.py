@@ -129,11 +129,13 @@ async def shorten(transaction: Transaction, number: int) -> None:
         number, DAY,
     )  # fmt: skip
     rows = await transaction.fetch(
-        "SELECT first_at FROM metric_rollups WHERE series_id = $1 AND width = $2 AND bucket = $3",
+        "SELECT first_at FROM metric_rollups WHERE series_id = $1 AND width = $2 AND bucket = $3 "
+        "UNION ALL SELECT min(timestamp) FROM metric_points WHERE series_id = $1",
         number, DAY, bucket,
     )  # fmt: skip
-    # Of a day of nothing but nulls no instant is kept.
-    first = next((row[0] for row in rows if row[0] is not None), bucket)
+    # No rollup keeps the instant of a null, and a day may have nothing else, or begin with some.
+    # What is stored is looked for from here on, so nulls that are stored count, too.
+    first = min((row[0] for row in rows if row[0] is not None), default=bucket)
     await transaction.execute(
         "UPDATE series_spans SET points = $2, first_at = $3 WHERE series_id = $1",
         number, int(points or 0), first,
