@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.times import now
 from tests.asking import SIGNAL, TRADE
 from tests.browser.panels import PANELS
 from tests.conftest import PASSWORD
@@ -63,7 +65,14 @@ def test_hostile_strings_are_text_everywhere(desk: ThreadFeed, open_console: Ope
     point = {"metric_type": "risk", "value": 1.0}
     label = {"labels": {IMG.format("key"): SCRIPT.format("label")}}
     desk.record_metrics(
-        [{**point, "name": texts["metric"]}, {**point, "name": IMG.format("name"), **label}]
+        [
+            {**point, "name": IMG.format("name"), **label},
+            # So many that the pointer is near one, wherever it is.
+            *(
+                {**point, "name": texts["metric"], "timestamp": now() - timedelta(seconds=5 * n)}
+                for n in range(120)
+            ),
+        ]
     )
     page = open_console(desk.url)
     page.login("olga", PASSWORD)
@@ -81,6 +90,12 @@ def test_hostile_strings_are_text_everywhere(desk: ThreadFeed, open_console: Ope
     for panel in PANELS:
         page.look_at(f"#panel-{panel}")
     page.until(page.settled, "the charts to be drawn")
+    page.press("#alert-dialog button[name=cancel]")
+    for chart, told in (("#metrics-chart", texts["metric"][:9]), ("#trades-chart", "buy")):
+        page.look_at(chart)
+        page.point_at(f"{chart} .nsewdrag")
+        page.until(lambda c=chart, t=told: t in page.text(f"{c} .hoverlayer"), f"{chart} to tell")
+        assert not page.count(".hoverlayer a, .hoverlayer b, .hoverlayer tspan[style*=bold]")
     assert page.script("return window.owned ?? null") is None
     assert not page.count("main img, main script, dialog img, dialog script")
     assert not page.count(".chart a, .chart b, .chart [href], .chart tspan[style*=bold]")

@@ -9,6 +9,8 @@ const SEVERITIES = ["info", "warning", "error", "critical"];
 const SIGNS = { info: "ℹ", warning: "▲", error: "✖", critical: "⬣" };
 const ACTIONS = { acknowledge: "Acknowledge", resolve: "Resolve" };
 const SHOWN = { open: (status) => status !== "resolved", active: (status) => status === "active", all: () => true };
+/** How far an alert has come. It never goes back: of two reports of one alert, the one that is further on is the newer. */
+const progress = ({ acknowledged, status }) => Number(acknowledged) + 2 * Number(status === "resolved");
 const EMPTY = "No alerts here. They appear when a rule fires: POST /api/alerts, or feed.raise_alert().";
 
 export class Alerts {
@@ -51,6 +53,8 @@ export class Alerts {
   }
 
   #put(alert) {
+    const known = this.#alerts.get(alert.id);
+    if (known && progress(known) > progress(alert)) return; // an answer that another's action has overtaken
     this.#alerts.set(alert.id, alert);
     const [...all] = this.#alerts.values();
     if (all.length > MAX_KEPT) this.#alerts.delete((all.find(({ status }) => status !== "active") ?? all[0]).id);

@@ -22,7 +22,7 @@ export async function request(path, options) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new ApiError(response.status, problem, Number(response.headers.get("Retry-After")));
+  throw new ApiError(response.status, problem, Number(response.headers.get("Retry-After")) || 0); // not a date
 }
 
 export class Api {
@@ -40,7 +40,18 @@ export class Api {
     const given = Object.entries(query).filter(([, value]) => value !== "");
     const { headers, data } = await this.#send(given.length ? `${path}?${new URLSearchParams(given)}` : path);
     const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
-    return { data, cursor: headers.get("X-Stream-Cursor"), more: next && path + new URL(next, BASE).search };
+    return { data, cursor: headers.get("X-Stream-Cursor"), more: next && path.split("?")[0] + new URL(next, BASE).search };
+  }
+
+  /** As `get`, of all pages, or of so many; the cursor is the first one's, so that nothing is missing after it. */
+  async getAll(path, query, pages = Infinity) {
+    const all = await this.get(path, query);
+    for (let { more } = all, n = 1; more && n < pages; n++) {
+      const page = await this.get(more);
+      all.data.push(...page.data);
+      more = page.more;
+    }
+    return all;
   }
 
   /** @returns {Promise<any>} the answer's body */

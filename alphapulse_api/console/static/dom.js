@@ -1,5 +1,7 @@
 // The little of the DOM that every panel needs. Data only ever becomes text or an attribute.
 
+import { cents } from "./format.js";
+
 const RENDER_MS = 200; // a table that changes with every frame costs a core, and nobody can read it
 
 export const $ = (selector, root = document) => root.querySelector(selector);
@@ -23,7 +25,7 @@ const shown = new WeakMap(); // element -> the item it was built from
  * unchanged if it is the same object, or equal text. Its element, which `build` makes, gets its `id` as data-id.
  */
 export function sync(parent, items, id, build) {
-  const wanted = new Map(items.map((item) => [String(id(item)), item]));
+  const wanted = new Map(items.map((item, n) => [String(id(item, n)), item]));
   const old = new Map();
   for (const node of [...parent.children]) {
     if (wanted.has(node.dataset.id)) old.set(node.dataset.id, node);
@@ -69,7 +71,10 @@ export function options(select, entries, chosen) {
 export const pairs = (entries) =>
   el("div", { class: "pairs" }, ...entries.map(([name, value]) => el("span", {}, `${name} `, el("b", {}, value))));
 
-/** Fill a list of terms. @param {[string, string, string?][]} entries name, text, and what tests call it */
+/** An amount of the account's currency, in cents; its title has every digit. @param {?string} value a decimal string */
+export const amount = (value, format = cents) => el("span", { title: value }, format(value));
+
+/** Fill a list of terms. @param {[string, string | Node, string?][]} entries name, text, and what tests call it */
 export const figures = (list, entries) =>
   list.replaceChildren(...entries.map(([name, text, figure]) =>
     el("div", {}, el("dt", {}, name), el("dd", { "data-figure": figure }, text))));

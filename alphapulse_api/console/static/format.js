@@ -1,7 +1,7 @@
 // Values as text. Money stays the decimal string that it came as: Intl formats strings digit for digit.
 
-const exactly = (least, signDisplay = "auto") =>
-  new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: 100, signDisplay });
+const decimal = (least, most, signDisplay = "auto") =>
+  new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most, signDisplay });
 const inPercent = (signDisplay) =>
   new Intl.NumberFormat("en-US", { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay });
 const digits = (maximumSignificantDigits) => new Intl.NumberFormat("en-US", { maximumSignificantDigits });
@@ -11,9 +11,12 @@ const told = (format) => (value) => (value === null || value === undefined ? "â€
 const by = (formatter) => told((value) => formatter.format(value));
 
 // Of decimal strings: every digit, and cents at least.
-export const money = by(exactly(2));
-export const gain = by(exactly(2, "exceptZero"));
-export const quantity = by(exactly(0));
+export const money = by(decimal(2, 100));
+export const gain = by(decimal(2, 100, "exceptZero"));
+export const quantity = by(decimal(0, 100));
+// Of the same, to be read at a glance; the exact value stands in a title.
+export const cents = by(decimal(2, 2));
+export const gainInCents = by(decimal(2, 2, "exceptZero"));
 // Of numbers.
 export const number = by(digits(5));
 export const percent = by(inPercent("auto"));
@@ -34,6 +37,12 @@ export function minus(a, b) {
 
 /** Words out of a name: max_drawdown is "max drawdown". */
 export const words = (name) => name.replaceAll("_", " ");
+
+/**
+ * Epoch milliseconds, with the microseconds that Date.parse drops. As text, times have no order: those of a whole second
+ * come without a fraction. @param {string} iso in UTC, as the server writes it
+ */
+export const instant = (iso) => Date.parse(`${iso.slice(0, 19)}Z`) + Number(iso.slice(20, -1).padEnd(6, "0")) / 1000;
 
 /** A time of day in UTC, with its date unless that is today. @param {?string} iso */
 export const time = told((iso) => {

@@ -3,11 +3,11 @@
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
 import { Chart, RANGES, axisTime, line, plain } from "./charts.js";
 import { $, batched, el, options, say, sync } from "./dom.js";
-import { number, words } from "./format.js";
+import { instant, number, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const POINTS = 400; // buckets of a chart
-const MAX_NAMES = 6, MAX_SERIES = 14, LIMIT = 10_000;
+const MAX_NAMES = 6, MAX_SERIES = 14, LIMIT = 10_000, MAX_PAGES = 10;
 const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 86400, 604800]; // s, as the server's auto
 const SETTLED_MS = 60_000, LATE_MS = 15_000;
 const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.record_metrics().";
@@ -79,7 +79,7 @@ export class Metrics {
   }
 
   async #read(type, names, { from, settled, interval, aggregation }) {
-    const get = (query) => this.#app.api.get(`api/metrics/${type}`, { limit: LIMIT, ...query });
+    const get = (query) => this.#app.api.getAll(`api/metrics/${type}`, { limit: LIMIT, ...query }, MAX_PAGES);
     const functions = aggregation === "count" ? "count" : `${aggregation},count`;
     const every = interval === "auto" ? { interval, max_points: POINTS } : { interval: `${interval}s` };
     const past = { start_time: iso(from), end_time: iso(settled), aggregation: functions, ...every };
@@ -96,7 +96,7 @@ export class Metrics {
     this.#view = view;
     this.#series.clear();
     for (const row of rows) {
-      const { [view.aggregation]: value = row.value, count = value } = row, start = Date.parse(row.timestamp);
+      const { [view.aggregation]: value = row.value, count = value } = row, start = instant(row.timestamp);
       if (start >= view.settled) this.#seriesOf(row)?.add(start, value);
       else this.#seriesOf(row)?.settle(start, value, count);
     }
@@ -117,7 +117,7 @@ export class Metrics {
 
   #accept(point) {
     if (!this.#view || this.#zoom || point.metric_type !== this.#type.value || !this.#checked.has(point.name)) return;
-    const at = Date.parse(point.timestamp);
+    const at = instant(point.timestamp);
     if (at >= this.#view.settled) this.#seriesOf(point)?.add(at, point.value);
     else if (at >= this.#view.from) {
       // Nobody can tell whether what was read has this late point: it is read again.
@@ -149,6 +149,8 @@ export class Metrics {
       if (view.span) view.from = now - view.span;
       view.settled = Math.max(view.settled, (Math.floor(now / SETTLED_MS) - 2) * SETTLED_MS);
       for (const { values } of this.#series.values()) values.fold(view.from, view.settled);
+      // All there is grows by the hour: in wider buckets, then.
+      if (now - view.from > 2000 * POINTS * view.interval) this.#again ??= setTimeout(this.start, LATE_MS);
     }
     if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : "No points in this range yet.");
     const note = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s; drag to look closer`;
@@ -159,7 +161,7 @@ export class Metrics {
   #figure() {
     const { aggregation, span } = this.#view ?? {}, now = this.#app.now();
     let first = now;
-    const traces = [...this.#series.values()].map(({ title, values }, n) => {
+    const shown = [...this.#series.values()], traces = shown.map(({ title, values }, n) => {
       const { x, y } = values.values();
       first = Math.min(first, x[0] ?? now);
       const mode = x.length < 3 ? "lines+markers" : "lines";
@@ -167,7 +169,7 @@ export class Metrics {
     });
     // A young history has the whole width.
     const range = this.#zoom ?? (span ? [Math.max(now - span, first), now] : undefined);
-    const label = `${aggregation}: ${traces.map(({ name, y }) => `${name} ${number(y.at(-1))}`).join(", ")}`;
+    const label = `${aggregation}: ${traces.map(({ y }, n) => `${shown[n].title} ${number(y.at(-1))}`).join(", ")}`;
     const legend = { showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 } };
     return { label, traces, layout: { ...legend, xaxis: { range: range?.map(axisTime) }, yaxis: { tickformat: ",.4~g" } } };
   }

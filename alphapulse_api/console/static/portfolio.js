@@ -1,8 +1,9 @@
 // The portfolio: its value first, then the curve, the positions, and how it performs.
 
 import { Chart, RANGES, axisTime, colour } from "./charts.js";
-import { $, batched, el, figures, options, say, sync, table } from "./dom.js";
-import { direction, gain, minus, money, number, percent, quantity, signedPercent, time, words } from "./format.js";
+import { $, amount, batched, el, figures, options, say, sync, table } from "./dom.js";
+import { cents, direction, gain, gainInCents, instant, minus, money, number, percent, quantity, signedPercent, time,
+  words } from "./format.js";
 import { Channel } from "./live.js";
 
 const MAX_POINTS = 500;
@@ -21,10 +22,10 @@ export class Portfolio {
     ["Quantity", (position) => quantity(position.quantity), "n"],
     ["Entry", (position) => money(position.entry_price), "n"],
     ["Price", (position) => money(position.current_price), "n"],
-    ["Value", (position) => money(position.value), "n"],
-    ["Unrealized", (position) => gain(position.unrealized_pnl), "n", (position) => direction(position.unrealized_pnl)],
+    ["Value", (position) => amount(position.value), "n"],
+    ["Unrealized", ({ unrealized_pnl: pnl }) => amount(pnl, gainInCents), "n", ({ unrealized_pnl: pnl }) => direction(pnl)],
     ["%", (position) => signedPercent(position.unrealized_pnl_pct), "n", (position) => direction(position.unrealized_pnl)],
-    ["Realized", (position) => gain(position.realized_pnl), "n", (position) => direction(position.realized_pnl)],
+    ["Realized", ({ realized_pnl: pnl }) => amount(pnl, gainInCents), "n", ({ realized_pnl: pnl }) => direction(pnl)],
   ]);
   #now = null; // the portfolio
   #history = []; // {timestamp, total_value}, oldest first
@@ -67,7 +68,7 @@ export class Portfolio {
   }
 
   #accept(portfolio) {
-    if (this.#now && portfolio.as_of < this.#now.as_of) return;
+    if (this.#now && instant(portfolio.as_of) < instant(this.#now.as_of)) return;
     if (!this.#now) say(this.#section);
     if (Math.floor(this.#app.now() / DAY_MS) !== this.#day) this.start(); // another day begins
     this.#now = portfolio;
@@ -75,6 +76,8 @@ export class Portfolio {
     this.#opening ??= point;
     if (this.#history.at(-1)?.timestamp === point.timestamp) this.#history.pop();
     this.#history.push(point);
+    const span = Number(this.#range.value) * 1000;
+    while (span && instant(this.#history[0].timestamp) < instant(point.timestamp) - span) this.#history.shift();
     if (this.#history.length > 2 * MAX_POINTS) this.#history = this.#history.filter((_, n, all) => (all.length - n) % 2);
     this.#render();
   }
@@ -84,27 +87,28 @@ export class Portfolio {
     if (!portfolio) return;
     this.#showHeadline(portfolio);
     figures($("#performance"), [
-      ["cash", money(portfolio.cash), "cash"],
+      ["cash", amount(portfolio.cash), "cash"],
       ...Object.entries(portfolio.performance ?? {}).map(([name, value]) =>
         [words(name), FRACTIONS.test(name) ? percent(value) : number(value)]),
     ]);
     const positions = portfolio.positions.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    this.#positions(positions, ({ symbol }) => symbol);
+    const nth = (_, number) => number; // a symbol may be held long and short, or in lots
+    this.#positions(positions, nth);
     const parts = [...positions, { symbol: "cash", value: portfolio.cash }];
-    sync($("#allocation"), parts, ({ symbol }) => symbol, (part) => allocated(part, portfolio.total_value));
+    sync($("#allocation"), parts, nth, (part) => allocated(part, portfolio.total_value));
     this.#equity.draw(() => curve(this.#history, portfolio.currency, this.#range.value));
   }
 
   #showHeadline({ total_value, currency, as_of, stale }) {
     $("#as-of").textContent = `as of ${time(as_of)}${stale ? ", stale" : ""}`;
-    $("#headline [data-figure=total_value]").textContent = money(total_value);
+    $("#headline [data-figure=total_value]").replaceChildren(amount(total_value));
     $("#headline [data-figure=currency]").textContent = currency;
     const change = $("#headline [data-figure=change]"), opening = this.#opening;
     if (!opening) return;
     const difference = minus(total_value, opening.total_value);
-    change.textContent = `${gain(difference)} (${signedPercent(Number(difference) / Number(opening.total_value))}) today`;
+    change.textContent = `${gainInCents(difference)} (${signedPercent(Number(difference) / Number(opening.total_value))}) today`;
     change.className = direction(difference);
-    change.title = `since ${money(opening.total_value)} at ${opening.timestamp}`;
+    change.title = `${gain(difference)} since ${money(opening.total_value)} at ${opening.timestamp}`;
   }
 }
 
@@ -121,7 +125,7 @@ function curve(history, currency, range) {
   const below = values.map((value) => value / (peak = Math.max(peak, value)) - 1);
   const drawn = (y, tone, hovertemplate) => ({ x, y, mode: "lines", line: { color: colour(tone), width: 1.5 }, hovertemplate });
   return {
-    label: `Value over time: ${history.length} points, now ${money(history.at(-1)?.total_value)} ${currency}`,
+    label: `Value over time: ${history.length} points, now ${cents(history.at(-1)?.total_value)} ${currency}`,
     traces: [
       { ...drawn(values, "--blue", "%{y:,.2f}"), name: "value" },
       { ...drawn(below, "--vermillion", "%{y:.2%}"), name: "drawdown", yaxis: "y2", fill: "tozeroy" },

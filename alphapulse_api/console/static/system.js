@@ -5,14 +5,14 @@ import { $, el, figures, pairs, table } from "./dom.js";
 import { ago, mebibytes, milliseconds, number, percent, words } from "./format.js";
 import { polling } from "./live.js";
 
-const SECONDS = 15, FIRST_MINUTES = 10, PAGE = 10_000;
+const SECONDS = 15, FIRST_MS = 600_000, OVERLAP_MS = 60_000, PAGE = 10_000;
 const STATUSES = { healthy: "●", warning: "▲", error: "✖", offline: "○" };
 const EMPTY = "No samples in the last minutes. They appear here with POST /api/system, or feed.report_system().";
 
 export class System {
   #app;
   #newest = new Map(); // component -> its newest sample
-  #since = "";
+  #asked = null; // when that was, ms
   #before = null; // the counters of the last time, and when that was
 
   constructor(app) {
@@ -33,14 +33,13 @@ export class System {
     });
   }
 
-  /** The newest sample of every component, reading only what came since the last time. */
+  /** The newest sample of every component, reading only those since the last time. Not all clocks agree on when that was. */
   async #read() {
-    const start_time = this.#since || new Date(this.#app.now() - FIRST_MINUTES * 60_000).toISOString();
-    for (let page = { more: "api/system", query: { start_time, limit: PAGE } }; page.more;) {
-      page = await this.#app.api.get(page.more, page.query);
-      for (const sample of page.data) this.#newest.set(sample.component, sample);
-      this.#since = page.data.at(-1)?.timestamp ?? this.#since;
-    }
+    const now = this.#app.now();
+    const start_time = new Date(this.#asked === null ? now - FIRST_MS : this.#asked - OVERLAP_MS).toISOString();
+    const { data } = await this.#app.api.getAll("api/system", { start_time, limit: PAGE });
+    for (const sample of data) this.#newest.set(sample.component, sample);
+    if (data.length) this.#asked = now;
   }
 
   #showLoad(now) {

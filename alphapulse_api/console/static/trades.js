@@ -1,8 +1,8 @@
 // Trades as they happen: a table with filters, and where they were bought and sold.
 
 import { Chart, axisTime, colour } from "./charts.js";
-import { $, batched, el, options, say, table } from "./dom.js";
-import { money, quantity, time, words } from "./format.js";
+import { $, amount, batched, el, options, say, table } from "./dom.js";
+import { instant, money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const MAX_ROWS = 500;
@@ -20,7 +20,7 @@ export class Trades {
     ["Side", ({ side }) => SIDES[side], "", ({ side }) => side],
     ["Quantity", (trade) => quantity(trade.quantity), "n"],
     ["Price", (trade) => money(trade.price), "n"],
-    ["Value", (trade) => money(trade.value), "n"],
+    ["Value", (trade) => amount(trade.value), "n"],
     ["Fee", (trade) => [money(trade.fee), trade.fee_currency].filter(Boolean).join(" "), "n"],
     ["Status", (trade) => words(trade.status ?? "–")],
     ["Strategy", (trade) => trade.strategy ?? "–"],
@@ -55,13 +55,13 @@ export class Trades {
 
   #accept(trade) {
     if (!this.#wanted().every(([name, text]) => trade[name] === text)) return;
-    this.#trades.set(trade.id, trade);
+    this.#trades.set(trade.id, { ...trade, at: instant(trade.executed_at) });
     if (this.#trades.size > MAX_ROWS) this.#trades.delete(this.#trades.keys().next().value);
     this.#render();
   }
 
   #show() {
-    const trades = [...this.#trades.values()].sort((a, b) => (a.executed_at < b.executed_at ? 1 : -1));
+    const trades = [...this.#trades.values()].reverse().sort((a, b) => b.at - a.at);
     if (!$(".status.error", this.#section)) say(this.#section, trades.length ? "" : EMPTY);
     this.#table(trades, (trade) => trade.id);
     const symbol = this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
