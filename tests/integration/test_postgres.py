@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -12,6 +13,7 @@ import pytest
 from alphapulse_api.data.engine import Transaction, postgres_connection, postgres_lending
 from alphapulse_api.data.engine import postgres as postgres_engine
 from alphapulse_api.data.engine.postgres import PostgresEngine
+from alphapulse_api.data.engine.postgres_connection import Address
 from alphapulse_api.errors import Unavailable, ValidationProblem
 from tests.postgres import Postgres
 from tests.storage import connected, opened_postgres
@@ -79,15 +81,24 @@ async def test_a_filter_with_a_nul_is_not_valid(engine: PostgresEngine) -> None:
         await engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", "\x00")
 
 
-async def test_a_reader_that_goes_away_gives_its_connection_back(postgres: Postgres) -> None:
+async def test_a_reader_that_goes_away_gives_its_connection_back(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
     async with connected(await postgres.emptied(), pool_size=2) as engine:
+        before = await engine.fetch("SELECT pg_backend_pid()")
         for _ in range(3):
             reading = asyncio.create_task(engine.fetch("SELECT pg_sleep(60)"))
             await asyncio.sleep(0.02)
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
-            assert await asyncio.wait_for(engine.fetch(COUNT), 5) == [(0,)]
+            assert await asyncio.wait_for(engine.fetch("SELECT pg_backend_pid()"), 5) == before
+    gc.collect()
+    assert caplog.text == ""  # nor did a task fail that nobody awaits
+
+
+async def test_a_probe_of_a_server_that_answers_ends_well(postgres: Postgres) -> None:
+    await Address(await postgres.emptied(), 10.0, False).probe()
 
 
 async def test_close_ends_within_its_time_whatever_still_runs(

@@ -16,6 +16,7 @@ from alphapulse_api.errors import ConfigError
 from alphapulse_api.times import EPOCH, FIRST_MICROS, MICROSECOND, to_micros
 
 CONNECT_SECONDS: Final = 3.0
+ASKED: Final = "SELECT 1"  # to see an answer; asyncpg has none for an empty statement
 # What a server that answers needs at most beyond its own statement_timeout.
 GRACE_SECONDS: Final = 1.0
 
@@ -136,7 +137,7 @@ class Address:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncpg.connect(**self.arguments(reading=True))
             try:
-                await connection.execute("")  # the answer of a pooler in between is not enough
+                await connection.execute(ASKED)  # the answer of a pooler in between is not enough
                 await connection.close()
             finally:
                 connection.terminate()

@@ -179,7 +179,7 @@ class Lending:
         """Give a connection back once its server has left off; it keeps its place until then."""
         try:
             async with asyncio.timeout(way.GRACE_SECONDS):
-                await connection.execute("")
+                await connection.execute(way.ASKED)
         except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             connection.terminate()
         finally:
