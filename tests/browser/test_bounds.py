@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 ALERTS, TRADES = 210, 510  # more than are shown
 
 
-def fill(desk: ThreadFeed, page: Page, round_: str) -> dict[str, float]:
-    """More alerts and trades than are shown; what the page then holds."""
+def fill(desk: ThreadFeed, page: Page, round_: str) -> None:
+    """More alerts and trades than are shown."""
     for number in range(ALERTS):
         desk.raise_alert({**ALERT, "id": f"{round_}-{number}"})
     desk.record_trades([{**TRADE, "id": f"{round_}-{number}"} for number in range(TRADES)])
@@ -25,9 +25,13 @@ def fill(desk: ThreadFeed, page: Page, round_: str) -> dict[str, float]:
     page.until(lambda: page.count(f"#trades [data-id='{last[1]}']"), "the last trade")
     page.until(lambda: page.count("#alerts li") == 200, "as many alerts as are shown")
     page.until(lambda: page.count("#trades tbody tr") == 500, "as many trades as are shown")
+
+
+def held(page: Page, what: str) -> float:
+    """How many nodes or listeners the page holds, without those that only wait to be collected."""
     page.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
     told: dict[str, Any] = page.driver.execute_cdp_cmd("Performance.getMetrics", {})
-    return {metric["name"]: metric["value"] for metric in told["metrics"]}
+    return next(float(metric["value"]) for metric in told["metrics"] if metric["name"] == what)
 
 
 def test_nodes_and_listeners_are_those_of_what_is_shown(
@@ -38,10 +42,14 @@ def test_nodes_and_listeners_are_those_of_what_is_shown(
     page.until_live()
     page.driver.execute_cdp_cmd("Performance.enable", {})
     fill(desk, page, "first")
-    before = fill(desk, page, "second")
-    after = fill(desk, page, "third")
-    assert after["JSEventListeners"] <= before["JSEventListeners"] + 10
-    assert after["Nodes"] <= 1.02 * before["Nodes"]
+    fill(desk, page, "second")
+    listeners, nodes = held(page, "JSEventListeners"), held(page, "Nodes")
+    fill(desk, page, "third")
+    # Not at once: a chart that is being drawn holds on to what it was.
+    page.until(
+        lambda: held(page, "JSEventListeners") <= listeners + 10, "no more listeners than before"
+    )
+    page.until(lambda: held(page, "Nodes") <= 1.02 * nodes, "no more nodes than before")
 
 
 def module(page: Page, code: str) -> Any:
