@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.cache import Entry, etag_of
 from alphapulse_api.keys import BACKEND, LANE, QUESTION, QUESTIONS, ROWS
-from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
+from alphapulse_api.middleware.conditions import answer
 from alphapulse_api.routes.endpoint import VARY
 from alphapulse_api.routes.row import Row
 
@@ -84,8 +84,4 @@ def _answer(
     headers["X-Cache"] = state
     if cursor is not None:
         headers["X-Stream-Cursor"] = cursor
-    if unchanged(request.headers, entry.etag):
-        for name in OF_THE_BODY:
-            headers.pop(name, None)
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=entry.body, headers=headers)
+    return answer(request, entry.body, entry.etag, headers)

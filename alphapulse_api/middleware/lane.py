@@ -20,7 +20,7 @@ from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.cache import Entry
 from alphapulse_api.cache.base import Key
 from alphapulse_api.keys import CALLER, X_API_KEY
-from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
+from alphapulse_api.middleware.conditions import leave_body_out, unchanged
 from alphapulse_api.middleware.rate_limit import told
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class _Plan:
             }
         )
         self.found = _head("200 OK", headers)
-        for name in OF_THE_BODY:
-            headers.popall(name, None)
+        leave_body_out(headers)
         self.unchanged = _head("304 Not Modified", headers)
 
 

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from alphapulse_api.cache import Entry, Flights, etag_of
 from alphapulse_api.compression import coding_of, compressed
 from alphapulse_api.keys import BACKEND
-from alphapulse_api.middleware.conditions import OF_THE_BODY, unchanged
+from alphapulse_api.middleware.conditions import answer
 
 # A table of ours: what `mimetypes` says depends on the system's registry.
 CONTENT_TYPES: Final = {
@@ -88,8 +88,4 @@ async def answer_file(
             "X-Content-Type-Options": "nosniff",
         }
     )
-    if unchanged(request.headers, entry.etag):
-        for name in OF_THE_BODY:
-            headers.pop(name, None)
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=entry.body, headers=headers)
+    return answer(request, entry.body, entry.etag, headers)
