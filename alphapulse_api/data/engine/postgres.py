@@ -17,7 +17,13 @@ import asyncpg
 from alphapulse_api.data.engine.base import Row, Work
 from alphapulse_api.data.engine.breaker import Breaker
 from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
-from alphapulse_api.data.engine.postgres_connection import GRACE_SECONDS, Address, prepare
+from alphapulse_api.data.engine.postgres_connection import (
+    FAULTS,
+    GRACE_SECONDS,
+    Address,
+    part,
+    prepare,
+)
 from alphapulse_api.data.engine.postgres_errors import (
     ends_connection,
     may_run_again,
@@ -93,7 +99,7 @@ class PostgresEngine(GroupingEngine):
         try:
             async with asyncio.timeout(MIGRATION_SECONDS):
                 await self._prepare()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        except (*FAULTS, ValueError) as error:
             raise StartupError(self._address.refusal(error)) from None
         self._readers = Lending(self._address, self._breaker, self._pool_size - 1, reading=True)
         self._writers = Lending(self._address, self._breaker, 1, reading=False)
@@ -159,10 +165,7 @@ class PostgresEngine(GroupingEngine):
             await prepare(connection)
             await migrate(connection, self.location)
         finally:
-            try:
-                await connection.close(timeout=GRACE_SECONDS)
-            except (asyncpg.PostgresError, OSError):
-                connection.terminate()
+            await part(connection)
 
     # -- the writer ------------------------------------------------------------------------------
 

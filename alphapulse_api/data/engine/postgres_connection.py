@@ -17,6 +17,8 @@ from alphapulse_api.times import EPOCH, FIRST_MICROS, MICROSECOND, to_micros
 
 CONNECT_SECONDS: Final = 3.0
 ASKED: Final = "SELECT 1"  # to see an answer; asyncpg has none for an empty statement
+# How the way to a server fails, or the server says no; a TimeoutError is an OSError.
+FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 # What a server that answers needs at most beyond its own statement_timeout.
 GRACE_SECONDS: Final = 1.0
 
@@ -57,6 +59,14 @@ async def prepare(connection: asyncpg.Connection) -> None:
         await connection.set_type_codec(
             name, schema="pg_catalog", format=form, encoder=encoder, decoder=decoder
         )
+
+
+async def part(connection: asyncpg.Connection) -> None:
+    """Disconnect, with a goodbye if there is somebody to hear it."""
+    try:
+        await connection.close(timeout=GRACE_SECONDS)
+    except FAULTS:
+        connection.terminate()
 
 
 class Address:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -88,7 +88,7 @@ class Lending:
                     await self._places.acquire()
                 await asyncio.gather(*(connection.close() for connection, _ in self._free))
                 await asyncio.gather(*self._chores)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except way.FAULTS:
             pass  # they are ended without a goodbye
         for chore in self._chores:
             chore.cancel()
@@ -122,7 +122,7 @@ class Lending:
         while self._free:
             connection, back = self._free.pop()
             if back < oldest:
-                self._chore(self._part(connection))
+                self._chore(way.part(connection))
             elif not connection.is_closed():
                 return connection
         connection = await self._address.connect(reading=self._reading)
@@ -150,11 +150,12 @@ class Lending:
 
     async def _doubt(self, trips: int) -> None:
         """See whether a server that did not answer a use is silent, or only slow with it."""
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it answers
-            try:
-                await self._address.probe()
-            except TimeoutError:
-                self._silent(trips)
+        try:
+            await self._address.probe()
+        except TimeoutError:
+            self._silent(trips)
+        except way.FAULTS:
+            pass  # it answers
 
     def _give_up_idle(self) -> None:
         """Let the next users connect anew: on a way that is dead each would lose its patience."""
@@ -167,7 +168,7 @@ class Lending:
             back = asyncio.get_running_loop().time()
             self._free.append((connection, back))
             if self._free[0][1] < back - IDLE_SECONDS:
-                self._chore(self._part(self._free.pop(0)[0]))
+                self._chore(way.part(self._free.pop(0)[0]))
         self._places.release()
 
     def _chore(self, work: Coroutine[Any, Any, None]) -> None:
@@ -180,13 +181,7 @@ class Lending:
         try:
             async with asyncio.timeout(way.GRACE_SECONDS):
                 await connection.execute(way.ASKED)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except way.FAULTS:
             connection.terminate()
         finally:
             self._give_back(connection)
-
-    async def _part(self, connection: asyncpg.Connection) -> None:
-        try:
-            await connection.close(timeout=way.GRACE_SECONDS)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            connection.terminate()
