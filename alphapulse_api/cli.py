@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.process import run, stop_signals, tune
+from alphapulse_api.process import on_stop, run, tune
 from alphapulse_api.times import now
 
 T = TypeVar("T")
@@ -264,7 +265,8 @@ def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
     configure_logging(config.logging)
 
     async def work() -> None:
-        stopped = stop_signals()
+        stopped = asyncio.Event()
+        on_stop(stopped.set)
         async with Dashboard(config) as dashboard:
             pages = [f"API at {dashboard.url}/docs"] if config.docs.enabled else []
             if (console := dashboard.console_url) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -31,10 +31,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-def stop_signals() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set, in place of ending the process."""
-    stopped = asyncio.Event()
+def on_stop(callback: Callable[[], object]) -> None:
+    """Call back on SIGINT and SIGTERM, in place of ending the process.
+
+    Raises:
+        NotImplementedError: on Windows, whose loops take no signal handlers.
+    """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
+        loop.add_signal_handler(number, callback)

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import signal
 import sqlite3
 import sys
 import time
@@ -16,6 +15,7 @@ from alphapulse_api.dashboard import Dashboard
 from alphapulse_api.demo.replay import MARKER_NAME, MARKER_TYPE, newest_marker, replay
 from alphapulse_api.demo.simulation import TradingDay
 from alphapulse_api.errors import StartupError
+from alphapulse_api.process import on_stop
 
 __all__ = ["run"]
 
@@ -81,8 +81,7 @@ async def _show(dashboard: Dashboard, speed: float) -> None:
     )
     # Windows' loops take no signal handlers: there Ctrl-C cancels this coroutine.
     with suppress(NotImplementedError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, replaying.cancel)
+        on_stop(replaying.cancel)
     with suppress(asyncio.CancelledError):
         await replaying
     progress.end()
