@@ -28,7 +28,9 @@ class PointReader:
 
     def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
         self._engine = engine
-        self._numbers = numbers
+        self._alone = len(numbers) == 1
+        self._ids = numbers[0] if self._alone else engine.listed(numbers)
+        self._are_these = "series_id = {}" if self._alone else engine.among("series_id", "{}")
 
     async def page(self, start: int, end: int, limit: int, after: Place | None) -> Sequence[Row]:
         """Up to `limit` points, by instant and series: both, and the value.
@@ -40,7 +42,7 @@ class PointReader:
         """
         if after is not None:
             start = max(start, after[0])
-        if len(self._numbers) == 1:
+        if self._alone:
             return await self._stretch(start, end, limit, after)
         begin, finish, points = await self._extent()
         start, end = max(start, begin), min(end, finish)
@@ -55,7 +57,7 @@ class PointReader:
     async def _extent(self) -> tuple[int, int, int]:
         """From when to when the series have points, and how many."""
         where = Where()
-        where.among(self._engine, "series_id", self._numbers)
+        where.add(self._are_these, self._ids)
         where.add("points > {}", 0)
         ((begin, last, points),) = await self._engine.fetch(
             f"SELECT min(first_at), max(last_at), sum(points) FROM series_spans {where}",
@@ -67,10 +69,7 @@ class PointReader:
         self, start: int, end: int, limit: int, after: Place | None
     ) -> Sequence[Row]:
         where = Where()
-        if len(self._numbers) == 1:
-            where.equal(series_id=self._numbers[0])
-        else:
-            where.among(self._engine, "series_id", self._numbers)
+        where.add(self._are_these, self._ids)
         where.add("timestamp >= {}", start)
         where.add("timestamp < {}", end)
         if after is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from alphapulse_api.data.engine.base import Engine
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import to_micros
 
@@ -73,10 +72,6 @@ class Where:
         if values is not None:
             marks = ", ".join(self.parameter(v) for v in values) or "NULL"
             self._conditions.append(f"{column} IN ({marks})")
-
-    def among(self, engine: Engine, column: str, numbers: Collection[int]) -> None:
-        """Add that an integer column is one of these; there may be many."""
-        self._conditions.append(engine.among(column, self.parameter(engine.listed(numbers))))
 
     def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
         """Add the half-open range `start <= column < end`; an end that is None is open."""
