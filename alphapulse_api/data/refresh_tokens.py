@@ -80,13 +80,8 @@ class RefreshTokenDataAccessor:
                 token_hash,
                 to_micros(instant),
             )
-            successor = {
-                "token_hash": successor_hash,
-                "family": token["family"],
-                "username": token["username"],
-                "generation": token["generation"],
-                "expires_at": expires_at,
-            }
+            # As the one before: of the same family, and neither used nor revoked.
+            successor = {**token, "token_hash": successor_hash, "expires_at": expires_at}
             await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(successor))
             return User(**USERS.read(users[0]))
 
