@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -40,7 +41,7 @@ class Queue(Protocol):
     def empty(self) -> bool: ...
 
 
-class GroupingEngine:
+class GroupingEngine(ABC):
     """What the engines share: units of work queue for one writer, which answers them in groups."""
 
     _jobs: Queue  # None ends it
@@ -54,8 +55,9 @@ class GroupingEngine:
         return f"<{type(self).__name__} {self.location!r} waiting={self._waiting}>"
 
     @property
+    @abstractmethod
     def location(self) -> str:
-        raise NotImplementedError
+        """Where the data are, for messages."""
 
     @property
     def waiting(self) -> int:
