@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,21 +76,32 @@ async def test_what_one_is_told_the_sockets_of_all_are(pair: Pair, channel: str)
         assert await client.receive_many(2) == messages[1:]
 
 
+def writes_before_the_snapshot(
+    monkeypatch: pytest.MonkeyPatch,
+    server: Server,
+    channel: str,
+    *writes: Callable[[], Awaitable[Any]],
+) -> None:
+    """Let these be stored and told between a subscription's beginning and its snapshot."""
+    read = snapshot_module.read_snapshot
+    events = server.dashboard._backend.events
+
+    async def read_late(*args: Any) -> Any:
+        offset = events.offset(channel)
+        for write in writes:
+            await write()
+        await changed(lambda: events.offset(channel) == offset + len(writes))
+        return await read(*args)
+
+    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
+
+
 @pytest.mark.parametrize("channel", list(RECORDS))
 async def test_what_a_snapshot_told_no_event_tells_again(
     pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other, headers = pair
-    read = snapshot_module.read_snapshot
-
-    async def read_late(*args: Any) -> Any:
-        # Stored and told between the subscription's beginning and its snapshot.
-        offset = other.dashboard._backend.events.offset(channel)
-        await RECORDS[channel](one)
-        await changed(lambda: other.dashboard._backend.events.offset(channel) > offset)
-        return await read(*args)
-
-    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
+    writes_before_the_snapshot(monkeypatch, other, channel, lambda: RECORDS[channel](one))
     async with connect(other, headers) as client:
         await client.ask(type="subscribe", channels=[channel], snapshot=True)
         (message,) = await client.settled()
@@ -107,16 +119,9 @@ async def test_what_was_replaced_while_a_snapshot_was_read_ends_as_it_is(
     pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other, headers = pair
-    read = snapshot_module.read_snapshot
-
-    async def read_late(*args: Any) -> Any:
-        offset = other.dashboard._backend.events.offset(channel)
-        for n in (1, 2):
-            await REPLACED[channel](one, n)
-        await changed(lambda: other.dashboard._backend.events.offset(channel) == offset + 2)
-        return await read(*args)
-
-    monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
+    writes_before_the_snapshot(
+        monkeypatch, other, channel, *(partial(REPLACED[channel], one, n) for n in (1, 2))
+    )
     async with connect(other, headers) as client:
         await client.ask(type="subscribe", channels=[channel], snapshot=True)
         snapshot, older, newest = await client.settled()
