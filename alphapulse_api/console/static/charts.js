@@ -1,5 +1,7 @@
 // plotly.js, loaded when the first chart is drawn, drawn at a bounded rate, and only where somebody looks.
 
+import { rfc3339 } from "./format.js";
+
 /** Seconds, and what they are called. */
 export const RANGES = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"],
   ["604800", "1 week"], ["2592000", "30 days"], ["", "all"]];
@@ -32,7 +34,7 @@ export const line = (n) => ({ color: colour(OKABE_ITO[n % OKABE_ITO.length]), da
 export const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Plotly takes times for what they read: UTC, without the zone. */
-export const axisTime = (time) => (typeof time === "number" ? new Date(time).toISOString() : time).replace("Z", "");
+export const axisTime = (time) => (typeof time === "number" ? rfc3339(time) : time).replace("Z", "");
 
 function themed(layout) {
   const text = colour("--muted"), grid = colour("--grid");

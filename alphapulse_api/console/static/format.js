@@ -44,10 +44,13 @@ export const words = (name) => name.replaceAll("_", " ");
  */
 export const instant = (iso) => Date.parse(`${iso.slice(0, 19)}Z`) + Number(iso.slice(20, -1).padEnd(6, "0")) / 1000;
 
+/** An instant as the API takes it. @type {(ms: number) => string} */
+export const rfc3339 = (ms) => new Date(ms).toISOString();
+
 /** A time of day in UTC, with its date unless that is today. @param {?string} iso */
 export const time = told((iso) => {
   const day = iso.slice(0, 10), clock = iso.slice(11, 19);
-  return day === new Date().toISOString().slice(0, 10) ? clock : `${day} ${clock}`;
+  return day === rfc3339(Date.now()).slice(0, 10) ? clock : `${day} ${clock}`;
 });
 
 /** How long ago, in words. @param {?string} iso */

@@ -5,7 +5,7 @@ import { Alerts } from "./alerts.js";
 import { Api, BASE } from "./api.js";
 import { Chart } from "./charts.js";
 import { $, onSubmit } from "./dom.js";
-import { milliseconds, time } from "./format.js";
+import { milliseconds, rfc3339, time } from "./format.js";
 import { Metrics } from "./metrics.js";
 import { Portfolio } from "./portfolio.js";
 import { Session } from "./session.js";
@@ -66,10 +66,10 @@ function showState(state) {
 }
 
 function showClock() {
-  $("#clock").textContent = new Date(app.now()).toISOString().slice(11, 19);
+  $("#clock").textContent = rfc3339(app.now()).slice(11, 19);
   if (!newest) return;
   $("#lag").textContent = milliseconds(newest.at - newest.told);
-  $("#last-event").textContent = `${newest.type} ${time(new Date(newest.at).toISOString())}`;
+  $("#last-event").textContent = `${newest.type} ${time(rfc3339(newest.at))}`;
 }
 
 $("#sign-out").addEventListener("click", () => session.logout());

@@ -3,7 +3,7 @@
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
 import { Chart, RANGES, axisTime, line, plain } from "./charts.js";
 import { $, batched, el, options, say, sync } from "./dom.js";
-import { instant, number, words } from "./format.js";
+import { instant, number, rfc3339, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const POINTS = 400; // buckets of a chart
@@ -12,7 +12,6 @@ const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 864
 const SETTLED_MS = 60_000, LATE_MS = 15_000;
 const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.record_metrics().";
 
-const iso = (ms) => new Date(ms).toISOString();
 const keyOf = ({ name, labels }) => JSON.stringify([name, Object.entries(labels).sort()]);
 const titleOf = ({ name, labels }) => [words(name), ...Object.values(labels)].join(" ");
 
@@ -82,9 +81,9 @@ export class Metrics {
     const get = (query) => this.#app.api.getAll(`api/metrics/${type}`, { limit: LIMIT, ...query }, MAX_PAGES);
     const functions = aggregation === "count" ? "count" : `${aggregation},count`;
     const every = interval === "auto" ? { interval, max_points: POINTS } : { interval: `${interval}s` };
-    const past = { start_time: iso(from), end_time: iso(settled), aggregation: functions, ...every };
+    const past = { start_time: rfc3339(from), end_time: rfc3339(settled), aggregation: functions, ...every };
     const queries = [
-      ...names.map((name) => ({ name, start_time: iso(settled) })), // single points
+      ...names.map((name) => ({ name, start_time: rfc3339(settled) })), // single points
       ...(from < settled ? names.map((name) => ({ name, ...past })) : []),
     ].slice(this.#zoom ? names.length : 0);
     const first = await get(queries[0]); // alone, since its cursor has to be from before all the others

@@ -2,8 +2,8 @@
 
 import { Chart, RANGES, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, figures, options, say, sync, table } from "./dom.js";
-import { cents, direction, gain, gainInCents, instant, minus, money, number, percent, quantity, signedPercent, time,
-  words } from "./format.js";
+import { cents, direction, gain, gainInCents, instant, minus, money, number, percent, quantity, rfc3339,
+  signedPercent, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const MAX_POINTS = 500;
@@ -41,7 +41,7 @@ export class Portfolio {
   }
 
   #read(from, until, max_points) {
-    const [start_time, end_time] = [from, until].map((ms) => (ms ? new Date(ms).toISOString() : ""));
+    const [start_time, end_time] = [from, until].map((ms) => (ms ? rfc3339(ms) : ""));
     return this.#app.api.get("api/portfolio", { include_history: true, start_time, end_time, max_points });
   }
 

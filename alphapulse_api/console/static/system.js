@@ -2,7 +2,7 @@
 
 import { request } from "./api.js";
 import { $, el, figures, pairs, table } from "./dom.js";
-import { ago, mebibytes, milliseconds, number, percent, words } from "./format.js";
+import { ago, mebibytes, milliseconds, number, percent, rfc3339, words } from "./format.js";
 import { polling } from "./live.js";
 
 const SECONDS = 15, FIRST_MS = 600_000, OVERLAP_MS = 60_000, PAGE = 10_000;
@@ -36,7 +36,7 @@ export class System {
   /** The newest sample of every component, reading only those since the last time. Not all clocks agree on when that was. */
   async #read() {
     const now = this.#app.now();
-    const start_time = new Date(this.#asked === null ? now - FIRST_MS : this.#asked - OVERLAP_MS).toISOString();
+    const start_time = rfc3339(this.#asked === null ? now - FIRST_MS : this.#asked - OVERLAP_MS);
     const { data } = await this.#app.api.getAll("api/system", { start_time, limit: PAGE });
     for (const sample of data) this.#newest.set(sample.component, sample);
     if (data.length) this.#asked = now;
