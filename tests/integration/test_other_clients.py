@@ -22,8 +22,25 @@ from tests.conftest import Serve, Server
 from tests.proxy import proxied
 from tests.sockets import trade
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "stream_client.mjs"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "examples" / "stream_client.mjs"
 NODE = shutil.which("node")
+# Subscribes more often at once than a socket may send messages; the last of them is refused.
+FLOOD = f"""
+    import {{ stream }} from "{(ROOT / "alphapulse_api/console/static/stream.js").as_uri()}";
+    const print = (message) => console.log(JSON.stringify(message));
+    let flooded = false;
+    const flood = (state) => {{
+      print({{ state }});
+      if (state !== "live" || flooded) return;
+      flooded = true;
+      for (let n = 0; n < 24; n++) client.subscribe("trades");
+    }};
+    const client = stream(process.argv[1], () => ({{ api_key: process.env.AP_API_KEY }}), {{
+      event: print, gap: print, state: flood, error: ({{ code }}) => print({{ code }}),
+    }});
+    client.subscribe("trades");
+"""
 EVENTS = 1000
 PINGS_OFTEN = WebSocketConfig(ping_interval=0.05)
 SECONDS = 30
@@ -40,13 +57,13 @@ async def publish(server: Server, count: int, first: int = 0) -> list[str]:
 
 
 @asynccontextmanager
-async def node(url: str, key: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The JavaScript client, following trades."""
+async def node(url: str, key: str, *script: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The JavaScript client, following trades, or another script."""
     assert NODE is not None
     process = await asyncio.create_subprocess_exec(
         NODE,
         "--experimental-websocket",
-        str(SCRIPT),
+        *(script or (str(SCRIPT),)),
         url,
         "trades",
         stdout=asyncio.subprocess.PIPE,
@@ -132,3 +149,20 @@ async def test_the_javascript_client_tells_of_a_gap(serve: Serve) -> None:
         assert await messages(process, 1) == [{"type": "gap", "channel": "trades"}]
         await publish(second, 1, first=1)
         assert (await messages(process, 1))[0]["data"]["id"] == "00001"
+
+
+@needs_node
+async def test_the_javascript_client_asks_again_for_what_a_flood_left_unanswered(
+    server: Server,
+) -> None:
+    key = (await server.key())["X-API-Key"]
+    flooding = ("--input-type=module", "--eval", FLOOD)
+    async with node(server.url, key, *flooding) as process:
+        while (await messages(process, 1))[0].get("code") != "rate_limited":
+            pass
+        ids = await publish(server, 40)
+        told: list[dict[str, Any]] = []
+        while sum("data" in m for m in told) < len(ids):
+            told += await messages(process, 1)
+        assert [m["data"]["id"] for m in told if "data" in m] == ids
+        assert {"state": "reconnecting"} not in told

@@ -17,7 +17,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   const filters = {}; // channel -> its filters; the channels that are wanted
   const cursors = {}; // channel -> the place after the newest event handed over
   const asked = {}; // channel -> id of the subscribe that is not answered yet
-  let socket, given, watchdog, retry, joined, stopped = false, attempt = 0, ids = 0, patience = 75;
+  let socket, given, watchdog, retry, again, joined, stopped = false, attempt = 0, ids = 0, patience = 75;
 
   const send = (message) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
   const alive = (seconds) => {
@@ -29,6 +29,10 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     const some = (values) => Object.fromEntries(channels.filter((c) => values[c]).map((c) => [c, values[c]]));
     for (const channel of channels) asked[channel] = id;
     send({ type: "subscribe", id, channels, filters: some(filters), since: some(cursors) });
+  };
+  const askAgain = () => {
+    again = undefined;
+    if (Object.keys(asked).length) ask(Object.keys(asked));
   };
   const live = () => { attempt = 0; state("live"); };
   const handlers = {
@@ -58,7 +62,9 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     pong: (m) => pong(Date.now() - m.id, m.timestamp),
     error: (m) => {
       error(m);
-      if (["rate_limited", "internal"].includes(m.code) && Object.values(asked).includes(m.id)) lost(m.code);
+      // Of a flood the server does not tell which message it refused: what has no answer is asked for anew.
+      if (m.code === "rate_limited" && m.id === undefined) again ??= setTimeout(askAgain, 1000 * (1 + Math.random()));
+      else if (["rate_limited", "internal"].includes(m.code) && Object.values(asked).includes(m.id)) lost(m.code);
     },
   };
 
@@ -83,6 +89,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   };
   const drop = () => {
     clearTimeout(watchdog);
+    again = clearTimeout(again);
     // A dead connection may take minutes to close: nobody waits for that.
     socket.onmessage = socket.onclose = null;
     socket.close();
