@@ -114,12 +114,13 @@ class Page:
             self.until(lambda found=selector: self.count(found), f"the panel {panel}")
 
     def settled(self) -> bool:
-        """Whether every chart that is in view has been drawn."""
+        """Whether every chart that is in view has been drawn, in the colours of the theme."""
         return bool(
             self.script(
+                "const panel = getComputedStyle(document.querySelector('section')).backgroundColor;"
                 "return [...document.querySelectorAll('.chart')].filter(it => {"
                 "  const {top, bottom} = it.getBoundingClientRect();"
                 "  return bottom > 0 && top < innerHeight;"
-                "}).every(it => it.querySelector('.plot-container'))"
+                "}).every(it => it.layout?.hoverlabel.bgcolor === panel)"
             )
         )

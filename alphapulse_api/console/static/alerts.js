@@ -21,6 +21,7 @@ export class Alerts {
   #dialog = $("#alert-dialog");
   #asked; // {action, alert} that the dialog is about
   #alerts = new Map(); // id -> alert, oldest first
+  #announced = ""; // the newest, for those who listen
   #channel;
   #render = batched(() => this.#show());
 
@@ -46,9 +47,7 @@ export class Alerts {
   }
 
   #accept(alert) {
-    if (!this.#alerts.has(alert.id) && alert.status === "active") {
-      $("#announcer").textContent = `${alert.severity}: ${alert.title}`;
-    }
+    if (!this.#alerts.has(alert.id) && alert.status === "active") this.#announced = `${alert.severity}: ${alert.title}`;
     this.#put(alert);
   }
 
@@ -61,17 +60,21 @@ export class Alerts {
     this.#changed();
   }
 
-  /** The count at once: the tab's title changes where no frame is drawn, too. */
+  #active = () => [...this.#alerts.values()].filter(({ status }) => status === "active");
+
+  /** The tab's title at once: it is seen where no frame is drawn, too. */
   #changed() {
-    const active = [...this.#alerts.values()].filter(({ status }) => status === "active");
-    document.title = active.length ? `(${active.length}) AlphaPulse` : "AlphaPulse";
-    $("#active-alerts").textContent = active.length;
-    const worst = Math.max(-1, ...active.map(({ severity }) => SEVERITIES.indexOf(severity)));
-    $("#alert-badge").dataset.severity = SEVERITIES[worst] ?? "none";
+    const count = this.#active().length;
+    document.title = count ? `(${count}) AlphaPulse` : "AlphaPulse";
     this.#render();
   }
 
   #show() {
+    const active = this.#active();
+    $("#active-alerts").textContent = active.length;
+    const worst = Math.max(-1, ...active.map(({ severity }) => SEVERITIES.indexOf(severity)));
+    $("#alert-badge").dataset.severity = SEVERITIES[worst] ?? "none";
+    $("#announcer").textContent = this.#announced;
     const least = Number(this.#severity.value), wanted = SHOWN[this.#status.value];
     const passing = [...this.#alerts.values()].reverse()
       .filter(({ status, severity }) => wanted(status) && SEVERITIES.indexOf(severity) >= least);

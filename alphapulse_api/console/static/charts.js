@@ -1,12 +1,13 @@
 // plotly.js, loaded when the first chart is drawn, drawn at a bounded rate, and only where somebody looks.
 
+import { batched } from "./dom.js";
 import { rfc3339 } from "./format.js";
 
 /** Seconds, and what they are called. */
 export const RANGES = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"],
   ["604800", "1 week"], ["2592000", "30 days"], ["", "all"]];
 
-const REDRAW_MS = 1000;
+const REDRAW_MS = 1000, COSTS = 10; // a chart waits that long, and so many times what its last drawing took
 const DASHES = ["solid", "dot", "dash"]; // colour is never the only sign
 const OKABE_ITO = ["--blue", "--orange", "--green", "--vermillion", "--purple", "--sky", "--text"];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };
@@ -53,38 +54,49 @@ function themed(layout) {
 
 export class Chart {
   static #all = new Set();
-  #node; #onZoom; #next; #timer;
-  #drawn = 0;
+  static #frame = batched(() => Chart.#drawNext());
+  #node; #onZoom; #next;
+  #due = 0; // not drawn before; Infinity while it is being drawn
+  #stale = false;
   #seen = false;
 
   /** @param {HTMLElement} node @param {(range: ?[number, number]) => void} [onZoom] epoch ms, or null for all of it */
   constructor(node, onZoom) {
     this.#node = node;
     this.#onZoom = onZoom;
-    const look = (entries) => { this.#seen = entries.at(-1).isIntersecting; this.#schedule(); };
+    const look = (entries) => { this.#seen = entries.at(-1).isIntersecting; Chart.#frame(); };
     new IntersectionObserver(look).observe(node);
     Chart.#all.add(this);
   }
 
-  /** Draw all charts again, in the colours of now. */
-  static restyle = () => Chart.#all.forEach((chart) => chart.#schedule());
+  /** Draw all charts again, in the colours of now, and without waiting. */
+  static restyle = () => Chart.#all.forEach((chart) => {
+    if (chart.#due < Infinity) chart.#due = 0;
+    chart.draw(chart.#next);
+  });
+
+  /** One chart a frame: all of them in one would be felt. */
+  static #drawNext() {
+    const waiting = [...Chart.#all].filter((chart) => chart.#stale && chart.#seen).sort((a, b) => a.#due - b.#due);
+    if (waiting[0]?.#due <= performance.now()) waiting.shift().#render();
+    if (waiting.length) Chart.#frame();
+  }
 
   /** @param {() => {traces: object[], layout: object, label: string}} figure is asked when it is time to draw */
   draw(figure) {
     this.#next = figure;
-    this.#schedule();
-  }
-
-  #schedule() {
-    if (!this.#next || !this.#seen || this.#timer !== undefined) return;
-    const wait = Math.max(0, this.#drawn + REDRAW_MS - performance.now());
-    this.#timer = setTimeout(() => requestAnimationFrame(() => this.#render()), wait);
+    this.#stale = Boolean(figure);
+    Chart.#frame();
   }
 
   async #render() {
+    this.#due = Infinity;
+    this.#stale = false;
+    let began;
     try {
-      const { traces, layout, label } = this.#next();
       const Plotly = await plotly();
+      began = performance.now();
+      const { traces, layout, label } = this.#next();
       const first = !this.#node.classList.contains("js-plotly-plot");
       await Plotly.react(this.#node, traces, themed(layout), CONFIG);
       this.#node.setAttribute("role", "img");
@@ -93,8 +105,8 @@ export class Chart {
     } catch (error) {
       this.#node.textContent = error.message;
     } finally {
-      this.#drawn = performance.now();
-      this.#timer = undefined;
+      const now = performance.now();
+      this.#due = now + Math.max(REDRAW_MS, COSTS * (now - (began ?? now)));
     }
   }
 

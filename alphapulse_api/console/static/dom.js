@@ -2,7 +2,7 @@
 
 import { cents } from "./format.js";
 
-const RENDER_MS = 200; // a table that changes with every frame costs a core, and nobody can read it
+const FRAME_MS = 250; // a page that changes with every frame of the screen costs a core, and nobody can read it
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -79,14 +79,25 @@ export const figures = (list, entries) =>
   list.replaceChildren(...entries.map(([name, text, figure]) =>
     el("div", {}, el("dt", {}, name), el("dd", { "data-figure": figure }, text))));
 
-/** However often it is called, `fn` runs in one frame for all calls, and then not again for RENDER_MS. */
-export function batched(fn) {
-  let timer, ran = -Infinity;
-  const run = () => {
-    [timer, ran] = [undefined, performance.now()];
-    fn();
-  };
-  return () => { timer ??= setTimeout(requestAnimationFrame, Math.max(0, ran + RENDER_MS - performance.now()), run); };
+const changed = new Set(); // what the next frame has to draw
+let frame, drawn = -Infinity;
+
+/**
+ * However often it is called, `fn` runs once in the next frame: one for the whole page, and not two within FRAME_MS, since
+ * a frame costs the browser more than what changes in it.
+ */
+export const batched = (fn) => () => {
+  changed.add(fn);
+  frame ??= setTimeout(requestAnimationFrame, Math.max(0, drawn + FRAME_MS - performance.now()), draw);
+};
+
+function draw() {
+  const fns = [...changed];
+  changed.clear();
+  [frame, drawn] = [undefined, performance.now()];
+  for (const fn of fns) {
+    try { fn(); } catch (error) { reportError(error); } // one panel's fault is not the others'
+  }
 }
 
 /** Send a form by `action`, which gets its elements; what goes wrong stands in its alert. */

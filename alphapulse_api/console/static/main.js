@@ -4,7 +4,7 @@ import { Agents } from "./agents.js";
 import { Alerts } from "./alerts.js";
 import { Api, BASE } from "./api.js";
 import { Chart } from "./charts.js";
-import { $, onSubmit } from "./dom.js";
+import { $, batched, onSubmit } from "./dom.js";
 import { milliseconds, rfc3339, time } from "./format.js";
 import { Metrics } from "./metrics.js";
 import { Portfolio } from "./portfolio.js";
@@ -89,5 +89,5 @@ preferred.addEventListener("change", Chart.restyle);
 
 document.addEventListener("visibilitychange", () => document.hidden || app.stream?.check());
 for (const change of ["online", "offline"]) addEventListener(change, () => { app.stream?.check(); showState(streaming); });
-setInterval(showClock, 500);
+setInterval(batched(showClock), 500);
 session.token(); // asks for the password
