@@ -96,6 +96,13 @@ class Page:
         """What the page's own JavaScript says."""
         return self.driver.execute_script(code, *arguments)
 
+    def module(self, code: str) -> Any:
+        """What asynchronous JavaScript says that may import the console's modules."""
+        return self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            f"(async () => {{ {code} }})().then(done, (error) => done(String(error)))"
+        )
+
     def until(self, condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
         """Wait until the condition holds; what it then says."""
         try:

@@ -52,19 +52,11 @@ def test_nodes_and_listeners_are_those_of_what_is_shown(
     page.until(lambda: held(page, "Nodes") <= 1.02 * nodes, "no more nodes than before")
 
 
-def module(page: Page, code: str) -> Any:
-    """What asynchronous JavaScript of the page says, which may import the console's modules."""
-    return page.driver.execute_async_script(
-        f"const done = arguments[arguments.length - 1];(async () => {{ {code} }})().then(done)"
-    )
-
-
 def test_a_wait_that_is_told_as_a_date_is_no_wait_of_nothing(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
     page = open_console(desk.url)
-    wait = module(
-        page,
+    wait = page.module(
         """
         const { request } = await import("./api.js");
         window.fetch = async () => new Response("{}", {
@@ -77,8 +69,7 @@ def test_a_wait_that_is_told_as_a_date_is_no_wait_of_nothing(
 
 def test_every_page_of_an_answer_is_asked_for(desk: ThreadFeed, open_console: Opener) -> None:
     page = open_console(desk.url)
-    asked = module(
-        page,
+    asked = page.module(
         """
         const { Api } = await import("./api.js");
         const asked = [];

@@ -88,6 +88,40 @@ def test_trades_of_one_second_stand_in_their_order(desk: ThreadFeed, open_consol
     assert page.ids("#trades tbody tr") == ["t2", "t1", "t0"]
 
 
+def test_rows_stand_in_their_order_whatever_comes_and_goes(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    page = open_console(desk.url)
+    wrong = page.module(
+        """
+        const { table } = await import("./dom.js");
+        const whole = document.body.appendChild(document.createElement("table"));
+        whole.id = "any";
+        const show = table("#any", [["N", ({ n }) => String(n)]]);
+        let seed = 1;
+        const random = (below) => (seed = seed * 48271 % 2147483647) % below;
+        let items = [], next = 0;
+        for (let round = 0; round < 300; round++) {
+          const at = random(4) ? 0 : random(items.length + 1); // mostly on top
+          const fresh = Array.from({ length: random(40) }, () => ({ n: next++ }));
+          items.splice(at, 0, ...fresh);
+          // One moves, one goes.
+          if (items.length) items[random(items.length)] = { n: items.pop().n };
+          if (items.length) items[0] = { ...items[0] }; // one is rebuilt
+          items = round % 50 === 49 ? [] : items.slice(0, 300);
+          show(items, ({ n }) => n);
+          const rows = [...whole.querySelectorAll("tbody tr")].map((row) => row.textContent);
+          if (String(rows) !== String(items.map(({ n }) => n))) return `round ${round}: ${rows}`;
+          const bodies = [...whole.tBodies].map((body) => body.rows.length);
+          if (bodies.includes(0)) return `round ${round}: ${bodies}`;
+          window.bodies = Math.max(window.bodies ?? 0, bodies.length);
+        }
+        return window.bodies > 3 ? null : `${window.bodies} bodies`;
+        """
+    )
+    assert wrong is None
+
+
 def test_points_of_one_millisecond_all_count(desk: ThreadFeed, open_console: Opener) -> None:
     moment = now().replace(microsecond=0)
     points = [

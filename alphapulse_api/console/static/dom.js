@@ -3,6 +3,7 @@
 import { cents } from "./format.js";
 
 const FRAME_MS = 250; // a page that changes with every frame of the screen costs a core, and nobody can read it
+const CHUNK = 50; // rows
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -18,47 +19,66 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+const before = (parent) => (node, place = null) => parent.insertBefore(node, place);
 const shown = new WeakMap(); // element -> the item it was built from
 
 /**
- * Make the children of `parent` show `items`, in order, touching only what has changed: an item is taken for
- * unchanged if it is the same object, or equal text. Its element, which `build` makes, gets its `id` as data-id.
+ * Make `nodes`, the children of `parent`, show `items`, in order, touching only what has changed: an item is taken for
+ * unchanged if it is the same object. Its element, which `build` makes, gets its `id` as data-id. `insert` puts one
+ * before another, or at the end.
  */
-export function sync(parent, items, id, build) {
+export function sync(parent, items, id, build, nodes = parent.children, insert = before(parent)) {
   const wanted = new Map(items.map((item, n) => [String(id(item, n)), item]));
   const old = new Map();
-  for (const node of [...parent.children]) {
+  for (const node of [...nodes]) {
     if (wanted.has(node.dataset.id)) old.set(node.dataset.id, node);
     else node.remove();
   }
-  let place = parent.firstElementChild;
+  const places = [...old.values()], done = new Set();
+  let n = 0;
   for (const [key, item] of wanted) {
     let node = old.get(key);
     if (!node || shown.get(node) !== item) {
       const fresh = build(item);
       fresh.dataset.id = key;
       shown.set(fresh, item);
-      if (node === place) place = place?.nextElementSibling ?? null;
-      node?.remove();
+      if (node) {
+        places[places.indexOf(node)] = fresh;
+        node.replaceWith(fresh);
+      }
       node = fresh;
     }
-    if (node === place) place = place.nextElementSibling;
-    else parent.insertBefore(node, place);
+    while (done.has(places[n])) n++;
+    if (node !== places[n]) insert(node, places[n]);
+    done.add(node);
   }
 }
 
 /**
  * Give a table its columns, the first of which names the row: title, content, class ("n" for numbers), and a further
- * class by the item. @template T @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns
+ * class by the item. Its rows stand in bodies of about CHUNK, and stay in theirs: a new row moves down whole bodies, which
+ * need not be painted again. @template T
+ * @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns
  * @returns {(items: T[], id: (item: T) => string) => void} shows items
  */
 export function table(selector, columns) {
-  const body = el("tbody");
+  const whole = $(selector);
   const heads = columns.map(([title, , look]) => el("th", { scope: "col", class: look }, title));
-  $(selector).append(el("thead", {}, el("tr", {}, ...heads)), body);
+  const head = whole.appendChild(el("thead", {}, el("tr", {}, ...heads)));
   const row = (item) => el("tr", {}, ...columns.map(([, content, look = "", tone = () => ""], n) =>
     el(n ? "td" : "th", { class: `${look} ${tone(item)}`, scope: n ? null : "row" }, content(item))));
-  return (items, id) => sync(body, items, id, row);
+  const insert = (node, place) => {
+    const body = place?.parentElement;
+    if (place?.previousElementSibling || body?.rows.length < CHUNK) return place.before(node);
+    const above = body ? body.previousElementSibling : whole.lastElementChild;
+    const isFull = above === head || above.rows.length >= CHUNK, other = isFull ? el("tbody") : above;
+    if (isFull) above.after(other);
+    other.append(node);
+  };
+  return (items, id) => {
+    sync(whole, items, id, row, [...whole.rows].slice(1), insert);
+    for (const body of [...whole.tBodies]) if (!body.rows.length) body.remove();
+  };
 }
 
 /** Give a select its options, of which one is chosen. @param {[string, string][]} entries values and texts */
