@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -16,14 +17,20 @@ Members = dict["Connection", Subscription]
 class Audience:
     """Who listens to a channel.
 
-    A subscription without filters is among `everyone`. One with filters stands under each value of
-    the filter that has the fewest, and checks the others itself.
+    A subscription without filters is joining until it has come to the present, and settled from
+    then on: every event is for it, and nobody looks at it any more. One with filters stands under
+    each value of the filter that has the fewest, and checks the others itself.
+
+    Attributes:
+        joining: the subscriptions without filters that may have some of the next events already.
+        settled: where every event goes, and whose socket that is.
     """
 
-    __slots__ = ("_by_field", "_members", "everyone")
+    __slots__ = ("_by_field", "_members", "joining", "settled")
 
     def __init__(self) -> None:
-        self.everyone: Members = {}
+        self.joining: Members = {}
+        self.settled: dict[Outbound, Connection] = {}
         self._by_field: dict[str, dict[str, Members]] = {}
         self._members: Members = {}
 
@@ -51,6 +58,7 @@ class Audience:
             return
         for members in self._places(subscription):
             members.pop(connection, None)
+        self.settled.pop(subscription.outbound, None)
         if subscription.narrowest is not None:
             field, values = subscription.narrowest
             by_value = self._by_field[field]
@@ -60,8 +68,16 @@ class Audience:
             if not by_value:
                 del self._by_field[field]
 
-    def filtered(self, data: Mapping[str, Any]) -> Iterator[tuple[Connection, Subscription]]:
-        """The filtered subscriptions that may want an event."""
+    def settle(self, offset: int) -> None:
+        """Look no more at those that want every event after the offset."""
+        for connection, subscription in tuple(self.joining.items()):
+            if subscription.settled(offset):
+                del self.joining[connection]
+                self.settled[subscription.outbound] = connection
+
+    def candidates(self, data: Mapping[str, Any]) -> Iterator[tuple[Connection, Subscription]]:
+        """The subscriptions, other than the settled, that may want an event."""
+        yield from tuple(self.joining.items())
         for field, by_value in tuple(self._by_field.items()):
             value = data.get(field)
             # Filters are lists of strings; a host's accessor may give what is no string.
@@ -71,7 +87,7 @@ class Audience:
 
     def _places(self, subscription: Subscription) -> list[Members]:
         if subscription.narrowest is None:
-            return [self.everyone]
+            return [self.joining]
         field, values = subscription.narrowest
         by_value = self._by_field.setdefault(field, {})
         return [by_value.setdefault(value, {}) for value in values]

@@ -13,6 +13,7 @@ from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
 from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.websocket.audience import Audience
 from alphapulse_api.websocket.frames import chunks, frame
+from alphapulse_api.websocket.outbound import broadcast
 from alphapulse_api.websocket.protocol import Filters
 from alphapulse_api.websocket.subscription import Subscription, passes
 
@@ -222,29 +223,19 @@ class Hub:
             return 0
         frames = [frame(event.text) for event in events]
         joined = b"".join(frames)
-        before, plain = events[0].offset, 0
-        for connection, subscription in tuple(audience.everyone.items()):
-            try:
-                # The common case, written out: a call here is a tenth of a delivery.
-                if (
-                    subscription.held is None
-                    and subscription.seen is None
-                    and subscription.after < before
-                ):
-                    subscription.outbound.send_events(events, joined)
-                    plain += 1
-                else:
-                    for event, framed in zip(events, frames, strict=True):
-                        self.delivered += subscription.offer(event, framed)
-            except Exception:
-                self._fault(connection)
-        self.delivered += plain * len(events)
+        settled = tuple(audience.settled)
+        faults = broadcast(settled, events, joined)
+        self.delivered += (len(settled) - len(faults)) * len(events)
+        for outbound, error in faults:
+            if owner := audience.settled.get(outbound):
+                self._fault(owner, error)
         for event, framed in zip(events, frames, strict=True):
-            for connection, subscription in audience.filtered(event.data):
+            for connection, subscription in audience.candidates(event.data):
                 try:
                     self.delivered += subscription.offer(event, framed)
-                except Exception:
-                    self._fault(connection)
+                except Exception as error:
+                    self._fault(connection, error)
+        audience.settle(events[-1].offset)
         return len(events)
 
     def _deal_break(self, gap: Break) -> int:
@@ -254,7 +245,7 @@ class Hub:
             subscription.tell(gap)
         return 1
 
-    def _fault(self, connection: Connection) -> None:
+    def _fault(self, connection: Connection, error: Exception) -> None:
         # An odd record of a host's accessor, say: it must not end the fan-out.
-        logger.exception("an event could not be dealt to %r", connection)
+        logger.error("an event could not be dealt to %r", connection, exc_info=error)
         connection.close(INTERNAL_CLOSE)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from alphapulse_api.events.base import Event
@@ -43,6 +43,7 @@ class Outbound:
         "_backlog",
         "_closed",
         "_descriptor",
+        "_direct",
         "_gathered",
         "_gathered_bytes",
         "_lagging",
@@ -64,6 +65,7 @@ class Outbound:
     ) -> None:
         self._transport = transport
         self._descriptor = _descriptor(transport)
+        self._direct = self._descriptor  # the same, or None while something waits here
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._overflowed = overflowed
@@ -92,15 +94,6 @@ class Outbound:
             self._wait(framed)
         else:
             self._gather(framed)
-
-    def send_events(self, events: Sequence[Event], framed: bytes) -> None:
-        """Send live events of one channel; `framed` is their frames joined, shared by all."""
-        if self._lagging or self._closed:
-            self._wait_events(events, framed)
-        elif self._gathered:
-            self._gather(framed)
-        else:
-            self._write(framed)
 
     def gather_event(self, event: Event, framed: bytes) -> None:
         """Send a live event, in one write with whatever else comes in this turn."""
@@ -137,6 +130,7 @@ class Outbound:
         """Forget what waits; nothing is sent any more."""
         self._flush()
         self._closed = True
+        self._choose_way()
         self._backlog.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -147,6 +141,7 @@ class Outbound:
     def _gather(self, framed: bytes) -> None:
         if not self._gathered:
             self._loop.call_soon(self._flush)
+            self._direct = None
         self._gathered.append(framed)
         self._gathered_bytes += len(framed)
         if self._gathered_bytes > HIGH_WATER:
@@ -159,7 +154,21 @@ class Outbound:
         self._gathered.clear()
         self._gathered_bytes = 0
         if not self._closed:
+            self._choose_way()
             self._write(data)
+
+    def _choose_way(self) -> None:
+        """Events may go straight to the socket only while nothing waits here."""
+        waits = self._closed or self._lagging or self._gathered
+        self._direct = None if waits else self._descriptor
+
+    def _write_events(self, events: Sequence[Event], framed: bytes) -> None:
+        if self._lagging or self._closed:
+            self._wait_events(events, framed)
+        elif self._gathered:
+            self._gather(framed)
+        else:
+            self._write(framed)
 
     def _write(self, data: bytes) -> None:
         transport = self._transport
@@ -208,6 +217,7 @@ class Outbound:
     def _lag(self) -> None:
         if not self._lagging:
             self._lagging = True
+            self._choose_way()
             self._pause = FIRST_POLL_SECONDS
         self._poll()
 
@@ -237,6 +247,43 @@ class Outbound:
             self._poll()
         else:
             self._lagging = False
+            self._choose_way()
+
+
+def broadcast(
+    outbounds: Iterable[Outbound], events: Sequence[Event], framed: bytes
+) -> list[tuple[Outbound, Exception]]:
+    """Send live events of one channel to many sockets.
+
+    Args:
+        outbounds: of the sockets.
+        events: what to send.
+        framed: their frames joined, shared by all.
+
+    Returns:
+        The sockets to which the events could not be sent, each with the reason.
+    """
+    faults = []
+    write, size = os.write, len(framed)
+    for outbound in outbounds:
+        try:
+            # The common case, written out, and with few looks: among so many sockets each look at
+            # another object is one past the processor's cache.
+            direct, transport = outbound._direct, outbound._transport
+            if direct is None or transport.is_closing() or transport.get_write_buffer_size():
+                outbound._write_events(events, framed)
+                continue
+            try:
+                sent = write(direct, framed)
+            except OSError:
+                sent = 0  # the kernel is full or the peer is gone: a second try will find which
+            if not sent:
+                outbound._write_events(events, framed)
+            elif sent != size:
+                outbound._write(framed[sent:])
+        except Exception as error:
+            faults.append((outbound, error))
+    return faults
 
 
 def _descriptor(transport: asyncio.Transport) -> int | None:

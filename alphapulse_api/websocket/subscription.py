@@ -58,6 +58,10 @@ class Subscription:
         """Whether the data pass every filter."""
         return passes(self.channel, self.filters, data)
 
+    def settled(self, offset: int) -> bool:
+        """Whether it has come to the present: nothing behind the offset was sent to it before."""
+        return self.held is None and self.seen is None and self.after <= offset
+
     def offer(self, event: Event, framed: bytes) -> bool:
         """Take an event of the channel, in the channel's order; returns whether it was sent."""
         if event.offset <= self.after:

@@ -19,23 +19,27 @@ filters = st.dictionaries(
 events = st.fixed_dictionaries({"symbol": values, "strategy": st.none() | values})
 
 
-def subscription(wanted: Any) -> Subscription:
-    outbound: Any = None  # nothing is sent here
-    return Subscription(TRADES, wanted, 0, "", outbound)
+def subscription(wanted: Any, *, after: int = 0, live: bool = False) -> Subscription:
+    outbound: Any = object()  # nothing is sent here
+    made = Subscription(TRADES, wanted, after, "", outbound)
+    if live:
+        made.release()
+    return made
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), filters)), st.lists(events, min_size=1))
+@given(st.lists(st.tuples(st.integers(0, 5), filters, st.booleans())), st.lists(events, min_size=1))
 def test_an_event_finds_just_those_who_want_it(
-    puts: list[tuple[Any, Any]], told: list[dict[str, Any]]
+    puts: list[tuple[Any, Any, bool]], told: list[dict[str, Any]]
 ) -> None:
     audience = Audience()
     standing: dict[Any, Any] = {}
-    for connection, wanted in puts:
-        audience.put(connection, subscription(wanted))
+    for connection, wanted, live in puts:
+        audience.put(connection, subscription(wanted, live=live))
         standing[connection] = wanted
+        audience.settle(0)
     for data in told:
-        found = [*audience.everyone]
-        found += [c for c, s in audience.filtered(data) if s.wants(data)]
+        found = [*audience.settled.values()]
+        found += [c for c, s in audience.candidates(data) if s.wants(data)]
         expected = [
             c
             for c, wanted in standing.items()
@@ -44,15 +48,45 @@ def test_an_event_finds_just_those_who_want_it(
         assert sorted(found) == sorted(expected)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), filters)))
-def test_nothing_is_left_of_those_who_left(puts: list[tuple[Any, Any]]) -> None:
+def test_it_settles_once_it_is_live_and_nothing_before_it_can_come() -> None:
     audience = Audience()
-    for connection, wanted in puts:
-        audience.put(connection, subscription(wanted))
+    connection: Any = 1
+    joining = subscription({}, after=7)
+    joining.seen = snapshot = object()  # type: ignore[assignment]
+    audience.put(connection, joining)
+    audience.settle(7)
+    assert audience.joining  # it holds what comes
+    joining.release()
+    assert joining.seen is snapshot
+    audience.settle(7)
+    assert audience.joining  # an event may say what the snapshot said
+    joining.seen = None
+    audience.settle(6)
+    assert audience.joining  # the next event is one that it has
+    audience.settle(7)
+    assert not audience.joining
+    assert audience.settled == {joining.outbound: connection}
+
+
+def test_a_filter_keeps_it_from_settling() -> None:
+    audience = Audience()
+    connection: Any = 1
+    audience.put(connection, subscription({"symbols": frozenset({"a"})}, live=True))
+    audience.settle(0)
+    assert not audience.settled
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), filters, st.booleans())))
+def test_nothing_is_left_of_those_who_left(puts: list[tuple[Any, Any, bool]]) -> None:
+    audience = Audience()
+    for connection, wanted, live in puts:
+        audience.put(connection, subscription(wanted, live=live))
+        audience.settle(0)
     for connection in range(6):
         audience.remove(connection)  # type: ignore[arg-type]
     assert not audience
-    assert not audience.everyone
+    assert not audience.joining
+    assert not audience.settled
     assert audience._by_field == {}
 
 
@@ -60,4 +94,4 @@ def test_a_value_that_is_no_string_finds_no_filter() -> None:
     audience = Audience()
     connection: Any = 1
     audience.put(connection, subscription({"symbols": frozenset({"a"})}))
-    assert list(audience.filtered({"symbol": ["a"]})) == []
+    assert list(audience.candidates({"symbol": ["a"]})) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,92 +11,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from alphapulse_api.events import CHANNELS, Event
 from alphapulse_api.websocket.frames import CHUNK, chunks, frame
-from alphapulse_api.websocket.outbound import (
-    HIGH_WATER,
-    LAST_POLL_SECONDS,
-    LOW_WATER,
-    Outbound,
-)
-
-LIMIT = 200_000
-MAX_AGE = 30.0
-
-
-def parsed(data: bytes) -> tuple[list[str], bytes]:
-    """The text frames in a server's bytes, and the incomplete rest."""
-    texts = []
-    while len(data) >= 2:
-        assert data[0] == 0x81, data[:10]
-        size, head = data[1], 2
-        if size == 126:
-            size, head = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, head = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < head + size:
-            break
-        texts.append(data[head : head + size].decode())
-        data = data[head + size :]
-    return texts, data
-
-
-class Peer:
-    """Both ends: the outbound under test, and a client that reads when told to."""
-
-    def __init__(self, transport: asyncio.Transport, sock: socket.socket) -> None:
-        self.transport = transport
-        self.sock = sock
-        self.overflows = 0
-        self.outbound = Outbound(transport, LIMIT, MAX_AGE, self._overflowed)
-        self._rest = b""
-
-    def _overflowed(self) -> None:
-        self.overflows += 1
-
-    async def read(self, until: str) -> list[dict[str, Any]]:
-        """Messages up to the one whose `type` is `until`."""
-        loop = asyncio.get_running_loop()
-        messages: list[dict[str, Any]] = []
-        async with asyncio.timeout(5):
-            while not messages or messages[-1]["type"] != until:
-                self._rest += await loop.sock_recv(self.sock, 1 << 20)
-                texts, self._rest = parsed(self._rest)
-                messages += map(json.loads, texts)
-        return messages
-
-    def send(self, kind: str, **more: Any) -> None:
-        self.outbound.send(json.dumps({"type": kind, **more}).encode())
-
-    def event(self, channel: str, offset: int, **data: Any) -> None:
-        given = {"id": str(offset), "pad": "x" * 200, **data}
-        event = Event(CHANNELS[channel], offset, f"c-{offset}", given)
-        self.outbound.gather_event(event, frame(event.text))
-
-    def metric(self, offset: int, name: str) -> None:
-        self.event("metrics", offset, metric_type="risk", name=name, labels={})
-
-    def stall(self) -> None:
-        """Fill what the kernel and the transport take, until the client lags."""
-        while not self.outbound._lagging:
-            self.send("fill", pad="x" * 10_000)
-            self.outbound._flush()
+from alphapulse_api.websocket.outbound import HIGH_WATER, LAST_POLL_SECONDS, LOW_WATER
+from tests.peers import LIMIT, Peer, peered
 
 
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
-    ours, theirs = socket.socketpair()
-    for sock in (ours, theirs):
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
-    peer = Peer(transport, theirs)
-    yield peer
-    peer.outbound.close()
-    transport.abort()
-    theirs.close()
+    async with peered() as peer:
+        yield peer
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
