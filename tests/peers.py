@@ -12,6 +12,7 @@ from typing import Any
 from alphapulse_api.events import CHANNELS, Event
 from alphapulse_api.websocket.frames import frame
 from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.websocket.sweep import Sweep
 
 LIMIT = 200_000
 MAX_AGE = 30.0
@@ -47,7 +48,8 @@ class Peer:
         self.transport = transport
         self.sock = sock
         self.overflows = 0
-        self.outbound = Outbound(transport, LIMIT, MAX_AGE, self._overflowed)
+        self.sweep = Sweep()
+        self.outbound = Outbound(transport, LIMIT, MAX_AGE, self.sweep, self._overflowed)
         self._rest = b""
 
     def _overflowed(self) -> None:

@@ -73,7 +73,9 @@ class Connection:
         config: WebSocketConfig,
     ) -> None:
         self.id = str(uuid_utils.uuid7())
-        self.outbound = Outbound(transport, config.max_buffer, config.max_lag, self._overflowed)
+        self.outbound = Outbound(
+            transport, config.max_buffer, config.max_lag, hub.sweep, self._overflowed
+        )
         self._socket = socket
         self._transport = transport
         self._hub = hub

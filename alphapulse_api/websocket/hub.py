@@ -16,6 +16,7 @@ from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.outbound import broadcast
 from alphapulse_api.websocket.protocol import Filters
 from alphapulse_api.websocket.subscription import Subscription, passes
+from alphapulse_api.websocket.sweep import Sweep
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
@@ -59,6 +60,7 @@ class Hub:
         self._empty = asyncio.Event()
         self._empty.set()
         self._unfollow = events.follow(self._follow, self._broken)
+        self.sweep = Sweep()
         self.closing = False
         self.delivered = 0
         self.closes: Counter[str] = Counter()  # by reason

@@ -21,12 +21,13 @@ from typing import Final
 from alphapulse_api.events.base import Event
 from alphapulse_api.websocket.backlog import Backlog
 from alphapulse_api.websocket.frames import frame
+from alphapulse_api.websocket.sweep import SWEEP_SECONDS, Sweep
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
 LOW_WATER: Final = 16_384  # and from which more is handed over
-# How soon a lagging client's buffer is looked at again: twice as long each time it took nothing.
+# How soon a lagging client's buffer is looked at again: twice as long each time it took nothing,
+# and at last by the sweep.
 FIRST_POLL_SECONDS: Final = 0.001
-LAST_POLL_SECONDS: Final = 0.064
 
 
 class Outbound:
@@ -36,6 +37,7 @@ class Outbound:
         transport: the socket's.
         max_bytes: that may wait, the past left out.
         max_age: seconds that a message may wait.
+        sweep: looks at it again while its client takes nothing.
         overflowed: called once, when a bound is passed.
     """
 
@@ -52,6 +54,7 @@ class Outbound:
         "_max_bytes",
         "_overflowed",
         "_pause",
+        "_sweep",
         "_timer",
         "_transport",
     )
@@ -61,6 +64,7 @@ class Outbound:
         transport: asyncio.Transport,
         max_bytes: int,
         max_age: float,
+        sweep: Sweep,
         overflowed: Callable[[], None],
     ) -> None:
         self._transport = transport
@@ -68,6 +72,7 @@ class Outbound:
         self._direct = self._descriptor  # the same, or None while something waits here
         self._max_bytes = max_bytes
         self._max_age = max_age
+        self._sweep = sweep
         self._overflowed = overflowed
         self._loop = asyncio.get_running_loop()
         self._gathered: list[bytes] = []
@@ -117,10 +122,10 @@ class Outbound:
 
     async def flushed(self, seconds: float) -> None:
         """Wait until the transport has sent all it was given, or so many seconds."""
-        for _ in range(round(seconds / LAST_POLL_SECONDS)):
+        for _ in range(round(seconds / SWEEP_SECONDS)):
             if not self._transport.get_write_buffer_size():
                 return
-            await asyncio.sleep(LAST_POLL_SECONDS)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def seal(self) -> None:
         """Put newer events behind what waits now, also where they would be conflated with it."""
@@ -135,6 +140,7 @@ class Outbound:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._sweep.discard(self._hand_over)
 
     # -- a client that reads ----------------------------------------------------------------------
 
@@ -222,9 +228,13 @@ class Outbound:
         self._poll()
 
     def _poll(self) -> None:
-        if self._timer is None and not self._closed:
+        if self._timer is not None or self._closed:
+            return
+        if self._pause < SWEEP_SECONDS:
             self._timer = self._loop.call_later(self._pause, self._polled)
-            self._pause = min(2 * self._pause, LAST_POLL_SECONDS)
+            self._pause *= 2
+        else:
+            self._sweep.add(self._hand_over)
 
     def _polled(self) -> None:
         self._timer = None

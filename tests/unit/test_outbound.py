@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from alphapulse_api.websocket.frames import CHUNK, chunks, frame
-from alphapulse_api.websocket.outbound import HIGH_WATER, LAST_POLL_SECONDS, LOW_WATER
+from alphapulse_api.websocket.outbound import HIGH_WATER, LOW_WATER
 from tests.peers import LIMIT, Peer, peered
 
 
@@ -147,7 +147,9 @@ async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
     peer.stall()
     peer.send("end")
     await peer.read("end")
-    await asyncio.sleep(LAST_POLL_SECONDS)
+    async with asyncio.timeout(5):
+        while peer.outbound._lagging:
+            await asyncio.sleep(0)
     for n in range(3):
         peer.metric(n, "a")
     peer.send("end")
