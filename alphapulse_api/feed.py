@@ -19,6 +19,7 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
+from alphapulse_api.points import Points
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.errors import load
@@ -108,16 +109,16 @@ class Feed:
 
     @_to_its_end
     async def _record_metrics(self, points: Record | Sequence[Record]) -> int:
+        at = now()
         if isinstance(points, Mapping):
-            loaded = [load(self._point, points)]
+            checked = Points.of([{"timestamp": at, **load(self._point, points)}])
         else:
             _check_batch(points)
-            loaded = await _checked(load_points, points)
-        at = now()
-        for point in loaded:
-            point.setdefault("timestamp", at)
-        stored: int = await self._accessors.method("metrics", "add_points")(loaded)
-        await self._teller.tell_points(loaded)
+            checked = await _checked(lambda given: load_points(given, at), points)
+        # A host's accessor may do with its list what it likes.
+        told = list(checked) if "metrics" in self._accessors.replaced else checked
+        stored: int = await self._accessors.method("metrics", "add_points")(told)
+        await self._teller.tell_points(checked)
         return stored
 
     @_to_its_end

@@ -10,6 +10,7 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.events import CHANNELS, EventLog
 from alphapulse_api.events.base import Progress
+from alphapulse_api.points import Points
 from alphapulse_api.times import now
 
 Record = Mapping[str, Any]
@@ -44,10 +45,9 @@ class Teller:
             await self.changed(resource)
             raise
 
-    async def tell_points(self, points: Sequence[Record]) -> None:
+    async def tell_points(self, points: Points) -> None:
         """Tell of metric points; also one that was told before is news."""
-        types = {point["metric_type"] for point in points}
-        changed = ("metrics", *(f"metrics:{name}" for name in types))
+        changed = ("metrics", *(f"metrics:{name}" for name in points.types))
         await self._publish("metrics", points, changed)
 
     async def tell_once(self, channel: str, written: Sequence[tuple[Record, bool]]) -> None:

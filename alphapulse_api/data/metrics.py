@@ -12,7 +12,7 @@ from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.point_reader import PointReader
-from alphapulse_api.data.points import PointWriter
+from alphapulse_api.data.point_writer import PointWriter
 from alphapulse_api.data.query import (
     check_range,
     decode_cursor,
@@ -22,6 +22,7 @@ from alphapulse_api.data.query import (
 from alphapulse_api.data.rollups.read import Bucket, Figures, RollupReader
 from alphapulse_api.data.series import Series, SeriesCatalogue
 from alphapulse_api.encoding import loads_stored
+from alphapulse_api.points import Points
 from alphapulse_api.times import FIRST_MICROS, from_micros, now, rfc3339_micros, to_micros
 
 WINDOW = timedelta(hours=24)
@@ -137,7 +138,7 @@ class MetricsDataAccessor:
         Returns:
             How many were given.
         """
-        await self._writer.add(points)
+        await self._writer.add(points if isinstance(points, Points) else Points.of(points))
         return len(points)
 
 

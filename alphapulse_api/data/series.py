@@ -14,13 +14,12 @@ from alphapulse_api.data.bulk import insert_rows, select_rows
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.query import Where
 from alphapulse_api.encoding import loads_stored
+from alphapulse_api.points import Key
 
 # Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
 REMEMBERED: Final = 100_000
 _COLUMNS: Final = "(metric_type, name, labels)"
 _SELECT: Final = "SELECT id, metric_type, name, labels FROM series"
-
-Key = tuple[str, str, str]  # type, name, labels as canonical JSON
 
 
 class Series(NamedTuple):

@@ -13,9 +13,11 @@ from typing import Any
 
 from alphapulse_api.encoding import dumps
 from alphapulse_api.events.base import CHANNELS, Changed, Event, Progress
+from alphapulse_api.events.batch import EventBatch
 from alphapulse_api.events.local import LocalLog
 from alphapulse_api.events.ring import Ring
 from alphapulse_api.events.told import Told
+from alphapulse_api.points import Points
 
 
 class MemoryEventLog(LocalLog):
@@ -50,20 +52,28 @@ class MemoryEventLog(LocalLog):
         changed: Sequence[str] = (),
         progress: Sequence[Progress] = (),
     ) -> None:
+        events = self._events(channel, records, progress)
+        if events:
+            self._rings[channel].extend(events, time.monotonic())
+            self._followers.hand_out(events)
+
+    def _events(
+        self, channel: str, records: Sequence[Mapping[str, Any]], progress: Sequence[Progress]
+    ) -> Sequence[Event]:
+        first = self._rings[channel].number + 1
+        cursor = f"{self._epochs[channel]}-{{}}".format
+        if isinstance(records, Points):
+            # They are checked, so each can be encoded; and always news.
+            return EventBatch(CHANNELS[channel], first, cursor, records)
         # All or none: one that cannot be encoded leaves no trace.
         news = [(record, dumps(record)) for record in records]
         if progress:
             is_news = self._told[channel].is_news
             news = [new for new, known in zip(news, progress, strict=True) if is_news(known)]
-        if not news:
-            return
-        ring, epoch = self._rings[channel], self._epochs[channel]
-        events = [
-            Event(CHANNELS[channel], offset, f"{epoch}-{offset}", record, body)
-            for offset, (record, body) in enumerate(news, ring.number + 1)
+        return [
+            Event(CHANNELS[channel], offset, cursor(offset), record, body)
+            for offset, (record, body) in enumerate(news, first)
         ]
-        ring.extend(events, [time.monotonic()] * len(events))
-        self._followers.hand_out(events)
 
     async def announce(self, changed: Sequence[str]) -> None:
         """Nothing: there is no other process."""

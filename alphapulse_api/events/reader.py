@@ -193,8 +193,9 @@ class Reader:
 
         def hand_out() -> None:
             if events:
-                ring.extend(events, [time.monotonic()] * len(events))
-                self._followers.hand_out(tuple(events))
+                batch = tuple(events)
+                ring.extend(batch, time.monotonic())
+                self._followers.hand_out(batch)
                 events.clear()
 
         for entry_id, fields in found:
@@ -275,11 +276,8 @@ class Reader:
                 entries.appendleft((entry, data, at + int(entry_id.partition(b"-")[0]) / 1000))
                 base = entry.after
         ring.restart(base)
-        events = [
-            Event(channel, number, entry.cursor, data, entry.body)
-            for number, (entry, data, _) in enumerate(entries, ring.number + 1)
-        ]
-        ring.extend(events, [came for *_, came in entries])
+        for number, (entry, data, came) in enumerate(entries, ring.number + 1):
+            ring.extend((Event(channel, number, entry.cursor, data, entry.body),), came)
         self._positions[stream] = place.id
 
 

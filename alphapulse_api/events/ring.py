@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain
 
 from alphapulse_api.events.base import Event
 
@@ -15,6 +15,8 @@ class Ring:
 
     A cursor is a place only if it is exactly that of an event in here, or of the one before them: a
     number alone may have been given twice, by a log that lost its end.
+
+    A batch that came at once is let go of as a whole, when the last of it is forgotten.
 
     Args:
         size: how many are kept.
@@ -27,39 +29,41 @@ class Ring:
         number: the newest event's, or that of the restart after it; it never goes back.
     """
 
-    __slots__ = ("_base", "_events", "_times", "_ttl", "cursor", "number", "size")
+    __slots__ = ("_base", "_batches", "_forgotten", "_kept", "_ttl", "cursor", "number", "size")
 
     def __init__(self, size: int, ttl: float, cursor: str) -> None:
         self.size = size
         self._ttl = ttl
-        self._events: deque[Event] = deque()
-        self._times: deque[float] = deque()
+        self._batches: deque[tuple[Sequence[Event], float]] = deque()
+        self._kept = 0  # events
+        self._forgotten = 0  # of the oldest batch
         self._base = cursor
         self.cursor = cursor
         self.number = 0
 
     def __repr__(self) -> str:
-        return f"<Ring {len(self._events)} events up to {self.cursor}>"
+        return f"<Ring {self._kept} events up to {self.cursor}>"
 
-    def extend(self, events: Sequence[Event], times: Sequence[float]) -> None:
+    def extend(self, events: Sequence[Event], came: float) -> None:
         """Add the next events.
 
         Args:
             events: numbered on from `number`.
-            times: when each came, by the monotonic clock.
+            came: when they did, by the monotonic clock.
         """
         if not events:
             return
-        self._events.extend(events)
-        self._times.extend(times)
-        self.number = events[-1].offset
-        self.cursor = events[-1].cursor
+        self._batches.append((events, came))
+        self._kept += len(events)
+        newest = events[-1]
+        self.number = newest.offset
+        self.cursor = newest.cursor
         self._forget()
 
     def restart(self, cursor: str) -> None:
         """Forget everything and go on from another place."""
-        self._events.clear()
-        self._times.clear()
+        self._batches.clear()
+        self._kept = self._forgotten = 0
         self._base = self.cursor = cursor
         self.number += 1
 
@@ -67,19 +71,37 @@ class Ring:
         """Every event after the cursor, or None if it is not a place in here."""
         self._forget()
         number, last = _number(cursor), _number(self.cursor)
-        if number is None or last is None:
+        if number is None or last is None or not 0 <= last - number <= self._kept:
             return None
-        at = len(self._events) - (last - number)
-        if not 0 <= at <= len(self._events):
-            return None
-        place = self._events[at - 1].cursor if at else self._base
-        return tuple(islice(self._events, at, None)) if place == cursor else None
+        place, missed = self._base, last - number
+        batches: deque[Sequence[Event]] = deque()
+        for events, _ in reversed(self._batches):
+            if missed < len(events):
+                at = len(events) - missed
+                place = events[at - 1].cursor
+                batches.appendleft(events[at:])
+                break
+            batches.appendleft(events)
+            missed -= len(events)
+        return tuple(chain.from_iterable(batches)) if place == cursor else None
 
     def _forget(self) -> None:
         before = time.monotonic() - self._ttl
-        while self._events and (len(self._events) > self.size or self._times[0] < before):
-            self._base = self._events.popleft().cursor
-            self._times.popleft()
+        while self._batches:
+            events, came = self._batches[0]
+            excess = self._kept - self.size
+            left = len(events) - self._forgotten
+            if came < before or excess >= left:
+                self._base = events[-1].cursor
+                self._kept -= left
+                self._forgotten = 0
+                self._batches.popleft()
+                continue
+            if excess > 0:
+                self._forgotten += excess
+                self._kept -= excess
+                self._base = events[self._forgotten - 1].cursor
+            return
 
 
 def _number(cursor: str) -> int | None:

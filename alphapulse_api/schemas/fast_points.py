@@ -20,16 +20,15 @@ from marshmallow import ValidationError
 
 from alphapulse_api import times
 from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.points import Points, SeriesName
 from alphapulse_api.schemas.errors import flat
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean
 from alphapulse_api.schemas.metrics import MetricPoint
 
-Point = dict[str, Any]
-
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
 _SCHEMA: Final = MetricPoint()
-_REQUIRED: Final = frozenset({"metric_type", "name", "value"})
 _NO_LABELS: Final[dict[str, str]] = {}
+_NO_TIME: Final = object()
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 # Narrower than RFC 3339: what most clients write. The rest is for times.parse.
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,18})?Z", re.ASCII)
@@ -39,57 +38,75 @@ class _Unusual(Exception):
     """Not of the usual shape: perhaps valid, perhaps not."""
 
 
-def load_points(points: Sequence[Any]) -> list[Point]:
-    """What `load(MetricPoint(many=True), points)` gives.
+def load_points(points: Sequence[Any], at: datetime) -> Points:
+    """What `load(MetricPoint(many=True), points)` gives, in columns.
+
+    Args:
+        points: as they were sent.
+        at: the time of those that have none.
 
     Raises:
         ValidationProblem: naming every field that is wrong, by JSON pointer.
     """
-    loaded: list[Point] = []
+    loaded = Points()
+    now = times.to_micros(at)
     wrong: dict[int, Any] = {}
+    add_series = loaded.series.append
+    add_instant = loaded.instants.append
+    add_value = loaded.values.append
     for index, point in enumerate(points):
         try:
-            loaded.append(_usual(point))
+            series, instant, value = _usual(point, now)
         except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
             try:
-                loaded.append(_SCHEMA.load(point))
+                loaded.add({"timestamp": at, **_SCHEMA.load(point)})
             except ValidationError as error:
                 wrong[index] = error.messages
+        else:
+            add_series(series)
+            add_instant(instant)
+            add_value(value)
     if wrong:
         raise ValidationProblem(list(flat("", wrong)))
     return loaded
 
 
-def _usual(point: Any) -> Point:
-    """The point, if it is of the usual shape and valid.
+def _usual(point: Any, now: int) -> tuple[SeriesName, int, float | None]:
+    """The point's series, instant and value, if it is of the usual shape and valid.
 
     Raises:
         _Unusual, ValidationError, ValueError, OverflowError, TypeError: if it is not, or perhaps
             not.
     """
-    if type(point) is not dict or not point.keys() >= _REQUIRED:
+    if type(point) is not dict:
         raise _Unusual
-    metric_type, name = point["metric_type"], point["name"]
-    labels = point.get("labels", _NO_LABELS)
-    # Here, for text of another class is equal to what is remembered.
-    if type(metric_type) is not str or type(name) is not str or type(labels) is not dict:
-        raise _Unusual
-    name, labels = _series(metric_type, name, *labels.items())
-    loaded: Point = {"metric_type": metric_type, "name": name}
-    known = 3 + ("labels" in point)
-    if "timestamp" in point:
+    try:
+        metric_type, name, value = point["metric_type"], point["name"], point["value"]
+    except KeyError:
+        raise _Unusual from None
+    known = 3
+    if (labels := point.get("labels", _NO_LABELS)) is not _NO_LABELS:
         known += 1
-        loaded["timestamp"] = _instant(point["timestamp"])
-    if len(point) != known:
+    if (time := point.get("timestamp", _NO_TIME)) is not _NO_TIME:
+        known += 1
+    # Here, for text of another class is equal to what is remembered.
+    if (
+        len(point) != known
+        or type(metric_type) is not str
+        or type(name) is not str
+        or type(labels) is not dict
+    ):
         raise _Unusual
-    loaded["value"] = _figure(point["value"])
-    loaded["labels"] = labels.copy()
-    return loaded
+    return (
+        _series(metric_type, name, *labels.items()),
+        now if time is _NO_TIME else _micros(time),
+        _figure(value),
+    )
 
 
 @lru_cache(maxsize=SERIES_REMEMBERED)
-def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> tuple[str, dict[str, str]]:
-    """The name and the labels of a series, which most points share with others.
+def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> SeriesName:
+    """The series, which most points share with others.
 
     Only what is valid is remembered.
     """
@@ -104,21 +121,24 @@ def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> tuple[str,
             raise _Unusual
         _text(key)
         _text(text)
-    return _text(name), dict(sorted(labels))
+    return SeriesName(metric_type, _text(name), dict(sorted(labels)))
 
 
-def _instant(value: Any) -> datetime:
+def _micros(value: Any) -> int:
     kind = type(value)
     if kind is str:
-        return datetime.fromisoformat(value) if _UTC.fullmatch(value) else times.parse(value)
+        instant = datetime.fromisoformat(value) if _UTC.fullmatch(value) else times.parse(value)
+        return times.to_micros(instant)
     # Which of two equal hours it is (fold) says nothing in UTC, and the schema does not keep it.
     if kind is datetime and value.tzinfo is UTC and not value.fold:
-        return value  # type: ignore[no-any-return]
+        return times.to_micros(value)
     if kind is int:
         seconds = -times.MILLISECONDS_FROM < value < times.MILLISECONDS_FROM
-        return times.from_micros(value * (1_000_000 if seconds else 1_000))
+        micros: int = value * (1_000_000 if seconds else 1_000)
+        times.from_micros(micros)  # there is no such time before the year 1, nor after 9999
+        return micros
     if kind is float or kind is Decimal:
-        return times.parse(value)
+        return times.to_micros(times.parse(value))
     raise _Unusual
 
 
@@ -129,7 +149,7 @@ def _figure(value: Any) -> float | None:
     if kind is not float and kind is not Decimal and kind is not int:
         raise _Unusual
     number = float(value)
-    return number if math.isfinite(number) else None
+    return number + 0.0 if math.isfinite(number) else None  # zero has no sign
 
 
 def _text(text: str) -> str:

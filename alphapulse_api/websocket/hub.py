@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.websocket.audience import Audience
 from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.outbound import broadcast
+from alphapulse_api.websocket.pending import Pending
 from alphapulse_api.websocket.protocol import Filters
 from alphapulse_api.websocket.subscription import Subscription, passes
 from alphapulse_api.websocket.sweep import Sweep
@@ -53,7 +54,7 @@ class Hub:
         self._connections: set[Connection] = set()
         self._audiences = {name: Audience() for name in CHANNELS}
         self._histories: dict[str, dict[Hashable, History | None]] = {n: {} for n in CHANNELS}
-        self._pending: deque[Event | Break] = deque()
+        self._pending = Pending()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
         self._callers: Counter[str] = Counter()
@@ -66,7 +67,7 @@ class Hub:
         self.closes: Counter[str] = Counter()  # by reason
 
     def __repr__(self) -> str:
-        return f"<Hub connections={len(self._connections)} pending={len(self._pending)}>"
+        return f"<Hub connections={len(self._connections)} pending={self.pending}>"
 
     @property
     def connections(self) -> int:
@@ -85,7 +86,7 @@ class Hub:
 
     @property
     def pending(self) -> int:
-        """Events not yet dealt out."""
+        """Events and breaks not yet dealt out."""
         return len(self._pending)
 
     def place(self, channel: str) -> tuple[int, str]:
@@ -181,11 +182,11 @@ class Hub:
         return histories[key]
 
     def _follow(self, events: Sequence[Event]) -> None:
-        self._pending.extend(events)
+        self._pending.put(events)
         self._go_on(events[0].channel.name)
 
     def _broken(self, gap: Break) -> None:
-        self._pending.append(gap)
+        self._pending.put_break(gap)
         self._go_on(gap.channel.name)
 
     def _go_on(self, channel: str) -> None:
@@ -207,22 +208,17 @@ class Hub:
         Returns:
             How many events there were for somebody: the others take no time.
         """
-        first = self._pending.popleft()
-        if isinstance(first, Break):
-            return self._deal_break(first)
-        channel, events = first.channel, [first]
-        while (
-            self._pending
-            and len(events) < SLICE
-            and isinstance(event := self._pending[0], Event)
-            and event.channel is channel
-        ):
-            events.append(event)
-            self._pending.popleft()
-        self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
+        gap = self._pending.take_break()
+        if gap is not None:
+            return self._deal_break(gap)
+        channel = self._pending.channel()
         audience = self._audiences[channel.name]
         if not audience:
+            newest = self._pending.pass_over()
+            self._dealt[channel.name] = (newest.offset, newest.cursor)
             return 0
+        events = self._pending.take(SLICE)
+        self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
         frames = [frame(event.text) for event in events]
         joined = b"".join(frames)
         settled = tuple(audience.settled)

@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.rollups.write import store_points
-from alphapulse_api.data.series import Key, SeriesCatalogue
-from alphapulse_api.encoding import canonical
+from alphapulse_api.data.series import SeriesCatalogue
 from alphapulse_api.errors import Unavailable
+from alphapulse_api.points import Key, Points
 from alphapulse_api.tasks import heard
-from alphapulse_api.times import to_micros
 
 FULL: Final = 10_000  # points: a batch of so many takes in no others
-
-Told = tuple[Key, int, float | None]  # series, microseconds since the epoch, value
 
 
 class _Batch:
     """The points of callers that are stored together."""
 
-    __slots__ = ("callers", "closed", "done", "points")
+    __slots__ = ("closed", "done", "parts", "size")
 
-    def __init__(self) -> None:
-        self.points: list[Told] = []
-        self.callers = 0
+    def __init__(self, points: Points) -> None:
+        self.parts = [points]  # a caller each
+        self.size = len(points)
         self.closed = False
         self.done: asyncio.Task[None] | None = None
 
@@ -48,22 +45,13 @@ class PointWriter:
     def __init__(self, engine: Engine, series: SeriesCatalogue) -> None:
         self._engine = engine
         self._series = series
-        self._batch = _Batch()
+        self._batch = _Batch(Points())
         self._batch.closed = True
         self._lock = threading.Lock()  # an engine's work may run on a thread of its own
 
-    async def add(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Store validated points; returns once they are."""
-        told = [
-            (
-                (point["metric_type"], point["name"], canonical(point["labels"])),
-                to_micros(point["timestamp"]),
-                # Zero has no sign: not every store keeps one.
-                point["value"] or (None if point["value"] is None else 0.0),
-            )
-            for point in points
-        ]
-        batch = self._join(told)
+    async def add(self, points: Points) -> None:
+        """Store points that have a time; returns once they are."""
+        batch = self._join(points)
         assert batch.done is not None
         try:
             # A caller that goes away does not take the others' points with it.
@@ -71,22 +59,20 @@ class PointWriter:
         except Unavailable:
             raise
         except Exception:
-            if batch.callers == 1:
+            if len(batch.parts) == 1:
                 raise
             # Whosever fault it was: each for itself.
-            await self._store(told)
+            await self._store([points])
 
-    def _join(self, told: list[Told]) -> _Batch:
+    def _join(self, points: Points) -> _Batch:
         with self._lock:
             batch = self._batch
-            if not batch.closed and len(batch.points) + len(told) <= FULL:
-                batch.points += told
-                batch.callers += 1
+            if not batch.closed and batch.size + len(points) <= FULL:
+                batch.parts.append(points)
+                batch.size += len(points)
                 return batch
             waits_for = None if batch.closed else batch.done
-            self._batch = batch = _Batch()
-            batch.points += told
-            batch.callers = 1
+            self._batch = batch = _Batch(points)
         batch.done = asyncio.create_task(self._run(batch, waits_for))
         batch.done.add_done_callback(heard)
         return batch
@@ -95,18 +81,19 @@ class PointWriter:
         if waits_for is not None:
             await asyncio.wait({waits_for})
         try:
-            await self._store(batch.points, batch)
+            await self._store(batch.parts, batch)
         finally:
             batch.closed = True  # it may have been refused before it was begun
 
-    async def _store(self, told: Sequence[Told], batch: _Batch | None = None) -> None:
+    async def _store(self, parts: Sequence[Points], batch: _Batch | None = None) -> None:
         async def work(transaction: Transaction) -> dict[Key, int]:
             if batch is not None:
                 with self._lock:
                     batch.closed = True
             points: defaultdict[Key, dict[int, float | None]] = defaultdict(dict)
-            for key, at, value in told:
-                points[key][at] = value
+            for part in parts:
+                for series, at, value in zip(part.series, part.instants, part.values, strict=True):
+                    points[series.key][at] = value
             numbers = await self._series.numbers(transaction, points)
             numbered = {numbers[key]: series for key, series in points.items()}
             await store_points(self._engine, transaction, numbered)
