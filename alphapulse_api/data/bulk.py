@@ -63,6 +63,10 @@ async def select_rows(
     """
     names = ", ".join(f"key_{column}" for column in key)
     equal = " AND ".join(f"{column} = key_{column}" for column in key)
+    if types and keys and transaction.takes_arrays:
+        source = f"{_arrays(types)} AS keys ({names}) CROSS JOIN {table}"
+        sql = f"SELECT {columns} FROM {source} WHERE {equal}"
+        return list(await transaction.fetch(sql, *zip(*keys, strict=True)))
     # A join, keys first, and not (a, b) IN (…), for which SQLite reads the whole table.
     select = f"SELECT {columns} FROM keys CROSS JOIN {table} WHERE {equal}"
     return await _in_parts(

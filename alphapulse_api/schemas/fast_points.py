@@ -26,6 +26,7 @@ from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean
 from alphapulse_api.schemas.metrics import MetricPoint
 
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
+TIMES_REMEMBERED: Final = 1_000
 _SCHEMA: Final = MetricPoint()
 _NO_LABELS: Final[dict[str, str]] = {}
 _NO_TIME: Final = object()
@@ -127,8 +128,7 @@ def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> SeriesName
 def _micros(value: Any) -> int:
     kind = type(value)
     if kind is str:
-        instant = datetime.fromisoformat(value) if _UTC.fullmatch(value) else times.parse(value)
-        return times.to_micros(instant)
+        return _told(value)
     # Which of two equal hours it is (fold) says nothing in UTC, and the schema does not keep it.
     if kind is datetime and value.tzinfo is UTC and not value.fold:
         return times.to_micros(value)
@@ -140,6 +140,13 @@ def _micros(value: Any) -> int:
     if kind is float or kind is Decimal:
         return times.to_micros(times.parse(value))
     raise _Unusual
+
+
+@lru_cache(maxsize=TIMES_REMEMBERED)
+def _told(text: str) -> int:
+    """An instant told in text, as those of many series at one time are."""
+    instant = datetime.fromisoformat(text) if _UTC.fullmatch(text) else times.parse(text)
+    return times.to_micros(instant)
 
 
 def _figure(value: Any) -> float | None:

@@ -221,11 +221,14 @@ async def _over_http(http: Server, count: int) -> None:
 async def _send(http: Server, requests: Sequence[bytes], pause: float = 0.0) -> None:
     """Send all, on a few connections; `pause` seconds from the start of one to that of the next."""
     left = iter(requests)
-    await asyncio.gather(*(_send_some(http, left, pause * CONNECTIONS) for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(_send_some(http, left, pause, number) for number in range(CONNECTIONS)))
 
 
-async def _send_some(http: Server, left: Iterator[bytes], pause: float) -> None:
+async def _send_some(http: Server, left: Iterator[bytes], pause: float, number: int) -> None:
+    """Every so manieth of the requests, the first after `number` pauses."""
     async with _connected(http) as (reader, writer):
+        await asyncio.sleep(pause * number)
+        pause *= CONNECTIONS
         for request in left:
             following = time.perf_counter() + pause
             writer.write(request)

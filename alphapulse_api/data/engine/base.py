@@ -47,6 +47,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def takes_arrays(self) -> bool:
+        """As its transactions do."""
+        ...
+
+    @property
     def waiting(self) -> int:
         """How many writes wait for their commit."""
         ...

@@ -66,6 +66,8 @@ class PostgresEngine(GroupingEngine):
         ConfigError: if the text is no such URL.
     """
 
+    takes_arrays = True
+
     def __init__(
         self,
         url: str,

@@ -59,6 +59,8 @@ class SQLiteEngine(GroupingEngine):
         path: the database file; made if it is not there.
     """
 
+    takes_arrays = False
+
     def __init__(self, path: str) -> None:
         super().__init__()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
