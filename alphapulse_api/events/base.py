@@ -88,7 +88,7 @@ class Event:
         offset: see below.
         cursor: see below.
         data: the resource's dict.
-        body: the JSON of `data`, where it is at hand.
+        body: the JSON of `data`, where it is at hand; else `data` have one.
 
     Attributes:
         channel: the channel it belongs to.
@@ -112,14 +112,16 @@ class Event:
         self.offset = offset
         self.cursor = cursor
         self.data = data
-        self._body = dumps(data) if body is None else body
+        self._body = body
         self._text: bytes | None = None
 
     @property
     def text(self) -> bytes:
         # Not before somebody is told: of most metric points nobody is.
         if self._text is None:
-            self._text = message(self.channel, self.cursor, self._body)
+            body = dumps(self.data) if self._body is None else self._body
+            self._text = message(self.channel, self.cursor, body)
+            self._body = None
         return self._text
 
     def __repr__(self) -> str:

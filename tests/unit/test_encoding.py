@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -135,3 +136,14 @@ def _as_double(number: Decimal | int) -> float:
         return float(number)
     except OverflowError:
         return math.inf if number > 0 else -math.inf
+
+
+def test_json_that_is_kept_takes_no_more_than_it_says() -> None:
+    """orjson's own bytes keep the buffer that they were written in."""
+    tracemalloc.start()
+    try:
+        kept = [dumps({"a": "x" * 200}) for _ in range(1000)]
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 2 * sum(map(len, kept))
