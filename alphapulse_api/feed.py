@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -111,7 +111,7 @@ class Feed:
     async def _record_metrics(self, points: Record | Sequence[Record]) -> int:
         at = now()
         if isinstance(points, Mapping):
-            checked = Points.of([{"timestamp": at, **load(self._point, points)}])
+            checked = self._one_checked(points, at)
         else:
             _check_batch(points)
             checked = await _checked(lambda given: load_points(given, at), points)
@@ -120,6 +120,13 @@ class Feed:
         stored: int = await self._accessors.method("metrics", "add_points")(told)
         await self._teller.tell_points(checked)
         return stored
+
+    def _one_checked(self, point: Record, at: datetime) -> Points:
+        try:
+            return load_points([point], at)
+        except ValidationProblem:
+            # The schema tells the same of a record by itself: not of number 0 in a list.
+            return Points.of([{"timestamp": at, **load(self._point, point)}])
 
     @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
