@@ -63,7 +63,7 @@ class MemoryEventLog(LocalLog):
         first = self._rings[channel].number + 1
         cursor = f"{self._epochs[channel]}-{{}}".format
         if isinstance(records, Points) and len(records) > 1:
-            # Checked, so each can be encoded, and always news. (Of one, the log needs the event now.)
+            # Checked, so each can be encoded; always news. (Of one, the event is needed at once.)
             return EventBatch(CHANNELS[channel], first, cursor, records)
         # All or none: one that cannot be encoded leaves no trace.
         news = [(record, dumps(record)) for record in records]

@@ -219,22 +219,26 @@ class Hub:
             return 0
         events = self._pending.take(SLICE)
         self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
-        frames = [frame(event.text) for event in events]
-        joined = b"".join(frames)
-        settled = tuple(audience.settled)
-        faults = broadcast(settled, events, joined)
-        self.delivered += (len(settled) - len(faults)) * len(events)
-        for outbound, error in faults:
-            if owner := audience.settled.get(outbound):
-                self._fault(owner, error)
-        for event, framed in zip(events, frames, strict=True):
-            for connection, subscription in audience.candidates(event.data):
-                try:
-                    self.delivered += subscription.offer(event, framed)
-                except Exception as error:
-                    self._fault(connection, error)
+        if settled := tuple(audience.settled):
+            faults = broadcast(settled, events, b"".join(frame(event.text) for event in events))
+            self.delivered += (len(settled) - len(faults)) * len(events)
+            for outbound, error in faults:
+                if owner := audience.settled.get(outbound):
+                    self._fault(owner, error)
+        for event in events:
+            self._offer(event, audience)
         audience.settle(events[-1].offset)
         return len(events)
+
+    def _offer(self, event: Event, audience: Audience) -> None:
+        """Deal an event to those who may want it, if there are any."""
+        framed = b""
+        for connection, subscription in audience.candidates(event.data):
+            try:
+                framed = framed or frame(event.text)
+                self.delivered += subscription.offer(event, framed)
+            except Exception as error:
+                self._fault(connection, error)
 
     def _deal_break(self, gap: Break) -> int:
         """Tell everyone of the channel, also those whose filters would let nothing through."""
