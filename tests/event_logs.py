@@ -10,6 +10,7 @@ from typing import Any
 from alphapulse_api.events import Break, Event, EventLog
 from alphapulse_api.events.redis import RedisEventLog
 from alphapulse_api.redis_link import RedisLink
+from tests.proxy import Proxy
 
 SECONDS = 10.0  # no wait of these tests is meant to come near it
 
@@ -94,3 +95,15 @@ def trades(*ids: object) -> list[dict[str, Any]]:
 
 def ids(events: Sequence[Event] | None) -> list[str] | None:
     return None if events is None else [event.data["id"] for event in events]
+
+
+@asynccontextmanager
+async def two(url: str, **options: Any) -> AsyncIterator[tuple[Log, Log, Ear, Ear]]:
+    """Two processes of one log, and what each is handed."""
+    async with redis_log(url, **options) as one, redis_log(url, **options) as other:
+        yield one, other, Ear(one), Ear(other)
+
+
+def behind(proxy: Proxy) -> str:
+    """The Redis that the proxy stands before."""
+    return proxy.url.replace("http:", "redis:") + "/0"

@@ -3,18 +3,20 @@
 from alphapulse_api.config.root import Config
 from alphapulse_api.config.sections import (
     AuthConfig,
-    CacheConfig,
     ConsoleConfig,
     CorsConfig,
-    DatabaseConfig,
     DocsConfig,
-    EventsConfig,
     LoggingConfig,
     PortfolioConfig,
     RateLimitConfig,
+    WebSocketConfig,
+)
+from alphapulse_api.config.storage import (
+    CacheConfig,
+    DatabaseConfig,
+    EventsConfig,
     RetentionConfig,
     SharedSection,
-    WebSocketConfig,
 )
 
 __all__ = [

@@ -9,22 +9,11 @@ import re
 
 from alphapulse_api.config.options import WORD_BITS, Check
 
-__all__ = [
-    "LARGEST",
-    "above",
-    "base_path",
-    "between",
-    "database_url",
-    "host",
-    "jwt_secret",
-    "network",
-    "origin",
-    "redis_url",
-]
-
 MIN_SECRET_BYTES = 32
 # The largest whole number that a float and every container's size can hold.
 LARGEST = 2**53 - 1
+# A century: keeps sums of times inside what dates can hold.
+LONGEST = 100 * 365 * 86_400
 
 _BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
@@ -51,6 +40,12 @@ def above(low: float, high: float) -> Check:
         return f"must be more than {low}, not {_plain(value)}" if value <= low else upper(value)
 
     return check
+
+
+COUNT = between(1, LARGEST)
+WHOLE_SECONDS = between(1, LONGEST)
+SECONDS = above(0, LONGEST)
+SECONDS_OR_ZERO = between(0, LONGEST)
 
 
 def host(value: str) -> str | None:

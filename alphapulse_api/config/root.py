@@ -14,16 +14,18 @@ from alphapulse_api.config.options import Section, option
 from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
     AuthConfig,
-    CacheConfig,
     ConsoleConfig,
     CorsConfig,
-    DatabaseConfig,
     DocsConfig,
-    EventsConfig,
     LoggingConfig,
     PortfolioConfig,
     RateLimitConfig,
     WebSocketConfig,
+)
+from alphapulse_api.config.storage import (
+    CacheConfig,
+    DatabaseConfig,
+    EventsConfig,
 )
 from alphapulse_api.errors import ConfigError
 

@@ -1,0 +1,161 @@
+"""The commands: each parses and calls; what went wrong is said in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+
+import click
+import yaml
+
+from alphapulse_api import __version__
+from alphapulse_api.auth.accounts import AccountError
+from alphapulse_api.backend import Backend
+from alphapulse_api.cli.accounts import api_key, user
+from alphapulse_api.cli.options import CONFIG, HOST, PORT
+from alphapulse_api.config import Config
+from alphapulse_api.data.engine import engine_from
+from alphapulse_api.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.process import on_stop, run, tune
+
+
+def main() -> None:
+    """Run a command; a fault that the user can mend is one line, not a traceback."""
+    try:
+        cli()
+    except (ConfigError, StartupError, AccountError) as error:
+        click.echo(f"alphapulse_api: {error}", err=True)
+        sys.exit(1)
+    except Unavailable as error:
+        click.echo(f"alphapulse_api: {error.detail}", err=True)
+        sys.exit(1)
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__)
+@CONFIG
+@HOST
+@PORT
+@click.pass_context
+def cli(
+    context: click.Context, config_path: str | None, host: str | None, port: int | None
+) -> None:
+    """The backend of a live trading dashboard. Without a command: serve."""
+    if context.invoked_subcommand is None:
+        _serve(config_path, host, port)
+    elif (config_path, host, port) != (None, None, None):
+        # Silently the wrong database, otherwise.
+        raise click.UsageError(f"put the options after the command: {context.invoked_subcommand}")
+
+
+@cli.command()
+@CONFIG
+@HOST
+@PORT
+def serve(config_path: str | None, host: str | None, port: int | None) -> None:
+    """Serve the API until SIGTERM or SIGINT."""
+    _serve(config_path, host, port)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.01, 1000),
+    default=2.0,
+    show_default=True,
+    help="Trading days a second.",
+)
+@click.option("--fresh", is_flag=True, help="Start clean instead of going on where it stopped.")
+@click.option(
+    "--database",
+    default="alphapulse-demo.db",
+    show_default=True,
+    help="Where the demo keeps its data.",
+)
+def demo(port: int, speed: float, fresh: bool, database: str) -> None:
+    """Replay real prices through a small trading process, live."""
+    from alphapulse_api.demo.command import run as run_demo
+
+    tune()
+    run(run_demo(port=port, speed=speed, fresh=fresh, database=database))
+
+
+cli.add_command(user)
+cli.add_command(api_key)
+
+
+@cli.group("config")
+def config_group() -> None:
+    """Look at the configuration."""
+
+
+@config_group.command("check")
+@click.argument("path", required=False, metavar="[FILE]")
+def config_check(path: str | None) -> None:
+    """Print what is in force, secrets masked."""
+    config = Config.load(path)
+    described = {"dashboard_api": config.describe()}
+    click.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
+    Backend(config, {})  # opens nothing; refuses what cannot be had
+
+
+@cli.command()
+@CONFIG
+def migrate(config_path: str | None) -> None:
+    """Bring the database's schema up to date."""
+
+    async def work() -> str:
+        engine = engine_from(Config.load(config_path).database)
+        await engine.open()
+        await engine.close()
+        return engine.location
+
+    click.echo(f"{run(work())} is up to date")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from alphapulse_api.docs.openapi import openapi_document
+    from alphapulse_api.encoding import dumps
+    from alphapulse_api.routes.table import ROWS
+
+    click.echo(dumps(openapi_document(ROWS, "/")))
+
+
+@cli.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document."""
+    from alphapulse_api.docs.asyncapi import asyncapi_document
+    from alphapulse_api.encoding import dumps
+
+    click.echo(dumps(asyncapi_document("127.0.0.1:8080", "")))
+
+
+def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
+    from alphapulse_api.dashboard import Dashboard
+    from alphapulse_api.logs import configure_logging
+
+    config = Config.load(config_path)
+    if host is not None:
+        config = replace(config, host=host)
+    if port is not None:
+        config = replace(config, port=port)
+    configure_logging(config.logging)
+
+    async def work() -> None:
+        stopped = asyncio.Event()
+        on_stop(stopped.set)
+        async with Dashboard(config) as dashboard:
+            pages = [f"API at {dashboard.url}/docs"] if config.docs.enabled else []
+            if (console := dashboard.console_url) is not None:
+                pages.append(f"console at {console}")
+            told = f" ({', '.join(pages)})" if pages else ""
+            click.echo(f"alphapulse_api: serving {dashboard.url}{told}", err=True)
+            await stopped.wait()
+        click.echo("alphapulse_api: stopped", err=True)
+
+    tune()
+    run(work())

@@ -1,0 +1,133 @@
+"""The sections of the configuration that say where things are kept, and for how long."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from alphapulse_api.config import checks
+from alphapulse_api.config.masks import hide_password
+from alphapulse_api.config.options import Option, Section, option
+from alphapulse_api.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSection(Section):
+    """What is kept in the process, or in a Redis for several."""
+
+    type: Literal["memory", "redis"] = field(
+        default="memory",
+        metadata=option("In the process, or in a Redis that several processes share."),
+    )
+    redis_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=option(
+            "redis://, rediss:// or unix:// URL. Required when type is redis; events.redis_url is "
+            "cache.redis_url unless it is given.",
+            checks.redis_url,
+            mask=hide_password,
+            needed=lambda values: bool(values["type"] == "redis"),
+        ),
+    )
+
+
+def _kept(what: str) -> dict[str, Option]:
+    text = f"How long {what} are kept. null: forever."
+    return option(text, checks.SECONDS, duration=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionConfig(Section):
+    """How long each kind of data is kept, in seconds; None is forever."""
+
+    path: ClassVar[str] = "database.retention"
+    one_for_all: ClassVar[bool] = True
+
+    metrics: float | None = field(default=None, metadata=_kept("metric points"))
+    rollups: float | None = field(
+        default=None, metadata=_kept("aggregated metrics (never shorter than their points)")
+    )
+    trades: float | None = field(default=None, metadata=_kept("trades"))
+    alerts: float | None = field(default=None, metadata=_kept("alerts"))
+    portfolio: float | None = field(default=None, metadata=_kept("past portfolio values"))
+    signals: float | None = field(default=None, metadata=_kept("agents' signals"))
+    system: float | None = field(default=None, metadata=_kept("system samples"))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig(Section):
+    """Where the data is stored, and how long it is kept."""
+
+    path: ClassVar[str] = "database"
+
+    url: str = field(
+        default="sqlite:///alphapulse.db",
+        repr=False,
+        metadata=option(
+            "sqlite:/// and a path, relative to the working directory or with a fourth slash "
+            "absolute; or a postgresql:// URL.",
+            checks.database_url,
+            mask=hide_password,
+        ),
+    )
+    pool_size: int = field(
+        default=10,
+        metadata=option(
+            "Connections to PostgreSQL that a process holds at most; one of them writes.",
+            checks.between(2, 1000),
+        ),
+    )
+    statement_timeout: float = field(
+        default=10.0,
+        metadata=option(
+            "Seconds after which PostgreSQL ends a statement.", checks.between(0.001, 86_400)
+        ),
+    )
+    pgbouncer: bool = field(
+        default=False,
+        metadata=option("Whether a PgBouncer in transaction mode stands before PostgreSQL."),
+    )
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsConfig(SharedSection):
+    """The log of events that sockets are fed from."""
+
+    path: ClassVar[str] = "events"
+
+    history_size: int = field(
+        default=10_000,
+        metadata=option("Events a channel keeps for clients that reconnect.", checks.COUNT),
+    )
+    history_ttl: float = field(
+        default=3600.0, metadata=option("Seconds a channel keeps them for.", checks.SECONDS_OR_ZERO)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig(SharedSection):
+    """Where the answers to GET requests are kept, and how long."""
+
+    path: ClassVar[str] = "cache"
+
+    default_ttl: float = field(
+        default=300.0,
+        metadata=option(
+            "Longest age of a cached answer, in seconds. 0: none.", checks.SECONDS_OR_ZERO
+        ),
+    )
+    history_ttl: float = field(
+        default=3600.0,
+        metadata=option(
+            "The same for a range of time that ended more than 5 minutes ago.",
+            checks.SECONDS_OR_ZERO,
+        ),
+    )
+    max_bytes: int = field(
+        default=64 * 2**20,
+        metadata=option("Room for the memory cache, in bytes (64 MiB).", checks.COUNT),
+    )
+
+    def _check_together(self) -> None:
+        if self.type == "redis" and self.redis_url is None:
+            raise ConfigError("cache.redis_url: is required when cache.type is redis")
