@@ -163,6 +163,7 @@ class Connection:
             if self._subject is not None:
                 self._hub.dismiss(self._subject)
                 self._subject = None
+            del self._subscriber  # it knows us: a ring (see endpoint.Socket)
 
     # -- the protocol's actions -------------------------------------------------------------------
 

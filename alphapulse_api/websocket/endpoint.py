@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket as socket_module
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakMethod
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -29,9 +30,19 @@ RETRY_SECONDS: Final = 5
 
 
 class Socket(web.WebSocketResponse):
-    """aiohttp's socket, with the contract's word for a message that is too long."""
+    """aiohttp's socket, with the contract's word for a message that is too long.
+
+    It is freed when it ends. aiohttp lets its protocol call back to it for good, and keeps an error
+    with the frames in which it rose: in such rings a socket would wait, with the request, the
+    transport and their buffers, until the garbage collector looks at what is old.
+    """
 
     outbound: Outbound | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        noted = WeakMethod(self._on_data_received)
+        self._on_data_received = lambda: (note := noted()) and note()  # type: ignore[method-assign]
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -42,6 +53,13 @@ class Socket(web.WebSocketResponse):
             # Whoever closes, no data frame may follow the close frame (RFC 6455, section 5.5.1).
             self.outbound.close()
         return await super().close(code=code, message=message, drain=drain)
+
+    def let_go(self) -> None:
+        """Keep nothing that keeps this; it has ended."""
+        error: BaseException | None = self.exception()
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__context__
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -96,6 +114,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
                 connection.close(TEXT_ONLY)
     finally:
         await connection.closed()
+        socket.let_go()
     return socket
 
 

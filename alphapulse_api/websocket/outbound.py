@@ -135,6 +135,7 @@ class Outbound:
         """Forget what waits; nothing is sent any more."""
         self._flush()
         self._closed = True
+        self._overflowed = _nobody
         self._choose_way()
         self._backlog.clear()
         if self._timer is not None:
@@ -217,8 +218,9 @@ class Outbound:
 
     def _give_up(self) -> None:
         if not self._closed:
+            overflowed = self._overflowed
             self.close()
-            self._overflowed()
+            overflowed()
 
     def _lag(self) -> None:
         if not self._lagging:
@@ -294,6 +296,10 @@ def broadcast(
         except Exception as error:
             faults.append((outbound, error))
     return faults
+
+
+def _nobody() -> None:
+    """Called back in the place of whoever refers to this: a ring (see endpoint.Socket)."""
 
 
 def _descriptor(transport: asyncio.Transport) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -11,6 +13,9 @@ import pytest
 
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, WebSocketConfig
+from alphapulse_api.websocket.connection import Connection
+from alphapulse_api.websocket.endpoint import Socket
+from alphapulse_api.websocket.outbound import Outbound
 from tests.conftest import Serve, Server
 from tests.sockets import SECONDS, Client, connect, gone, trade
 
@@ -143,7 +148,17 @@ async def test_shutdown_does_not_wait_for_a_peer_that_reads_nothing(server: Serv
         await asyncio.wait_for(server.dashboard.__aexit__(None, None, None), 4)
 
 
-@pytest.mark.parametrize("how", ["close", "abort", "half a frame"])
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is freed that is part of a ring."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("how", ["close", "abort", "half a frame", "text_only"])
 async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str) -> None:
     headers = await server.login("viewer")
     before = asyncio.all_tasks()
@@ -157,6 +172,9 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
             await client.ws.close()
         elif how == "abort":
             transport.abort()  # type: ignore[union-attr]
+        elif how == "text_only":
+            await client.ws.send_bytes(b"binary")
+            await client.until_closed()
         else:
             transport.write(b"\x81\xfe\x10")  # type: ignore[union-attr]
             transport.close()  # type: ignore[union-attr]
@@ -164,6 +182,11 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
     assert connection._timers == {}
     assert connection.outbound._timer is None
     await no_tasks_left(before)
+    del connection
+    # It takes 24 KiB, with the transport and the request.
+    async with asyncio.timeout(SECONDS):
+        while any(isinstance(o, Connection | Outbound | Socket) for o in gc.get_objects()):
+            await asyncio.sleep(0)
 
 
 async def test_no_data_follows_a_close_frame(server: Server) -> None:
