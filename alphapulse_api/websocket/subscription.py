@@ -19,7 +19,8 @@ class Subscription:
     Attributes:
         after: the offset of the newest event before it.
         cursor: the same place, for clients.
-        held: all that came while the past was being read, or None once live.
+        held: all that was dealt while the past was being read, or None once live. Also what lies
+            before `after`: the subscription whose place it is to take may get it back.
         seen: the snapshot that it was sent; None once no event that it told of can come any more.
         narrowest: the field of the event that the filter of the fewest values looks at, and those.
         outbound: where its events leave.
@@ -64,29 +65,26 @@ class Subscription:
 
     def offer(self, event: Event, framed: bytes) -> bool:
         """Take an event of the channel, in the channel's order; returns whether it was sent."""
-        if event.offset <= self.after:
-            return False
         if self.held is not None:
             self.held.append(event)
             return False
-        if not self._passes(event):
+        if event.offset <= self.after or not self._passes(event):
             return False
         self.outbound.gather_event(event, framed)
         return True
 
     def tell(self, gap: Break) -> None:
         """Say that events may be missing, if it lies after where the subscription began."""
-        if gap.offset <= self.after:
-            return
         if self.held is not None:
             self.held.append(gap)
-        else:
+        elif gap.offset > self.after:
             self.outbound.send(gap.text)
 
     def release(self) -> list[Event | Break]:
         """Go live; returns what was held and is to be sent."""
         held, self.held = self.held or [], None
-        return [item for item in held if isinstance(item, Break) or self._passes(item)]
+        later = (item for item in held if item.offset > self.after)
+        return [item for item in later if isinstance(item, Break) or self._passes(item)]
 
     def _passes(self, event: Event) -> bool:
         return self.wants(event.data) and not (self.seen is not None and self.seen.tells(event))

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import EventsConfig
+from alphapulse_api.errors import Unavailable
 from alphapulse_api.feed import Feed
+from alphapulse_api.websocket import snapshot
 from tests.conftest import Serve, Server
+from tests.event_logs import changed
 from tests.sockets import alert, connect, point, portfolio, trade
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -230,6 +233,30 @@ async def test_a_change_of_filters_under_fire_loses_and_repeats_nothing(server: 
                 assert message["type"] == "subscribed", message
                 got += numbers(await client.receive_many(200, "trade"))
         assert got == list(range(len(got)))
+
+
+async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*args: Any) -> Any:
+        raise Unavailable("the database is away", 1)
+
+    monkeypatch.setattr(snapshot, "read_snapshot", fail)
+    async with connect(server, await server.login("viewer")) as client:
+        ack = await client.ask(type="subscribe", channels=["trades"])
+        since = {"trades": ack["channels"]["trades"]["cursor"]}
+        told = [trade(str(n)) for n in range(3000)]
+        feeding = asyncio.create_task(server.feed.record_trades(told))
+        messages = [await client.receive("trade")]
+        # Most of them still wait to be dealt.
+        channels = ["trades", "alerts"]
+        await client.send(type="subscribe", channels=channels, since=since, snapshot=True)
+        await feeding
+        await changed(lambda: not server.dashboard._backend.hub.pending)
+        messages += await client.settled()
+    assert [m["code"] for m in messages if m["type"] == "error"] == ["internal"]
+    got = [m["data"]["symbol"] for m in messages if m["type"] == "trade"]
+    assert got == [one["symbol"] for one in told]
 
 
 async def test_changes_of_an_alert_under_fire_end_in_its_last_state(server: Server) -> None:
