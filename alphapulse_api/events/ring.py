@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from alphapulse_api.events.base import Event
@@ -74,12 +74,13 @@ class Ring:
         if number is None or last is None or not 0 <= last - number <= self._kept:
             return None
         place, missed = self._base, last - number
-        batches: deque[Sequence[Event]] = deque()
+        batches: deque[Iterable[Event]] = deque()
         for events, _ in reversed(self._batches):
             if missed < len(events):
                 at = len(events) - missed
                 place = events[at - 1].cursor
-                batches.appendleft(events[at:])
+                # No slice: those of a batch are made when they are looked at.
+                batches.appendleft(map(events.__getitem__, range(at, len(events))))
                 break
             batches.appendleft(events)
             missed -= len(events)

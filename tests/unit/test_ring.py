@@ -62,19 +62,36 @@ def test_each_batch_is_as_old_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ring.since(cursor(5)) == ()
 
 
+class Records(list[dict[str, str]]):
+    """So many of them; knows which have been looked at."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__({"id": str(n)} for n in range(count))
+        self.looked_at: list[int] = []
+
+    def __getitem__(self, index: int) -> dict[str, str]:  # type: ignore[override]
+        self.looked_at.append(index)
+        return super().__getitem__(index)
+
+
+def test_for_a_cursor_that_is_no_place_no_events_are_made() -> None:
+    older, newer = Records(50), Records(50)
+    ring = Ring(100, 3600, cursor(0))
+    ring.extend(EventBatch(TRADES, 1, cursor, older), 1e12)
+    ring.extend(EventBatch(TRADES, 51, cursor, newer), 1e12)
+    assert ring.since("another-20") is None
+    assert ring.since("another-0") is None
+    assert older.looked_at == [49, 19]  # the newest of a batch, and the one it might have been
+    assert newer.looked_at == [49]
+
+
 def test_an_event_is_made_once_and_only_if_it_is_looked_at() -> None:
-    looked_at: list[int] = []
-
-    class Records(list[dict[str, str]]):
-        def __getitem__(self, index: int) -> dict[str, str]:  # type: ignore[override]
-            looked_at.append(index)
-            return super().__getitem__(index)
-
-    events = EventBatch(TRADES, 7, cursor, Records({"id": str(n)} for n in range(4)))
+    records = Records(4)
+    events = EventBatch(TRADES, 7, cursor, records)
     assert len(events) == 4
     assert events[-1] is events[3]
     assert events[1:3] == [events[1], events[2]]
-    assert looked_at == [3, 1, 2]
+    assert records.looked_at == [3, 1, 2]
     assert [event.offset for event in events] == [7, 8, 9, 10]
     assert events[0].text == b'{"type":"trade","channel":"trades","cursor":"c-7","data":{"id":"0"}}'
     with pytest.raises(IndexError):
