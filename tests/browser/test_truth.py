@@ -243,3 +243,18 @@ def test_what_a_component_says_late_is_shown(desk: ThreadFeed, open_console: Ope
     late = now() - timedelta(seconds=20)
     desk.report_system({"component": "late", "status": "healthy", "timestamp": late})
     page.until(lambda: "late" in page.ids("#components tbody tr"), "the one that was late")
+
+
+def test_an_alert_is_read_out_once(desk: ThreadFeed, open_console: Opener) -> None:
+    page = watched(desk, open_console)
+    page.script(
+        "new MutationObserver((changes) => { window.told = (window.told ?? 0) + changes.length; })"
+        ".observe(document.querySelector('#announcer'), {childList: true});"
+    )
+    for name in ("a1", "a2"):  # two that read the same are two all the same
+        desk.raise_alert({**ALERT, "id": name})
+        page.until(lambda name=name: page.count(f"li[data-id={name}]"), "the alert")
+    for name in ("a1", "a2"):
+        desk.resolve_alert(name)
+        page.until(lambda name=name: not page.count(f"li[data-id={name}]"), "it to be done with")
+    assert page.script("return window.told") == 2

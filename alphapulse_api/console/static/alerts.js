@@ -21,7 +21,7 @@ export class Alerts {
   #dialog = $("#alert-dialog");
   #asked; // {action, alert} that the dialog is about
   #alerts = new Map(); // id -> alert, oldest first
-  #announced = ""; // the newest, for those who listen
+  #announced = ""; // the newest, for those who listen; until it has been shown
   #channel;
   #render = batched(() => this.#show());
 
@@ -74,7 +74,8 @@ export class Alerts {
     $("#active-alerts").textContent = active.length;
     const worst = Math.max(-1, ...active.map(({ severity }) => SEVERITIES.indexOf(severity)));
     $("#alert-badge").dataset.severity = SEVERITIES[worst] ?? "none";
-    $("#announcer").textContent = this.#announced;
+    if (this.#announced) $("#announcer").textContent = this.#announced; // again would be read out again
+    this.#announced = "";
     const least = Number(this.#severity.value), wanted = SHOWN[this.#status.value];
     const passing = [...this.#alerts.values()].reverse()
       .filter(({ status, severity }) => wanted(status) && SEVERITIES.indexOf(severity) >= least);
