@@ -116,8 +116,8 @@ class Feed:
             _check_batch(points)
             checked = await _checked(lambda given: load_points(given, at), points)
         # A host's accessor may do with its list what it likes.
-        told = list(checked) if "metrics" in self._accessors.replaced else checked
-        stored: int = await self._accessors.method("metrics", "add_points")(told)
+        given = list(checked) if "metrics" in self._accessors.replaced else checked
+        stored: int = await self._accessors.method("metrics", "add_points")(given)
         await self._teller.tell_points(checked)
         return stored
 

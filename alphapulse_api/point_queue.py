@@ -20,7 +20,7 @@ from alphapulse_api.times import now
 
 logger = logging.getLogger(__name__)
 
-Points = Sequence[Mapping[str, Any]]
+Unchecked = Sequence[Mapping[str, Any]]
 
 LIMIT: Final = 100_000  # points that may wait: some 100 MB at the worst
 BATCH: Final = 5000  # points a transaction, about
@@ -40,12 +40,12 @@ class PointQueue:
         refused: points that were not stored, by reason, one of REFUSALS.
     """
 
-    def __init__(self, record: Callable[[Points], Awaitable[int]], limit: int = LIMIT) -> None:
+    def __init__(self, record: Callable[[Unchecked], Awaitable[int]], limit: int = LIMIT) -> None:
         self._record = record
         self._limit = limit
         self._lock = threading.Lock()
         # Only the task takes away.
-        self._given: deque[Points] = deque()
+        self._given: deque[Unchecked] = deque()
         self._put = 0
         self._stored = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +63,7 @@ class PointQueue:
         """Points taken and not yet stored."""
         return self._put - self._stored
 
-    def put(self, points: Points) -> int:
+    def put(self, points: Unchecked) -> int:
         """Take points, unless too many wait; returns how many were taken: all or none.
 
         Those without a time are of now. The others must not be changed afterwards.
@@ -118,7 +118,7 @@ class PointQueue:
             batch.extend(self._given.popleft())
         return batch
 
-    async def _store(self, batch: Points) -> None:
+    async def _store(self, batch: Unchecked) -> None:
         wanted = len(batch)
         while batch:
             try:
@@ -135,7 +135,7 @@ class PointQueue:
                 break
         self._stored += wanted
 
-    def _without_invalid(self, batch: Points, problem: ValidationProblem) -> Points:
+    def _without_invalid(self, batch: Unchecked, problem: ValidationProblem) -> Unchecked:
         pointers = (re.match(r"/(\d+)", error.get("pointer", "")) for error in problem.errors)
         wrong = {int(found[1]) for found in pointers if found}
         self._refuse(len(wrong) or len(batch), problem.detail)

@@ -88,7 +88,7 @@ class Event:
         offset: see below.
         cursor: see below.
         data: the resource's dict.
-        body: the JSON of `data`, where it is at hand; else `data` have one.
+        body: the JSON of `data`, where it is at hand; else it is made when `text` is wanted.
 
     Attributes:
         channel: the channel it belongs to.

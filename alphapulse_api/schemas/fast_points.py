@@ -128,7 +128,7 @@ def _series(metric_type: str, name: str, *labels: tuple[Any, Any]) -> SeriesName
 def _micros(value: Any) -> int:
     kind = type(value)
     if kind is str:
-        return _told(value)
+        return _micros_of_text(value)
     # Which of two equal hours it is (fold) says nothing in UTC, and the schema does not keep it.
     if kind is datetime and value.tzinfo is UTC and not value.fold:
         return times.to_micros(value)
@@ -143,7 +143,7 @@ def _micros(value: Any) -> int:
 
 
 @lru_cache(maxsize=TIMES_REMEMBERED)
-def _told(text: str) -> int:
+def _micros_of_text(text: str) -> int:
     """An instant told in text, as those of many series at one time are."""
     instant = datetime.fromisoformat(text) if _UTC.fullmatch(text) else times.parse(text)
     return times.to_micros(instant)

@@ -24,8 +24,8 @@ const shown = new WeakMap(); // element -> the item it was built from
 
 /**
  * Make `nodes`, the children of `parent`, show `items`, in order, touching only what has changed: an item is taken for
- * unchanged if it is the same object. Its element, which `build` makes, gets its `id` as data-id. `insert` puts one
- * before another, or at the end.
+ * unchanged if it is the same object, or equal text. Its element, which `build` makes, gets its `id` as data-id.
+ * `insert` puts one before another, or at the end.
  */
 export function sync(parent, items, id, build, nodes = parent.children, insert = before(parent)) {
   const wanted = new Map(items.map((item, n) => [String(id(item, n)), item]));
