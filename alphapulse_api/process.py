@@ -12,14 +12,14 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 # How many more containers than before there must be for the collector to look at the youngest, and
-# how often that must have happened for it to look at older ones. Python's own 700, 10, 10 cost a
-# third of what storing metric points does: the log's events and the cached answers are many, live
-# long, and are in no cycle (docs/performance.md).
+# how often that must have happened for it to look at older ones. Python's own are 700, 10 and 10;
+# but events of the log and cached answers are many, live long, and are in no cycle, and what ends
+# frees itself (docs/architecture.md).
 GC_THRESHOLDS: Final = (10_000, 20, 20)
 
-
 # How long a thread that checks or stores a batch may keep the interpreter to itself while the loop
-# has somebody to answer. Python's own is 5 ms, and who reads changes threads three times.
+# has somebody to answer. Python's own is 5 ms, and an answer waits for it wherever threads change:
+# to the one that reads the database and back.
 SWITCH_SECONDS: Final = 0.001
 
 

@@ -197,10 +197,13 @@ class Hub:
 
     def _deal(self) -> None:
         dealt = 0
-        while self._pending and dealt < SLICE:
-            dealt += self._deal_stretch()
-        loop = asyncio.get_running_loop()
-        self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
+        try:
+            while self._pending and dealt < SLICE:
+                dealt += self._deal_stretch()
+        finally:
+            # Whatever fails here, what comes after it is dealt.
+            loop = asyncio.get_running_loop()
+            self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
 
     def _deal_stretch(self) -> int:
         """Deal what is next of one channel, each socket's in one write.

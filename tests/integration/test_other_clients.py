@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect as websockets_connect
 from alphapulse_api.config import WebSocketConfig
 from tests.conftest import Serve, Server
 from tests.proxy import proxied
-from tests.sockets import trade
+from tests.sockets import gone, trade
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "stream_client.mjs"
@@ -39,6 +39,16 @@ FLOOD = f"""
     const client = stream(process.argv[1], () => ({{ api_key: process.env.AP_API_KEY }}), {{
       event: print, gap: print, state: flood, error: ({{ code }}) => print({{ code }}),
     }});
+    client.subscribe("trades");
+"""
+# Asks for a channel with a filter that there is not, beside a good one.
+REFUSED = f"""
+    import {{ stream }} from "{(ROOT / "alphapulse_api/console/static/stream.js").as_uri()}";
+    const print = (message) => console.log(JSON.stringify(message));
+    const client = stream(process.argv[1], () => ({{ api_key: process.env.AP_API_KEY }}), {{
+      event: print, gap: (gap) => print({{ gap }}), error: ({{ code }}) => print({{ code }}),
+    }});
+    client.subscribe("alerts", {{ colours: ["red"] }});
     client.subscribe("trades");
 """
 EVENTS = 1000
@@ -166,3 +176,20 @@ async def test_the_javascript_client_asks_again_for_what_a_flood_left_unanswered
             told += await messages(process, 1)
         assert [m["data"]["id"] for m in told if "data" in m] == ids
         assert {"state": "reconnecting"} not in told
+
+
+@needs_node
+async def test_to_the_javascript_client_one_channel_that_is_refused_is_not_all(
+    server: Server,
+) -> None:
+    key = (await server.key())["X-API-Key"]
+    refused = ("--input-type=module", "--eval", REFUSED)
+    async with proxied(server.url) as proxy, node(proxy.url, key, *refused) as process:
+        told = await messages(process, 2)  # both channels at once, then each by itself
+        assert told == [{"code": "invalid_filter"}] * 2
+        for first in (0, 1):
+            await subscribed(server)
+            await publish(server, 1, first=first)
+            assert (await messages(process, 1))[0]["data"]["id"] == f"0000{first}"
+            proxy.cut()
+            await gone(server)

@@ -34,6 +34,12 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     again = undefined;
     if (Object.keys(asked).length) ask(Object.keys(asked));
   };
+  const refused = (id) => {
+    const channels = Object.keys(asked).filter((channel) => asked[channel] === id);
+    // All or nothing: of several, one may be what is refused.
+    if (channels.length > 1) return channels.forEach((channel) => ask([channel]));
+    for (const channel of channels) { delete asked[channel]; delete filters[channel]; }
+  };
   const live = () => { attempt = 0; state("live"); };
   const handlers = {
     welcome: (m) => { patience = 2.5 * m.ping_interval; send({ type: "auth", ...given }); },
@@ -64,14 +70,15 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       error(m);
       // Of a flood the server does not tell which message it refused: what has no answer is asked for anew.
       if (m.code === "rate_limited" && m.id === undefined) again ??= setTimeout(askAgain, 1000 * (1 + Math.random()));
-      else if (["rate_limited", "internal"].includes(m.code) && Object.values(asked).includes(m.id)) lost(m.code);
+      else if (!["rate_limited", "internal"].includes(m.code)) refused(m.id);
+      else if (Object.values(asked).includes(m.id)) lost(m.code);
     },
   };
 
-  const connect = async (refused) => {
+  const connect = async (worn) => {
     clearTimeout(retry);
     retry = undefined;
-    given = await credentials(refused);
+    given = await credentials(worn);
     if (!given) close();
     if (stopped) return;
     socket = new WebSocket(new URL("ws", url.endsWith("/") ? url : `${url}/`).href.replace(/^http/, "ws"));
@@ -99,10 +106,10 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   function lost(reason) {
     drop();
     state("reconnecting");
-    const refused = ["auth_failed", "token_expired", "revoked"].includes(reason) ? given : undefined;
+    const worn = ["auth_failed", "token_expired", "revoked"].includes(reason) ? given : undefined;
     // Full jitter: clients that were cut off together do not come back together.
     const wait = reason === "slow_consumer" ? 0 : Math.random() * Math.min(20_000, 500 * 2 ** attempt++);
-    retry = setTimeout(connect, wait, refused);
+    retry = setTimeout(connect, wait, worn);
   }
 
   const check = () => {
@@ -120,7 +127,10 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   state("connecting");
   connect();
   return {
-    /** Follow a channel, or replace its filters; `since` is a cursor, such as that of X-Stream-Cursor. */
+    /**
+     * Follow a channel, or replace its filters; `since` is a cursor, such as that of X-Stream-Cursor. A channel that is
+     * refused, as on.error is told, is followed no more once the connection is lost.
+     */
     subscribe(channel, wanted = {}, since = cursors[channel]) {
       filters[channel] = wanted;
       cursors[channel] = since;
