@@ -13,6 +13,7 @@ from alphapulse_api.events import CHANNELS, Event
 from alphapulse_api.websocket.frames import frame
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.sweep import Sweep
+from tests.sockets import server_frame
 
 LIMIT = 200_000
 MAX_AGE = 30.0
@@ -21,17 +22,10 @@ MAX_AGE = 30.0
 def parsed(data: bytes) -> tuple[list[str], bytes]:
     """The text frames in a server's bytes, and the incomplete rest."""
     texts = []
-    while len(data) >= 2:
-        assert data[0] == 0x81, data[:10]
-        size, head = data[1], 2
-        if size == 126:
-            size, head = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, head = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < head + size:
-            break
-        texts.append(data[head : head + size].decode())
-        data = data[head + size :]
+    while (found := server_frame(data)) is not None:
+        first, payload, data = found
+        assert first == 0x81
+        texts.append(payload.decode())
     return texts, data
 
 

@@ -108,6 +108,20 @@ def client_frame(payload: bytes, head: int = 0x81, *, masked: bool = True) -> by
     return bytes((head,)) + size + (bytes(4) if masked else b"") + payload
 
 
+def server_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """A server's frame: its first byte, its payload, what follows; None until it is whole."""
+    if len(data) < 2:
+        return None
+    size, head = data[1], 2
+    if size == 126:
+        size, head = int.from_bytes(data[2:4], "big"), 4
+    elif size == 127:
+        size, head = int.from_bytes(data[2:10], "big"), 10
+    if len(data) < head + size:
+        return None
+    return data[0], data[head : head + size], data[head + size :]
+
+
 class RawClient:
     """A socket without a library: it reads when it is told to, and hardly buffers."""
 
@@ -153,18 +167,11 @@ class RawClient:
         raise AssertionError(f"the connection ended before {kind}: {messages[-3:]}")
 
     def _frame(self) -> tuple[int, bytes] | None:
-        data = self.buffer
-        if len(data) < 2:
+        found = server_frame(self.buffer)
+        if found is None:
             return None
-        size, head = data[1], 2
-        if size == 126:
-            size, head = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, head = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < head + size:
-            return None
-        self.buffer = data[head + size :]
-        return data[0] & 15, data[head : head + size]
+        head, payload, self.buffer = found
+        return head & 15, payload
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Fixtures of several of these files: the command line in this process, either kind of cache."""
+"""Fixtures of several of these files: the command line in this process, caches, Redis itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from alphapulse_api.cli import main
 from alphapulse_api.config import CacheConfig
@@ -55,3 +56,10 @@ def either_cache(request: pytest.FixtureRequest) -> CacheConfig:
     if request.param == "memory":
         return CacheConfig()
     return CacheConfig(type="redis", redis_url=request.getfixturevalue("redis_url"))
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """Looks at what is kept in Redis from outside, and harms it."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client

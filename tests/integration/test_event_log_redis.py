@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, trades, 
 from tests.proxy import proxied
 
 STREAM = scripts.STREAMS["trades"]
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    """Looks at the log from outside, and harms it."""
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
 
 
 # -- one log --------------------------------------------------------------------------------------
@@ -99,7 +91,7 @@ async def test_what_has_grown_too_old_is_not_read_again(redis_url: str) -> None:
 
 
 async def test_redis_keeps_what_a_reader_may_need_and_no_more(
-    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "BEHIND_EVENTS", 100)
     monkeypatch.setattr(log_module, "BEHIND_SECONDS", 0.0)
@@ -108,22 +100,22 @@ async def test_redis_keeps_what_a_reader_may_need_and_no_more(
         for count in range(50, 1050, 50):
             await log.append("trades", trades(*range(50)))
             await ear.until(lambda count=count: len(ear.items) == count)
-        assert 200 <= client.xlen(STREAM) < 400  # Redis trims by nodes of a hundred
+        assert 200 <= redis_client.xlen(STREAM) < 400  # Redis trims by nodes of a hundred
     async with redis_log(redis_url, ttl=0.001) as log:
         ear = Ear(log)
         await asyncio.sleep(0.01)
         await log.append("trades", trades(*range(150)))
         await ear.until(lambda: len(ear.items) == 150)
-        assert client.xlen(STREAM) < 350
+        assert redis_client.xlen(STREAM) < 350
 
 
 async def test_numbers_go_on_after_everything_was_trimmed(
-    redis_url: str, client: redis.Redis
+    redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1, 2))
         await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
-        client.xtrim(STREAM, maxlen=0, approximate=False)
+        redis_client.xtrim(STREAM, maxlen=0, approximate=False)
         async with redis_log(redis_url) as late:
             assert late.since("trades", here.cursors()[1]) == ()
             assert late.since("trades", here.cursors()[0]) is None
@@ -204,15 +196,15 @@ async def test_what_several_tell_of_at_once_is_told_once(redis_url: str) -> None
 
 
 async def test_redis_knows_of_no_more_than_it_may_need(
-    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "BEHIND_EVENTS", 0)
     async with redis_log(redis_url, size=100) as log:
         for n in range(0, 1000, 50):
             known = [Progress(str(n + i), (0, 0)) for i in range(50)]
             await log.append("trades", trades(*range(50)), progress=known)
-            assert sum(client.hlen(key) for key in scripts.TOLD) <= 250
-        assert client.hexists(scripts.TOLD[2], "999")
+            assert sum(redis_client.hlen(key) for key in scripts.TOLD) <= 250
+        assert redis_client.hexists(scripts.TOLD[2], "999")
 
 
 async def test_a_repeat_that_waited_for_redis_is_as_old_as_it_is(
@@ -241,13 +233,15 @@ async def test_a_repeat_that_waited_for_redis_is_as_old_as_it_is(
         assert ear.told() == [*map(str, range(1, 40)), "end"]
 
 
-async def test_a_log_that_was_emptied_knows_nothing(redis_url: str, client: redis.Redis) -> None:
+async def test_a_log_that_was_emptied_knows_nothing(
+    redis_url: str, redis_client: redis.Redis
+) -> None:
     async with redis_log(redis_url) as log:
         ear, known = Ear(log), [Progress("1", (0, 0), 1000.0)]
         for _ in range(2):
             await log.append("trades", trades(1), progress=known)
         await ear.hears("1")
-        client.flushdb()
+        redis_client.flushdb()
         await ear.hears("1", "gap")
         await log.append("trades", trades(1), progress=known)
         await ear.hears("1", "gap", "1")
@@ -258,13 +252,16 @@ async def test_a_log_that_was_emptied_knows_nothing(redis_url: str, client: redi
 
 @pytest.mark.parametrize("fields", [{"a": "b"}, {"after": "x", "data": "{}"}, {"data": "{}"}])
 async def test_foreign_entries_are_passed_over(
-    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture, fields: dict[str, str]
+    redis_url: str,
+    redis_client: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    fields: dict[str, str],
 ) -> None:
     async with two(redis_url) as (one, other, here, there):
         await one.append("trades", trades(1))
         with caplog.at_level(logging.ERROR):
             for _ in range(3):
-                client.xadd(STREAM, fields)
+                redis_client.xadd(STREAM, fields)
                 await changed(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
         await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
@@ -275,26 +272,26 @@ async def test_foreign_entries_are_passed_over(
 
 
 async def test_a_foreign_entry_of_the_far_future_stops_nothing(
-    redis_url: str, client: redis.Redis
+    redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with two(redis_url) as (one, other, here, there):
         await one.append("trades", trades(1))
         await asyncio.gather(here.hears("1"), there.hears("1"))
-        client.xadd(STREAM, {"a": "b"}, id="99999999999999-0")
+        redis_client.xadd(STREAM, {"a": "b"}, id="99999999999999-0")
         await changed(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
         await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
 
 
 async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
-    redis_url: str, client: redis.Redis
+    redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
         await here.hears("1")
         place = Place.parse(here.cursors()[0])
         assert place is not None
-        client.xadd(STREAM, {"a": "b"}, id=f"{place.ms + 5000}-9")
+        redis_client.xadd(STREAM, {"a": "b"}, id=f"{place.ms + 5000}-9")
         await one.append("trades", trades(2, 3))
         await asyncio.gather(here.hears("1", "2", "3"), there.hears("1", "2", "3"))
         async with redis_log(redis_url) as late:
@@ -302,7 +299,7 @@ async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
             assert late.unreadable == 1
 
 
-async def test_a_damaged_event_is_a_break(redis_url: str, client: redis.Redis) -> None:
+async def test_a_damaged_event_is_a_break(redis_url: str, redis_client: redis.Redis) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
         await here.hears("1")
@@ -310,15 +307,15 @@ async def test_a_damaged_event_is_a_break(redis_url: str, client: redis.Redis) -
         place = Place.parse(after)
         assert place is not None
         damaged = f"{place.ms + 1}-{place.offset + 1}"
-        client.xadd(STREAM, {"after": after, "data": '{"id'}, id=damaged)
-        client.hset(scripts.LOG, STREAM, damaged)
+        redis_client.xadd(STREAM, {"after": after, "data": '{"id'}, id=damaged)
+        redis_client.hset(scripts.LOG, STREAM, damaged)
         await one.append("trades", trades(2))
         await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
         assert one.unreadable == 1
 
 
-async def test_a_key_of_another_kind_is_replaced(redis_url: str, client: redis.Redis) -> None:
-    client.set(STREAM, "not a stream")
+async def test_a_key_of_another_kind_is_replaced(redis_url: str, redis_client: redis.Redis) -> None:
+    redis_client.set(STREAM, "not a stream")
     async with redis_log(redis_url) as log:
         await log.append("trades", trades(1))
         ear = Ear(log)

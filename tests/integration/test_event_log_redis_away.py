@@ -20,13 +20,6 @@ from tests.redis_server import RedisServer, running
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    """Looks at the log from outside, and harms it."""
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def harmed(tmp_path: Path) -> Iterator[RedisServer]:
     """A server to do harm to; it keeps nothing."""
     with running(tmp_path / "redis") as server:
@@ -62,12 +55,12 @@ async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisSer
 
 
 async def test_a_redis_that_is_emptied_under_us_is_a_break_for_all(
-    redis_url: str, client: redis.Redis
+    redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
         await asyncio.gather(here.hears("1"), there.hears("1"))
-        client.flushdb()
+        redis_client.flushdb()
         await asyncio.gather(here.hears("1", "gap"), there.hears("1", "gap"))
         await one.append("trades", trades(2))
         await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
@@ -242,13 +235,13 @@ async def test_a_writer_does_not_wait_for_a_log_that_closes(
 
 
 async def test_a_reader_whose_connection_is_cut_goes_on_where_it_was(
-    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture
+    redis_url: str, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with redis_log(redis_url) as log:
         ear = Ear(log)
         await log.append("trades", trades(1))
         await ear.hears("1")
-        client.client_kill_filter(_type="normal", skipme=True)
+        redis_client.client_kill_filter(_type="normal", skipme=True)
         await asyncio.sleep(0)
         await log.append("trades", trades(2))
         await ear.hears("1", "2")
