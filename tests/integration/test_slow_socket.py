@@ -82,6 +82,7 @@ async def test_an_evicted_reader_comes_back_for_everything(serve: Serve) -> None
         (ack,) = await client.until("subscribed")
         cursor = ack["channels"]["trades"]["cursor"]
         await server.feed.record_trades(big_trades(0, 4000))
+        await until(lambda: server.dashboard._backend.hub.evicted)
         got = []
         async for message in client.messages():
             got.append(message["data"]["id"])
