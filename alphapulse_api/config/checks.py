@@ -4,9 +4,9 @@ Each check returns what is wrong with a value, as the end of a sentence that beg
 key, or None. Checks of secrets never repeat the value.
 """
 
-import ipaddress
 import re
 
+from alphapulse_api.addresses import UNIX, parse_network
 from alphapulse_api.config.options import WORD_BITS, Check
 
 MIN_SECRET_BYTES = 32
@@ -58,11 +58,13 @@ def base_path(value: str) -> str | None:
     return "must be empty, or a path such as /dashboard with no slash at its end"
 
 
-def network(value: str) -> str | None:
+def proxy(value: str) -> str | None:
+    if value == UNIX:
+        return None
     try:
-        ipaddress.ip_network(value)
+        parse_network(value)
     except ValueError as error:
-        return f"must be an IP address or network such as 10.0.0.0/8: {error}"
+        return f"must be an IP address, a network such as 10.0.0.0/8, or {UNIX}; {error}"
     return None
 
 

@@ -52,8 +52,9 @@ class Config(Section):
     trusted_proxies: tuple[str, ...] = field(
         default=(),
         metadata=option(
-            "IP addresses and networks of proxies whose forwarding headers are believed.",
-            checks.network,
+            "IP addresses and networks of proxies whose forwarding headers are believed, and "
+            "`unix:` for those that connect through a Unix socket.",
+            checks.proxy,
         ),
     )
     auth: AuthConfig = field(default_factory=AuthConfig)

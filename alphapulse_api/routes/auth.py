@@ -20,7 +20,7 @@ from alphapulse_api.errors import (
 )
 from alphapulse_api.keys import BACKEND
 from alphapulse_api.middleware.auth import REALM
-from alphapulse_api.middleware.client import client_address
+from alphapulse_api.middleware.client import client_key
 from alphapulse_api.routes.endpoint import read_body
 from alphapulse_api.routes.row import Call
 
@@ -95,7 +95,7 @@ async def _login(request: web.Request, username: str, password: str) -> TokenPai
     # unless the guess turns out to be wrong.
     wrong = False
     try:
-        for subject in (f"address:{client_address(request)}", f"user:{username}"):
+        for subject in (f"address:{client_key(request)}", f"user:{username}"):
             verdict = await throttle.take(subject)
             if not verdict.allowed:
                 raise RateLimited("Too many failed logins", verdict.retry_after)

@@ -22,7 +22,7 @@ from alphapulse_api.errors import (
 )
 from alphapulse_api.keys import BACKEND, HEADERS
 from alphapulse_api.middleware.auth import identify
-from alphapulse_api.middleware.client import client_address
+from alphapulse_api.middleware.client import client_key
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.websocket.outbound import HIGH_WATER, Outbound
 
@@ -67,7 +67,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     backend = request.app[BACKEND]
     hub, config = backend.hub, backend.config.websocket
     _check_origin(request, backend.config.cors.allowed_origins)
-    verdict = await backend.connect_throttle.take(client_address(request))
+    verdict = await backend.connect_throttle.take(client_key(request))
     if not verdict.allowed:
         raise RateLimited(
             f"At most {config.connects_per_minute} sockets a minute from one address",

@@ -203,6 +203,27 @@ async def test_an_address_that_the_client_wrote_itself_does_not_escape(serve: Se
             assert response.status == (401 if n < 10 else 429)
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "203.0.113.8:{port}",
+        "::ffff:203.0.113.8",
+        "2001:db8::{n}",
+        "[2001:DB8:0::{n}]:{port}",
+        "203.0.113.8, 127.0.0.1:{port}",
+        "203.0.113.8, ::ffff:127.0.0.1",
+        "made-up-{n}",
+    ],
+)
+async def test_another_spelling_of_an_address_does_not_escape(serve: Serve, spelling: str) -> None:
+    server = await serve(trusted_proxies=("::ffff:127.0.0.1",))
+    for n in range(11):
+        forwarded = {"X-Forwarded-For": spelling.format(n=n, port=40_000 + n)}
+        form = {"grant_type": "password", "username": f"u{n}", "password": WRONG}
+        answer = await token(server, forwarded, **form)
+        assert answer.status == (401 if n < 10 else 429)
+
+
 @pytest.fixture
 def secret_file(config: Config) -> Path:
     return Path(config.database.url.removeprefix("sqlite:///") + ".jwt-secret")
