@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.rollups.write import store_points
-from alphapulse_api.data.series import SeriesCatalogue
+from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.rollups.write import lock_spans, store_points
+from alphapulse_api.data.series import Reference, SeriesCatalogue
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.points import Key, Points
 from alphapulse_api.tasks import heard
@@ -86,7 +87,7 @@ class PointWriter:
             batch.closed = True  # it may have been refused before it was begun
 
     async def _store(self, parts: Sequence[Points], batch: _Batch | None = None) -> None:
-        async def work(transaction: Transaction) -> dict[Key, int]:
+        async def work(transaction: Transaction) -> dict[Key, Reference]:
             if batch is not None:
                 with self._lock:
                     batch.closed = True
@@ -94,10 +95,33 @@ class PointWriter:
             for part in parts:
                 for series, at, value in zip(part.series, part.instants, part.values, strict=True):
                     points[series.key][at] = value
-            numbers = await self._series.numbers(transaction, points)
-            numbered = {numbers[key]: series for key, series in points.items()}
-            await store_points(self._engine, transaction, numbered)
-            return numbers
+            references, spans = await self._locked(transaction, points)
+            numbered = {references[key].number: series for key, series in points.items()}
+            await store_points(transaction, spans, numbered)
+            return references
 
-        # Remembered only now: a number of a transaction that failed would be nobody's.
+        # Remembered only now: a reference of a transaction that failed would be nobody's.
         self._series.remember(await self._engine.write(work))
+
+    async def _locked(
+        self, transaction: Transaction, keys: Iterable[Key]
+    ) -> tuple[dict[Key, Reference], list[Row]]:
+        """Lock the series; returns them by key, and their spans as `store_points` takes them.
+
+        What the process remembers of a series holds only if the database agrees in the statement
+        that locks it; see `series`. The others are looked up, or created, by their keys.
+        """
+        references = await self._series.references(transaction, keys)
+        spans = await lock_spans(self._engine, transaction, (r.number for r in references.values()))
+        tokens = {span[0]: span[-1] for span in spans}
+        stale = [key for key, (number, token) in references.items() if tokens.get(number) != token]
+        if stale:
+            self._series.forget(stale)
+            found = await self._series.references(transaction, stale)
+            references.update(found)
+            numbers = {reference.number for reference in found.values()}
+            spans = [
+                *(span for span in spans if (span[0], span[-1]) in set(references.values())),
+                *await lock_spans(self._engine, transaction, numbers),
+            ]
+        return references, list({span[0]: span for span in spans}.values())

@@ -1,12 +1,19 @@
 """The catalogue of series: (type, name, labels) to a small number, and which series match.
 
-It is remembered in the process. Series are only ever added, each by a transaction that locks
-`series_version` and moves it on, so that they are committed in the order of their numbers: one
-look at the version tells whether another process has made any, and those alone are read.
+The process remembers it. Series are only ever added, each by a transaction that locks and
+increments `series_version`, so they are committed in the order of their numbers: one look at the
+version shows whether another process has added any, and only those are read.
+
+A database that was restored, or that failed over to a standby which lagged, may lack series that
+the process remembers, and may later give their numbers to others. So each series has a random
+token, made with it. A writer compares it in the statement that locks the series
+(`point_writer.PointWriter`). A reader compares the token of the newest series that it knows: a
+match proves that the database has all earlier ones too.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +26,15 @@ from alphapulse_api.points import Key
 # Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
 REMEMBERED: Final = 100_000
 _COLUMNS: Final = "(metric_type, name, labels)"
-_SELECT: Final = "SELECT id, metric_type, name, labels FROM series"
+_WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
+_SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"
+
+
+class Reference(NamedTuple):
+    """A series as rows refer to it: its number, and the token that proves whose number it is."""
+
+    number: int
+    token: int
 
 
 class Series(NamedTuple):
@@ -30,6 +45,7 @@ class Series(NamedTuple):
     name: str
     labels: dict[str, str]
     text: str  # the labels as they are stored
+    token: int
 
     @property
     def order(self) -> Key:
@@ -38,7 +54,7 @@ class Series(NamedTuple):
 
 
 def _read(row: Sequence[Any]) -> Series:
-    return Series(row[0], row[1], row[2], loads_stored(row[3]), row[3])
+    return Series(row[0], row[1], row[2], loads_stored(row[3]), row[3], row[4])
 
 
 class SeriesCatalogue:
@@ -53,10 +69,10 @@ class SeriesCatalogue:
         self._engine = engine
         self._limit = remembered
         self._version = 0
-        self._last = 0  # the highest number read
+        self._last = Reference(0, 0)  # the series with the highest number read
         self._all: dict[int, Series] = {}
         self._by_word: dict[tuple[str, ...], set[int]] = {}
-        self._ids: dict[Key, int] = {}
+        self._references: dict[Key, Reference] = {}
 
     def __repr__(self) -> str:
         return f"<SeriesCatalogue {len(self._all)} series, version {self._version}>"
@@ -81,40 +97,54 @@ class SeriesCatalogue:
         sets = sorted((self._by_word.get(word, set()) for word in words), key=len)
         return [self._all[id_] for id_ in sets[0].intersection(*sets[1:])]
 
-    async def numbers(self, transaction: Transaction, keys: Iterable[Key]) -> dict[Key, int]:
-        """The series' numbers by key; those not heard of are made.
+    async def references(
+        self, transaction: Transaction, keys: Iterable[Key]
+    ) -> dict[Key, Reference]:
+        """The series by key; those that do not exist yet are created.
 
-        `remember` may be called with the answer once the transaction is committed.
+        A remembered reference may be stale: compare its token in the statement that locks the
+        series, and `forget` it if they differ. `remember` may be called with the answer once the
+        transaction is committed.
         """
-        known: dict[Key, int] = {}
+        known: dict[Key, Reference] = {}
         unknown: list[Key] = []
         for key in keys:
-            if (number := self._ids.get(key)) is None:
+            if (reference := self._references.get(key)) is None:
                 unknown.append(key)
             else:
-                known[key] = number
+                known[key] = reference
         if unknown:
             known.update(await _stored(transaction, unknown))
             if missing := [key for key in unknown if key not in known]:
-                known.update(await _made(transaction, missing))
+                known.update(await _created(transaction, missing))
         return known
 
-    def remember(self, numbers: Mapping[Key, int]) -> None:
-        """Know these series' numbers without asking."""
-        if len(self._ids) + len(numbers) > self._limit:
-            self._ids.clear()
-        self._ids.update(numbers)
+    def remember(self, references: Mapping[Key, Reference]) -> None:
+        """Use these references without asking the database."""
+        if len(self._references) + len(references) > self._limit:
+            self._references.clear()
+        self._references.update(references)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Ask the database for these series the next time."""
+        for key in keys:
+            self._references.pop(key, None)
 
     async def _refresh(self) -> bool:
-        """Read the series made since the last look; returns False if there are too many."""
-        ((version,),) = await self._engine.fetch(
-            'SELECT version FROM series_version WHERE "only" = 1'
+        """Read the series added since the last look; returns False if there are too many."""
+        last = self._last
+        ((version, token),) = await self._engine.fetch(
+            "SELECT version, token FROM series_version LEFT JOIN series_spans ON series_id = $1 "
+            'WHERE "only" = 1',
+            last.number,
         )
-        if version == self._version:
+        if last.number and token != last.token and last == self._last:
+            self._reset()
+        elif version == self._version:
             return len(self._all) <= self._limit
         if len(self._all) <= self._limit:
             rows = await self._engine.fetch(
-                f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT $2", self._last, self._limit + 1
+                f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT $2", self._last.number, self._limit + 1
             )
             # Two readers may have asked at once.
             for series in map(_read, rows):
@@ -122,32 +152,43 @@ class SeriesCatalogue:
         if len(self._all) > self._limit:
             self._by_word.clear()
             return False
-        self._version = max(self._version, version)
+        self._version = version
         return True
 
+    def _reset(self) -> None:
+        """Forget the catalogue: the database has another history than the one it was read from."""
+        self._version = 0
+        self._last = Reference(0, 0)
+        self._all.clear()
+        self._by_word.clear()
+
     def _enter(self, series: Series) -> None:
-        self._last = max(self._last, series.id)
+        if series.id > self._last.number:
+            self._last = Reference(series.id, series.token)
         self._all[series.id] = series
         words = [("type", series.metric_type), ("name", series.name)]
         for word in (*words, *(("label", *pair) for pair in series.labels.items())):
             self._by_word.setdefault(word, set()).add(series.id)
 
 
-async def _stored(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, int]:
+async def _stored(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
     key = ("metric_type", "name", "labels")
-    rows = await select_rows(transaction, "metric_type, name, labels, id", "series", key, keys)
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    columns = "metric_type, name, labels, id, token"
+    rows = await select_rows(transaction, columns, _WITH_TOKENS, key, keys)
+    return {(row[0], row[1], row[2]): Reference(row[3], row[4]) for row in rows}
 
 
-async def _made(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, int]:
-    # From here on to the commit no other process makes one.
+async def _created(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
+    # From here to the commit no other process creates one.
     await transaction.execute('UPDATE series_version SET version = version + 1 WHERE "only" = 1')
     await insert_rows(transaction, f"series {_COLUMNS}", keys, f"ON CONFLICT {_COLUMNS} DO NOTHING")
-    made = await _stored(transaction, keys)
+    numbers = await select_rows(
+        transaction, "id", "series", ("metric_type", "name", "labels"), keys
+    )
     await insert_rows(
         transaction,
-        "series_spans (series_id, points)",
-        [(number, 0) for number in made.values()],
+        "series_spans (series_id, points, token)",
+        [(number, 0, secrets.randbits(63)) for (number,) in numbers],
         "ON CONFLICT (series_id) DO NOTHING",
     )
-    return made
+    return await _stored(transaction, keys)

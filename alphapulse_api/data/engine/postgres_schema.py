@@ -24,6 +24,7 @@ COLUMN_TYPES: Final = {
     "json": "json",
     "boolean": "boolean",
     "clustered": "",
+    "random": "CAST(random() * 9e18 AS bigint)",
 }
 
 VERSION_TABLE: Final = "alphapulse_schema"

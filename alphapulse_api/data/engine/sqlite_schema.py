@@ -21,6 +21,7 @@ COLUMN_TYPES: Final = {
     "json": "TEXT",
     "boolean": "INTEGER",
     "clustered": "WITHOUT ROWID",
+    "random": "random()",
 }
 
 

@@ -40,6 +40,7 @@ class _Span(NamedTuple):
     whole_from: int | None
     tail_at: int | None
     unfolded: int
+    token: int
 
     @property
     def folded(self) -> int:
@@ -59,11 +60,34 @@ class _Fold(NamedTuple):
     until: int  # the instant up to which the rollups will have the points
 
 
+async def lock_spans(
+    engine: Engine, transaction: Transaction, numbers: Iterable[int]
+) -> Sequence[Row]:
+    """Lock series until the commit; returns the spans of those that exist, as a `_Span` each.
+
+    The last value is the series' token; see `series`.
+    """
+    # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
+    return await transaction.fetch(
+        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, token "
+        f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
+        f"ORDER BY series_id {engine.locked}",
+        engine.listed(sorted(numbers)),
+    )
+
+
 async def store_points(
-    engine: Engine, transaction: Transaction, points: Mapping[int, Mapping[int, float | None]]
+    transaction: Transaction,
+    spans: Sequence[Row],
+    points: Mapping[int, Mapping[int, float | None]],
 ) -> None:
-    """Store points by series and instant, each in the place of one that is there already."""
-    spans = await _locked(engine, transaction, points)
+    """Store points by series and instant, each in the place of one that is there already.
+
+    Args:
+        transaction: in which the series were locked.
+        spans: of all of these series, as `lock_spans` gives them.
+        points: their values, by number and microseconds.
+    """
     in_order = {
         number: sorted(series.items()) if len(series) > 1 else list(series.items())
         for number, series in points.items()
@@ -74,7 +98,7 @@ async def store_points(
     grown: list[Grown] = []
     folds: list[_Fold] = []
     for span in spans:
-        number, count, first_at, last_at, _, tail_at, unfolded = span
+        number, count, first_at, last_at, _, tail_at, unfolded, _ = span
         series = in_order[number]
         if (
             (last_at is None or series[0][0] > last_at)
@@ -112,7 +136,7 @@ async def store_points(
 
 async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> None:
     """Lock series and fold their tails: then the rollups have all that is stored."""
-    rows = await _locked(engine, transaction, numbers)
+    rows = await lock_spans(engine, transaction, numbers)
     spans = [span for span in map(_Span._make, rows) if span.tail_at is not None]
     await _fold(transaction, [_Fold(span, (), span.tail_at, (), _BEYOND) for span in spans])
     for span in spans:
@@ -151,19 +175,6 @@ def _limit(number: int) -> int:
     """
     half = TAIL // 2
     return half + number % half
-
-
-async def _locked(
-    engine: Engine, transaction: Transaction, numbers: Iterable[int]
-) -> Sequence[Row]:
-    """The spans of these series, each with the values of a `_Span`."""
-    # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
-    return await transaction.fetch(
-        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded "
-        f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
-        f"ORDER BY series_id {engine.locked}",
-        engine.listed(sorted(numbers)),
-    )
 
 
 async def _there(
@@ -207,7 +218,7 @@ def _entered(
     span: _Span, fresh: Sequence[Point], changed: Sequence[Replaced]
 ) -> tuple[Grown | None, _Fold | None]:
     """How a series grows by these points, if it does, and what is to be folded, if anything is."""
-    number, count, first_at, last_at, _, tail_at, unfolded = span
+    number, count, first_at, last_at, _, tail_at, unfolded, _ = span
     folded = span.folded
     late = [point for point in fresh if point[0] < folded]
     tail = fresh[len(late) :]
@@ -243,7 +254,7 @@ async def _fold(transaction: Transaction, folds: Sequence[_Fold]) -> None:
         tails.setdefault(number, []).append((at, value))
     change = Change()
     for fold in folds:
-        number, _, _, _, whole_from, _, _ = fold.span
+        number, whole_from = fold.span.number, fold.span.whole_from
         change.add(
             number,
             [*fold.fresh, *tails.get(number, ())],
