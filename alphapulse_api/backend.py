@@ -27,6 +27,7 @@ from alphapulse_api.monitor import Monitor
 from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
 from alphapulse_api.tasks import Tasks
+from alphapulse_api.websocket.admission import Admission
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.snapshot import Snapshots
 
@@ -83,6 +84,7 @@ class Backend:
         )
         self.flights = Flights()
         self.snapshots = Snapshots(self.accessors)
+        self.admission = Admission(config.websocket)
         self.hub: Hub
         self.authenticator: Authenticator
         self.accounts: Accounts

@@ -113,6 +113,11 @@ class Monitor(Collector):
             seconds.add_metric((route,), latencies.buckets(), latencies.total)
         yield seconds
         yield GaugeMetricFamily(f"{prefix}websocket_connections", "Open sockets.", hub.connections)
+        yield GaugeMetricFamily(
+            f"{prefix}websocket_unauthenticated",
+            "Open sockets that have not authenticated yet.",
+            backend.admission.unauthenticated,
+        )
         yield CounterMetricFamily(
             f"{prefix}websocket_deliveries", "Events handed to sockets.", hub.delivered
         )

@@ -119,10 +119,26 @@ class WebSocketConfig(Section):
             checks.COUNT,
         ),
     )
+    max_unauthenticated: int = field(
+        default=200,
+        metadata=option(
+            "Sockets open at once in one process that have not authenticated yet; more are "
+            "answered 503. They leave room for sockets with credentials, whatever this is.",
+            checks.COUNT,
+        ),
+    )
+    max_unauthenticated_per_address: int = field(
+        default=20,
+        metadata=option(
+            "The same for the sockets of one address, or of one IPv6 /64; more are answered 429.",
+            checks.COUNT,
+        ),
+    )
     connects_per_minute: int = field(
         default=6000,
         metadata=option(
-            "Sockets one address may open in a minute; more are answered 429.", checks.COUNT
+            "Sockets one address, or one IPv6 /64, may open in a minute; more are answered 429.",
+            checks.COUNT,
         ),
     )
     ping_interval: float = field(

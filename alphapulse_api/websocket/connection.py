@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import uuid_utils
@@ -30,6 +31,7 @@ from alphapulse_api.errors import (
 from alphapulse_api.events import CHANNELS, EventLog
 from alphapulse_api.times import now
 from alphapulse_api.websocket import protocol
+from alphapulse_api.websocket.admission import Place
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import Snapshots
@@ -52,9 +54,9 @@ class Connection:
         "_closing",
         "_config",
         "_hub",
+        "_place",
         "_protocol",
         "_socket",
-        "_subject",
         "_subscriber",
         "_timers",
         "_transport",
@@ -66,6 +68,7 @@ class Connection:
         self,
         socket: web.WebSocketResponse,
         transport: asyncio.Transport,
+        place: Place,
         hub: Hub,
         events: EventLog,
         snapshots: Snapshots,
@@ -78,6 +81,7 @@ class Connection:
         )
         self._socket = socket
         self._transport = transport
+        self._place = place
         self._hub = hub
         self._subscriber = Subscriber(self, self.outbound, hub, events, snapshots)
         self._authenticator = authenticator
@@ -85,7 +89,6 @@ class Connection:
         self._protocol = protocol.Protocol()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closing: asyncio.Task[None] | None = None
-        self._subject: str | None = None  # whose socket the hub counts this as
 
     def __repr__(self) -> str:
         caller = self._protocol.caller
@@ -102,6 +105,7 @@ class Connection:
         )
         self._after("heartbeat", self._config.ping_interval, self._heartbeat)
         if caller is None:
+            self._place.give_way = partial(self.close, FLOODING)
             self._after("auth", self._config.auth_timeout, lambda: self.close(AUTH_TIMEOUT))
         else:
             self._welcome_caller(None, caller)
@@ -160,9 +164,6 @@ class Connection:
         finally:
             self.abort()
             self._hub.leave(self)
-            if self._subject is not None:
-                self._hub.dismiss(self._subject)
-                self._subject = None
             del self._subscriber  # it knows us: a ring (see endpoint.Socket)
 
     # -- the protocol's actions -------------------------------------------------------------------
@@ -195,16 +196,11 @@ class Connection:
         self._welcome_caller(action.id, caller)
 
     def _welcome_caller(self, message_id: int | str | None, caller: Caller) -> None:
-        if caller.subject != self._subject:
-            limit = self._config.max_user_connections or self._config.max_connections
-            if not self._hub.admit(caller.subject, limit):
-                text = f"At most {limit} sockets of one user or key."
-                self.outbound.send(dumps(protocol.error(message_id, "rate_limited", text).message))
-                self.close(FLOODING)
-                return
-            if self._subject is not None:
-                self._hub.dismiss(self._subject)
-            self._subject = caller.subject
+        if not self._place.claim(caller.subject):
+            text = f"At most {self._config.max_user_connections} sockets of one user or key."
+            self.outbound.send(dumps(protocol.error(message_id, "rate_limited", text).message))
+            self.close(FLOODING)
+            return
         for action in self._protocol.authenticated(message_id, caller):
             assert isinstance(action, protocol.Reply)
             self.outbound.send(dumps(action.message))

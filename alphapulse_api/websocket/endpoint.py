@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket as socket_module
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakMethod
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from alphapulse_api.auth.caller import Caller
 from alphapulse_api.errors import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -23,10 +24,9 @@ from alphapulse_api.errors import (
 from alphapulse_api.keys import BACKEND, HEADERS
 from alphapulse_api.middleware.auth import identify
 from alphapulse_api.middleware.client import client_key
+from alphapulse_api.websocket.admission import RETRY_SECONDS, Place
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.websocket.outbound import HIGH_WATER, Outbound
-
-RETRY_SECONDS: Final = 5
 
 
 class Socket(web.WebSocketResponse):
@@ -67,7 +67,8 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     backend = request.app[BACKEND]
     hub, config = backend.hub, backend.config.websocket
     _check_origin(request, backend.config.cors.allowed_origins)
-    verdict = await backend.connect_throttle.take(client_key(request))
+    address = client_key(request)
+    verdict = await backend.connect_throttle.take(address)
     if not verdict.allowed:
         raise RateLimited(
             f"At most {config.connects_per_minute} sockets a minute from one address",
@@ -76,8 +77,6 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     caller = await identify(request, backend)
     if hub.closing:
         raise Unavailable("The server is shutting down.", RETRY_SECONDS)
-    if hub.full:
-        raise Unavailable("There are too many connections.", RETRY_SECONDS)
     socket = Socket(
         timeout=CLOSE_SECONDS,
         heartbeat=config.ping_interval,
@@ -86,20 +85,35 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     )
     if not socket.can_prepare(request).ok:
         raise Problem(BAD_REQUEST, "This path speaks WebSocket: send an upgrade request.")
+    place = backend.admission.enter(address, authenticated=caller is not None)
+    try:
+        await _converse(request, socket, place, caller)
+    finally:
+        place.leave()
+    return socket
+
+
+async def _converse(
+    request: web.Request, socket: Socket, place: Place, caller: Caller | None
+) -> None:
+    """Upgrade, and talk until the socket ends."""
+    backend = request.app[BACKEND]
+    hub = backend.hub
     socket.headers.update(request[HEADERS])
     await socket.prepare(request)
     transport = request.transport
     if transport is None:
-        return socket
+        return
     _bound_kernel_buffer(transport)
     connection = Connection(
         socket,
         transport,
+        place,
         hub,
         backend.events,
         backend.snapshots,
         backend.authenticator,
-        config,
+        backend.config.websocket,
     )
     socket.outbound = connection.outbound
     hub.join(connection)
@@ -115,7 +129,6 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     finally:
         await connection.closed()
         socket.let_go()
-    return socket
 
 
 def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:

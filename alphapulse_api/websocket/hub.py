@@ -45,7 +45,7 @@ class Hub:
 
     Args:
         events: the log to follow.
-        max_connections: sockets at once.
+        max_connections: sockets at once; the more of them there are, the longer a drain is spread.
     """
 
     def __init__(self, events: EventLog, max_connections: int) -> None:
@@ -57,7 +57,6 @@ class Hub:
         self._pending = Pending()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
-        self._callers: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self._unfollow = events.follow(self._follow, self._broken)
@@ -73,11 +72,6 @@ class Hub:
     def connections(self) -> int:
         """How many sockets are open."""
         return len(self._connections)
-
-    @property
-    def full(self) -> bool:
-        """Whether one more would be too many."""
-        return len(self._connections) >= self._max_connections
 
     @property
     def evicted(self) -> int:
@@ -104,19 +98,6 @@ class Hub:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
-
-    def admit(self, subject: str, limit: int) -> bool:
-        """Count a socket of a caller, unless it has that many already."""
-        if self._callers[subject] >= limit:
-            return False
-        self._callers[subject] += 1
-        return True
-
-    def dismiss(self, subject: str) -> None:
-        """A socket of a caller is gone, or is another caller's now."""
-        self._callers[subject] -= 1
-        if not self._callers[subject]:
-            del self._callers[subject]
 
     def silence(self, connection: Connection) -> None:
         """Deal the connection nothing more."""
