@@ -151,7 +151,8 @@ async def open_accounts(
         StartupError: if `admin` cannot be made as the environment wants it.
     """
     auth = config.auth
-    tokens = Tokens(auth.jwt_secret or secret_beside(engine.location), auth.token_expiry)
+    secret = auth.jwt_secret or secret_beside(engine.location)
+    tokens = Tokens(secret, auth.token_expiry, auth.leeway)
     store = AccountDataAccessor(engine)
     authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
     await authenticator.refresh()

@@ -183,7 +183,7 @@ class Accounts:
             claims = self._tokens.check(token)
         except TokenError:
             return
-        await self._store.revoke_access_token(claims.jti, claims.expires_at)
+        await self._store.revoke_access_token(claims.jti, claims.expires_at + self._tokens.leeway)
         await self._authenticator.refresh()
 
     def _pair(self, user: User, refresh_token: str) -> TokenPair:

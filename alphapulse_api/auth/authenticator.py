@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from alphapulse_api.auth.api_keys import parse_key
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import KEY_SCOPES, ROLES
-from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
+from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, Directory
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.times import now
@@ -120,8 +119,8 @@ class Authenticator:
             ExpiredCredentials: if the credentials have ended by time.
             BadCredentials: if they were taken back.
         """
-        if caller.expires_at is not None and caller.expires_at <= now():
-            raise ExpiredCredentials("The credentials have expired.")
+        if caller.ends_at is not None and caller.ends_at <= (instant := now()):
+            raise ExpiredCredentials(expired(caller.expires_at or caller.ends_at, instant))
         if caller.auth == "jwt":
             user = self._directory.users.get(caller.username)
             current = (
@@ -140,10 +139,10 @@ class Authenticator:
     async def _verified(self, token: str) -> Caller:
         try:
             claims = self._tokens.check(token)
-        except TokenExpired:
-            raise ExpiredCredentials("The access token has expired.") from None
-        except TokenError:
-            raise BadCredentials("The access token is not valid.") from None
+        except TokenExpired as refusal:
+            raise ExpiredCredentials(str(refusal)) from None
+        except TokenError as refusal:
+            raise BadCredentials(str(refusal)) from None
         user = self._directory.users.get(claims.username)
         if user is None or user.generation != claims.generation:
             await self.refresh()
@@ -159,17 +158,18 @@ class Authenticator:
             expires_at=claims.expires_at,
             credential=claims.jti,
             generation=claims.generation,
+            ends_at=claims.expires_at + self._tokens.leeway,
         )
 
 
 def _key_caller(key: ApiKey) -> Caller:
-    expires_at: datetime | None = key.expires_at
     return Caller(
         username=key.name,
         role="api",
         permissions=KEY_SCOPES & set(key.scopes),
         auth="api_key",
         subject=f"key:{key.id}",
-        expires_at=expires_at,
+        expires_at=key.expires_at,
         credential=key.id,
+        ends_at=key.expires_at,
     )

@@ -16,6 +16,7 @@ class Caller:
         auth: what was presented.
         subject: what rate limits and audits count by; differs for a user and a key of one name.
         expires_at: when the credentials end, if they do.
+        ends_at: until when they are accepted: a token's end, and the leeway for clocks behind it.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
     """
@@ -28,3 +29,4 @@ class Caller:
     expires_at: datetime | None
     credential: str
     generation: int = 0
+    ends_at: datetime | None = None

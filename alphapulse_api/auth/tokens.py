@@ -1,41 +1,90 @@
-"""Access tokens: JWT (RFC 7519), one fixed algorithm, every claim required and checked."""
+"""Access tokens: JWT (RFC 7519), one fixed algorithm, every claim required and checked.
+
+PyJWT verifies the signature. The claims are checked here, by a table: a signed token may still hold
+any JSON in any claim, and whatever that is, the answer is a refusal.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import jwt
 
 from alphapulse_api.errors import ConfigError, StartupError
-from alphapulse_api.times import now
+from alphapulse_api.times import now, rfc3339
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "alphapulse_api"
 AUDIENCE: Final = "alphapulse_api"
 MIN_SECRET_BYTES: Final = 32  # RFC 7518, section 3.2: as long as the hash
-_REQUIRED: Final = ["iss", "aud", "sub", "iat", "exp", "jti", "gen"]
+TYPE: Final = "at+jwt"  # RFC 9068, section 2.1: no other kind of JWT passes for an access token
+_LATEST: Final = 253_370_764_800  # year 9999: any later and a date plus leeway is no date
+_ID = re.compile(r"[!-~]{1,128}")
 
 
 class Claims(NamedTuple):
-    """What a valid token says. `generation` is the user's when it was made."""
+    """What a valid token says. `generation` is the user's when it was made.
+
+    Attributes:
+        family: of the login that the token comes from, and whose end ends it; None if of none.
+    """
 
     username: str
     jti: str
     generation: int
     expires_at: datetime
+    family: str | None
 
 
 class TokenError(Exception):
-    """The token is not valid."""
+    """The token is not valid; the text may be shown to whoever presented it."""
 
 
 class TokenExpired(TokenError):
     """The token was valid, once."""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(value: object) -> bool:
+    # NaN and the infinities are in no range.
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= _LATEST  # type: ignore[operator]
+
+
+def _names_us(value: object) -> bool:
+    return value == AUDIENCE or (
+        isinstance(value, list) and all(map(_is_text, value)) and AUDIENCE in value
+    )
+
+
+_REQUIRED: Final[dict[str, Callable[[object], bool]]] = {
+    "iss": lambda value: value == ISSUER,
+    "aud": _names_us,
+    "sub": _is_text,
+    "jti": _is_id,
+    "gen": _is_count,
+    "iat": _is_time,
+    "exp": _is_time,
+}
+_OPTIONAL: Final[dict[str, Callable[[object], bool]]] = {"nbf": _is_time, "fam": _is_id}
 
 
 class Tokens:
@@ -44,58 +93,102 @@ class Tokens:
     Args:
         secret: 32 bytes or more.
         lifetime: seconds a token is valid.
+        leeway: seconds by which the clocks of who makes and who checks a token may differ.
     """
 
-    def __init__(self, secret: str, lifetime: int) -> None:
+    def __init__(self, secret: str, lifetime: int, leeway: float = 0.0) -> None:
         if len(secret.encode()) < MIN_SECRET_BYTES:
             raise ConfigError(f"auth.jwt_secret: needs at least {MIN_SECRET_BYTES} bytes")
         self._secret = secret
         self.lifetime = lifetime
+        self.leeway = timedelta(seconds=leeway)
 
     def __repr__(self) -> str:
         return f"<Tokens {ALGORITHM} lifetime={self.lifetime}>"
 
-    def make(self, username: str, generation: int) -> str:
-        """A new token of a user."""
+    def make(self, username: str, generation: int, family: str | None = None) -> str:
+        """A new token of a user, of the login `family`."""
         issued = int(now().timestamp())
-        return jwt.encode(
-            {
-                "iss": ISSUER,
-                "aud": AUDIENCE,
-                "sub": username,
-                "iat": issued,
-                "exp": issued + self.lifetime,
-                "jti": secrets.token_hex(16),
-                "gen": generation,
-            },
-            self._secret,
-            ALGORITHM,
-        )
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": username,
+            "iat": issued,
+            "exp": issued + self.lifetime,
+            "jti": secrets.token_hex(16),
+            "gen": generation,
+        }
+        if family is not None:
+            claims["fam"] = family
+        return jwt.encode(claims, self._secret, ALGORITHM, headers={"typ": TYPE})
 
     def check(self, token: str) -> Claims:
         """The claims of a token.
+
+        An `iat` in the future is no reason to refuse a token (RFC 7519 gives it no such meaning):
+        the clock of whoever made it is fast, and `nbf` is there to say from when on it is valid.
 
         Raises:
             TokenExpired: if only its time is over.
             TokenError: if anything else about it is wrong.
         """
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                issuer=ISSUER,
-                audience=AUDIENCE,
-                options={"require": _REQUIRED},
+            decoded = jwt.decode_complete(
+                token, self._secret, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY
             )
-        except jwt.ExpiredSignatureError:
-            raise TokenExpired("the token has expired") from None
-        except (jwt.InvalidTokenError, ValueError, RecursionError):
-            raise TokenError("the token is not valid") from None
-        username, jti, generation = claims["sub"], claims["jti"], claims["gen"]
-        if not isinstance(jti, str) or not isinstance(generation, int):
-            raise TokenError("the token is not valid")
-        return Claims(username, jti, generation, datetime.fromtimestamp(claims["exp"], UTC))
+        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+            raise TokenError(_INVALID) from None
+        header, claims = decoded["header"], decoded["payload"]
+        # RFC 7515, section 4.1.11: an extension we do not know must not be ignored.
+        if not _is_ours(header.get("typ")) or "crit" in header:
+            raise TokenError(_INVALID)
+        if not all(name in claims and check(claims[name]) for name, check in _REQUIRED.items()):
+            raise TokenError(_INVALID)
+        if not all(check(claims[name]) for name, check in _OPTIONAL.items() if name in claims):
+            raise TokenError(_INVALID)
+        self._check_times(_time(claims["exp"]), _time(claims.get("nbf", 0)))
+        return Claims(
+            claims["sub"], claims["jti"], claims["gen"], _time(claims["exp"]), claims.get("fam")
+        )
+
+    def _check_times(self, expires_at: datetime, valid_from: datetime) -> None:
+        instant = now()
+        if expires_at + self.leeway <= instant:
+            raise TokenExpired(expired(expires_at, instant))
+        if valid_from - self.leeway > instant:
+            raise TokenError(
+                f"The access token is not valid before {rfc3339(valid_from)}, and this server's "
+                f"clock says {rfc3339(instant)}. Check the clock of whoever made the token."
+            )
+
+
+_INVALID: Final = "The access token is not valid."
+_SIGNATURE_ONLY: Final[Any] = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+def expired(expires_at: datetime, instant: datetime) -> str:
+    """What is said of credentials that ended by time."""
+    return (
+        f"The credentials expired at {rfc3339(expires_at)}; this server's clock says "
+        f"{rfc3339(instant)}."
+    )
+
+
+def _is_ours(kind: object) -> bool:
+    # RFC 7515, section 4.1.9: a media type, whose "application/" may be left out.
+    return isinstance(kind, str) and kind.lower().removeprefix("application/") == TYPE
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def secret_beside(database: str) -> str:

@@ -35,6 +35,13 @@ class AuthConfig(Section):
         default=2_592_000,
         metadata=option("Life of a refresh token, in seconds (30 days).", checks.WHOLE_SECONDS),
     )
+    leeway: float = field(
+        default=30.0,
+        metadata=option(
+            "Seconds by which the clocks of whoever makes and whoever checks a token may differ.",
+            checks.between(0, 300),
+        ),
+    )
     api_keys_enabled: bool = field(
         default=True, metadata=option("Whether API keys are accepted beside tokens.")
     )

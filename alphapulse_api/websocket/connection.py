@@ -209,6 +209,8 @@ class Connection:
         self._cancel("expiry")
         if caller.expires_at is not None:
             left = (caller.expires_at - now()).total_seconds()
+            if left <= 0 and caller.ends_at is not None:
+                left = (caller.ends_at - now()).total_seconds()  # accepted within the leeway
             # Half the time for one that is nearly over, or a client that answers with the same
             # token would be told again at once, and again.
             notice = left - min(EXPIRY_NOTICE_SECONDS, left / 2)

@@ -42,7 +42,7 @@ async def test_an_expiring_token_is_announced_and_then_closes(serve: Serve) -> N
 
 
 async def test_an_expired_token_by_message_is_told_so(serve: Serve) -> None:
-    server = await serve(auth=AuthConfig(token_expiry=1))
+    server = await serve(auth=AuthConfig(token_expiry=1, leeway=0))
     headers = await server.login("viewer")
     async with connect(server, headers) as client:
         await client.receive("token_expiring")
