@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 
 from alphapulse_api.cache import Cache
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
@@ -126,25 +127,25 @@ class Feed:
             return load_points([point], at)
         except ValidationProblem:
             # The schema tells the same of a record by itself: not of number 0 in a list.
-            return Points.of([{"timestamp": at, **load(self._point, point)}])
+            return Points.of([{"timestamp": at, **load(self._point, plain(point))}])
 
     @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
-        (stored,) = await self._record_trades([load(self._trade, trade)], one=True)
+        (stored,) = await self._record_trades([load(self._trade, plain(trade))], one=True)
         return stored
 
     @_to_its_end
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        loaded = await _checked(lambda given: load(self._trades, given), trades)
+        loaded = await _checked(lambda given: load(self._trades, plain(given)), trades)
         return await self._record_trades(loaded, one=False)
 
     @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
-        record = _completed(load(self._alert, alert), "created_at")
+        record = _completed(load(self._alert, plain(alert)), "created_at")
         stored: dict[str, Any]
         work = self._accessors.method("alerts", "add_alert")(record)
         stored, new = await self._teller.stored(work, "alerts")
@@ -167,7 +168,7 @@ class Feed:
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
-        record = load(self._portfolio, portfolio)
+        record = load(self._portfolio, plain(portfolio))
         latest = now() + MAX_AHEAD
         if record.setdefault("as_of", now()) > latest:
             # It would stay the current one, whatever came after it, until that time had come.
@@ -184,7 +185,7 @@ class Feed:
     async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
-        record = _completed(load(self._signal, signal), "timestamp")
+        record = _completed(load(self._signal, plain(signal)), "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
             raise ValidationProblem(
                 [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
@@ -198,7 +199,7 @@ class Feed:
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
         agent_id = _agent_id(agent_id)
-        record = load(self._agent, update)
+        record = load(self._agent, plain(update))
         stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
             agent_id, record
         )
@@ -208,7 +209,7 @@ class Feed:
     @_to_its_end
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store how a component is doing; returns the sample."""
-        record = load(self._sample, sample)
+        record = load(self._sample, plain(sample))
         record.setdefault("timestamp", now())
         stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
         await self._teller.changed("system")
@@ -275,7 +276,7 @@ def _said(record: dict[str, Any]) -> dict[str, Any]:
 def _agent_id(agent_id: str) -> str:
     """Raises `ValidationProblem` for an id that could not stand in a path."""
     try:
-        return str(_IDENTIFIER.deserialize(agent_id))
+        return str(_IDENTIFIER.deserialize(plain(agent_id)))
     except ValidationError as error:
         raise ValidationProblem(
             [{"pointer": "/agent_id", "detail": str(error.messages[0])}]

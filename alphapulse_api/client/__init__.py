@@ -1,6 +1,6 @@
 """The client: REST calls, a stream that survives its connections, and both for synchronous code.
 
-It shares no code with the server; what it relies on is the contract alone.
+It shares `alphapulse_api.domain` with the server, and relies on the contract alone otherwise.
 """
 
 from alphapulse_api.client.client import DashboardClient

@@ -29,11 +29,13 @@ class DashboardClient(Writing):
     """A dashboard's API: `async with DashboardClient("http://127.0.0.1:8080", api_key=…) as api`.
 
     Records go in as mappings, with the field names of the API; money as Decimals, strings or
-    numbers, instants as aware datetimes or RFC 3339 text. They come out as the types of
-    `alphapulse_api.client.rows`. A record that carries no id, or no timestamp where that is its
-    identity, gets one here, by this machine's clock: sent again after a lost answer it is still
-    the same record. Requests are tried again after 429, 502, 503 and 504, at the server's
-    Retry-After if it names one, and after lost connections.
+    numbers, instants as aware datetimes or RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are
+    converted as the feed converts them (`alphapulse_api.domain.plain`).
+
+    They come out as the types of `alphapulse_api.client.rows`. A record without an id, or without
+    a timestamp where that is its identity, gets one here, by this machine's clock: sent again after
+    a lost answer it is still the same record. Requests are tried again after 429, 502, 503 and 504,
+    at the server's Retry-After if it names one, and after lost connections.
 
     Every call raises `ApiError` if the server refuses it and `Unreachable` if nobody answers.
 

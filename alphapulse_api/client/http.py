@@ -14,7 +14,8 @@ from yarl import URL
 from alphapulse_api.client.backoff import Backoff
 from alphapulse_api.client.credentials import Credentials
 from alphapulse_api.client.errors import ApiError, Unreachable
-from alphapulse_api.client.values import dumps, rfc3339
+from alphapulse_api.client.values import request_body, rfc3339
+from alphapulse_api.domain.plain import plain
 
 # Too many requests, and away for a while: the server's own 503, and what proxies say for it.
 RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -87,7 +88,7 @@ class Http:
         options: dict[str, Any] = {"params": query(params or {}), "data": form}
         headers = {"Accept": "application/json"}
         if body is not None:
-            options["data"] = dumps(body)
+            options["data"] = request_body(body)
             headers["Content-Type"] = "application/json"
         backoff = self._backoff()
         left = self._retries
@@ -144,9 +145,9 @@ def refusal(
     )
 
 
-def segment(variable: str) -> str:
-    """One variable of a path."""
-    return quote(variable, safe="")
+def segment(variable: object) -> str:
+    """One variable of a path; an enum or a UUID stands for its text."""
+    return quote(str(plain(variable)), safe="")
 
 
 def query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -155,12 +156,13 @@ def query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in params.items():
         if value is None:
             continue
-        for item in value if isinstance(value, list) else (value,):
+        for item in value if isinstance(value, (list, tuple)) else (value,):
             pairs.append((name, _text(item)))
     return pairs
 
 
 def _text(value: Any) -> str:
+    value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return rfc3339(value) if isinstance(value, datetime) else str(value)

@@ -26,6 +26,7 @@ from alphapulse_api.client.rows import (
     TradeStatus,
 )
 from alphapulse_api.client.values import Shape
+from alphapulse_api.domain.plain import plain
 
 
 class Reading(ABC):
@@ -243,4 +244,5 @@ def _labels(labels: Mapping[str, str] | None) -> list[str]:
 
 
 def _comma(words: str | Sequence[str] | None) -> str | None:
+    words = plain(words)
     return words if words is None or isinstance(words, str) else ",".join(words)

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from alphapulse_api.domain.plain import plain
+
 
 class Shape(NamedTuple):
     """The fields of a row that are not plain JSON; those inside lists under `nested`."""
@@ -72,17 +74,56 @@ def rfc3339(instant: datetime) -> str:
 
 
 def dumps(value: Any) -> bytes:
-    """JSON as the server reads it: decimals are strings, NaN and infinities are null.
+    """JSON as the API writes it: decimals are strings, NaN and infinities are null.
 
     Raises:
         TypeError: if the value holds a naive datetime, or something that has no JSON form.
     """
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return orjson.dumps(plain(value), default=_text, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
-def _plain(value: object) -> str:
+def request_body(value: Any) -> bytes:
+    """JSON as the server reads it: every number is a JSON number with all of its digits.
+
+    A `Decimal` is a number too, because only the server's schema knows which fields are money; it
+    reads both.
+
+    Raises:
+        TypeError: if the value holds a naive datetime, or something that has no JSON form.
+    """
+    value = plain(value)
+    try:
+        return orjson.dumps(value, default=_number, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError as error:
+        if "64-bit" not in str(error):
+            raise
+        return orjson.dumps(_long(value), default=_number, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
+    return _instant(value)
+
+
+def _number(value: object) -> orjson.Fragment | str:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    return _instant(value)
+
+
+def _instant(value: object) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _long(value: Any) -> Any:
+    """With integers beyond 64 bits as text that orjson writes as it is."""
+    if isinstance(value, dict):
+        return {name: _long(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_long(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))
+    return value

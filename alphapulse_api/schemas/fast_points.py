@@ -19,6 +19,7 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from alphapulse_api import times
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.points import Points, SeriesName
 from alphapulse_api.schemas.errors import flat
@@ -60,7 +61,7 @@ def load_points(points: Sequence[Any], at: datetime) -> Points:
             series, instant, value = _usual(point, now)
         except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
             try:
-                loaded.add({"timestamp": at, **_SCHEMA.load(point)})
+                loaded.add({"timestamp": at, **_SCHEMA.load(plain(point))})
             except ValidationError as error:
                 wrong[index] = error.messages
         else:

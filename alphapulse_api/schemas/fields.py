@@ -219,7 +219,9 @@ class Metadata(fields.Field[dict[str, Any]]):
         try:
             raw = dumps(_doubles(value))
         except (TypeError, ValueError, RecursionError):
-            raise ValidationError("Not a JSON object, or nested too deep.") from None
+            raise ValidationError(
+                "Not a JSON object, nested too deep, or with a time without a zone."
+            ) from None
         if len(raw) > MAX_METADATA_BYTES:
             raise ValidationError(f"At most {MAX_METADATA_BYTES} bytes of JSON.")
         plain: dict[str, Any] = loads_stored(raw.decode())
@@ -228,9 +230,13 @@ class Metadata(fields.Field[dict[str, Any]]):
 
 def _doubles(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {clean(str(key)): _doubles(item) for key, item in value.items()}
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("a key that is no text")
+        return {clean(key): _doubles(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_doubles(item) for item in value]
     if is_number(value) and not isinstance(value, Integral):
         return float(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("a naive time")
     return clean(value) if isinstance(value, str) else value

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.encoding import loads
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.schemas.errors import load
@@ -92,7 +93,7 @@ def _quickly(points: list[Any]) -> Any:
 
 
 def _by_schema(points: list[Any]) -> Any:
-    return [{"timestamp": NOW, **point} for point in load(SCHEMA, points)]
+    return [{"timestamp": NOW, **point} for point in load(SCHEMA, plain(points))]
 
 
 @pytest.mark.parametrize("field", VALUES)

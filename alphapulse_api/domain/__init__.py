@@ -1,0 +1,1 @@
+"""What server and client share: pure rules about values, with no import of either."""

@@ -1,0 +1,134 @@
+"""A caller's values as plain Python: one conversion for the feed and for the client.
+
+Trading code hands over numpy scalars, pandas' times, enums and UUIDs. Converted here first, a
+record means the same whether it goes into the process's own feed or to a server by HTTP.
+
+| given | becomes |
+|---|---|
+| `Enum` | its value, converted |
+| `UUID` | its text |
+| numpy scalar | the Python number, bool, text or time; a narrow float by its shortest text |
+| numpy array, tuple | a list |
+| NaN, infinity (float, `Decimal`), NaT, `pandas.NA` | None, which means *left out* or *null* |
+| aware `datetime` (`pandas.Timestamp` too) | `datetime` in UTC, floored to the microsecond |
+| date, time of day | its ISO 8601 text |
+| key of a mapping | its text; an enum's value |
+
+Everything else, naive datetimes included, stays as it is, and whoever validates refuses it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+MAX_DEPTH: Final = 64  # deeper levels stay as they are: no record has them
+MAX_ITEMS: Final = 10_000  # longer lists stay as they are: no record may have them
+_SAME: Final = frozenset({str, int, bool, type(None)})
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """The value with everything in it converted; the original is not changed."""
+    kind = type(value)
+    if kind in _SAME:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if depth > MAX_DEPTH:
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        return {
+            name if type(name) is str else _key(name): plain(item, depth + 1)
+            for name, item in value.items()
+        }
+    if kind is list or kind is tuple or isinstance(value, (list, tuple)):
+        if len(value) > MAX_ITEMS:
+            return value
+        return [plain(item, depth + 1) for item in value]
+    return _scalar(value, depth)
+
+
+def _scalar(value: Any, depth: int) -> Any:
+    if isinstance(value, Enum):
+        return plain(value.value, depth + 1)
+    module = type(value).__module__.partition(".")[0]
+    if (convert := _BY_LIBRARY.get(module)) is not None:
+        return convert(value, depth)
+    for kind, convert in _BY_TYPE.items():
+        if isinstance(value, kind):
+            return convert(value, depth)
+    return value
+
+
+def _instant(value: datetime, depth: int) -> Any:
+    if value.tzinfo is None or value.utcoffset() is None:
+        return value
+    try:
+        at = value.astimezone(UTC)
+    except OverflowError:
+        return value
+    # A plain datetime: pandas' Timestamp is a subclass with nanoseconds, which are left out.
+    return datetime(
+        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=UTC
+    )
+
+
+def _pandas(value: Any, depth: int) -> Any:
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    return _instant(value, depth) if isinstance(value, datetime) else value
+
+
+def _numpy(value: Any, depth: int) -> Any:
+    """By attributes, so that numpy need not be there."""
+    if hasattr(value, "tolist") and getattr(value, "shape", ()) != ():
+        return plain(value.tolist(), depth + 1) if value.size <= MAX_ITEMS else value
+    if getattr(value, "dtype", None) is None:
+        return value
+    if value.dtype.kind == "f":
+        # The shortest text of a float32 is the number its author wrote: 0.1, not 0.10000000149.
+        return plain(float(str(value)), depth)
+    if value.dtype.kind == "M":
+        return None if str(value) == "NaT" else value  # without a zone: refused
+    return plain(value.item(), depth + 1)
+
+
+def _float(value: float, depth: int) -> float | None:
+    return plain(float(value), depth)  # type: ignore[no-any-return]
+
+
+def _decimal(value: Decimal, depth: int) -> Decimal | None:
+    return value if value.is_finite() else None
+
+
+# Looked at in this order: a datetime is a date, an IntEnum an int.
+_BY_TYPE: Final[Mapping[type, Callable[[Any, int], Any]]] = {
+    Decimal: _decimal,
+    datetime: _instant,
+    UUID: lambda value, depth: str(value),
+    date: lambda value, depth: value.isoformat(),
+    time: lambda value, depth: value.isoformat(),
+    str: lambda value, depth: str.__str__(value),
+    int: lambda value, depth: int(value),
+    float: _float,
+}
+_BY_LIBRARY: Final[Mapping[str, Callable[[Any, int], Any]]] = {
+    "numpy": _numpy,
+    "pandas": _pandas,
+    # Its Cython classes name their module this way.
+    "uuid_utils": lambda value, depth: str(value) if hasattr(value, "hex") else value,
+}
+
+
+def _key(name: Any) -> Any:
+    if isinstance(name, tuple):
+        return name
+    name = plain(name)
+    if name is None or isinstance(name, bool):
+        return {None: "null", True: "true", False: "false"}[name]
+    return str(name) if isinstance(name, (int, float)) else name

@@ -1,0 +1,239 @@
+"""One table of values as trading code has them, given to the feed and sent by the client."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+import pytest
+import uuid_utils
+
+from alphapulse_api.client import ApiError, DashboardClient
+from alphapulse_api.client.values import request_body
+from alphapulse_api.domain.plain import plain
+from alphapulse_api.errors import ValidationProblem
+from tests.conftest import Server
+from tests.streams import client_of
+
+Record = Mapping[str, Any]
+Write = Callable[[Record], Awaitable[Any]]
+AT = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+ID = "6f1cf5a0-4a1e-4a56-9e62-1d8f4f7f7a01"
+
+
+class Side(Enum):
+    BUY = "buy"
+
+
+class Status(str, Enum):  # noqa: UP042  (its str() is not its value)
+    FILLED = "filled"
+
+
+class Symbol(StrEnum):
+    AAPL = "AAPL"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+# (field, given, stored); the other fields of the trade are plain.
+TRADES: list[tuple[str, Any, Any]] = [
+    ("id", UUID(ID), ID),
+    ("id", uuid_utils.UUID(ID), ID),
+    ("side", Side.BUY, "buy"),
+    ("status", Status.FILLED, "filled"),
+    ("symbol", Symbol.AAPL, "AAPL"),
+    ("symbol", np.str_("AAPL"), "AAPL"),
+    ("agent_id", UUID(ID), ID),
+    ("price", np.float64(10.1), Decimal("10.1")),
+    ("price", np.float32(10.1), Decimal("10.1")),
+    ("price", np.int64(10), Decimal(10)),
+    ("price", np.array(10.5), Decimal("10.5")),
+    ("price", Decimal("10.50"), Decimal("10.50")),
+    ("price", Decimal("1E-8"), Decimal("0.00000001")),
+    ("price", "10.50", Decimal("10.50")),
+    ("quantity", 1e-7, Decimal("0.0000001")),
+    ("fee", math.nan, None),
+    ("fee", np.float64("nan"), None),
+    ("fee", Decimal("NaN"), None),
+    ("fee", math.inf, None),
+    ("fee", pd.NA, None),
+    ("fee", Decimal("-0.5"), Decimal("-0.5")),
+    ("strategy", None, None),
+    ("executed_at", AT, AT),
+    ("executed_at", AT.astimezone(timezone(timedelta(hours=2))), AT),
+    ("executed_at", pd.Timestamp("2026-01-31T12:00:00.123456789Z"), AT),
+    ("executed_at", np.int64(1769860800), datetime(2026, 1, 31, 12, tzinfo=UTC)),
+    ("metadata", {"note": Side.BUY, "id": UUID(ID)}, {"note": "buy", "id": ID}),
+    ("metadata", {Side.BUY: 1, 7: 2, None: 3}, {"buy": 1, "7": 2, "null": 3}),
+    ("metadata", {"n": np.int64(7), "b": np.bool_(True)}, {"n": 7, "b": True}),
+    ("metadata", {"f": np.float32(0.1), "d": Decimal("0.1")}, {"f": 0.1, "d": 0.1}),
+    ("metadata", {"a": math.nan, "b": -math.inf, "c": pd.NaT}, dict.fromkeys("abc")),
+    ("metadata", {"array": np.array([1.5, math.nan])}, {"array": [1.5, None]}),
+    ("metadata", {"pair": (1, Level.HIGH)}, {"pair": [1, 3]}),
+    ("metadata", {"day": date(2026, 1, 31)}, {"day": "2026-01-31"}),
+    ("metadata", {"at": pd.Timestamp(AT)}, {"at": "2026-01-31T12:00:00.123456Z"}),
+    ("metadata", MappingProxyType({"a": 1}), {"a": 1}),
+]  # fmt: skip
+
+POINTS: list[tuple[str, Any, Any]] = [
+    ("value", 1, 1.0),
+    ("value", Decimal("1.5"), 1.5),
+    ("value", np.float32(0.1), 0.1),
+    ("value", np.float64(0.1), 0.1),
+    ("value", np.int32(3), 3.0),
+    ("value", Level.HIGH, 3.0),
+    ("value", math.nan, None),
+    ("value", Decimal("Infinity"), None),
+    ("value", pd.NA, None),
+    ("metric_type", Symbol("AAPL").lower(), "aapl"),
+    ("name", Symbol.AAPL, "AAPL"),
+    ("name", UUID(ID), ID),
+    ("labels", {Side.BUY: Symbol.AAPL, "agent": UUID(ID)}, {"buy": "AAPL", "agent": ID}),
+    ("timestamp", pd.Timestamp("2026-01-31T12:00:00.123456789Z"), AT),
+    ("timestamp", np.float64(1769860800.5), datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
+]
+
+REFUSED: list[tuple[str, Any]] = [
+    ("price", math.nan),  # left out, and a trade needs one
+    ("price", np.datetime64("2026-01-31")),
+    ("quantity", {1}),
+    ("side", Level.HIGH),
+    ("executed_at", datetime(2026, 1, 31)),  # noqa: DTZ001
+    ("executed_at", np.datetime64("2026-01-31")),
+    ("executed_at", pd.NaT),
+    ("metadata", {"at": datetime(2026, 1, 31)}),  # noqa: DTZ001
+    ("metadata", {"raw": b"bytes"}),
+    ("metadata", {"set": {1}}),
+    ("metadata", {(1, 2): 3}),
+]
+
+
+def trade(field: str, given: Any) -> dict[str, Any]:
+    base = {"symbol": "MSFT", "side": "sell", "quantity": 1, "price": 2, "executed_at": AT}
+    return {**base, field: given}
+
+
+def point(field: str, given: Any) -> dict[str, Any]:
+    base = {"metric_type": "risk", "name": "var", "value": 1.0, "timestamp": AT}
+    return {**base, field: given}
+
+
+@pytest.fixture(params=["feed", "client"])
+async def writer(request: pytest.FixtureRequest, server: Server) -> Any:
+    """What a trading process calls: the feed, or the client over HTTP."""
+    key = (await server.key("publish"))["X-API-Key"]
+    async with DashboardClient(server.url, api_key=key) as client:
+        yield server.feed if request.param == "feed" else client
+
+
+async def test_a_trade_means_the_same_by_feed_and_by_client(writer: Any, server: Server) -> None:
+    for field, given, stored in TRADES:
+        row = await writer.record_trade(trade(field, given))
+        read = await server.dashboard.trades.get_trade(row["id"])
+        assert read[field] == stored, (field, given)
+        if isinstance(stored, Decimal):
+            assert str(read[field]) == str(stored), (field, given)
+        if field == "id":
+            await server.feed.record_trade(trade("id", ID))  # the same trade, once more
+
+
+async def test_a_list_of_trades_is_converted_too(writer: Any, server: Server) -> None:
+    batch = [{**trade(field, given), "id": f"t{i}"} for i, (field, given, _) in enumerate(TRADES)]
+    await writer.record_trades(batch)
+    for number, (field, given, stored) in enumerate(TRADES):
+        if field != "id":
+            read = await server.dashboard.trades.get_trade(f"t{number}")
+            assert read[field] == stored, (field, given)
+
+
+async def test_a_point_means_the_same_by_feed_and_by_client(writer: Any, server: Server) -> None:
+    for field, given, stored in POINTS:
+        record = point(field, given)
+        await writer.record_metrics([record])
+        await writer.record_metrics(record)
+        kind = stored if field == "metric_type" else "risk"
+        rows = await server.dashboard.metrics.get_latest_metrics(kind)
+        assert stored in [row[field] for row in rows], (field, given, rows)
+
+
+async def test_what_is_no_value_is_refused_by_both(writer: Any) -> None:
+    for field, given in REFUSED:
+        with pytest.raises((ValidationProblem, ApiError, TypeError, ValueError)) as caught:
+            await writer.record_trade(trade(field, given))
+        if isinstance(caught.value, ApiError):
+            assert caught.value.status == 422, (field, given)
+
+
+async def test_the_other_records_are_converted_as_well(writer: Any, server: Server) -> None:
+    alert = await writer.raise_alert(
+        {"id": UUID(ID), "title": Symbol.AAPL, "message": "m", "severity": "info",
+         "metric_value": np.float32(0.1), "threshold": Decimal("0.2"), "tags": (Side.BUY,)}
+    )  # fmt: skip
+    assert (alert["id"], alert["title"], alert["tags"]) == (ID, "AAPL", ["buy"])
+    assert (alert["metric_value"], alert["threshold"]) == (0.1, 0.2)
+    portfolio = await writer.update_portfolio(
+        {"total_value": np.float64(10.1), "cash": Decimal("1.10"), "currency": "USD",
+         "performance": {"sharpe": np.float64("nan"), Side.BUY: np.int64(2)},
+         "positions": ({"symbol": Symbol.AAPL, "side": "long", "quantity": np.int64(1),
+                        "entry_price": np.float32(9.1), "current_price": 9, "opened_at": None},)}
+    )  # fmt: skip
+    assert portfolio["performance"] == {"sharpe": None, "buy": 2.0}
+    assert (str(portfolio["total_value"]), str(portfolio["cash"])) == ("10.1", "1.10")
+    assert str(portfolio["positions"][0]["entry_price"]) == "9.1"
+    update: dict[str, Any] = {"state": "active", "metrics": {"m": np.float32(0.5)}}
+    by_client = isinstance(writer, DashboardClient)
+    update_agent: Any = writer.update_agent
+    agent = await (
+        update_agent(UUID(ID), **update) if by_client else update_agent(UUID(ID), update)
+    )
+    assert (agent["agent_id"], agent["metrics"]) == (ID, {"m": 0.5})
+    signal = await writer.record_signal(
+        UUID(ID), {"symbol": Symbol.AAPL, "direction": Side.BUY, "confidence": np.float32(0.5),
+                   "target_price": np.float32(10.1), "stop_loss": math.nan}
+    )  # fmt: skip
+    assert (str(signal["target_price"]), signal["stop_loss"]) == ("10.1", None)
+    sample = await writer.report_system(
+        {"component": Symbol.AAPL, "status": "healthy", "metrics": {"cpu": np.float16(0.5)}}
+    )
+    assert (sample["component"], sample["metrics"]) == ("AAPL", {"cpu": 0.5})
+
+
+async def test_points_that_are_handed_over_are_converted(server: Server) -> None:
+    assert server.feed.hand_over(point("value", np.float32(0.1))) == 1
+    await server.feed.record_metrics(point("name", "later"))
+    async with client_of(server) as client:
+        rows = {row["name"]: row["value"] async for row in client.latest_metrics("risk")}
+    assert rows["later"] == 1.0
+    assert rows.get("var", 0.1) == 0.1
+
+
+def test_what_was_given_is_not_changed() -> None:
+    given = {"a": [math.nan, {"b": Side.BUY}], "t": (1,)}
+    assert plain(given) == {"a": [None, {"b": "buy"}], "t": [1]}
+    assert given["a"][1] == {"b": Side.BUY}
+    assert given["t"] == (1,)
+
+
+def test_nesting_without_an_end_is_left_to_whoever_validates() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert plain(endless)
+    assert plain([[1] * 10_001])[0] == [1] * 10_001
+
+
+def test_integers_of_any_size_are_sent_digit_for_digit() -> None:
+    wei = 10**30 + 1
+    body = request_body({"metadata": {"wei": wei, "few": [-wei], "price": Decimal("1.10")}})
+    assert body == b'{"metadata":{"wei":%d,"few":[%d],"price":1.10}}' % (wei, -wei)
+    assert json.loads(body)["metadata"]["wei"] == wei
