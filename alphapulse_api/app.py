@@ -162,4 +162,5 @@ async def _expect(request: web.Request) -> None:
 
 async def _drain(app: web.Application) -> None:
     # Here and not at cleanup: aiohttp waits for open sockets in between.
+    await app[BACKEND].events.flush()
     await app[BACKEND].hub.drain()

@@ -128,7 +128,8 @@ class Backend:
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
             start(self.feed.queue.store_forever, "the storing of points handed over")
-            stack.push_async_callback(self.feed.queue.close)
+            self.feed.open()
+            stack.push_async_callback(self.feed.close)
             if self._serve:
                 start(self.monitor.measure_lag_forever, "the measuring of the loop's lag")
                 start(self.monitor.report_forever, "the report on this process")

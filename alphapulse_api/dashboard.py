@@ -16,7 +16,7 @@ from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
-from alphapulse_api.errors import StartupError
+from alphapulse_api.errors import DashboardClosed, StartupError
 from alphapulse_api.feed import Feed, Record
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class Dashboard:
         self._config = config or Config.load()
         self._serve = serve
         self._backend = Backend(self._config, accessors, serve=serve, first_user=first_user)
+        self._feed = self._backend.feed.of_host()
         self._stack = AsyncExitStack()
         self._port: int | None = None
 
@@ -58,8 +59,8 @@ class Dashboard:
 
     @property
     def feed(self) -> Feed:
-        """What the trading side calls."""
-        return self._backend.feed
+        """What the trading side calls, until the dashboard ends."""
+        return self._feed
 
     @property
     def accounts(self) -> Accounts:
@@ -117,6 +118,9 @@ class Dashboard:
                         f"{error.strerror or error}"
                     ) from None
                 self._port = runner.addresses[0][1]
+            self._feed.open()
+            # The end goes the way of a write: feed, store, log, sockets; then requests in flight.
+            stack.push_async_callback(self._feed.close)
             self._stack = stack.pop_all()
         return self
 
@@ -141,24 +145,32 @@ class Dashboard:
         leave = asyncio.Event()
 
         async def run() -> None:
-            async with dashboard:
-                ready.set()
-                await leave.wait()
+            running = asyncio.current_task()
+            assert running is not None
+            # Whoever leaves while the dashboard still starts cancels the start.
+            starting = asyncio.ensure_future(leave.wait())
+            starting.add_done_callback(lambda _: None if ready.is_set() else running.cancel())
+            try:
+                async with dashboard:
+                    ready.set()
+                    await leave.wait()
+            finally:
+                starting.cancel()
 
         def main() -> None:
             try:
-                loop.run_until_complete(run())
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.run(run())
             except BaseException as error:
                 failure.append(error)
             finally:
                 ready.set()
-                loop.close()
 
         thread = threading.Thread(target=main, name="alphapulse-dashboard", daemon=True)
-        thread.start()
-        ready.wait()
         feed = ThreadFeed(dashboard, loop)
         try:
+            thread.start()
+            ready.wait()
             if failure:
                 raise failure[0]
             yield feed
@@ -176,7 +188,8 @@ class Dashboard:
 class ThreadFeed:
     """The feed, called from any thread: each call returns when its record is stored.
 
-    The methods have the names, arguments, results and errors of `Feed`.
+    The methods have the names, arguments, results and errors of `Feed`; once the `with` block is
+    left, each raises `DashboardClosed`.
     """
 
     def __init__(self, dashboard: Dashboard, loop: asyncio.AbstractEventLoop) -> None:
@@ -235,7 +248,7 @@ class ThreadFeed:
         with self._lock:
             if self._under_way is None:
                 work.close()
-                raise RuntimeError("this dashboard has ended")
+                raise DashboardClosed
             under_way = self._under_way
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
             under_way.add(future)

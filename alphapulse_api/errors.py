@@ -18,6 +18,13 @@ class StartupError(Exception):
     """The process cannot start (port in use, foreign database …); the text is one clear line."""
 
 
+class DashboardClosed(RuntimeError):
+    """A call came after the end of the dashboard, or while it ends; nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("the dashboard is closed: it takes no more calls")
+
+
 class ProblemType(NamedTuple):
     """One row of the closed list: the slug ends the type URI."""
 

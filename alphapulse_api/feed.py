@@ -6,6 +6,7 @@ A call returns when its record is stored durably and its event is in the log.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
@@ -15,6 +16,7 @@ import uuid_utils
 from marshmallow import ValidationError
 
 from alphapulse_api.cache import Cache
+from alphapulse_api.calls import Calls
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import ValidationProblem
@@ -30,7 +32,6 @@ from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.tasks import heard
 from alphapulse_api.telling import Teller
 from alphapulse_api.times import now
 from alphapulse_api.valuation import priced, valued
@@ -47,14 +48,11 @@ T = TypeVar("T")
 def _to_its_end(
     method: Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]]:
-    """A caller that is cancelled leaves no record stored and not told of."""
+    """Cancelling the caller, or closing the feed, never leaves a record stored but unpublished."""
 
     @wraps(method)
     async def call(self: Feed, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        work = asyncio.ensure_future(method(self, *args, **kwargs))
-        # If it fails when its caller has gone, nobody is left to hear of it.
-        work.add_done_callback(heard)
-        return await asyncio.shield(work)
+        return await self._calls.run(method(self, *args, **kwargs))
 
     return call
 
@@ -63,8 +61,9 @@ class Feed:
     """Records what happens.
 
     Every method raises `ValidationProblem` for a record that is not valid (nothing is stored
-    then), `Conflict` for an id that exists with other content, and `Unavailable` while the
-    database is away.
+    then), `Conflict` for an id that exists with other content, `Unavailable` while the
+    database is away, and `DashboardClosed` once the dashboard ends. A call that began before that
+    completes.
     """
 
     def __init__(self, accessors: Accessors, cache: Cache, events: EventLog) -> None:
@@ -80,7 +79,24 @@ class Feed:
         self._sample = SystemSample()
         # One change of an alert at a time: each that happens here is told, in its order.
         self._changing_alerts = asyncio.Lock()
-        self.queue = PointQueue(self._record_metrics)
+        self._calls = Calls()
+        self.queue = PointQueue(self._store_metrics)
+
+    def of_host(self) -> Feed:
+        """The same feed for the host, whose calls end before those of HTTP requests do."""
+        feed = copy.copy(self)
+        feed._calls = Calls()
+        return feed
+
+    def open(self) -> None:
+        """Take calls, also after `close`."""
+        self._calls.open()
+        self.queue.open()
+
+    async def close(self) -> None:
+        """Take no more calls, wait for those under way, and store the points handed over."""
+        await self._calls.close()
+        await self.queue.close()
 
     async def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
         """Store one point or up to 10000, and tell the metrics channel.
@@ -103,6 +119,7 @@ class Feed:
         Returns:
             How many were taken: all or none.
         """
+        self._calls.check()
         if isinstance(points, Mapping):
             return self.queue.put([points])
         _check_batch(points)
@@ -110,6 +127,9 @@ class Feed:
 
     @_to_its_end
     async def _record_metrics(self, points: Record | Sequence[Record]) -> int:
+        return await self._store_metrics(points)
+
+    async def _store_metrics(self, points: Record | Sequence[Record]) -> int:
         at = now()
         if isinstance(points, Mapping):
             checked = self._one_checked(points, at)

@@ -24,7 +24,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from alphapulse_api.errors import SLOW_CONSUMER, Problem, Unavailable
+from alphapulse_api.errors import SLOW_CONSUMER, DashboardClosed, Problem, Unavailable
 from alphapulse_api.point_queue import REFUSALS
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ class Monitor(Collector):
         while True:
             try:
                 await self._backend.feed.report_system(await self._sample())
+            except DashboardClosed:
+                return
             except Unavailable as outage:
                 self._backend.readiness.heard(outage.detail)
             except Problem as problem:

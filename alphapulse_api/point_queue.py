@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from alphapulse_api.errors import Unavailable, ValidationProblem
+from alphapulse_api.errors import DashboardClosed, Unavailable, ValidationProblem
 from alphapulse_api.times import now
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class PointQueue:
         self._idle = asyncio.Event()
         self._idle.set()
         self._awake = False
+        self._closed = False
         self.refused: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -63,10 +64,18 @@ class PointQueue:
         """Points taken and not yet stored."""
         return self._put - self._stored
 
+    def open(self) -> None:
+        """Take points, also after `close`."""
+        with self._lock:
+            self._closed = False
+
     def put(self, points: Unchecked) -> int:
         """Take points, unless too many wait; returns how many were taken: all or none.
 
         Those without a time are of now. The others must not be changed afterwards.
+
+        Raises:
+            DashboardClosed: after `close`: nobody would store them.
         """
         at, count = now(), len(points)
         # What is no point at all is found out, and counted, where all of them are checked.
@@ -75,6 +84,8 @@ class PointQueue:
             for p in points
         ]
         with self._lock:
+            if self._closed:
+                raise DashboardClosed
             if self.waiting + count > self._limit:
                 self.refused["full"] += count
                 return 0
@@ -101,7 +112,9 @@ class PointQueue:
             self._idle.set()
 
     async def close(self) -> None:
-        """Wait for what was taken, for a bounded time."""
+        """Take no more points, and wait for those taken, for a bounded time."""
+        with self._lock:
+            self._closed = True
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 if self.waiting:

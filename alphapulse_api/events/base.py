@@ -206,6 +206,10 @@ class EventLog(Protocol):
         """Get ready for all the rest."""
         ...
 
+    async def flush(self) -> None:
+        """Wait, for a bounded time, until what was appended here has been handed out here."""
+        ...
+
     async def close(self) -> None:
         """Hand out nothing more."""
         ...

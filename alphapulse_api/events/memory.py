@@ -42,6 +42,9 @@ class MemoryEventLog(LocalLog):
     async def open(self) -> None:
         """Nothing: a ring in memory is ready at once."""
 
+    async def flush(self) -> None:
+        """Nothing: an append hands its events out."""
+
     async def close(self) -> None:
         """Nothing: it goes with the process."""
 

@@ -84,6 +84,7 @@ class RedisEventLog(LocalLog):
         self._outbox = Outbox(outbox_bytes)
         self._work = asyncio.Event()
         self._tasks = Tasks()
+        self._closed = False
         link.on_return(self._work.set)
 
     def __repr__(self) -> str:
@@ -106,6 +107,7 @@ class RedisEventLog(LocalLog):
         return self._reader.unreadable
 
     async def open(self) -> None:
+        self._closed = False
         if self._read:
             if self._link.trouble is None:
                 # One that is away now is entered when it comes.
@@ -114,10 +116,21 @@ class RedisEventLog(LocalLog):
             self._tasks.start(self._reader.read_forever, READING)
         self._tasks.start(self._send_forever, SENDING)
 
+    async def flush(self) -> None:
+        if self._link.trouble is not None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._outbox.drained.wait()
+                if self._read:
+                    for channel, cursor in self._taken.items():
+                        await self.reach(channel, cursor)
+
     async def close(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._outbox.drained.wait()
+        self._closed = True  # nobody waits for what is put from here on
         await self._tasks.cancel()
         self._outbox.let_go()
         await self._reader.close()
@@ -158,7 +171,7 @@ class RedisEventLog(LocalLog):
     ) -> None:
         if channel is None and not changed:
             return
-        away = self._link.trouble is not None or SENDING in self._tasks.failing
+        away = self._closed or self._link.trouble is not None or SENDING in self._tasks.failing
         taken = self._outbox.put(channel, parcels, changed, away=away)
         if taken is not None:
             self._work.set()

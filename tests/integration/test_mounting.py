@@ -261,7 +261,7 @@ def test_leaving_waits_for_calls_under_way_and_refuses_later_ones(config: Config
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
-    assert endings == ["this dashboard has ended"] * 3
+    assert endings == ["the dashboard is closed: it takes no more calls"] * 3
     with Dashboard.in_thread(config) as feed:
         url = f"{feed.url}/api/trades?limit=10000"
         assert asyncio.run(_trades(feed.url, url)) == set(stored)

@@ -23,6 +23,7 @@ from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
 from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, numbered, run
 from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.tasks import heard
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
@@ -78,7 +79,14 @@ class SQLiteEngine(GroupingEngine):
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        connection = await asyncio.to_thread(self._prepare)
+        preparing = asyncio.ensure_future(asyncio.to_thread(self._prepare))
+        try:
+            connection = await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            await asyncio.wait({preparing})
+            heard(preparing)
+            self._disconnect()
+            raise
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="alphapulse-read")
         self._writer = threading.Thread(
             target=self._write_forever, args=(connection,), name="alphapulse-write", daemon=True
