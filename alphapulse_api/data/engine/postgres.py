@@ -160,7 +160,7 @@ class PostgresEngine(GroupingEngine):
 
     async def _prepare(self) -> None:
         """Bring the schema up to date, on a connection of its own: it may take long."""
-        arguments = {**self._address.arguments(reading=False), "command_timeout": None}
+        arguments = {**self._address.arguments(), "command_timeout": None}
         connection = await asyncpg.connect(**arguments)
         try:
             check_server(connection, self.location)

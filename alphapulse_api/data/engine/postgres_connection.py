@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -18,7 +19,12 @@ from alphapulse_api.times import EPOCH, FIRST_MICROS, MICROSECOND, to_micros
 CONNECT_SECONDS: Final = 3.0
 ASKED: Final = "SELECT 1"  # to see an answer; asyncpg has none for an empty statement
 # How the way to a server fails, or the server says no; a TimeoutError is an OSError.
-FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+FAULTS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.TargetServerAttributeNotMatched,
+    OSError,
+)
 # What a server that answers needs at most beyond its own statement_timeout.
 GRACE_SECONDS: Final = 1.0
 
@@ -82,13 +88,15 @@ class Address:
         ConfigError: if the text is no such URL.
     """
 
-    __slots__ = ("_pgbouncer", "_timeout", "_url", "location")
+    __slots__ = ("_pgbouncer", "_target", "_timeout", "_url", "location")
 
     def __init__(self, url: str, statement_timeout: float, pgbouncer: bool) -> None:
         self._url = url
         self._timeout = statement_timeout
         self._pgbouncer = pgbouncer
-        self.location = _shown(url)
+        where = _parts(url)
+        self._target = where.target or ("primary" if "," in where.hosts else None)
+        self.location = where.shown
 
     @property
     def patience(self) -> float:
@@ -108,12 +116,13 @@ class Address:
         """`statement_timeout` as the server takes it; 0 would be none."""
         return max(1, round(self._timeout * 1000))
 
-    def arguments(self, *, reading: bool) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Keyword arguments of asyncpg.connect."""
         arguments: dict[str, Any] = {
             "dsn": self._url,
             "timeout": CONNECT_SECONDS,
             "command_timeout": self.patience,
+            "target_session_attrs": self._target,
         }
         if self._pgbouncer:
             return {**arguments, "statement_cache_size": 0}
@@ -122,8 +131,6 @@ class Address:
             "statement_timeout": str(self.timeout_ms),
             "jit": "off",  # compiling takes longer than any statement of ours
         }
-        if reading:
-            settings["default_transaction_read_only"] = "on"
         return {**arguments, "server_settings": settings}
 
     async def connect(self, *, reading: bool) -> asyncpg.Connection:
@@ -133,8 +140,11 @@ class Address:
             TimeoutError: if the server does not answer.
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if it does not let us in.
         """
-        connection = await asyncpg.connect(**self.arguments(reading=reading))
+        connection = await asyncpg.connect(**self.arguments())
         await prepare(connection)
+        if reading and not self._pgbouncer:
+            # Not at the start of the session: the driver would take every server for a standby.
+            await connection.execute("SET default_transaction_read_only = on")
         return connection
 
     async def probe(self) -> None:
@@ -145,7 +155,7 @@ class Address:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if it answers, but not to us.
         """
         async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await asyncpg.connect(**self.arguments(reading=True))
+            connection = await asyncpg.connect(**self.arguments())
             try:
                 await connection.execute(ASKED)  # the answer of a pooler in between is not enough
                 await connection.close()
@@ -176,8 +186,22 @@ class Address:
         return "the driver cannot read the URL; write special characters as %XX"
 
 
-def _shown(url: str) -> str:
-    """The URL with user, host and database, and nothing that may be secret."""
+class _Parts(NamedTuple):
+    """What a URL says.
+
+    Attributes:
+        hosts: comma separated; empty if it names none.
+        target: its `target_session_attrs`, or that of the environment.
+        shown: the URL with user, hosts and database, and nothing that may be secret.
+    """
+
+    hosts: str
+    target: str | None
+    shown: str
+
+
+def _parts(url: str) -> _Parts:
+    """Raises `ConfigError` if the text is no such URL."""
     try:
         parts = urlsplit(url)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -197,4 +221,8 @@ def _shown(url: str) -> str:
     where = query.get("host") or unquote(hosts)
     database = query.get("dbname") or query.get("database") or unquote(parts.path[1:])
     shown = f"postgresql://{user}{'@' if user else ''}{where}/{database}"
-    return json.dumps(shown, ensure_ascii=False)[1:-1]  # one line, whatever was escaped in it
+    return _Parts(
+        where or os.environ.get("PGHOST", ""),
+        query.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS"),
+        json.dumps(shown, ensure_ascii=False)[1:-1],  # one line, whatever was escaped in it
+    )

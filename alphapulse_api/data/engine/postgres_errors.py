@@ -12,6 +12,7 @@ from alphapulse_api.errors import Unavailable, ValidationProblem
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE: Final = {
     "08": "the connection was lost",
+    "0A000": "the server is a standby",  # what it answers to BEGIN … READ WRITE
     "25006": "the database is read-only",
     "28": "the login was refused",
     "28P01": "the password was refused",
@@ -34,6 +35,8 @@ _UNAVAILABLE: Final = {
 # What a transaction that writes nothing would not run into.
 _ONLY_WRITES: Final = ("53", "58", "XX")
 _AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock: nothing is wrong with it
+# The server has become a standby, or always was one: another host may be the primary by now.
+_NOT_PRIMARY: Final = ("0A000", "25006")
 _NOT_TEXT: Final = ("22021", "22P05")  # a NUL in a text or a JSON document
 
 
@@ -52,7 +55,7 @@ def ends_connection(error: BaseException) -> bool:
     """Whether the connection is of no further use."""
     code = sqlstate(error)
     if code:
-        return code.startswith(("08", "57P", "XX"))
+        return code.startswith(("08", "57P", "XX")) or code in _NOT_PRIMARY
     return reason(error) is not None
 
 
@@ -70,6 +73,8 @@ def reason(error: BaseException) -> str | None:
         return "the server does not answer"
     if isinstance(error, OSError):
         return "the server cannot be reached"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "none of the hosts is the primary"
     # The driver's own, of a connection that ended between two statements or a pool that closes; it
     # has no other name for these than for a wrong argument.
     if isinstance(error, asyncpg.InterfaceError) and "clos" in str(error):
