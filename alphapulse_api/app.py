@@ -15,8 +15,10 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.keys import BACKEND, CONSOLE, LANE, QUESTIONS, ROWS
+from alphapulse_api.hosts import parse_origin
+from alphapulse_api.keys import BACKEND, CONSOLE, HOSTS, LANE, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
+from alphapulse_api.middleware.host import Hosts
 from alphapulse_api.middleware.lane import Lane
 from alphapulse_api.routes.console import Console
 from alphapulse_api.routes.endpoint import endpoint
@@ -88,7 +90,8 @@ def compose(backend: Backend) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES)
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
-    app[LANE] = Lane(backend)
+    app[HOSTS] = Hosts(backend.config)
+    app[LANE] = Lane(backend, app[HOSTS])
     app[CONSOLE] = Console()
     _add_routes(app, backend.config)
     app.on_shutdown.append(_drain)
@@ -131,7 +134,9 @@ def _allow_origins(app: web.Application, config: Config) -> None:
         allow_headers=CORS_REQUEST_HEADERS,
         max_age=3600,
     )
-    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(config.cors.allowed_origins, options))
+    # As browsers write them: without a port that is their scheme's own.
+    origins = {str(parse_origin(text) or text) for text in config.cors.allowed_origins}
+    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(origins, options))
     for route, row in app[ROWS].items():
         if row.path != "/ws":
             cors.add(route)
@@ -141,7 +146,7 @@ def _allow_origins(app: web.Application, config: Config) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or request.match_info.http_exception is None:
             return
-        if origin in config.cors.allowed_origins or "*" in config.cors.allowed_origins:
+        if origin in origins or "*" in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(CORS_RESPONSE_HEADERS)
             if config.cors.allow_credentials:

@@ -29,6 +29,7 @@ from alphapulse_api.redis_link import RedisLinks
 from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.admission import Admission
 from alphapulse_api.websocket.hub import Hub
+from alphapulse_api.websocket.origins import Origins
 from alphapulse_api.websocket.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Backend:
         self.flights = Flights()
         self.snapshots = Snapshots(self.accessors)
         self.admission = Admission(config.websocket)
+        self.origins = Origins(config.cors.allowed_origins)
         self.hub: Hub
         self.authenticator: Authenticator
         self.accounts: Accounts

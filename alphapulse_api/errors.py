@@ -46,6 +46,7 @@ NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No acceptable form of the
 CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
+MISDIRECTED: Final = ProblemType("misdirected", "The request is for another host", 421)
 VALIDATION: Final = ProblemType("validation", "The input is not valid", 422)
 RATE_LIMITED: Final = ProblemType("rate-limited", "Too many requests", 429)
 INTERNAL: Final = ProblemType("internal", "Internal error", 500)
@@ -57,8 +58,8 @@ OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
     BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
-    NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, VALIDATION, RATE_LIMITED, INTERNAL,
-    UNAVAILABLE, OTHER,
+    NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, MISDIRECTED, VALIDATION,
+    RATE_LIMITED, INTERNAL, UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
 

@@ -10,6 +10,7 @@ from multidict import istr
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
+    from alphapulse_api.middleware.host import Hosts
     from alphapulse_api.middleware.lane import Lane
     from alphapulse_api.routes.console import Console
     from alphapulse_api.routes.query import Question, Questions
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
+HOSTS: web.AppKey[Hosts] = web.AppKey("hosts")
 LANE: web.AppKey[Lane] = web.AppKey("lane")
 CONSOLE: web.AppKey[Console] = web.AppKey("console")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")

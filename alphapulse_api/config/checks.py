@@ -16,6 +16,7 @@ LARGEST = 2**53 - 1
 LONGEST = 100 * 365 * 86_400
 
 _BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+_HOST_NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+\.)*[a-z0-9_-]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 
 
@@ -66,6 +67,15 @@ def proxy(value: str) -> str | None:
     except ValueError as error:
         return f"must be an IP address, a network such as 10.0.0.0/8, or {UNIX}; {error}"
     return None
+
+
+def allowed_host(value: str) -> str | None:
+    if value == "*" or _HOST_NAME.fullmatch(value):
+        return None
+    return (
+        "must be a host name in lower case and without a port, such as dashboard.example.com, "
+        f"*.example.com or *, not {value!r}"
+    )
 
 
 def origin(value: str) -> str | None:

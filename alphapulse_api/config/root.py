@@ -57,6 +57,15 @@ class Config(Section):
             checks.proxy,
         ),
     )
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "Host names under which it answers beside localhost and IP addresses, such as "
+            "`dashboard.example.com` or `*.example.com`; `*`: any. None: those two alone on a "
+            "loopback bind, any on another.",
+            checks.allowed_host,
+        ),
+    )
     auth: AuthConfig = field(default_factory=AuthConfig)
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     cors: CorsConfig = field(default_factory=CorsConfig)

@@ -8,9 +8,10 @@ from alphapulse_api.middleware.access import access
 from alphapulse_api.middleware.auth import admit
 from alphapulse_api.middleware.cache import cache
 from alphapulse_api.middleware.errors import errors
+from alphapulse_api.middleware.host import host
 
 __all__ = ["MIDDLEWARES"]
 
-# CORS stands between errors and admit: aiohttp-cors answers preflights as routes of its own
+# CORS stands between host and admit: aiohttp-cors answers preflights as routes of its own
 # and adds its headers as responses are prepared (app.py).
-MIDDLEWARES: Final = (access, errors, admit, cache)
+MIDDLEWARES: Final = (access, errors, host, admit, cache)

@@ -26,6 +26,7 @@ from alphapulse_api.middleware.rate_limit import told
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
+    from alphapulse_api.middleware.host import Hosts
 
 REMEMBERED: Final = 4096
 # One that a client reads slowly must not fill the memory of its transport: the long way waits.
@@ -99,8 +100,9 @@ class Lane:
             want to see every request and every response.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, hosts: Hosts) -> None:
         self._backend = backend
+        self._hosts = hosts
         self._plans: dict[_Asked, _Plan] = {}
         self.open = False
 
@@ -123,7 +125,7 @@ class Lane:
         if not self.open or (asked := _asked(request)) is None:
             return None
         plan = self._plans.get(asked)
-        if plan is None:
+        if plan is None or not self._hosts.allows(request):
             return None
         backend, caller = self._backend, plan.caller
         try:

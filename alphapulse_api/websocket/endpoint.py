@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket as socket_module
 from typing import Any
-from urllib.parse import urlsplit
 from weakref import WeakMethod
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.errors import (
     BAD_REQUEST,
-    FORBIDDEN,
     SHUTDOWN,
     TEXT_ONLY,
     TOO_BIG,
@@ -66,7 +64,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     """The multiplexed socket; its messages are described by /asyncapi.json."""
     backend = request.app[BACKEND]
     hub, config = backend.hub, backend.config.websocket
-    _check_origin(request, backend.config.cors.allowed_origins)
+    backend.origins.check(request.headers.getall(hdrs.ORIGIN, ()), request.host)
     address = client_key(request)
     verdict = await backend.connect_throttle.take(address)
     if not verdict.allowed:
@@ -129,20 +127,6 @@ async def _converse(
     finally:
         await connection.closed()
         socket.let_go()
-
-
-def _check_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
-    """A page of another site must not open a socket with its visitor's reach (RFC 6455, 10.2)."""
-    origin = request.headers.get("Origin")
-    if origin is None or origin in allowed or "*" in allowed:
-        return
-    try:
-        # Host and port only: behind a proxy that ends TLS the schemes differ.
-        same = urlsplit(origin).netloc == request.host
-    except ValueError:
-        same = False
-    if not same:
-        raise Problem(FORBIDDEN, "This origin may not open a socket here.")
 
 
 def _bound_kernel_buffer(transport: asyncio.Transport) -> None:

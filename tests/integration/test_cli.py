@@ -96,7 +96,7 @@ async def test_the_first_start_says_the_made_password_once_and_logs_none(tmp_pat
 async def _send_nonsense(url: str, secret: str) -> None:
     """A header that is too long for the parser, as a pasted credential may be."""
     reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
-    writer.write(f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {secret}\r\n\r\n".encode())
+    writer.write(f"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: {secret}\r\n\r\n".encode())
     assert (await reader.readline()).split()[1] == b"400"
     writer.close()
     await writer.wait_closed()

@@ -128,7 +128,9 @@ async def test_any_bytes_are_answered_or_closed_and_nobody_else_notices(
 async def test_garbage_instead_of_a_handshake_is_turned_away(server: Server, data: bytes) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" + data + b"\r\n\r\n")
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" + data + b"\r\n\r\n"
+    )
     writer.write_eof()
     answer = await asyncio.wait_for(reader.read(), SECONDS)
     assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:100]

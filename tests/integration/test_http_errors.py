@@ -235,7 +235,7 @@ async def _raw(server: Server, caller: dict[str, str], rest: str, *, wait: bool 
     reader, writer = await asyncio.open_connection(host, int(port))
     key = caller["X-API-Key"]
     writer.write(
-        f"POST /api/metrics HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+        f"POST /api/metrics HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n"
         f"Content-Type: application/json\r\n{rest}".encode()
     )
     await writer.drain()

@@ -289,7 +289,7 @@ async def test_a_body_is_read_no_faster_than_it_is_stored(
     lines = _lines([_point(n) for n in range(1000)])
     count = 300
     writer.write(
-        f"POST /api/metrics HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+        f"POST /api/metrics HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n"
         "Content-Type: application/x-ndjson\r\n"
         f"Content-Length: {len(lines) * count}\r\n\r\n".encode()
     )

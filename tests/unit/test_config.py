@@ -189,6 +189,9 @@ def test_an_unknown_key_suggests_the_nearest(text: str, message: str) -> None:
         ("trusted_proxies: 10.0.0.0/8", "trusted_proxies: must be a list of texts, not text"),
         ("trusted_proxies: [10.0.0.0/8, 7]", "trusted_proxies[1]: must be text, not an integer"),
         ("trusted_proxies: [10.0.0.1/8]", "trusted_proxies[0]: must be an IP address, a network"),
+        ("allowed_hosts: [Example.com]", "allowed_hosts[0]: must be a host name in lower case"),
+        ("allowed_hosts: ['example.com:80']", "allowed_hosts[0]: must be a host name"),
+        ("allowed_hosts: ['a.*.com']", "allowed_hosts[0]: must be a host name"),
         ("rate_limit: {enabled: 1}", "rate_limit.enabled: must be true or false, not an integer"),
         (
             "rate_limit: {requests_per_minute: 0}",

@@ -13,12 +13,14 @@ import { stream } from "./stream.js";
 import { System } from "./system.js";
 import { Trades } from "./trades.js";
 
+const REFUSALS = 4; // until the page says why that may be
 const TOLD = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // when it happened
 
 const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
 let newest = null; // the last event, for the header
 let streaming = "connecting"; // the stream's state
+let refusals = 0; // connections in a row that ended before they were live
 
 /** What panels share. `channels` is filled by the panels, `stream` once somebody is signed in. */
 const app = { session, api: new Api(session), channels: {}, stream: null, now: () => Date.now() + ahead };
@@ -53,7 +55,7 @@ function openStream() {
       app.channels[event.channel].accept(event.data);
     },
     gap: (channel) => app.channels[channel].reload(),
-    state: showState,
+    state: (state) => { showState(state); explain(state); },
     pong: (roundTrip, timestamp) => { ahead = Date.parse(timestamp) + roundTrip / 2 - Date.now(); },
     error: ({ code, message }) => console.warn(`stream: ${code}: ${message}`),
   });
@@ -63,6 +65,13 @@ function showState(state) {
   streaming = state;
   const shown = state === "live" || navigator.onLine ? state : "offline";
   $("#connection").textContent = $("#connection").dataset.state = shown;
+}
+
+/** A script cannot see why a socket is refused; if the server answers otherwise, say what it may be. */
+async function explain(state) {
+  refusals = state === "reconnecting" ? refusals + 1 : 0;
+  const answers = refusals >= REFUSALS && await fetch(new URL("healthz", BASE)).then(({ ok }) => ok, () => false);
+  $("#refused").hidden = !answers || refusals < REFUSALS;
 }
 
 function showClock() {
