@@ -44,7 +44,8 @@ class DashboardClient(Writing):
         api_key: an API key; or
         username, password: of a user, logged in and kept logged in; or
         token: an access token that the caller looks after.
-        session: of aiohttp, stays the caller's to close; by default one of our own.
+        session: of aiohttp, stays the caller's to close, and each stream takes one of its
+            connections; by default sessions of our own, one of them for any number of streams.
         timeout: seconds for one try of a request.
         retries: further tries after the first.
         sleep, rand: stand-ins for tests: wait so many seconds; uniform numbers between 0 and 1.
@@ -75,6 +76,7 @@ class DashboardClient(Writing):
             raise ValueError("give an api_key, or a username and its password, or a token")
         self._session = session
         self._owns_session = session is None
+        self._sockets = session
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
@@ -93,15 +95,19 @@ class DashboardClient(Writing):
 
     async def __aenter__(self) -> DashboardClient:
         if self._owns_session:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._session = _session()
+            # A stream holds its connection for as long as it lives: out of one pool with the
+            # requests, the hundredth would leave none for them.
+            self._sockets = _session(limit=0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for stream in tuple(self._streams):
             await stream.aclose()
-        if self._owns_session and self._session is not None:
+        if self._owns_session and self._session is not None and self._sockets is not None:
+            await self._sockets.close()
             await self._session.close()
-            self._session = None
+            self._session = self._sockets = None
 
     def stream(
         self,
@@ -145,7 +151,7 @@ class DashboardClient(Writing):
 
     def _http(self) -> Http:
         return Http(
-            self._opened(),
+            _opened(self._session),
             self._url,
             self._timeout,
             self._retries,
@@ -154,13 +160,20 @@ class DashboardClient(Writing):
         )
 
     async def _connect(self) -> aiohttp.ClientWebSocketResponse:
-        return await self._opened().ws_connect(
+        return await _opened(self._sockets).ws_connect(
             URL(f"{self._url}/ws", encoded=True),
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
             max_msg_size=MAX_MESSAGE_BYTES,
         )
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("use the client inside `async with`")
-        return self._session
+
+def _session(**pool: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(**pool), cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+def _opened(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
+    if session is None:
+        raise RuntimeError("use the client inside `async with`")
+    return session

@@ -25,6 +25,7 @@ class ApiError(DashboardClientError):
         errors: of a 422 or 409: {"pointer" or "parameter": place, "detail": what is wrong there}.
         request_id: what to look for in the server's log.
         retry_after: seconds after which the server wants to be asked again, if it said so.
+        from_dashboard: whether the dashboard itself answered; else a proxy, or another service.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class ApiError(DashboardClientError):
         *,
         request_id: str | None = None,
         retry_after: float | None = None,
+        from_dashboard: bool = True,
     ) -> None:
         self.status = status
         self.type = str(problem.get("type", "about:blank"))
@@ -42,6 +44,7 @@ class ApiError(DashboardClientError):
         self.errors: Sequence[Mapping[str, str]] = problem.get("errors", ())
         self.request_id = request_id
         self.retry_after = retry_after
+        self.from_dashboard = from_dashboard
         super().__init__(f"{status} {self.title}: {self.detail}")
 
 

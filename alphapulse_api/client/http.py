@@ -20,6 +20,7 @@ from alphapulse_api.domain.plain import plain
 # Too many requests, and away for a while: the server's own 503, and what proxies say for it.
 RETRIED: Final = frozenset({429, 502, 503, 504})
 MAX_WAIT_SECONDS: Final = 60.0  # a longer Retry-After is for the caller to wait, or not
+PROBLEM: Final = "application/problem+json"
 FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -134,14 +135,18 @@ def refusal(
 ) -> ApiError:
     """The error that an answer is; what is no problem+json comes from something in between."""
     headers = headers or {}
+    # Of a refused handshake there are only the headers.
+    ours = headers.get("Content-Type", "").partition(";")[0].strip().lower() == PROBLEM
     if not isinstance(content, Mapping):
-        content = {"title": reason or "", "detail": "the answer is not one of alphapulse_api"}
+        detail = "the dashboard refuses it" if ours else "the answer is not one of alphapulse_api"
+        content = {"title": reason or "", "detail": detail}
     after = headers.get("Retry-After", "")
     return ApiError(
         status,
         content,
         request_id=headers.get("X-Request-ID"),
         retry_after=float(after) if after.isascii() and after.isdigit() else None,
+        from_dashboard=ours,
     )
 
 

@@ -1,7 +1,9 @@
 """Events as they happen, whatever happens to the connection they come by.
 
-A task of its own reads the socket, so that pings are answered and tokens renewed also while the
-consumer is busy; what it has read waits in a bounded queue.
+A task of its own reads the socket, and what it has read waits in a bounded queue. While the queue
+is full the task reads no further, so that the server conflates metrics and portfolio, or closes the
+connection as too slow, which is resumed by cursor. Pings that wait unread are made up for: the task
+sends unsolicited pongs (RFC 6455 section 5.5.3) and renews the token in time.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import aiohttp
@@ -36,6 +38,8 @@ CONNECT_SECONDS: Final = 10.0  # from the first packet to the server's welcome
 # many the connection is given up. The server sends a heartbeat and a ping each interval.
 ASK_INTERVALS: Final = 1.5
 LOST_INTERVALS: Final = 2.5
+# So many pongs an interval while the consumer is busy: the server waits half an interval for one.
+PONGS: Final = 4
 
 # Close reasons that no other connection would mend.
 FATAL: Final = frozenset({"revoked", "text_only", "too_big"})
@@ -95,6 +99,7 @@ class EventStream:
         self._ping_interval = 0.0
         self._secret: Secret | None = None
         self._renew_at = math.inf
+        self._renewable_at = math.inf  # when the credentials have a newer secret than was shown
         self._refusals = 0
         self._cursors: dict[str, str] = {}
         self.connections = 0
@@ -187,7 +192,10 @@ class EventStream:
 
     def _told(self, error: ApiError) -> float:
         """The login or the connection was refused: for now, or for good."""
-        if error.status < 500 and error.status != 429:
+        passing = error.status >= 500 or error.status == 429
+        # A proxy answers for a server that restarts. Before the first connection it may as well be
+        # the wrong address, which waiting does not mend.
+        if not passing and (error.from_dashboard or not self._standing.is_set()):
             raise error
         # With the jitter on top: not everybody who was sent away comes back at the same instant.
         return self._after(error, (error.retry_after or 0.0) + self._backoff.next())
@@ -217,18 +225,59 @@ class EventStream:
                 case "token_expiring":
                     self._plan_renewal()
                 case kind:
-                    for entry in self._conversation.receive(message):
-                        await self._entries.put(entry)
+                    await self._hand_over(socket, self._conversation.receive(message))
                     if kind == "subscribed":
                         self._standing.set()
                     elif kind == "pong":
                         self._backoff.reset()
+
+    async def _hand_over(
+        self, socket: aiohttp.ClientWebSocketResponse, entries: Sequence[Entry]
+    ) -> None:
+        """Queue them all, however long that takes, and then raise what went wrong meanwhile.
+
+        The conversation counts them as handed over: a connection that ends now must not lose them.
+        """
+        failure: Exception | None = None
+        for entry in entries:
+            while not await self._queued(entry, math.inf if failure else self._pong_seconds):
+                try:
+                    await self._keep_alive(socket)
+                except Exception as error:
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    @property
+    def _pong_seconds(self) -> float:
+        return self._ping_interval / PONGS
+
+    async def _queued(self, entry: Entry, patience: float) -> bool:
+        """Whether the queue had room for it within so many seconds."""
+        if not self._entries.full():
+            self._entries.put_nowait(entry)
+            return True
+        try:
+            async with asyncio.timeout(None if math.isinf(patience) else patience):
+                await self._entries.put(entry)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _keep_alive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """What the server must hear from one who does not read."""
+        await socket.pong()
+        if asyncio.get_running_loop().time() >= self._renewable_at:
+            await self._authenticate(socket)
 
     # -- credentials ------------------------------------------------------------------------------
 
     async def _authenticate(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._renew_at = math.inf
         self._secret = secret = await self._credentials.current()
+        wait = self._credentials.renews_in()
+        clock = asyncio.get_running_loop().time
+        self._renewable_at = math.inf if wait is None else clock() + wait
         await _send(socket, {"type": "auth", "id": AUTH, secret.kind: secret.value})
 
     def _refused(self, code: str) -> Exception:

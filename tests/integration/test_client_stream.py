@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import test_utils, web
 
 from alphapulse_api import Config
 from alphapulse_api.client import ApiError, DashboardClient, StreamError, StreamGap
 from alphapulse_api.config import EventsConfig, WebSocketConfig
 from tests.conftest import PASSWORD, Serve, Server
 from tests.proxy import proxied
-from tests.sockets import alert, gone, point, portfolio, trade
+from tests.sockets import alert, connect, gone, point, portfolio, trade
 from tests.streams import SECONDS, client_of, failure, one, take
 
 
@@ -289,3 +290,109 @@ async def test_closing_ends_the_iteration_also_of_one_who_waits(server: Server) 
         await left_open.__aenter__()
     assert await anext(left_open, None) is None
     await gone(server)
+
+
+async def test_a_busy_consumer_keeps_its_connection(serve: Serve) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.2))
+    async with client_of(server) as client, client.stream("trades", buffer=1) as stream:
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(5)])
+        async with connect(server, await server.key(name="other")) as other:
+            for _ in range(6):  # intervals in which the consumer takes nothing
+                await other.receive("heartbeat")
+        await server.feed.record_trade(trade(id="t5"))
+        assert [event.data["id"] for event in await take(stream, 6)] == [f"t{n}" for n in range(6)]
+        assert stream.connections == 1
+
+
+async def test_a_busy_consumer_is_not_signed_out(serve: Serve, config: Config) -> None:
+    server = await serve(
+        auth=replace(config.auth, token_expiry=2), websocket=WebSocketConfig(ping_interval=0.2)
+    )
+    async with (
+        DashboardClient(server.url, username="admin", password=PASSWORD) as client,
+        client.stream("trades", buffer=1) as stream,
+    ):
+        login: Any = client._credentials
+        grant, grants = login._grant, asyncio.Queue[str]()
+
+        async def counted(form: dict[str, str]) -> Any:
+            granted = await grant(form)
+            grants.put_nowait(form["grant_type"])
+            return granted
+
+        login._grant = counted
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(5)])
+        async with asyncio.timeout(SECONDS):
+            for _ in range(3):  # the first token has ended after the third
+                assert await grants.get() == "refresh_token"
+        await take(stream, 5)
+        assert stream.connections == 1
+
+
+async def test_what_was_read_is_not_lost_when_a_busy_consumers_connection_ends(
+    serve: Serve,
+) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.1))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", buffer=1) as stream,
+    ):
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(20)])
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(20, 25)])
+        events = await take(stream, 25)
+    assert [event.data["id"] for event in events] == [f"t{n}" for n in range(25)]
+
+
+async def test_streams_take_no_connection_from_requests(server: Server) -> None:
+    async with client_of(server) as client, AsyncExitStack() as stack:
+        streams = [client.stream("trades") for _ in range(101)]
+        async with asyncio.timeout(SECONDS):
+            for stream in streams:
+                await stack.enter_async_context(stream)
+            await asyncio.gather(*(client.me() for _ in range(20)))
+        await server.feed.record_trade(trade())
+        for stream in streams:
+            await take(stream, 1)
+
+
+async def test_a_proxy_that_answers_for_a_restarting_server_is_waited_out(server: Server) -> None:
+    async def page(request: web.Request) -> web.Response:
+        asked.set()
+        return web.Response(status=404, text="<h1>default backend</h1>", content_type="text/html")
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0.01)
+
+    asked = asyncio.Event()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page)
+    async with (
+        test_utils.TestServer(app) as default,
+        proxied(server.url) as proxy,
+        DashboardClient(proxy.url, username="admin", password=PASSWORD, sleep=sleep) as client,
+        client.stream("trades") as stream,
+    ):
+        login: Any = client._credentials
+        grant, tokens = login._grant, []
+
+        async def lost(form: dict[str, str]) -> Any:
+            tokens.append(form["grant_type"])
+            if len(tokens) == 1:
+                raise ApiError(404, {}, from_dashboard=False)
+            return await grant(form)
+
+        login._grant = lost
+        login._access_token = login._refresh_token = None  # they ended meanwhile
+        proxy.target = str(default.make_url("")).rstrip("/")
+        proxy.cut()
+        async with asyncio.timeout(SECONDS):
+            await asked.wait()
+        proxy.target = server.url
+        proxy.cut()
+        await server.feed.record_trade(trade(id="t0"))
+        (event,) = await take(stream, 1)
+    assert event.data["id"] == "t0"
+    assert tokens == ["password", "password"]

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import test_utils, web
 
-from alphapulse_api.client import DashboardClient, StreamError, StreamGap
+from alphapulse_api.client import ApiError, DashboardClient, StreamError, StreamGap
 from tests.streams import failure, one, take
 
 
@@ -26,6 +27,8 @@ async def speaking(
 
     async def handler(request: web.Request) -> web.StreamResponse:
         number = next(numbers)
+        if number in options.get("answers", {}):
+            return web.Response(**options["answers"][number])
         if number < options.get("full", 0):
             return web.Response(status=503, headers={"Retry-After": "5"})
         socket = web.WebSocketResponse()
@@ -111,3 +114,30 @@ async def test_a_lasting_token_that_is_said_to_expire_is_not_shown_again() -> No
 
     async with speaking(tell) as (client, _), client.stream("trades") as stream:
         await take(stream, 1)
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 408, 421])
+async def test_a_page_of_a_proxy_ends_no_stream_that_has_stood(status: int) -> None:
+    async def close(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_str(event(f"c{number}"))
+        await socket.close(code=1001, message=b"shutdown")
+
+    page = {"status": status, "text": "<h1>proxy</h1>", "content_type": "text/html"}
+    problem = {"status": 403, "text": "{}", "content_type": "application/problem+json"}
+    async with speaking(close, answers={1: page, 2: page, 4: problem}) as (client, waits):
+        stream = client.stream("trades")
+        assert [e.cursor for e in await take(stream, 2)] == ["c0", "c3"]
+        refused = await failure(stream, ApiError)
+        assert (refused.status, refused.from_dashboard) == (403, True)
+    assert waits[:3] == [0.5, 1.0, 2.0]
+
+
+async def test_a_page_where_no_stream_has_stood_is_the_wrong_address() -> None:
+    async def never(socket: web.WebSocketResponse, number: int) -> None:
+        raise AssertionError
+
+    page = {"status": 404, "text": "<h1>proxy</h1>", "content_type": "text/html"}
+    async with speaking(never, answers={0: page}) as (client, waits):
+        refused = await failure(client.stream("trades"), ApiError)
+        assert (refused.status, refused.from_dashboard) == (404, False)
+    assert waits == []

@@ -9,14 +9,16 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect as websockets_connect
 
+from alphapulse_api import Config
 from alphapulse_api.config import WebSocketConfig
 from tests.conftest import Serve, Server
 from tests.proxy import proxied
@@ -51,6 +53,22 @@ REFUSED = f"""
     client.subscribe("alerts", {{ colours: ["red"] }});
     client.subscribe("trades");
 """
+# Credentials by turns: "secret" is a good one, "reject" a failure, "null" the wish to end.
+CREDENTIALS = f"""
+    import {{ stream }} from "{(ROOT / "alphapulse_api/console/static/stream.js").as_uri()}";
+    const print = (message) => console.log(JSON.stringify(message));
+    const [url, , kind, ...turns] = process.argv.slice(1);
+    const credentials = async () => {{
+      const turn = turns.shift() ?? "secret";
+      print({{ turn }});
+      if (turn === "reject") throw new Error("the vault is closed");
+      return turn === "null" ? null : {{ [kind]: process.env.AP_API_KEY }};
+    }};
+    const client = stream(url, credentials, {{
+      event: print, gap: print, state: (state) => print({{ state }}), error: print,
+    }});
+    client.subscribe("trades");
+"""
 EVENTS = 1000
 PINGS_OFTEN = WebSocketConfig(ping_interval=0.05)
 SECONDS = 30
@@ -67,7 +85,9 @@ async def publish(server: Server, count: int, first: int = 0) -> list[str]:
 
 
 @asynccontextmanager
-async def node(url: str, key: str, *script: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def node(
+    url: str, key: str, *script: str, arguments: Sequence[str] = ()
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The JavaScript client, following trades, or another script."""
     assert NODE is not None
     process = await asyncio.create_subprocess_exec(
@@ -76,6 +96,7 @@ async def node(url: str, key: str, *script: str) -> AsyncIterator[asyncio.subpro
         *(script or (str(SCRIPT),)),
         url,
         "trades",
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "AP_API_KEY": key, "NODE_NO_WARNINGS": "1"},
     )
@@ -83,8 +104,9 @@ async def node(url: str, key: str, *script: str) -> AsyncIterator[asyncio.subpro
         async with asyncio.timeout(SECONDS):
             yield process
     finally:
-        process.kill()
-        await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def messages(process: asyncio.subprocess.Process, count: int) -> list[dict[str, Any]]:
@@ -193,3 +215,56 @@ async def test_to_the_javascript_client_one_channel_that_is_refused_is_not_all(
             assert (await messages(process, 1))[0]["data"]["id"] == f"0000{first}"
             proxy.cut()
             await gone(server)
+
+
+def by_turns(url: str, secret: str, kind: str, *turns: str) -> Any:
+    script = ("--input-type=module", "--eval", CREDENTIALS)
+    return node(url, secret, *script, arguments=(kind, *turns))
+
+
+REJECTED = {"code": "credentials", "message": "the vault is closed"}
+
+
+@needs_node
+async def test_the_javascript_client_asks_again_where_credentials_reject(server: Server) -> None:
+    key = (await server.key())["X-API-Key"]
+    async with (
+        proxied(server.url) as proxy,
+        by_turns(proxy.url, key, "api_key", "reject", "secret", "reject") as process,
+    ):
+        again = [{"turn": "reject"}, REJECTED, {"state": "reconnecting"}, {"turn": "secret"}]
+        assert await messages(process, 6) == [{"state": "connecting"}, *again, {"state": "live"}]
+        await subscribed(server)
+        proxy.cut()
+        await gone(server)
+        await publish(server, 1)
+        assert await messages(process, 6) == [{"state": "reconnecting"}, *again, {"state": "live"}]
+        (event,) = await messages(process, 1)
+        assert event["data"]["id"] == "00000"
+
+
+@needs_node
+async def test_the_javascript_client_ends_where_an_expiring_token_is_not_replaced(
+    serve: Serve, config: Config
+) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=3))
+    token = (await server.login())["Authorization"].removeprefix("Bearer ")
+    async with by_turns(server.url, token, "token", "secret", "null") as process:
+        told = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
+        assert [m for m in await messages(process, 5) if m != {"state": "live"}] == told
+        assert await process.wait() == 0
+    await gone(server)
+
+
+@needs_node
+async def test_the_javascript_client_stays_where_a_new_token_comes_late(
+    serve: Serve, config: Config
+) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=5))
+    token = (await server.login())["Authorization"].removeprefix("Bearer ")
+    async with by_turns(
+        server.url, token, "token", "secret", "reject", "secret", "null"
+    ) as process:
+        told = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "reject"}, REJECTED]
+        told += [{"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
+        assert [m for m in await messages(process, 8) if m != {"state": "live"}] == told

@@ -2,16 +2,18 @@
 // It has no dependency: browsers, Deno, Bun and Node 22 have WebSocket; Node 20 with --experimental-websocket.
 
 const PING_SECONDS = 10; // also how long a pong may take: a sleeping laptop's dead socket is found out by it
+const RENEW_SECONDS = 1; // until `credentials` is asked again for a token that is about to end
 
 /**
  * Follow channels of the service at `url` (http or https).
  * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`, other ones than
- *   `refused`; null ends the stream
+ *   `refused`; null ends the stream; where it fails, it is asked again later
  * @param {(event: {type: string, channel: string, cursor: string, data: object}) => void} on.event
  * @param {(channel: string) => void} on.gap events are missing before the next one: read the REST API again
  * @param {(state: "connecting" | "live" | "reconnecting" | "offline") => void} [on.state]
  * @param {(roundTrip: number, timestamp: string) => void} [on.pong] milliseconds, and the server's time
- * @param {(error: {code: string, message: string}) => void} [on.error]
+ * @param {(error: {code: string, message: string}) => void} [on.error] the server's errors, and `credentials` where
+ *   those could not be had
  */
 export function stream(url, credentials, { event, gap, state = () => {}, pong = () => {}, error = console.error }) {
   const filters = {}; // channel -> its filters; the channels that are wanted
@@ -49,11 +51,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       const channels = Object.keys(filters);
       if (channels.length) ask(channels); else live();
     },
-    token_expiring: async () => {
-      const own = socket;
-      given = await credentials(given);
-      if (own === socket) send({ type: "auth", ...given });
-    },
+    token_expiring: () => renew(socket),
     subscribed: (m) => {
       for (const [channel, { cursor, resumed }] of Object.entries(m.channels)) {
         if (asked[channel] !== m.id) continue; // asked again since
@@ -75,12 +73,34 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     },
   };
 
+  const missing = (failure) => error({ code: "credentials", message: String(failure?.message ?? failure) });
+  const renew = async (own) => {
+    const current = () => own === socket && joined && !stopped;
+    try {
+      const next = await credentials(given);
+      if (stopped) return;
+      if (!next) return close();
+      given = next;
+      if (current()) send({ type: "auth", ...given });
+    } catch (failure) {
+      if (!current()) return;
+      missing(failure);
+      // The token is good for a while yet, and the server announces its end but once.
+      setTimeout(() => current() && renew(own), RENEW_SECONDS * 1000 * (0.5 + Math.random()));
+    }
+  };
   const connect = async (worn) => {
     clearTimeout(retry);
     retry = undefined;
-    given = await credentials(worn);
-    if (!given) close();
+    try {
+      given = await credentials(worn);
+    } catch (failure) {
+      if (stopped) return;
+      missing(failure);
+      return later(worn);
+    }
     if (stopped) return;
+    if (!given) return close();
     socket = new WebSocket(new URL("ws", url.endsWith("/") ? url : `${url}/`).href.replace(/^http/, "ws"));
     alive(30);
     socket.onmessage = ({ data }) => {
@@ -105,10 +125,12 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   };
   function lost(reason) {
     drop();
+    later(["auth_failed", "token_expired", "revoked"].includes(reason) ? given : undefined, reason === "slow_consumer");
+  }
+  function later(worn, atOnce) {
     state("reconnecting");
-    const worn = ["auth_failed", "token_expired", "revoked"].includes(reason) ? given : undefined;
     // Full jitter: clients that were cut off together do not come back together.
-    const wait = reason === "slow_consumer" ? 0 : Math.random() * Math.min(20_000, 500 * 2 ** attempt++);
+    const wait = atOnce ? 0 : Math.random() * Math.min(20_000, 500 * 2 ** attempt++);
     retry = setTimeout(connect, wait, worn);
   }
 
