@@ -68,7 +68,12 @@ class Backend:
         self.events = event_log_from(config.events, events_redis, read=serve)
         if isinstance(self.cache, MemoryCache):
             self.events.on_change(self.cache.forget)
-        self.accessors = Accessors(self.engine, config.portfolio.stale_after, accessors)
+        self.accessors = Accessors(
+            self.engine,
+            config.portfolio.stale_after,
+            accessors,
+            ahead=config.max_clock_ahead,
+        )
         self.feed = Feed(self.accessors, self.cache, self.events)
         self.limiter = (
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)

@@ -188,9 +188,8 @@ class Feed:
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
-        record = load(self._portfolio, plain(portfolio))
-        latest = now() + MAX_AHEAD
-        if record.setdefault("as_of", now()) > latest:
+        record = _timed(load(self._portfolio, plain(portfolio)), "as_of")
+        if record["as_of"] > now() + MAX_AHEAD:
             # It would stay the current one, whatever came after it, until that time had come.
             detail = "as_of is in the future; check the clock and the unit."
             raise ValidationProblem([{"pointer": "/as_of", "detail": detail}])
@@ -198,6 +197,7 @@ class Feed:
         stored: dict[str, Any]
         work = self._accessors.method("portfolio", "set_portfolio")(record)
         stored, revision = await self._teller.stored(work, "portfolio")
+        stored = _said(stored)
         await self._teller.tell_portfolio(stored, revision)
         return stored
 
@@ -282,10 +282,15 @@ async def _checked(check: Callable[[Sequence[Record]], T], records: Sequence[Rec
 
 def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
     """With an id and a time; "unsaid" names what the caller left to us."""
-    unsaid = {"unsaid": record.get("unsaid", frozenset()) | ({time} - record.keys())}
     record.setdefault("id", str(uuid_utils.uuid7()))
+    return _timed(record, time)
+
+
+def _timed(record: dict[str, Any], time: str) -> dict[str, Any]:
+    """With a time; "unsaid" names what the caller left to us."""
+    unsaid = record.get("unsaid", frozenset()) | ({time} - record.keys())
     record.setdefault(time, now())
-    return {**record, **unsaid}
+    return {**record, "unsaid": unsaid}
 
 
 def _said(record: dict[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,9 @@ class Teller:
             return
         progress = []
         if "portfolio" not in self._accessors.replaced:
-            identity, stage = CHANNELS["portfolio"].identity(portfolio)
-            progress.append(Progress(identity, (stage, revision)))
+            # By the store's order alone: the snapshot that is current now may have an earlier time.
+            identity, _ = CHANNELS["portfolio"].identity(portfolio)
+            progress.append(Progress(identity, (revision, 0)))
         await self._publish("portfolio", [portfolio], ["portfolio"], progress)
 
     async def changed(self, resource: str) -> None:

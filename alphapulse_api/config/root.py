@@ -66,6 +66,13 @@ class Config(Section):
             checks.allowed_host,
         ),
     )
+    max_clock_ahead: float = field(
+        default=300.0,
+        metadata=option(
+            "Seconds by which the time of a record may be ahead of this server's clock.",
+            checks.SECONDS_OR_ZERO,
+        ),
+    )
     auth: AuthConfig = field(default_factory=AuthConfig)
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     cors: CorsConfig = field(default_factory=CorsConfig)

@@ -10,6 +10,7 @@ from alphapulse_api.data.agents import AgentDataAccessor
 from alphapulse_api.data.alerts import AlertDataAccessor
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.metrics import MetricsDataAccessor
+from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.portfolio import PortfolioDataAccessor
 from alphapulse_api.data.system import SystemDataAccessor
 from alphapulse_api.data.trades import TradeDataAccessor
@@ -24,6 +25,7 @@ class Accessors:
     Args:
         engine: where our own accessors keep their rows.
         stale_after: seconds after which a portfolio is stale.
+        ahead: seconds by which a sender's clock may be ahead of this one.
         replaced: the host's own objects by resource; each needs the methods that are used of it,
             with the names and signatures of ours.
 
@@ -31,19 +33,26 @@ class Accessors:
         TypeError: for a resource that there is not.
     """
 
-    def __init__(self, engine: Engine, stale_after: float, replaced: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        stale_after: float,
+        replaced: Mapping[str, Any],
+        *,
+        ahead: float = CLOCK_AHEAD,
+    ) -> None:
         if strangers := set(replaced) - set(RESOURCES):
             raise TypeError(f"there is no accessor {', '.join(sorted(strangers))}")
         self.replaced = frozenset(name for name, value in replaced.items() if value is not None)
         # Any: a host's object needs only the methods it serves.
-        self.metrics: Any = replaced.get("metrics") or MetricsDataAccessor(engine)
+        self.metrics: Any = replaced.get("metrics") or MetricsDataAccessor(engine, ahead)
         self.alerts: Any = replaced.get("alerts") or AlertDataAccessor(engine)
         self.portfolio: Any = replaced.get("portfolio") or PortfolioDataAccessor(
-            engine, stale_after
+            engine, stale_after, ahead
         )
         self.trades: Any = replaced.get("trades") or TradeDataAccessor(engine)
-        self.agents: Any = replaced.get("agents") or AgentDataAccessor(engine)
-        self.system: Any = replaced.get("system") or SystemDataAccessor(engine)
+        self.agents: Any = replaced.get("agents") or AgentDataAccessor(engine, ahead)
+        self.system: Any = replaced.get("system") or SystemDataAccessor(engine, ahead)
 
     def method(self, resource: str, name: str) -> Any:
         """A method of the resource's accessor.

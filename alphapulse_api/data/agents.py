@@ -9,8 +9,9 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
-from alphapulse_api.data.query import Where, check_range, window_before
+from alphapulse_api.data.query import Listing, Where, check_range, default_range
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now
 
@@ -45,10 +46,15 @@ Signal = dict[str, Any]
 
 
 class AgentDataAccessor:
-    """Reads and writes agents and their signals."""
+    """Reads and writes agents and their signals.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
         self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
 
     async def get_agents(
         self,
@@ -58,14 +64,12 @@ class AgentDataAccessor:
     ) -> list[Agent]:
         """Every agent, by id, each with `signals`: its newest 20 in the range, newest first.
 
-        The range defaults to the 24 hours before its end, and its end to now.
+        The range defaults to the 24 hours before now.
 
         Raises:
             ValidationProblem: for an empty range.
         """
-        end = end_time or now()
-        start = start_time or window_before(end, SIGNALS_WINDOW)
-        check_range(start, end)
+        start, end = default_range(start_time, end_time, SIGNALS_WINDOW, self._ahead)
         where = Where()
         where.equal(agent_type=agent_type)
         agents = await self._engine.fetch(
@@ -110,7 +114,8 @@ class AgentDataAccessor:
         where = Where()
         where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
         where.between("timestamp", start_time, end_time)
-        return await newest_first(self._engine, SIGNALS, "timestamp", where, limit, cursor)
+        listing = Listing("signals", agent_id=agent_id, symbol=symbol, direction=direction)
+        return await newest_first(self._engine, SIGNALS, "timestamp", listing, where, limit, cursor)
 
     async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
         """Store what a validated update says; what it leaves out stays as it was."""

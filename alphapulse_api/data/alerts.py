@@ -10,7 +10,7 @@ from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
 from alphapulse_api.data.page import Page
-from alphapulse_api.data.query import Where, check_range
+from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now, to_micros
 
@@ -80,7 +80,16 @@ class AlertDataAccessor:
         where.equal(acknowledged=None if acknowledged is None else int(acknowledged), source=source)
         if unresolved:
             where.add("status <> 'resolved'")
-        return await newest_first(self._engine, COLUMNS, "created_at", where, limit, cursor)
+        listing = Listing(
+            "alerts",
+            severity=severity,
+            acknowledged=acknowledged,
+            source=source,
+            unresolved=unresolved,
+        )
+        return await newest_first(
+            self._engine, COLUMNS, "created_at", listing, where, limit, cursor
+        )
 
     async def get_alert(self, alert_id: str) -> Alert:
         """The alert of that id.

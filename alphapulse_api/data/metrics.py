@@ -10,15 +10,11 @@ from typing import Any
 from alphapulse_api.data.aggregation import plan
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.point_reader import PointReader
 from alphapulse_api.data.point_writer import PointWriter
-from alphapulse_api.data.query import (
-    check_range,
-    decode_cursor,
-    encode_cursor,
-    window_before,
-)
+from alphapulse_api.data.query import FIRST, Listing, default_range
 from alphapulse_api.data.rollups.read import Bucket, Figures, RollupReader
 from alphapulse_api.data.series import Series, SeriesCatalogue
 from alphapulse_api.encoding import loads_stored
@@ -30,12 +26,17 @@ Point = dict[str, Any]
 
 
 class MetricsDataAccessor:
-    """Reads and writes metric points."""
+    """Reads and writes metric points.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
         self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
         self._series = SeriesCatalogue(engine)
-        self._writer = PointWriter(engine, self._series)
+        self._writer = PointWriter(engine, self._series, ahead)
 
     async def list_series(self) -> list[dict[str, Any]]:
         """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
@@ -86,19 +87,23 @@ class MetricsDataAccessor:
             ValidationProblem: for an empty range, a foreign cursor, an unknown function or
                 interval, too many buckets, or too many points where rollups do not answer.
         """
-        end = end_time or now()
-        start = start_time or window_before(end, WINDOW)
-        check_range(start, end)
+        start, end = default_range(start_time, end_time, WINDOW, self._ahead)
         first, last = to_micros(start), to_micros(end)
-        buckets = plan(aggregation, interval, max_points, first, last)
+        listing = Listing("metrics", metric_type=metric_type, name=name, labels=labels or None)
+        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
+        if start == FIRST and series:
+            # Everything: in buckets of the time that there is, not of all time.
+            first = await PointReader(self._engine, list(series)).first() or first
+        # The buckets' width is that of the range up to now, whatever few points lie ahead of it.
+        until = last if end_time is not None else min(last, max(first + 1, to_micros(now())))
+        buckets = plan(aggregation, interval, max_points, first, until)
         after: tuple[int, int] | None = None
         if cursor is not None and buckets is None:
-            instant, number = decode_cursor(cursor, int, int)
+            instant, number = listing.key(cursor, int, int)
             after = instant, number
         elif cursor is not None and buckets is not None:
-            instant, number, width = decode_cursor(cursor, int, int, int)
+            instant, number, width = listing.key(cursor, int, int, int)
             after, buckets = (instant, number), buckets.continued(width)
-        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if not series:
             return Page()
         if buckets is None:
@@ -111,7 +116,7 @@ class MetricsDataAccessor:
             rows = await reader.page(buckets, first, last, limit + 1, after)
             make = partial(_buckets, series, buckets.functions)
             key = (*rows[limit - 1][0], buckets.width) if len(rows) > limit else ()
-        return Page(rows[:limit], make, encode_cursor(*key) if key else None)
+        return Page(rows[:limit], make, listing.cursor(*key) if key else None)
 
     async def get_latest_metrics(
         self,
@@ -119,13 +124,16 @@ class MetricsDataAccessor:
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Page:
-        """The newest point of every matching series; of every type where none is named."""
+        """The newest point of every matching series; of every type where none is named.
+
+        One from ahead of now gives way to whatever was received after it (`newest.overtakes`).
+        """
         series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if not series:
             return Page()
         rows = await self._engine.fetch(
             "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
-            "ON p.series_id = s.series_id AND p.timestamp = s.last_at "
+            "ON p.series_id = s.series_id AND p.timestamp = coalesce(s.latest_at, s.last_at) "
             f"WHERE {self._engine.among('s.series_id', '$1')}",
             self._engine.listed(series),
         )

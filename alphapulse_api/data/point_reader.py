@@ -54,6 +54,11 @@ class PointReader:
             start, width = stop, width * GROWTH
         return found
 
+    async def first(self) -> int | None:
+        """The instant of the first point; None if there is none."""
+        begin, _, points = await self._extent()
+        return begin if points else None
+
     async def _extent(self) -> tuple[int, int, int]:
         """From when to when the series have points, and how many."""
         where = Where()

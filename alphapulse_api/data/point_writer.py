@@ -10,6 +10,7 @@ from typing import Final
 
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.rollups.write import lock_spans, store_points
 from alphapulse_api.data.series import Reference, SeriesCatalogue
 from alphapulse_api.errors import Unavailable
@@ -41,9 +42,11 @@ class PointWriter:
     Args:
         engine: where to.
         series: the catalogue.
+        ahead: seconds by which a sender's clock may be ahead of this one.
     """
 
-    def __init__(self, engine: Engine, series: SeriesCatalogue) -> None:
+    def __init__(self, engine: Engine, series: SeriesCatalogue, ahead: float = CLOCK_AHEAD) -> None:
+        self._ahead = round(ahead * 1_000_000)
         self._engine = engine
         self._series = series
         self._batch = _Batch(Points())
@@ -97,7 +100,7 @@ class PointWriter:
                     points[series.key][at] = value
             references, spans = await self._locked(transaction, points)
             numbered = {references[key].number: series for key, series in points.items()}
-            await store_points(transaction, spans, numbered)
+            await store_points(transaction, spans, numbered, self._ahead)
             return references
 
         # Remembered only now: a reference of a transaction that failed would be nobody's.

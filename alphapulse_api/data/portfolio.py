@@ -1,4 +1,4 @@
-"""The portfolio: one snapshot an update; the newest is the current one, all are its history."""
+"""The portfolio: one snapshot an update; one of them is the current one, all are its history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.newest import CLOCK_AHEAD, overtakes
 from alphapulse_api.data.query import Where, check_range
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.errors import NotFound
@@ -43,17 +44,23 @@ COLUMNS = Columns(
         "performance": JSON,
     },
 )
-# What is sent again as it was is the same revision. Compared as text: JSON has no equality, and of
-# amounts every digit counts.
+# What is sent again as it was is no change. Compared as text: JSON has no equality, and of amounts
+# every digit counts.
 _REPLACE = (
     f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET "
-    f"{', '.join(f'{name} = excluded.{name}' for name in COLUMNS.names[1:])}, "
-    "revision = portfolio_snapshots.revision + 1 WHERE "
+    f"{', '.join(f'{name} = excluded.{name}' for name in COLUMNS.names[1:])} WHERE "
     + " OR ".join(
         f"CAST(portfolio_snapshots.{name} AS TEXT) <> CAST(excluded.{name} AS TEXT)"
         for name in COLUMNS.names[1:]
     )
+    + " RETURNING as_of"
 )
+_CURRENT = 'SELECT as_of, revision FROM portfolio_current WHERE "only" = 1'
+_FIRST = (
+    'INSERT INTO portfolio_current ("only", as_of, revision) VALUES (1, $1, 0) '
+    'ON CONFLICT ("only") DO NOTHING'
+)
+_MOVE = 'UPDATE portfolio_current SET as_of = $1, revision = $2 WHERE "only" = 1'
 HISTORY = Columns(
     "portfolio_snapshots",
     {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
@@ -67,11 +74,15 @@ class PortfolioDataAccessor:
 
     Args:
         stale_after: seconds after which the current snapshot is called stale.
+        ahead: seconds by which a sender's clock may be ahead of this one.
     """
 
-    def __init__(self, engine: Engine, stale_after: float = 300) -> None:
+    def __init__(
+        self, engine: Engine, stale_after: float = 300, ahead: float = CLOCK_AHEAD
+    ) -> None:
         self._engine = engine
         self._stale_after = stale_after
+        self._ahead = round(ahead * 1_000_000)
 
     async def get_portfolio(
         self,
@@ -93,7 +104,8 @@ class PortfolioDataAccessor:
         """
         check_range(start_time, end_time)
         rows = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM portfolio_snapshots ORDER BY as_of DESC LIMIT 1"
+            f"SELECT {COLUMNS.select} FROM portfolio_snapshots "
+            "WHERE as_of = (SELECT as_of FROM portfolio_current)"
         )
         if not rows:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
@@ -105,29 +117,39 @@ class PortfolioDataAccessor:
     async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
         """Store a validated snapshot; one of the same `as_of` is replaced.
 
+        It becomes the current one unless it comes late. In what order snapshots are received is
+        the store's to say, so one whose `as_of` was left to the server ("unsaid") never comes late,
+        nor does one that follows a snapshot from ahead of now (`newest.overtakes`).
+
         Returns:
-            The snapshot and, if it is now the current one (a late one is only history), its
-            revision: by how many others of that `as_of` it was preceded.
+            The snapshot and, if it is the current one, its revision: how often the current snapshot
+            or its content has changed.
         """
         values = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
         record = {**portfolio, "positions_value": reduce(EXACT.add, values, Decimal(0))}
+        as_of = to_micros(record["as_of"])
+        latest = "as_of" in record.pop("unsaid", ())
 
         async def work(transaction: Transaction) -> int | None:
-            await transaction.execute(_REPLACE, *COLUMNS.store(record))
-            as_of = to_micros(record["as_of"])
-            ((revision, newest),) = await transaction.fetch(
-                "SELECT revision, (SELECT max(as_of) FROM portfolio_snapshots) "
-                "FROM portfolio_snapshots WHERE as_of = $1",
-                as_of,
-            )
-            return int(revision) if newest == as_of else None
+            await transaction.execute(_FIRST, as_of)
+            # Locked: snapshots of several processes become current in one order.
+            current = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
+            known, revision = current[0]
+            if not await transaction.fetch(_REPLACE, *COLUMNS.store(record)):
+                return int(revision) if as_of == known else None
+            if not latest and not overtakes(as_of, known, to_micros(now()), self._ahead):
+                return None
+            await transaction.execute(_MOVE, as_of, revision + 1)
+            return int(revision) + 1
 
         revision = await self._engine.write(work)
-        return self._shown(dict(portfolio)), revision
+        return self._shown(record), revision
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)
-        age = (now() - portfolio["as_of"]).total_seconds()
+        # One from ahead of now may be as old as one of the past: nobody knows by how much its clock
+        # was wrong.
+        age = abs((now() - portfolio["as_of"]).total_seconds())
         return {**portfolio, "stale": age > self._stale_after}
 
     async def _history(

@@ -4,31 +4,66 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from alphapulse_api.errors import ValidationProblem
-from alphapulse_api.times import to_micros
+from alphapulse_api.times import now, to_micros
+
+FIRST: Final = datetime.min.replace(tzinfo=UTC)  # a range that begins here has no beginning
 
 
-def encode_cursor(*key: Any) -> str:
-    """An opaque, URL-safe cursor out of a row's ordering key."""
-    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+class Listing:
+    """What a cursor belongs to: a resource with its filters; in which range and format is free.
 
-
-def decode_cursor(cursor: str, *types: type) -> list[Any]:
-    """The ordering key a cursor was made from.
-
-    Raises:
-        ValidationProblem: if it is not a cursor of this listing.
+    Args:
+        resource: its name.
+        filters: by name; those that are None are not asked for.
     """
+
+    __slots__ = ("_mark",)
+
+    def __init__(self, resource: str, **filters: Any) -> None:
+        asked = {
+            name: sorted(value) if isinstance(value, (list, tuple, set, frozenset)) else value
+            for name, value in filters.items()
+            if value is not None
+        }
+        text = orjson.dumps([resource, asked], option=orjson.OPT_SORT_KEYS)
+        self._mark = hashlib.blake2b(text, digest_size=6).hexdigest()
+
+    def cursor(self, *key: Any) -> str:
+        """An opaque, URL-safe cursor out of a row's ordering key."""
+        raw = orjson.dumps((self._mark, *key))
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    def key(self, cursor: str, *types: type) -> list[Any]:
+        """The ordering key that a cursor was made from.
+
+        Raises:
+            ValidationProblem: if it is not a cursor of this listing.
+        """
+        key = _decoded(cursor, types)
+        if key is None or key[0] != self._mark:
+            raise ValidationProblem.parameter(
+                "cursor",
+                "not a cursor that this listing gave out with these filters; "
+                "leave it out to begin with the first page",
+            )
+        return key[1:]
+
+
+def _decoded(cursor: str, types: Sequence[type]) -> list[Any] | None:
+    """The mark and the key in a cursor; None if it cannot be one."""
     try:
         key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
-        key = None
+        return None
+    types = (str, *types)
     if (
         not isinstance(key, list)
         or len(key) != len(types)
@@ -36,7 +71,7 @@ def decode_cursor(cursor: str, *types: type) -> list[Any]:
         or any(isinstance(part, int) and abs(part) >= 2**63 for part in key)
         or any(isinstance(part, str) and "\x00" in part for part in key)
     ):
-        raise ValidationProblem.parameter("cursor", "not a cursor that this listing gave out")
+        return None
     return key
 
 
@@ -83,8 +118,25 @@ class Where:
 
 def window_before(end: datetime, width: timedelta) -> datetime:
     """`width` before `end`, or the first instant that there is."""
-    first = datetime.min.replace(tzinfo=UTC)
-    return end - width if end - first > width else first
+    return end - width if end - FIRST > width else FIRST
+
+
+def default_range(
+    start: datetime | None, end: datetime | None, window: timedelta, ahead: timedelta
+) -> tuple[datetime, datetime]:
+    """A range with its defaults: it ends now, and begins `window` before its end.
+
+    An end that is left out includes what is stored from up to `ahead` of now, for senders' clocks
+    differ: then only a write can change the newest rows of an answer, and no clock.
+
+    Raises:
+        ValidationProblem: for an empty range.
+    """
+    at = end or now()
+    start = start or window_before(at, window)
+    end = end or at + ahead
+    check_range(start, end)
+    return start, end
 
 
 def check_range(start: datetime | None, end: datetime | None) -> None:

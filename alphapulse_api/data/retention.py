@@ -45,7 +45,7 @@ TABLES: Final = {
         "portfolio_snapshots",
         "as_of",
         "as_of",
-        "AND as_of < (SELECT max(as_of) FROM portfolio_snapshots)",
+        "AND as_of <> (SELECT as_of FROM portfolio_current)",
     ),
     "signals": _Forgotten("signals", "timestamp", "id"),
     "system": _Forgotten("system_samples", "timestamp", "component, timestamp"),

@@ -9,14 +9,9 @@ from typing import Any
 from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import paged
+from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
-from alphapulse_api.data.query import (
-    Where,
-    check_range,
-    decode_cursor,
-    window_before,
-)
-from alphapulse_api.times import now
+from alphapulse_api.data.query import Listing, Where, default_range
 
 COLUMNS = Columns(
     "system_samples",
@@ -33,10 +28,15 @@ Sample = dict[str, Any]
 
 
 class SystemDataAccessor:
-    """Reads and writes system samples."""
+    """Reads and writes system samples.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
         self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
 
     async def get_system(
         self,
@@ -46,25 +46,24 @@ class SystemDataAccessor:
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
-        """One page, oldest first; the range defaults to the hour before its end, the end to now.
+        """One page, oldest first; the range defaults to the hour before now.
 
         Raises:
             ValidationProblem: for an empty range or a foreign cursor.
         """
-        end = end_time or now()
-        start = start_time or window_before(end, WINDOW)
-        check_range(start, end)
+        start, end = default_range(start_time, end_time, WINDOW, self._ahead)
+        listing = Listing("system", component=component)
         where = Where()
         where.equal(component=component)
         where.between("timestamp", start, end)
         if cursor is not None:
-            where.add("(timestamp, component) > ({}, {})", *decode_cursor(cursor, int, str))
+            where.add("(timestamp, component) > ({}, {})", *listing.key(cursor, int, str))
         found = await self._engine.fetch(
             f"SELECT {COLUMNS.select} FROM system_samples {where} "
             f"ORDER BY timestamp, component LIMIT {where.parameter(limit + 1)}",
             *where.args,
         )
-        return paged(found, COLUMNS, limit, "timestamp", "component")
+        return paged(found, COLUMNS, listing, limit, "timestamp", "component")
 
     async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
         """Store a validated sample; one of the same component and time is replaced."""

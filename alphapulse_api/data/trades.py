@@ -10,7 +10,7 @@ from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
 from alphapulse_api.data.page import Page
-from alphapulse_api.data.query import Where, check_range
+from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import now
 
@@ -69,7 +69,17 @@ class TradeDataAccessor:
         where.any_of("strategy", _several(strategy))
         where.equal(side=side, status=status, agent_id=agent_id)
         where.between("executed_at", start_time, end_time)
-        return await newest_first(self._engine, COLUMNS, "executed_at", where, limit, cursor)
+        listing = Listing(
+            "trades",
+            symbol=_several(symbol),
+            side=side,
+            status=status,
+            strategy=_several(strategy),
+            agent_id=agent_id,
+        )
+        return await newest_first(
+            self._engine, COLUMNS, "executed_at", listing, where, limit, cursor
+        )
 
     async def get_trade(self, trade_id: str) -> Trade:
         """The trade of that id.

@@ -74,7 +74,7 @@ CHANNELS: Final = {
             "view_portfolio",
             {},
             lambda data: None,
-            lambda data: ("", _micros(data["as_of"])),
+            lambda data: ("current", _micros(data["as_of"])),
         ),
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import hdrs, web
 
@@ -13,6 +14,8 @@ from alphapulse_api.middleware.conditions import answer
 from alphapulse_api.routes.endpoint import VARY
 from alphapulse_api.routes.row import Row
 
+# Of past ranges too: what is written into them late must be seen.
+CONTROL: Final = "private, no-cache"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -29,26 +32,24 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     config = backend.config.cache
     # Only a listing of the range is of the past: an agent's state and the portfolio are of now.
-    settled = row.pages and question.settled
-    fresh_for = config.history_ttl if settled else config.default_ttl
-    control = f"private, max-age={fresh_for:.0f}" if settled else "private, no-cache"
+    fresh_for = config.history_ttl if row.pages and question.settled else config.default_ttl
     resource = _resource(row, request, backend)
     if resource is None:
-        return _answer(request, await _compute(request, handler, control), "BYPASS")
+        return _answer(request, await _compute(request, handler), "BYPASS")
     # Before the look: a write moves the version on before its event is told, in any process, so
     # an answer found now holds all that the channel told this process up to here.
     cursor = None if row.channel is None else backend.events.cursor(row.channel)
     key = (request.rel_url.raw_path, question.normal, question.format)
     version, entry = await backend.cache.look(resource, key)
     if version is None:
-        return _answer(request, await _compute(request, handler, control), "BYPASS")
+        return _answer(request, await _compute(request, handler), "BYPASS")
     if entry is not None:
         # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
         app[LANE].learn(request, resource, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
     async def compute() -> Entry:
-        computed = await _compute(request, handler, control)
+        computed = await _compute(request, handler)
         await backend.cache.put(resource, key, version, computed, fresh_for)
         return computed
 
@@ -66,13 +67,13 @@ def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
     return row.resource.format_map(request.match_info) if "{" in row.resource else row.resource
 
 
-async def _compute(request: web.Request, handler: Handler, control: str) -> Entry:
+async def _compute(request: web.Request, handler: Handler) -> Entry:
     response = await handler(request)
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     etag = etag_of(response.body)
     headers = response.headers.copy()
-    headers.update({"ETag": etag, "Cache-Control": control, "Vary": VARY})
+    headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})
     return Entry(response.body, etag, headers)
 
 

@@ -15,6 +15,7 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import canonical, dumps
 from alphapulse_api.errors import NotFound
 from alphapulse_api.events.base import Channel, Event, message
+from alphapulse_api.times import now, to_micros
 from alphapulse_api.websocket.frames import chunks
 from alphapulse_api.websocket.protocol import Filters
 from alphapulse_api.websocket.subscription import Subscription, passes
@@ -78,8 +79,12 @@ class Snapshot:
         if overtaken is not None and event.offset >= overtaken:
             # Whoever was sent that one is to be sent what follows, also if the snapshot had it.
             return False
+        known, row = told
+        if known > to_micros(now()):
+            # A portfolio from ahead of now gives way to whatever is received after it.
+            known = 0
         # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
-        if stage < told[0] or (stage == told[0] and canonical(event.data) == canonical(told[1])):
+        if stage < known or canonical(event.data) == canonical(row):
             return True
         self._overtaken[identity] = event.offset
         return False

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.query import encode_cursor
+from alphapulse_api.data.query import Listing as Cursors
 from alphapulse_api.errors import Conflict, NotFound, Problem, ValidationProblem
 from alphapulse_api.times import now
-from tests.storage import T0, Fresh, at
+from tests.storage import T0, Fresh, at, point
 
 Listing = Callable[..., Awaitable[Any]]
 
@@ -165,16 +165,65 @@ async def test_what_is_written_between_two_pages_moves_nothing(store: Accessors)
     assert second.next_cursor is None
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    ["", "x", "é", "AAAA", encode_cursor(1), encode_cursor("a", 1), encode_cursor(True, "a"),
-     encode_cursor(1, "a", 2), encode_cursor(2**63, "a"), encode_cursor(1.5, "a")],
-    ids=range(10),
-)  # fmt: skip
-async def test_a_foreign_cursor_is_refused(store: Accessors, cursor: str) -> None:
-    for listing in (store.trades.get_trades, store.alerts.get_alerts, store.system.get_system):
+MADE_UP = ((1,), ("a", 1), (True, "a"), (1, "a", 2), (2**63, "a"), (1.5, "a"), (1, "a\x00"))
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", "W10", *MADE_UP], ids=str)
+async def test_a_made_up_cursor_is_refused(
+    store: Accessors, cursor: str | tuple[object, ...]
+) -> None:
+    listings = {
+        "trades": store.trades.get_trades,
+        "alerts": store.alerts.get_alerts,
+        "system": store.system.get_system,
+    }
+    for resource, listing in listings.items():
+        given = cursor if isinstance(cursor, str) else Cursors(resource).cursor(*cursor)
         with pytest.raises(ValidationProblem, match="cursor"):
-            await listing(cursor=cursor)
+            await listing(cursor=given)
+
+
+async def test_a_cursor_passes_only_in_its_own_listing(store: Accessors) -> None:
+    await store.trades.add_trades([trade(f"t{n}", n, strategy="trend") for n in range(3)])
+    for n in range(3):
+        await store.alerts.add_alert(alert(f"a{n}", n))
+        for agent in ("m1", "m2"):
+            await store.agents.add_signal(signal(f"{agent}{n}", n, agent_id=agent))
+        await store.system.add_sample(sample("db", n))
+    await store.metrics.add_points([point(name, n, 1.0) for name in ("a", "b") for n in range(3)])
+    ranged = {"start_time": at(0), "end_time": at(9)}
+    listings: list[tuple[Listing, dict[str, Any]]] = [
+        (store.trades.get_trades, {}),
+        (store.trades.get_trades, {"symbol": "BTC"}),
+        (store.trades.get_trades, {"strategy": ["trend", "grid"]}),
+        (store.trades.get_trades, {"side": "buy"}),
+        (store.alerts.get_alerts, {}),
+        (store.alerts.get_alerts, {"severity": ["critical", "warning"]}),
+        (store.alerts.get_alerts, {"acknowledged": False}),
+        (store.agents.get_signals, {"agent_id": "m1"}),
+        (store.agents.get_signals, {"agent_id": "m2"}),
+        (store.agents.get_signals, {"agent_id": "m1", "symbol": "BTC"}),
+        (store.system.get_system, ranged),
+        (store.system.get_system, {**ranged, "component": "db"}),
+        (store.metrics.get_metrics, {**ranged, "metric_type": "risk"}),
+        (store.metrics.get_metrics, {**ranged, "metric_type": "risk", "name": "a"}),
+        (store.metrics.get_metrics, {**ranged, "metric_type": "risk", "interval": "1s"}),
+    ]
+    cursors = [(await listing(**query, limit=1)).next_cursor for listing, query in listings]
+    for index, (listing, query) in enumerate(listings):
+        for other, cursor in enumerate(cursors):
+            if other == index:
+                assert len(await listing(**query, limit=1, cursor=cursor)) == (cursor is not None)
+            elif cursor is not None:
+                with pytest.raises(ValidationProblem, match="cursor"):
+                    await listing(**query, cursor=cursor)
+
+
+async def test_a_cursor_passes_in_another_range_and_order_of_filters(store: Accessors) -> None:
+    await store.trades.add_trades([trade(f"t{n}", n, symbol=f"S{n % 2}") for n in range(4)])
+    page = await store.trades.get_trades(symbol=["S0", "S1"], end_time=at(9), limit=2)
+    rest = await store.trades.get_trades(symbol=["S1", "S0"], cursor=page.next_cursor)
+    assert ids(rest) == ["t1", "t0"]
 
 
 async def test_decimals_survive_digit_for_digit(store: Accessors) -> None:

@@ -145,11 +145,11 @@ async def test_there_is_no_portfolio_before_the_first(store: Accessors) -> None:
 
 
 async def test_the_newest_snapshot_is_current_whatever_comes_late(store: Accessors) -> None:
-    assert (await store.portfolio.set_portfolio(snapshot(10, 10)))[1] == 0
+    assert (await store.portfolio.set_portfolio(snapshot(10, 10)))[1] == 1
     assert (await store.portfolio.set_portfolio(snapshot(5, 5)))[1] is None
     for _ in range(2):
         again, revision = await store.portfolio.set_portfolio(snapshot(10, 11))
-        assert revision == 1, "the same again is no other"
+        assert revision == 2, "the same again is no other"
     shown = await store.portfolio.get_portfolio()
     assert shown == again
     assert "history" not in shown

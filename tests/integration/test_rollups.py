@@ -122,6 +122,8 @@ async def rollups(engine: Engine) -> Any:
     async def work(transaction: Transaction) -> None:
         numbers = [row[0] for row in await transaction.fetch("SELECT series_id FROM series_spans")]
         await write.settle(engine, transaction, numbers)
+        # The order in which points were received is in no point.
+        await transaction.execute("UPDATE series_spans SET latest_at = NULL")
 
     await engine.write(work)
     # The token of a series is random.

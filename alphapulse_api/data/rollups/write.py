@@ -13,20 +13,26 @@ from typing import Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_ranges, select_rows
 from alphapulse_api.data.engine.base import Engine, Row, Transaction
+from alphapulse_api.data.newest import CLOCK_AHEAD, overtakes
 from alphapulse_api.data.rollups.change import Change, Replaced
 from alphapulse_api.data.rollups.fold import DAY, Point
-from alphapulse_api.times import FIRST_MICROS
+from alphapulse_api.times import FIRST_MICROS, now, to_micros
 
 TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
 # Of a series: its number, how many points it has, the first and last, the tail's first and size.
-Grown = tuple[int, int, int, int, int | None, int]
+_Size = tuple[int, int, int, int, int | None, int]
+# The same, and the latest point where that is not the last one.
+_Grown = tuple[int, int, int, int, int | None, int, int | None]
 _POINTS: Final = "metric_points (series_id, timestamp, value)"
 _POINT_TYPES: Final = ("bigint", "timestamptz", "float8")
 _REPLACE: Final = "ON CONFLICT (series_id, timestamp) DO UPDATE SET value = excluded.value"
 _BEYOND: Final = 2**62  # microseconds: after every instant
+_GROWN_TYPES: Final = (
+    "bigint", "bigint", "timestamptz", "timestamptz", "timestamptz", "bigint", "timestamptz",
+)  # fmt: skip
 _GROW: Final = "ON CONFLICT (series_id) DO UPDATE SET " + ", ".join(
     f"{column} = excluded.{column}"
-    for column in ("points", "first_at", "last_at", "tail_at", "unfolded")
+    for column in ("points", "first_at", "last_at", "tail_at", "unfolded", "latest_at")
 )
 
 
@@ -40,6 +46,7 @@ class _Span(NamedTuple):
     whole_from: int | None
     tail_at: int | None
     unfolded: int
+    latest_at: int | None
     token: int
 
     @property
@@ -69,7 +76,8 @@ async def lock_spans(
     """
     # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
     return await transaction.fetch(
-        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, token "
+        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, "
+        "latest_at, token "
         f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
         f"ORDER BY series_id {engine.locked}",
         engine.listed(sorted(numbers)),
@@ -80,6 +88,7 @@ async def store_points(
     transaction: Transaction,
     spans: Sequence[Row],
     points: Mapping[int, Mapping[int, float | None]],
+    ahead: int = int(CLOCK_AHEAD * 1_000_000),
 ) -> None:
     """Store points by series and instant, each in the place of one that is there already.
 
@@ -87,7 +96,9 @@ async def store_points(
         transaction: in which the series were locked.
         spans: of all of these series, as `lock_spans` gives them.
         points: their values, by number and microseconds.
+        ahead: microseconds by which a sender's clock may be ahead of this one.
     """
+    at_now = to_micros(now())
     in_order = {
         number: sorted(series.items()) if len(series) > 1 else list(series.items())
         for number, series in points.items()
@@ -95,10 +106,10 @@ async def store_points(
     there = await _there(transaction, spans, in_order)
     new: list[Row] = []
     replacing: list[Row] = []
-    grown: list[Grown] = []
+    grown: list[_Grown] = []
     folds: list[_Fold] = []
     for span in spans:
-        number, count, first_at, last_at, _, tail_at, unfolded, _ = span
+        number, count, first_at, last_at, _, tail_at, unfolded, *_ = span
         series = in_order[number]
         if (
             (last_at is None or series[0][0] > last_at)
@@ -109,15 +120,16 @@ async def store_points(
             new += [(number, at, value) for at, value in series]
             grown.append(
                 (number, count + len(series), first if first_at is None else first_at, last,
-                 first if tail_at is None else tail_at, unfolded + len(series))
+                 first if tail_at is None else tail_at, unfolded + len(series), None)
             )  # fmt: skip
             continue
         fresh, changed = _apart(number, series, there)
         new += [(number, at, value) for at, value in fresh]
         replacing += [(number, at, value) for (at, value), _ in changed]
-        after, fold = _entered(_Span._make(span), fresh, changed)
+        made = _Span._make(span)
+        after, fold = _entered(made, fresh, changed)
         if after is not None:
-            grown.append(after)
+            grown.append((*after, _latest(made, fresh, at_now, ahead)))
         if fold is not None:
             folds.append(fold)
     # The series are locked, so what is new stays so; to be ready for a conflict costs PostgreSQL
@@ -127,10 +139,10 @@ async def store_points(
     await _fold(transaction, folds)
     await insert_rows(
         transaction,
-        "series_spans (series_id, points, first_at, last_at, tail_at, unfolded)",
+        "series_spans (series_id, points, first_at, last_at, tail_at, unfolded, latest_at)",
         grown,
         _GROW,
-        ("bigint", "bigint", "timestamptz", "timestamptz", "timestamptz", "bigint"),
+        _GROWN_TYPES,
     )
 
 
@@ -216,9 +228,9 @@ def _apart(
 
 def _entered(
     span: _Span, fresh: Sequence[Point], changed: Sequence[Replaced]
-) -> tuple[Grown | None, _Fold | None]:
+) -> tuple[_Size | None, _Fold | None]:
     """How a series grows by these points, if it does, and what is to be folded, if anything is."""
-    number, count, first_at, last_at, _, tail_at, unfolded, _ = span
+    number, count, first_at, last_at, _, tail_at, unfolded, *_ = span
     folded = span.folded
     late = [point for point in fresh if point[0] < folded]
     tail = fresh[len(late) :]
@@ -239,6 +251,15 @@ def _entered(
     if first_at is not None and last_at is not None:
         first, last = min(first, first_at), max(last, last_at)
     return (number, count + len(fresh), first, last, tail_at, unfolded), fold
+
+
+def _latest(span: _Span, fresh: Sequence[Point], at_now: int, ahead: int) -> int | None:
+    """The instant of the latest point once new ones are stored; None: it is the last one."""
+    last, newest = span.last_at, fresh[-1][0]
+    if last is None or newest >= last:
+        return None
+    known = last if span.latest_at is None else span.latest_at
+    return newest if overtakes(newest, known, at_now, ahead) else span.latest_at
 
 
 async def _fold(transaction: Transaction, folds: Sequence[_Fold]) -> None:
