@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
 from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import Flights, cache_from
 from alphapulse_api.cache.memory import MemoryCache
@@ -83,6 +85,7 @@ class Backend:
         self.login_throttle = Limiter(
             "logins", Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000), limits_redis
         )
+        self.throttles = Throttles(limits_redis)
         self.connect_throttle = Limiter(
             "connects",
             Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000),
@@ -118,7 +121,7 @@ class Backend:
             await self.events.open()
             stack.push_async_callback(self.events.close)
             self.accounts, self.authenticator = await open_accounts(
-                self.engine, self.config, first_user=self._first_user
+                self.engine, self.config, self.throttles, first_user=self._first_user
             )
             if not self._serve and self.config.events.type == "memory":
                 logger.warning(
@@ -148,11 +151,16 @@ class Backend:
 
 
 async def open_accounts(
-    engine: Engine, config: Config, *, first_user: bool = False
+    engine: Engine,
+    config: Config,
+    throttles: Throttles | None = None,
+    *,
+    first_user: bool = False,
 ) -> tuple[Accounts, Authenticator]:
     """Who may call, on an open engine.
 
     Args:
+        throttles: the limits on wrong guesses, where there are strangers who might guess.
         first_user: make `admin`, and tell its password, if there is no user yet.
 
     Raises:
@@ -162,9 +170,15 @@ async def open_accounts(
     secret = auth.jwt_secret or secret_beside(engine.location)
     tokens = Tokens(secret, auth.token_expiry, auth.leeway)
     store = AccountDataAccessor(engine)
-    authenticator = Authenticator(store, tokens, api_keys_enabled=auth.api_keys_enabled)
+    authenticator = Authenticator(
+        store, tokens, throttles or Throttles(), api_keys_enabled=auth.api_keys_enabled
+    )
     await authenticator.refresh()
-    refresh_tokens = RefreshTokenDataAccessor(engine)
+    refresh_tokens = RefreshTokenDataAccessor(
+        engine,
+        grace=timedelta(seconds=auth.refresh_grace),
+        access=timedelta(seconds=auth.token_expiry) + tokens.leeway,
+    )
     accounts = Accounts(store, refresh_tokens, authenticator, tokens, auth.refresh_expiry)
     if first_user:
         try:

@@ -15,7 +15,7 @@ from alphapulse_api.auth.api_keys import make_key
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.passwords import Passwords, check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES
-from alphapulse_api.auth.tokens import TokenError, Tokens
+from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
 from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.times import now
@@ -157,38 +157,57 @@ class Accounts:
         stored = user.password_hash if user is not None and not user.disabled else None
         if not await self._passwords.matches(stored, password) or user is None:
             return None
-        refresh_token = secrets.token_urlsafe(32)
+        refresh_token, family = secrets.token_urlsafe(32), secrets.token_hex(16)
         await self._refresh_tokens.add(
             _hash(refresh_token),
-            secrets.token_hex(16),
+            family,
             user.username,
             user.generation,
             now() + self._refresh_lifetime,
         )
-        return self._pair(user, refresh_token)
+        return self._pair(user, family, refresh_token)
 
     async def refresh(self, refresh_token: str) -> TokenPair | None:
         """New tokens for a refresh token, which is used up; None if it is not valid."""
+        token_hash = _hash(refresh_token)
+        if not await self._refresh_tokens.is_known(token_hash):
+            return None
         successor = secrets.token_urlsafe(32)
-        user = await self._refresh_tokens.rotate(
-            _hash(refresh_token), _hash(successor), now() + self._refresh_lifetime
+        user, family, ended = await self._refresh_tokens.rotate(
+            token_hash, _hash(successor), now() + self._refresh_lifetime
         )
-        return None if user is None else self._pair(user, successor)
+        if ended:
+            await self._authenticator.refresh()
+        return None if user is None else self._pair(user, family, successor)
 
-    async def revoke(self, token: str) -> None:
-        """End a refresh token's family, or an access token; other text is no error (RFC 7009)."""
-        if await self._refresh_tokens.revoke(_hash(token)):
-            return
+    async def revoke(self, token: str) -> bool:
+        """End a refresh token and all that came of its login, or an access token alone.
+
+        Returns:
+            Whether it is a token that was given out; that it is not is no error (RFC 7009).
+        """
         try:
             claims = self._tokens.check(token)
+        except TokenExpired:
+            return True
         except TokenError:
-            return
-        await self._store.revoke_access_token(claims.jti, claims.expires_at + self._tokens.leeway)
-        await self._authenticator.refresh()
+            pass
+        else:
+            if not self._authenticator.has_ended(claims.jti):
+                until = claims.expires_at + self._tokens.leeway
+                await self._store.revoke_access_token(claims.jti, until)
+                await self._authenticator.refresh()
+            return True
+        token_hash = _hash(token)
+        if not await self._refresh_tokens.is_of_a_live_family(token_hash):
+            return False
+        if await self._refresh_tokens.revoke(token_hash):
+            await self._authenticator.refresh()
+        return True
 
-    def _pair(self, user: User, refresh_token: str) -> TokenPair:
+    def _pair(self, user: User, family: str | None, refresh_token: str) -> TokenPair:
         return TokenPair(
-            self._tokens.make(user.username, user.generation),
+            self._tokens.make(user.username, user.generation, family),
             refresh_token,
             self._tokens.lifetime,
             user.role,

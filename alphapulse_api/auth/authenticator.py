@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import math
 from collections.abc import Callable
 from typing import Final
 
-from alphapulse_api.auth.api_keys import parse_key
+from alphapulse_api.auth.api_keys import ParsedKey, parse_key
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import KEY_SCOPES, ROLES
+from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
-from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, Directory
+from alphapulse_api.cache import Flights
+from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, Directory, Version
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.times import now
 
 POLL_SECONDS: Final = 1.0  # the contract allows 5 for a revocation to take hold everywhere
+LOOK_SECONDS: Final = 0.1  # between looks for what others made a moment ago, however many ask
 REMEMBERED_TOKENS: Final = 10_000
+_NOBODYS_HASH: Final = "0" * 64  # compared with in the place of an unknown key's
 
 
 class BadCredentials(Exception):
@@ -33,20 +38,29 @@ class Authenticator:
     Args:
         accounts: where users and keys are stored.
         tokens: checks access tokens.
+        throttles: counts keys that are not known.
         api_keys_enabled: whether keys are taken at all.
     """
 
     def __init__(
-        self, accounts: AccountDataAccessor, tokens: Tokens, *, api_keys_enabled: bool
+        self,
+        accounts: AccountDataAccessor,
+        tokens: Tokens,
+        throttles: Throttles,
+        *,
+        api_keys_enabled: bool,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._throttles = throttles
         self._api_keys_enabled = api_keys_enabled
-        self._directory = Directory(0, {}, {}, frozenset())
+        self._directory = Directory(Version(0, ""), {}, {}, frozenset())
         # A signature is verified once; expiry and the directory are looked at on every use.
         self._remembered: dict[str, Caller] = {}
         self._watchers: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
+        self._flights = Flights()
+        self._looked_at = -math.inf
 
     def on_change(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` whenever who may call has changed."""
@@ -93,24 +107,52 @@ class Authenticator:
         self.check(caller)
         return caller
 
-    async def api_key(self, key: str) -> Caller:
-        """The caller of an API key.
+    async def api_key(self, key: str, address: str) -> Caller:
+        """The caller of an API key that comes from an address.
+
+        A key whose id is not known and one with a wrong secret take the same way, so that the time
+        it takes says nothing about ids.
 
         Raises:
             BadCredentials: if it is not valid (any more).
+            RateLimited: if it is not known, and too many from that address were not of late.
         """
         parsed = parse_key(key)
         if parsed is None or not self._api_keys_enabled:
             raise BadCredentials("The API key is not valid.")
-        if parsed.id not in self._directory.keys:
-            # Made a moment ago by another process, perhaps.
-            await self.refresh()
-        stored = self._directory.keys.get(parsed.id)
-        if stored is None or not hmac.compare_digest(stored.secret_hash, parsed.secret_hash):
+        stored = self._stored(parsed)
+        if stored is None:
+            async with self._throttles.secret(address) as guess:
+                # Made a moment ago by another process, perhaps.
+                await self._look_again()
+                stored = self._stored(parsed)
+                guess.wrong = stored is None
+        if stored is None:
             raise BadCredentials("The API key is not valid.")
         caller = _key_caller(stored)
         self.check(caller)
         return caller
+
+    def _stored(self, key: ParsedKey) -> ApiKey | None:
+        """What is known of a key, if its secret is the right one."""
+        stored = self._directory.keys.get(key.id)
+        secret_hash = _NOBODYS_HASH if stored is None else stored.secret_hash
+        return stored if hmac.compare_digest(secret_hash, key.secret_hash) else None
+
+    async def _look_again(self) -> None:
+        """Read the directory again if it has changed; whoever asks meanwhile shares the look."""
+
+        async def look() -> None:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._looked_at + LOOK_SECONDS - loop.time()))
+            self._looked_at = loop.time()
+            await self.refresh()
+
+        await self._flights.once("directory", look)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether the access token of this jti, or those of this family, were revoked."""
+        return name in self._directory.ended
 
     def check(self, caller: Caller) -> None:
         """Whether a caller known before may still call, with the same permissions.
@@ -128,7 +170,8 @@ class Authenticator:
                 and not user.disabled
                 and user.generation == caller.generation
                 and user.role == caller.role
-                and caller.credential not in self._directory.revoked_tokens
+                and caller.credential not in self._directory.ended
+                and caller.family not in self._directory.ended
             )
         else:
             key = self._directory.keys.get(caller.credential)
@@ -145,7 +188,7 @@ class Authenticator:
             raise BadCredentials(str(refusal)) from None
         user = self._directory.users.get(claims.username)
         if user is None or user.generation != claims.generation:
-            await self.refresh()
+            await self._look_again()
             user = self._directory.users.get(claims.username)
         if user is None:
             raise BadCredentials("The credentials were revoked.")
@@ -158,6 +201,7 @@ class Authenticator:
             expires_at=claims.expires_at,
             credential=claims.jti,
             generation=claims.generation,
+            family=claims.family,
             ends_at=claims.expires_at + self._tokens.leeway,
         )
 

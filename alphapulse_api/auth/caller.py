@@ -19,6 +19,7 @@ class Caller:
         ends_at: until when they are accepted: a token's end, and the leeway for clocks behind it.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
+        family: of the login that a token comes from, if it comes from one.
     """
 
     username: str
@@ -29,4 +30,5 @@ class Caller:
     expires_at: datetime | None
     credential: str
     generation: int = 0
+    family: str | None = None
     ends_at: datetime | None = None

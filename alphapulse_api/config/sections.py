@@ -35,6 +35,14 @@ class AuthConfig(Section):
         default=2_592_000,
         metadata=option("Life of a refresh token, in seconds (30 days).", checks.WHOLE_SECONDS),
     )
+    refresh_grace: float = field(
+        default=10.0,
+        metadata=option(
+            "Seconds in which a refresh token may be used again while nobody has used what it was "
+            "replaced by: the answer may have been lost. 0: never.",
+            checks.between(0, 60),
+        ),
+    )
     leeway: float = field(
         default=30.0,
         metadata=option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -60,13 +61,30 @@ class ApiKey:
     revoked_at: datetime | None
 
 
-class Directory(NamedTuple):
-    """All that decides who may call, at one version."""
+class Version(NamedTuple):
+    """A state of who may call. Versions can be compared for equality only.
 
-    version: int
+    Attributes:
+        number: grows with every change.
+        change: random text of the newest change. A number alone comes again, for another state,
+            where a database was set back: by a fail-over, or a restore.
+    """
+
+    number: int
+    change: str
+
+
+class Directory(NamedTuple):
+    """All that decides who may call, at one version.
+
+    Attributes:
+        ended: the jti of each access token that was revoked, and each family that ended.
+    """
+
+    version: Version
     users: dict[str, User]
     keys: dict[str, ApiKey]
-    revoked_tokens: frozenset[str]
+    ended: frozenset[str]
 
 
 class AccountDataAccessor:
@@ -75,10 +93,10 @@ class AccountDataAccessor:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def version(self) -> int:
-        """Grows with every change."""
-        ((version,),) = await self._engine.fetch("SELECT version FROM auth_version")
-        return int(version)
+    async def version(self) -> Version:
+        """Another one after every change."""
+        ((number, change),) = await self._engine.fetch("SELECT version, change FROM auth_version")
+        return Version(number, change)
 
     async def directory(self) -> Directory:
         """Everyone who may call, as of now."""
@@ -86,14 +104,14 @@ class AccountDataAccessor:
         version = await self.version()
         users = await self.list_users()
         keys = await self.list_api_keys()
-        revoked = await self._engine.fetch(
+        ended = await self._engine.fetch(
             "SELECT jti FROM revoked_tokens WHERE expires_at > $1", to_micros(now())
         )
         return Directory(
             version,
             {user.username: user for user in users},
             {key.id: key for key in keys},
-            frozenset(row[0] for row in revoked),
+            frozenset(row[0] for row in ended),
         )
 
     async def list_users(self) -> list[User]:
@@ -185,18 +203,23 @@ class AccountDataAccessor:
         """Remember a token as ended until it would have expired."""
 
         async def work(transaction: Transaction) -> None:
-            await transaction.execute(
-                "DELETE FROM revoked_tokens WHERE expires_at <= $1", to_micros(now())
-            )
-            await transaction.execute(
-                "INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) "
-                "ON CONFLICT (jti) DO NOTHING",
-                jti,
-                to_micros(expires_at),
-            )
-            await _move_on(transaction)
+            await end_tokens(transaction, jti, expires_at)
 
         await self._engine.write(work)
+
+
+async def end_tokens(transaction: Transaction, name: str, until: datetime) -> None:
+    """Refuse the access tokens that have this jti, or are of this family, until that time.
+
+    Random names of both kinds share the table, since both are looked up alike.
+    """
+    await transaction.execute("DELETE FROM revoked_tokens WHERE expires_at <= $1", to_micros(now()))
+    await transaction.execute(
+        "INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING",
+        name,
+        to_micros(until),
+    )
+    await _move_on(transaction)
 
 
 def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
@@ -211,4 +234,6 @@ def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
 
 
 async def _move_on(transaction: Transaction) -> None:
-    await transaction.execute("UPDATE auth_version SET version = version + 1")
+    await transaction.execute(
+        "UPDATE auth_version SET version = version + 1, change = $1", secrets.token_hex(8)
+    )

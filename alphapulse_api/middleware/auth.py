@@ -12,6 +12,7 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.errors import FORBIDDEN, UNAUTHENTICATED, Problem
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, ROWS, X_API_KEY
+from alphapulse_api.middleware.client import client_key
 from alphapulse_api.middleware.rate_limit import count_request
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
             return await backend.authenticator.bearer(token.strip())
         api_key = request.headers.get(X_API_KEY)
         if api_key is not None:
-            return await backend.authenticator.api_key(api_key)
+            return await backend.authenticator.api_key(api_key, client_key(request))
     except BadCredentials as refusal:
         raise Problem(
             UNAUTHENTICATED,

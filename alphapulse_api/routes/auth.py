@@ -54,8 +54,11 @@ async def _token(request: web.Request) -> web.StreamResponse:
     if grant_type == "password":
         pair = await _login(request, _wanted(form, "username"), _wanted(form, "password"))
     elif grant_type == "refresh_token":
+        backend = request.app[BACKEND]
         refresh_token = _wanted(form, "refresh_token")
-        renewed = await request.app[BACKEND].accounts.refresh(refresh_token)
+        async with backend.throttles.secret(client_key(request)) as guess:
+            renewed = await backend.accounts.refresh(refresh_token)
+            guess.wrong = renewed is None
         if renewed is None:
             raise _refusal(
                 UNAUTHENTICATED, "invalid_grant", "The refresh token is not valid (any more)."
@@ -79,10 +82,13 @@ async def _token(request: web.Request) -> web.StreamResponse:
 
 async def revoke(request: web.Request) -> web.StreamResponse:
     """End a refresh token and all of its family, or an access token."""
+    backend = request.app[BACKEND]
     form = await _form(request)
+    token = _wanted(form, "token")
     try:
-        await request.app[BACKEND].accounts.revoke(_wanted(form, "token"))
-    except Unavailable as problem:
+        async with backend.throttles.secret(client_key(request)) as guess:
+            guess.wrong = not await backend.accounts.revoke(token)
+    except (RateLimited, Unavailable) as problem:
         raise _later(problem) from None
     return web.Response(body=b"{}", headers={**NO_STORE, "Content-Type": "application/json"})
 

@@ -27,6 +27,7 @@ from alphapulse_api.errors import (
     TOKEN_EXPIRED,
     Close,
     Problem,
+    RateLimited,
 )
 from alphapulse_api.events import CHANNELS, EventLog
 from alphapulse_api.times import now
@@ -187,7 +188,12 @@ class Connection:
             if action.token is not None:
                 caller = await self._authenticator.bearer(action.token)
             else:
-                caller = await self._authenticator.api_key(action.api_key or "")
+                caller = await self._authenticator.api_key(
+                    action.api_key or "", self._place.address
+                )
+        except RateLimited as refusal:
+            await self._act(protocol.error(action.id, "rate_limited", refusal.detail))
+            return
         except BadCredentials as refusal:
             expired = isinstance(refusal, ExpiredCredentials)
             for answer in self._protocol.refused(action.id, str(refusal), expired=expired):

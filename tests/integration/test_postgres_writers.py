@@ -35,12 +35,17 @@ class Writer(NamedTuple):
     refresh_tokens: RefreshTokenDataAccessor
 
 
+def _tokens(engine: Engine, grace: float = 0) -> RefreshTokenDataAccessor:
+    lasting = timedelta(seconds=grace)
+    return RefreshTokenDataAccessor(engine, grace=lasting, access=timedelta(hours=1))
+
+
 @pytest.fixture
 async def two(postgres: Postgres) -> AsyncIterator[tuple[Writer, Writer]]:
     url = await postgres.emptied()
     async with connected(url) as one, connected(url) as other:
         yield tuple(
-            Writer(e, Accessors(e, 300, {}), AccountDataAccessor(e), RefreshTokenDataAccessor(e))
+            Writer(e, Accessors(e, 300, {}), AccountDataAccessor(e), _tokens(e))
             for e in (one, other)
         )
 
@@ -168,7 +173,9 @@ async def test_every_change_of_the_accounts_moves_the_version(two: Two) -> None:
     await asyncio.gather(*changes)
     revoked = await asyncio.gather(*(w.accounts.revoke_api_key("k") for w in two))
     assert sorted(revoked) == [False, True]
-    assert await two[1].accounts.version() == before + 1 + len(changes) + 2
+    after = await two[1].accounts.version()
+    assert after.number == before.number + 1 + len(changes) + 2
+    assert after.change != before.change
     directories = [await w.accounts.directory() for w in two]
     assert directories[0] == directories[1]
     assert {user.generation for user in directories[0].users.values()} == {2}
@@ -180,11 +187,26 @@ async def test_a_refresh_token_is_used_once_and_twice_ends_its_family(two: Two) 
     for n in range(20):
         await two[0].refresh_tokens.add(f"t{n}", f"f{n}", "ann", 1, later)
         calls = [w.refresh_tokens.rotate(f"t{n}", f"t{n}-{i}", later) for i, w in enumerate(two)]
-        users = await asyncio.gather(*calls)
-        assert [user is not None for user in users].count(True) == 1
+        renewals = await asyncio.gather(*calls)
+        assert sorted(renewal.ended for renewal in renewals) == [False, True]
+        assert [renewal.user is not None for renewal in renewals].count(True) == 1
         # Whoever was second has ended the family: no successor is worth anything.
         for i in range(2):
-            assert await two[1].refresh_tokens.rotate(f"t{n}-{i}", "x", later) is None
+            assert (await two[1].refresh_tokens.rotate(f"t{n}-{i}", "x", later)).user is None
+        assert f"f{n}" in (await two[1].accounts.directory()).ended
+
+
+async def test_of_two_that_renew_at_once_within_the_grace_both_go_on(two: Two) -> None:
+    await two[0].accounts.put_user("ann", "viewer", "hash")
+    later = now() + timedelta(days=1)
+    graceful = [_tokens(w.engine, grace=10) for w in two]
+    for n in range(20):
+        await graceful[0].add(f"t{n}", f"f{n}", "ann", 1, later)
+        calls = [tokens.rotate(f"t{n}", f"t{n}-{i}", later) for i, tokens in enumerate(graceful)]
+        assert all(renewal.user is not None for renewal in await asyncio.gather(*calls))
+        # One successor took the place of the other.
+        live = [await graceful[0].rotate(f"t{n}-{i}", f"x{n}{i}", later) for i in range(2)]
+        assert sorted(renewal.user is not None for renewal in live) == [False, True]
 
 
 async def test_a_family_that_ends_gets_no_successor_meanwhile(two: Two) -> None:
@@ -196,7 +218,7 @@ async def test_a_family_that_ends_gets_no_successor_meanwhile(two: Two) -> None:
             two[0].refresh_tokens.rotate(f"t{n}", f"s{n}", later),
             two[1].refresh_tokens.revoke(f"t{n}"),
         )
-        assert await two[0].refresh_tokens.rotate(f"s{n}", f"x{n}", later) is None
+        assert (await two[0].refresh_tokens.rotate(f"s{n}", f"x{n}", later)).user is None
 
 
 async def test_two_that_forget_at_once_forget_once(

@@ -18,6 +18,8 @@ from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import AuthConfig
 from tests.asking import Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
+from tests.forging import bearer
+from tests.sockets import connect
 
 WRONG = "not the password"
 
@@ -79,24 +81,95 @@ async def test_refresh_tokens_rotate_and_a_second_use_ends_the_family(server: Se
     assert (await refresh(server, other_family["refresh_token"])).status == 200
 
 
-async def test_of_two_who_use_a_refresh_token_at_once_at_most_one_gets_tokens(
-    server: Server,
+async def test_without_a_grace_at_most_one_of_those_who_refresh_at_once_gets_tokens(
+    serve: Serve,
 ) -> None:
+    server = await serve(auth=AuthConfig(refresh_grace=0))
     pair = (await login(server)).json
     answers = await asyncio.gather(*(refresh(server, pair["refresh_token"]) for _ in range(5)))
     assert sorted(answer.status for answer in answers) == [200, 401, 401, 401, 401]
 
 
-async def test_revoking_ends_what_is_revoked(server: Server) -> None:
+async def test_a_refresh_whose_answer_was_lost_can_be_sent_again(server: Server) -> None:
+    pair = (await login(server)).json
+    lost = (await refresh(server, pair["refresh_token"])).json
+    again = (await refresh(server, pair["refresh_token"])).json
+    assert await me(server, again["access_token"]) == 200
+    # The one that was lost ends; that somebody has it is no reason to end the others.
+    refused(await refresh(server, lost["refresh_token"]), 401, "invalid_grant")
+    third = (await refresh(server, again["refresh_token"])).json
+    assert await me(server, third["access_token"]) == 200
+
+
+async def test_two_pages_that_refresh_at_once_both_go_on(server: Server) -> None:
+    pair = (await login(server)).json
+    answers = await asyncio.gather(*(refresh(server, pair["refresh_token"]) for _ in range(2)))
+    assert [answer.status for answer in answers] == [200, 200]
+    for answer in answers:
+        assert await me(server, answer.json["access_token"]) == 200
+    renewed = [await refresh(server, answer.json["refresh_token"]) for answer in answers]
+    assert sorted(answer.status for answer in renewed) == [200, 401]
+    for answer in answers:
+        assert await me(server, answer.json["access_token"]) == 200
+
+
+async def test_the_grace_is_over_once_the_successor_was_used(server: Server) -> None:
+    first = (await login(server)).json
+    second = (await refresh(server, first["refresh_token"])).json
+    third = (await refresh(server, second["refresh_token"])).json
+    refused(await refresh(server, first["refresh_token"]), 401, "invalid_grant")
+    refused(await refresh(server, third["refresh_token"]), 401, "invalid_grant")
+
+
+async def test_the_grace_is_over_in_time(serve: Serve) -> None:
+    server = await serve(auth=AuthConfig(refresh_grace=0.05))
     pair = (await login(server)).json
     successor = (await refresh(server, pair["refresh_token"])).json
-    for text in (pair["refresh_token"], successor["access_token"], "nothing of ours"):
-        answer = await ask(server, "POST", "/token/revoke", data={"token": text})
-        assert (answer.status, answer.json) == (200, {})
-        assert answer.headers["Cache-Control"] == "no-store"
+    await asyncio.sleep(0.06)
+    refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
     refused(await refresh(server, successor["refresh_token"]), 401, "invalid_grant")
     assert await me(server, successor["access_token"]) == 401
-    assert await me(server, pair["access_token"]) == 200  # only what was named ends
+
+
+async def test_a_stolen_refresh_token_ends_the_access_tokens_and_sockets_of_its_login(
+    server: Server,
+) -> None:
+    first, other = (await login(server)).json, (await login(server)).json
+    second = (await refresh(server, first["refresh_token"])).json
+    third = (await refresh(server, second["refresh_token"])).json
+    async with connect(server, bearer(third["access_token"])) as client:
+        refused(await refresh(server, first["refresh_token"]), 401, "invalid_grant")
+        assert (await client.until_closed())[:2] == (1008, "revoked")
+    for pair in (first, second, third):
+        assert await me(server, pair["access_token"]) == 401
+    assert await me(server, other["access_token"]) == 200
+    assert (await refresh(server, other["refresh_token"])).status == 200
+
+
+async def test_revoking_a_refresh_token_ends_all_of_its_login(server: Server) -> None:
+    pair, other = (await login(server)).json, (await login(server)).json
+    successor = (await refresh(server, pair["refresh_token"])).json
+    async with connect(server, bearer(pair["access_token"])) as client:
+        for text in (successor["refresh_token"], pair["refresh_token"], "nothing of ours"):
+            answer = await ask(server, "POST", "/token/revoke", data={"token": text})
+            assert (answer.status, answer.json) == (200, {})
+            assert answer.headers["Cache-Control"] == "no-store"
+        assert (await client.until_closed())[:2] == (1008, "revoked")
+    refused(await refresh(server, successor["refresh_token"]), 401, "invalid_grant")
+    for ended in (pair, successor):
+        assert await me(server, ended["access_token"]) == 401
+    assert await me(server, other["access_token"]) == 200
+
+
+async def test_revoking_an_access_token_ends_it_alone(server: Server) -> None:
+    pair = (await login(server)).json
+    successor = (await refresh(server, pair["refresh_token"])).json
+    for _ in range(2):
+        form = {"token": successor["access_token"]}
+        assert (await ask(server, "POST", "/token/revoke", data=form)).status == 200
+    assert await me(server, successor["access_token"]) == 401
+    assert await me(server, pair["access_token"]) == 200
+    assert (await refresh(server, successor["refresh_token"])).status == 200
 
 
 async def test_a_new_password_ends_every_token(server: Server) -> None:

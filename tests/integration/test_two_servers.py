@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.auth import throttles
+from alphapulse_api.auth.throttles import WRONG_SECRETS_A_MINUTE
 from alphapulse_api.config import CacheConfig, EventsConfig, RateLimitConfig, WebSocketConfig
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
@@ -196,3 +198,43 @@ async def test_sockets_opened_are_counted_together(pair: Pair) -> None:
         refused = await ask(server, "GET", "/ws")
         assert "At most 2 sockets a minute" in problem(refused, 429)["detail"]
         assert 1 <= int(refused.headers["Retry-After"]) <= 30
+
+
+async def test_a_login_that_is_revoked_at_one_ends_at_the_other(pair: Pair) -> None:
+    one, two = await pair()
+    form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
+    tokens = (await ask(one, "POST", "/token", data=form)).json
+    caller = {"Authorization": f"Bearer {tokens['access_token']}"}
+    async with connect(two, caller) as client:
+        revoked = await ask(one, "POST", "/token/revoke", data={"token": tokens["refresh_token"]})
+        assert revoked.status == 200
+        assert (await client.until_closed())[:2] == (1008, "revoked")
+    problem(await ask(two, "GET", "/api/me", caller), 401)
+
+
+async def test_a_stolen_refresh_token_ends_the_login_at_both(pair: Pair) -> None:
+    one, two = await pair()
+    form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
+    first = (await ask(one, "POST", "/token", data=form)).json
+    used = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = (await ask(two, "POST", "/token", data=used)).json
+    form = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
+    third = (await ask(one, "POST", "/token", data=form)).json
+    caller = {"Authorization": f"Bearer {third['access_token']}"}
+    async with connect(two, caller) as client:
+        problem(await ask(one, "POST", "/token", data=used), 401)
+        assert (await client.until_closed())[:2] == (1008, "revoked")
+    for server in (one, two):
+        problem(await ask(server, "GET", "/api/me", caller), 401)
+
+
+async def test_made_up_tokens_are_counted_together(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttles, "MINUTE", 3600.0)  # nothing is forgiven meanwhile
+    one, two = await pair()
+    statuses = [
+        (await ask((one, two)[n % 2], "POST", "/token/revoke", data={"token": f"t{n}"})).status
+        for n in range(WRONG_SECRETS_A_MINUTE + 2)
+    ]
+    assert statuses == [200] * WRONG_SECRETS_A_MINUTE + [429] * 2

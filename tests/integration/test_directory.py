@@ -1,0 +1,71 @@
+"""What a running server knows of its callers, while the database changes beneath it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from alphapulse_api.backend import open_accounts
+from alphapulse_api.config import AuthConfig, DatabaseConfig
+from alphapulse_api.data.accounts import AccountDataAccessor
+from alphapulse_api.data.engine import Transaction
+from tests.asking import ask
+from tests.conftest import Serve, Server
+from tests.forging import SECRET
+from tests.postgres import Postgres
+from tests.sockets import connect
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
+    """A server on either engine."""
+    sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        sections["database"] = DatabaseConfig(url=await postgres.new())
+    return await serve(**sections)
+
+
+async def set_back(transaction: Transaction) -> None:
+    """As after a fail-over to a standby that had not got the newest change."""
+    await transaction.execute("UPDATE auth_version SET version = version - 1, change = 'older'")
+
+
+async def until_refused(server: Server, caller: dict[str, str]) -> None:
+    async with asyncio.timeout(5):  # within which a revocation takes hold
+        while (await ask(server, "GET", "/api/me", caller)).status != 401:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_key_that_is_revoked_after_the_database_was_set_back_is_refused(
+    either: Server,
+) -> None:
+    caller = await either.key()
+    backend = either.dashboard._backend
+    # Another process, which remembers nothing of this one.
+    accounts, _ = await open_accounts(backend.engine, backend.config)
+    (key,) = await accounts.list_api_keys()
+    store = AccountDataAccessor(backend.engine)
+    before = await store.version()
+    await backend.engine.write(set_back)
+    await accounts.revoke_api_key(key.id)
+    assert (await store.version()).number == before.number
+    async with connect(either) as client:
+        await until_refused(either, caller)
+        refused = await client.ask(type="auth", api_key=caller["X-API-Key"])
+        assert refused["code"] == "auth_failed"
+
+
+async def test_a_socket_ends_when_its_user_is_disabled_after_the_database_was_set_back(
+    either: Server,
+) -> None:
+    caller = await either.login("viewer")
+    backend = either.dashboard._backend
+    accounts, _ = await open_accounts(backend.engine, backend.config)
+    async with connect(either, caller) as client:
+        await backend.engine.write(set_back)
+        await accounts.disable_user("viewer")
+        assert (await client.until_closed())[:2] == (1008, "revoked")
+    await until_refused(either, caller)
