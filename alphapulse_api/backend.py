@@ -36,7 +36,6 @@ from alphapulse_api.websocket.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)
 
-FAILED_LOGINS_A_MINUTE: Final = 10
 MINUTE: Final = 60.0
 
 
@@ -81,9 +80,6 @@ class Backend:
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled
             else None
-        )
-        self.login_throttle = Limiter(
-            "logins", Gcra(FAILED_LOGINS_A_MINUTE, MINUTE, callers=10_000), limits_redis
         )
         self.throttles = Throttles(limits_redis)
         self.connect_throttle = Limiter(

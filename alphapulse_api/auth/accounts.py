@@ -151,8 +151,14 @@ class Accounts:
             raise AccountError(f"there is no live API key {key_id!r}")
         await self._authenticator.refresh()
 
-    async def login(self, username: str, password: str) -> TokenPair | None:
-        """Tokens for a user, or None: at one cost, whether the user or the password is wrong."""
+    async def login(
+        self, username: str, password: str, address: str | None = None
+    ) -> TokenPair | None:
+        """Tokens for a user, or None: at one cost, whether the user or the password is wrong.
+
+        Args:
+            address: where the user logs in from, to be remembered.
+        """
         user = {user.username: user for user in await self._store.list_users()}.get(username)
         stored = user.password_hash if user is not None and not user.disabled else None
         if not await self._passwords.matches(stored, password) or user is None:
@@ -164,8 +170,13 @@ class Accounts:
             user.username,
             user.generation,
             now() + self._refresh_lifetime,
+            address,
         )
         return self._pair(user, family, refresh_token)
+
+    async def has_logged_in(self, username: str, address: str) -> bool:
+        """Whether a user of that name has logged in from that address of late."""
+        return await self._store.has_logged_in(username, address)
 
     async def refresh(self, refresh_token: str) -> TokenPair | None:
         """New tokens for a refresh token, which is used up; None if it is not valid."""

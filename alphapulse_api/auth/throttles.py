@@ -6,19 +6,37 @@ unless it turns out to be wrong.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from alphapulse_api.errors import RateLimited
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.redis_link import RedisLink
 
-MINUTE: Final = 60.0
+_REMEMBERED: Final = 10_000  # subjects of each limit, without a Redis
+
+
+class Quota(NamedTuple):
+    """A limit: so many in so many seconds."""
+
+    guesses: int
+    seconds: float
+
+
 # Made-up refresh tokens, tokens to revoke and API keys, of one address. Their secrets have more
 # than 180 random bits: this bounds the work they cause, not the chance that one is right.
-WRONG_SECRETS_A_MINUTE: Final = 60
-_ADDRESSES: Final = 10_000  # that are remembered without a Redis
+SECRETS: Final = Quota(60, 60.0)
+# Passwords of one user from one address: what a person mistypes, and hopeless for guessing. Nobody
+# elsewhere can use it up.
+PAIRS: Final = Quota(10, 60.0)
+# Passwords of any user from one address: who tries one password on every user.
+ADDRESSES: Final = Quota(30, 60.0)
+# Passwords of any user from anywhere, so that many addresses are no way around the above. It is
+# short, so that those who wait for their turn to be verified (50 ms each) are few.
+EVERYBODY: Final = Quota(100, 10.0)
+
+Exempt = Callable[[], Awaitable[bool]]
 
 
 class Guess:
@@ -35,7 +53,10 @@ class Throttles:
     """
 
     def __init__(self, link: RedisLink | None = None) -> None:
-        self._secrets = _limiter("secrets", WRONG_SECRETS_A_MINUTE, link)
+        self._secrets = _limiter("secrets", SECRETS, link)
+        self._pairs = _limiter("logins", PAIRS, link)
+        self._addresses = _limiter("login addresses", ADDRESSES, link)
+        self._everybody = _limiter("all logins", EVERYBODY, link)
 
     @asynccontextmanager
     async def secret(self, address: str) -> AsyncIterator[Guess]:
@@ -47,18 +68,44 @@ class Throttles:
         async with _counted("Too many invalid tokens or keys", (self._secrets, address)) as guess:
             yield guess
 
+    @asynccontextmanager
+    async def login(self, address: str, username: str, known: Exempt) -> AsyncIterator[Guess]:
+        """A user name and password.
+
+        Args:
+            address: where they come from.
+            username: in the form that names are compared in.
+            known: whether this user has logged in from there before. The limit on everybody does
+                not hold for them: or whoever has many addresses could lock everybody out.
+
+        Raises:
+            RateLimited: if too many were wrong of late.
+        """
+        counts = (
+            (self._pairs, f"{address} {username}"),
+            (self._addresses, address),
+            (self._everybody, "everybody"),
+        )
+        async with _counted("Too many failed logins", *counts, exempt_from_last=known) as guess:
+            yield guess
+
 
 @asynccontextmanager
-async def _counted(reason: str, *counts: tuple[Limiter, str]) -> AsyncIterator[Guess]:
+async def _counted(
+    reason: str, *counts: tuple[Limiter, str], exempt_from_last: Exempt | None = None
+) -> AsyncIterator[Guess]:
     """Count a guess by each limiter under its subject."""
     guess = Guess()
     taken: list[tuple[Limiter, str]] = []
     try:
         for limiter, subject in counts:
             verdict = await limiter.take(subject)
-            if not verdict.allowed:
+            if verdict.allowed:
+                taken.append((limiter, subject))
+                continue
+            is_last = len(taken) == len(counts) - 1
+            if not (is_last and exempt_from_last is not None and await exempt_from_last()):
                 raise RateLimited(reason, verdict.retry_after)
-            taken.append((limiter, subject))
         yield guess
     finally:
         if not guess.wrong:
@@ -66,5 +113,5 @@ async def _counted(reason: str, *counts: tuple[Limiter, str]) -> AsyncIterator[G
                 await limiter.give_back(subject)
 
 
-def _limiter(name: str, a_minute: int, link: RedisLink | None) -> Limiter:
-    return Limiter(name, Gcra(a_minute, MINUTE, callers=_ADDRESSES), link)
+def _limiter(name: str, quota: Quota, link: RedisLink | None) -> Limiter:
+    return Limiter(name, Gcra(quota.guesses, quota.seconds, callers=_REMEMBERED), link)

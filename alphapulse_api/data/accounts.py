@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.times import now, to_micros
 
+ADDRESS_REMEMBERED: Final = timedelta(days=30)  # since the last login from there
 USERS = Columns(
     "users",
     {
@@ -199,6 +200,16 @@ class AccountDataAccessor:
 
         return await self._engine.write(work)
 
+    async def has_logged_in(self, username: str, address: str) -> bool:
+        """Whether this user has logged in from that address of late."""
+        rows = await self._engine.fetch(
+            "SELECT 1 FROM login_addresses WHERE username = $1 AND address = $2 AND seen_at > $3",
+            username,
+            address,
+            to_micros(now() - ADDRESS_REMEMBERED),
+        )
+        return bool(rows)
+
     async def revoke_access_token(self, jti: str, expires_at: datetime) -> None:
         """Remember a token as ended until it would have expired."""
 
@@ -206,6 +217,23 @@ class AccountDataAccessor:
             await end_tokens(transaction, jti, expires_at)
 
         await self._engine.write(work)
+
+
+async def note_address(transaction: Transaction, username: str, address: str) -> None:
+    """Remember that this user has logged in from there; forgets what is long ago."""
+    instant = now()
+    await transaction.execute(
+        "DELETE FROM login_addresses WHERE username = $1 AND seen_at <= $2",
+        username,
+        to_micros(instant - ADDRESS_REMEMBERED),
+    )
+    await transaction.execute(
+        "INSERT INTO login_addresses (username, address, seen_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (username, address) DO UPDATE SET seen_at = excluded.seen_at",
+        username,
+        address,
+        to_micros(instant),
+    )
 
 
 async def end_tokens(transaction: Transaction, name: str, until: datetime) -> None:

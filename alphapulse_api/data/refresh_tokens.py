@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from alphapulse_api.data.accounts import USERS, User, end_tokens
+from alphapulse_api.data.accounts import USERS, User, end_tokens, note_address
 from alphapulse_api.data.columns import PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.times import now, to_micros
@@ -60,9 +60,18 @@ class RefreshTokenDataAccessor:
         self._access = access
 
     async def add(
-        self, token_hash: str, family: str, username: str, generation: int, expires_at: datetime
+        self,
+        token_hash: str,
+        family: str,
+        username: str,
+        generation: int,
+        expires_at: datetime,
+        address: str | None = None,
     ) -> None:
-        """Store a new token; forgets those that have expired."""
+        """Store the first token of a login, and where the login comes from, if it is known.
+
+        Forgets the tokens that have expired.
+        """
         record = {
             "token_hash": token_hash,
             "family": family,
@@ -76,6 +85,8 @@ class RefreshTokenDataAccessor:
                 "DELETE FROM refresh_tokens WHERE expires_at <= $1", to_micros(now())
             )
             await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(record))
+            if address is not None:
+                await note_address(transaction, username, address)
 
         await self._engine.write(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -95,23 +96,11 @@ async def revoke(request: web.Request) -> web.StreamResponse:
 
 async def _login(request: web.Request, username: str, password: str) -> TokenPair:
     backend = request.app[BACKEND]
-    throttle = backend.login_throttle
-    counted: list[str] = []
-    # Counted before the slow check, so that guesses sent at once are all counted; given back
-    # unless the guess turns out to be wrong.
-    wrong = False
-    try:
-        for subject in (f"address:{client_key(request)}", f"user:{username}"):
-            verdict = await throttle.take(subject)
-            if not verdict.allowed:
-                raise RateLimited("Too many failed logins", verdict.retry_after)
-            counted.append(subject)
-        pair = await backend.accounts.login(username, password)
-        wrong = pair is None
-    finally:
-        if not wrong:
-            for subject in counted:
-                await throttle.give_back(subject)
+    address = client_key(request)
+    known = partial(backend.accounts.has_logged_in, username, address)
+    async with backend.throttles.login(address, username, known) as guess:
+        pair = await backend.accounts.login(username, password, address)
+        guess.wrong = pair is None
     if pair is None:
         raise _refusal(UNAUTHENTICATED, "invalid_grant", "The user name or password is wrong.")
     return pair

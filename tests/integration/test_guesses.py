@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from alphapulse_api import Config
-from alphapulse_api.auth import api_keys, throttles
+from alphapulse_api.auth import api_keys
 from alphapulse_api.auth.api_keys import make_key
-from alphapulse_api.auth.throttles import WRONG_SECRETS_A_MINUTE
+from alphapulse_api.auth.throttles import SECRETS
 from alphapulse_api.config import AuthConfig, DatabaseConfig
 from tests.asking import Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET
 from tests.sockets import connect
+from tests.throttling import forgive_nothing
 
 PROXIED: Any = {"trusted_proxies": ("127.0.0.1",)}
 
@@ -57,15 +58,15 @@ GUESSES: dict[Guess, int] = {
 
 async def flood(server: Server) -> None:
     """Use up what our address may guess."""
-    guesses = (made_up_key(server, {}) for _ in range(WRONG_SECRETS_A_MINUTE + 1))
+    guesses = (made_up_key(server, {}) for _ in range(SECRETS.guesses + 1))
     statuses = [answer.status for answer in await asyncio.gather(*guesses)]
-    assert sorted(statuses) == [401] * WRONG_SECRETS_A_MINUTE + [429]
+    assert sorted(statuses) == [401] * SECRETS.guesses + [429]
 
 
 @pytest.fixture(autouse=True)
 def _long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are the same, but nothing is forgiven while a test runs."""
-    monkeypatch.setattr(throttles, "MINUTE", 3600.0)
+    forgive_nothing(monkeypatch)
 
 
 @contextmanager
@@ -94,7 +95,7 @@ async def test_a_flood_from_one_address_is_throttled_and_others_are_not(
 ) -> None:
     server = await serve(**PROXIED)
     # One subscriber's addresses; the port is another each time.
-    sources = [through(f"[2001:db8::{n:x}]:{40_000 + n}") for n in range(WRONG_SECRETS_A_MINUTE)]
+    sources = [through(f"[2001:db8::{n:x}]:{40_000 + n}") for n in range(SECRETS.guesses)]
     answers = await asyncio.gather(*(guess(server, source) for source in sources))
     assert {answer.status for answer in answers} == {GUESSES[guess]}
     refused = await guess(server, through("2001:db8::ffff"))
@@ -123,7 +124,7 @@ async def test_a_flood_does_not_keep_out_who_has_a_key_or_a_password_behind_the_
 async def test_a_valid_refresh_token_is_never_counted(server: Server) -> None:
     form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
     pair = (await ask(server, "POST", "/token", data=form)).json
-    for _ in range(WRONG_SECRETS_A_MINUTE + 5):
+    for _ in range(SECRETS.guesses + 5):
         form = {"grant_type": "refresh_token", "refresh_token": pair["refresh_token"]}
         answer = await ask(server, "POST", "/token", data=form)
         assert answer.status == 200

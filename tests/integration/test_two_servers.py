@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.auth import throttles
-from alphapulse_api.auth.throttles import WRONG_SECRETS_A_MINUTE
+from alphapulse_api.auth.throttles import SECRETS
 from alphapulse_api.config import CacheConfig, EventsConfig, RateLimitConfig, WebSocketConfig
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.sockets import connect
+from tests.throttling import forgive_nothing
 
 Pair = Callable[..., Awaitable[tuple[Server, Server]]]
 SECONDS = 5.0  # in which a revocation takes hold everywhere
@@ -187,6 +187,10 @@ async def test_failed_logins_are_counted_together(pair: Pair) -> None:
             refused = await ask(server, "POST", "/token", data=data)
             assert problem(refused, 429)["error"] == "temporarily_unavailable"
             assert 1 <= int(refused.headers["Retry-After"]) <= 6
+    # Counted by the user as well: another one has not guessed.
+    await one.login("viewer", "ann")
+    form = {"grant_type": "password", "username": "ann", "password": PASSWORD}
+    assert (await ask(two, "POST", "/token", data=form)).status == 200
 
 
 async def test_sockets_opened_are_counted_together(pair: Pair) -> None:
@@ -231,10 +235,10 @@ async def test_a_stolen_refresh_token_ends_the_login_at_both(pair: Pair) -> None
 async def test_made_up_tokens_are_counted_together(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttles, "MINUTE", 3600.0)  # nothing is forgiven meanwhile
+    forgive_nothing(monkeypatch)
     one, two = await pair()
     statuses = [
         (await ask((one, two)[n % 2], "POST", "/token/revoke", data={"token": f"t{n}"})).status
-        for n in range(WRONG_SECRETS_A_MINUTE + 2)
+        for n in range(SECRETS.guesses + 2)
     ]
-    assert statuses == [200] * WRONG_SECRETS_A_MINUTE + [429] * 2
+    assert statuses == [200] * SECRETS.guesses + [429] * 2
