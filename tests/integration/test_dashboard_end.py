@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import aiohttp
@@ -148,15 +147,26 @@ def test_an_interrupted_start_leaves_no_thread_and_no_port(
         port = free.getsockname()[1]
     prepare = SQLiteEngine._prepare
 
+    received = threading.Event()
+
     def interrupted(self: SQLiteEngine) -> sqlite3.Connection:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.1)  # Ctrl-C comes while the start goes on
+        # Ctrl-C comes while the start goes on: to the thread that waits for it, as from a terminal.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        received.wait()
         return prepare(self)
+
+    def noticed(number: int, frame: FrameType | None) -> None:
+        received.set()
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(SQLiteEngine, "_prepare", interrupted)
     before = set(threading.enumerate())
-    with pytest.raises(KeyboardInterrupt), Dashboard.in_thread(replace(config, port=port)):
-        pass
+    handler = signal.signal(signal.SIGINT, noticed)
+    try:
+        with pytest.raises(KeyboardInterrupt), Dashboard.in_thread(replace(config, port=port)):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, handler)
     left = {t for t in threading.enumerate() if t.name.startswith("alphapulse")} - before
     assert left == set()
     with socket.socket() as again:
