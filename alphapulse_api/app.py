@@ -15,9 +15,9 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.hosts import parse_origin
 from alphapulse_api.keys import BACKEND, CONSOLE, HOSTS, LANE, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
+from alphapulse_api.middleware.headers import CORS_RESPONSE_HEADERS, browser_origins, cors_headers
 from alphapulse_api.middleware.host import Hosts
 from alphapulse_api.middleware.lane import Lane
 from alphapulse_api.routes.console import Console
@@ -33,10 +33,6 @@ RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 CORS_REQUEST_HEADERS = (
     "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-None-Match",
     "Cache-Control", "Accept",
-)  # fmt: skip
-CORS_RESPONSE_HEADERS = (
-    "ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Cache",
-    "X-Request-ID", "X-Stream-Cursor",
 )  # fmt: skip
 
 
@@ -87,7 +83,17 @@ async def _enter(backend: Backend, stack: AsyncExitStack) -> None:
 
 def compose(backend: Backend) -> web.Application:
     """The application on a backend that somebody else opens and closes."""
-    app = web.Application(middlewares=MIDDLEWARES)
+    http = backend.config.http
+    app = web.Application(
+        middlewares=MIDDLEWARES,
+        # For whoever runs it: our own runner (alphapulse_api/server), or aiohttp's.
+        handler_args={
+            "max_line_size": http.max_line_size,
+            "max_field_size": http.max_header_size,
+            "max_headers": http.max_headers,
+            "keepalive_timeout": http.keepalive_timeout,
+        },
+    )
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
     app[HOSTS] = Hosts(backend.config)
@@ -134,8 +140,7 @@ def _allow_origins(app: web.Application, config: Config) -> None:
         allow_headers=CORS_REQUEST_HEADERS,
         max_age=3600,
     )
-    # As browsers write them: without a port that is their scheme's own.
-    origins = {str(parse_origin(text) or text) for text in config.cors.allowed_origins}
+    origins = browser_origins(config.cors.allowed_origins)
     cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(origins, options))
     for route, row in app[ROWS].items():
         if row.path != "/ws":
@@ -143,14 +148,10 @@ def _allow_origins(app: web.Application, config: Config) -> None:
 
     # The router's own 404 and 405 belong to no route that aiohttp-cors could know.
     async def allow(request: web.Request, response: web.StreamResponse) -> None:
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or request.match_info.http_exception is None:
-            return
-        if origin in origins or "*" in origins:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(CORS_RESPONSE_HEADERS)
-            if config.cors.allow_credentials:
-                response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+        if request.match_info.http_exception is not None:
+            granted = cors_headers(config.cors, request.headers.get(hdrs.ORIGIN))
+            granted.pop(hdrs.VARY)  # every answer has it (middleware/access.py)
+            response.headers.update(granted)
 
     app.on_response_prepare.append(allow)
 

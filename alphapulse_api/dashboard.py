@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -18,10 +18,9 @@ from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.errors import DashboardClosed, StartupError
 from alphapulse_api.feed import Feed, Record
+from alphapulse_api.server import Runner
 
 T = TypeVar("T")
-
-SHUTDOWN_SECONDS: Final = 5.0  # for requests in flight
 
 
 class Dashboard:
@@ -101,12 +100,7 @@ class Dashboard:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._backend)
             if self._serve:
-                runner = web.AppRunner(
-                    compose(self._backend),
-                    access_log=None,
-                    handle_signals=False,
-                    shutdown_timeout=SHUTDOWN_SECONDS,
-                )
+                runner = Runner(compose(self._backend))
                 await runner.setup()
                 stack.push_async_callback(runner.cleanup)
                 site = web.TCPSite(runner, self._config.host, self._config.port)

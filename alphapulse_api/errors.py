@@ -43,13 +43,17 @@ FORBIDDEN: Final = ProblemType("forbidden", "Not permitted", 403)
 NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)
 NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No acceptable form of the answer", 406)
+REQUEST_TIMEOUT: Final = ProblemType("request-timeout", "The request came too slowly", 408)
 CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
+URI_TOO_LONG: Final = ProblemType("uri-too-long", "The URL is too long", 414)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
 MISDIRECTED: Final = ProblemType("misdirected", "The request is for another host", 421)
 VALIDATION: Final = ProblemType("validation", "The input is not valid", 422)
 RATE_LIMITED: Final = ProblemType("rate-limited", "Too many requests", 429)
+HEADERS_TOO_LARGE: Final = ProblemType("headers-too-large", "The headers are too large", 431)
 INTERNAL: Final = ProblemType("internal", "Internal error", 500)
+NOT_IMPLEMENTED: Final = ProblemType("not-implemented", "Not implemented here", 501)
 UNAVAILABLE: Final = ProblemType("unavailable", "Temporarily unavailable", 503)
 
 # An HTTP error that aiohttp or a host application raises, and that has no row of its own, keeps
@@ -58,10 +62,25 @@ OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
     BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
-    NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, UNSUPPORTED_MEDIA, MISDIRECTED, VALIDATION,
-    RATE_LIMITED, INTERNAL, UNAVAILABLE, OTHER,
+    NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, TOO_LARGE, URI_TOO_LONG, UNSUPPORTED_MEDIA,
+    MISDIRECTED, VALIDATION, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, NOT_IMPLEMENTED,
+    UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
+
+
+def problem_document(
+    kind: ProblemType, status: int, detail: str, request_id: str, extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The members of a problem object (RFC 9457), those in `extra` last."""
+    return {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **(extra or {}),
+    }
 
 
 class Problem(Exception):

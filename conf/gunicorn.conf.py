@@ -8,7 +8,7 @@ one event loop: as many as there are cores to spare for it.
 
 import asyncio
 import os
-from importlib.util import find_spec
+from math import ceil
 
 from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
 from alphapulse_api.backend import Backend, open_accounts
@@ -41,13 +41,12 @@ wsgi_app = "alphapulse_api.app:create_app()"
 bind = (
     f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
 )
-worker_class = (
-    "aiohttp.GunicornUVLoopWebWorker" if find_spec("uvloop") else "aiohttp.GunicornWebWorker"
-)
+# The dashboard's own server: its limits, time-outs and answers to what cannot be parsed.
+worker_class = "alphapulse_api.server.gunicorn.Worker"
 
-# Sockets are told to reconnect and have 5 s to go; a worker that does not answer for `timeout`
-# seconds is killed and replaced.
-graceful_timeout = 15
+# The dashboard ends by itself within its `shutdown_timeout`; a worker that does not is killed, and
+# so is one that does not answer for `timeout` seconds.
+graceful_timeout = ceil(_config.shutdown_timeout) + 10
 timeout = 30
 # The dashboard writes its own access log; gunicorn's would hold every request twice.
 accesslog = None

@@ -17,6 +17,7 @@ from alphapulse_api.config.sections import (
     ConsoleConfig,
     CorsConfig,
     DocsConfig,
+    HttpConfig,
     LoggingConfig,
     PortfolioConfig,
     RateLimitConfig,
@@ -73,6 +74,14 @@ class Config(Section):
             checks.SECONDS_OR_ZERO,
         ),
     )
+    shutdown_timeout: float = field(
+        default=5.0,
+        metadata=option(
+            "Seconds that requests and sockets have to end in when the server stops.",
+            checks.SECONDS,
+        ),
+    )
+    http: HttpConfig = field(default_factory=HttpConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     cors: CorsConfig = field(default_factory=CorsConfig)

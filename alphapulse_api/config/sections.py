@@ -11,6 +11,8 @@ from alphapulse_api.config.masks import hide
 from alphapulse_api.config.options import Section, option
 from alphapulse_api.errors import ConfigError
 
+_HEAD = checks.between(1024, 16 * 1024 * 1024)
+
 
 @dataclass(frozen=True, slots=True)
 class AuthConfig(Section):
@@ -113,6 +115,57 @@ class LoggingConfig(Section):
     format: Literal["text", "json"] = field(
         default="text", metadata=option("Lines for people, or one JSON object a line.")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig(Section):
+    """Limits of what an HTTP client may send, and how long it may take."""
+
+    path: ClassVar[str] = "http"
+
+    max_url_size: int = field(
+        default=16_384,
+        metadata=option("Longest path and query of a request, in bytes; more is a 414.", _HEAD),
+    )
+    max_header_size: int = field(
+        default=32_768,
+        metadata=option("Longest single header of a request, in bytes; more is a 431.", _HEAD),
+    )
+    max_head_size: int = field(
+        default=65_536,
+        metadata=option(
+            "Longest request line and headers together, in bytes; more is a 431.", _HEAD
+        ),
+    )
+    max_headers: int = field(
+        default=128,
+        metadata=option("Most headers of a request; more are a 431.", checks.between(16, 10_000)),
+    )
+    header_timeout: float = field(
+        default=60.0,
+        metadata=option(
+            "Seconds a client has to send a request's headers; later is a 408.", checks.SECONDS
+        ),
+    )
+    body_timeout: float = field(
+        default=60.0,
+        metadata=option(
+            "Seconds that may pass between two parts of a request's body; more is a 408.",
+            checks.SECONDS,
+        ),
+    )
+    keepalive_timeout: float = field(
+        default=75.0,
+        metadata=option(
+            "Seconds an idle connection stays open for the next request. Longer than the proxy's.",
+            checks.SECONDS,
+        ),
+    )
+
+    @property
+    def max_line_size(self) -> int:
+        """The parser's limit of the URL; never that of a header, so that each names its line."""
+        return self.max_url_size + (self.max_url_size == self.max_header_size)
 
 
 @dataclass(frozen=True, slots=True)

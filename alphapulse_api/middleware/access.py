@@ -9,63 +9,114 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uuid_utils
 from aiohttp import web
 
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS, X_REQUEST_ID
 from alphapulse_api.middleware.client import client_address
+from alphapulse_api.middleware.headers import COMMON, vary_by_origin
+
+if TYPE_CHECKING:
+    from alphapulse_api.auth.caller import Caller
+    from alphapulse_api.backend import Backend
+    from alphapulse_api.routes.row import Row
 
 logger = logging.getLogger("alphapulse_api.access")
 
 # A caller's own id is kept if it can do no harm in a log line or a header.
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
+CLIENT_GONE: Final = 499  # nginx's status for a client that left before its answer
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Name the request, time it, count it, log it."""
+    """Name the request, time it, count it, log it; give its answer the headers that all have."""
     app = request.app
-    given = request.headers.get(X_REQUEST_ID)
-    request_id = given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
+    backend = app[BACKEND]
+    request_id = request_id_of(request.headers.get(X_REQUEST_ID))
+    row = app[ROWS].get(request.match_info.route)
     started = time.perf_counter()
-    status = 499  # the client went away before there was an answer
+    status = CLIENT_GONE
     try:
         ready = await app[LANE].answer(request, request_id)
         if ready is not None:
             status = ready.status
             return ready
         request[REQUEST_ID] = request_id
-        request[HEADERS] = {"X-Request-ID": request_id}
-        response = await handler(request)
+        headers = request[HEADERS] = {"X-Request-ID": request_id, **COMMON}
+        if row is not None and row.path == "/ws":
+            headers["Vary"] = "Origin"  # which is checked, whether or not CORS is configured
+        try:
+            response = await handler(request)
+        except web.HTTPException as answer:  # a redirect of a host's
+            status = answer.status
+            answer.headers.update(headers)
+            raise
         status = response.status
         if not response.prepared:  # a stream or a socket has sent them already
-            response.headers.update(request[HEADERS])
+            response.headers.update(headers)
+            if backend.config.cors.allowed_origins:
+                vary_by_origin(response.headers)
         return response
     finally:
-        seconds = time.perf_counter() - started
-        row = app[ROWS].get(request.match_info.route)
-        # What no row knows is one series, or a client could make as many as there are words.
-        method, route = ("none", "none") if row is None else (row.method, row.path)
-        app[BACKEND].monitor.request(method, route, status, seconds)
-        if logger.isEnabledFor(logging.INFO):
-            caller = request.get(CALLER)
-            logger.info(
-                "%s %s %s",
-                request.method,
-                # As it was sent: decoded, it could hold a line break and forge a line of the log.
-                request.rel_url.raw_path,
-                status,
-                extra={
-                    "method": request.method,
-                    "path": request.rel_url.raw_path,
-                    "status": status,
-                    "duration_ms": round(seconds * 1000, 3),
-                    "remote": client_address(request),
-                    "caller": caller.subject if caller is not None else None,
-                    "request_id": request_id,
-                },
-            )
+        log_request(
+            backend,
+            row,
+            request.method,
+            # As it was sent: decoded, it could hold a line break and forge a line of the log.
+            request.rel_url.raw_path,
+            status,
+            time.perf_counter() - started,
+            request,
+            request.get(CALLER),
+            request_id,
+        )
+
+
+def request_id_of(given: str | None) -> str:
+    """The caller's own id if it is sane, else a new one."""
+    return given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
+
+
+def log_request(
+    backend: Backend,
+    row: Row | None,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    client: web.Request | str,
+    caller: Caller | None,
+    request_id: str,
+) -> None:
+    """Count a request and write its line.
+
+    Args:
+        row: of the route table; what no row knows is one series of figures, or a client could make
+            as many as there are words.
+        path: without the query.
+        client: its address, or the request that has it.
+    """
+    monitored, route = ("none", "none") if row is None else (row.method, row.path)
+    backend.monitor.request(monitored, route, status, seconds)
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "%s %s %s",
+            method,
+            path,
+            status,
+            extra={
+                "method": method,
+                "path": path,
+                "status": status,
+                "duration_ms": round(seconds * 1000, 3),
+                "remote": client if isinstance(client, str) else client_address(client),
+                "caller": caller.subject if caller is not None else None,
+                "request_id": request_id,
+            },
+        )

@@ -34,6 +34,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     row = app[ROWS].get(match.route)
     if row is None:
         if match.http_exception is None and not _is_preflight(request):
+            if allowed := _methods(request):
+                raise web.HTTPMethodNotAllowed(request.method, allowed)
             raise Problem(FORBIDDEN, "This route has no permission and cannot be called.")
         return await handler(request)
     needed = row.permission
@@ -81,10 +83,16 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
 
 def _is_preflight(request: web.Request) -> bool:
     # Of a resource of ours: a host's own route for OPTIONS is as closed as any other.
-    resource = request.match_info.route.resource
     return (
-        request.method == hdrs.METH_OPTIONS
-        and hdrs.ORIGIN in request.headers
-        and resource is not None
-        and any(route in request.app[ROWS] for route in resource)
+        hdrs.ORIGIN in request.headers
+        and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        and bool(_methods(request))
     )
+
+
+def _methods(request: web.Request) -> set[str]:
+    """The methods of our own resource that an OPTIONS request asks about; else none."""
+    resource = request.match_info.route.resource
+    if request.method != hdrs.METH_OPTIONS or resource is None:
+        return set()
+    return {route.method for route in resource if route in request.app[ROWS]}

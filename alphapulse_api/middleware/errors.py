@@ -14,10 +14,13 @@ from alphapulse_api.errors import (
     INTERNAL,
     OTHER,
     PROBLEM_BY_STATUS,
+    REQUEST_TIMEOUT,
     Problem,
     ProblemType,
+    problem_document,
 )
-from alphapulse_api.keys import REQUEST_ID
+from alphapulse_api.keys import REQUEST_ID, ROWS
+from alphapulse_api.middleware.access import CLIENT_GONE
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, BAD_REQUEST, 400, "The body is not well encoded.", {}, {})
     except Exception as error:
         if isinstance(error, ConnectionError) and _is_gone(request):
-            raise
+            # Nobody reads it. Raised, it would be a traceback in the log for each client that goes.
+            return web.Response(status=CLIENT_GONE)
         logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
         detail = "The server failed; its log has the reason under this request_id."
         return _answer(request, INTERNAL, 500, detail, {}, {})
@@ -64,7 +68,7 @@ def _detail(request: web.Request, error: web.HTTPException) -> str:
         return "There is nothing at this path."
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return f"{request.method} is not possible here; {allowed} would be."
+        return f"{request.method} is not allowed here; allowed: {allowed}."
     return error.text or error.reason
 
 
@@ -76,15 +80,11 @@ def _answer(
     headers: dict[str, str],
     extra: dict[str, Any],
 ) -> web.Response:
-    content = {
-        "type": kind.uri,
-        "title": kind.title,
-        "status": status,
-        "detail": detail,
-        "request_id": request[REQUEST_ID],
-        **extra,
-    }
-    return web.Response(
+    row = request.app[ROWS].get(request.match_info.route)
+    if row is not None and row.form is not None and "error" not in extra:
+        extra = {**extra, "error": _oauth_error(status), "error_description": detail}
+    content = problem_document(kind, status, detail, request[REQUEST_ID], extra)
+    response = web.Response(
         status=status,
         body=dumps(content),
         headers={
@@ -93,3 +93,13 @@ def _answer(
             "Content-Type": "application/problem+json",
         },
     )
+    if status == REQUEST_TIMEOUT.status:
+        response.force_close()  # the rest of the body is not waited for
+    return response
+
+
+def _oauth_error(status: int) -> str:
+    """What RFC 6749, section 5.2 (and 4.1.2.1 for the server's own faults), calls a failure."""
+    if status in (429, 503):
+        return "temporarily_unavailable"
+    return "server_error" if status >= 500 else "invalid_request"

@@ -9,11 +9,10 @@ the answer is still the newest. Whenever there is any doubt the request goes the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import SERVER_SOFTWARE
 from multidict import CIMultiDict
 
 from alphapulse_api.auth.authenticator import BadCredentials
@@ -21,7 +20,9 @@ from alphapulse_api.cache import Entry
 from alphapulse_api.cache.base import Key
 from alphapulse_api.keys import CALLER, X_API_KEY
 from alphapulse_api.middleware.conditions import leave_body_out, unchanged
+from alphapulse_api.middleware.headers import COMMON
 from alphapulse_api.middleware.rate_limit import told
+from alphapulse_api.middleware.ready import Ready
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
@@ -61,35 +62,12 @@ class _Plan:
             {
                 "Content-Length": str(len(entry.body)),
                 "X-Cache": "HIT",
-                "Server": SERVER_SOFTWARE,
+                **COMMON,
             }
         )
         self.found = _head("200 OK", headers)
         leave_body_out(headers)
         self.unchanged = _head("304 Not Modified", headers)
-
-
-class Ready(web.StreamResponse):
-    """An answer that is bytes already, its head included."""
-
-    def __init__(self, status: int, data: bytes) -> None:
-        super().__init__(status=status)
-        self._data = data
-
-    @property
-    def keep_alive(self) -> bool | None:
-        return True
-
-    async def prepare(self, request: web.BaseRequest) -> Any:
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has gone")
-        transport.write(self._data)
-        await request.writer.drain()
-        return request.writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Everything has been written."""
 
 
 class Lane:

@@ -85,7 +85,6 @@ async def answer_file(
             hdrs.VARY: "Accept-Encoding, Origin",
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
         }
     )
     return answer(request, entry.body, entry.etag, headers)

@@ -45,9 +45,61 @@ async def test_a_preflight_of_another_page_is_refused(serve: Serve) -> None:
         })  # fmt: skip
         problem(answer, 403)
         assert "Access-Control-Allow-Origin" not in answer.headers
-    for header in ({}, {"Access-Control-Request-Method": "DELETE"}):
-        answer = await ask(server, "OPTIONS", "/api/trades", headers={"Origin": OURS, **header})
-        problem(answer, 403)
+    headers = {"Origin": OURS, "Access-Control-Request-Method": "DELETE"}
+    problem(await ask(server, "OPTIONS", "/api/trades", headers=headers), 403)
+
+
+@pytest.mark.parametrize("cors", [CORS, CorsConfig()])
+async def test_options_that_is_no_preflight_names_the_methods(
+    serve: Serve, cors: CorsConfig
+) -> None:
+    server = await serve(cors=cors)
+    for path in ("/api/trades", "/token", "/healthz", "/ws", "/api/alerts/x/acknowledge"):
+        for headers in ({}, {"Origin": OURS}):
+            answer = await ask(server, "OPTIONS", path, headers=headers)
+            assert "allowed: " in problem(answer, 405)["detail"]
+            assert answer.headers["Allow"]
+    problem(await ask(server, "OPTIONS", "/nowhere"), 404)
+
+
+async def test_every_answer_that_looks_at_the_origin_varies_by_it(serve: Serve) -> None:
+    server = await serve(cors=CORS)
+    caller = await server.key("publish")
+    preflight = {"Origin": OURS, "Access-Control-Request-Method": "GET"}
+    etag = (await ask(server, "GET", "/api/trades", caller)).headers["ETag"]
+    for status, method, path, headers in (
+        (200, "GET", "/healthz", {}),
+        (200, "GET", "/openapi.json", {}),
+        (200, "GET", "/docs", {}),
+        (200, "GET", "/api/trades", caller),
+        (200, "GET", "/api/trades", caller),  # from the cache
+        (200, "GET", "/api/trades?format=csv", caller),
+        (200, "HEAD", "/api/trades", caller),
+        (304, "GET", "/api/trades", {**caller, "If-None-Match": etag}),
+        (401, "GET", "/api/trades", {}),
+        (404, "GET", "/nowhere", {}),
+        (404, "GET", "/api/trades/x", caller),
+        (405, "DELETE", "/api/trades", {}),
+        (415, "POST", "/token", {}),
+        (422, "GET", "/api/trades?x=1", caller),
+        (200, "OPTIONS", "/api/trades", preflight),
+        (403, "OPTIONS", "/api/trades", {**preflight, "Origin": THEIRS}),
+        (405, "OPTIONS", "/api/trades", {}),
+        (400, "GET", "/ws", {}),
+        (403, "GET", "/ws", {"Origin": THEIRS}),
+    ):
+        for origin in ({}, {"Origin": OURS}):
+            answer = await ask(server, method, path, {**origin, **headers})
+            assert answer.status == status, (method, path)
+            assert "Origin" in answer.headers["Vary"].split(", "), (method, path)
+
+
+async def test_a_socket_looks_at_the_origin_without_cors_too(server: Server) -> None:
+    answer = await ask(server, "GET", "/ws", headers={"Origin": THEIRS})
+    problem(answer, 403)
+    assert answer.headers["Vary"] == "Origin"
+    async with server.session.ws_connect(f"{server.url}/ws") as ws:
+        assert ws._response.headers["Vary"] == "Origin"
 
 
 async def test_an_allowed_page_may_read_answers_and_refusals(serve: Serve) -> None:

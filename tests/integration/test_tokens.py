@@ -16,7 +16,7 @@ import pytest
 from alphapulse_api import Config, ConfigError, Dashboard
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import AuthConfig
-from tests.asking import Answer, ask, problem
+from tests.asking import Answer, ask, places, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import bearer
 from tests.sockets import connect
@@ -281,3 +281,30 @@ def test_a_short_secret_file_is_refused(config: Config, secret_file: Path) -> No
     secret_file.write_text("short")
     with pytest.raises(ConfigError, match="32 bytes"), Dashboard.in_thread(config):
         pass
+
+
+@pytest.mark.parametrize("path", ["/token", "/token/revoke"])
+async def test_every_error_of_the_token_paths_has_the_error_of_rfc_6749(
+    server: Server, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+    answer = await ask(server, "POST", f"{path}?username=a", data=form)
+    assert places(answer) == ["username"]
+    said = [answer]
+    answer = await ask(server, "POST", path, json=form)
+    problem(answer, 415)
+    said.append(answer)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    problem(answer := await ask(server, "POST", path, data=b"a" * 20_000, headers=headers), 413)
+    said.append(answer)
+    for answer in said:
+        assert answer.json["error"] == "invalid_request"
+        assert answer.json["error_description"] == answer.json["detail"]
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(server.dashboard.accounts, "refresh", broken)
+    monkeypatch.setattr(server.dashboard.accounts, "revoke", broken)
+    answer = await ask(server, "POST", path, data=form)
+    assert (problem(answer, 500)["error"]) == "server_error"

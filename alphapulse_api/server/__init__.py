@@ -1,0 +1,5 @@
+"""The HTTP server below the application: connections, their limits, and what the parser refuses."""
+
+from alphapulse_api.server.runner import Runner
+
+__all__ = ["Runner"]

@@ -1,0 +1,77 @@
+"""Serving an application of ours: `Runner` takes the place of aiohttp's `AppRunner`.
+
+`serve`, `Dashboard` and the gunicorn worker use it. Mounted into a host's application, or run by
+aiohttp's own runner, the application is served by aiohttp's own server: its limits and its answers
+to what it cannot parse are the host's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import web
+
+from alphapulse_api.keys import BACKEND
+from alphapulse_api.server.protocol import Protocol
+from alphapulse_api.server.refusals import Refusals
+
+LOOKS: Final = 10  # at what is awaited, within the shortest time-out
+LONGEST_TICK: Final = 1.0
+
+
+class Server(web.Server):
+    """aiohttp's server with our protocol, and one timer for all of its connections.
+
+    Attributes:
+        watched: the connections that wait for more of a head or of a body.
+    """
+
+    def __init__(self, app: web.Application, server: web.Server) -> None:
+        super().__init__(
+            server.request_handler, request_factory=server.request_factory, loop=server._loop
+        )
+        self.options = server._kwargs
+        self.http = app[BACKEND].config.http
+        self.refusals = Refusals(app)
+        self.watched: dict[Protocol, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        shortest = min(self.http.header_timeout, self.http.body_timeout)
+        self._tick = min(LONGEST_TICK, shortest / LOOKS)
+
+    def __call__(self) -> Protocol:
+        return Protocol(self, loop=self._loop, **self.options)
+
+    def watch(self, protocol: Protocol) -> None:
+        """Look at the connection until it is taken out of `watched`."""
+        self.watched[protocol] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._tick, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for protocol in tuple(self.watched):
+            protocol.check(now)
+        self._timer = self._loop.call_later(self._tick, self._look) if self.watched else None
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        await super().shutdown(timeout)
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+class Runner(web.AppRunner):
+    """Sets up an application of `create_app`, and the server in front of it."""
+
+    def __init__(self, app: web.Application, **options: Any) -> None:
+        # The application writes the access log, and whoever runs it handles the signals.
+        super().__init__(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=app[BACKEND].config.shutdown_timeout,
+            **options,
+        )
+
+    async def _make_server(self) -> Server:
+        return Server(self.app, await super()._make_server())
