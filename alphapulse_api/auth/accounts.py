@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from alphapulse_api.auth.api_keys import make_key
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.passwords import Passwords, check_new_password
-from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES
+from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES, VIEW, VIEWS
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
 from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
@@ -122,17 +122,24 @@ class Accounts:
     ) -> tuple[ApiKey, str]:
         """Make a key; returns what is kept of it, and the key itself, which is not.
 
+        Args:
+            name: of whoever gets it.
+            scopes: what it may do, and nothing else; `view` is every view_*.
+            expires_at: when it ends, if it does.
+
         Raises:
             AccountError: for a name or scope that is not acceptable.
         """
         if not _USERNAME.fullmatch(name):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
+        granted: set[str] = set()
         for scope in scopes:
-            if scope not in KEY_SCOPES:
-                known = ", ".join(sorted(KEY_SCOPES))
+            if scope != VIEW and scope not in KEY_SCOPES:
+                known = ", ".join(sorted({VIEW, *KEY_SCOPES}))
                 raise AccountError(f"a key cannot have the scope {scope!r}: choose of {known}")
+            granted |= VIEWS if scope == VIEW else {scope}
         text, parsed = make_key()
-        key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(scopes), now(), expires_at, None)
+        key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None)
         await self._store.add_api_key(key)
         await self._authenticator.refresh()
         return key, text

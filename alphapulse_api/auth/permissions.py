@@ -27,6 +27,7 @@ ROLES: Final = {
     "api": VIEWS | {PUBLISH},
 }
 
-# What an API key may be given; what it is given is its scopes.
+# What an API key may be given; what it is given is its scopes, and it may do nothing else.
 KEY_SCOPES: Final = ROLES["api"]
+VIEW: Final = "view"  # stands for every view_*
 DEFAULT_KEY_SCOPES: Final = VIEWS

@@ -15,6 +15,7 @@ from alphapulse_api.backend import open_accounts
 from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
+from alphapulse_api.data.accounts import ApiKey
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.process import run
 from alphapulse_api.times import now
@@ -86,7 +87,11 @@ def api_key() -> None:
 @api_key.command("create")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, help="A permission; repeatable.  [default: every view_*]"
+    "--scope",
+    "scopes",
+    multiple=True,
+    help="What the key may do, and nothing else: publish, view (reads everything) or any view_*; "
+    "repeatable.  [default: view]",
 )
 @click.option("--expires", metavar="DURATION", help="Such as 90d or 12h.  [default: never]")
 @CONFIG
@@ -95,18 +100,14 @@ def api_key_create(
 ) -> None:
     """Make a key; it is printed once and kept only as a hash."""
     expires_at = _expiry(expires)
-    # "--scope publish" adds publishing to reading; naming view_* scopes narrows the reading.
-    wanted = (
-        set(scopes)
-        if any(s.startswith("view_") for s in scopes)
-        else {*scopes, *DEFAULT_KEY_SCOPES}
-    )
 
-    async def work(accounts: Accounts) -> str:
-        _, key = await accounts.create_api_key(name, wanted, expires_at)
-        return key
+    async def work(accounts: Accounts) -> tuple[ApiKey, str]:
+        return await accounts.create_api_key(name, scopes or DEFAULT_KEY_SCOPES, expires_at)
 
-    click.echo(_with_accounts(config_path, work))
+    made, key = _with_accounts(config_path, work)
+    click.echo(key)
+    # Beside the key, so that standard output is the key and nothing else.
+    click.echo(f"This key may {', '.join(made.scopes)}. It is not shown again.", err=True)
 
 
 @api_key.command("list")

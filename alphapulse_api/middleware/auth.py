@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
-from alphapulse_api.errors import FORBIDDEN, UNAUTHENTICATED, Problem
+from alphapulse_api.errors import BAD_REQUEST, FORBIDDEN, UNAUTHENTICATED, Problem
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, ROWS, X_API_KEY
 from alphapulse_api.middleware.client import client_key
 from alphapulse_api.middleware.rate_limit import count_request
@@ -60,9 +60,13 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
     """The caller that the headers name; None if they name nobody.
 
     Raises:
-        Problem: 401, if they name somebody and are not valid.
+        Problem: 401, if they name somebody and are not valid; 400, if they name two.
     """
-    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    if len(given) + len(request.headers.getall(X_API_KEY, ())) > 1:
+        # A proxy, a log and this server might each take another one for the caller.
+        raise Problem(BAD_REQUEST, "Send one Authorization header or one X-API-Key header.")
+    authorization = given[0] if given else None
     try:
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")

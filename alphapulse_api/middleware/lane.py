@@ -146,8 +146,9 @@ def _asked(request: web.Request) -> _Asked | None:
         return None
     return (
         request.raw_path,
-        headers.get(hdrs.AUTHORIZATION),
-        headers.get(X_API_KEY),
+        # Each of them: two are refused on the long way, so that no plan is of two.
+        ",".join(headers.getall(hdrs.AUTHORIZATION, ())),
+        ",".join(headers.getall(X_API_KEY, ())),
         headers.get(hdrs.ACCEPT),
         headers.get(hdrs.ACCEPT_ENCODING),
     )

@@ -130,7 +130,8 @@ def _config(database_url: str, redis_url: str | None) -> dict[str, object]:
 
 
 def _make_key(folder: Path, variables: dict[str, str]) -> str:
-    made = commands.run(folder, "api-key", "create", "soak", "--scope", "publish", **variables)
+    scopes = ("--scope", "publish", "--scope", "view")
+    made = commands.run(folder, "api-key", "create", "soak", *scopes, **variables)
     found = re.search(r"apk_\S+", made.stdout)
     if found is None:
         raise BenchmarkError(f"no API key was made: {made.stderr}")

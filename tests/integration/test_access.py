@@ -17,16 +17,19 @@ from aiohttp import web
 from alphapulse_api import Config, create_app
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, CorsConfig
+from alphapulse_api.events import CHANNELS
 from alphapulse_api.routes.table import ROWS
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET
+from tests.sockets import connect
 
 # The contract's table, said again: who is let in, and what they get. `narrow` is an API key with
-# nothing but view_trades.
-EVERYONE = {"admin", "operator", "viewer", "reader", "publisher", "narrow"}
-VIEWERS = EVERYONE - {"narrow"}
-PUBLISHERS = {"admin", "publisher"}
+# nothing but view_trades, `blind` one with nothing but publish.
+EVERYONE = {"admin", "operator", "viewer", "reader", "publisher", "narrow", "blind"}
+READERS = EVERYONE - {"blind"}
+VIEWERS = READERS - {"narrow"}
+PUBLISHERS = {"admin", "publisher", "blind"}
 PEOPLE_ON_DUTY = {"admin", "operator"}
 PUBLIC: dict[tuple[str, str], int] = {
     ("GET", "/healthz"): 200,
@@ -56,8 +59,8 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/alerts"): (PUBLISHERS, 201, ALERT),
     ("POST", "/api/alerts/{id}/acknowledge"): (PEOPLE_ON_DUTY, 200, {}),
     ("POST", "/api/alerts/{id}/resolve"): (PEOPLE_ON_DUTY, 200, {}),
-    ("GET", "/api/trades"): (EVERYONE, 200, None),
-    ("GET", "/api/trades/{id}"): (EVERYONE, 200, None),
+    ("GET", "/api/trades"): (READERS, 200, None),
+    ("GET", "/api/trades/{id}"): (READERS, 200, None),
     ("POST", "/api/trades"): (PUBLISHERS, 201, TRADE),
     ("GET", "/api/agents"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals"): (VIEWERS, 200, None),
@@ -89,6 +92,7 @@ def test_the_expectations_cover_the_whole_table() -> None:
 @asynccontextmanager
 async def _everyone(server: Server) -> AsyncIterator[dict[str, dict[str, str]]]:
     narrow = await server.dashboard.accounts.create_api_key("narrow", {"view_trades"})
+    blind = await server.dashboard.accounts.create_api_key("blind", {"publish"})
     yield {
         "admin": await server.login("admin"),
         "operator": await server.login("operator"),
@@ -96,6 +100,7 @@ async def _everyone(server: Server) -> AsyncIterator[dict[str, dict[str, str]]]:
         "reader": await server.key(name="reader"),
         "publisher": await server.key("publish", name="publisher"),
         "narrow": {"X-API-Key": narrow[1]},
+        "blind": {"X-API-Key": blind[1]},
     }
 
 
@@ -202,9 +207,24 @@ async def _bad_credentials(server: Server) -> dict[str, dict[str, str]]:
     }
 
 
-async def test_a_bad_token_is_not_saved_by_a_good_key(server: Server) -> None:
-    headers = {**await server.key(), "Authorization": "Bearer nonsense"}
-    problem(await ask(server, "GET", "/api/me", headers), 401)
+async def test_credentials_are_sent_once(server: Server) -> None:
+    key, token = await server.key(), await server.login("viewer")
+    path = "/api/trades"
+    for caller in (key, token, key, token):  # the second time by the fast path
+        assert (await ask(server, "GET", path, caller)).status == 200
+    for headers in (
+        [*key.items(), *token.items()],
+        [*key.items(), ("Authorization", "Bearer nonsense")],
+        [*key.items(), *key.items()],
+        [*token.items(), *token.items()],
+        [*token.items(), ("Authorization", "")],
+    ):
+        for method, where in (("GET", path), ("GET", "/ws"), ("POST", path)):
+            async with server.session.request(
+                method, server.url + where, headers=headers
+            ) as response:
+                answer = Answer(response.status, response.headers, await response.read())
+            problem(answer, 400)
 
 
 async def test_credentials_in_the_url_are_no_credentials(server: Server) -> None:
@@ -231,6 +251,18 @@ async def test_me_says_who_calls(server: Server) -> None:
         "auth": "api_key",
         "expires_at": None,
     }
+
+
+async def test_a_key_that_may_only_publish_hears_nothing(server: Server) -> None:
+    _, key = await server.dashboard.accounts.create_api_key("bot", ["publish"])
+    async with connect(server, {"X-API-Key": key}) as client:
+        for channel in CHANNELS:
+            refused = await client.ask(type="subscribe", channels=[channel])
+            assert refused["code"] == "forbidden"
+    _, key = await server.dashboard.accounts.create_api_key("bot", ["publish", "view"])
+    async with connect(server, {"X-API-Key": key}) as client:
+        answer = await client.ask(type="subscribe", channels=list(CHANNELS))
+        assert answer["type"] == "subscribed"
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])

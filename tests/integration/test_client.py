@@ -201,7 +201,7 @@ async def test_a_write_whose_answer_was_lost_is_stored_once(server: Server) -> N
 async def test_an_expired_token_is_renewed_by_refresh_and_else_by_login(
     serve: Serve, config: Config
 ) -> None:
-    server = await serve(auth=replace(config.auth, token_expiry=60))
+    server = await serve(auth=replace(config.auth, token_expiry=60, refresh_grace=0))
     async with DashboardClient(server.url, username="admin", password=PASSWORD) as client:
         await client.me()
         login: Any = client._credentials
