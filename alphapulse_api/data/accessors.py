@@ -14,7 +14,7 @@ from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.portfolio import PortfolioDataAccessor
 from alphapulse_api.data.system import SystemDataAccessor
 from alphapulse_api.data.trades import TradeDataAccessor
-from alphapulse_api.errors import METHOD_NOT_ALLOWED, Problem, ValidationProblem
+from alphapulse_api.errors import NOT_IMPLEMENTED, Problem, ValidationProblem
 
 RESOURCES = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
 
@@ -58,14 +58,13 @@ class Accessors:
         """A method of the resource's accessor.
 
         Raises:
-            Problem: 405, if the host's own accessor does not have it.
+            Problem: 501, if the host's own accessor does not have it.
         """
         found = getattr(getattr(self, resource), name, None)
         if found is None:
             raise Problem(
-                METHOD_NOT_ALLOWED,
-                f"The host's own {resource} accessor does not offer {name}.",
-                headers={"Allow": "GET, HEAD"},
+                NOT_IMPLEMENTED,
+                f"The host's own {resource} accessor has no method {name}; it can be added there.",
             )
         return _checked(found) if resource in self.replaced else found
 

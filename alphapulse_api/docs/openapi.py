@@ -13,6 +13,7 @@ from alphapulse_api.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
 from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.ingest import LINED
 from alphapulse_api.routes.row import Row
+from alphapulse_api.schemas.fields import METRIC_TYPE
 from alphapulse_api.schemas.metrics import Accepted
 
 VERSION: Final = "3.0.3"  # the newest that the bundled Swagger UI reads
@@ -41,13 +42,18 @@ PROBLEM: Final[dict[str, Any]] = {
                 "required": ["detail"],
                 "properties": {
                     "pointer": {"type": "string", "description": "RFC 6901, into the body"},
-                    "parameter": {"type": "string", "description": "of the query"},
+                    "parameter": {"type": "string", "description": "of query or path"},
                     "line": {"type": "integer", "description": "of a body in lines, from 1"},
                     "detail": {"type": "string"},
                 },
             },
         },
     },
+}
+
+PATH_DETAILS: Final[dict[str, dict[str, Any]]] = {
+    "metric_type": {"pattern": f"^{METRIC_TYPE}$"},
+    "id": {"minLength": 1, "maxLength": 128},
 }
 
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
@@ -93,7 +99,7 @@ def _operation(row: Row) -> dict[str, Any]:
         "summary": row.summary,
         "operationId": f"{row.tag}_{getattr(handler, '__name__', '')}",
         "parameters": [
-            {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+            {"in": "path", "name": name, "required": True, "schema": _path_schema(name)}
             for name in re.findall(r"{(\w+)}", row.path)
         ],
         "responses": {str(row.status): _success(row), **_failures(row)},
@@ -120,6 +126,10 @@ def _operation(row: Row) -> dict[str, Any]:
             "content": {"application/x-www-form-urlencoded": {"schema": row.form}},
         }
     return operation
+
+
+def _path_schema(name: str) -> dict[str, Any]:
+    return {"type": "string", **PATH_DETAILS.get(name, {})}
 
 
 def _success(row: Row) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from alphapulse_api.routes.row import Call, Handler, RawHandler, Row
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
 MAX_PATH_VARIABLE: Final = 256
+MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
 ROWS_ON_LOOP: Final = 1000  # as JSON; more, or in another format, are encoded on a thread
 
 CONTENT_TYPES: Final = {**FORMATS, "csv": "text/csv; charset=utf-8"}
@@ -109,8 +110,11 @@ async def _body(row: Row, request: web.Request) -> Any:
         return {}
     if request.content_type != "application/json":
         taken = ", ".join(("application/json", *(LINED if row.body_may_be_array else ())))
-        given = request.headers.get(hdrs.CONTENT_TYPE, "nothing")
-        raise Problem(UNSUPPORTED_MEDIA, f"Send {taken}, not {given}.")
+        if hdrs.CONTENT_TYPE not in request.headers:
+            detail = f"The Content-Type header is missing; it must name one of: {taken}."
+            raise Problem(UNSUPPORTED_MEDIA, detail)
+        given = request.content_type[:MAX_SHOWN]
+        raise Problem(UNSUPPORTED_MEDIA, f"The body is {given}; it must be one of: {taken}.")
     try:
         body = row.loads(raw)
     except ValueError as error:

@@ -12,11 +12,13 @@ from alphapulse_api.compression import PLAIN, Coding, coding_of
 from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import canonical
 from alphapulse_api.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
+from alphapulse_api.keys import BACKEND
 from alphapulse_api.negotiation import weights
 from alphapulse_api.routes import arrow
 from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.row import Row
 from alphapulse_api.schemas.errors import load_parameters
+from alphapulse_api.schemas.paths import check_path
 from alphapulse_api.schemas.queries import LabelPairs
 from alphapulse_api.times import now
 
@@ -60,9 +62,12 @@ class Questions:
         """The question of a request.
 
         Raises:
-            ValidationProblem: naming every parameter that is wrong.
+            ValidationProblem: naming every parameter that is wrong, or every variable of the path.
             Problem: 406, if only a format or a coding is accepted that cannot be had here.
         """
+        # A host's own objects may have ids of their own kind.
+        if "{" in row.path and row.tag not in request.app[BACKEND].accessors.replaced:
+            check_path(request.match_info)
         accept = request.headers.get("Accept") if row.many else None
         coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None
         key = (id(row), request.rel_url.raw_query_string, accept, coding)

@@ -373,6 +373,6 @@ async def test_a_host_may_replace_an_accessor_and_need_not_offer_everything(
     assert await mine.method("trades", "get_trades")() == []
     with pytest.raises(Problem) as refused:
         mine.method("trades", "add_trades")
-    assert refused.value.kind.status == 405
+    assert refused.value.kind.status == 501
     with pytest.raises(TypeError, match="trade"):
         Accessors(store.metrics._engine, 300, {"trade": Mine()})

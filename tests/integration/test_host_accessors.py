@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.asking import ask, places, problem
+from tests.asking import (
+    ALERT,
+    PORTFOLIO,
+    SAMPLE,
+    SIGNAL,
+    TRADE,
+    ask,
+    places,
+    problem,
+)
 from tests.conftest import Serve
 
 POINT = {"metric_type": "risk", "name": "a", "timestamp": "2026-01-01T00:00:00Z", "value": 1}
@@ -61,9 +70,47 @@ async def test_an_alert_is_acknowledged_where_it_lives(serve: Serve) -> None:
     assert alert["status"] == "acknowledged"
 
 
-async def test_what_they_do_not_offer_is_not_allowed(serve: Serve) -> None:
-    server = await serve({"alerts": Alerts()})
-    caller = await server.key("publish")
-    answer = await ask(server, "POST", "/api/alerts", caller, json={"title": "t"})
-    assert "add_alert" in problem(answer, 405)["detail"]
-    assert answer.headers["Allow"] == "GET, HEAD"
+class Nothing:
+    """A host's accessor that has not been written yet."""
+
+
+@pytest.mark.parametrize(
+    ("resource", "method", "path", "missing"),
+    [
+        ("metrics", "GET", "/api/metrics", "list_series"),
+        ("metrics", "GET", "/api/metrics/risk", "get_metrics"),
+        ("metrics", "GET", "/api/metrics/risk/latest", "get_latest_metrics"),
+        ("metrics", "POST", "/api/metrics", "add_points"),
+        ("portfolio", "GET", "/api/portfolio", "get_portfolio"),
+        ("portfolio", "PUT", "/api/portfolio", "set_portfolio"),
+        ("alerts", "GET", "/api/alerts", "get_alerts"),
+        ("alerts", "GET", "/api/alerts/x", "get_alert"),
+        ("alerts", "POST", "/api/alerts", "add_alert"),
+        ("alerts", "POST", "/api/alerts/x/acknowledge", "acknowledge_alert"),
+        ("alerts", "POST", "/api/alerts/x/resolve", "resolve_alert"),
+        ("trades", "GET", "/api/trades", "get_trades"),
+        ("trades", "GET", "/api/trades?format=csv", "get_trades"),
+        ("trades", "GET", "/api/trades/x", "get_trade"),
+        ("trades", "POST", "/api/trades", "add_trades"),
+        ("agents", "GET", "/api/agents", "get_agents"),
+        ("agents", "GET", "/api/agents/x/signals", "get_signals"),
+        ("agents", "PUT", "/api/agents/x", "set_agent"),
+        ("agents", "POST", "/api/agents/x/signals", "add_signal"),
+        ("system", "GET", "/api/system", "get_system"),
+        ("system", "POST", "/api/system", "add_sample"),
+    ],
+)
+async def test_a_method_that_is_missing_is_a_501_that_names_it(
+    serve: Serve, resource: str, method: str, path: str, missing: str
+) -> None:
+    server = await serve({resource: Nothing()})
+    caller = await server.login("admin")
+    bodies: dict[str, Any] = {
+        "/api/metrics": POINT, "/api/trades": TRADE, "/api/alerts": ALERT,
+        "/api/portfolio": PORTFOLIO, "/api/system": SAMPLE, "/api/agents/x/signals": SIGNAL,
+    }  # fmt: skip
+    body = {} if method == "GET" else {"json": bodies.get(path, {})}
+    answer = await ask(server, method, path, caller, **body)
+    detail = problem(answer, 501)["detail"]
+    assert f"{resource} accessor has no method {missing};" in detail
+    assert "Allow" not in answer.headers

@@ -11,9 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from alphapulse_api.config import RateLimitConfig
-from tests.asking import ALERT, POINT, TRADE, ask, places, problem
+from tests.asking import ALERT, POINT, TRADE, Answer, ask, places, problem
 from tests.conftest import Serve, Server
 
 JSON = {"Content-Type": "application/json"}
@@ -190,7 +191,7 @@ async def test_a_failing_accessor_is_a_500_without_its_reason(
     assert record.request_id == content["request_id"]  # type: ignore[attr-defined]
     problem(await ask(server, "GET", "/api/trades?format=csv", caller), 500)
     # What the host's object does not offer is said, not failed at.
-    problem(await ask(server, "GET", "/api/trades/x", caller), 405)
+    problem(await ask(server, "GET", "/api/trades/x", caller), 501)
     assert await server.json("/api/alerts", caller) == []
 
 
@@ -276,3 +277,46 @@ async def test_a_client_that_waits_for_100_continue_gets_it(server: Server) -> N
     caller = await server.key("publish")
     head = await _raw(server, caller, "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert head == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "parameter"),
+    [
+        ("GET", "/api/metrics/RISK", "metric_type"),
+        ("GET", "/api/metrics/9lives", "metric_type"),
+        ("GET", "/api/metrics/a%20b", "metric_type"),
+        ("GET", f"/api/metrics/{'a' * 65}", "metric_type"),
+        ("GET", "/api/metrics/RISK?format=csv", "metric_type"),
+        ("GET", "/api/metrics/RISK/latest", "metric_type"),
+        ("GET", "/api/alerts/a%20b", "id"),
+        ("GET", f"/api/alerts/{'a' * 129}", "id"),
+        ("POST", "/api/alerts/a%3Fb/acknowledge", "id"),
+        ("POST", "/api/alerts/a%2Fb/resolve", "id"),
+        ("GET", "/api/trades/a%00b", "id"),
+        ("PUT", "/api/agents/a%0Ab", "id"),
+        ("POST", "/api/agents/a%20b/signals", "id"),
+    ],
+)
+async def test_a_path_that_can_name_nothing_is_not_valid(
+    server: Server, method: str, path: str, parameter: str
+) -> None:
+    url = URL(server.url + path, encoded=True)
+    body = {} if method == "GET" else {"json": {}}
+    headers = await server.login()
+    async with server.session.request(method, url, headers=headers, **body) as response:
+        answer = Answer(response.status, response.headers, await response.read())
+    assert places(answer) == [parameter]
+
+
+async def test_a_missing_content_type_is_called_missing(server: Server) -> None:
+    caller = await server.key("publish")
+    async with server.session.post(
+        f"{server.url}/api/trades", data=b"{}", headers=caller, skip_auto_headers=["Content-Type"]
+    ) as response:
+        answer = Answer(response.status, response.headers, await response.read())
+    detail = problem(answer, 415)["detail"]
+    assert "missing" in detail
+    assert "nothing" not in detail
+    headers = {"Content-Type": "text/" + "x" * 5000}
+    answer = await ask(server, "POST", "/api/trades", caller, data=b"{}", headers=headers)
+    assert len(problem(answer, 415)["detail"]) < 300

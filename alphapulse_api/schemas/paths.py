@@ -1,0 +1,33 @@
+"""What the variables of a path may be: one check for every route that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields
+
+from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.metrics import MetricPoint
+
+PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
+    "metric_type": MetricPoint().fields["metric_type"],
+    "id": Identifier(),
+}
+
+
+def check_path(variables: Mapping[str, str]) -> None:
+    """Refuse what cannot be the name of anything: an empty answer would hide a slip of the pen.
+
+    Raises:
+        ValidationProblem: naming the variables that are wrong.
+    """
+    errors = []
+    for name, value in variables.items():
+        try:
+            PATH_FIELDS[name].deserialize(value)
+        except ValidationError as error:
+            errors += [{"parameter": name, "detail": detail} for detail in error.messages]
+    if errors:
+        raise ValidationProblem(errors)
