@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -18,6 +20,8 @@ from alphapulse_api.client.conversation import Event, StreamGap
 from alphapulse_api.client.errors import DashboardClientError
 
 PASSWORD_VARIABLE: Final = "AP_PASSWORD"  # noqa: S105
+# An event is one line, and its text gives the terminal no orders.
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 # Option -> the channel and filter it stands for.
 FILTERS: Final = {
     "symbol": ("trades", "symbols"),
@@ -64,11 +68,12 @@ def tail(
     **wanted: tuple[str, ...],
 ) -> None:
     """Print events as they happen, of all CHANNELS if none is named."""
+    _escape_what_cannot_be_shown()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     secret = _secret(username, api_key_env)
     chosen = channels or CHANNELS
     filters = _filters(chosen, wanted)
-    line = _raw if as_json else _line
+    line: Callable[[Event | StreamGap], str | bytes] = _raw if as_json else _line
 
     async def follow() -> None:
         left = count
@@ -88,6 +93,13 @@ def tail(
             asyncio.run(follow())
         except (DashboardClientError, ValueError) as error:
             raise click.ClickException(str(error)) from error
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """A terminal that is not UTF-8 shows `\\u4ea4` for a character it does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _secret(username: str | None, api_key_env: str) -> dict[str, Any]:
@@ -112,7 +124,8 @@ def _filters(
     return filters
 
 
-def _raw(item: Event | StreamGap) -> str:
+def _raw(item: Event | StreamGap) -> bytes:
+    """JSON, which is UTF-8 wherever it goes (RFC 8259 section 8.1)."""
     if isinstance(item, StreamGap):
         content: dict[str, Any] = {"type": "gap", "channel": item.channel, "cursor": item.cursor}
     else:
@@ -120,14 +133,14 @@ def _raw(item: Event | StreamGap) -> str:
         content |= {"snapshot": True} if item.snapshot else {}
         content |= {"skipped": item.skipped} if item.skipped else {}
         content["data"] = item.data
-    return values.dumps(content).decode()
+    return values.dumps(content)
 
 
 def _line(item: Event | StreamGap) -> str:
     if isinstance(item, StreamGap):
         return f"{'':<15}  {item.channel:<9}  -- events may be missing here --"
     at, text = _LINES[item.type](item.data)
-    return f"{at.astimezone():%H:%M:%S.%f}  {item.channel:<9}  {text}"
+    return f"{at.astimezone():%H:%M:%S.%f}  {item.channel:<9}  {text.translate(_CONTROLS)}"
 
 
 def _metric(data: Mapping[str, Any]) -> tuple[datetime, str]:

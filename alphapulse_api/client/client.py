@@ -15,6 +15,7 @@ from alphapulse_api.client.conversation import Conversation, Filters
 from alphapulse_api.client.credentials import Credentials, Fixed, Login, Secret
 from alphapulse_api.client.http import Answer, Http
 from alphapulse_api.client.stream import EventStream
+from alphapulse_api.client.values import encodable
 from alphapulse_api.client.writing import Writing
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -51,7 +52,8 @@ class DashboardClient(Writing):
         sleep, rand: stand-ins for tests: wait so many seconds; uniform numbers between 0 and 1.
 
     Raises:
-        ValueError: for a URL that is not http(s), or not exactly one kind of credentials.
+        ValueError: for a URL that is not http(s), not exactly one kind of credentials, or text that
+            is not valid Unicode.
     """
 
     def __init__(
@@ -68,6 +70,9 @@ class DashboardClient(Writing):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
+        texts = {"url": url, "api_key": api_key, "username": username, "password": password}
+        for name, text in {**texts, "token": token}.items():
+            encodable(name, text or "")
         self._url = URL(url.rstrip("/"))
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
@@ -127,6 +132,9 @@ class DashboardClient(Writing):
                 `cursor`, or the `stream_cursor` of rows that were read before.
             buffer: events that may wait here; while there are more, the server must wait.
         """
+        for channel, lists in (filters or {}).items():
+            for name, wanted in lists.items():
+                encodable(f"a filter of {channel}, {name},", "".join(wanted))
         conversation = Conversation(channels or CHANNELS, filters or {}, snapshot, since or {})
         stream = EventStream(
             self._connect,

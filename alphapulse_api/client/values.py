@@ -62,6 +62,18 @@ def convert(row: dict[str, Any], shape: Shape) -> Any:
     return row
 
 
+def encodable(name: str, text: str) -> None:
+    """Refuse text that came out of bytes that are no UTF-8, such as of a command line.
+
+    Raises:
+        ValueError: naming it, without the text, which may be a secret.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is not valid UTF-8 text") from None
+
+
 def rfc3339(instant: datetime) -> str:
     """RFC 3339 in UTC.
 

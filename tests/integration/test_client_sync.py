@@ -154,3 +154,34 @@ async def test_tail_says_what_is_wrong(
     assert said in err.decode()
     assert "Traceback" not in err.decode()
     assert out == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+async def test_tail_prints_a_chinese_pair_on_any_terminal(server: Server, encoding: str) -> None:
+    await server.feed.record_trade(trade("交易USDT", strategy="naïve\x1b[2J"))
+    key = (await server.key())["X-API-Key"]
+    options = ("trades", "--url", server.url, "--snapshot", "--count", "1")
+    environment = {"AP_API_KEY": key, "PYTHONIOENCODING": encoding}
+    process = await tail(*options, **environment)
+    async with asyncio.timeout(SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    shown = "buy 1 交易USDT at 10, filled (naïve\\x1b[2J)".encode(encoding, "backslashreplace")
+    assert shown in out
+    process = await tail(*options, "--json", **environment)
+    (line,) = await lines(process)
+    assert json.loads(line)["data"]["symbol"] == "交易USDT"
+
+
+@pytest.mark.parametrize("option", ["--username", "--symbol", "--url"])
+async def test_tail_names_text_of_undecodable_bytes(option: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alphapulse_api.client", "tail", "trades", option, b"http://a\xff",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "AP_API_KEY": "k", "AP_PASSWORD": "p"},
+    )  # fmt: skip
+    async with asyncio.timeout(SECONDS):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert "is not valid UTF-8 text" in err.decode()
+    assert "Traceback" not in err.decode()
