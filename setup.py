@@ -39,6 +39,7 @@ setup(
         "python-json-logger>=3.3",
         "PyYAML>=6.0.2",
         "swagger-ui-bundle>=1.1.0",
+        "tzdata>=2025.2",
         "uuid-utils>=0.11",
     ],
     extras_require={

@@ -1,21 +1,26 @@
 """Time buckets and the functions over them: what a question means, before any SQL.
 
-Buckets count from the Unix epoch in UTC and are half-open. Nulls (stored NaN) take no part in any
-function; a bucket of nothing but nulls answers count 0 and null for the rest.
+Buckets are half-open and count from the Unix epoch in UTC, weeks from the Monday of its week. With
+a time zone, buckets of whole hours begin by its clock (`buckets.Zoned`). Nulls (stored NaN) take no
+part in any function; a bucket of nothing but nulls answers count 0 and null for the rest.
 
-Sums are exact and rounded once, as `math.fsum` does; avg is that sum through the count.
-Percentiles interpolate linearly between the closest ranks, as percentile_cont of SQL:2003 does;
-stddev is the sample's (n - 1), null for fewer than two values.
+Sums and averages are exact and rounded once. Percentiles interpolate linearly between the closest
+ranks, as numpy's `linear` and percentile_cont of SQL:2003 do; stddev is the sample's (n - 1), null
+for fewer than two values.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import lru_cache
+from importlib.resources import files
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from alphapulse_api.data.buckets import DAY, FIRST_MONDAY, HOUR, SECOND, WEEK, Even, Grid, Zoned
 from alphapulse_api.errors import ValidationProblem
 
 FUNCTIONS: Final = (
@@ -24,26 +29,14 @@ FUNCTIONS: Final = (
 ALIASES: Final = {"mean": "avg"}
 PERCENTILES: Final = {"p50": 50, "p95": 95, "p99": 99}
 
-SECOND: Final = 1_000_000  # microseconds
-_UNITS: Final = {
-    "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND, "w": 604800 * SECOND,
-}  # fmt: skip
+_UNITS: Final = {"s": SECOND, "m": 60 * SECOND, "h": HOUR, "d": DAY, "w": WEEK}  # microseconds
 AUTO_INTERVALS: Final = (
     "1s", "5s", "10s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w",
 )  # fmt: skip
 
 DEFAULT_MAX_POINTS: Final = 1000
 MAX_BUCKETS: Final = 11_000
-# Doubles overflow, and PostgreSQL makes an error of that and of underflow. So deviations beyond
-# WIDE have no stddev, and those below NARROW are none.
-_WIDE: Final = 1e145
-_FLAT: Final = (
-    f"CASE WHEN abs(value) BETWEEN 1e-145 AND {_WIDE} THEN value "
-    "WHEN value IS NOT NULL THEN 0.0 END"
-)
-_NARROW: Final = "1e-150"
-
-MAX_WIDTH: Final = 520_000 * _UNITS["w"]  # all the time that dates can tell of
+MAX_WIDTH: Final = 520_000 * WEEK  # all the time that dates can tell of
 
 
 def parse_functions(text: str) -> tuple[str, ...]:
@@ -79,25 +72,51 @@ def parse_interval(text: str) -> int:
     return width
 
 
-def bucket_count(start: int, end: int, width: int) -> int:
-    """How many epoch-aligned buckets the range [start, end) touches; all in microseconds."""
-    return (end - 1) // width - start // width + 1
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
-def auto_interval(start: int, end: int, max_points: int) -> str:
+def time_zone(name: str) -> tzinfo:
+    """The zone of an IANA name.
+
+    Raises:
+        ValidationProblem: if there is no such zone.
+    """
+    if name not in _zone_names():
+        raise ValidationProblem.parameter(
+            "timezone", f"{name!r} is not an IANA time zone, such as Europe/Berlin or UTC"
+        )
+    return ZoneInfo(name)
+
+
+def grid_of(interval: str, zone: tzinfo | None = None) -> Grid:
+    """The buckets of an interval; those of whole hours begin by the clock of the zone.
+
+    Raises:
+        ValidationProblem: if it is not an interval.
+    """
+    width = parse_interval(interval)
+    origin = FIRST_MONDAY if interval.endswith("w") else 0
+    if zone is None or width % HOUR:
+        return Even(width, origin)
+    return Zoned(width, zone, origin)
+
+
+def auto_interval(start: int, end: int, max_points: int, zone: tzinfo | None = None) -> str:
     """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
 
     A range so long that even weeks are too many gets whole weeks, few more than it takes. Buckets
-    of every width meet at the epoch: a range across it has two at least.
+    of every number of weeks meet at the first Monday: a range across it has two at least.
     """
-    if start < 0 < end:
+    week = grid_of("1w", zone)
+    if start < week.first < end:
         max_points = max(2, max_points)
     for text in AUTO_INTERVALS:
-        if bucket_count(start, end, parse_interval(text)) <= max_points:
+        if grid_of(text, zone).count(start, end) <= max_points:
             return text
-    week = _UNITS["w"]
-    weeks = max(2, math.ceil((end - start) / week / max_points))
-    while bucket_count(start, end, weeks * week) > max_points:
+    weeks = max(2, math.ceil((end - start) / week.width / max_points))
+    while grid_of(f"{weeks}w", zone).count(start, end) > max_points:
         # In steps of a hundredth: far from the epoch a single bucket may need twice the range.
         weeks += max(1, weeks // 100)
     return f"{weeks}w"
@@ -105,23 +124,33 @@ def auto_interval(start: int, end: int, max_points: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One question: which functions over buckets of which width (microseconds)."""
+    """One question: which functions over which buckets."""
 
     functions: tuple[str, ...]
-    width: int
+    interval: str
+    zone: tzinfo | None = None
     automatic: bool = False
 
-    def continued(self, width: int) -> Aggregation:
+    @property
+    def grid(self) -> Grid:
+        """The buckets."""
+        return grid_of(self.interval, self.zone)
+
+    def continued(self, interval: str) -> Aggregation:
         """The same for a later page, in the first page's buckets.
 
-        A range that ends now grows between two pages, and auto could come to another width.
+        A range that ends now grows between two pages, and auto could come to another interval.
 
         Raises:
             ValidationProblem: if the first page asked for another interval.
         """
-        if not 0 < width <= MAX_WIDTH or not (self.automatic or width == self.width):
+        if not (self.automatic or interval == self.interval):
             raise ValidationProblem.parameter("cursor", "the page before had another interval")
-        return replace(self, width=width)
+        try:
+            parse_interval(interval)
+        except ValidationProblem:
+            raise ValidationProblem.parameter("cursor", "it holds no interval") from None
+        return replace(self, interval=interval)
 
 
 def plan(
@@ -130,6 +159,7 @@ def plan(
     max_points: int | None,
     start: int,
     end: int,
+    timezone: str | None = None,
 ) -> Aggregation | None:
     """What a query asks for, or None if it asks for raw points.
 
@@ -139,72 +169,25 @@ def plan(
     Args:
         start: the range's first microsecond.
         end: the microsecond after its last.
+        timezone: the name of the zone by whose clock buckets of whole hours begin; None is UTC.
 
     Raises:
-        ValidationProblem: for an unknown function or interval, or more than 11000 buckets (then
-            with `suggested_interval`).
+        ValidationProblem: for an unknown function, interval or zone, or more than 11000 buckets
+            (then with `suggested_interval`).
     """
+    zone = None if timezone is None else time_zone(timezone)
     if aggregation is None and interval is None and max_points is None:
         return None
     functions = parse_functions(aggregation or "avg")
     points = max_points or DEFAULT_MAX_POINTS
     if interval is None or interval == "auto":
-        width = parse_interval(auto_interval(start, end, points))
-        return Aggregation(functions, width, automatic=True)
-    width = parse_interval(interval)
-    count = bucket_count(start, end, width)
+        chosen = auto_interval(start, end, points, zone)
+        return Aggregation(functions, chosen, zone, automatic=True)
+    count = grid_of(interval, zone).count(start, end)
     if count > MAX_BUCKETS:
         raise ValidationProblem.parameter(
             "interval",
             f"{interval} cuts this range into {count} buckets; at most {MAX_BUCKETS} are served",
-            suggested_interval=auto_interval(start, end, points),
+            suggested_interval=auto_interval(start, end, points, zone),
         )
-    return Aggregation(functions, width)
-
-
-def sql_columns(functions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The SQL of percentiles and stddev, in two layers, the same on every engine.
-
-    Returns:
-        Window expressions for each point (over `w`: the bucket; over `v`: the bucket by value), and
-        aggregate expressions over those, in the functions' order. Each function takes three:
-        a percentile lower, upper and how far between in hundredths; stddev the sum of squared
-        deviations, the count and the largest magnitude. `finish` folds them.
-    """
-    inner: list[str] = []
-    outer: list[str] = []
-    if "stddev" in functions:
-        inner.append(f"{_FLAT} - sum({_FLAT}) OVER w / count(value) OVER w AS deviation")
-    if any(name in PERCENTILES for name in functions):
-        inner.append("row_number() OVER v - 1 AS rank")
-        inner.append("count(value) OVER w - 1 AS top")
-    for name in functions:
-        if name == "stddev":
-            square = f"CASE WHEN abs(deviation) > {_NARROW} THEN deviation * deviation ELSE 0.0 END"
-            outer.extend((f"sum({square})", "count(value)", "max(abs(value))"))
-        else:
-            share = PERCENTILES[name]
-            rank = f"top * {share} / 100"
-            outer.append(f"max(CASE WHEN rank = {rank} THEN value END)")
-            outer.append(f"max(CASE WHEN rank = ({rank}) + 1 THEN value END)")
-            outer.append(f"max(top * {share} % 100)")
-    return inner, outer
-
-
-def finish(functions: Sequence[str], values: Sequence[float | int | None]) -> list[float | None]:
-    """Fold one row of `sql_columns`' aggregates into one number a function.
-
-    What is beyond doubles on the way is null, as an infinity that was sent is.
-    """
-    answer: list[float | None] = []
-    for at, name in enumerate(functions):
-        one, two, three = values[3 * at : 3 * at + 3]
-        if name == "stddev":
-            squares, count, widest = one or 0.0, two or 0, three or 0.0
-            told = count > 1 and widest <= _WIDE
-            answer.append(math.sqrt(squares / (count - 1)) if told else None)
-        else:
-            if one is not None and two is not None and three:
-                one += (two - one) * three / 100
-            answer.append(one)
-    return [None if number is None or not math.isfinite(number) else number for number in answer]
+    return Aggregation(functions, interval, zone)

@@ -15,7 +15,8 @@ from alphapulse_api.data.page import Page
 from alphapulse_api.data.point_reader import PointReader
 from alphapulse_api.data.point_writer import PointWriter
 from alphapulse_api.data.query import FIRST, Listing, default_range
-from alphapulse_api.data.rollups.read import Bucket, Figures, RollupReader
+from alphapulse_api.data.rollups.ranks import Bucket, Figures
+from alphapulse_api.data.rollups.read import RollupReader
 from alphapulse_api.data.series import Series, SeriesCatalogue
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.points import Points
@@ -69,6 +70,7 @@ class MetricsDataAccessor:
         *,
         interval: str | None = None,
         max_points: int | None = None,
+        timezone: str | None = None,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
         limit: int = 1000,
@@ -80,43 +82,48 @@ class MetricsDataAccessor:
             aggregation: a comma list of functions; one answers in `value`, several in their names.
             interval: the buckets' width, or auto.
             max_points: how many buckets auto may give a series.
+            timezone: an IANA zone, by whose clock buckets of whole hours begin; default: UTC.
             name: only series of this name.
             labels: only series that have all of these.
 
         Raises:
-            ValidationProblem: for an empty range, a foreign cursor, an unknown function or
-                interval, too many buckets, or too many points where rollups do not answer.
+            ValidationProblem: for an empty range, a foreign cursor, an unknown function,
+                interval or zone, too many buckets, or too many points where rollups do not answer.
         """
         start, end = default_range(start_time, end_time, WINDOW, self._ahead)
         first, last = to_micros(start), to_micros(end)
-        listing = Listing("metrics", metric_type=metric_type, name=name, labels=labels or None)
+        listing = Listing(
+            "metrics", metric_type=metric_type, name=name, labels=labels or None, timezone=timezone
+        )
         series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
         if start == FIRST and series:
             # Everything: in buckets of the time that there is, not of all time.
             first = await PointReader(self._engine, list(series)).first() or first
         # The buckets' width is that of the range up to now, whatever few points lie ahead of it.
         until = last if end_time is not None else min(last, max(first + 1, to_micros(now())))
-        buckets = plan(aggregation, interval, max_points, first, until)
+        buckets = plan(aggregation, interval, max_points, first, until, timezone)
         after: tuple[int, int] | None = None
         if cursor is not None and buckets is None:
             instant, number = listing.key(cursor, int, int)
             after = instant, number
         elif cursor is not None and buckets is not None:
-            instant, number, width = listing.key(cursor, int, int, int)
-            after, buckets = (instant, number), buckets.continued(width)
+            instant, number, chosen = listing.key(cursor, int, int, str)
+            after, buckets = (instant, number), buckets.continued(chosen)
         if not series:
             return Page()
+        approximate: tuple[str, ...] = ()
         if buckets is None:
             points = PointReader(self._engine, list(series))
             rows = await points.page(first, last, limit + 1, after)
             make = partial(_points, series)
-            key: tuple[int, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
+            key: tuple[int | str, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
             reader = RollupReader(self._engine, list(series))
-            rows = await reader.page(buckets, first, last, limit + 1, after)
+            rows, approximate = await reader.page(buckets, first, last, limit + 1, after)
             make = partial(_buckets, series, buckets.functions)
-            key = (*rows[limit - 1][0], buckets.width) if len(rows) > limit else ()
-        return Page(rows[:limit], make, listing.cursor(*key) if key else None)
+            key = (*rows[limit - 1][0], buckets.interval) if len(rows) > limit else ()
+        following = listing.cursor(*key) if key else None
+        return Page(rows[:limit], make, following, approximate)
 
     async def get_latest_metrics(
         self,

@@ -21,17 +21,24 @@ class Page(Sequence[Record]):
     Args:
         rows: as the driver gave them.
         make: makes dicts of them, and plain ones if its second argument is true.
+        next_cursor: the cursor of the page after this one.
+        approximate: the fields that are not exact.
     """
 
-    __slots__ = ("_make", "_records", "_rows", "next_cursor")
+    __slots__ = ("_make", "_records", "_rows", "approximate", "next_cursor")
 
     def __init__(
-        self, rows: Sequence[Row] = (), make: Make | None = None, next_cursor: str | None = None
+        self,
+        rows: Sequence[Row] = (),
+        make: Make | None = None,
+        next_cursor: str | None = None,
+        approximate: Sequence[str] = (),
     ) -> None:
         self._rows = rows
         self._make = make
         self._records: list[Record] | None = None
         self.next_cursor = next_cursor
+        self.approximate = approximate
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -150,6 +150,11 @@ def _success(row: Row) -> dict[str, Any]:
         response["headers"] = {
             "Link": {"schema": {"type": "string"}, "description": '<…>; rel="next"'}
         }
+    if "aggregation" in row.query().fields:
+        response["headers"]["X-Approximate"] = {
+            "schema": {"type": "string"},
+            "description": "the percentiles that are within 1 % and not exact, such as p50, p99",
+        }
     return response
 
 

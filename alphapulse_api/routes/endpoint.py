@@ -20,7 +20,7 @@ from alphapulse_api.errors import (
 )
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, QUESTION, QUESTIONS
 from alphapulse_api.routes.export import export
-from alphapulse_api.routes.formats import FORMATS, Rows, encoder, whole
+from alphapulse_api.routes.formats import FORMATS, Rows, approximate, encoder, whole
 from alphapulse_api.routes.ingest import LINED, ingest
 from alphapulse_api.routes.query import Question
 from alphapulse_api.routes.row import Call, Handler, RawHandler, Row
@@ -63,6 +63,7 @@ def endpoint(row: Row) -> RawHandler:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)
                 headers["Link"] = f'<{following}>; rel="next"'
+            headers.update(approximate(answer))
             body = await _encode(row, question, answer)
         else:
             body = dumps(answer)

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.compression import Coding, compressor
 from alphapulse_api.keys import HEADERS
-from alphapulse_api.routes.formats import Encoder, Rows, encoder
+from alphapulse_api.routes.formats import Encoder, Rows, approximate, encoder
 from alphapulse_api.routes.query import Question
 from alphapulse_api.routes.row import Call, Row
 
@@ -41,7 +41,9 @@ async def export(
     stream = _Stream(encode, question.coding)
     stretch = await asyncio.to_thread(stream.stretch, page)
     early: dict[str, str] = request[HEADERS]
-    response = web.StreamResponse(headers={**early, **headers, **stream.headers})
+    response = web.StreamResponse(
+        headers={**early, **headers, **stream.headers, **approximate(page)}
+    )
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response

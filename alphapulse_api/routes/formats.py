@@ -29,6 +29,12 @@ Rows = Sequence[Mapping[str, Any]]
 Columns = Mapping[str, fields.Field[Any]]
 
 
+def approximate(rows: Rows) -> dict[str, str]:
+    """The header that names the fields of an answer that are not exact, if there are any."""
+    names = getattr(rows, "approximate", ())
+    return {"X-Approximate": ", ".join(names)} if names else {}
+
+
 class Encoder(Protocol):
     """Makes one answer's bytes out of its rows."""
 

@@ -76,10 +76,30 @@ class MetricsQuery(RangeQuery, ListQuery, LatestQuery):
     """Which points, and whether in buckets."""
 
     aggregation = Text(
-        256, metadata={"description": f"comma list of {', '.join(FUNCTIONS)}; mean is avg"}
+        256,
+        metadata={
+            "description": f"comma list of {', '.join(FUNCTIONS)}. `mean` is an alias of avg. "
+            "stddev is the sample's (n - 1), null for fewer than two values. Percentiles "
+            "interpolate linearly between the closest ranks (numpy `linear`). Nulls are left out."
+        },
     )
-    interval = Text(16, metadata={"description": "auto, or a whole number with s, m, h, d or w"})
-    max_points = QueryInteger(1, MAX_BUCKETS)
+    interval = Text(
+        16,
+        metadata={
+            "description": "auto, or a whole number with s, m, h, d or w. Buckets count from the "
+            "Unix epoch; weeks begin on Monday (ISO 8601). Empty buckets are left out."
+        },
+    )
+    max_points = QueryInteger(
+        1, MAX_BUCKETS, metadata={"description": "the most buckets that auto makes; default 1000"}
+    )
+    timezone = Text(
+        64,
+        metadata={
+            "description": "an IANA name, such as America/New_York; default: UTC. Buckets of whole "
+            "hours, days and weeks begin by its clock, daylight saving included."
+        },
+    )
 
 
 class Accepted(Schema):

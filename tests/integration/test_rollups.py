@@ -14,12 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.data.aggregation import (
-    MAX_BUCKETS,
-    auto_interval,
-    bucket_count,
-    parse_interval,
-)
+from alphapulse_api.data.aggregation import MAX_BUCKETS, auto_interval, grid_of, time_zone
+from alphapulse_api.data.buckets import Grid
 from alphapulse_api.data.engine import Engine, Transaction, postgres_schema, sqlite_schema
 from alphapulse_api.data.engine.migrations import migrations
 from alphapulse_api.data.metrics import MetricsDataAccessor
@@ -33,6 +29,8 @@ from tests.storage import T0, Fresh, at, connected, opened, point
 
 FUNCTIONS = ("avg", "min", "max", "sum", "count", "first", "last")
 INTERVALS = ("1s", "7s", "1m", "90s", "5m", "90m", "1h", "4h", "1d", "3d", "1w", "auto")
+# Whose offsets are whole hours, quarters of them, and seconds; of the year 1 too: see `instants`.
+ZONES = (None, "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Monrovia")
 NAMES = ("a", "b", "c")
 
 Batch = list[tuple[str, int, float | None]]  # name, instant, value
@@ -43,11 +41,12 @@ values = st.one_of(
     st.sampled_from([0.0, -0.0, 0.1, 5e-324, -1e-200, 1e16, 1e300, 1.7e308, -1.7e308]),
     st.floats(-1e6, 1e6, allow_nan=False),
 )
-# Around edges of every width, on them and beside them; long before the epoch, across it and today.
+# Around edges of every width, on them and beside them; long before the epoch, across it and today,
+# and where clocks are changed.
 instants = st.builds(
     lambda origin, width, n, beside: origin + n * width + beside,
-    st.sampled_from([0, -400 * DAY, to_micros(T0)]),
-    st.sampled_from([1_000_000, MINUTE, HOUR, DAY]),
+    st.sampled_from([0, -400 * DAY, to_micros(T0), to_micros(T0) + 7 * DAY, 1_791_028_800_000_000]),
+    st.sampled_from([1_000_000, MINUTE, 15 * MINUTE, HOUR, DAY]),
     st.integers(-3, 3),
     st.sampled_from([0, 0, -1, 1, 17_000_000]),
 )
@@ -56,6 +55,7 @@ questions = st.tuples(
     instants,
     instants,
     st.sampled_from(INTERVALS),
+    st.sampled_from(ZONES),
     st.lists(st.sampled_from(FUNCTIONS), min_size=1, unique=True),
     st.integers(1, 9),
 )
@@ -80,17 +80,18 @@ def figure(function: str, bucket: dict[int, float | None]) -> float | int | None
     if function == "sum":
         return rounded
     if function == "avg":
-        return float(total / len(known)) if rounded is None else rounded / len(known)
+        return float(total / len(known))
     return {"min": min(known), "max": max(known), "first": known[0], "last": known[-1]}[function]
 
 
-def expected(stored: Stored, start: int, end: int, width: int, functions: Sequence[str]) -> Any:
+def expected(stored: Stored, start: int, end: int, grid: Grid, functions: Sequence[str]) -> Any:
     """Bucket's start, series and figures, in the answer's order."""
     buckets: dict[tuple[int, str], dict[int, float | None]] = {}
+    key = grid.key(grid.edges(start, end, MAX_BUCKETS))
     for name, points in stored.items():
         for t, value in points.items():
             if start <= t < end:
-                buckets.setdefault((t - t % width, name), {})[t] = value
+                buckets.setdefault((key(t), name), {})[t] = value
     return [
         (start, name, [figure(f, bucket) for f in functions])
         for (start, name), bucket in sorted(buckets.items())
@@ -176,17 +177,18 @@ async def _compare(written: list[Batch], together: bool, asked: list[Any], fresh
         for batch in written:
             for name, t, value in batch:
                 stored.setdefault(name, {})[t] = value
-        for one, other, interval, functions, limit in asked:
+        for one, other, interval, timezone, functions, limit in asked:
             start, end = sorted((one, other))
             end += 1
             question = {"start_time": from_micros(start), "end_time": from_micros(end),
-                        "interval": interval, "limit": limit}  # fmt: skip
-            text = auto_interval(start, end, 1000) if interval == "auto" else interval
-            width = parse_interval(text)
-            if bucket_count(start, end, width) > MAX_BUCKETS:
+                        "interval": interval, "timezone": timezone, "limit": limit}  # fmt: skip
+            zone = timezone and time_zone(timezone)
+            text = auto_interval(start, end, 1000, zone) if interval == "auto" else interval
+            grid = grid_of(text, zone)
+            if grid.count(start, end) > MAX_BUCKETS:
                 continue
             got = await answer(metrics, functions, **question)
-            assert got == expected(stored, start, end, width, functions)
+            assert got == expected(stored, start, end, grid, functions)
         kept = await rollups(engine)
         assert kept == await made_anew(engine)
 
@@ -424,8 +426,7 @@ async def test_a_database_of_schema_1_comes_to_the_same(
                     metrics, FUNCTIONS, start_time=from_micros(start), end_time=from_micros(end),
                     interval=interval, limit=1000,
                 )  # fmt: skip
-                width = parse_interval(interval)
-                assert got == expected(stored, start, end, width, FUNCTIONS)
+                assert got == expected(stored, start, end, grid_of(interval), FUNCTIONS)
             assert [s["count"] for s in await metrics.list_series()] == [50, 49]
             await metrics.add_points([point("empty", 0, 1.0)])
             assert [s["count"] for s in await metrics.list_series()] == [50, 49, 1]

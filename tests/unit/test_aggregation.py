@@ -15,12 +15,13 @@ from alphapulse_api.data.aggregation import (
     MAX_BUCKETS,
     Aggregation,
     auto_interval,
-    bucket_count,
-    finish,
+    grid_of,
     parse_functions,
     parse_interval,
     plan,
+    time_zone,
 )
+from alphapulse_api.data.buckets import FIRST_MONDAY
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.times import to_micros
 
@@ -78,22 +79,6 @@ def test_any_other_interval_is_refused(text: str) -> None:
     assert complaint(parse_interval, text)[0] == "interval"
 
 
-@given(st.integers(-(10**17), 10**17), st.integers(1, 10**13), st.integers(1, 10**12))
-def test_bucket_count_is_the_number_of_buckets_a_range_touches(
-    start: int, length: int, width: int
-) -> None:
-    count = bucket_count(start, start + length, width)
-    first, last = start // width, (start + length - 1) // width
-    assert count == last - first + 1
-    assert count >= 1
-
-
-def test_an_end_on_a_boundary_opens_no_bucket() -> None:
-    assert bucket_count(0, 60 * SECOND, 60 * SECOND) == 1
-    assert bucket_count(0, 60 * SECOND + 1, 60 * SECOND) == 2
-    assert bucket_count(-1, 1, 60 * SECOND) == 2
-
-
 @given(
     st.integers(-62 * 10**15, 25 * 10**16),
     st.integers(1, 3 * 10**17),
@@ -105,12 +90,12 @@ def test_an_end_on_a_boundary_opens_no_bucket() -> None:
 def test_auto_takes_the_smallest_interval_that_fits(start: int, length: int, points: int) -> None:
     length = min(length, to_micros(LAST) - start)  # no range ends after the year 9999
     text = auto_interval(start, start + length, points)
-    if start < 0 < start + length:
-        points = max(points, 2)  # buckets of every width meet at the epoch
-    assert bucket_count(start, start + length, parse_interval(text)) <= points
+    if start < FIRST_MONDAY < start + length:
+        points = max(points, 2)  # buckets of every number of weeks meet there
+    assert grid_of(text).count(start, start + length) <= points
     smaller = AUTO_INTERVALS.index(text) if text in AUTO_INTERVALS else len(AUTO_INTERVALS)
     for other in AUTO_INTERVALS[:smaller]:
-        assert bucket_count(start, start + length, parse_interval(other)) > points
+        assert grid_of(other).count(start, start + length) > points
 
 
 @pytest.mark.parametrize(
@@ -122,7 +107,8 @@ def test_auto_on_usual_ranges(days: int, points: int, interval: str) -> None:
 
 
 def test_auto_ends_even_where_one_bucket_cannot_hold_the_range() -> None:
-    assert auto_interval(-SECOND, SECOND, 1) == "1s"
+    around = (FIRST_MONDAY - SECOND, FIRST_MONDAY + SECOND)
+    assert auto_interval(*around, 1) == "1s"
     assert auto_interval(-62 * 10**15, 1, 1) == auto_interval(-62 * 10**15, 1, 2)
 
 
@@ -131,13 +117,13 @@ def test_a_question_for_raw_points_has_no_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("aggregation", "interval", "max_points", "functions", "width"),
+    ("aggregation", "interval", "max_points", "functions", "chosen"),
     [
-        ("max", None, None, ("max",), 300),
-        (None, "1h", None, ("avg",), 3600),
-        (None, "auto", None, ("avg",), 300),
-        (None, None, 24, ("avg",), 3600),
-        ("sum,count", "1h", 2, ("sum", "count"), 3600),
+        ("max", None, None, ("max",), "5m"),
+        (None, "1h", None, ("avg",), "1h"),
+        (None, "auto", None, ("avg",), "5m"),
+        (None, None, 24, ("avg",), "1h"),
+        ("sum,count", "1h", 2, ("sum", "count"), "1h"),
     ],
 )
 def test_either_half_of_a_question_implies_the_other(
@@ -145,11 +131,11 @@ def test_either_half_of_a_question_implies_the_other(
     interval: str | None,
     max_points: int | None,
     functions: tuple[str, ...],
-    width: int,
+    chosen: str,
 ) -> None:
     asked = plan(aggregation, interval, max_points, 0, DAY)
     assert asked is not None
-    assert (asked.functions, asked.width) == (functions, width * SECOND)
+    assert (asked.functions, asked.interval) == (functions, chosen)
 
 
 def test_more_than_11000_buckets_are_refused_with_one_that_fits() -> None:
@@ -158,28 +144,51 @@ def test_more_than_11000_buckets_are_refused_with_one_that_fits() -> None:
     parameter, problem = complaint(plan, "avg", "1s", None, 0, MAX_BUCKETS * SECOND + 1)
     assert parameter == "interval"
     suggested = problem.extra["suggested_interval"]
-    assert bucket_count(0, MAX_BUCKETS * SECOND + 1, parse_interval(suggested)) <= 1000
+    assert grid_of(suggested).count(0, MAX_BUCKETS * SECOND + 1) <= 1000
     assert plan("avg", suggested, None, 0, MAX_BUCKETS * SECOND + 1) is not None
 
 
-def test_only_auto_may_go_on_in_another_width() -> None:
-    fixed = Aggregation(("avg",), 60 * SECOND)
-    assert fixed.continued(60 * SECOND) == fixed
-    for width in (300 * SECOND, 0, -1, 2**62):
-        assert complaint(fixed.continued, width)[0] == "cursor"
-    automatic = Aggregation(("avg",), 60 * SECOND, automatic=True)
-    assert automatic.continued(300 * SECOND).width == 300 * SECOND
-    for width in (0, -1, 2**62):
-        assert complaint(automatic.continued, width)[0] == "cursor"
+def test_only_auto_may_go_on_in_another_interval() -> None:
+    fixed = Aggregation(("avg",), "1m")
+    assert fixed.continued("1m") == fixed
+    for interval in ("5m", "60s", "", "x"):
+        assert complaint(fixed.continued, interval)[0] == "cursor"
+    automatic = Aggregation(("avg",), "1m", automatic=True)
+    assert automatic.continued("5m").grid == grid_of("5m")
+    for interval in ("", "x", "0m", "999999999w", "auto"):
+        assert complaint(automatic.continued, interval)[0] == "cursor"
 
 
-def test_finish_folds_three_columns_a_function_in_order() -> None:
-    row = (10.0, 20.0, 25, 18.0, 3, 9.0, 30.0, None, 0)
-    assert finish(("p50", "stddev", "p99"), row) == [12.5, 3.0, 30.0]
+@pytest.mark.parametrize("name", ["UTC", "America/New_York", "Australia/Lord_Howe", "Etc/GMT+12"])
+def test_time_zones_go_by_their_iana_names(name: str) -> None:
+    assert str(time_zone(name)) == name
 
 
-def test_finish_has_null_where_there_is_no_number() -> None:
-    assert finish(("p50", "stddev"), (None, None, -50, None, 0, None)) == [None, None]
-    assert finish(("stddev",), (0.0, 1, 5.0)) == [None]
-    assert finish(("stddev",), (0.0, 4, 1e200)) == [None]
-    assert finish(("p50",), (-1.7e308, 1.7e308, 50)) == [None]
+@pytest.mark.parametrize(
+    "name", ["", "america/new_york", "EST5EDT4", "+01:00", "../../etc/passwd", "/etc/localtime",
+             "tzdata", "Europe", "localtime", "Europe/Berlin\n", "Mars/Olympus"],
+)  # fmt: skip
+def test_any_other_time_zone_is_refused(name: str) -> None:
+    assert complaint(time_zone, name)[0] == "timezone"
+    assert complaint(plan, None, None, None, 0, DAY, name)[0] == "timezone"
+
+
+def test_auto_and_the_suggestion_count_buckets_by_the_clock_of_the_zone() -> None:
+    zone = time_zone("America/New_York")
+    start = to_micros(datetime(2026, 3, 8, tzinfo=UTC))
+    assert auto_interval(start, start + DAY, 24, zone) == "1h"
+    # A day of UTC is part of two days there.
+    start = to_micros(datetime(2026, 6, 3, tzinfo=UTC))
+    assert auto_interval(start, start + DAY, 1) == "1d"
+    assert auto_interval(start, start + DAY, 1, zone) == "1w"
+    assert auto_interval(start, start + DAY, 2, zone) == "1d"
+    asked = plan("avg", "auto", 2, start, start + DAY, "America/New_York")
+    assert asked is not None
+    assert (asked.zone, asked.interval) == (zone, "1d")
+    days = 12_000
+    parameter, problem = complaint(
+        plan, "avg", "1d", 1800, start, start + days * DAY, "America/New_York"
+    )
+    suggested = problem.extra["suggested_interval"]
+    assert (parameter, suggested) == ("interval", "1w")
+    assert grid_of(suggested, zone).count(start, start + days * DAY) <= 1800

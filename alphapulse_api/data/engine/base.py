@@ -110,8 +110,12 @@ class Engine(Protocol):
         """
         ...
 
+    def among_times(self, column: str, mark: str) -> str:
+        """The same for a column of instants."""
+        ...
+
     def listed(self, numbers: Iterable[int]) -> Any:
-        """Integers as the parameter that `among` takes."""
+        """Integers, or instants, as the parameter that `among` or `among_times` takes."""
         ...
 
     def bucket(self, column: str, width: str) -> str:

@@ -143,6 +143,9 @@ class PostgresEngine(GroupingEngine):
     def among(self, column: str, mark: str) -> str:
         return f"{column} = ANY(CAST({mark} AS bigint[]))"
 
+    def among_times(self, column: str, mark: str) -> str:
+        return f"{column} = ANY(CAST({mark} AS timestamptz[]))"
+
     def listed(self, numbers: Iterable[int]) -> Any:
         return list(numbers)
 

@@ -119,6 +119,9 @@ class SQLiteEngine(GroupingEngine):
     def among(self, column: str, mark: str) -> str:
         return f"{column} IN (SELECT value FROM json_each({mark}))"
 
+    def among_times(self, column: str, mark: str) -> str:
+        return self.among(column, mark)
+
     def listed(self, numbers: Iterable[int]) -> Any:
         return str(list(numbers))
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # Finest first; each divides the next. So a bucket of any interval of `auto` from 1m on is at most
 # seven rollups; with hours in the middle those of 30m would be thirty. Days divide weeks, for both
-# count from the epoch.
+# begin at midnight.
 WIDTHS: Final = (MINUTE, 15 * MINUTE, 4 * HOUR, DAY)
 
 Point = tuple[int, float | None]  # microseconds since the epoch, value
@@ -142,7 +142,9 @@ def _sum(rollup: Rollup) -> float | None:
 
 
 def _avg(rollup: Rollup) -> float | None:
-    return mean(rollup.sum, rollup.sum_rest, rollup.counted) if rollup.counted else None
+    if not rollup.counted:
+        return None
+    return mean(rollup.sum, rollup.sum_low, rollup.sum_rest, rollup.counted)
 
 
 class Reading(NamedTuple):

@@ -1,39 +1,68 @@
-"""Percentiles and stddev, which no rollup gives: in SQL over the points, the same everywhere."""
+"""Percentiles and stddev, which no rollup gives: folded from points that come in pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import groupby
 
-from alphapulse_api.data.aggregation import finish, sql_columns
-from alphapulse_api.data.engine.base import Engine
+from alphapulse_api.data.aggregation import PERCENTILES
+from alphapulse_api.data.buckets import Key
+from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.rollups.deviation import Moments, join, moments, stddev
+from alphapulse_api.data.rollups.percentiles import Sketch, exact
+
+Bucket = tuple[int, int]  # its start, the series
+Figures = dict[str, float | int | None]
 
 
-async def ranked(
-    engine: Engine, ids: Any, functions: Sequence[str], width: int, start: int, end: int
-) -> dict[tuple[int, int], dict[str, float | int | None]]:
-    """The functions over [start, end) by bucket's start and series.
+class Ranks:
+    """Takes in points and gives the functions of each bucket.
 
     Args:
-        ids: the series' numbers, `listed`.
-        width: of a bucket, as `start` and `end` in microseconds.
+        functions: of PERCENTILES, or stddev.
+        key: from an instant to the start of its bucket.
+        approximate: percentiles come from sketches; else from all values, which are kept till then.
     """
-    inner, outer = sql_columns(functions)
-    rows = await engine.fetch(
-        f"SELECT bucket, series_id, {', '.join(outer)} FROM ("
-        f"SELECT series_id, bucket, value, {', '.join(inner)} FROM ("
-        f"SELECT series_id, timestamp, {engine.bucket('timestamp', '$2')} AS bucket, value "
-        f"FROM metric_points WHERE {engine.among('series_id', '$1')} "
-        "AND timestamp >= $3 AND timestamp < $4) p WINDOW "
-        "w AS (PARTITION BY series_id, bucket), "
-        "v AS (PARTITION BY series_id, bucket ORDER BY value IS NULL, value)"
-        ") q GROUP BY bucket, series_id",
-        ids, width, start, end,
-    )  # fmt: skip
-    # What begins before the year 1 begins for PostgreSQL at the beginning of time: it is the
-    # bucket of the range's first instant.
-    first = start // width * width
-    return {
-        (max(row[0], first), row[1]): dict(zip(functions, finish(functions, row[2:]), strict=True))
-        for row in rows
-    }
+
+    def __init__(self, functions: Sequence[str], key: Key, approximate: bool) -> None:
+        self._functions = functions
+        self._key = key
+        self._shares = [PERCENTILES[name] for name in functions if name in PERCENTILES]
+        self._approximate = approximate
+        self._moments: dict[Bucket, Moments] = {}
+        self._sketches: dict[Bucket, Sketch] = {}
+        self._values: dict[Bucket, list[float]] = {}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take in rows of series, instant and value, in the order of series and instant."""
+        key = self._key
+        for bucket, points in groupby(rows, lambda row: (key(row[1]), row[0])):
+            values: list[float] = [row[2] for row in points if row[2] is not None]
+            if not values:
+                continue
+            if "stddev" in self._functions:
+                found = moments(values)
+                before = self._moments.get(bucket)
+                self._moments[bucket] = found if before is None else join(before, found)
+            if not self._shares:
+                continue
+            if self._approximate:
+                self._sketches.setdefault(bucket, Sketch()).add(values)
+            else:
+                self._values.setdefault(bucket, []).extend(values)
+
+    def figures(self) -> dict[Bucket, Figures]:
+        """The functions by bucket, of those that have values."""
+        answer: dict[Bucket, Figures] = {}
+        for bucket, found in self._moments.items():
+            answer.setdefault(bucket, {})["stddev"] = stddev(found)
+        names = [name for name in self._functions if name in PERCENTILES]
+        for bucket, values in self._values.items():
+            answer.setdefault(bucket, {}).update(
+                zip(names, exact(values, self._shares), strict=True)
+            )
+        for bucket, sketch in self._sketches.items():
+            answer.setdefault(bucket, {}).update(
+                zip(names, sketch.percentiles(self._shares), strict=True)
+            )
+        return answer

@@ -1,54 +1,43 @@
 """Buckets out of rollups: the coarsest that fit, finer ones at the ends, points at the very ends.
 
 A page is filled in windows of whole buckets, so that it costs what it shows and not what the range
-holds. The figures are those that the points themselves would give, to the last digit.
+holds. The figures are those that the points themselves would give, to the last digit. Many rows are
+folded on a thread, a piece at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from alphapulse_api.data.aggregation import Aggregation
+from alphapulse_api.data.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
+from alphapulse_api.data.buckets import SECOND, Even, Grid, Key
 from alphapulse_api.data.engine.base import Engine, Row
-from alphapulse_api.data.rollups.fold import MINUTE, READINGS, WIDTHS, Rollup, join, roll
-from alphapulse_api.data.rollups.ranks import ranked
+from alphapulse_api.data.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
+from alphapulse_api.data.rollups.ranks import Bucket, Figures, Ranks
+from alphapulse_api.data.rollups.source import PIECE, RollupSource, Segment, segments
 from alphapulse_api.errors import ValidationProblem
 
 # Points that one answer may read, where rollups cannot give it.
 MAX_POINTS: Final = 2_000_000
-# Rows to read and to fold at once: some 20 ms of the event loop's time.
-PIECE: Final = 5_000
+# Points in the range of a question up to which percentiles are exact.
+EXACT_POINTS: Final = 20_000
+# Rows to fold on the event loop: some 2 ms of its time.
+ON_LOOP: Final = 500
+# Edges of buckets to seek at once by the clock of a zone: some 5 ms.
+_EDGES: Final = 1_000
 
-Bucket = tuple[int, int]  # its start, the series
-Figures = dict[str, float | int | None]
-
-
-class Segment(NamedTuple):
-    """A range [start, end) and what to read there: rollups of a width, or points (0)."""
-
-    width: int
-    start: int
-    end: int
+T = TypeVar("T")
+Parts = dict[Bucket, list[Row]]  # rollups to be joined
 
 
-def segments(start: int, end: int, widths: Sequence[int]) -> Iterator[Segment]:
-    """Cut [start, end) into whole rollups of the widest of these widths and, at both ends, what is
-    left into whole ones of the others, and at last into points. Two pieces a width at most."""
-    if start >= end:
-        return
-    if not widths:
-        yield Segment(0, start, end)
-        return
-    width, finer = widths[-1], widths[:-1]
-    first, last = -(-start // width) * width, end // width * width
-    if first >= last:
-        yield from segments(start, end, finer)
-        return
-    yield Segment(width, first, last)
-    yield from segments(start, first, finer)
-    yield from segments(last, end, finer)
+class Buckets(NamedTuple):
+    """A page of buckets, and which of the functions are not exact in it."""
+
+    rows: list[tuple[Bucket, Figures]]
+    approximate: tuple[str, ...]
 
 
 class RollupReader:
@@ -60,14 +49,11 @@ class RollupReader:
     """
 
     def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
-        self._engine = engine
-        self._count = len(numbers)
-        self._ids = engine.listed(sorted(numbers))
-        self._among = engine.among("series_id", "$1")
+        self._source = RollupSource(engine, numbers)
 
     async def page(
         self, question: Aggregation, start: int, end: int, limit: int, after: Bucket | None
-    ) -> list[tuple[Bucket, Figures]]:
+    ) -> Buckets:
         """Up to `limit` buckets that have points, by start and series, each with its figures.
 
         Args:
@@ -80,25 +66,30 @@ class RollupReader:
         """
         plain = [name for name in question.functions if name in READINGS]
         ranks = [name for name in question.functions if name not in READINGS]
-        rows = [
-            (bucket, {name: READINGS[name].figure(rollup) for name in plain})
-            for bucket, rollup in await self._page(
-                question.width, plain or ["count"], start, end, limit, after
-            )
-        ]
+        found = await self._page(question.grid, plain or ["count"], start, end, limit, after)
+        rows = await _off_loop(len(found) * len(plain), _figures, found, plain)
         if not ranks or not rows:
-            return rows
-        width = question.width
-        start, end = max(start, rows[0][0][0]), min(end, rows[-1][0][0] + width)
+            return Buckets(rows, ())
+        percentiles = tuple(name for name in ranks if name in PERCENTILES)
+        # Of the whole range, so that all pages of an answer are of one kind.
+        approximate = bool(percentiles) and await self._source.more_than(EXACT_POINTS, start, end)
+        edges = question.grid.edges(rows[-1][0][0], end, 1)
+        start, end = max(start, rows[0][0][0]), min(end, edges[-1])
         await self._bound(start, end, 0, "aggregation", _FEWER_RANKS.format(", ".join(ranks)))
-        figures = await ranked(self._engine, self._ids, ranks, width, start, end)
+        key = await _off_loop(PIECE, _key, question.grid, start, end)
+        folded = Ranks(ranks, key, approximate)
+        async for piece in self._source.points(start, end):
+            await _off_loop(len(piece), folded.add, piece)
+        figures = await _off_loop(PIECE, folded.figures)
         # Where retention has taken the points, there is nothing to rank.
         none: Figures = dict.fromkeys(ranks)
-        return [(bucket, {**found, **figures.get(bucket, none)}) for bucket, found in rows]
+        for bucket, already in rows:
+            already.update({**none, **figures.get(bucket, none)})
+        return Buckets(rows, percentiles if approximate else ())
 
     async def _page(
         self,
-        width: int,
+        grid: Grid,
         functions: Sequence[str],
         start: int,
         end: int,
@@ -106,123 +97,46 @@ class RollupReader:
         after: Bucket | None,
     ) -> list[tuple[Bucket, Rollup]]:
         wanted = frozenset().union(*(READINGS[name].columns for name in functions))
-        widths = [finer for finer in WIDTHS if width % finer == 0]
-        bucket = start // width if after is None else max(start // width, after[0] // width)
-        last = (end - 1) // width
-        a_bucket = self._count * (width // widths[-1] if widths else 1)  # rows of it, if dense
-        window = max(1, min(-(-limit // self._count), PIECE // a_bucket))
+        at = start if after is None else max(start, after[0])
+        a_bucket = self._source.count * _rows_of_a_bucket(grid)  # if it is dense
+        window = max(1, min(-(-limit // self._source.count), PIECE // a_bucket))
         rows: list[tuple[Bucket, Rollup]] = []
         read = 0
-        while bucket <= last and len(rows) < limit:
-            until = min(bucket + window, last + 1)
-            low, high = max(start, bucket * width), min(end, until * width)
+        while at < end and len(rows) < limit:
+            edges = grid.edges(at, end, window if isinstance(grid, Even) else min(window, _EDGES))
+            low, high = max(start, edges[0]), min(end, edges[-1])
+            widths = _widths(grid, edges)
             if not widths:
-                detail = _WIDER.format(width / 1_000_000)
+                detail = _WIDER.format(grid.width / SECOND)
                 read = await self._bound(low, high, read, "interval", detail)
-            parts: dict[Bucket, list[Row]] = {}
-            found = await self._gather(parts, width, segments(low, high, widths), wanted)
-            buckets = sorted(key for key in parts if after is None or key > after)
-            rows += [(key, join(parts[key])) for key in buckets[: limit - len(rows)]]
-            bucket = until
+            parts: Parts = {}
+            cut = _cut(grid, edges, widths, low, high)
+            found = await self._gather(parts, grid.key(edges), cut, wanted)
+            rows += await _off_loop(found, _joined, parts, after, limit - len(rows))
+            at = edges[-1]
             if found < PIECE // 2:
                 window *= 2
         return rows
 
     async def _gather(
-        self,
-        parts: dict[Bucket, list[Row]],
-        width: int,
-        cut: Iterator[Segment],
-        wanted: frozenset[str],
+        self, parts: Parts, key: Key, cut: Sequence[Segment], wanted: frozenset[str]
     ) -> int:
         """Read segments and put what they hold to their buckets; returns how many rows it was."""
         found = 0
-        rolled = []
         for segment in cut:
-            if segment.width:
-                rolled.append(segment)
-                continue
-            async for rows in self._points(segment.start, segment.end):
-                found += len(rows)
-                for (number, bucket), points in groupby(rows, lambda r: (r[0], r[1] // width)):
-                    parts.setdefault((bucket * width, number), []).append(
-                        roll([(row[1], row[2]) for row in points])
-                    )
-        if rolled:
-            rows = await self._rollups(rolled, wanted)
+            if not segment.width:
+                async for piece in self._source.points(segment.start, segment.end):
+                    found += len(piece)
+                    await _off_loop(len(piece), _enter_points, parts, piece, key)
+        if rolled := [segment for segment in cut if segment.width]:
+            rows = await self._source.rollups(rolled, wanted)
             found += len(rows)
-            for row in rows:
-                parts.setdefault((row[1] // width * width, row[0]), []).append(row[2:])
+            await _off_loop(len(rows), _enter_rollups, parts, rows, key)
         return found
-
-    async def _rollups(self, cut: Sequence[Segment], wanted: frozenset[str]) -> Sequence[Row]:
-        # A column that nobody needs is not even read: half of the time goes into making values.
-        kept, of_a_point = (
-            ", ".join(
-                spelled[name] if name in wanted else "0" if name in ("counted", "empty") else "NULL"
-                for name in Rollup._fields
-            )
-            for spelled in (_KEPT, _OF_A_POINT)
-        )
-        return await self._union(
-            f"series_id, bucket, {kept}", f"p.series_id, p.timestamp, {of_a_point}", cut
-        )
-
-    async def _union(self, columns: str, of_points: str, cut: Sequence[Segment]) -> Sequence[Row]:
-        """What segments of rollups hold: rows of rollups, and of the points in none yet.
-
-        Both by one statement, for between two a writer may fold points.
-        """
-        args: list[object] = [self._ids]
-        selects = []
-        for segment in cut:
-            width, start, end = (f"${len(args) + n}" for n in (1, 2, 3))
-            args += segment
-            selects.append(
-                f"SELECT {columns} FROM metric_rollups WHERE {self._among} "
-                f"AND width = {width} AND bucket >= {start} AND bucket < {end}"
-            )
-        start, end = (f"${len(args) + n}" for n in (1, 2))
-        # Segments join without a gap.
-        args += (min(segment.start for segment in cut), max(segment.end for segment in cut))
-        # One lower bound: of two, SQLite would use either.
-        tail = self._engine.joined(
-            "metric_points",
-            "p",
-            "p.series_id = s.series_id AND p.timestamp >= "
-            f"CASE WHEN s.tail_at > {start} THEN s.tail_at ELSE {start} END "
-            f"AND p.timestamp < {end}",
-            "p.timestamp",
-        )
-        among = self._engine.among("s.series_id", "$1")
-        selects.append(
-            f"SELECT {of_points} FROM series_spans s {tail} WHERE {among} AND s.tail_at < {end}"
-        )
-        return await self._engine.fetch(" UNION ALL ".join(selects), *args)
-
-    async def _points(self, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
-        """The points of [start, end) in pieces, each in the order of series and time."""
-        slices = 1
-        if end - start > MINUTE:
-            slices += await self._stored(start, end) // PIECE
-        for n in range(slices):
-            low, high = (start + (end - start) * edge // slices for edge in (n, n + 1))
-            yield await self._engine.fetch(
-                f"SELECT series_id, timestamp, value FROM metric_points WHERE {self._among} "
-                "AND timestamp >= $2 AND timestamp < $3 ORDER BY series_id, timestamp",
-                self._ids, low, high,
-            )  # fmt: skip
-
-    async def _stored(self, start: int, end: int) -> int:
-        """How many points [start, end) holds, give or take those of a minute at each end."""
-        low, high = start // MINUTE * MINUTE, -(-end // MINUTE) * MINUTE
-        cut = list(segments(low, high, WIDTHS))
-        rows = await self._union("sum(counted + empty)", "count(*)", cut)
-        return sum(int(row[0] or 0) for row in rows)
 
     async def _bound(self, start: int, end: int, read: int, parameter: str, detail: str) -> int:
         """`read` and the points of [start, end), which may not be too many."""
-        read += await self._stored(start, end)
+        read += await self._source.stored(start, end)
         if read > MAX_POINTS:
             raise ValidationProblem.parameter(
                 parameter,
@@ -231,19 +145,80 @@ class RollupReader:
         return read
 
 
-# How the columns of a rollup are spelled, where it is kept, and where it is that of one point.
-_KEPT: Final = {name: name for name in Rollup._fields}
-_INSTANT: Final = "CASE WHEN p.value IS NOT NULL THEN p.timestamp END"
-_OF_A_POINT: Final = {
-    **dict.fromkeys(Rollup._fields, "p.value"),
-    "counted": "CASE WHEN p.value IS NULL THEN 0 ELSE 1 END",
-    "empty": "CASE WHEN p.value IS NULL THEN 1 ELSE 0 END",
-    "sum": "coalesce(p.value, 0.0)",
-    "sum_low": "0.0",
-    "sum_rest": "NULL",
-    "first_at": _INSTANT,
-    "last_at": _INSTANT,
-}
+async def _off_loop(rows: int, work: Callable[..., T], *args: Any) -> T:
+    """Work over so many rows, on a thread if they are many."""
+    return work(*args) if rows <= ON_LOOP else await asyncio.to_thread(work, *args)
+
+
+def _key(grid: Grid, start: int, end: int) -> Key:
+    """The key of all buckets that [start, end) touches."""
+    return grid.key([] if isinstance(grid, Even) else grid.edges(start, end, 2 * MAX_BUCKETS))
+
+
+def _widths(grid: Grid, edges: Sequence[int]) -> tuple[int, ...]:
+    """The widths of rollups none of which lies on both sides of an edge."""
+    if isinstance(grid, Even):
+        return tuple(width for width in WIDTHS if grid.width % width == 0)
+    widths: tuple[int, ...] = WIDTHS
+    while widths and any(edge % widths[-1] for edge in edges[1:-1]):
+        widths = widths[:-1]
+    return widths
+
+
+def _cut(
+    grid: Grid, edges: Sequence[int], widths: tuple[int, ...], low: int, high: int
+) -> list[Segment]:
+    """What to read of [low, high): the widest rollups, and what is finer at the ends.
+
+    By the clock of a zone a day may begin in the middle of rollups of four hours. Those are read
+    where they lie in one bucket, and the finer ones where an edge parts them.
+    """
+    wider = WIDTHS[len(widths)] if 0 < len(widths) < len(WIDTHS) else 0
+    if isinstance(grid, Even) or not wider or grid.width < 2 * wider:
+        return list(segments(low, high, widths))
+    cut = list(segments(low, high, (*widths, wider)))
+    whole = next((segment for segment in cut if segment.width == wider), None)
+    if whole is not None:
+        parted = {edge - edge % wider for edge in edges[1:-1] if edge % wider}
+        cells = tuple(sorted(at for at in parted if whole.start <= at < whole.end))
+        cut.remove(whole)
+        cut.append(whole._replace(cells=cells))
+        if cells:
+            cut.append(Segment(widths[-1], whole.start, whole.end, wider, cells))
+    return cut
+
+
+def _enter_points(parts: Parts, rows: Sequence[Row], key: Key) -> None:
+    for bucket, points in groupby(rows, lambda row: (key(row[1]), row[0])):
+        rolled = roll([(row[1], row[2]) for row in points])
+        parts.setdefault(bucket, []).append(rolled)
+
+
+def _enter_rollups(parts: Parts, rows: Sequence[Row], key: Key) -> None:
+    for row in rows:
+        parts.setdefault((key(row[1]), row[0]), []).append(row[2:])
+
+
+def _joined(parts: Parts, after: Bucket | None, most: int) -> list[tuple[Bucket, Rollup]]:
+    buckets = sorted(key for key in parts if after is None or key > after)
+    return [(key, join(parts[key])) for key in buckets[:most]]
+
+
+def _figures(
+    buckets: Sequence[tuple[Bucket, Rollup]], functions: Sequence[str]
+) -> list[tuple[Bucket, Figures]]:
+    readings = [(name, READINGS[name].figure) for name in functions]
+    return [(key, {name: figure(rollup) for name, figure in readings}) for key, rollup in buckets]
+
+
+def _rows_of_a_bucket(grid: Grid) -> int:
+    """Rollups in a bucket of a series with a point every minute."""
+    if isinstance(grid, Even):
+        widths = _widths(grid, ())
+        return grid.width // widths[-1] if widths else 1
+    return max(1, grid.width // WIDTHS[2]) + 2 * WIDTHS[2] // WIDTHS[1]
+
+
 _FEWER_RANKS: Final = (
     "ask for {} of a shorter range, of fewer series or in smaller pages, or for other functions, "
     "which are kept in advance"

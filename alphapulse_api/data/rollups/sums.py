@@ -55,11 +55,16 @@ def rounded(high: float) -> float | None:
     return high if math.isfinite(high) else None
 
 
-def mean(high: float, rest: str | None, count: int) -> float:
-    """The rounded sum through the count, of a sum beyond doubles too; the count is not 0."""
-    if math.isfinite(high):
-        return high / count
-    return int(rest or "0", 16) / (count << _BITS)
+def mean(high: float, low: float, rest: str | None, count: int) -> float:
+    """The exact sum through the count, rounded once; the count is not 0."""
+    if not low and rest is None:
+        return high / count + 0.0  # what is less than the smallest double has no sign
+    if rest is None:
+        above, below = high.as_integer_ratio()
+        above_low, below_low = low.as_integer_ratio()
+        return (above * below_low + above_low * below) / (below * below_low * count) + 0.0
+    units = int(rest, 16) + (_units(high) + _units(low) if math.isfinite(high) else 0)
+    return units / (count << _BITS) + 0.0
 
 
 def _units(number: float) -> int:
