@@ -169,4 +169,4 @@ async def _expect(request: web.Request) -> None:
 async def _drain(app: web.Application) -> None:
     # Here and not at cleanup: aiohttp waits for open sockets in between.
     await app[BACKEND].events.flush()
-    await app[BACKEND].hub.drain()
+    await app[BACKEND].hub.drain(app[BACKEND].config.shutdown_timeout)

@@ -9,16 +9,14 @@ from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
-from aiohttp import web
-
 from alphapulse_api.app import compose
 from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
-from alphapulse_api.errors import DashboardClosed, StartupError
+from alphapulse_api.errors import DashboardClosed
 from alphapulse_api.feed import Feed, Record
-from alphapulse_api.server import Runner
+from alphapulse_api.server import Runner, listen
 
 T = TypeVar("T")
 
@@ -103,15 +101,7 @@ class Dashboard:
                 runner = Runner(compose(self._backend))
                 await runner.setup()
                 stack.push_async_callback(runner.cleanup)
-                site = web.TCPSite(runner, self._config.host, self._config.port)
-                try:
-                    await site.start()
-                except OSError as error:
-                    raise StartupError(
-                        f"cannot listen on {self._config.host} port {self._config.port}: "
-                        f"{error.strerror or error}"
-                    ) from None
-                self._port = runner.addresses[0][1]
+                self._port = await listen(runner, self._config.host, self._config.port)
             self._feed.open()
             # The end goes the way of a write: feed, store, log, sockets; then requests in flight.
             stack.push_async_callback(self._feed.close)

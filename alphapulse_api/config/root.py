@@ -39,7 +39,10 @@ ROOT_KEY = "dashboard_api"
 class Config(Section):
     """The whole configuration. `Config()` needs no file: local, SQLite, everything in memory."""
 
-    host: str = field(default="127.0.0.1", metadata=option("Address to listen on.", checks.host))
+    host: str = field(
+        default="127.0.0.1",
+        metadata=option("Address to listen on. `::`: all, of IPv6 and of IPv4.", checks.host),
+    )
     port: int = field(
         default=8080,
         metadata=option("Port to listen on. 0: a free one.", checks.between(0, 65_535)),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from alphapulse_api.server.runner import Server
 
 LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
+CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
 _UPGRADE: Final = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -259,7 +260,7 @@ class Protocol(RequestHandler):
             await asyncio.wait({task}, timeout=timeout)
         if self.transport is not None and self._request_in_progress:
             self.transport.abort()
-        await super().shutdown(LINGER_SECONDS)
+        await super().shutdown(CANCEL_SECONDS)
 
 
 def _ends_upgrade(data: bytes) -> bool:

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 
+from alphapulse_api.addresses import parse_address
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     BAD_REQUEST,
@@ -130,4 +131,6 @@ def _text(value: bytes | None) -> str | None:
 
 def _peer(protocol: Protocol) -> str:
     peer: Any = protocol.peername
-    return str(peer[0]) if isinstance(peer, tuple) else "unknown"
+    if not isinstance(peer, tuple):
+        return "unknown"
+    return str(parse_address(peer[0]) or peer[0])

@@ -35,6 +35,7 @@ class Server(web.Server):
         self.http = app[BACKEND].config.http
         self.refusals = Refusals(app)
         self.watched: dict[Protocol, None] = {}
+        self._stopping_since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         shortest = min(self.http.header_timeout, self.http.body_timeout)
         self._tick = min(LONGEST_TICK, shortest / LOOKS)
@@ -54,7 +55,14 @@ class Server(web.Server):
             protocol.check(now)
         self._timer = self._loop.call_later(self._tick, self._look) if self.watched else None
 
+    def pre_shutdown(self) -> None:
+        self._stopping_since = self._loop.time()
+        super().pre_shutdown()
+
     async def shutdown(self, timeout: float | None = None) -> None:
+        # Requests went on while the sockets were closed: both together have the time.
+        if timeout is not None:
+            timeout = max(0.0, self._stopping_since + timeout - self._loop.time())
         await super().shutdown(timeout)
         if self._timer is not None:
             self._timer.cancel()

@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 # Events dealt out in one turn of the loop: between two slices sockets drain and others run.
 SLICE: Final = 64
 SLICE_SECONDS: Final = 0.001
-DRAIN_SECONDS: Final = 5.0
 # Closes at a shutdown are spread over this long, so that not all clients reconnect at once.
 SPREAD_SECONDS: Final = 1.0
 HISTORIES: Final = 4  # stretches of the past kept framed, a channel
@@ -121,17 +120,22 @@ class Hub:
         for connection in tuple(self._connections):
             connection.recheck()
 
-    async def drain(self) -> None:
-        """Refuse newcomers, tell everyone to reconnect elsewhere, and wait until all are gone."""
+    async def drain(self, seconds: float) -> None:
+        """Refuse newcomers, tell everyone to reconnect elsewhere, and wait until all are gone.
+
+        Args:
+            seconds: they have for it; then their connections are cut.
+        """
         self.closing = True
         while self._pending:
             self._deal_stretch()
         loop = asyncio.get_running_loop()
         spread = SPREAD_SECONDS * min(1.0, len(self._connections) / self._max_connections)
+        spread = min(spread, seconds / 2)
         for connection in tuple(self._connections):
             loop.call_later(random.uniform(0, spread), connection.close, SHUTDOWN)  # noqa: S311
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
             for connection in tuple(self._connections):
