@@ -50,6 +50,9 @@ URI_TOO_LONG: Final = ProblemType("uri-too-long", "The URL is too long", 414)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
 MISDIRECTED: Final = ProblemType("misdirected", "The request is for another host", 421)
 VALIDATION: Final = ProblemType("validation", "The input is not valid", 422)
+UPGRADE_REQUIRED: Final = ProblemType(
+    "upgrade-required", "Another version of the WebSocket protocol is needed", 426
+)
 RATE_LIMITED: Final = ProblemType("rate-limited", "Too many requests", 429)
 HEADERS_TOO_LARGE: Final = ProblemType("headers-too-large", "The headers are too large", 431)
 INTERNAL: Final = ProblemType("internal", "Internal error", 500)
@@ -63,8 +66,8 @@ OTHER: Final = ProblemType("http-error", "The request failed", 500)
 PROBLEM_TYPES: Final = (
     BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
     NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, TOO_LARGE, URI_TOO_LONG, UNSUPPORTED_MEDIA,
-    MISDIRECTED, VALIDATION, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, NOT_IMPLEMENTED,
-    UNAVAILABLE, OTHER,
+    MISDIRECTED, VALIDATION, UPGRADE_REQUIRED, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL,
+    NOT_IMPLEMENTED, UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
 
@@ -208,6 +211,7 @@ AUTH_FAILED: Final = Close(1008, "auth_failed")  # credentials refused
 TOKEN_EXPIRED: Final = Close(1008, "token_expired")  # the token ended and no new one came
 REVOKED: Final = Close(1008, "revoked")  # key revoked, user disabled, permission taken away
 FLOODING: Final = Close(1008, "rate_limited")  # floods on after being told, or opens too many
+PROTOCOL_ERROR: Final = Close(1002, "protocol_error")  # frames that RFC 6455 forbids
 TEXT_ONLY: Final = Close(1003, "text_only")  # a binary frame
 TOO_BIG: Final = Close(1009, "too_big")  # a message over websocket.max_message_size
 SLOW_CONSUMER: Final = Close(1013, "slow_consumer")  # over max_buffer or max_lag: resume with since
@@ -215,6 +219,6 @@ SHUTDOWN: Final = Close(1001, "shutdown")  # the server goes away: reconnect els
 INTERNAL_CLOSE: Final = Close(1011, "internal")  # a fault of ours
 
 CLOSES: Final = (
-    AUTH_TIMEOUT, AUTH_FAILED, TOKEN_EXPIRED, REVOKED, FLOODING, TEXT_ONLY, TOO_BIG,
+    AUTH_TIMEOUT, AUTH_FAILED, TOKEN_EXPIRED, REVOKED, FLOODING, PROTOCOL_ERROR, TEXT_ONLY, TOO_BIG,
     SLOW_CONSUMER, SHUTDOWN, INTERNAL_CLOSE,
 )  # fmt: skip

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket as socket_module
-from typing import Any
+from typing import Any, Final
 from weakref import WeakMethod
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.errors import (
-    BAD_REQUEST,
+    PROTOCOL_ERROR,
     SHUTDOWN,
     TEXT_ONLY,
     TOO_BIG,
-    Problem,
     RateLimited,
     Unavailable,
 )
@@ -24,11 +23,16 @@ from alphapulse_api.middleware.auth import identify
 from alphapulse_api.middleware.client import client_key
 from alphapulse_api.websocket.admission import RETRY_SECONDS, Place
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
+from alphapulse_api.websocket.guard import FrameGuard
+from alphapulse_api.websocket.handshake import check_handshake
 from alphapulse_api.websocket.outbound import HIGH_WATER, Outbound
+
+# Of closes by aiohttp, which gives no reason.
+_REASONS: Final = {close.code: close.reason.encode() for close in (TOO_BIG, PROTOCOL_ERROR)}
 
 
 class Socket(web.WebSocketResponse):
-    """aiohttp's socket, with the contract's word for a message that is too long.
+    """aiohttp's socket, with the contract's words for what it closes by itself.
 
     It is freed when it ends. aiohttp lets its protocol call back to it for good, and keeps an error
     with the frames in which it rose: in such rings a socket would wait, with the request, the
@@ -45,8 +49,8 @@ class Socket(web.WebSocketResponse):
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
-        if code == TOO_BIG.code and not message:
-            message = TOO_BIG.reason.encode()
+        if not message:
+            message = _REASONS.get(code, message)
         if self.outbound is not None:
             # Whoever closes, no data frame may follow the close frame (RFC 6455, section 5.5.1).
             self.outbound.close()
@@ -75,14 +79,13 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     caller = await identify(request, backend)
     if hub.closing:
         raise Unavailable("The server is shutting down.", RETRY_SECONDS)
+    check_handshake(request)
     socket = Socket(
         timeout=CLOSE_SECONDS,
         heartbeat=config.ping_interval,
         max_msg_size=config.max_message_size + 1,  # aiohttp's limit is the first size refused
         compress=False,
     )
-    if not socket.can_prepare(request).ok:
-        raise Problem(BAD_REQUEST, "This path speaks WebSocket: send an upgrade request.")
     place = backend.admission.enter(address, authenticated=caller is not None)
     try:
         await _converse(request, socket, place, caller)
@@ -97,11 +100,12 @@ async def _converse(
     """Upgrade, and talk until the socket ends."""
     backend = request.app[BACKEND]
     hub = backend.hub
-    socket.headers.update(request[HEADERS])
-    await socket.prepare(request)
     transport = request.transport
     if transport is None:
         return
+    guard = _guard(transport, backend.config.websocket.ping_interval)
+    socket.headers.update(request[HEADERS])
+    await socket.prepare(request)
     _bound_kernel_buffer(transport)
     connection = Connection(
         socket,
@@ -117,6 +121,7 @@ async def _converse(
     hub.join(connection)
     try:
         connection.open(caller)
+        guard.start(connection.close)
         if hub.closing:
             connection.close(SHUTDOWN)
         async for frame in socket:
@@ -127,6 +132,17 @@ async def _converse(
     finally:
         await connection.closed()
         socket.let_go()
+
+
+def _guard(transport: asyncio.Transport, ping_interval: float) -> FrameGuard:
+    """Have the frames looked at before aiohttp reads them."""
+    inner = transport.get_protocol()
+    assert isinstance(inner, asyncio.Protocol)
+    # What a client sent without waiting for the answer (it must wait: RFC 6455, section 4.1) lies
+    # there until the answer is sent.
+    guard = FrameGuard(inner, getattr(inner, "_message_tail", b""), ping_interval)
+    transport.set_protocol(guard)
+    return guard
 
 
 def _bound_kernel_buffer(transport: asyncio.Transport) -> None:

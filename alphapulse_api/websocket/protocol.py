@@ -212,7 +212,7 @@ def _parse(text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         raise _Refused("invalid_json", "The frame is not JSON.") from None
     if not isinstance(message, dict):
-        raise _Refused("invalid_json", "The frame is not a JSON object.")
+        raise _Refused("invalid_message", "A message must be a JSON object.")
     return message
 
 
@@ -227,12 +227,13 @@ def _id(message: dict[str, Any]) -> int | str | None:
 
 
 def _check_fields(message: dict[str, Any]) -> None:
-    kind = message.get("type")
+    kind, known = message.get("type"), ", ".join(REQUESTS)
+    if "type" not in message:
+        raise _Refused("invalid_message", f"type is missing: use {known}.")
     if not isinstance(kind, str):
-        raise _Refused("invalid_message", "type must be a string.")
+        raise _Refused("invalid_message", f"type must be a string: use {known}.")
     allowed = REQUESTS.get(kind)
     if allowed is None:
-        known = ", ".join(REQUESTS)
         raise _Refused("unknown_type", f"There is no message type {kind[:64]!r}: use {known}.")
     if unknown := sorted(message.keys() - allowed - {"type", "id"}):
         raise _Refused("invalid_message", f"{kind} has no field {unknown[0][:64]!r}.")
@@ -241,13 +242,20 @@ def _check_fields(message: dict[str, Any]) -> None:
 def _authenticate(message: dict[str, Any], message_id: int | str | None) -> Authenticate:
     token, api_key = message.get("token"), message.get("api_key")
     given = [value for value in (token, api_key) if value is not None]
-    if len(given) != 1 or not isinstance(given[0], str):
-        raise _Refused("invalid_message", "auth takes a token or an api_key, as a string.")
+    if not given:
+        raise _Refused("invalid_message", "token or api_key is missing.")
+    if len(given) > 1:
+        raise _Refused("invalid_message", "auth takes a token or an api_key, not both.")
+    if not isinstance(given[0], str):
+        name = "api_key" if token is None else "token"
+        raise _Refused("invalid_message", f"{name} must be a string.")
     return Authenticate(message_id, token, api_key)
 
 
 def _channels(message: dict[str, Any]) -> list[str]:
     channels = message.get("channels")
+    if "channels" not in message:
+        raise _Refused("invalid_message", "channels is missing: it is a list of channel names.")
     if not isinstance(channels, list) or not channels or len(channels) > len(CHANNELS):
         raise _Refused("invalid_message", "channels must be a list of channel names.")
     for name in channels:

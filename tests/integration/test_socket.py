@@ -83,7 +83,7 @@ async def test_errors_do_not_end_the_connection(server: Server) -> None:
     async with connect(server, await server.login("viewer")) as client:
         for text, code in (
             ("no json", "invalid_json"),
-            ("[1]", "invalid_json"),
+            ("[1]", "invalid_message"),
             ("{}", "invalid_message"),
             ('{"type": "dance"}', "unknown_type"),
             ('{"type": "subscribe", "channels": ["news"]}', "unknown_channel"),

@@ -24,7 +24,11 @@ ROUNDS = 20
 async def test_both_tell_the_same_story_in_the_same_order(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
-    async with gunicorn(tmp_path, postgres_url, redis_url) as workers:
+    named = {"AP_ALLOWED_HOST": "dash.example.com"}
+    async with gunicorn(tmp_path, postgres_url, redis_url, **named) as workers:
+        for host, status in (("dash.example.com", 200), ("evil.example", 421)):
+            worker = await workers.worker(1)
+            assert (await worker.ask("GET", "/healthz", headers={"Host": host}))[0] == status
         posting = [await workers.worker(1), await workers.worker(2)]
         listening = [await workers.worker(1), await workers.worker(2)]
 

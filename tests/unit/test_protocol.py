@@ -73,8 +73,34 @@ def test_a_bad_id_is_an_invalid_message_and_not_given_back(
     assert "id" not in error
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "1", '"x"', "null", "NaN", "\ud800", "[" * 2000])
-def test_what_is_no_json_object_is_invalid_json(known: Protocol, text: str) -> None:
+@pytest.mark.parametrize("text", ["[]", "1", '"x"', "null", "[{}]", "true"])
+def test_json_that_is_no_object_is_an_invalid_message(known: Protocol, text: str) -> None:
+    (action,) = known.receive(text)
+    assert isinstance(action, Reply)
+    assert action.message["code"] == "invalid_message"
+    assert "object" in action.message["message"]
+
+
+@pytest.mark.parametrize(
+    ("message", "missing"),
+    [
+        ({}, "type is missing"),
+        ({"type": "auth"}, "token or api_key is missing"),
+        ({"type": "auth", "token": None}, "token or api_key is missing"),
+        ({"type": "subscribe"}, "channels is missing"),
+        ({"type": "unsubscribe"}, "channels is missing"),
+    ],
+)
+def test_a_missing_field_is_called_missing(
+    known: Protocol, message: dict[str, Any], missing: str
+) -> None:
+    error = refusal(known, id=7, **message)
+    assert (error["code"], error["id"]) == ("invalid_message", 7)
+    assert error["message"].startswith(missing)
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "\ud800", "[" * 2000])
+def test_what_is_no_json_is_invalid_json(known: Protocol, text: str) -> None:
     (action,) = known.receive(text)
     assert isinstance(action, Reply)
     assert action.message["code"] == "invalid_json"
