@@ -33,6 +33,7 @@ setup(
         "click>=8.1.8",
         "marshmallow>=4.0",
         "orjson>=3.10.16",
+        "precis-i18n>=1.1.1",
         "prometheus-client>=0.23",
         "psutil>=6.0",
         "pyjwt>=2.10.1",

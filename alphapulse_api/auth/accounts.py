@@ -13,16 +13,17 @@ from typing import Final, NamedTuple
 
 from alphapulse_api.auth.api_keys import make_key
 from alphapulse_api.auth.authenticator import Authenticator
-from alphapulse_api.auth.passwords import Passwords, check_new_password
+from alphapulse_api.auth.passwords import Match, Passwords, check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES, VIEW, VIEWS
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
 from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
+from alphapulse_api.domain.names import new_name
 from alphapulse_api.times import now
 
 ADMIN: Final = "admin"
 ADMIN_PASSWORD_VARIABLE: Final = "AP_ADMIN_PASSWORD"  # noqa: S105
-_USERNAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
+_KEY_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
 class AccountError(ValueError):
@@ -82,11 +83,16 @@ class Accounts:
     async def set_user(self, username: str, role: str, password: str) -> None:
         """Make a user, or replace its role and password; tokens given out before end.
 
+        A name in another spelling or case (RFC 8265) is the same user's, which keeps its own.
+
         Raises:
             AccountError: for a name, role or password that is not acceptable.
         """
-        if not _USERNAME.fullmatch(username):
-            raise AccountError("a user name has 1 to 64 characters, no white space, : or /")
+        if await self.find_user(username) is None:
+            try:
+                username = new_name(username)
+            except ValueError as error:
+                raise AccountError(str(error)) from None
         if role not in ROLES:
             raise AccountError(f"there is no role {role!r}: choose of {', '.join(ROLES)}")
         _check_password(password)
@@ -110,6 +116,10 @@ class Accounts:
         """
         await self._change(username, "disabled = $2", 1)
 
+    async def find_user(self, username: str) -> User | None:
+        """The user of that name, in any spelling and case."""
+        return await self._store.find_user(username)
+
     async def list_users(self) -> list[User]:
         """Every user, by name."""
         return await self._store.list_users()
@@ -130,7 +140,7 @@ class Accounts:
         Raises:
             AccountError: for a name or scope that is not acceptable.
         """
-        if not _USERNAME.fullmatch(name):
+        if not _KEY_NAME.fullmatch(name):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
         granted: set[str] = set()
         for scope in scopes:
@@ -166,10 +176,14 @@ class Accounts:
         Args:
             address: where the user logs in from, to be remembered.
         """
-        user = {user.username: user for user in await self._store.list_users()}.get(username)
+        user = await self._store.find_user(username)
         stored = user.password_hash if user is not None and not user.disabled else None
-        if not await self._passwords.matches(stored, password) or user is None:
+        match = await self._passwords.match(stored, password)
+        if stored is None or user is None or match is Match.NONE:
             return None
+        if match is Match.OLD_FORM:
+            again = await self._passwords.hash(password)
+            await self._store.replace_hash(user.username, stored, again)
         refresh_token, family = secrets.token_urlsafe(32), secrets.token_hex(16)
         await self._refresh_tokens.add(
             _hash(refresh_token),

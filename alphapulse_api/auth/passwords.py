@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import unicodedata
 from base64 import b64encode
+from enum import Enum, auto
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
+
+from alphapulse_api.domain.names import same_password
 
 MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 1024  # hashing cost grows with length: a bound for the hostile client
@@ -37,8 +41,18 @@ def _nobodys_hash() -> str:
 
 def check_new_password(password: str) -> None:
     """Raises `ValueError` with one sentence if a password is not acceptable."""
-    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+    if not MIN_LENGTH <= len(same_password(password)) <= MAX_LENGTH:
         raise ValueError(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
+        raise ValueError("a password has no control characters, and is text in UTF-8")
+
+
+class Match(Enum):
+    """Whether a password is the stored hash's."""
+
+    NONE = auto()
+    YES = auto()
+    OLD_FORM = auto()  # it is, but was hashed as it was typed: hash it again
 
 
 class Passwords:
@@ -50,17 +64,26 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """The argon2id hash to store."""
         async with self._slots:
-            return await asyncio.to_thread(_hasher.hash, password)
+            return await asyncio.to_thread(_hasher.hash, same_password(password))
 
-    async def matches(self, stored: str | None, password: str) -> bool:
+    async def match(self, stored: str | None, password: str) -> Match:
         """Whether the password is the stored hash's; None stands for a user that is not there."""
         async with self._slots:
-            return await asyncio.to_thread(_matches, stored, password)
+            return await asyncio.to_thread(_match, stored, password)
+
+
+def _match(stored: str | None, password: str) -> Match:
+    if len(password) > MAX_LENGTH:
+        stored, password = None, ""
+    normal = same_password(password)
+    if _matches(stored, normal):
+        return Match.YES
+    # A hash of before there was one form. Whether it is tried depends on what was typed alone, so
+    # that the time says nothing about the user.
+    return Match.OLD_FORM if normal != password and _matches(stored, password) else Match.NONE
 
 
 def _matches(stored: str | None, password: str) -> bool:
-    if len(password) > MAX_LENGTH:
-        stored, password = None, ""
     try:
         _hasher.verify(stored or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError):

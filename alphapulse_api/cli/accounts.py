@@ -38,8 +38,8 @@ def user_add(name: str, role: str, password_stdin: bool, config_path: str | None
     password = _password(password_stdin)
 
     async def work(accounts: Accounts) -> None:
-        if any(known.username == name for known in await accounts.list_users()):
-            raise AccountError(f"there is a user {name!r} already")
+        if (known := await accounts.find_user(name)) is not None:
+            raise AccountError(f"there is a user {known.username!r} already")
         await accounts.set_user(name, role, password)
 
     _with_accounts(config_path, work)

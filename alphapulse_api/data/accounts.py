@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.domain.names import name_key
 from alphapulse_api.times import now, to_micros
 
 ADDRESS_REMEMBERED: Final = timedelta(days=30)  # since the last login from there
@@ -21,6 +22,7 @@ USERS = Columns(
         "disabled": BOOLEAN,
         "generation": PLAIN,
         "created_at": TIME,
+        "name_key": PLAIN,
     },
 )
 API_KEYS = Columns(
@@ -39,7 +41,10 @@ API_KEYS = Columns(
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One row. `generation` grows whenever the tokens made so far must end."""
+    """One row. `generation` grows whenever the tokens made so far must end.
+
+    `name_key` is what the user is found by, whatever spelling and case the name is typed in.
+    """
 
     username: str
     role: str
@@ -47,6 +52,7 @@ class User:
     disabled: bool
     generation: int
     created_at: datetime
+    name_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,13 @@ class AccountDataAccessor:
         rows = await self._engine.fetch(f"SELECT {USERS.select} FROM users ORDER BY username")
         return [User(**USERS.read(row)) for row in rows]
 
+    async def find_user(self, username: str) -> User | None:
+        """The user of that name, in any spelling and case."""
+        rows = await self._engine.fetch(
+            f"SELECT {USERS.select} FROM users WHERE name_key = $1", name_key(username)
+        )
+        return User(**USERS.read(rows[0])) if rows else None
+
     async def list_api_keys(self) -> list[ApiKey]:
         """Every key, oldest first, revoked ones too."""
         rows = await self._engine.fetch(
@@ -129,15 +142,24 @@ class AccountDataAccessor:
 
     async def put_user(self, username: str, role: str, password_hash: str) -> None:
         """Make a user, or give an existing one this role and password; its tokens end."""
+        user = _new_user(username, role, password_hash)
+
+        async def change(transaction: Transaction) -> int:
+            return await transaction.execute(
+                "UPDATE users SET role = $2, password_hash = $3, disabled = $4, "
+                "generation = generation + 1 WHERE name_key = $1",
+                user["name_key"],
+                role,
+                password_hash,
+                0,
+            )
 
         async def work(transaction: Transaction) -> None:
-            await transaction.execute(
-                f"{USERS.insert} ON CONFLICT (username) DO UPDATE SET role = excluded.role, "
-                "password_hash = excluded.password_hash, disabled = excluded.disabled, "
-                "generation = users.generation + 1",
-                *USERS.store(_new_user(username, role, password_hash)),
-            )
+            found = await change(transaction)
+            # One at a time from here on: another process may be making the same user.
             await _move_on(transaction)
+            if not found and not await change(transaction):
+                await transaction.execute(USERS.insert, *USERS.store(user))
 
         await self._engine.write(work)
 
@@ -167,14 +189,28 @@ class AccountDataAccessor:
 
         async def work(transaction: Transaction) -> bool:
             found = await transaction.execute(
-                f"UPDATE users SET {change}, generation = generation + 1 WHERE username = $1",
-                username,
+                f"UPDATE users SET {change}, generation = generation + 1 WHERE name_key = $1",
+                name_key(username),
                 *args,
             )
-            await _move_on(transaction)
+            if found:
+                await _move_on(transaction)
             return bool(found)
 
         return await self._engine.write(work)
+
+    async def replace_hash(self, username: str, old: str, new: str) -> None:
+        """Store the same password by another hash, unless it was changed; no token ends."""
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(
+                "UPDATE users SET password_hash = $3 WHERE username = $1 AND password_hash = $2",
+                username,
+                old,
+                new,
+            )
+
+        await self._engine.write(work)
 
     async def add_api_key(self, key: ApiKey) -> None:
         """Store a new key."""
@@ -201,10 +237,11 @@ class AccountDataAccessor:
         return await self._engine.write(work)
 
     async def has_logged_in(self, username: str, address: str) -> bool:
-        """Whether this user has logged in from that address of late."""
+        """Whether the user of that name has logged in from that address of late."""
         rows = await self._engine.fetch(
-            "SELECT 1 FROM login_addresses WHERE username = $1 AND address = $2 AND seen_at > $3",
-            username,
+            "SELECT 1 FROM login_addresses AS login JOIN users ON users.username = login.username "
+            "WHERE users.name_key = $1 AND login.address = $2 AND login.seen_at > $3",
+            name_key(username),
             address,
             to_micros(now() - ADDRESS_REMEMBERED),
         )
@@ -258,6 +295,7 @@ def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
         "disabled": False,
         "generation": 1,
         "created_at": now(),
+        "name_key": name_key(username),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from alphapulse_api.domain.names import name_key
 from alphapulse_api.errors import FORBIDDEN, Problem
 from alphapulse_api.routes.row import Call
 from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
@@ -33,8 +34,11 @@ async def raise_alert(call: Call) -> Any:
 async def acknowledge_alert(call: Call) -> Any:
     """Acknowledge an alert; a second time changes nothing."""
     said = load(_ACKNOWLEDGEMENT, call.body)
-    user = said.get("user") or call.caller.username
-    if user != call.caller.username and call.caller.role not in MAY_NAME_ANOTHER:
+    caller = call.caller.username
+    user = said.get("user") or caller
+    if name_key(user) == name_key(caller):
+        user = caller  # in the spelling that everybody knows
+    elif call.caller.role not in MAY_NAME_ANOTHER:
         raise Problem(FORBIDDEN, "You may acknowledge in your own name only.")
     return await call.backend.feed.acknowledge_alert(call.path["id"], user, said.get("comments"))
 

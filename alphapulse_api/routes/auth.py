@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from alphapulse_api.auth.accounts import TokenPair
+from alphapulse_api.domain.names import name_key
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import (
     BAD_REQUEST,
@@ -98,7 +99,7 @@ async def _login(request: web.Request, username: str, password: str) -> TokenPai
     backend = request.app[BACKEND]
     address = client_key(request)
     known = partial(backend.accounts.has_logged_in, username, address)
-    async with backend.throttles.login(address, username, known) as guess:
+    async with backend.throttles.login(address, name_key(username), known) as guess:
         pair = await backend.accounts.login(username, password, address)
         guess.wrong = pair is None
     if pair is None:

@@ -31,7 +31,13 @@ async def _roll_up(transaction: Transaction) -> None:
     await roll_up_all(transaction)
 
 
-_WORK: Mapping[int, Work[None]] = {2: _roll_up}
+async def _fill_name_keys(transaction: Transaction) -> None:
+    from alphapulse_api.data.user_names import fill_name_keys
+
+    await fill_name_keys(transaction)
+
+
+_WORK: Mapping[int, Work[None]] = {2: _roll_up, 9: _fill_name_keys}
 
 
 def migrations(types: Mapping[str, str]) -> list[Migration]:

@@ -1,0 +1,62 @@
+"""User names and passwords as RFC 8265 compares them: whatever keyboard and case they come from.
+
+`Jörg` has two spellings in Unicode, which look the same and are typed by different systems; and
+nobody remembers whether the administrator wrote `Ann` or `ann`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from precis_i18n import get_profile
+
+NAME_RULE: Final = (
+    "a user name has 1 to 64 characters: letters and digits of any script, and ASCII punctuation "
+    "but : and /; no white space (RFC 8265)"
+)
+_NAME: Final = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
+_LONGEST: Final = 256  # characters of a name that are worth the rules' time
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # no column of text takes them
+_shown = get_profile("UsernameCasePreserved")
+_compared = get_profile("UsernameCaseMapped")
+
+
+def new_name(text: str) -> str:
+    """A user name as it is stored and shown: composed (NFC), in the case it was given in.
+
+    Raises:
+        ValueError: with one sentence, if it is no name.
+    """
+    try:
+        name: str = _shown.enforce(text) if len(text) <= _LONGEST else ""
+        _compared.enforce(name)
+    except UnicodeEncodeError:
+        name = ""
+    if not _NAME.fullmatch(name):
+        raise ValueError(NAME_RULE)
+    return name
+
+
+def name_key(text: str) -> str:
+    """What a user name is found by: the same for all spellings and cases of it.
+
+    Any text has a key. What is no name by RFC 8265 may have been one before there was such a rule.
+    """
+    if len(text) <= _LONGEST:
+        try:
+            return str(_compared.enforce(text))
+        except UnicodeEncodeError:
+            pass
+    lowered = unicodedata.normalize("NFC", text).lower()
+    return _UNSTORABLE.sub("\ufffd", unicodedata.normalize("NFC", lowered))
+
+
+def same_password(text: str) -> str:
+    """A password in the one form that is hashed (RFC 8265, section 4.2: OpaqueString).
+
+    By hand, since the profile refuses characters that Python's Unicode tables do not know yet.
+    """
+    spaced = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
+    return unicodedata.normalize("NFC", spaced)
