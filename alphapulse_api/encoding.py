@@ -2,6 +2,7 @@
 
 Out: datetimes become RFC 3339 with Z, Decimals become strings, NaN and infinities become null.
 In: decimals keep their digits, and NaN literals (json.dumps writes them) are read as NaN.
+Integers keep their digits both ways, however many they have.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import json
 import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from alphapulse_api.domain import integers
 from alphapulse_api.times import rfc3339
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _DECODER = json.JSONDecoder(parse_float=Decimal)  # json.loads would make one each time
+# Stand for numbers of more digits than an int, or with an exponent that no Decimal has: beyond
+# every bound of a field, on the same side of it.
+_GIGANTIC: Final = Decimal("1e999999")
+_TINY: Final = Decimal("1e-999999")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -37,12 +43,21 @@ def dumps(value: Any) -> bytes:
     """
     # A copy: what orjson returns keeps the whole buffer that it was written in, 4 KiB at least
     # (since 3.12; 1 KiB before), and events and cached answers are kept for long.
-    return b"".join((orjson.dumps(value, default=_plain, option=_OPTIONS), b""))
+    return b"".join((_written(value, _OPTIONS), b""))
 
 
 def canonical(value: Any) -> str:
     """JSON text with sorted keys: equal values give equal text."""
-    return orjson.dumps(value, default=_plain, option=_OPTIONS | orjson.OPT_SORT_KEYS).decode()
+    return _written(value, _OPTIONS | orjson.OPT_SORT_KEYS).decode()
+
+
+def _written(value: Any, option: int) -> bytes:
+    try:
+        return orjson.dumps(value, default=_plain, option=option)
+    except orjson.JSONEncodeError as error:
+        if "64-bit" not in str(error):
+            raise
+    return orjson.dumps(integers.spelled(value), default=_plain, option=option)
 
 
 def loads(raw: bytes) -> Any:
@@ -53,17 +68,11 @@ def loads(raw: bytes) -> Any:
     """
     try:
         text = raw.decode("utf-8")
-        value = _DECODER.decode(text)
+        value = _decoded(text)
     except RecursionError:
         raise ValueError("the JSON nests too deep") from None
-    except InvalidOperation:
-        raise ValueError("a number's exponent is too large") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # Python's bound on the digits of an integer
-        raise ValueError("a number has too many digits") from None
     if _ESCAPED_SURROGATE.search(text):
         # Half a pair is legal to Python and unencodable to everyone else.
         try:
@@ -71,6 +80,36 @@ def loads(raw: bytes) -> Any:
         except UnicodeEncodeError:
             raise ValueError("the JSON holds half a surrogate pair") from None
     return value
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation):
+        # A number beyond what Python makes of text. Whether a field can hold it is for the field
+        # to say, which knows its name and its bounds.
+        return _LENIENT.decode(text)
+
+
+def _integer(text: str) -> int | Decimal:
+    if len(text.lstrip("-")) <= integers.MAX_DIGITS:
+        return int(text)
+    return -_GIGANTIC if text.startswith("-") else _GIGANTIC
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        mantissa, _, exponent = text.lower().partition("e")
+        if not Decimal(mantissa):
+            return Decimal(0)
+        return (_TINY if exponent.startswith("-") else _GIGANTIC).copy_sign(Decimal(mantissa))
+
+
+_LENIENT = json.JSONDecoder(parse_float=_fraction, parse_int=_integer)
 
 
 def loads_floats(raw: bytes) -> Any:
@@ -88,4 +127,4 @@ def loads_floats(raw: bytes) -> Any:
 
 def loads_stored(text: str | bytes) -> Any:
     """JSON that we wrote ourselves."""
-    return orjson.loads(text)
+    return integers.loads(text)

@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from alphapulse_api.client.backoff import Backoff
 from alphapulse_api.client.credentials import Credentials
 from alphapulse_api.client.errors import ApiError, Unreachable
 from alphapulse_api.client.values import request_body, rfc3339
+from alphapulse_api.domain import integers
 from alphapulse_api.domain.plain import plain
 
 # Too many requests, and away for a while: the server's own 503, and what proxies say for it.
@@ -175,6 +175,6 @@ def _text(value: Any) -> str:
 
 def _content(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        return integers.loads(raw)
+    except ValueError:
         return None

@@ -30,6 +30,7 @@ from alphapulse_api.client.conversation import (
 from alphapulse_api.client.credentials import Credentials, Secret
 from alphapulse_api.client.errors import ApiError, StreamError, Unreachable
 from alphapulse_api.client.http import FAULTS, refusal
+from alphapulse_api.domain import integers
 
 logger = logging.getLogger(__name__)
 
@@ -318,7 +319,7 @@ class EventStream:
                 await _send(socket, {"type": "ping"})
                 continue
             if frame.type is aiohttp.WSMsgType.TEXT:
-                message: dict[str, Any] = orjson.loads(frame.data)
+                message: dict[str, Any] = integers.loads(frame.data)
                 return message
             raise self._over(frame)
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from alphapulse_api.domain.integers import spelled
 from alphapulse_api.domain.plain import plain
 
 
@@ -109,7 +110,7 @@ def request_body(value: Any) -> bytes:
     except orjson.JSONEncodeError as error:
         if "64-bit" not in str(error):
             raise
-        return orjson.dumps(_long(value), default=_number, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        return orjson.dumps(spelled(value), default=_number, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def _text(value: object) -> str:
@@ -128,14 +129,3 @@ def _instant(value: object) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _long(value: Any) -> Any:
-    """With integers beyond 64 bits as text that orjson writes as it is."""
-    if isinstance(value, dict):
-        return {name: _long(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_long(item) for item in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return orjson.Fragment(str(value))
-    return value

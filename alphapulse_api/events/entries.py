@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import orjson
-
+from alphapulse_api.encoding import loads_stored
 from alphapulse_api.events.place import Place
 
 Fields = Mapping[bytes, bytes]
@@ -34,7 +33,7 @@ def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry
 
 def decode(body: bytes | None) -> Mapping[str, Any] | None:
     try:
-        data = orjson.loads(body or b"null")
-    except orjson.JSONDecodeError:
+        data = loads_stored(body or b"null")
+    except ValueError:
         return None
     return data if isinstance(data, dict) else None
