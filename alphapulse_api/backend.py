@@ -75,7 +75,7 @@ class Backend:
             accessors,
             ahead=config.max_clock_ahead,
         )
-        self.feed = Feed(self.accessors, self.cache, self.events)
+        self.feed = Feed(self.accessors, self.cache, self.events, config.max_clock_ahead)
         self.limiter = (
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -27,18 +27,17 @@ from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.errors import load
 from alphapulse_api.schemas.fast_points import load_points
-from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.fields import Identifier, allow_ahead
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.telling import Teller
-from alphapulse_api.times import now
+from alphapulse_api.times import CLOCK_AHEAD, now
 from alphapulse_api.valuation import priced, valued
 
 MAX_BATCH = 10_000
 CHECKED_ON_LOOP = 200  # records: some milliseconds
-MAX_AHEAD = timedelta(minutes=5)  # by how much a trading host's clock may be ahead of ours
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
 P = ParamSpec("P")
@@ -64,10 +63,23 @@ class Feed:
     then), `Conflict` for an id that exists with other content, `Unavailable` while the
     database is away, and `DashboardClosed` once the dashboard ends. A call that began before that
     completes.
+
+    Args:
+        accessors: where records are stored.
+        cache: of answers that show them.
+        events: the log that publishes them.
+        ahead: seconds by which a record's time may be ahead of this clock.
     """
 
-    def __init__(self, accessors: Accessors, cache: Cache, events: EventLog) -> None:
+    def __init__(
+        self,
+        accessors: Accessors,
+        cache: Cache,
+        events: EventLog,
+        ahead: float = CLOCK_AHEAD,
+    ) -> None:
         self._accessors = accessors
+        self._ahead = ahead
         self._teller = Teller(accessors, cache, events)
         self._point = MetricPoint()
         self._trade = Trade()
@@ -77,6 +89,11 @@ class Feed:
         self._signal = Signal()
         self._agent = AgentUpdate()
         self._sample = SystemSample()
+        for schema in (
+            self._point, self._trade, self._trades, self._alert, self._portfolio, self._signal,
+            self._sample,
+        ):  # fmt: skip
+            allow_ahead(schema, ahead)
         # One change of an alert at a time: each that happens here is told, in its order.
         self._changing_alerts = asyncio.Lock()
         self._calls = Calls()
@@ -135,7 +152,7 @@ class Feed:
             checked = self._one_checked(points, at)
         else:
             _check_batch(points)
-            checked = await _checked(lambda given: load_points(given, at), points)
+            checked = await _checked(lambda given: load_points(given, at, self._ahead), points)
         # A host's accessor may do with its list what it likes.
         given = list(checked) if "metrics" in self._accessors.replaced else checked
         stored: int = await self._accessors.method("metrics", "add_points")(given)
@@ -144,7 +161,7 @@ class Feed:
 
     def _one_checked(self, point: Record, at: datetime) -> Points:
         try:
-            return load_points([point], at)
+            return load_points([point], at, self._ahead)
         except ValidationProblem:
             # The schema tells the same of a record by itself: not of number 0 in a list.
             return Points.of([{"timestamp": at, **load(self._point, plain(point))}])
@@ -189,10 +206,6 @@ class Feed:
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
         record = _timed(load(self._portfolio, plain(portfolio)), "as_of")
-        if record["as_of"] > now() + MAX_AHEAD:
-            # It would stay the current one, whatever came after it, until that time had come.
-            detail = "as_of is in the future; check the clock and the unit."
-            raise ValidationProblem([{"pointer": "/as_of", "detail": detail}])
         record["positions"] = [valued(p, record["total_value"]) for p in record["positions"]]
         stored: dict[str, Any]
         work = self._accessors.method("portfolio", "set_portfolio")(record)

@@ -1,27 +1,41 @@
 """Instants: parsed from what clients send, carried as aware UTC datetimes, stored as microseconds.
 
-Sources: RFC 3339 for text; the Unix epoch for numbers (12 or more digits are milliseconds).
+Sources: RFC 3339 for text; the Unix epoch for numbers, whose digits tell their unit.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_AHEAD = 300.0  # seconds a sender's clock may be ahead of ours (config max_clock_ahead)
 MICROSECOND = timedelta(microseconds=1)
 FIRST_MICROS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-MILLISECONDS_FROM = 10**11  # 12 digits: as seconds that would be the year 5138
-BEYOND_DIGITS = 18  # digits before the point that are past the year 9999 in either unit
+# From so many digits before the point on, a number is in this unit; below it is in seconds. As
+# seconds, 12 digits would be the year 5138.
+MILLISECONDS_FROM = 10**11
+MICROSECONDS_FROM = 10**14
+NANOSECONDS_FROM = 10**17
+BEYOND_DIGITS = 21  # digits before the point that are past the year 9999 in every unit
 
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+_NO_TIME = (
+    "not an RFC 3339 time such as 2026-01-31T12:00:00Z, nor a number of seconds, milliseconds, "
+    "microseconds or nanoseconds since 1970"
 )
-_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
+_OUTSIDE = "the time is outside the years 1 to 9999"
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d{1,40})?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?",
+    re.ASCII,
+)
+_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 # A "+" that nobody encoded arrives from a query string as a space: "…00 00:00".
-_UNENCODED_OFFSET = re.compile(r" (?=\d\d:\d\d$)")
+_UNENCODED_OFFSET = re.compile(r" (?=\d\d:?\d\d$)")
+# Exact for all digits that are taken, whatever a host has made of its own context.
+_EXACT = Context(prec=120, rounding=ROUND_FLOOR)
 
 
 def now() -> datetime:
@@ -66,10 +80,14 @@ def _minute(number: int) -> str:
 
 
 def parse(value: str | int | float | Decimal) -> datetime:
-    """An instant out of RFC 3339 text, epoch seconds or epoch milliseconds.
+    """An instant out of RFC 3339 text, or a number since the Unix epoch.
+
+    A number is in seconds; in milliseconds with 12 to 14 digits before the point, in microseconds
+    with 15 to 17, in nanoseconds with 18 or more. What is finer than a microsecond is floored. A
+    leap second (`:60`) is the second that follows it.
 
     Args:
-        value: text as it stands in a query or a body, or a JSON number.
+        value: text as it stands in a query or a body, or a JSON number; "1e9" is 1e9.
 
     Raises:
         ValueError: one sentence that says what is wrong with it.
@@ -78,32 +96,60 @@ def parse(value: str | int | float | Decimal) -> datetime:
         if _NUMBER.fullmatch(value):
             return _from_epoch(Decimal(value))
         return _from_text(value)
-    return _from_epoch(Decimal(str(value)))
+    if isinstance(value, Decimal):
+        return _from_epoch(value)
+    if isinstance(value, int) and abs(value) >= 10**BEYOND_DIGITS:
+        raise ValueError(_OUTSIDE)  # it may have too many digits for Python to write out
+    try:
+        # A float's shortest text is the number its author wrote.
+        return _from_epoch(Decimal(str(value)))
+    except InvalidOperation:
+        raise ValueError(_NO_TIME) from None
 
 
 def _from_text(text: str) -> datetime:
     match = _RFC3339.fullmatch(text) or _RFC3339.fullmatch(_UNENCODED_OFFSET.sub("+", text))
     if match is None:
-        raise ValueError(
-            "not an RFC 3339 time such as 2026-01-31T12:00:00Z, nor epoch (milli)seconds"
-        )
-    if match[2] is None:
+        raise ValueError(_NO_TIME)
+    day, minute, second, fraction, offset = match.groups()
+    if offset is None:
         raise ValueError("the time has no offset: add Z, or an offset such as +02:00")
+    leap = second == "60"
+    text = f"{day}T{minute}:{'59' if leap else second}{fraction or ''}{offset.upper()}"
     try:
-        return datetime.fromisoformat(match[0].upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(text).astimezone(UTC)
+        return instant + timedelta(seconds=1) if leap else instant
     except (ValueError, OverflowError):
         raise ValueError("there is no such time") from None
 
 
 def _from_epoch(number: Decimal) -> datetime:
-    outside = ValueError("the time is outside the years 1 to 9999")
+    if not number:
+        return EPOCH
     # Looked at before any arithmetic: 1e999999 as an integer takes minutes to write out.
     if not number.is_finite() or number.adjusted() >= BEYOND_DIGITS:
-        raise outside
-    milliseconds = number.copy_abs() >= MILLISECONDS_FROM
-    # A context of our own: the host may have made its precision coarse.
-    micros = Context(prec=60).multiply(number, 1_000 if milliseconds else 1_000_000)
+        raise ValueError(_OUTSIDE)
+    micros = _EXACT.multiply(number, _micros_of(int(number)))
     try:
-        return from_micros(int(micros))
+        return from_micros(int(micros.to_integral_value(ROUND_FLOOR, _EXACT)))
     except OverflowError:
-        raise outside from None
+        raise ValueError(_OUTSIDE) from None
+
+
+def _micros_of(number: int) -> Decimal:
+    """Microseconds that the unit of such a number has."""
+    digits = abs(number)
+    if digits < MILLISECONDS_FROM:
+        return Decimal(1_000_000)
+    if digits < MICROSECONDS_FROM:
+        return Decimal(1_000)
+    return Decimal(1) if digits < NANOSECONDS_FROM else Decimal("0.001")
+
+
+def micros_from_epoch(number: int) -> int:
+    """`to_micros(parse(number))`, sooner; not looked at for being a time that there is."""
+    if -MILLISECONDS_FROM < number < MILLISECONDS_FROM:
+        return number * 1_000_000
+    if -MICROSECONDS_FROM < number < MICROSECONDS_FROM:
+        return number * 1_000
+    return number if -NANOSECONDS_FROM < number < NANOSECONDS_FROM else number // 1_000

@@ -29,13 +29,14 @@ def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
         value = _product(quantity, price, sign)
     weight = position.get("weight")
     if weight is None and value is not None and total_value:
-        weight = float(EXACT.divide(value, total_value))
+        weight = float(EXACT.divide(value, total_value)) + 0.0
     pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
     if entry is not None and price is not None:
         if pnl is None:
             pnl = _product(quantity, EXACT.subtract(price, entry), sign)
         if ratio is None and entry:
-            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry))
+            # Over the magnitude of the entry: where prices are negative, a gain is a gain still.
+            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry.copy_abs())) + 0.0
     return {
         "symbol": position["symbol"],
         "side": position["side"],

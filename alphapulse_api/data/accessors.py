@@ -10,11 +10,11 @@ from alphapulse_api.data.agents import AgentDataAccessor
 from alphapulse_api.data.alerts import AlertDataAccessor
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.portfolio import PortfolioDataAccessor
 from alphapulse_api.data.system import SystemDataAccessor
 from alphapulse_api.data.trades import TradeDataAccessor
 from alphapulse_api.errors import NOT_IMPLEMENTED, Problem, ValidationProblem
+from alphapulse_api.times import CLOCK_AHEAD
 
 RESOURCES = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
 

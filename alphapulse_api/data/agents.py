@@ -9,11 +9,10 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range, default_range
 from alphapulse_api.errors import NotFound
-from alphapulse_api.times import now
+from alphapulse_api.times import CLOCK_AHEAD, now
 
 AGENTS = Columns(
     "agents",

@@ -10,7 +10,6 @@ from typing import Any
 from alphapulse_api.data.aggregation import plan
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.base import Row
-from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.point_reader import PointReader
 from alphapulse_api.data.point_writer import PointWriter
@@ -20,7 +19,14 @@ from alphapulse_api.data.rollups.read import RollupReader
 from alphapulse_api.data.series import Series, SeriesCatalogue
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.points import Points
-from alphapulse_api.times import FIRST_MICROS, from_micros, now, rfc3339_micros, to_micros
+from alphapulse_api.times import (
+    CLOCK_AHEAD,
+    FIRST_MICROS,
+    from_micros,
+    now,
+    rfc3339_micros,
+    to_micros,
+)
 
 WINDOW = timedelta(hours=24)
 Point = dict[str, Any]

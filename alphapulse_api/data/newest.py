@@ -7,11 +7,6 @@ above everything until that time has come.
 
 from __future__ import annotations
 
-from typing import Final
-
-# How far a sender's clock may be ahead (config `max_clock_ahead`).
-CLOCK_AHEAD: Final = 300.0
-
 
 def overtakes(received: int, known: int, now: int, ahead: int) -> bool:
     """Whether a record that is received now becomes the current one.

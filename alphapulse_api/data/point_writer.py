@@ -10,12 +10,12 @@ from typing import Final
 
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.engine.base import Row
-from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.rollups.write import lock_spans, store_points
 from alphapulse_api.data.series import Reference, SeriesCatalogue
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.points import Key, Points
 from alphapulse_api.tasks import heard
+from alphapulse_api.times import CLOCK_AHEAD
 
 FULL: Final = 10_000  # points: a batch of so many takes in no others
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.newest import CLOCK_AHEAD, overtakes
+from alphapulse_api.data.newest import overtakes
 from alphapulse_api.data.query import Where, check_range
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.errors import NotFound
-from alphapulse_api.times import now, parse, to_micros
+from alphapulse_api.times import CLOCK_AHEAD, now, parse, to_micros
 
 POSITION_DECIMALS = (
     "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",

@@ -9,9 +9,9 @@ from typing import Any
 from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import paged
-from alphapulse_api.data.newest import CLOCK_AHEAD
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, default_range
+from alphapulse_api.times import CLOCK_AHEAD
 
 COLUMNS = Columns(
     "system_samples",

@@ -10,6 +10,7 @@ import csv
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from marshmallow import Schema, fields
@@ -20,6 +21,7 @@ from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
 
 MAX_LINE_BYTES: Final = 1024 * 1024  # metadata of 64 KiB may be six times that, escaped
 _BOM: Final = b"\xef\xbb\xbf"
+_INFINITIES: Final = (float("inf"), float("-inf"))
 _LABEL: Final = "label."  # begins the name of a column that holds one label
 
 Record = tuple[int, Any]  # the number of the line it begins in, from 1; and what it says
@@ -183,8 +185,11 @@ def _figure(cell: str) -> Any:
     if not cell:
         return None
     try:
-        return float(cell) if cell.isascii() and "_" not in cell else cell
-    except ValueError:
+        number = float(cell) if cell.isascii() and "_" not in cell else cell
+        # A number that no double holds is not the infinity that float makes of it.
+        gigantic = number in _INFINITIES and any(map(str.isdigit, cell))
+        return Decimal(cell) if gigantic else number
+    except (ValueError, InvalidOperation):
         return cell
 
 

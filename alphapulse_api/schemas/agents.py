@@ -6,6 +6,7 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.fields import (
     Choice,
+    EventTime,
     Figure,
     Figures,
     Identifier,
@@ -28,9 +29,9 @@ class Signal(Schema):
     symbol = Text(64, required=True)
     direction = Choice(*DIRECTIONS, required=True)
     confidence = Figure(low=0, high=1)
-    target_price = Money(allow_none=True)
-    stop_loss = Money(allow_none=True)
-    timestamp = Timestamp(metadata={"description": "default: now"})
+    target_price = Money(signed=True, allow_none=True)
+    stop_loss = Money(signed=True, allow_none=True)
+    timestamp = EventTime(metadata={"description": "default: now"})
     metadata = Metadata(load_default=dict)
 
 

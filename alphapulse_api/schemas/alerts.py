@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from alphapulse_api.schemas.fields import Choice, Figure, Identifier, Metadata, Text, Timestamp
+from alphapulse_api.schemas.fields import (
+    Choice,
+    EventTime,
+    Figure,
+    Identifier,
+    Metadata,
+    Text,
+    Timestamp,
+)
 from alphapulse_api.schemas.queries import CommaList, ListQuery, QueryBoolean, RangeQuery
 
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -24,7 +32,7 @@ class Alert(Schema):
     metric_value = Figure()
     threshold = Figure()
     status = Choice(*STATUSES, dump_only=True)
-    created_at = Timestamp(metadata={"description": "default: now"})
+    created_at = EventTime(metadata={"description": "default: now"})
     acknowledged = fields.Boolean(dump_only=True)
     acknowledged_by = fields.String(dump_only=True, allow_none=True)
     acknowledged_at = Timestamp(dump_only=True, allow_none=True)

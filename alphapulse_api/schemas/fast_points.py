@@ -23,12 +23,11 @@ from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.points import Points, SeriesName
 from alphapulse_api.schemas.errors import flat
-from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean
+from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, allow_ahead, clean
 from alphapulse_api.schemas.metrics import MetricPoint
 
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
 TIMES_REMEMBERED: Final = 1_000
-_SCHEMA: Final = MetricPoint()
 _NO_LABELS: Final[dict[str, str]] = {}
 _NO_TIME: Final = object()
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
@@ -40,28 +39,30 @@ class _Unusual(Exception):
     """Not of the usual shape: perhaps valid, perhaps not."""
 
 
-def load_points(points: Sequence[Any], at: datetime) -> Points:
+def load_points(points: Sequence[Any], at: datetime, ahead: float = times.CLOCK_AHEAD) -> Points:
     """What `load(MetricPoint(many=True), points)` gives, in columns.
 
     Args:
         points: as they were sent.
-        at: the time of those that have none.
+        at: the time of those that have none, which is now.
+        ahead: seconds by which a time may be ahead of it.
 
     Raises:
         ValidationProblem: naming every field that is wrong, by JSON pointer.
     """
     loaded = Points()
     now = times.to_micros(at)
+    latest = now + round(ahead * 1_000_000)
     wrong: dict[int, Any] = {}
     add_series = loaded.series.append
     add_instant = loaded.instants.append
     add_value = loaded.values.append
     for index, point in enumerate(points):
         try:
-            series, instant, value = _usual(point, now)
+            series, instant, value = _usual(point, now, latest)
         except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
             try:
-                loaded.add({"timestamp": at, **_SCHEMA.load(plain(point))})
+                loaded.add({"timestamp": at, **_schema(ahead).load(plain(point))})
             except ValidationError as error:
                 wrong[index] = error.messages
         else:
@@ -73,7 +74,14 @@ def load_points(points: Sequence[Any], at: datetime) -> Points:
     return loaded
 
 
-def _usual(point: Any, now: int) -> tuple[SeriesName, int, float | None]:
+@lru_cache(maxsize=16)
+def _schema(ahead: float) -> MetricPoint:
+    schema = MetricPoint()
+    allow_ahead(schema, ahead)
+    return schema
+
+
+def _usual(point: Any, now: int, latest: int) -> tuple[SeriesName, int, float | None]:
     """The point's series, instant and value, if it is of the usual shape and valid.
 
     Raises:
@@ -99,11 +107,10 @@ def _usual(point: Any, now: int) -> tuple[SeriesName, int, float | None]:
         or type(labels) is not dict
     ):
         raise _Unusual
-    return (
-        _series(metric_type, name, *labels.items()),
-        now if time is _NO_TIME else _micros(time),
-        _figure(value),
-    )
+    instant = now if time is _NO_TIME else _micros(time)
+    if instant > latest:
+        raise _Unusual
+    return _series(metric_type, name, *labels.items()), instant, _figure(value)
 
 
 @lru_cache(maxsize=SERIES_REMEMBERED)
@@ -134,8 +141,7 @@ def _micros(value: Any) -> int:
     if kind is datetime and value.tzinfo is UTC and not value.fold:
         return times.to_micros(value)
     if kind is int:
-        seconds = -times.MILLISECONDS_FROM < value < times.MILLISECONDS_FROM
-        micros: int = value * (1_000_000 if seconds else 1_000)
+        micros = times.micros_from_epoch(value)
         times.from_micros(micros)  # there is no such time before the year 1, nor after 9999
         return micros
     if kind is float or kind is Decimal:
@@ -157,7 +163,11 @@ def _figure(value: Any) -> float | None:
     if kind is not float and kind is not Decimal and kind is not int:
         raise _Unusual
     number = float(value)
-    return number + 0.0 if math.isfinite(number) else None  # zero has no sign
+    if math.isfinite(number):
+        return number + 0.0  # zero has no sign
+    if kind is not float:
+        raise _Unusual  # 1e400 is no infinity
+    return None
 
 
 def _text(text: str) -> str:

@@ -10,9 +10,11 @@ from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from alphapulse_api import times
+from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
+from alphapulse_api.domain.integers import is_writable
 from alphapulse_api.encoding import dumps, loads_stored
 
 MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
@@ -35,15 +37,22 @@ def to_float(value: Any) -> float | None:
     """A double, or None for NaN and the infinities.
 
     Raises:
-        ValidationError: if it is not a number, or an integer no double can hold.
+        ValidationError: if it is not a number, or one that no double can hold.
     """
     if not is_number(value):
         raise ValidationError("Not a number.")
     try:
         number = float(value)
-    except OverflowError:
-        raise ValidationError("The number is too large.") from None
-    return number + 0.0 if math.isfinite(number) else None  # no -0.0: not every store keeps it
+    except (OverflowError, ValueError):  # ValueError: a signalling NaN
+        number = math.inf
+    if math.isfinite(number):
+        return number + 0.0  # no -0.0: not every store keeps it
+    # An infinity says that nothing is known; 1e400 is a number that would be lost.
+    if isinstance(value, Integral) or (isinstance(value, Decimal) and value.is_finite()):
+        raise ValidationError(
+            "The number is too large: at most 1.7976931348623157e308, on either side of 0."
+        )
+    return None
 
 
 def clean(text: str) -> str:
@@ -89,7 +98,7 @@ class Choice(fields.String):
 
 
 class Timestamp(fields.Field[datetime]):
-    """An instant: RFC 3339 or epoch (milli)seconds in; an aware UTC datetime inside."""
+    """An instant: RFC 3339 or the Unix epoch in; an aware UTC datetime inside."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         if isinstance(value, datetime):
@@ -106,6 +115,37 @@ class Timestamp(fields.Field[datetime]):
             return times.parse(value)
         except ValueError as error:
             raise ValidationError(f"{error}.") from None
+
+
+class EventTime(Timestamp):
+    """The instant of something that happened: hardly ahead of this server's clock.
+
+    Attributes:
+        ahead: by how much it may be, in seconds; see `allow_ahead`.
+    """
+
+    ahead: float = times.CLOCK_AHEAD
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        instant = super()._deserialize(value, attr, data, **kwargs)
+        now = times.now()
+        if (instant - now).total_seconds() > self.ahead:
+            raise ValidationError(
+                f"{times.rfc3339(instant)} is in the future: at most {self.ahead:g} s ahead of "
+                f"the server's clock ({times.rfc3339(now.replace(microsecond=0))}) are allowed. "
+                "Check the sender's clock and the unit."
+            )
+        return instant
+
+
+def allow_ahead(schema: Schema, seconds: float) -> None:
+    """Set how far ahead of this server's clock the event times of a schema may be."""
+    for field in schema.fields.values():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, EventTime):
+            inner.ahead = seconds
+        elif isinstance(inner, fields.Nested):
+            allow_ahead(inner.schema, seconds)
 
 
 class Money(fields.Field[Decimal]):
@@ -209,7 +249,7 @@ class Labels(fields.Field[dict[str, str]]):
 
 
 class Metadata(fields.Field[dict[str, Any]]):
-    """Any JSON object, kept as it is; its numbers are doubles."""
+    """Any JSON object, kept as it is; integers keep their digits, fractions are doubles."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
@@ -217,7 +257,7 @@ class Metadata(fields.Field[dict[str, Any]]):
         if not isinstance(value, Mapping):
             raise ValidationError("Not an object.")
         try:
-            raw = dumps(_doubles(value))
+            raw = dumps(_numbers(value))
         except (TypeError, ValueError, RecursionError):
             raise ValidationError(
                 "Not a JSON object, nested too deep, or with a time without a zone."
@@ -228,15 +268,31 @@ class Metadata(fields.Field[dict[str, Any]]):
         return plain
 
 
-def _doubles(value: Any) -> Any:
+def _numbers(value: Any) -> Any:
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("a key that is no text")
-        return {clean(key): _doubles(item) for key, item in value.items()}
+        return {clean(key): _numbers(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_doubles(item) for item in value]
-    if is_number(value) and not isinstance(value, Integral):
-        return float(value)
+        return [_numbers(item) for item in value]
+    if is_number(value):
+        return _number(value)
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("a naive time")
     return clean(value) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Integral):
+        if not is_writable(int(value)):
+            raise ValidationError(f"An integer has at most {MAX_DIGITS_OF_INTEGER} digits.")
+        return int(value)
+    # A host's Decimal without a fraction or an exponent is an integer, too.
+    if (
+        isinstance(value, Decimal)
+        and value.is_finite()
+        and value.adjusted() < MAX_DIGITS_OF_INTEGER
+        and value.as_tuple().exponent == 0
+    ):
+        return int(value)
+    return to_float(value)

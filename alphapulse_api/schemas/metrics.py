@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from alphapulse_api.data.aggregation import FUNCTIONS, MAX_BUCKETS
-from alphapulse_api.schemas.fields import METRIC_TYPE, Figure, Labels, Text, Timestamp
+from alphapulse_api.schemas.fields import METRIC_TYPE, EventTime, Figure, Labels, Text, Timestamp
 from alphapulse_api.schemas.queries import (
     Formatted,
     LabelPairs,
@@ -28,7 +28,7 @@ class MetricPoint(Schema):
         metadata={"description": "performance, risk, trade, agent and system are usual"},
     )
     name = Text(128, required=True)
-    timestamp = Timestamp(metadata={"description": "default: now"})
+    timestamp = EventTime(metadata={"description": "default: now"})
     value = Figure(required=True, metadata={"description": "NaN and infinities are stored as null"})
     labels = Labels(load_default=dict)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from alphapulse_api.schemas.fields import Choice, Figure, Figures, Money, Text, Timestamp
+from alphapulse_api.schemas.fields import Choice, EventTime, Figure, Figures, Money, Text, Timestamp
 from alphapulse_api.schemas.queries import QueryBoolean, QueryInteger, RangeQuery
 
 
@@ -14,8 +14,8 @@ class Position(Schema):
     symbol = Text(64, required=True)
     side = Choice("long", "short", load_default="long")
     quantity = Money(required=True)
-    entry_price = Money(allow_none=True)
-    current_price = Money(allow_none=True)
+    entry_price = Money(signed=True, allow_none=True)
+    current_price = Money(signed=True, allow_none=True)
     value = Money(
         signed=True,
         allow_none=True,
@@ -25,7 +25,7 @@ class Position(Schema):
     unrealized_pnl = Money(signed=True, allow_none=True)
     unrealized_pnl_pct = Figure(metadata={"description": "as a ratio: 0.05 is 5 %"})
     realized_pnl = Money(signed=True, allow_none=True)
-    opened_at = Timestamp(allow_none=True)
+    opened_at = EventTime(allow_none=True)
 
 
 class HistoryPoint(Schema):
@@ -47,7 +47,7 @@ class Portfolio(Schema):
         fields.Nested(Position), load_default=list, validate=validate.Length(max=10_000)
     )
     performance = Figures(load_default=dict)
-    as_of = Timestamp(metadata={"description": "default: now"})
+    as_of = EventTime(metadata={"description": "default: now"})
     stale = fields.Boolean(
         dump_only=True, metadata={"description": "older than portfolio.stale_after"}
     )

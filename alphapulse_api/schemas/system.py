@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from alphapulse_api.schemas.fields import Choice, Figures, Text, Timestamp
+from alphapulse_api.schemas.fields import Choice, EventTime, Figures, Text
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
 STATUSES = ("healthy", "warning", "error", "offline")
@@ -15,7 +15,7 @@ class SystemSample(Schema):
 
     component = Text(128, required=True)
     status = Choice(*STATUSES, required=True)
-    timestamp = Timestamp(metadata={"description": "default: now"})
+    timestamp = EventTime(metadata={"description": "default: now"})
     metrics = Figures(load_default=dict)
     message = Text(4096, shortest=0, allow_none=True)
 

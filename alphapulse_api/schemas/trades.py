@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema
 
-from alphapulse_api.schemas.fields import Choice, Identifier, Metadata, Money, Text, Timestamp
+from alphapulse_api.schemas.fields import Choice, EventTime, Identifier, Metadata, Money, Text
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
 SIDES = ("buy", "sell")
@@ -21,15 +21,15 @@ class Trade(Schema):
     symbol = Text(64, required=True)
     side = Choice(*SIDES, required=True)
     quantity = Money(required=True, positive=True)
-    price = Money(required=True)
-    value = Money(metadata={"description": "default: quantity x price"})
+    price = Money(required=True, signed=True)
+    value = Money(signed=True, metadata={"description": "default: quantity x price"})
     fee = Money(signed=True, allow_none=True, metadata={"description": "negative: a rebate"})
     fee_currency = Text(16, allow_none=True)
     order_type = Choice(*ORDER_TYPES, load_default="market")
     status = Choice(*STATUSES, load_default="filled")
     agent_id = Identifier(allow_none=True)
     strategy = Text(128, allow_none=True)
-    executed_at = Timestamp(metadata={"description": "default: now"})
+    executed_at = EventTime(metadata={"description": "default: now"})
     metadata = Metadata(load_default=dict)
 
 

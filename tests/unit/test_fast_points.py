@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import UserDict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alphapulse_api import times
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.encoding import loads
 from alphapulse_api.errors import ValidationProblem
@@ -34,6 +36,9 @@ TEXTS: list[Any] = [
     "\ud800", "ü" * 128, "ü" * 129, _Text("risk"), "v a r",
     None, 1, b"a",
 ]  # fmt: skip
+EPOCHS = [
+    sign * (10**digits + off) for digits in range(9, 22) for off in (-1, 0, 1) for sign in (1, -1)
+] + [1767225600123456789 // 10**cut for cut in range(19)]
 TIMES: list[Any] = [
     "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456Z", "2026-01-01T00:00:00.123456789123Z",
     "2026-01-01t00:00:00z", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00+02:00",
@@ -42,6 +47,10 @@ TIMES: list[Any] = [
     "20260101T000000Z", "2026-01-01T00:00:00,5Z", "2026-01-01T00:00:00Z\n", "٢026-01-01T00:00:00Z",
     "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59.999999Z", "",
     "1767225600", "1767225600.25", "1767225600000", "-1", "1e9", "nan",
+    "2026-02-01T00:05:00.000001Z", "2026-02-01T00:05:00.000002Z", "2025-12-31T23:59:60.5Z",
+    "2026-01-01T00:00:00+0200", "2026-01-01T00:00:00 0200", "2026-01-01T00:00:00+0260",
+    "1767225600123456789", "1.7672256e9", Decimal("1767225600123456789.9"), Decimal("-0"),
+    1767225600123456.7, *EPOCHS,
     0, -1, 10**11, 10**11 - 1, -(10**11), 1767225600, 1767225600000, 10**17, 10**18, 10**400,
     1767225600.25, 1767225600123.5, 1e308, math.nan, math.inf, -0.0, True, None, [], {},
     Decimal("1767225600.123456789"), Decimal("NaN"), Decimal("1e99"),
@@ -79,6 +88,14 @@ JSON = st.recursive(
     lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=3,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clock() -> Iterator[None]:
+    """The time is `NOW`, which some errors tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(times, "now", lambda: NOW)
+        yield
 
 
 def _outcome(check: Any, points: list[Any]) -> Any:

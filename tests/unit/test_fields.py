@@ -14,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
+from alphapulse_api import times
 from alphapulse_api.encoding import dumps, loads
+from alphapulse_api.schemas.agents import Signal
+from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.fields import (
     Figure,
     Figures,
@@ -24,7 +27,14 @@ from alphapulse_api.schemas.fields import (
     Money,
     Text,
     Timestamp,
+    allow_ahead,
 )
+from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.portfolio import Portfolio, Position
+from alphapulse_api.schemas.system import SystemSample
+from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.valuation import valued
+from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
 
 amounts = st.decimals(
     allow_nan=False, allow_infinity=False, min_value=-(10**38) + 1, max_value=10**38 - 1, places=38
@@ -90,13 +100,18 @@ def test_money_knows_its_sign() -> None:
 
 @given(st.floats() | st.integers(-(2**60), 2**60) | st.decimals(allow_nan=False))
 def test_a_figure_is_a_double_or_null(number: float | int | Decimal) -> None:
-    kept = taken(Figure(), number)
     double = float(number)
+    if math.isinf(double) and not isinstance(number, float):
+        assert number.is_infinite() or refused(Figure(), number)
+        return
+    kept = taken(Figure(), number)
     assert kept == double if math.isfinite(double) else kept is None
 
 
-@pytest.mark.parametrize("value", ["1.5", True, [], 10**400])
-def test_a_figure_is_a_number(value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", ["1.5", True, [], 10**400, -(10**400), Decimal("1e400"), Decimal("-1e999999")]
+)
+def test_a_figure_is_a_number_that_a_double_holds(value: Any) -> None:
     assert refused(Figure(), value)
 
 
@@ -143,12 +158,23 @@ def test_labels_are_up_to_16_string_pairs_in_one_order() -> None:
 @given(
     st.dictionaries(
         st.text('aé\N{ROCKET}\n"\\', max_size=3),
-        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.lists(st.text("ab\\")),
+        st.none() | st.booleans() | st.integers(-(10**80), 10**80) | st.lists(st.text("ab\\")),
         max_size=4,
     )
 )
 def test_metadata_are_kept_as_they_are(value: dict[str, Any]) -> None:
     assert taken(Metadata(), value) == value
+
+
+def test_metadata_keep_every_digit_of_an_integer_and_no_more_of_a_fraction() -> None:
+    wei = 123456789012345678901234567890
+    given_ = {"wei": wei, "deep": [{"id": -(2**64)}], "longest": 10**4300 - 1, "host": Decimal(wei)}
+    assert taken(Metadata(), given_) == {**given_, "host": wei}
+    kept = taken(Metadata(), {"x": -0.0, "y": Decimal("-0.0"), "z": Decimal("1e22")})
+    assert repr(kept) == "{'x': 0.0, 'y': 0.0, 'z': 1e+22}"
+    for number in (10**4300, -(10**4300), Decimal("1e400"), Decimal("-1e999999")):
+        with pytest.raises(ValidationError, match=r"digits|too large"):
+            taken(Metadata(), {"a": [number]})
 
 
 def test_metadata_are_json() -> None:
@@ -162,6 +188,59 @@ def test_metadata_are_json() -> None:
         nested = [nested]
     for value in ({"a": object()}, {"a": nested}, {"a": "x" * 65_537}, {"a": "\x00"}, [], "{}"):
         assert refused(Metadata(), value)
+
+
+def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    monkeypatch.setattr(times, "now", lambda: now)
+    for ahead in (300, 60, 0):
+        schemas = (
+            (MetricPoint(), POINT, "timestamp"), (Trade(many=True), [TRADE], "executed_at"),
+            (Alert(), ALERT, "created_at"), (Signal(), SIGNAL, "timestamp"),
+            (Portfolio(), PORTFOLIO, "as_of"), (SystemSample(), SAMPLE, "timestamp"),
+        )  # fmt: skip
+        for schema, usual, name in schemas:
+            allow_ahead(schema, ahead)
+            latest = now + timedelta(seconds=ahead)
+            for instant, allowed in ((latest, True), (latest + timedelta(microseconds=1), False)):
+                (record,) = usual if isinstance(usual, list) else (usual,)
+                given_ = {**record, name: instant.isoformat()}
+                if allowed:
+                    schema.load([given_] if schema.many else given_)
+                    continue
+                with pytest.raises(ValidationError, match=f"at most {ahead} s ahead") as error:
+                    schema.load([given_] if schema.many else given_)
+                assert name in str(error.value.messages)
+    portfolio = Portfolio()
+    allow_ahead(portfolio, 60)
+    position = {"symbol": "BTC", "quantity": 1, "opened_at": "2026-01-31T12:02:00Z"}
+    with pytest.raises(ValidationError, match="opened_at"):
+        portfolio.load({**PORTFOLIO, "positions": [position]})
+
+
+def test_prices_may_be_negative_and_quantities_not() -> None:
+    trade = Trade().load({**TRADE, "price": "-37.63", "value": -1})
+    assert (trade["price"], trade["value"]) == (Decimal("-37.63"), -1)
+    signal = Signal().load({**SIGNAL, "target_price": -5, "stop_loss": "-0.5"})
+    assert (signal["target_price"], signal["stop_loss"]) == (-5, Decimal("-0.5"))
+    position = {"symbol": "CL", "quantity": 2, "entry_price": -40, "current_price": "-30"}
+    (kept,) = Portfolio().load({**PORTFOLIO, "positions": [position]})["positions"]
+    shown = valued(kept, Decimal(1000))
+    assert (shown["value"], shown["unrealized_pnl"], shown["unrealized_pnl_pct"]) == (-60, 20, 0.25)
+    short = valued({**kept, "side": "short"}, Decimal(1000))
+    assert (short["value"], short["unrealized_pnl"]) == (60, -20)
+    assert short["unrealized_pnl_pct"] == -0.25
+    for schema, record in ((Trade(), TRADE), (Position(), position)):
+        with pytest.raises(ValidationError, match="quantity"):
+            schema.load({**record, "quantity": "-1"})
+
+
+def test_no_ratio_of_a_position_is_minus_zero() -> None:
+    position = {"symbol": "BTC", "side": "short", "quantity": Decimal(0), "entry_price": Decimal(5),
+                "current_price": Decimal(5)}  # fmt: skip
+    shown = valued(position, Decimal(-100))
+    assert repr([shown["weight"], shown["unrealized_pnl_pct"]]) == "[0.0, 0.0]"
+    assert str(shown["value"]) == "0"
 
 
 def test_a_timestamp_of_any_zone_is_kept_in_utc() -> None:

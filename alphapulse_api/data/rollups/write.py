@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_ranges, select_rows
 from alphapulse_api.data.engine.base import Engine, Row, Transaction
-from alphapulse_api.data.newest import CLOCK_AHEAD, overtakes
+from alphapulse_api.data.newest import overtakes
 from alphapulse_api.data.rollups.change import Change, Replaced
 from alphapulse_api.data.rollups.fold import DAY, Point
-from alphapulse_api.times import FIRST_MICROS, now, to_micros
+from alphapulse_api.times import CLOCK_AHEAD, FIRST_MICROS, now, to_micros
 
 TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
 # Of a series: its number, how many points it has, the first and last, the tail's first and size.
