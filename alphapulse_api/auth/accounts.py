@@ -164,7 +164,7 @@ class Accounts:
         Raises:
             AccountError: if there is no such key, or it has ended already.
         """
-        if not await self._store.revoke_api_key(key_id):
+        if not key_id.isascii() or not await self._store.revoke_api_key(key_id):
             raise AccountError(f"there is no live API key {key_id!r}")
         await self._authenticator.refresh()
 

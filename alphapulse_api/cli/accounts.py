@@ -15,7 +15,6 @@ from alphapulse_api.backend import open_accounts
 from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
-from alphapulse_api.data.accounts import ApiKey
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.process import run
 from alphapulse_api.times import now
@@ -101,13 +100,11 @@ def api_key_create(
     """Make a key; it is printed once and kept only as a hash."""
     expires_at = _expiry(expires)
 
-    async def work(accounts: Accounts) -> tuple[ApiKey, str]:
-        return await accounts.create_api_key(name, scopes or DEFAULT_KEY_SCOPES, expires_at)
+    async def work(accounts: Accounts) -> str:
+        _, key = await accounts.create_api_key(name, scopes or DEFAULT_KEY_SCOPES, expires_at)
+        return key
 
-    made, key = _with_accounts(config_path, work)
-    click.echo(key)
-    # Beside the key, so that standard output is the key and nothing else.
-    click.echo(f"This key may {', '.join(made.scopes)}. It is not shown again.", err=True)
+    click.echo(_with_accounts(config_path, work))
 
 
 @api_key.command("list")

@@ -27,6 +27,13 @@ def test_account_commands_say_what_is_wrong(here: Here) -> None:
         (("api-key", "create", "k", "--scope", "manage"), "", "manage"),
         (("api-key", "create", "k", "--expires", "soon"), "", "90d"),
         (("api-key", "revoke", "nothing"), "", "nothing"),
+        # As Python takes arguments and lines that are not UTF-8.
+        (("user", "add", "\udcff", "--password-stdin"), "long enough\n", "user name"),
+        (("user", "add", "bob", "--password-stdin"), "long \udcff enough\n", "UTF-8"),
+        (("user", "passwd", "\udcff", "--password-stdin"), "long enough\n", "no user"),
+        (("user", "disable", "\udcff"), "", "no user"),
+        (("api-key", "create", "\udcff"), "", "name"),
+        (("api-key", "revoke", "\udcff"), "", "no live API key"),
     ):
         _one_line(here(*args, stdin=stdin), word)
 
