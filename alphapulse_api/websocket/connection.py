@@ -264,6 +264,10 @@ class Connection:
             timer.cancel()
 
     def _heartbeat(self) -> None:
+        # By the wall clock: timers stand still while a machine sleeps, and know of no step.
+        self.recheck()
+        if self._closing is not None:
+            return
         self._send(type="heartbeat", timestamp=now(), cursors=self._subscriber.cursors())
         self._after("heartbeat", self._config.ping_interval, self._heartbeat)
 

@@ -14,6 +14,7 @@ back with `since`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -22,6 +23,8 @@ from alphapulse_api.events.base import Event
 from alphapulse_api.websocket.backlog import Backlog
 from alphapulse_api.websocket.frames import frame
 from alphapulse_api.websocket.sweep import SWEEP_SECONDS, Sweep
+
+logger = logging.getLogger(__name__)
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
 LOW_WATER: Final = 16_384  # and from which more is handed over
@@ -186,14 +189,22 @@ class Outbound:
                 sent = os.write(self._descriptor, data)
             except BlockingIOError:
                 sent = 0
-            except OSError:
-                return  # the peer is gone, as the transport's reader will find, too
+            except OSError as error:
+                self._broken(error)
+                return
             if sent == len(data):
                 return
             data = data[sent:]
         transport.write(data)
         if transport.get_write_buffer_size() > HIGH_WATER:
             self._lag()
+
+    def _broken(self, error: OSError) -> None:
+        """End the socket: a frame is lost, and only a client that reconnects can ask for it."""
+        if not isinstance(error, ConnectionError):  # those are the peer's doing
+            logger.warning("a socket was cut, since sending to it failed: %s", error)
+        self._transport.abort()
+        self.close()
 
     # -- a client that lags -----------------------------------------------------------------------
 

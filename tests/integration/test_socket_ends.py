@@ -6,13 +6,16 @@ import asyncio
 import gc
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
+from alphapulse_api.auth import authenticator
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, WebSocketConfig
+from alphapulse_api.times import now
 from alphapulse_api.websocket.connection import Connection
 from alphapulse_api.websocket.endpoint import Socket
 from alphapulse_api.websocket.outbound import Outbound
@@ -117,6 +120,25 @@ async def test_a_heartbeat_tells_the_time_and_the_cursors(serve: Serve) -> None:
         await server.feed.record_trade(trade())
         event = await client.receive("trade")
         assert (await client.receive("heartbeat"))["cursors"] == {"trades": event["cursor"]}
+
+
+async def test_a_token_that_ends_while_the_machine_sleeps_ends_its_socket(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.2))
+    viewer = await server.login("viewer")
+    async with connect(server, viewer) as client:
+        await client.receive("heartbeat")
+        # Two hours pass that no timer of the loop knows of.
+        monkeypatch.setattr(authenticator, "now", lambda: now() + timedelta(hours=2))
+        code, reason, messages = await client.until_closed()
+        assert (code, reason) == (1008, "token_expired")
+        assert len(messages) <= 1
+        async with server.request("GET", "/api/me", headers=viewer) as response:
+            assert response.status == 401
+    async with connect(server, await server.key()) as client:  # one that has no end
+        await client.receive("heartbeat")
+        await client.receive("heartbeat")
 
 
 async def test_a_peer_that_does_not_answer_pings_is_let_go(serve: Serve) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import WSMsgType
 
 from alphapulse_api.config import EventsConfig
 from alphapulse_api.errors import Unavailable
@@ -15,7 +18,7 @@ from alphapulse_api.feed import Feed
 from alphapulse_api.websocket import snapshot
 from tests.conftest import Serve, Server
 from tests.event_logs import changed
-from tests.sockets import alert, connect, point, portfolio, trade
+from tests.sockets import Client, alert, connect, point, portfolio, trade
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -45,6 +48,44 @@ async def test_since_replays_what_was_missed_across_a_reconnect(server: Server) 
         await server.feed.record_trade(trade("live"))
         symbols = [m["data"]["symbol"] for m in await client.settled()]
     assert symbols == [*(f"missed {n}" for n in range(12)), "live"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.EIO, errno.EPIPE])
+async def test_an_event_that_cannot_be_sent_is_replayed_after_a_reconnect(
+    server: Server, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    headers = await server.login("viewer")
+    write, failing = os.write, set[int]()
+
+    def fail(descriptor: int, data: bytes) -> int:
+        if descriptor in failing:
+            raise OSError(code, os.strerror(code))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", fail)
+    async with connect(server, headers) as client, connect(server, headers) as other:
+        for one in (client, other):
+            ack = await one.ask(type="subscribe", channels=["trades"])
+        cursor = ack["channels"]["trades"]["cursor"]
+        failing.add(broken_end(server, client))
+        await server.feed.record_trade(trade("lost"))
+        assert (await client.frame()).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+        assert client.ws.close_code == 1006
+        failing.clear()
+        assert (await other.receive("trade"))["data"]["symbol"] == "lost"
+    async with connect(server, headers) as client:
+        ack = await client.ask(type="subscribe", channels=["trades"], since={"trades": cursor})
+        assert ack["channels"]["trades"]["replayed"] == 1
+        assert (await client.receive("trade"))["data"]["symbol"] == "lost"
+
+
+def broken_end(server: Server, client: Client) -> int:
+    """The descriptor of the server's end of the client's socket."""
+    port = client.ws.get_extra_info("sockname")[1]
+    for connection in server.dashboard._backend.hub._connections:
+        if connection._transport.get_extra_info("peername")[1] == port:
+            return int(connection._transport.get_extra_info("socket").fileno())
+    raise AssertionError("no such socket")
 
 
 async def test_every_cursor_a_client_is_given_resumes(server: Server) -> None:
