@@ -11,7 +11,8 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.newest import overtakes
-from alphapulse_api.data.query import Where, check_range
+from alphapulse_api.data.portfolio_history import history
+from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import CLOCK_AHEAD, now, parse, to_micros
@@ -61,10 +62,6 @@ _FIRST = (
     'ON CONFLICT ("only") DO NOTHING'
 )
 _MOVE = 'UPDATE portfolio_current SET as_of = $1, revision = $2 WHERE "only" = 1'
-HISTORY = Columns(
-    "portfolio_snapshots",
-    {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
-)
 DEFAULT_HISTORY_POINTS = 500
 Portfolio = dict[str, Any]
 
@@ -95,8 +92,8 @@ class PortfolioDataAccessor:
 
         Args:
             include_history: add `history`, oldest first, of the range (default: all of it).
-            max_points: how many history points at most (2 or more); over that the range is cut into
-                equally long stretches and the last point of each is given.
+            max_points: how many history points at most (2 or more); over that they are thinned as
+                `portfolio_history.history` says.
 
         Raises:
             NotFound: before the first update.
@@ -111,7 +108,7 @@ class PortfolioDataAccessor:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
         portfolio = self._shown(COLUMNS.read(rows[0]))
         if include_history:
-            portfolio["history"] = await self._history(start_time, end_time, max_points)
+            portfolio["history"] = await history(self._engine, start_time, end_time, max_points)
         return portfolio
 
     async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
@@ -151,31 +148,3 @@ class PortfolioDataAccessor:
         # was wrong.
         age = abs((now() - portfolio["as_of"]).total_seconds())
         return {**portfolio, "stale": age > self._stale_after}
-
-    async def _history(
-        self, start: datetime | None, end: datetime | None, max_points: int
-    ) -> list[dict[str, Any]]:
-        where = Where()
-        where.between("as_of", start, end)
-        ((count, first, last),) = await self._engine.fetch(
-            f"SELECT count(*), min(as_of), max(as_of) FROM portfolio_snapshots {where}",
-            *where.args,
-        )
-        if not count:
-            return []
-        if count > max_points:
-            # Epoch-aligned stretches of this width are at most max_points, ragged ends included.
-            width = (last - first) // (max_points - 1) + 1
-            stretch = self._engine.bucket("as_of", where.parameter(width))
-            where.add(
-                f"as_of IN (SELECT max(as_of) FROM portfolio_snapshots {where} GROUP BY {stretch})"
-            )
-        rows = await self._engine.fetch(
-            f"SELECT {HISTORY.select} FROM portfolio_snapshots {where} ORDER BY as_of",
-            *where.args,
-        )
-        points = []
-        for row in rows:
-            point = HISTORY.read(row)
-            points.append({"timestamp": point.pop("as_of"), **point})
-        return points

@@ -58,4 +58,12 @@ class PortfolioQuery(RangeQuery):
     """Whether its past too, and which stretch of it."""
 
     include_history = QueryBoolean()
-    max_points = QueryInteger(2, 11_000)
+    max_points = QueryInteger(
+        2,
+        11_000,
+        metadata={
+            "description": "of the history, default 500. If there are more, each of equally long "
+            "stretches keeps its first, last, lowest and highest, and the largest drawdowns keep "
+            "their peak and trough."
+        },
+    )

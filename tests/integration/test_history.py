@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.data import retention
+from alphapulse_api.data import portfolio_history, retention
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.retention import forget
@@ -188,26 +190,75 @@ async def test_positions_survive_exactly(store: Accessors) -> None:
     assert str(kept["quantity"]) == "0.10"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    seconds=st.lists(st.integers(-10_000, 10_000), min_size=1, max_size=40, unique=True),
-    max_points=st.integers(2, 20),
+def falls(values: Sequence[Decimal]) -> tuple[Fraction, Fraction]:
+    """The largest drawdown, in proportion and in money."""
+    peak, relative, absolute = values[0], Fraction(0), Fraction(0)
+    for value in values:
+        peak = max(peak, value)
+        absolute = max(absolute, Fraction(peak) - Fraction(value))
+        if peak > 0:
+            relative = max(relative, 1 - Fraction(value) / Fraction(peak))
+    return relative, absolute
+
+
+amounts = st.one_of(
+    st.integers(-50, 50).map(Decimal),
+    st.decimals(-(10**6), 10**6, allow_nan=False, places=2),
+    # Alike as doubles, and as text in another order than as numbers.
+    st.sampled_from(["1" + "0" * 30, "1" + "0" * 29 + "1", "9", "10", "-10", "-9"]).map(Decimal),
 )
-async def test_a_thinned_history_keeps_its_end_and_its_bound(
-    fresh: Fresh, seconds: list[int], max_points: int
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    stored=st.dictionaries(st.integers(-10_000, 10_000), amounts, min_size=1, max_size=80),
+    max_points=st.integers(2, 40),
+    piece=st.integers(1, 30),
+)
+async def test_a_thinned_history_keeps_what_returns_and_drawdowns_are_computed_from(
+    fresh: Fresh, stored: dict[int, Decimal], max_points: int, piece: int
 ) -> None:
     async with fresh() as engine:
         portfolio = Accessors(engine, 300, {}).portfolio
-        for second in seconds:
-            await portfolio.set_portfolio(snapshot(second))
-        shown = await portfolio.get_portfolio(include_history=True, max_points=max_points)
-        times = [p["timestamp"] for p in shown["history"]]
-        assert times == sorted(set(times))
-        assert set(times) <= {at(second) for second in seconds}
-        assert times[-1] == at(max(seconds))
-        assert len(times) <= max_points
-        if len(seconds) <= max_points:
-            assert len(times) == len(seconds)
+        for second, value in stored.items():
+            await portfolio.set_portfolio(snapshot(second, total_value=value))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(portfolio_history, "PIECE", piece)
+            shown = await portfolio.get_portfolio(include_history=True, max_points=max_points)
+    whole = [(at(second), value) for second, value in sorted(stored.items())]
+    kept = [(p["timestamp"], p["total_value"]) for p in shown["history"]]
+    if len(whole) <= max_points:
+        assert kept == whole
+        return
+    assert len(kept) <= max_points
+    assert kept == [row for row in whole if row in kept]
+    assert (kept[0], kept[-1]) == (whole[0], whole[-1])
+    before, after = ([value for _, value in rows] for rows in (whole, kept))
+    if max_points >= 4:
+        assert falls(after)[0] == falls(before)[0]
+    if max_points >= 6:
+        assert (min(after), max(after)) == (min(before), max(before))
+    if max_points >= 8:
+        assert falls(after) == falls(before)
+
+
+async def test_each_stretch_of_a_thinned_history_shows_its_extremes(store: Accessors) -> None:
+    # 300 snapshots in three hours; in each, two that stand out by a moment.
+    for n in range(300):
+        value = 1000 + {40: 50, 45: -60}.get(n % 100, n % 7)
+        await store.portfolio.set_portfolio(snapshot(36 * n, value))
+    shown = await store.portfolio.get_portfolio(include_history=True, max_points=20)
+    assert len(shown["history"]) <= 20
+    values = [int(p["total_value"]) for p in shown["history"]]
+    assert (values.count(1050), values.count(940)) == (3, 3)
+    # A range is thinned as if there were no other.
+    ranged = await store.portfolio.get_portfolio(
+        True, start_time=at(36 * 100), end_time=at(36 * 200), max_points=20
+    )
+    values = [int(p["total_value"]) for p in ranged["history"]]
+    assert (values.count(1050), values.count(940)) == (1, 1)
+    assert ranged["history"][0]["timestamp"] == at(36 * 100)
+    assert ranged["history"][-1]["timestamp"] == at(36 * 199)
 
 
 async def test_an_empty_range_of_history_is_refused(store: Accessors) -> None:
