@@ -8,13 +8,28 @@ while it committed, can never be found after it.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+from zlib import crc32
 
 from multidict import CIMultiDict
 
 # What was asked: the path, the question and the format.
 Key = tuple[str, ...]
 Version = Hashable
+
+
+# Versions of one kind of resource that are kept apart. Two names that share one cost a computation.
+SLOTS: Final = 1024
+
+
+def slot(resource: str) -> str:
+    """Where the version of a resource is kept.
+
+    Readers choose the name in "metrics:risk", so names share a fixed number of slots: what is kept
+    of them does not grow with what is asked for.
+    """
+    kind, colon, name = resource.partition(":")
+    return f"{kind}:{crc32(name.encode(errors='replace')) % SLOTS}" if colon else resource
 
 
 class Entry(NamedTuple):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from cachetools import TLRUCache
 
-from alphapulse_api.cache.base import Entry, Key, Version
+from alphapulse_api.cache.base import Entry, Key, Version, slot
 
-# What an entry costs beside its body: key, headers, bookkeeping.
+# What an entry costs beside its key and its body: headers, bookkeeping.
 ENTRY_OVERHEAD = 2048
 
 
@@ -18,6 +18,11 @@ class _Kept(NamedTuple):
     entry: Entry
     version: Version
     ttl: float
+    size: int
+
+
+def _size(key: Key, entry: Entry) -> int:
+    return len(entry.body) + sum(map(len, key)) + ENTRY_OVERHEAD
 
 
 class MemoryCache:
@@ -34,7 +39,7 @@ class MemoryCache:
             max_bytes,
             ttu=lambda _key, kept, now: now + kept.ttl,
             timer=time.monotonic,
-            getsizeof=lambda kept: len(kept.entry.body) + ENTRY_OVERHEAD,
+            getsizeof=lambda kept: kept.size,
         )
 
     async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
@@ -48,12 +53,12 @@ class MemoryCache:
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
     ) -> None:
-        fits = len(entry.body) + ENTRY_OVERHEAD <= self._entries.maxsize
-        if ttl > 0 and fits and version == self._version(resource):
-            self._entries[key] = _Kept(entry, version, ttl)
+        size = _size(key, entry)
+        if ttl > 0 and size <= self._entries.maxsize and version == self._version(resource):
+            self._entries[key] = _Kept(entry, version, ttl, size)
 
     async def move_on(self, *resources: str) -> None:
-        self._versions.update(resources)
+        self._versions.update(map(slot, resources))
 
     def forget(self, resource: str | None) -> None:
         """Another process has changed the resource; None: it may have changed any."""
@@ -61,7 +66,7 @@ class MemoryCache:
             self._forgotten += 1
             self._entries.clear()
         else:
-            self._versions[resource] += 1
+            self._versions[slot(resource)] += 1
 
     def _version(self, resource: str) -> Version:
-        return self._forgotten, self._versions[resource]
+        return self._forgotten, self._versions[slot(resource)]

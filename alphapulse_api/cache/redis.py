@@ -1,9 +1,9 @@
 """The cache that several processes share in a Redis.
 
-Versions are random tokens in one hash, a field a resource. A write deletes the field, which works
-in a Redis that is full, too; whoever looks next finds none and makes one. So a token is never used
-again, and a version that was evicted costs its answers and nothing else. An answer is one value
-that begins with the token it was computed under.
+Versions are random tokens in one hash, a field a resource, of which there are few (`base.slot`). A
+write deletes the field, which works in a Redis that is full, too; whoever looks next finds none and
+makes one. So a token is never used again, and a version that was evicted or has expired costs its
+answers and nothing else. An answer is one value that begins with the token it was computed under.
 
 Scripts do not outlive the server, and its dump may be older than the writes. A dump's versions and
 answers fit each other, though not the data. So whoever has to load the script that looks deletes
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from alphapulse_api import __version__
-from alphapulse_api.cache.base import Entry, Key, Version
+from alphapulse_api.cache.base import Entry, Key, Version, slot
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode
 from alphapulse_api.encoding import dumps
 from alphapulse_api.redis_link import PREFIX, RedisAway, RedisLink
@@ -31,19 +31,23 @@ MAX_VALUE_BYTES: Final = 4 * 2**20  # larger answers are computed each time
 _VERSIONS: Final = f"{PREFIX}versions"
 _REHEARSED: Final = "rehearsal"  # no resource has this name
 
+# The hash of versions, after the last of them was made: a cache that nobody uses leaves nothing.
+VERSIONS_SECONDS: Final = 86_400
+
 # KEYS: versions, answer. ARGV: resource, the token it gets if it has none.
 # Gives the version, and the answer if it is of that version: others stay where they are.
-_LOOK: Final = """
+_LOOK: Final = f"""
 local version = redis.call('HGET', KEYS[1], ARGV[1])
 if not version then
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-    return {ARGV[2], false}
+    redis.call('EXPIRE', KEYS[1], {VERSIONS_SECONDS})
+    return {{ARGV[2], false}}
 end
 local answer = redis.call('GET', KEYS[2])
 if answer and string.sub(answer, 1, #version) == version then
-    return {version, answer}
+    return {{version, answer}}
 end
-return {version, false}
+return {{version, false}}
 """
 _LOOK_SHA: Final = hashlib.sha1(_LOOK.encode(), usedforsecurity=False).hexdigest()
 
@@ -73,6 +77,7 @@ class RedisCache:
 
     async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
         missed = dict(self._missed)
+        resource = slot(resource)
 
         async def work(redis: Redis) -> Any:
             if missed:
@@ -95,14 +100,14 @@ class RedisCache:
             return
         keys = (_VERSIONS, _name(key))
         try:
-            await self._link.script(self._put, keys, (resource, version, value, milliseconds))
+            await self._link.script(self._put, keys, (slot(resource), version, value, milliseconds))
         except RedisAway:
             pass  # the answer itself is not in danger, and the link has logged it
 
     async def move_on(self, *resources: str) -> None:
         # What is written is stored already: a caller that gives up here must not leave the answers
         # of before.
-        await asyncio.shield(self._start(resources))
+        await asyncio.shield(self._start(tuple(map(slot, resources))))
 
     def _start(self, resources: Iterable[str]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._move_on(resources))

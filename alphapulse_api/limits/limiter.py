@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 MICROSECONDS: Final = 1_000_000
+LONGEST_NAME: Final = 128  # of a caller; of longer ones a digest is remembered
 
 # KEYS: the caller's arrival time, in microseconds by Redis' own clock, which all processes share.
 # ARGV: interval and window, in microseconds.
@@ -73,7 +74,7 @@ class Limiter:
                 pass
             else:
                 return self._gcra.verdict(allowed == 1, float(reset) / MICROSECONDS)
-        return self._gcra.take(caller)
+        return self._gcra.take(self._remembered(caller))
 
     async def give_back(self, caller: str) -> None:
         """Take back one count."""
@@ -84,7 +85,10 @@ class Limiter:
                 pass
             else:
                 return
-        self._gcra.give_back(caller)
+        self._gcra.give_back(self._remembered(caller))
+
+    def _remembered(self, caller: str) -> str:
+        return caller if len(caller) <= LONGEST_NAME else self._key(caller)
 
     def _key(self, caller: str) -> str:
         # Callers name themselves at the login: of any length, with any character.

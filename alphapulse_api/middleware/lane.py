@@ -33,6 +33,9 @@ REMEMBERED: Final = 4096
 # One that a client reads slowly must not fill the memory of its transport: the long way waits.
 LONGEST: Final = 1 << 20
 
+# Of a request that is remembered, in characters: a client may send 8 KiB in each of its parts.
+LONGEST_ASKED: Final = 4096
+
 _Asked = tuple[str | None, ...]
 
 
@@ -91,7 +94,7 @@ class Lane:
         if not self.open or len(entry.body) > LONGEST:
             return
         asked = _asked(request)
-        if asked is None:
+        if asked is None or sum(len(part or "") for part in asked) > LONGEST_ASKED:
             return
         if len(self._plans) >= REMEMBERED:
             self._plans.clear()

@@ -25,6 +25,7 @@ from alphapulse_api.times import now
 # A range that ended this long ago is the past: hardly anything is written into it any more.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
+LONGEST: Final = 2048  # characters of a question that is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ class Questions:
         key = (id(row), request.rel_url.raw_query_string, accept, coding)
         question = self._read.get(key)
         if question is None:
-            if len(self._read) >= REMEMBERED:
-                self._read.clear()
-            question = self._read[key] = _read(row, request, accept, coding_of(coding))
+            question = _read(row, request, accept, coding_of(coding))
+            if len(key[1]) + len(accept or "") + len(coding or "") <= LONGEST:
+                if len(self._read) >= REMEMBERED:
+                    self._read.clear()
+                self._read[key] = question
         return question
 
 

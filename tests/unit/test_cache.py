@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from cachetools import TLRUCache
 from multidict import CIMultiDict
+from redis.asyncio import Redis
 
-from alphapulse_api.cache import Cache, Entry, Flights, cache_from
+from alphapulse_api.cache import Cache, Entry, Flights, base, cache_from
 from alphapulse_api.cache.memory import ENTRY_OVERHEAD, MemoryCache
-from alphapulse_api.cache.redis import MAX_VALUE_BYTES, RedisCache
+from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisCache
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.redis_link import RedisLink
@@ -22,6 +23,13 @@ from alphapulse_api.redis_link import RedisLink
 def entry(size: int = 10, text: str = "x") -> Entry:
     body = (text * size).encode()
     return Entry(body, etag_of(body), CIMultiDict({"Content-Type": "application/json"}))
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    """Looks at what is kept in Redis from outside."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -140,7 +148,7 @@ async def test_in_memory_an_answer_is_kept_for_its_own_ttl() -> None:
 
 async def test_in_memory_the_bytes_are_bounded_and_the_least_recently_used_goes_first() -> None:
     size = 1000
-    cache = MemoryCache(3 * (size + ENTRY_OVERHEAD))
+    cache = MemoryCache(3 * (size + ENTRY_OVERHEAD + len("a")))
     for name in "abc":
         await keep(cache, name, entry(size))
     assert await found(cache, "a") is not None
@@ -149,13 +157,32 @@ async def test_in_memory_the_bytes_are_bounded_and_the_least_recently_used_goes_
     for number in range(1000):
         await keep(cache, str(number), entry(size))
     assert cache._entries.currsize <= cache._entries.maxsize
+    # What was asked is kept beside the answer: it counts, too.
+    for number in range(10):
+        await keep(cache, f"{number}".zfill(2 * size), entry(0))
+    assert len(cache._entries) == 2
 
 
-async def test_asking_for_versions_costs_no_memory() -> None:
-    cache = MemoryCache(10**6)
-    for number in range(100):
-        await cache.look(f"metrics:{number}", ("a",))
-    assert len(cache._versions) == 0
+async def test_names_of_resources_take_bounded_memory(
+    redis_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "SLOTS", 8)
+    link = RedisLink(redis_url, "cache.redis_url")
+    await link.open()
+    in_memory, in_redis = MemoryCache(10**6), RedisCache(link)
+    for cache in (in_memory, in_redis):
+        for number in range(100):
+            await cache.look(f"metrics:{number}", ("a",))
+    assert len(in_memory._versions) == 0, "asking alone leaves nothing"
+    assert await redis_client.hlen("{alphapulse}:versions") <= 8 + 1
+    assert 0 < await redis_client.ttl("{alphapulse}:versions") <= VERSIONS_SECONDS
+    for cache in (in_memory, in_redis):
+        for number in range(100):
+            before, _ = await cache.look(f"metrics:{number}", ("a",))
+            await cache.move_on("metrics", f"metrics:{number}")
+            assert (await cache.look(f"metrics:{number}", ("a",)))[0] != before
+    assert len(in_memory._versions) <= 8 + 1
+    await link.close()
 
 
 async def test_the_configuration_names_the_cache() -> None:
