@@ -184,7 +184,7 @@ class Accounts:
         if match is Match.OLD_FORM:
             again = await self._passwords.hash(password)
             await self._store.replace_hash(user.username, stored, again)
-        refresh_token, family = secrets.token_urlsafe(32), secrets.token_hex(16)
+        refresh_token, family = self._tokens.make_refresh(), secrets.token_hex(16)
         await self._refresh_tokens.add(
             _hash(refresh_token),
             family,
@@ -199,12 +199,20 @@ class Accounts:
         """Whether a user of that name has logged in from that address of late."""
         return await self._store.has_logged_in(username, address)
 
+    def guessed_by(self, token: str, address: str) -> str:
+        """What to count a token under that may be made up: the address, or else the token itself.
+
+        One that we made is no guess, so what others send from the same address is no reason to
+        refuse it, nor is it one to refuse others.
+        """
+        return _hash(token) if self._tokens.made(token) else address
+
     async def refresh(self, refresh_token: str) -> TokenPair | None:
         """New tokens for a refresh token, which is used up; None if it is not valid."""
         token_hash = _hash(refresh_token)
         if not await self._refresh_tokens.is_known(token_hash):
             return None
-        successor = secrets.token_urlsafe(32)
+        successor = self._tokens.make_refresh()
         user, family, ended = await self._refresh_tokens.rotate(
             token_hash, _hash(successor), now() + self._refresh_lifetime
         )

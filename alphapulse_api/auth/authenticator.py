@@ -122,7 +122,7 @@ class Authenticator:
             raise BadCredentials("The API key is not valid.")
         stored = self._stored(parsed)
         if stored is None:
-            async with self._throttles.secret(address) as guess:
+            async with self._throttles.secret("key", address) as guess:
                 # Made a moment ago by another process, perhaps.
                 await self._look_again()
                 stored = self._stored(parsed)

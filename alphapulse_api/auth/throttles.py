@@ -24,8 +24,9 @@ class Quota(NamedTuple):
     seconds: float
 
 
-# Made-up refresh tokens, tokens to revoke and API keys, of one address. Their secrets have more
-# than 180 random bits: this bounds the work they cause, not the chance that one is right.
+# Made-up refresh tokens, tokens to revoke and API keys of one address, each kind for itself. Their
+# secrets have more than 180 random bits: this bounds the work they cause, not the chance that one
+# is right.
 SECRETS: Final = Quota(60, 60.0)
 # Passwords of one user from one address: what a person mistypes, and hopeless for guessing. Nobody
 # elsewhere can use it up.
@@ -59,13 +60,19 @@ class Throttles:
         self._everybody = _limiter("all logins", EVERYBODY, link)
 
     @asynccontextmanager
-    async def secret(self, address: str) -> AsyncIterator[Guess]:
+    async def secret(self, kind: str, subject: str) -> AsyncIterator[Guess]:
         """A token or key that has to be looked up.
 
+        Args:
+            kind: what it is. A program that goes on sending a key that has ended must not keep the
+                people behind the same address from renewing their logins.
+            subject: the address it comes from; or itself, if it is known to be none made up.
+
         Raises:
-            RateLimited: if too many from that address were wrong of late.
+            RateLimited: if too many of that kind and subject were wrong of late.
         """
-        async with _counted("Too many invalid tokens or keys", (self._secrets, address)) as guess:
+        count = (self._secrets, f"{kind} {subject}")
+        async with _counted("Too many invalid tokens or keys", count) as guess:
             yield guess
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ any JSON in any claim, and whatever that is, the answer is a refusal.
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import secrets
@@ -121,6 +122,34 @@ class Tokens:
         if family is not None:
             claims["fam"] = family
         return jwt.encode(claims, self._secret, ALGORITHM, headers={"typ": TYPE})
+
+    def make_refresh(self) -> str:
+        """A new refresh token: random, with a tag that shows who made it.
+
+        The tag is no credential, which a token's row in the database is. It lets made-up tokens be
+        told from real ones in memory, so that those who make them up can be throttled by their
+        address and those who share it are not.
+        """
+        random = secrets.token_urlsafe(32)
+        return f"{random}.{self._tag(random)}"
+
+    def made(self, token: str) -> bool:
+        """Whether this is a token of either kind that was made with the same secret."""
+        random, _, tag = token.rpartition(".")
+        if hmac.compare_digest(self._tag(random).encode(), tag.encode()):
+            return True
+        try:
+            self.check(token)
+        except TokenExpired:
+            return True
+        except TokenError:
+            return False
+        return True
+
+    def _tag(self, random: str) -> str:
+        # No JWT's signing input begins like this.
+        digest = hmac.digest(self._secret.encode(), f"refresh {random}".encode(), "sha256")
+        return digest[:16].hex()
 
     def check(self, token: str) -> Claims:
         """The claims of a token.

@@ -58,7 +58,8 @@ async def _token(request: web.Request) -> web.StreamResponse:
     elif grant_type == "refresh_token":
         backend = request.app[BACKEND]
         refresh_token = _wanted(form, "refresh_token")
-        async with backend.throttles.secret(client_key(request)) as guess:
+        subject = backend.accounts.guessed_by(refresh_token, client_key(request))
+        async with backend.throttles.secret("refresh", subject) as guess:
             renewed = await backend.accounts.refresh(refresh_token)
             guess.wrong = renewed is None
         if renewed is None:
@@ -88,7 +89,8 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     form = await _form(request)
     token = _wanted(form, "token")
     try:
-        async with backend.throttles.secret(client_key(request)) as guess:
+        subject = backend.accounts.guessed_by(token, client_key(request))
+        async with backend.throttles.secret("revoke", subject) as guess:
             guess.wrong = not await backend.accounts.revoke(token)
     except (RateLimited, Unavailable) as problem:
         raise _later(problem) from None

@@ -18,7 +18,7 @@ from alphapulse_api.auth.throttles import SECRETS
 from alphapulse_api.config import AuthConfig, DatabaseConfig
 from tests.asking import Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
-from tests.forging import SECRET
+from tests.forging import SECRET, bearer
 from tests.sockets import connect
 from tests.throttling import forgive_nothing
 
@@ -119,6 +119,36 @@ async def test_a_flood_does_not_keep_out_who_has_a_key_or_a_password_behind_the_
         assert (await client.ask(type="auth", api_key=key["X-API-Key"]))["type"] == "authenticated"
     form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
     assert (await ask(server, "POST", "/token", data=form)).status == 200
+
+
+async def test_a_flood_does_not_keep_others_behind_the_address_from_their_logins(
+    server: Server,
+) -> None:
+    form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
+    pair, other = [(await ask(server, "POST", "/token", data=form)).json for _ in range(2)]
+    for guess in (made_up_refresh_token, made_up_revocation, made_up_key):
+        answers = await asyncio.gather(*(guess(server, {}) for _ in range(SECRETS.guesses + 1)))
+        assert 429 in {answer.status for answer in answers}
+    form = {"grant_type": "refresh_token", "refresh_token": pair["refresh_token"]}
+    pair = (await ask(server, "POST", "/token", data=form)).json
+    caller = bearer(pair["access_token"])
+    assert (await ask(server, "GET", "/api/me", caller)).status == 200
+    for token in (pair["refresh_token"], other["access_token"]):
+        answer = await ask(server, "POST", "/token/revoke", data={"token": token})
+        assert answer.status == 200
+    for ended in (pair, other):
+        problem(await ask(server, "GET", "/api/me", bearer(ended["access_token"])), 401)
+
+
+async def test_a_token_that_has_ended_is_not_asked_about_for_ever(server: Server) -> None:
+    form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
+    token = (await ask(server, "POST", "/token", data=form)).json["refresh_token"]
+    await ask(server, "POST", "/token/revoke", data={"token": token})
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    statuses = [
+        (await ask(server, "POST", "/token", data=form)).status for _ in range(SECRETS.guesses + 1)
+    ]
+    assert statuses == [401] * SECRETS.guesses + [429]
 
 
 async def test_a_valid_refresh_token_is_never_counted(server: Server) -> None:
