@@ -146,6 +146,11 @@ class Monitor(Collector):
         yield GaugeMetricFamily(
             f"{prefix}writes_waiting", "Writes that wait for their commit.", backend.engine.waiting
         )
+        yield GaugeMetricFamily(
+            f"{prefix}commit_under_way_seconds",
+            "How long the transaction that is being written has taken; 0 if there is none.",
+            backend.engine.commit_seconds,
+        )
         yield _counter_by(
             "state", f"{prefix}cache_answers", "Answers to GETs, by X-Cache.", self.answers
         )

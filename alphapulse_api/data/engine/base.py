@@ -57,6 +57,19 @@ class Engine(Protocol):
         ...
 
     @property
+    def commit_seconds(self) -> float:
+        """How long the transaction that is being written has taken; 0 if there is none."""
+        ...
+
+    @property
+    def stalled(self) -> bool:
+        """Whether that is too long: the database or its disk hangs."""
+        ...
+
+    on_stall: Callable[[], object]
+    """Called on the loop when a transaction is found to be stalled; by default nothing happens."""
+
+    @property
     def trouble(self) -> str | None:
         """Why the newest write could not be stored, or None if it was.
 

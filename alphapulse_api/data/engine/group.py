@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from alphapulse_api.data.engine.base import Work
@@ -13,6 +14,7 @@ from alphapulse_api.tasks import heard
 
 T = TypeVar("T")
 
+STALL_SECONDS: Final = 5.0  # longer than this, a commit counts as one that hangs
 GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
 
 
@@ -50,6 +52,9 @@ class GroupingEngine(ABC):
         self._writer: object | None = None  # None: closed
         self._waiting = 0
         self._trouble: str | None = None
+        self._under_way_since: float | None = None  # the monotonic clock; set where it is written
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self.on_stall: Callable[[], object] = lambda: None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location!r} waiting={self._waiting}>"
@@ -67,10 +72,22 @@ class GroupingEngine(ABC):
     def trouble(self) -> str | None:
         return self._trouble
 
+    @property
+    def commit_seconds(self) -> float:
+        since = self._under_way_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def stalled(self) -> bool:
+        return self.commit_seconds >= STALL_SECONDS
+
     async def write(self, work: Work[T]) -> T:
         if self._writer is None:
             raise Unavailable("The database is closed.")
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._stall_timer is None:
+            self._stall_timer = loop.call_later(STALL_SECONDS, self._look_for_stall)
+        answer: asyncio.Future[T] = loop.create_future()
         # What fails when its caller has gone away is nobody's to hear of.
         answer.add_done_callback(heard)
         self._waiting += 1
@@ -87,6 +104,21 @@ class GroupingEngine(ABC):
                 return group, False
             job = self._jobs.get_nowait()
         return group, True
+
+    def _look_for_stall(self) -> None:
+        """One timer for all writes, while there are any: a hanging commit calls nobody back."""
+        self._stall_timer = None
+        if self.stalled:
+            self.on_stall()
+        if self._waiting and self._writer is not None:
+            rest = STALL_SECONDS - self.commit_seconds
+            wait = rest if rest > 0 else STALL_SECONDS
+            self._stall_timer = asyncio.get_running_loop().call_later(wait, self._look_for_stall)
+
+    def _stop_looking(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _answer(self, outcomes: Sequence[Outcome]) -> None:
         """Answer the callers; on their loop."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -116,6 +117,7 @@ class PostgresEngine(GroupingEngine):
             await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
             writer.cancel()  # what it could not store by now is refused
             await asyncio.wait({writer})
+        self._stop_looking()
         lendings, self._readers, self._writers = (self._readers, self._writers), None, None
         await asyncio.gather(*(one.close(GRACE_SECONDS) for one in lendings if one is not None))
         await self._breaker.close()  # now nothing can trip it any more
@@ -178,6 +180,7 @@ class PostgresEngine(GroupingEngine):
         closing = False
         while not closing:
             group, closing = self._group(await self._jobs.get())
+            self._under_way_since = time.monotonic()
             try:
                 outcomes = await self._commit(group) if group else []
             except asyncio.CancelledError:
@@ -187,6 +190,8 @@ class PostgresEngine(GroupingEngine):
                 closed = Unavailable("The database is closed.")
                 self._answer([Outcome(job, None, closed) for job in group])
                 raise
+            finally:
+                self._under_way_since = None
             self._answer(outcomes)
 
     async def _commit(self, group: Sequence[Job]) -> list[Outcome]:
@@ -218,7 +223,13 @@ class PostgresEngine(GroupingEngine):
             try:
                 await connection.execute(self._begin)
                 outcomes = await run_group(connection, transaction, group, apart)
-                await commit(connection)
+                try:
+                    await commit(connection)
+                except TimeoutError:
+                    # An empty transaction is committed at once while a synchronous standby is
+                    # away: only a write that is confirmed tells that they are again.
+                    self._trouble = "The server does not confirm commits."
+                    raise
             except UnitFailed as failed:
                 await undo(connection)
                 if len(group) > 1:

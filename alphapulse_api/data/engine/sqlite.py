@@ -99,6 +99,7 @@ class SQLiteEngine(GroupingEngine):
         if writer is not None:
             self._jobs.put(None)
             await asyncio.to_thread(writer.join)
+        self._stop_looking()
         readers, self._readers = self._readers, None
         if readers is not None:
             await asyncio.to_thread(readers.shutdown)
@@ -210,7 +211,9 @@ class SQLiteEngine(GroupingEngine):
         while not closing:
             group, closing = self._group(self._jobs.get())
             if group:
+                self._under_way_since = time.monotonic()
                 outcomes = self._commit(connection, group)
+                self._under_way_since = None
                 assert self._loop is not None
                 self._loop.call_soon_threadsafe(self._answer, outcomes)
 
