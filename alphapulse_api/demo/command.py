@@ -10,10 +10,19 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
-from alphapulse_api.config import Config, DatabaseConfig, LoggingConfig, RetentionConfig
+from alphapulse_api.config import (
+    Config,
+    DatabaseConfig,
+    EventsConfig,
+    LoggingConfig,
+    RetentionConfig,
+)
 from alphapulse_api.dashboard import Dashboard
-from alphapulse_api.demo.replay import MARKER_NAME, MARKER_TYPE, newest_marker, replay
-from alphapulse_api.demo.simulation import TradingDay
+from alphapulse_api.demo.checkpoint import Checkpoint
+from alphapulse_api.demo.opening import OPENING_DAYS, OPENING_NAME, newest_opening
+from alphapulse_api.demo.publisher import MARKER_NAME, MARKER_TYPE, newest_marker
+from alphapulse_api.demo.replay import replay
+from alphapulse_api.demo.simulation import Place, TradingDay
 from alphapulse_api.errors import StartupError
 from alphapulse_api.process import on_stop
 
@@ -21,13 +30,18 @@ __all__ = ["run"]
 
 USER = KEY_NAME = "demo"
 KEPT_SECONDS = 6 * 3600.0
-"""About 60 cycles, or 200 MB, at the default speed; half as long an absence can be resumed."""
+"""43,000 trading days, or 200 MB, at the default speed; half as long an absence can be resumed."""
 
-FILE_ENDINGS = ("", "-wal", "-shm", ".jwt-secret")
+CHECKPOINT_ENDING = ".replay"
+FILE_ENDINGS = ("", "-wal", "-shm", ".jwt-secret", CHECKPOINT_ENDING)
+KEPT_EVENTS = 1000
+"""A channel: who was cut off for minutes resumes. More would go on filling memory for an hour."""
+
 PLAIN_LINE_INTERVAL = 5.0
 
 FIRST_SCREEN = """\
-AlphaPulse demo: AAPL, GOOG, IBM and MSFT from 2007 to 2010, {speed:g} trading days a second.
+AlphaPulse demo: AAPL, GOOG, IBM and MSFT from 2007 to 2010, {speed:g} trading days a second,
+there and back again with one account. It is at {place}.
 
   Dashboard API  {url}
 {console}  Documentation  {url}/docs
@@ -56,28 +70,45 @@ async def run(*, port: int, speed: float, fresh: bool, database: str) -> None:
     with _only_one(database):
         _prepare(database, fresh)
         async with Dashboard(_config(port, database), first_user=False) as dashboard:
-            await _show(dashboard, speed)
+            await _show(dashboard, speed, Checkpoint(Path(database + CHECKPOINT_ENDING)))
 
 
-async def _show(dashboard: Dashboard, speed: float) -> None:
+async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> None:
     """Let the user in, and replay until told to stop."""
     password, key = await _let_in(dashboard)
-    print(
-        FIRST_SCREEN.format(
-            speed=speed,
-            url=dashboard.url,
-            console=f"  Console        {console}\n" if (console := dashboard.console_url) else "",
-            user=USER,
-            password=password,
-            key=key,
-            python=sys.executable,
-        ),
-        flush=True,
-    )
-    rows = await dashboard.metrics.get_latest_metrics(MARKER_TYPE, name=MARKER_NAME)
+    newest = dashboard.metrics.get_latest_metrics
+    start = newest_marker(await newest(MARKER_TYPE, name=MARKER_NAME))
+    begun = newest_opening(await newest(MARKER_TYPE, name=OPENING_NAME))
     progress = _Progress()
+
+    def show(place: Place) -> None:
+        print(
+            FIRST_SCREEN.format(
+                speed=speed,
+                place=place,
+                url=dashboard.url,
+                console=f"  Console        {console}\n"
+                if (console := dashboard.console_url)
+                else "",
+                user=USER,
+                password=password,
+                key=key,
+                python=sys.executable,
+            ),
+            flush=True,
+        )
+
     replaying = asyncio.create_task(
-        replay(dashboard.feed, speed=speed, start=newest_marker(rows), on_day=progress)
+        replay(
+            dashboard.feed,
+            speed=speed,
+            start=start,
+            checkpoint=checkpoint,
+            opening=OPENING_DAYS,
+            begun=begun,
+            on_open=show,
+            on_day=progress,
+        )
     )
     # Windows' loops take no signal handlers: there Ctrl-C cancels this coroutine.
     with suppress(NotImplementedError):
@@ -123,6 +154,7 @@ def _config(port: int, database: str) -> Config:
     return Config(
         port=port,
         database=DatabaseConfig(url=f"sqlite:///{database}", retention=retention),
+        events=EventsConfig(history_size=KEPT_EVENTS),
         logging=LoggingConfig(level="warning"),
     )
 
@@ -149,11 +181,11 @@ class _Progress:
 
     def __call__(self, day: TradingDay) -> None:
         line = (
-            f"{day.date}  value {day.portfolio['total_value']:>12,.2f} USD"
+            f"{day.place}  value {day.portfolio['total_value']:>12,.2f} USD"
             f"  trades {day.trades_so_far:>4}"
         )
         if self._in_place:
-            print(f"\r{line}", end="", flush=True)
+            print(f"\r{line:<79}", end="", flush=True)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_LINE_INTERVAL
             print(line, flush=True)

@@ -18,6 +18,10 @@ SLEEVES = {
 }
 """The part of the account's value an agent may hold of each symbol: 96% if all agree on all."""
 
+CAPACITY = Decimal(1_000_000)
+"""What the strategies are sized for, in USD: beyond it the account grows by what they earn, and not
+by compounding that would never end."""
+
 SMALLEST_REBALANCE = Decimal("0.005")
 """A weekly correction below this part of the account's value is not worth its fee."""
 
@@ -62,11 +66,12 @@ class Manager:
     def orders(self, today: PriceDay, scales: Mapping[str, Decimal], review: bool) -> list[Order]:
         """Return what brings the books to their targets, sales first.
 
-        The target is stance x sleeve x scale of the account's value, in whole shares. An order is
-        made when stance or scale changed, and on a `review` also for what prices moved.
+        The target is stance x sleeve x scale of the account's value, up to CAPACITY, in whole
+        shares. An order is made when stance or scale changed, and on a `review` also for what
+        prices moved.
         """
         closes = today.closes
-        equity = self.account.equity(closes)
+        equity = min(self.account.equity(closes), CAPACITY)
         orders = []
         for agent in self.agents:
             book = self.books[agent.agent_id]

@@ -11,6 +11,7 @@ from statistics import fmean
 
 __all__ = [
     "TRADING_DAYS",
+    "Performance",
     "annualised_volatility",
     "current_drawdown",
     "daily_returns",
@@ -118,3 +119,69 @@ def summary(values: Sequence[float]) -> dict[str, float]:
         "current_drawdown": current_drawdown(values),
     }
     return {name: value for name, value in measures.items() if value is not None}
+
+
+class Performance:
+    """`summary` of a curve that never ends: each value is added in constant time and memory.
+
+    Mean and deviation are Welford's (Technometrics 4(3), 1962).
+    """
+
+    __slots__ = (
+        "_deepest",
+        "_downside",
+        "_first",
+        "_last",
+        "_last_return",
+        "_mean",
+        "_peak",
+        "_returns",
+        "_squares",
+    )
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._last = self._peak = self._deepest = 0.0
+        self._returns = 0
+        self._mean = self._squares = self._downside = self._last_return = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Performance returns={self._returns} last={self._last}>"
+
+    @property
+    def last_return(self) -> float:
+        """The newest value's simple return; zero before the second value."""
+        return self._last_return
+
+    def add(self, value: float) -> None:
+        """Take the account's next value, which is positive."""
+        if self._first is None:
+            self._first = self._peak = self._last = value
+            return
+        change = value / self._last - 1
+        self._last = value
+        self._peak = max(self._peak, value)
+        self._deepest = max(self._deepest, 1 - value / self._peak)
+        self._returns += 1
+        distance = change - self._mean
+        self._mean += distance / self._returns
+        self._squares += distance * (change - self._mean)
+        self._downside += min(0.0, change) ** 2
+        self._last_return = change
+
+    def summary(self) -> dict[str, float]:
+        """Return every measure that the values so far determine, by its name."""
+        if self._first is None or not self._returns:
+            return {}
+        measures = {"total_return": self._last / self._first - 1}
+        if self._returns > 1:
+            spread = sqrt(self._squares / (self._returns - 1))
+            downside = sqrt(self._downside / self._returns)
+            measures["annualised_volatility"] = spread * sqrt(TRADING_DAYS)
+            if spread:
+                measures["sharpe_ratio"] = self._mean / spread * sqrt(TRADING_DAYS)
+            if downside:
+                measures["sortino_ratio"] = self._mean / downside * sqrt(TRADING_DAYS)
+        measures["max_drawdown"] = self._deepest
+        measures["current_drawdown"] = 1 - self._last / self._peak
+        return measures

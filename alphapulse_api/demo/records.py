@@ -1,4 +1,7 @@
-"""A day's events in the vocabulary of the Feed: records that still lack their timestamps."""
+"""A day's events in the vocabulary of the Feed: records that still lack their timestamps.
+
+`prefix` begins their ids, so that no two passes over the prices share one.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -15,9 +18,9 @@ __all__ = ["Record", "alert_record", "portfolio_record", "signal_record", "trade
 Record = dict[str, Any]
 
 
-def signal_record(signal: Signal, day: date) -> Record:
+def signal_record(signal: Signal, day: date, prefix: str) -> Record:
     return {
-        "id": f"{day}-{signal.agent_id}-{signal.symbol}",
+        "id": f"{prefix}{day}-{signal.agent_id}-{signal.symbol}",
         "agent_id": signal.agent_id,
         "symbol": signal.symbol,
         "direction": signal.direction,
@@ -28,11 +31,11 @@ def signal_record(signal: Signal, day: date) -> Record:
     }
 
 
-def trade_record(execution: Execution, day: date) -> Record:
+def trade_record(execution: Execution, day: date, prefix: str) -> Record:
     order, fill = execution.order, execution.fill
     return {
-        "id": f"{day}-{order.agent_id}-{order.symbol}",
-        "order_id": f"{order.decided_on}-{order.agent_id}-{order.symbol}-order",
+        "id": f"{prefix}{day}-{order.agent_id}-{order.symbol}",
+        "order_id": f"{prefix}{order.decided_on}-{order.agent_id}-{order.symbol}-order",
         "symbol": order.symbol,
         "side": "buy" if order.quantity > 0 else "sell",
         "quantity": abs(order.quantity),
@@ -48,9 +51,9 @@ def trade_record(execution: Execution, day: date) -> Record:
     }
 
 
-def alert_record(alert: Alert, source: str, day: date) -> Record:
+def alert_record(alert: Alert, source: str, day: date, prefix: str) -> Record:
     return {
-        "id": f"{day}-{alert.key}",
+        "id": f"{prefix}{day}-{alert.key}",
         "title": alert.title,
         "message": alert.message,
         "severity": alert.severity,

@@ -1,5 +1,6 @@
 """The trading process itself: prices in, a day's records out. No clock, no I/O, no randomness."""
 
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,7 @@ from alphapulse_api.demo.measures import (
     risk_readings,
     system_records,
 )
-from alphapulse_api.demo.performance import daily_returns, summary
+from alphapulse_api.demo.performance import Performance
 from alphapulse_api.demo.prices import PriceDay
 from alphapulse_api.demo.records import (
     Record,
@@ -25,7 +26,7 @@ from alphapulse_api.demo.records import (
 )
 from alphapulse_api.demo.risk import Alert, RiskAgent, RiskMonitor
 
-__all__ = ["INITIAL_CASH", "WARM_UP", "Simulation", "TradingDay"]
+__all__ = ["INITIAL_CASH", "WARM_UP", "Place", "Simulation", "TradingDay"]
 
 INITIAL_CASH = Decimal("100000.00")
 WARM_UP = 60
@@ -35,16 +36,29 @@ WEEKLY_REPORT = "weekly-report"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in history a day lies: its date, and in which pass over the prices, from 0."""
+
+    date: date
+    pass_number: int
+    backwards: bool
+
+    def __str__(self) -> str:
+        way = "backwards" if self.backwards else "forwards"
+        return f"{self.date}, pass {self.pass_number + 1}, {way} in time"
+
+
+@dataclass(frozen=True, slots=True)
 class TradingDay:
     """All records of one day, as the Feed takes them, but with no timestamps.
 
-    Ids are unique within one run over the prices; positions say `opened_on_day`, a number of a
-    trading day, where the Feed wants `opened_at`. `cleared` holds the ids of alerts whose cause is
-    gone, to be resolved after the day's own alerts were raised.
+    Ids are unique over all passes; positions say `opened_on_day`, a number of a trading day, where
+    the Feed wants `opened_at`. `cleared` holds the ids of alerts whose cause is gone, to be
+    resolved after the day's own alerts were raised.
     """
 
+    place: Place
     number: int
-    date: date
     signals: Sequence[Record]
     trades: Sequence[Record]
     alerts: Sequence[Record]
@@ -57,46 +71,86 @@ class TradingDay:
 
 
 class Simulation:
-    """Replays `prices` with fresh cash, the same way every time it is iterated.
+    """An endless iterator over trading days: one account, for as long as it runs.
+
+    The first pass replays `prices` forwards. The second goes back over them from the last day to
+    the first, the third forwards again, and so on. So every price is a real one and follows its
+    neighbour in history, nothing jumps where a pass ends, and prices stay where they were in those
+    years: passes that all went forwards would multiply one share's price and ruin another's.
 
     Orders are decided on one day's closes and fill at the next day's, so that no decision knows
     the price it gets. On the first day of a week, positions are brought back to their targets and
     the week before is reported.
+
+    Args:
+        prices: of all trading days, more than WARM_UP.
+        state: of an earlier simulation over the same prices (`state`), which this one continues.
+            It is a pickle: only from a file that nobody else writes.
     """
 
-    __slots__ = ("_prices",)
+    __slots__ = ("_prices", "_run")
 
-    def __init__(self, prices: Sequence[PriceDay]) -> None:
+    def __init__(self, prices: Sequence[PriceDay], state: bytes | None = None) -> None:
         if len(prices) <= WARM_UP:
             raise ValueError(f"{len(prices)} days of prices are not more than the {WARM_UP} needed")
         self._prices = prices
+        self._run = pickle.loads(state) if state else _Run(prices[:WARM_UP])  # noqa: S301
 
     def __repr__(self) -> str:
         return f"<Simulation {self._prices[0].date} to {self._prices[-1].date}>"
 
-    def __len__(self) -> int:
+    def __iter__(self) -> Iterator[TradingDay]:
+        return self
+
+    def __next__(self) -> TradingDay:
+        place, prices = self._at(self._run.number)
+        return self._run.trade(prices, place)
+
+    @property
+    def number(self) -> int:
+        """How many trading days have gone by."""
+        return self._run.number
+
+    @property
+    def place(self) -> Place:
+        """Where in history the next day lies."""
+        return self._at(self.number)[0]
+
+    @property
+    def first_pass(self) -> int:
+        """How many trading days the first pass has: those after the warm-up."""
         return len(self._prices) - WARM_UP
 
-    def __iter__(self) -> Iterator[TradingDay]:
-        run = _Run(self._prices[:WARM_UP])
-        for prices in self._prices[WARM_UP:]:
-            yield run.trade(prices, last=prices is self._prices[-1])
+    @property
+    def state(self) -> bytes:
+        """Everything that carries over to the next day."""
+        return pickle.dumps(self._run)
+
+    def _at(self, number: int) -> tuple[Place, PriceDay]:
+        """Where a trading day lies in history. The day that two passes meet at comes once."""
+        if number < self.first_pass:
+            prices = self._prices[WARM_UP + number]
+            return Place(prices.date, 0, backwards=False), prices
+        passes, step = divmod(number - self.first_pass, len(self._prices) - 1)
+        backwards = passes % 2 == 0
+        prices = self._prices[-2 - step] if backwards else self._prices[1 + step]
+        return Place(prices.date, passes + 1, backwards=backwards), prices
 
 
 class _Run:
-    """One pass over the prices: everything that carries over from day to day."""
+    """Everything that carries over from day to day; it does not grow."""
 
     __slots__ = (
-        "_equities",
         "_histories",
         "_manager",
         "_monitor",
-        "_number",
         "_open_alerts",
         "_orders",
+        "_performance",
         "_reported_value",
         "_risk",
         "_yesterday",
+        "number",
     )
 
     def __init__(self, warm_up: Sequence[PriceDay]) -> None:
@@ -110,27 +164,23 @@ class _Run:
         self._risk = RiskAgent(symbols)
         self._monitor = RiskMonitor()
         self._orders: list[Order] = []
-        self._equities: list[float] = []
+        self._performance = Performance()
         self._reported_value = float(INITIAL_CASH)
         self._open_alerts: dict[str, str] = {}
-        self._number = 0
+        self.number = 0
         self._yesterday = warm_up[-1].date
 
-    def trade(self, prices: PriceDay, *, last: bool) -> TradingDay:
-        """Fill yesterday's orders, let the agents decide on today's closes, and record the day.
-
-        The `last` day leaves no alert open: nobody will watch over its cause any more.
-        """
-        review = self._number == 0 or _week(prices.date) != _week(self._yesterday)
+    def trade(self, prices: PriceDay, place: Place) -> TradingDay:
+        """Fill yesterday's orders, let the agents decide on today's closes, and record the day."""
+        date, prefix = place.date, f"demo-{place.pass_number}-"
+        review = self.number == 0 or _week(date) != _week(self._yesterday)
         close = self._close(prices, review)
-        alerts, cleared = self._alerts(close, prices.date, review)
-        if last:
-            cleared += self._open_alerts.values()
+        alerts, cleared = self._alerts(close, place, review)
         day = TradingDay(
-            number=self._number,
-            date=prices.date,
-            signals=[signal_record(signal, prices.date) for signal in close.signals],
-            trades=[trade_record(execution, prices.date) for execution in close.executions],
+            place=place,
+            number=self.number,
+            signals=[signal_record(signal, date, prefix) for signal in close.signals],
+            trades=[trade_record(execution, date, prefix) for execution in close.executions],
             alerts=alerts,
             cleared=cleared,
             portfolio=portfolio_record(self._manager.account, prices.closes, close.performance),
@@ -139,16 +189,17 @@ class _Run:
             system=system_records(close, len(self._monitor.active)),
             trades_so_far=self._manager.account.fills,
         )
-        self._number += 1
-        self._yesterday = prices.date
+        self.number += 1
+        self._yesterday = date
         return day
 
     def _close(self, prices: PriceDay, review: bool) -> Close:
         manager, risk = self._manager, self._risk
         for symbol, history in self._histories.items():
             history.append(float(prices.closes[symbol]))
-        executions = manager.execute(self._orders, prices.closes, self._number)
-        self._equities.append(float(manager.account.equity(prices.closes)))
+            del history[:-WARM_UP]
+        executions = manager.execute(self._orders, prices.closes, self.number)
+        self._performance.add(float(manager.account.equity(prices.closes)))
         signals = [
             signal for agent in manager.agents for signal in agent.decide(self._histories, review)
         ]
@@ -158,20 +209,22 @@ class _Run:
             closes=prices.closes,
             manager=manager,
             risk=risk,
-            performance=summary(self._equities),
-            daily_return=(daily_returns(self._equities[-2:]) or [0.0])[0],
+            performance=self._performance.summary(),
+            daily_return=self._performance.last_return,
             executions=executions,
             signals=signals,
             orders=self._orders,
         )
 
-    def _alerts(self, close: Close, day: date, review: bool) -> tuple[list[Record], list[str]]:
+    def _alerts(self, close: Close, place: Place, review: bool) -> tuple[list[Record], list[str]]:
         raised, cleared_keys = self._monitor.check(risk_readings(close))
         if review:
             raised.append(self._weekly_report(close))
             cleared_keys += [WEEKLY_REPORT] if WEEKLY_REPORT in self._open_alerts else []
         cleared = [self._open_alerts.pop(key) for key in cleared_keys]
-        records = [alert_record(alert, self._risk.agent_id, day) for alert in raised]
+        prefix = f"demo-{place.pass_number}-"
+        source = self._risk.agent_id
+        records = [alert_record(alert, source, place.date, prefix) for alert in raised]
         for alert, record in zip(raised, records, strict=True):
             self._open_alerts[alert.key] = record["id"]
         return records, cleared

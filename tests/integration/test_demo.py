@@ -9,6 +9,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +17,17 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from alphapulse_api.demo.command import run
+from alphapulse_api.demo.command import _prepare, run
+from alphapulse_api.demo.opening import OPENING_DAYS
 from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.simulation import Simulation
 from alphapulse_api.errors import StartupError
 
 PROGRAM = """
 import asyncio, sys
-from alphapulse_api.demo.command import run
-asyncio.run(run(port=0, speed=float(sys.argv[1]), fresh=False, database=sys.argv[2]))
+from alphapulse_api.demo import command
+command.OPENING_DAYS = int(sys.argv[3])
+asyncio.run(command.run(port=0, speed=float(sys.argv[1]), fresh=False, database=sys.argv[2]))
 """
 
 
@@ -61,9 +64,9 @@ def make_older(folder: Path, hours: float) -> None:
 
 
 @asynccontextmanager
-async def demo(database: Path, speed: float) -> AsyncIterator[Demo]:
+async def demo(database: Path, speed: float, opening: int = 10) -> AsyncIterator[Demo]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(speed), str(database), stdout=PIPE
+        sys.executable, "-c", PROGRAM, str(speed), str(database), str(opening), stdout=PIPE
     )
     try:
         assert process.stdout
@@ -81,9 +84,32 @@ async def demo(database: Path, speed: float) -> AsyncIterator[Demo]:
         await process.communicate()
 
 
+async def test_the_first_screen_is_full_in_the_first_second(tmp_path: Path) -> None:
+    async with demo(tmp_path / "demo.db", speed=0.2, opening=OPENING_DAYS) as running:
+        await running.day_is_stored()  # the next one comes in five seconds
+        place = re.search(r"It is at (\S+), pass 1, forwards in time", running.screen)
+        assert place
+        assert place[1] == "2009-09-25"
+        assert await running.replayed_days() >= 504
+        portfolio = await running.get("/api/portfolio?include_history=true&max_points=10000")
+        history = portfolio["history"]
+        assert len(history) >= 504
+        first, last = (float(history[n]["total_value"]) for n in (0, -1))
+        assert portfolio["performance"]["total_return"] == pytest.approx(last / first - 1)
+        values, peak, deepest = [float(point["total_value"]) for point in history], 0.0, 0.0
+        for value in values:
+            peak = max(peak, value)
+            deepest = max(deepest, 1 - value / peak)
+        assert portfolio["performance"]["max_drawdown"] == pytest.approx(deepest)
+        times = [datetime.fromisoformat(point["timestamp"]) for point in history]
+        assert (times[-1] - times[0]).total_seconds() == pytest.approx(504 * 5, abs=60)
+        assert len(await running.get("/api/trades?limit=10000")) > 300
+        assert len(await running.get("/api/metrics/performance?name=total_value")) >= 504
+
+
 async def test_every_resource_has_something_within_seconds(tmp_path: Path) -> None:
     async with demo(tmp_path / "demo.db", speed=20) as running:
-        await running.reach(10)
+        await running.reach(12)
         portfolio = await running.get("/api/portfolio")
         assert portfolio["positions"]
         assert portfolio["positions"][0]["opened_at"]
@@ -100,6 +126,8 @@ async def test_every_resource_has_something_within_seconds(tmp_path: Path) -> No
             "risk-monitor",
             "replay",
         }
+        (replay,) = await running.get("/api/system?component=replay&limit=1")
+        assert re.fullmatch(r"2007-1\d-\d\d, pass 1, forwards in time", replay["message"])
         for metric_type in ("performance", "risk", "trade", "agent", "system"):
             assert await running.get(f"/api/metrics/{metric_type}")
 
@@ -144,12 +172,12 @@ async def test_watch_command_prints_events(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 async def test_killed_and_restarted_it_goes_on_without_a_gap_or_a_double(tmp_path: Path) -> None:
     database = tmp_path / "demo.db"
-    for days in (12, 25, 31):
+    for days in (12, 65, 80):
         async with demo(database, speed=60) as running:
             await running.reach(days)
             running.process.kill()
     async with demo(database, speed=60) as running:
-        await running.reach(45)
+        await running.reach(95)
         running.process.send_signal(signal.SIGTERM)
         assert await running.process.wait() == 0
 
@@ -161,12 +189,22 @@ async def test_killed_and_restarted_it_goes_on_without_a_gap_or_a_double(tmp_pat
             "/api/alerts": [alert for day in replayed for alert in day.alerts],
         }.items():
             stored = [record["id"] for record in await running.get(f"{path}?limit=10000")]
-            assert sorted(stored) == sorted(f"demo-0-{record['id']}" for record in records)
+            assert sorted(stored) == sorted(record["id"] for record in records)
         markers = await running.get("/api/metrics/system?name=replay_day&limit=10000")
         assert [point["value"] for point in markers] == list(range(len(replayed)))
         portfolio = await running.get("/api/portfolio?include_history=true&max_points=10000")
         values = [point["total_value"] for point in portfolio["history"]]
         assert values == [str(day.portfolio["total_value"]) for day in replayed]
+
+
+async def test_fresh_begins_anew(tmp_path: Path) -> None:
+    database, place = tmp_path / "demo.db", tmp_path / "demo.db.replay"
+    async with demo(database, speed=60) as running:
+        await running.reach(60)
+    assert place.exists()
+    _prepare(str(database), fresh=True)
+    assert not place.exists()
+    assert not database.exists()
 
 
 async def test_second_demo_on_one_database_is_refused(tmp_path: Path) -> None:

@@ -61,3 +61,11 @@ def test_summary_leaves_out_what_is_not_determined() -> None:
     assert p.summary([100.0, 110.0]) == pytest.approx(
         {"total_return": 0.1, "max_drawdown": 0.0, "current_drawdown": 0.0}
     )
+
+
+@pytest.mark.parametrize("values", [[], [5.0], [5.0, 5.5], [5.0] * 4, [5.0, 6.0, 4.0, 7.0, 6.5]])
+def test_a_curve_that_grows_has_the_measures_of_the_whole_curve(values: list[float]) -> None:
+    performance = p.Performance()
+    for value in values:
+        performance.add(value)
+    assert performance.summary() == pytest.approx(p.summary(values))

@@ -3,12 +3,18 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from alphapulse_api.demo.replay import Marker, newest_marker, replay
-from alphapulse_api.demo.simulation import TradingDay
+from alphapulse_api.demo.checkpoint import Checkpoint
+from alphapulse_api.demo.opening import newest_opening
+from alphapulse_api.demo.prices import load_prices
+from alphapulse_api.demo.publisher import Marker, newest_marker
+from alphapulse_api.demo.replay import replay
+from alphapulse_api.demo.simulation import Simulation, TradingDay
 
 FAST = 10_000.0
 Record = Mapping[str, Any]
@@ -44,6 +50,10 @@ class RecordingFeed:
 
     async def record_trade(self, trade: Record) -> None:
         self.keep("trade", trade["id"], record=trade)
+
+    async def record_trades(self, trades: Sequence[Record]) -> None:
+        for trade in trades:
+            await self.record_trade(trade)
 
     async def raise_alert(self, alert: Record) -> None:
         self.keep("alert", alert["id"], record=alert)
@@ -82,7 +92,7 @@ async def test_days_come_at_the_present_time() -> None:
     assert len(feed.agents) == 4
 
 
-async def test_ids_begin_with_the_cycle() -> None:
+async def test_ids_begin_with_the_pass() -> None:
     feed = RecordingFeed()
     await replay(feed, speed=FAST, days=2)
     trade = feed.of("trade")[-1]
@@ -99,12 +109,72 @@ async def test_pace_follows_the_schedule() -> None:
     assert 0.2 <= seen[-1] - started < 1.0
 
 
-async def test_the_data_s_end_begins_a_new_cycle() -> None:
+async def test_at_the_data_s_end_the_account_goes_on_backwards() -> None:
     feed, seen = RecordingFeed(), list[TradingDay]()
-    await replay(feed, speed=FAST, days=698, on_day=seen.append)
-    assert [str(day.date) for day in seen[-3:]] == ["2010-06-30", "2007-09-26", "2007-09-27"]
-    assert [marker["value"] for marker in feed.markers()] == list(range(698))
-    assert feed.of("trade")[-1]["id"] == "demo-1-2007-09-27-momentum-IBM"
+    await replay(feed, speed=FAST, days=699, on_day=seen.append)
+    dates = [str(day.place.date) for day in seen[-4:]]
+    assert dates == ["2010-06-30", "2010-06-29", "2010-06-28", "2010-06-25"]
+    assert [marker["value"] for marker in feed.markers()] == list(range(699))
+    values = [float(day.portfolio["total_value"]) for day in seen[-4:]]
+    assert max(values) / min(values) < 1.05
+
+
+async def test_the_replay_says_where_in_history_it_is() -> None:
+    told: list[Record] = []
+
+    class Telling(RecordingFeed):
+        async def report_system(self, sample: Record) -> None:
+            told.append(sample)
+
+    await replay(Telling(), speed=FAST, days=1)
+    assert told[-1]["component"] == "replay"
+    assert told[-1]["message"] == "2007-09-26, pass 1, forwards in time"
+
+
+async def test_the_opening_lies_before_now_and_the_replay_goes_on_behind_it() -> None:
+    feed, before, opened = RecordingFeed(), datetime.now(UTC), list[datetime]()
+    await replay(
+        feed, speed=100, opening=60, days=2, on_open=lambda _: opened.append(datetime.now(UTC))
+    )
+    times = [marker["timestamp"] for marker in feed.markers()]
+    assert [marker["value"] for marker in feed.markers()] == list(range(62))
+    assert [portfolio["as_of"] for portfolio in feed.of("portfolio")] == times
+    assert before - timedelta(seconds=0.61) < times[0] < before
+    assert times[59] < opened[0] <= times[60] < times[61]
+    steps = {later - earlier for earlier, later in pairwise(times[:60])}
+    assert steps == {timedelta(seconds=0.01)}
+    assert {trade["executed_at"] for trade in feed.of("trade")} <= set(times)
+    assert len(feed.agents) == 4
+
+
+@pytest.mark.parametrize("writes", [1, 300, 2500, 2700, 3100])
+async def test_an_opening_that_was_killed_is_written_again_as_it_was(writes: int) -> None:
+    feed = RecordingFeed(writes)
+    with pytest.raises(Killed):
+        await replay(feed, speed=FAST, opening=60, days=10)
+    feed.writes = float("inf")
+    begun = newest_opening(p for p in feed.of("metric") if p["name"] == "replay_opening")
+    start = newest_marker(feed.markers()[-1:])
+    left = 10 - (start.day - 60 if start else 0)
+    await replay(feed, speed=FAST, opening=60, begun=begun, start=start, days=left)
+    whole = RecordingFeed()
+    await replay(whole, speed=FAST, opening=60, days=10)
+    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "signal", "system"):
+        assert len(feed.of(kind)) == len(whole.of(kind)), kind
+
+
+async def test_a_restart_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint, feed = Checkpoint(tmp_path / "place"), RecordingFeed()
+    await replay(feed, speed=FAST, opening=100, checkpoint=checkpoint, days=20)
+    seen: list[TradingDay] = []
+    for _ in range(2):
+        start = newest_marker(feed.markers()[-1:])
+        await replay(
+            feed, speed=FAST, start=start, checkpoint=checkpoint, days=30, on_day=seen.append
+        )
+    assert [marker["value"] for marker in feed.markers()] == list(range(len(feed.markers())))
+    known = {day.number: day for day in islice(Simulation(load_prices()), len(feed.markers()))}
+    assert all(known[day.number] == day for day in seen)
 
 
 @pytest.mark.parametrize("writes", [1, 2, 36, 45, 60, 80, 111, 150])

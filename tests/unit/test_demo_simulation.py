@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal as D
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
+from alphapulse_api.demo.performance import summary
 from alphapulse_api.demo.prices import load_prices, parse_prices
 from alphapulse_api.demo.simulation import INITIAL_CASH, Simulation, TradingDay
 from alphapulse_api.schemas.agents import DIRECTIONS
@@ -18,7 +19,15 @@ from alphapulse_api.schemas.trades import Trade
 
 @pytest.fixture(scope="module")
 def days() -> list[TradingDay]:
-    return list(Simulation(load_prices()))
+    """The first pass."""
+    simulation = Simulation(load_prices())
+    return list(islice(simulation, simulation.first_pass))
+
+
+@pytest.fixture(scope="module")
+def passes() -> list[TradingDay]:
+    """Three passes: forwards, backwards, forwards."""
+    return list(islice(Simulation(load_prices()), 696 + 755 + 755))
 
 
 def longest_pause(numbers: Iterable[int], end: int) -> int:
@@ -45,8 +54,8 @@ def test_prices_with_a_gap_are_refused() -> None:
 
 
 def test_days_follow_the_warm_up(days: list[TradingDay]) -> None:
-    assert len(days) == len(Simulation(load_prices())) == 696
-    assert (days[0].date, days[-1].date) == (date(2007, 9, 26), date(2010, 6, 30))
+    assert len(days) == Simulation(load_prices()).first_pass == 696
+    assert (days[0].place.date, days[-1].place.date) == (date(2007, 9, 26), date(2010, 6, 30))
     assert [day.number for day in days] == list(range(696))
 
 
@@ -84,9 +93,9 @@ def test_value_is_cash_and_positions_to_the_last_digit(days: list[TradingDay]) -
             assert position["value"] == sign * position["quantity"] * position["current_price"]
 
 
-def test_cash_is_what_the_trades_left(days: list[TradingDay]) -> None:
+def test_cash_is_what_the_trades_left(passes: list[TradingDay]) -> None:
     cash = INITIAL_CASH
-    for day in days:
+    for day in passes:
         for trade in day.trades:
             cash += trade["value"] * (1 if trade["side"] == "sell" else -1) - trade["fee"]
         assert day.portfolio["cash"] == cash
@@ -103,13 +112,13 @@ def test_orders_fill_at_the_close_of_the_day_after_the_decision(days: list[Tradi
     closes = {prices.date: prices.closes for prices in load_prices()}
     for yesterday, today in pairwise(days):
         for trade in today.trades:
-            assert trade["price"] == closes[today.date][trade["symbol"]]
-            assert trade["order_id"].startswith(str(yesterday.date))
+            assert trade["price"] == closes[today.place.date][trade["symbol"]]
+            assert trade["order_id"].startswith(f"demo-0-{yesterday.place.date}")
 
 
 def test_the_crash_of_2008_is_felt(days: list[TradingDay]) -> None:
     drawdowns = {
-        alert["rule_id"]: day.date
+        alert["rule_id"]: day.place.date
         for day in days
         for alert in day.alerts
         if alert["rule_id"].startswith("drawdown")
@@ -120,19 +129,18 @@ def test_the_crash_of_2008_is_felt(days: list[TradingDay]) -> None:
     assert days[-1].portfolio["total_value"] == D("127629.1364")
 
 
-def test_alerts_clear_after_they_were_raised(days: list[TradingDay]) -> None:
+def test_alerts_clear_after_they_were_raised(passes: list[TradingDay]) -> None:
     active: set[str] = set()
-    for day in days:
+    for day in passes:
         active.update(alert["id"] for alert in day.alerts)
         for alert_id in day.cleared:
             active.remove(alert_id)
         assert len(active) <= 10
-    assert not active
 
 
-def test_ids_are_unique(days: list[TradingDay]) -> None:
+def test_ids_are_unique_over_all_passes(passes: list[TradingDay]) -> None:
     for kind in ("signals", "trades", "alerts"):
-        ids = [record["id"] for day in days for record in getattr(day, kind)]
+        ids = [record["id"] for day in passes for record in getattr(day, kind)]
         assert len(ids) == len(set(ids))
 
 
@@ -156,3 +164,41 @@ def test_records_are_what_the_schemas_take(days: list[TradingDay]) -> None:
             for position in day.portfolio["positions"]
         ]
         Portfolio().load({**day.portfolio, "positions": positions})
+
+
+def test_the_curve_is_one_account_s_over_all_passes(passes: list[TradingDay]) -> None:
+    values = [float(day.portfolio["total_value"]) for day in passes]
+    assert max(abs(later / earlier - 1) for earlier, later in pairwise(values)) < 0.05
+    ends = passes[695], passes[696], passes[1450], passes[1451]
+    assert [str(day.place) for day in ends] == [
+        "2010-06-30, pass 1, forwards in time",
+        "2010-06-29, pass 2, backwards in time",
+        "2007-07-02, pass 2, backwards in time",
+        "2007-07-03, pass 3, forwards in time",
+    ]
+
+
+def test_figures_are_those_of_the_whole_curve(passes: list[TradingDay]) -> None:
+    values: list[float] = []
+    for day in passes:
+        values.append(float(day.portfolio["total_value"]))
+        if day.number % 300 == 299:
+            assert day.portfolio["performance"] == pytest.approx(summary(values))
+
+
+def test_prices_value_and_state_stay_in_bounds() -> None:
+    simulation, early = Simulation(load_prices()), 0
+    for day in islice(simulation, 3_800):
+        for position in day.portfolio["positions"]:
+            assert D(10) < position["current_price"] < D(800)
+        assert D(50_000) < day.portfolio["total_value"] < D(1_000_000)
+        early = early or (len(simulation.state) if day.number == 1_000 else 0)
+    assert len(simulation.state) < 1.3 * early
+
+
+def test_a_simulation_goes_on_from_its_state() -> None:
+    simulation = Simulation(load_prices())
+    for _ in islice(simulation, 700):
+        pass
+    again = Simulation(load_prices(), simulation.state)
+    assert list(islice(again, 20)) == list(islice(simulation, 20))

@@ -28,6 +28,7 @@ export class System {
       const [prometheus] = await Promise.all([app.api.get("metrics"), this.#read(), showReadiness()]);
       this.#showLoad(counters(prometheus.data));
       const samples = [...this.#newest.values()].map((sample) => ({ ...sample })); // their age changes though they do not
+      showReplay(this.#newest.get("replay"));
       show(samples.sort((a, b) => (a.component < b.component ? -1 : 1)), ({ component }) => component);
       return samples.length ? "" : EMPTY;
     });
@@ -55,6 +56,12 @@ export class System {
     ]);
     this.#before = now;
   }
+}
+
+/** Prices of long ago at today's times want an explanation: the demo's component says where in history it is. */
+function showReplay(sample) {
+  $("#replay").hidden = !sample?.message;
+  $("#replay").textContent = `Demo. Real prices, replayed: ${sample?.message}.`;
 }
 
 async function showReadiness() {

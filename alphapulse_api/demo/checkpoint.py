@@ -1,0 +1,54 @@
+"""Where the replay is, in a file beside the database: a restart need not simulate it all again."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from alphapulse_api.demo.prices import PriceDay
+from alphapulse_api.demo.simulation import Simulation
+
+__all__ = ["EVERY", "Checkpoint"]
+
+EVERY: Final = 50  # trading days
+_FORMAT: Final = 1  # counts on when what is pickled changes
+
+Published = dict[int, datetime]
+
+
+class Checkpoint:
+    """The state of a simulation after a day that is stored, and when its days were published.
+
+    Args:
+        path: of the file. It is a pickle, and as private as the database that it lies beside.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __repr__(self) -> str:
+        return f"<Checkpoint {self._path}>"
+
+    def load(self, prices: Sequence[PriceDay]) -> tuple[Simulation, Published] | None:
+        """What was saved; None if there is nothing of this format."""
+        try:
+            saved = pickle.loads(self._path.read_bytes())  # noqa: S301
+        except (FileNotFoundError, EOFError, pickle.UnpicklingError):
+            return None
+        if saved[0] != _FORMAT:
+            return None
+        _, state, published = saved
+        return Simulation(prices, state), published
+
+    def save(self, simulation: Simulation, published: Published) -> None:
+        """Replace the file, whole or not at all."""
+        new = self._path.with_name(self._path.name + ".new")
+        new.touch(mode=0o600)
+        new.write_bytes(pickle.dumps((_FORMAT, simulation.state, published)))
+        os.replace(new, self._path)

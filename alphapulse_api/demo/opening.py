@@ -1,0 +1,104 @@
+"""Two simulated years before the first live day, written in one go: the first screen is full.
+
+A crash may come in the middle. When the opening began, and how far apart its days lie, is stored
+before anything else; until the markers of its days are stored, last, it is written again with the
+same times, ids and content, which changes nothing of what is there.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from typing import Any, Final
+
+from alphapulse_api.demo.publisher import Marker, Publisher, marker_point
+from alphapulse_api.demo.simulation import Simulation, TradingDay
+
+__all__ = ["OPENING_DAYS", "OPENING_NAME", "Opening", "newest_opening", "write_opening"]
+
+OPENING_DAYS: Final = 504  # two years of 252 trading days
+OPENING_NAME: Final = "replay_opening"
+LONGEST: Final = timedelta(hours=1)  # that the opening reaches back, however slow the replay is
+BATCH: Final = 10_000  # records a call
+AT_ONCE: Final = 500  # calls
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When its first day was published, and how many seconds lie between its days."""
+
+    first: datetime
+    spacing: float
+
+
+def newest_opening(rows: Iterable[Mapping[str, Any]]) -> Opening | None:
+    """Return the opening that the points of ``system/replay_opening`` tell of, if they do."""
+    openings = [Opening(row["timestamp"], row["value"]) for row in rows]
+    return max(openings, key=lambda opening: opening.first, default=None)
+
+
+async def write_opening(
+    publisher: Publisher,
+    simulation: Simulation,
+    count: int,
+    period: float,
+    begun: Opening | None = None,
+) -> Marker:
+    """Store the simulation's next days as if they had been published up to now.
+
+    Args:
+        publisher: stores them.
+        simulation: at its beginning.
+        count: days to write.
+        period: seconds between the days that follow.
+        begun: an opening that was perhaps not finished.
+
+    Returns:
+        The marker of the last day.
+    """
+    feed = publisher.feed
+    if begun is None:
+        spacing = min(period, LONGEST.total_seconds() / count)
+        begun = Opening(datetime.now(UTC) - timedelta(seconds=spacing * count), spacing)
+    days = await asyncio.to_thread(lambda: list(islice(simulation, count)))
+    times = [begun.first + timedelta(seconds=begun.spacing * n) for n in range(count)]
+    dated = list(zip(days, times, strict=True))
+    told = {**marker_point(0, begun.first), "name": OPENING_NAME, "value": begun.spacing}
+    await feed.record_metrics([told])
+    points = [{**point, "timestamp": at} for day, at in dated for point in day.metrics]
+    for some in _batches(points):
+        await feed.record_metrics(some)
+    trades = [{**trade, "executed_at": at} for day, at in dated for trade in day.trades]
+    for some in _batches(trades):
+        await feed.record_trades(some)
+    await _all(chain.from_iterable(_calls(publisher, day, at) for day, at in dated))
+    await _all(feed.update_agent(name, agent) for name, agent in days[-1].agents.items())
+    await _all(feed.resolve_alert(alert) for day in days for alert in day.cleared)
+    markers = [marker_point(day.number, at) for day, at in dated]
+    await feed.record_metrics(markers)
+    return Marker(days[-1].number, times[-1])
+
+
+def _calls(
+    publisher: Publisher, day: TradingDay, at: datetime
+) -> Iterable[Coroutine[Any, Any, Any]]:
+    feed = publisher.feed
+    yield feed.update_portfolio(publisher.portfolio(day, at))
+    for alert in day.alerts:
+        yield feed.raise_alert({**alert, "created_at": at})
+    for signal in day.signals:
+        yield feed.record_signal(signal["agent_id"], {**signal, "timestamp": at})
+    for sample in day.system:
+        yield feed.report_system({**sample, "timestamp": at})
+
+
+def _batches(records: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> None:
+    """Some hundred at a time, which share a transaction."""
+    waiting = iter(calls)
+    while some := list(islice(waiting, AT_ONCE)):
+        await asyncio.gather(*some)

@@ -1,0 +1,128 @@
+"""Days of the simulation as calls of a Feed, with the times that they lack."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from alphapulse_api.demo.records import Record
+from alphapulse_api.demo.simulation import Place, TradingDay
+
+__all__ = [
+    "MARKER_NAME",
+    "MARKER_TYPE",
+    "REPLAY",
+    "Marker",
+    "Publisher",
+    "ReplayFeed",
+    "marker_point",
+    "newest_marker",
+]
+
+MARKER_TYPE: Final = "system"
+MARKER_NAME: Final = "replay_day"
+REPLAY: Final = "replay"  # the component whose message says where in history the replay is
+
+
+class ReplayFeed(Protocol):
+    """The part of `alphapulse_api.feed.Feed` that the demo uses."""
+
+    async def record_metrics(self, points: Sequence[Mapping[str, Any]], /) -> Any: ...
+    async def record_trade(self, trade: Mapping[str, Any], /) -> Any: ...
+    async def record_trades(self, trades: Sequence[Mapping[str, Any]], /) -> Any: ...
+    async def raise_alert(self, alert: Mapping[str, Any], /) -> Any: ...
+    async def resolve_alert(self, alert_id: str, /) -> Any: ...
+    async def update_portfolio(self, portfolio: Mapping[str, Any], /) -> Any: ...
+    async def record_signal(self, agent_id: str, signal: Mapping[str, Any], /) -> Any: ...
+    async def update_agent(self, agent_id: str, agent: Mapping[str, Any], /) -> Any: ...
+    async def report_system(self, sample: Mapping[str, Any], /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """That the publishing of a day began: days count on over the passes, times are UTC."""
+
+    day: int
+    timestamp: datetime
+
+
+def newest_marker(rows: Iterable[Mapping[str, Any]]) -> Marker | None:
+    """Return the marker in the newest points of ``system/replay_day``, or None before the first."""
+    markers = [Marker(int(row["value"]), row["timestamp"]) for row in rows]
+    return max(markers, key=lambda marker: marker.timestamp, default=None)
+
+
+class Publisher:
+    """Stores days.
+
+    Args:
+        feed: where to.
+        published: when the days were published that positions were opened on.
+    """
+
+    __slots__ = ("feed", "published")
+
+    def __init__(self, feed: ReplayFeed, published: dict[int, datetime]) -> None:
+        self.feed = feed
+        self.published = published
+
+    async def publish(self, day: TradingDay, at: datetime) -> None:
+        """Store the marker, then everything of the day; return when all of it is durable."""
+        await self.feed.record_metrics([marker_point(day.number, at)])
+        await asyncio.gather(*self._writes(day, at))
+        for alert_id in day.cleared:
+            await self.feed.resolve_alert(alert_id)
+
+    def _writes(self, day: TradingDay, at: datetime) -> Iterator[Coroutine[Any, Any, Any]]:
+        feed = self.feed
+        yield feed.record_metrics([{**point, "timestamp": at} for point in day.metrics])
+        yield feed.update_portfolio(self.portfolio(day, at))
+        for trade in day.trades:
+            yield feed.record_trade({**trade, "executed_at": at})
+        for alert in day.alerts:
+            yield feed.raise_alert({**alert, "created_at": at})
+        for agent_id, agent in day.agents.items():
+            yield feed.update_agent(agent_id, agent)
+        for signal in day.signals:
+            yield feed.record_signal(signal["agent_id"], {**signal, "timestamp": at})
+        for sample in day.system:
+            yield feed.report_system({**sample, "timestamp": at})
+
+    async def report_lag(self, lag: float, period: float, place: Place) -> None:
+        """Report where in history the replay is, and how late the last day began."""
+        await self.feed.report_system(
+            {
+                "component": REPLAY,
+                "status": "healthy" if lag < period else "warning",
+                "message": str(place),
+                "timestamp": datetime.now(UTC),
+                "metrics": {"lag_seconds": lag},
+            }
+        )
+
+    def portfolio(self, day: TradingDay, at: datetime) -> Record:
+        """The day's portfolio with its times; remembers those that are still wanted."""
+        self.published[day.number] = at
+        opened = {position["opened_on_day"] for position in day.portfolio["positions"]}
+        for number in [n for n in self.published if n < day.number and n not in opened]:
+            del self.published[number]
+        positions = [
+            {
+                **{name: value for name, value in position.items() if name != "opened_on_day"},
+                # Not known of days that an earlier process published after its last checkpoint.
+                "opened_at": self.published.get(position["opened_on_day"]),
+            }
+            for position in day.portfolio["positions"]
+        ]
+        return {**day.portfolio, "positions": positions, "as_of": at}
+
+
+def marker_point(day: int, at: datetime) -> Record:
+    return {
+        "metric_type": MARKER_TYPE,
+        "name": MARKER_NAME,
+        "timestamp": at,
+        "value": day,
+        "labels": {},
+    }
