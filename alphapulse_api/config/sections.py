@@ -154,6 +154,14 @@ class HttpConfig(Section):
             checks.SECONDS,
         ),
     )
+    send_timeout: float = field(
+        default=60.0,
+        metadata=option(
+            "Seconds that a client may take nothing of an answer that waits for it; then its "
+            "connection is cut.",
+            checks.SECONDS,
+        ),
+    )
     keepalive_timeout: float = field(
         default=75.0,
         metadata=option(

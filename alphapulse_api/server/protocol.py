@@ -32,7 +32,16 @@ _HEAD_END: Final = b"\r\n\r\n"
 class Protocol(RequestHandler):
     """One connection of a `Server`."""
 
-    __slots__ = ("_body", "_gone", "_head", "_problem", "_server", "_since")
+    __slots__ = (
+        "_body",
+        "_gone",
+        "_head",
+        "_problem",
+        "_server",
+        "_since",
+        "_unsent",
+        "_unsent_since",
+    )
 
     def __init__(self, server: Server, **options: Any) -> None:
         super().__init__(server, **options)
@@ -43,6 +52,9 @@ class Protocol(RequestHandler):
         self._body: StreamReader | None = None
         # When the head was begun, or the last part of the body came: the loop's clock.
         self._since = 0.0
+        # Bytes that waited for the client when it last took some, and when that was.
+        self._unsent = 0
+        self._unsent_since = 0.0
         # Why the connection takes no further request.
         self._problem: Problem | None = None
         self._gone: asyncio.Future[None] | None = None
@@ -142,16 +154,39 @@ class Protocol(RequestHandler):
             self._refuse(self._server.refusals.head_too_large(), b"")
 
     def _watch(self) -> None:
+        """Wait for more of a head or of a body from now on."""
         self._since = self._loop.time()
         self._server.watch(self)
 
     def _rest(self) -> None:
-        """Nothing is awaited from the client."""
+        """Nothing more of a request is awaited from the client."""
         self._body = None
-        self._server.watched.pop(self, None)
+        if not self._paused:
+            self._server.watched.pop(self, None)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent = 0
+        self._server.watch(self)
 
     def check(self, now: float) -> None:
         """End what takes too long; called by the server's one timer while this is watched."""
+        if self._upgraded:
+            self._server.watched.pop(self, None)  # sockets have limits of their own
+        elif self._paused and self._is_unread(now):
+            assert self.transport is not None
+            self.transport.abort()
+        else:
+            self._check_request(now)
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has taken nothing of an answer for too long."""
+        unsent = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return unsent > 0 and now - self._unsent_since >= self._server.http.send_timeout
+
+    def _check_request(self, now: float) -> None:
         http = self._server.http
         if self._body is not None:
             if self._body.is_eof():
@@ -163,6 +198,8 @@ class Protocol(RequestHandler):
                 self._end_body(Problem(REQUEST_TIMEOUT, detail))
         elif self._waiter is None or self._problem is not None:
             self._since = now  # an earlier request is being answered
+        elif self._request_count and not self._head:
+            self._rest()  # idle between two requests
         elif now - self._since >= http.header_timeout:
             if self._head:
                 detail = f"The headers must be complete within {http.header_timeout:g} s."

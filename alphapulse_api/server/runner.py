@@ -24,7 +24,7 @@ class Server(web.Server):
     """aiohttp's server with our protocol, and one timer for all of its connections.
 
     Attributes:
-        watched: the connections that wait for more of a head or of a body.
+        watched: the connections that wait for their client, to send or to read.
     """
 
     def __init__(self, app: web.Application, server: web.Server) -> None:
@@ -37,7 +37,8 @@ class Server(web.Server):
         self.watched: dict[Protocol, None] = {}
         self._stopping_since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        shortest = min(self.http.header_timeout, self.http.body_timeout)
+        http = self.http
+        shortest = min(http.header_timeout, http.body_timeout, http.send_timeout)
         self._tick = min(LONGEST_TICK, shortest / LOOKS)
 
     def __call__(self) -> Protocol:

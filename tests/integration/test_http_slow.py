@@ -6,15 +6,17 @@ import asyncio
 import io
 import logging
 import time
+from collections.abc import Awaitable, Iterable
 
 import pytest
 
 from alphapulse_api.config import HttpConfig
-from tests.asking import Answer, ask, problem
+from tests.asking import TRADE, Answer, ask, problem
 from tests.conftest import Serve, Server
 from tests.raw import Connection, connection
 
 SHORT = HttpConfig(header_timeout=0.3, body_timeout=0.3, keepalive_timeout=0.3)
+WIDE = {**TRADE, "metadata": {"x": "y" * 800}}
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 LINE = b'{"metric_type":"risk","name":"var","value":1.5,"timestamp":%d}\n'
 
@@ -199,3 +201,59 @@ async def test_a_client_that_hangs_up_is_one_line_with_499(
     assert {record.levelname for record in caplog.records} == {"INFO"}
     statuses = {record.__dict__["status"] for record in caplog.records}
     assert statuses == {499} if upload else statuses <= {101, 499}
+
+
+async def _unread(peer: Connection) -> None:
+    """Ask for the largest file there is again and again, and read nothing."""
+    await peer.send(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+
+async def _in_turn(awaitables: Iterable[Awaitable[object]]) -> None:
+    for awaitable in awaitables:
+        await awaitable
+
+
+async def test_who_does_not_read_an_answer_is_cut(serve: Serve) -> None:
+    server = await serve(http=HttpConfig(send_timeout=0.3))
+    async with connection(server.url) as peer:
+        await _unread(peer)
+        await asyncio.sleep(1)
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        answers = [peer.answer() for _ in range(20)]
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await _in_turn(answers)
+        for answer in answers:
+            answer.close()
+
+
+async def test_who_reads_slowly_gets_all(serve: Serve) -> None:
+    server = await serve(http=HttpConfig(send_timeout=0.4, header_timeout=0.4))
+    async with connection(server.url) as peer:
+        await _unread(peer)
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+            assert (await peer.answer()).status == 200
+            peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(1)  # idle, and no longer watched
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await peer.send(HEAD + b"\r\n")
+        assert (await peer.answer()).status == 200
+
+
+async def test_a_socket_that_does_not_read_has_its_own_limits(serve: Serve) -> None:
+    server = await serve(http=HttpConfig(send_timeout=0.2))
+    url = f"{server.url}/ws"
+    async with server.session.ws_connect(url, headers=await server.key()) as ws:
+        await ws.receive_json()
+        await ws.receive_json()
+        await ws.send_json({"type": "subscribe", "id": 1, "channels": ["trades"]})
+        assert (await ws.receive_json())["type"] == "subscribed"
+        transport = ws._response.connection.transport
+        transport.pause_reading()
+        await server.feed.record_trades([{**WIDE, "id": f"t{n}"} for n in range(1000)])
+        await asyncio.sleep(0.8)
+        transport.resume_reading()
+        for _ in range(1000):
+            assert (await ws.receive_json())["type"] == "trade"
