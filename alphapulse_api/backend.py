@@ -28,6 +28,7 @@ from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.monitor import Monitor
 from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
+from alphapulse_api.slices import Slices
 from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.admission import Admission
 from alphapulse_api.websocket.hub import Hub
@@ -75,7 +76,10 @@ class Backend:
             accessors,
             ahead=config.max_clock_ahead,
         )
-        self.feed = Feed(self.accessors, self.cache, self.events, config.max_clock_ahead)
+        self.slices = Slices()
+        self.feed = Feed(
+            self.accessors, self.cache, self.events, config.max_clock_ahead, self.slices
+        )
         self.limiter = (
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled

@@ -119,12 +119,21 @@ class ValidationProblem(Problem):
 
     `errors` holds {"pointer": RFC 6901 pointer into the body, "detail": …} or
     {"parameter": query parameter, "detail": …}; of a body in lines, the number of the "line" too.
+
+    Args:
+        errors: at least one.
+        count: how many there are in all; `errors_omitted` is how many of them are not in `errors`.
     """
 
-    def __init__(self, errors: Sequence[Mapping[str, Any]], **extra: Any) -> None:
+    def __init__(
+        self, errors: Sequence[Mapping[str, Any]], count: int | None = None, **extra: Any
+    ) -> None:
         first = errors[0]
         place = first.get("pointer", first.get("parameter"))
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        count = len(errors) if count is None else count
+        if omitted := count - len(errors):
+            extra["errors_omitted"] = omitted
+        more = f" (and {count - 1} more)" if count > 1 else ""
         super().__init__(
             VALIDATION, f"{place or 'body'}: {first['detail']}{more}", errors=list(errors), **extra
         )

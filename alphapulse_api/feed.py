@@ -25,19 +25,19 @@ from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.points import Points
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.errors import load
-from alphapulse_api.schemas.fast_points import load_points
+from alphapulse_api.schemas.errors import load, loading
+from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.fields import Identifier, allow_ahead
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.slices import Slices, Steps
 from alphapulse_api.telling import Teller
 from alphapulse_api.times import CLOCK_AHEAD, now
 from alphapulse_api.valuation import priced, valued
 
 MAX_BATCH = 10_000
-CHECKED_ON_LOOP = 200  # records: some milliseconds
 _IDENTIFIER = Identifier()
 Record = Mapping[str, Any]
 P = ParamSpec("P")
@@ -69,6 +69,7 @@ class Feed:
         cache: of answers that show them.
         events: the log that publishes them.
         ahead: seconds by which a record's time may be ahead of this clock.
+        slices: for long checks on the loop.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Feed:
         cache: Cache,
         events: EventLog,
         ahead: float = CLOCK_AHEAD,
+        slices: Slices | None = None,
     ) -> None:
+        self._slices = slices or Slices()
         self._accessors = accessors
         self._ahead = ahead
         self._teller = Teller(accessors, cache, events)
@@ -152,7 +155,7 @@ class Feed:
             checked = self._one_checked(points, at)
         else:
             _check_batch(points)
-            checked = await _checked(lambda given: load_points(given, at, self._ahead), points)
+            checked = await self._slices.run(loading_points(points, at, self._ahead))
         # A host's accessor may do with its list what it likes.
         given = list(checked) if "metrics" in self._accessors.replaced else checked
         stored: int = await self._accessors.method("metrics", "add_points")(given)
@@ -164,25 +167,25 @@ class Feed:
             return load_points([point], at, self._ahead)
         except ValidationProblem:
             # The schema tells the same of a record by itself: not of number 0 in a list.
-            return Points.of([{"timestamp": at, **load(self._point, plain(point))}])
+            return Points.of([{"timestamp": at, **load(self._point, point)}])
 
     @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
-        (stored,) = await self._record_trades([load(self._trade, plain(trade))], one=True)
+        record = _priced(load(self._trade, trade))
+        (stored,) = await self._record_trades([record], one=True)
         return stored
 
     @_to_its_end
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        loaded = await _checked(lambda given: load(self._trades, plain(given)), trades)
-        return await self._record_trades(loaded, one=False)
+        return await self._record_trades(await self._slices.run(self._loading(trades)), one=False)
 
     @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
-        record = _completed(load(self._alert, plain(alert)), "created_at")
+        record = _completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
         work = self._accessors.method("alerts", "add_alert")(record)
         stored, new = await self._teller.stored(work, "alerts")
@@ -205,8 +208,8 @@ class Feed:
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
-        record = _timed(load(self._portfolio, plain(portfolio)), "as_of")
-        record["positions"] = [valued(p, record["total_value"]) for p in record["positions"]]
+        record = _timed(await self._slices.run(loading(self._portfolio, portfolio)), "as_of")
+        record["positions"] = await self._slices.run(_valuing(record))
         stored: dict[str, Any]
         work = self._accessors.method("portfolio", "set_portfolio")(record)
         stored, revision = await self._teller.stored(work, "portfolio")
@@ -218,7 +221,7 @@ class Feed:
     async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
-        record = _completed(load(self._signal, plain(signal)), "timestamp")
+        record = _completed(load(self._signal, signal), "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
             raise ValidationProblem(
                 [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
@@ -232,7 +235,7 @@ class Feed:
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
         agent_id = _agent_id(agent_id)
-        record = load(self._agent, plain(update))
+        record = load(self._agent, update)
         stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
             agent_id, record
         )
@@ -242,16 +245,22 @@ class Feed:
     @_to_its_end
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store how a component is doing; returns the sample."""
-        record = load(self._sample, plain(sample))
+        record = load(self._sample, sample)
         record.setdefault("timestamp", now())
         stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
         await self._teller.changed("system")
         return stored
 
+    def _loading(self, trades: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
+        loaded = yield from loading(self._trades, trades)
+        for index, trade in enumerate(loaded):
+            loaded[index] = _priced(trade)
+            yield
+        return list(loaded)
+
     async def _record_trades(
-        self, trades: Sequence[dict[str, Any]], *, one: bool
+        self, records: Sequence[dict[str, Any]], *, one: bool
     ) -> list[dict[str, Any]]:
-        records = [_completed(priced(trade), "executed_at") for trade in trades]
         work = self._accessors.method("trades", "add_trades")(records, one=one)
         stored = [(_said(t), new) for t, new in await self._teller.stored(work, "trades")]
         await self._teller.tell_once("trades", stored)
@@ -286,11 +295,16 @@ def _check_batch(records: Sequence[Record]) -> None:
         raise ValidationProblem([{"pointer": "", "detail": detail}])
 
 
-async def _checked(check: Callable[[Sequence[Record]], T], records: Sequence[Record]) -> T:
-    """The records, checked; on a thread where they would hold the loop up for long."""
-    if len(records) <= CHECKED_ON_LOOP:
-        return check(records)
-    return await asyncio.to_thread(check, records)
+def _priced(trade: dict[str, Any]) -> dict[str, Any]:
+    return _completed(priced(trade), "executed_at")
+
+
+def _valuing(portfolio: Record) -> Steps[list[dict[str, Any]]]:
+    valued_positions = []
+    for position in portfolio["positions"]:
+        valued_positions.append(valued(position, portfolio["total_value"]))
+        yield
+    return valued_positions
 
 
 def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:

@@ -65,9 +65,9 @@ class Page(Sequence[Record]):
     def __repr__(self) -> str:
         return f"<Page {self._looked_at()!r} next_cursor={self.next_cursor!r}>"
 
-    def plain(self) -> list[Record]:
+    def plain(self, start: int = 0, stop: int | None = None) -> list[Record]:
         """New dicts, with times as RFC 3339 and decimals as text, as JSON has them."""
-        return self._make(self._rows, True) if self._make is not None else []
+        return self._make(self._rows[start:stop], True) if self._make is not None else []
 
     def _looked_at(self) -> list[Record]:
         if self._records is None:
@@ -75,6 +75,6 @@ class Page(Sequence[Record]):
         return self._records
 
 
-def plain(rows: Sequence[T]) -> Sequence[T] | list[Record]:
+def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
     """Rows for text: those of a page in their plain form, a host's own as they are."""
-    return rows.plain() if isinstance(rows, Page) else list(rows)
+    return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])

@@ -35,8 +35,10 @@ PROBLEM: Final[dict[str, Any]] = {
         "error_description": {"type": "string"},
         "suggested_interval": {"type": "string"},
         "accepted": {"type": "integer", "description": "of a body in lines: records stored"},
+        "errors_omitted": {"type": "integer", "description": "how many errors are not in `errors`"},
         "errors": {
             "type": "array",
+            "maxItems": 100,
             "items": {
                 "type": "object",
                 "required": ["detail"],

@@ -39,6 +39,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value
     if kind is float:
         return value if math.isfinite(value) else None
+    if kind is Decimal:
+        return _decimal(value, depth)
     if depth > MAX_DEPTH:
         return value
     if kind is dict or isinstance(value, Mapping):

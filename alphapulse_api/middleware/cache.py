@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -9,6 +10,7 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.backend import Backend
 from alphapulse_api.cache import Entry, etag_of
+from alphapulse_api.compression import ON_LOOP_BYTES
 from alphapulse_api.keys import BACKEND, LANE, QUESTION, QUESTIONS, ROWS
 from alphapulse_api.middleware.conditions import answer
 from alphapulse_api.routes.endpoint import VARY
@@ -71,10 +73,12 @@ async def _compute(request: web.Request, handler: Handler) -> Entry:
     response = await handler(request)
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
-    etag = etag_of(response.body)
+    body = response.body
+    # A thread hashes without the interpreter's lock.
+    etag = etag_of(body) if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(etag_of, body)
     headers = response.headers.copy()
     headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})
-    return Entry(response.body, etag, headers)
+    return Entry(body, etag, headers)
 
 
 def _answer(

@@ -23,7 +23,7 @@ from alphapulse_api.errors import (
 from alphapulse_api.keys import BACKEND
 from alphapulse_api.middleware.auth import REALM
 from alphapulse_api.middleware.client import client_key
-from alphapulse_api.routes.endpoint import read_body
+from alphapulse_api.routes.body import read_body
 from alphapulse_api.routes.row import Call
 
 MAX_FORM_BYTES: Final = 16 * 1024

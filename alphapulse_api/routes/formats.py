@@ -17,6 +17,7 @@ from alphapulse_api.encoding import dumps
 from alphapulse_api.routes.arrow import ArrowStream
 from alphapulse_api.routes.row import Row
 from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
+from alphapulse_api.slices import Steps
 from alphapulse_api.times import rfc3339
 
 FORMATS: Final = {
@@ -25,6 +26,7 @@ FORMATS: Final = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+STEP_ROWS: Final = 50  # encoded in one step: half a millisecond, unless they are long
 Rows = Sequence[Mapping[str, Any]]
 Columns = Mapping[str, fields.Field[Any]]
 
@@ -51,13 +53,11 @@ def encoder(form: str, row: Row, query: Mapping[str, Any]) -> Encoder:
     """An encoder for one answer.
 
     Args:
-        form: one of FORMATS.
+        form: one of FORMATS, but JSON, of which `dumping_rows` makes one array.
         row: the listing.
         query: what is asked of it: several aggregations have columns of their own.
     """
     match form:
-        case "json":
-            return _Json()
         case "ndjson":
             return _Ndjson()
         case "csv":
@@ -70,6 +70,34 @@ def whole(encoder: Encoder, rows: Rows) -> bytes:
     return encoder.rows(rows) + encoder.end()
 
 
+def dumping_rows(rows: Rows) -> Steps[bytes]:
+    """The JSON of a page, encoded in steps."""
+    if len(rows) <= STEP_ROWS:
+        return dumps(plain(rows))
+    parts = []
+    for start in range(0, len(rows), STEP_ROWS):
+        parts.append(dumps(plain(rows, start, start + STEP_ROWS))[1:-1])
+        yield
+    return b"[%b]" % b",".join(parts)
+
+
+def dumping(answer: Any) -> Steps[bytes]:
+    """The JSON of an answer, its long arrays encoded in steps."""
+    long = isinstance(answer, Mapping) and any(
+        isinstance(member, list) and len(member) > STEP_ROWS for member in answer.values()
+    )
+    if not long:
+        return dumps(answer)
+    members = []
+    for name, member in answer.items():
+        if isinstance(member, list):
+            text = yield from dumping_rows(member)
+        else:
+            text = dumps(member)
+        members.append(b"%b:%b" % (dumps(name), text))
+    return b"{%b}" % b",".join(members)
+
+
 def columns(row: Row, query: Mapping[str, Any]) -> Columns:
     """The columns of a listing's answer to a question, in order, whether it has rows or not."""
     functions = parse_functions(query["aggregation"]) if "aggregation" in query else ()
@@ -80,16 +108,6 @@ def columns(row: Row, query: Mapping[str, Any]) -> Columns:
         elif not field.metadata.get(ONLY_AGGREGATED):
             found[name] = field
     return found
-
-
-class _Json:
-    """One array: of one stretch only."""
-
-    def rows(self, rows: Rows) -> bytes:
-        return dumps(plain(rows))
-
-    def end(self) -> bytes:
-        return b""
 
 
 class _Ndjson:

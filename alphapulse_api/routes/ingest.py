@@ -8,17 +8,19 @@ refusal says how many records that is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from alphapulse_api.errors import BAD_REQUEST, UNSUPPORTED_MEDIA, Problem
+from alphapulse_api.errors import UNSUPPORTED_MEDIA, Problem
 from alphapulse_api.feed import MAX_BATCH
+from alphapulse_api.routes.body import BodyReader
 from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.records import CsvRecords, NdjsonRecords, Record, Records
 from alphapulse_api.routes.row import Call, Row
+from alphapulse_api.slices import Steps, releasing
 
 # The media types of a body in lines.
 LINED: Final[Mapping[str, type[Records]]] = {
@@ -28,7 +30,6 @@ LINED: Final[Mapping[str, type[Records]]] = {
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 MAX_UNTOLD: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
 UNTOLD_SECONDS: Final = 0.005
-PIECE_BYTES: Final = 64 * 1024  # parsed at a time
 
 
 async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
@@ -46,14 +47,15 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
     assert row.body is not None
     records = LINED[request.content_type](row.body(), row.loads)
     batch = _Batch(row, call)
+    reader = BodyReader(request, limit=None)
+    slices = call.backend.slices
     last = False
     try:
         while not last:
-            piece, last = await _piece(request.content)
-            for record in records.feed(piece, last=last):
-                batch.add(record)
-                if batch.full:
-                    await batch.store()
+            piece, last = await reader.piece()
+            reading = records.feed(piece, last=last)
+            while await slices.run(batch.fill(reading)):
+                await batch.store()
             batch.bytes += len(piece)
         await batch.store()
     except Problem as problem:
@@ -76,10 +78,17 @@ class _Batch:
     def full(self) -> bool:
         return len(self._records) >= MAX_BATCH or self.bytes >= MAX_BATCH_BYTES
 
-    def add(self, record: Record) -> None:
-        line, said = record
-        self._lines.append(line)
-        self._records.append(said)
+    def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
+        """Add records; returns whether the batch was full before they ended."""
+        for record in records:
+            if record is not None:
+                line, said = record
+                self._lines.append(line)
+                self._records.append(said)
+                if self.full:
+                    return True
+            yield
+        return False
 
     async def store(self) -> None:
         """Store what waits, if anything does."""
@@ -88,7 +97,9 @@ class _Batch:
         assert self._row.handler is not None
         await self._row.handler(replace(self._call, body=self._records))
         self.accepted += len(self._records)
-        self._records, self._lines, self.bytes = [], [], 0
+        await self._call.backend.slices.run(releasing(self._records))
+        self._lines.clear()
+        self.bytes = 0
         # A store may be faster than what tells of it: events would gather without a bound.
         while self._call.backend.hub.pending > MAX_UNTOLD:  # noqa: ASYNC110 (tells nobody)
             await asyncio.sleep(UNTOLD_SECONDS)
@@ -112,25 +123,3 @@ class _Batch:
         index = int(steps[0])
         pointer = "/".join(("", str(self.accepted + index), *steps[1:]))
         return {**error, "pointer": pointer, "line": self._lines[index]}
-
-
-async def _piece(body: StreamReader) -> tuple[bytes, bool]:
-    """The next piece of a body, decompressed; and whether it is the last.
-
-    aiohttp stops reading from the socket, and decompressing, when 64 KiB wait here.
-
-    Raises:
-        Problem: 400, if the body is not well transferred.
-    """
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while size < PIECE_BYTES:
-            part = await body.readany()
-            if not part:
-                return b"".join(parts), True
-            parts.append(part)
-            size += len(part)
-    except web.RequestPayloadError:
-        raise Problem(BAD_REQUEST, "The body is not well encoded or ended early.") from None
-    return b"".join(parts), False

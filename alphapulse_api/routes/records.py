@@ -17,9 +17,12 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.encoding import loads
 from alphapulse_api.errors import BAD_REQUEST, TOO_LARGE, VALIDATION, Problem, ProblemType
+from alphapulse_api.json_body import MAX_ELEMENT_BYTES, MAX_ELEMENT_VALUES, has_too_many_values
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
 
-MAX_LINE_BYTES: Final = 1024 * 1024  # metadata of 64 KiB may be six times that, escaped
+MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
+MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quotes
+PAUSE_LINES: Final = 64  # lines without a record between two looks at the clock
 _BOM: Final = b"\xef\xbb\xbf"
 _INFINITIES: Final = (float("inf"), float("-inf"))
 _LABEL: Final = "label."  # begins the name of a column that holds one label
@@ -43,8 +46,8 @@ class Records(ABC):
         self._line = 1  # the number of the first line that was not read yet
         self._count = 0  # records read
 
-    def feed(self, piece: bytes, *, last: bool = False) -> Iterator[Record]:
-        """The records that end in this piece of the body.
+    def feed(self, piece: bytes, *, last: bool = False) -> Iterator[Record | None]:
+        """The records that end in this piece of the body; None where there was none for a while.
 
         Args:
             last: the body ends with it.
@@ -64,7 +67,7 @@ class Records(ABC):
         self._check_length(len(self._rest))
 
     @abstractmethod
-    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record | None]:
         """The records of these whole lines; counts lines and records."""
 
     def _check_length(self, size: int) -> None:
@@ -80,18 +83,23 @@ class Records(ABC):
 class NdjsonRecords(Records):
     """A JSON text a line."""
 
-    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record | None]:
         lines = block.split(b"\n")
         if not lines[-1]:  # what follows the last line's end is no line
             lines.pop()
         for line in lines:
             if line and not line.isspace():
+                if has_too_many_values(line):
+                    detail = f"A record may have at most {MAX_ELEMENT_VALUES} values."
+                    raise self._wrong(TOO_LARGE, detail)
                 try:
                     record = self._loads(line)
                 except ValueError as error:
                     raise self._wrong(BAD_REQUEST, f"Not JSON: {error}.") from None
                 yield self._line, record
                 self._count += 1
+            elif self._line % PAUSE_LINES == 0:
+                yield None
             self._line += 1
 
 
@@ -105,37 +113,61 @@ class CsvRecords(Records):
     def __init__(self, schema: Schema, loads: Callable[[bytes], Any]) -> None:
         super().__init__(schema, loads)
         self._open = ""  # a record whose quotes have not been closed
+        self._read = 0  # characters of the text that is read
+        self._lines_read = 0  # of the record that is read
+        self._commas = 0  # in these lines
         self._names: list[str] | None = None
         self._cells: list[tuple[int, str, Callable[[str], Any] | None]] = []
         self._labels: list[tuple[int, str]] = []
 
-    def _records(self, block: bytes, *, last: bool) -> Iterator[Record]:
+    def _records(self, block: bytes, *, last: bool) -> Iterator[Record | None]:
         try:
             text = block.decode("utf-8")
         except UnicodeDecodeError as error:
             self._line += self._open.count("\n") + block.count(b"\n", 0, error.start)
             raise self._wrong(BAD_REQUEST, "Not UTF-8.") from None
+        text = self._open + text
+        if self._open and not last and '"' not in text[len(self._open) :]:
+            # Quotes that are open stay open.
+            self._open = text
+            self._check_length(len(text))
+            return
         # Cut at LF alone: str.splitlines knows line breaks that CSV does not.
-        lines = list(io.StringIO(self._open + text, newline="\n"))
+        self._read = self._lines_read = self._commas = 0
         begin, done = self._line, 0
-        reader = csv.reader(lines, strict=True)
+        reader = csv.reader(map(self._bounded, io.StringIO(text, newline="\n")), strict=True)
         try:
             for cells in reader:
+                self._lines_read = self._commas = 0
                 if self._names is None:
                     self._read_header(cells)
                 elif cells:
                     yield self._line, self._record(cells)
                     self._count += 1
-                done = reader.line_num
-                self._line = begin + done
+                elif reader.line_num % PAUSE_LINES == 0:
+                    yield None
+                done = self._read
+                self._line = begin + reader.line_num
         except csv.Error as error:
             # In the last line it may only mean that the record goes on.
-            if last or reader.line_num < len(lines):
+            if last or self._read < len(text):
                 raise self._wrong(BAD_REQUEST, f"Not CSV: {error}.") from None
         if last and self._names is None:
             raise self._wrong(VALIDATION, "The first line must name the fields.")
-        self._open = "".join(lines[done:])
+        self._open = text[done:]
         self._check_length(len(self._open))
+
+    def _bounded(self, line: str) -> str:
+        """A line of a record; refused where the record may have too many cells, or values."""
+        self._read += len(line)
+        self._lines_read += 1
+        self._commas += line.count(",")
+        if self._lines_read > MAX_RECORD_LINES:
+            raise self._wrong(TOO_LARGE, f"A record may have at most {MAX_RECORD_LINES} lines.")
+        if self._commas > MAX_ELEMENT_VALUES:
+            detail = f"A record may have at most {MAX_ELEMENT_VALUES} cells, and values in them."
+            raise self._wrong(TOO_LARGE, detail)
+        return line
 
     def _read_header(self, names: list[str]) -> None:
         known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}

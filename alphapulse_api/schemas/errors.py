@@ -1,25 +1,133 @@
-"""Marshmallow's error trees as the contract's flat list of pointers."""
+"""Records checked by their schemas: marshmallow's errors as the contract's flat list of pointers.
+
+What a caller sends may be wrong in a million places. So lengths are checked before content, work
+goes on in steps, and only the first errors are kept; the rest are counted. Values are converted to
+plain Python first: an embedding host hands over what it has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields, validate
 
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.slices import Steps, finish
+
+MAX_ERRORS: Final = 100  # reported of one body
+MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
+STEP_ITEMS: Final = 20  # longer lists are checked in several steps
+_UNKNOWN: Final = "Unknown field."
+
+
+class Faults:
+    """The errors of one body: the first 100 of them, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._errors: list[dict[str, Any]] = []
+
+    def add(self, pointer: str, messages: Any) -> None:
+        """Add marshmallow's tree of messages about the value at a pointer."""
+        for error in flat(pointer, messages):
+            self.count += 1
+            if len(self._errors) < MAX_ERRORS:
+                self._errors.append(error)
+
+    def problem(self) -> ValidationProblem:
+        """The refusal that names them."""
+        return ValidationProblem(self._errors, count=self.count)
 
 
 def load(schema: Schema, data: Any) -> Any:
     """What `data` says, validated and converted.
 
     Raises:
-        ValidationProblem: naming every field that is wrong, by JSON pointer.
+        ValidationProblem: naming the fields that are wrong, by JSON pointer.
     """
+    return finish(loading(schema, data))
+
+
+def loading(schema: Schema, data: Any) -> Steps[Any]:
+    """The same in steps."""
+    faults = Faults()
+    if schema.many and isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        value: Any = []
+        for index, record in enumerate(data):
+            value.append((yield from load_record(schema, record, f"/{index}", faults)))
+            yield
+    else:
+        value = yield from load_record(schema, data, "", faults)
+    if faults.count:
+        raise faults.problem()
+    return value
+
+
+def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
+    """What one record says; None where it is wrong: `faults` has the errors then."""
+    if type(data) is not dict or not all(type(name) is str for name in data):
+        data = plain(data)
+    if not isinstance(data, Mapping):
+        _load(schema, data, pointer, faults)
+        return None
+    before = faults.count
+    if len(data) > len(schema.load_fields):
+        data = _known(schema, data, pointer, faults)
+    elsewhere: dict[str, Any] = {}  # fields that are loaded by themselves
+    for name, field in schema.load_fields.items():
+        if isinstance(field, fields.List) and isinstance(items := data.get(name), list | tuple):
+            if (message := _wrong_length(field, items)) is not None:
+                faults.add(f"{pointer}/{name}", message)
+                elsewhere[name] = None
+            elif isinstance(field.inner, fields.Nested) and len(items) > STEP_ITEMS:
+                elsewhere[name] = loaded = []
+                for index, item in enumerate(items):
+                    place = f"{pointer}/{name}/{index}"
+                    loaded.append((yield from load_record(field.inner.schema, item, place, faults)))
+                    yield
+    if elsewhere:
+        data = {name: value for name, value in data.items() if name not in elsewhere}
+        value = _load(schema, data, pointer, faults, partial=tuple(elsewhere))
+    else:
+        value = _load(schema, data, pointer, faults)
+    return {**value, **elsewhere} if faults.count == before else None
+
+
+def _load(
+    schema: Schema, data: Any, pointer: str, faults: Faults, partial: tuple[str, ...] | None = None
+) -> Any:
     try:
-        return schema.load(data)
+        return schema.load(plain(data), many=False, partial=partial)
     except ValidationError as error:
-        raise ValidationProblem(list(flat("", error.messages))) from None
+        faults.add(pointer, error.messages)
+
+
+def _known(
+    schema: Schema, data: Mapping[Any, Any], pointer: str, faults: Faults
+) -> Mapping[Any, Any]:
+    """The fields that the schema may say something about; the rest are unknown.
+
+    marshmallow takes a time that grows with the square of their number.
+    """
+    known = {name: value for name, value in data.items() if name in schema.fields}
+    unknown = [name for name in data if name not in known]
+    for name in unknown[:MAX_ERRORS]:
+        faults.add(_below(pointer, name), _UNKNOWN)
+    faults.count += len(unknown[MAX_ERRORS:])
+    return known
+
+
+def _wrong_length(field: fields.List[Any], items: Sequence[Any]) -> Any:
+    """What a list's length is refused for, before anybody looks at its items."""
+    for validator in field.validators:
+        if isinstance(validator, validate.Length):
+            try:
+                validator(items)
+            except ValidationError as error:
+                return error.messages
+    return None
 
 
 def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +143,7 @@ def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
             [
                 {
                     "parameter": e["pointer"].split("/")[1],
-                    "detail": e["detail"].replace("Unknown field.", "Unknown parameter."),
+                    "detail": e["detail"].replace(_UNKNOWN, "Unknown parameter."),
                 }
                 for e in flat("", error.messages)
             ]
@@ -44,13 +152,22 @@ def load_parameters(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat(pointer: str, messages: Any) -> Iterator[dict[str, str]]:
+    """The errors of a tree of messages, one by one."""
     if isinstance(messages, Mapping):
         for key, below in messages.items():
             # "_schema" is marshmallow's name for the whole object.
-            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            yield from flat(pointer + step, below)
+            yield from flat(pointer if key == "_schema" else _below(pointer, key), below)
     elif isinstance(messages, str):
-        yield {"pointer": pointer, "detail": messages}
+        yield {"pointer": _short(pointer), "detail": _short(messages)}
     else:
         for message in messages:
             yield from flat(pointer, message)
+
+
+def _below(pointer: str, key: Any) -> str:
+    step = str(key)[: MAX_TEXT + 1]
+    return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"

@@ -18,6 +18,8 @@ from alphapulse_api.domain.integers import is_writable
 from alphapulse_api.encoding import dumps, loads_stored
 
 MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
+MAX_NUMBER_TEXT: Final = 3 * MAX_DIGITS  # with sign, point, exponent, and zeros in front
+SMALL: Final = 10**18  # integers that every writer of JSON can write
 MAX_METADATA_BYTES: Final = 65_536
 MAX_LABELS: Final = 16
 MAX_FIGURES: Final = 256  # entries of a {name: number} object
@@ -63,6 +65,8 @@ def clean(text: str) -> str:
     """
     if "\x00" in text:
         raise ValidationError("The text holds a NUL character.")
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -163,6 +167,8 @@ class Money(fields.Field[Decimal]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, str):
+            if len(value) > MAX_NUMBER_TEXT:
+                raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
             if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", value, re.ASCII):
                 raise ValidationError("Not a decimal number.")
         elif not is_number(value):
@@ -172,10 +178,15 @@ class Money(fields.Field[Decimal]):
             number = value if isinstance(value, Decimal) else Decimal(str(value))
         except (InvalidOperation, ValueError):  # ValueError: an int of more than 4300 digits
             raise ValidationError("Not a decimal number.") from None
-        exponent = number.as_tuple().exponent
-        if not isinstance(exponent, int):
+        if not number.is_finite():
             raise ValidationError("Not a finite number.")
-        if number.adjusted() >= MAX_DIGITS or exponent < -MAX_DIGITS:
+        # First the size of the number, then of its text, which may be long; then its digits.
+        if (
+            number.adjusted() >= MAX_DIGITS
+            or (number and number.adjusted() < -MAX_DIGITS)
+            or len(str(number)) > MAX_NUMBER_TEXT
+            or int(number.as_tuple().exponent) < -MAX_DIGITS
+        ):
             raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
         if self.positive and number <= 0:
             raise ValidationError("Must be greater than 0.")
@@ -233,6 +244,8 @@ class Labels(fields.Field[dict[str, str]]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
     ) -> dict[str, str]:
+        if isinstance(value, Mapping) and len(value) > MAX_LABELS:
+            raise ValidationError(f"At most {MAX_LABELS} labels.")
         if not isinstance(value, Mapping) or not all(
             isinstance(key, str)
             and isinstance(text, str)
@@ -243,8 +256,6 @@ class Labels(fields.Field[dict[str, str]]):
             raise ValidationError(
                 "Not an object of strings (keys to 128, values to 256 characters)."
             )
-        if len(value) > MAX_LABELS:
-            raise ValidationError(f"At most {MAX_LABELS} labels.")
         return dict(sorted(value.items()))
 
 
@@ -269,6 +280,17 @@ class Metadata(fields.Field[dict[str, Any]]):
 
 
 def _numbers(value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        return clean(value)
+    if kind is bool or value is None:
+        return value
+    if kind is int and -SMALL < value < SMALL:
+        return value
+    if kind is float and math.isfinite(value):
+        return value + 0.0
+    if kind is Decimal and "." in str(value) and math.isfinite(number := float(value)):
+        return number + 0.0
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("a key that is no text")
@@ -292,7 +314,7 @@ def _number(value: Any) -> int | float | None:
         isinstance(value, Decimal)
         and value.is_finite()
         and value.adjusted() < MAX_DIGITS_OF_INTEGER
-        and value.as_tuple().exponent == 0
+        and str(value).lstrip("-").isdigit()  # its digits as a tuple would take ten times as long
     ):
         return int(value)
     return to_float(value)

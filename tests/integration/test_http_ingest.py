@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.errors import Unavailable
-from alphapulse_api.routes import ingest
+from alphapulse_api.routes import body, ingest
 from tests.asking import POINT, TRADE, Answer, ask, places, problem
 from tests.conftest import Server
 
@@ -53,7 +53,7 @@ async def _values(server: Server) -> list[Any]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "MAX_BATCH", 10)
-    monkeypatch.setattr(ingest, "PIECE_BYTES", 16)
+    monkeypatch.setattr(body, "PIECE_BYTES", 16)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,8 @@ async def test_a_bad_line_tells_how_many_were_stored(
         (_lines([POINT] * 11) + b"{\n", 400, "/11", 12),
         (_lines([POINT] * 11) + b"\n\xff\n", 400, "/11", 13),
         (_lines([POINT] * 11) + b'{"a":"\\ud800"}', 400, "/11", 12),
-        (_lines([POINT] * 11) + b"[" * 50_000, 400, "/11", 12),
+        (_lines([POINT] * 11) + b"[" * 4_000, 400, "/11", 12),
+        (_lines([POINT] * 11) + b"[" * 50_000, 413, "/11", 12),
         (_lines([POINT] * 11) + b" " * (2**20 + 1), 413, "/11", 12),
         (_lines([POINT] * 11) + b"[]", 422, "/11", 12),
         (_lines([POINT] * 11) + _lines([{**POINT, "x": 1}]) + _lines([POINT]), 422, "/11/x", 12),
