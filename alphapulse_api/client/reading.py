@@ -56,6 +56,7 @@ class Reading(ABC):
         aggregation: str | Sequence[str] | None = None,
         interval: str | None = None,
         max_points: int | None = None,
+        timezone: str | None = None,
         limit: int | None = None,
     ) -> Rows[MetricPoint]:
         """Points of a type, oldest first, raw or in time buckets.
@@ -69,6 +70,8 @@ class Reading(ABC):
                 to `value`, several to fields of their names.
             interval: of the buckets: "auto", or such as "30s", "5m", "1h", "1d", "1w".
             max_points: the most buckets that "auto" may make.
+            timezone: by whose clock hours, days and weeks begin, such as "America/New_York";
+                default: UTC.
             limit: points in all; default: all there are.
         """
         params = {
@@ -79,6 +82,7 @@ class Reading(ABC):
             "aggregation": _comma(aggregation),
             "interval": interval,
             "max_points": max_points,
+            "timezone": timezone,
         }
         path = f"/api/metrics/{segment(metric_type)}"
         return self._pages(path, values.POINT, params, limit)

@@ -26,6 +26,8 @@ FIRST_MONDAY: Final = -3 * DAY
 # Dates that may be shifted by a zone's offset and are dates still.
 _FIRST: Final = to_micros(datetime(1, 1, 3, tzinfo=UTC))
 _LAST: Final = to_micros(datetime(9999, 12, 29, tzinfo=UTC))
+# Hours up to which a range is searched for changes of the clock: more than any answer has.
+_COUNTED_HOURS: Final = 20_000
 _NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 
 Key = Callable[[int], int]  # from an instant to the start of its bucket
@@ -102,11 +104,14 @@ class Zoned:
         return self.width == HOUR
 
     def count(self, start: int, end: int) -> int:
-        count = self._number(end - 1) - self._number(start) + 1
-        if self._parted:
-            # Hours shown twice are counted once by number, and those left out are counted.
-            put_back = self._offset(start) - self._offset(end - 1)
-            count += int(put_back / HOUR)
+        count = self._numbers(start, end)
+        if not self._parted or count > _COUNTED_HOURS:
+            return count
+        # By number, an hour shown twice is counted once, and one left out is counted.
+        for day in range(start, end, DAY):
+            low, high = max(start, day - 3 * HOUR), min(end, day + DAY + 3 * HOUR)
+            if self._offset(day) != self._offset(min(end, day + DAY)):
+                count += len(self.edges(low, high, _COUNTED_HOURS)) - 1 - self._numbers(low, high)
         return count
 
     def edges(self, start: int, end: int, most: int) -> list[int]:
@@ -127,6 +132,10 @@ class Zoned:
 
     def key(self, edges: Sequence[int]) -> Key:
         return lambda at: edges[bisect_right(edges, at) - 1]
+
+    def _numbers(self, start: int, end: int) -> int:
+        """How many numbers the buckets of [start, end) have."""
+        return self._number(end - 1) - self._number(start) + 1
 
     def _number(self, at: int) -> int:
         """Which bucket an instant is in, counted from the origin."""

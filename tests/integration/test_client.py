@@ -92,6 +92,8 @@ async def test_metrics(api: DashboardClient) -> None:
     assert one["value"] == 4.5
     (two,) = await api.metrics("risk", **span, aggregation=["min", "count"], interval="1m")
     assert (two["min"], two["count"]) == (0.0, 10)
+    (day,) = await api.metrics("risk", **span, interval="1d", timezone="America/New_York")
+    assert day["timestamp"] == datetime(2026, 3, 1, 5, tzinfo=UTC)
     latest = await api.latest_metrics("risk", name="var", labels={"desk": "a b:c"})
     assert [row["value"] for row in latest] == [9.0]
 
