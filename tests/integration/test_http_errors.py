@@ -32,9 +32,9 @@ async def test_the_routers_own_refusals_are_problems(server: Server) -> None:
 
 async def test_bodies_that_are_no_json_are_named_so(server: Server) -> None:
     caller = await server.key("publish")
-    for body in (b"", b"{", b"\xff", b"[1,]", b'{"a":"\\ud800"}', b"[" * 50_000, b"1" * 9999):
+    for body in (b"", b"{", b"\xff", b"[1,]", b'{"a":"\\ud800"}', b"[" * 50_000):
         problem(await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON), 400)
-    for body in (b"null", b"1", b'"text"', b"true"):
+    for body in (b"null", b"1", b"1" * 9999, b'"text"', b"true"):
         answer = await ask(server, "POST", "/api/alerts", caller, data=body, headers=JSON)
         assert places(answer) == [""]
     answer = await ask(server, "POST", "/api/alerts", caller, json=[ALERT])
@@ -74,7 +74,7 @@ async def test_a_packed_body_is_read(server: Server) -> None:
         ({**TRADE, "side": "hold"}, ["/side"]),
         ({**TRADE, "sidee": "buy"}, ["/sidee"]),
         ({**TRADE, "a/b~c": 1}, ["/a~1b~0c"]),
-        ({**TRADE, "quantity": 0, "price": "-1"}, ["/quantity", "/price"]),
+        ({**TRADE, "quantity": 0, "price": "x"}, ["/quantity", "/price"]),
         ({**TRADE, "quantity": True}, ["/quantity"]),
         ({**TRADE, "quantity": float("nan")}, ["/quantity"]),
         ({**TRADE, "id": "a b"}, ["/id"]),
@@ -131,15 +131,13 @@ async def test_writes_take_no_query(server: Server) -> None:
 
 async def test_numbers_beyond_all_measure_are_refused_and_not_computed(server: Server) -> None:
     caller = await server.key("publish")
-    for number in ("1e999999", "1e99999999", "-1e999999", "1e-99999999"):
+    for number in ("1e999999", "1e99999999", "-1e999999", "1e-99999999", "1e9999999999999999999"):
         body = f'{{"symbol":"A","side":"buy","price":1,"quantity":{number}}}'
         answer = await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON)
         assert places(answer) == ["/quantity"]
         body = f'{{"metric_type":"risk","name":"x","value":1,"timestamp":{number}}}'
         answer = await ask(server, "POST", "/api/metrics", caller, data=body, headers=JSON)
         assert answer.status in (201, 422)  # next to nothing after 1970 is a time
-    body = '{"symbol":"A","side":"buy","price":1,"quantity":1e9999999999999999999}'
-    problem(await ask(server, "POST", "/api/trades", caller, data=body, headers=JSON), 400)
 
 
 async def test_too_many_buckets_come_with_an_interval_that_would_do(server: Server) -> None:
