@@ -50,17 +50,31 @@ class Columns:
         table: the table's name.
         kinds: column name to kind.
         unshown: the same, of columns that are stored and are no part of the resource's dict.
+        hint: what to do about an id that is taken, as a sentence.
     """
 
-    __slots__ = ("_into", "_plain", "_read", "_stored", "insert", "names", "select", "table")
+    __slots__ = (
+        "_hint",
+        "_into",
+        "_plain",
+        "_read",
+        "_stored",
+        "insert",
+        "names",
+        "select",
+        "table",
+    )
 
     def __init__(
         self,
         table: str,
         kinds: Mapping[str, Kind],
         unshown: Mapping[str, Kind] = MappingProxyType({}),
+        *,
+        hint: str = "",
     ) -> None:
         self.table = table
+        self._hint = hint
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
         self._stored = (*kinds.items(), *unshown.items())
@@ -168,17 +182,22 @@ class Columns:
             new = first[id_] is record and id_ in added
             there = known.get(id_) or {name: first[id_].get(name) for name in self.names}
             if not new:
-                _agree(record, there, fixed, "/id" if one else f"/{index}/id")
+                _agree(record, there, fixed, "/id" if one else f"/{index}/id", self._hint)
             answer.append((there, new))
         return answer
 
 
 def _agree(
-    record: Mapping[str, Any], stored: Mapping[str, Any], fixed: Iterable[str], pointer: str
+    record: Mapping[str, Any],
+    stored: Mapping[str, Any],
+    fixed: Iterable[str],
+    pointer: str,
+    hint: str,
 ) -> None:
     """Raises `Conflict` if the record differs from what is stored under its id."""
     unsaid: frozenset[str] = record.get("unsaid", frozenset())
     for name in fixed:
         if name not in unsaid and stored[name] != record.get(name):
             detail = f"{record['id']!r} exists already, with another {name}"
+            detail = f"{detail}. {hint}" if hint else detail
             raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}])

@@ -102,9 +102,10 @@ class MetricsDataAccessor:
             "metrics", metric_type=metric_type, name=name, labels=labels or None, timezone=timezone
         )
         series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
-        if start == FIRST and series:
+        if start == FIRST:
             # Everything: in buckets of the time that there is, not of all time.
-            first = await PointReader(self._engine, list(series)).first() or first
+            begin = await PointReader(self._engine, list(series)).first() if series else None
+            first = last - 1 if begin is None else min(begin, last - 1)
         # The buckets' width is that of the range up to now, whatever few points lie ahead of it.
         until = last if end_time is not None else min(last, max(first + 1, to_micros(now())))
         buckets = plan(aggregation, interval, max_points, first, until, timezone)

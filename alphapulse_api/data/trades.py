@@ -35,6 +35,7 @@ COLUMNS = Columns(
         "metadata": JSON,
     },
     {"stored_at": TIME},
+    hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
 )
 SAID_AT_CREATION = COLUMNS.names[1:]
 Trade = dict[str, Any]

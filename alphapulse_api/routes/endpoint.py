@@ -99,9 +99,13 @@ async def _answer(handler: Handler, call: Call) -> Any:
 async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) -> bytes:
     if question.format == "json":
         return await backend.slices.run(dumping_rows(rows))
-    return await asyncio.to_thread(
-        lambda: whole(encoder(question.format, row, question.values), rows)
-    )
+
+    def work() -> bytes:
+        spreadsheet = question.spreadsheet
+        encode = encoder(question.format, row, question.values, spreadsheet=spreadsheet)
+        return whole(encode, rows)
+
+    return await asyncio.to_thread(work)
 
 
 def _path(request: web.Request) -> dict[str, str]:

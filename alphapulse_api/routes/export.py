@@ -6,15 +6,18 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
 from alphapulse_api.compression import Coding, compressor
+from alphapulse_api.data.query import FIRST
 from alphapulse_api.keys import HEADERS
 from alphapulse_api.routes.formats import Encoder, Rows, approximate, encoder
 from alphapulse_api.routes.query import Question
 from alphapulse_api.routes.row import Call, Row
+from alphapulse_api.times import rfc3339
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +36,22 @@ async def export(
     assert row.handler is not None
     # A host's accessor gives all it has in one page.
     ours = row.tag not in call.backend.accessors.replaced
-    query = {**call.query, "limit": EXPORT_ROWS} if ours else dict(call.query)
+    query = dict(call.query)
+    if ours:
+        query["limit"] = EXPORT_ROWS
+        if "start_time" in row.query_schema.fields:
+            query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
     page: Rows = await row.handler(replace(call, query=query))
     # Off the loop: thousands of rows are tens of milliseconds. Before the status goes out: what
     # fails here is answered as what it is.
-    encode = await asyncio.to_thread(encoder, question.format, row, query)
+    encode = await asyncio.to_thread(
+        partial(encoder, question.format, row, query, spreadsheet=question.spreadsheet)
+    )
     stream = _Stream(encode, question.coding)
     stretch = await asyncio.to_thread(stream.stretch, page)
     early: dict[str, str] = request[HEADERS]
     response = web.StreamResponse(
-        headers={**early, **headers, **stream.headers, **approximate(page)}
+        headers={**early, **headers, **stream.headers, **approximate(page), **covered(row, query)}
     )
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
@@ -61,6 +70,15 @@ async def export(
         if request.transport is not None:
             request.transport.abort()
     return response
+
+
+def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
+    """The header that tells an export's range, as an ISO 8601-2 interval; ".." is an open end."""
+    if "start_time" not in row.query_schema.fields:
+        return {}
+    start, end = query.get("start_time", FIRST), query.get("end_time")
+    begin = ".." if start == FIRST else rfc3339(start)
+    return {"X-Time-Range": f"{begin}/{'..' if end is None else rfc3339(end)}"}
 
 
 class _Stream:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -27,6 +28,9 @@ FORMATS: Final = {
     "arrow": "application/vnd.apache.arrow.stream",
 }
 STEP_ROWS: Final = 50  # encoded in one step: half a millisecond, unless they are long
+# What the first character of a formula is, to one spreadsheet or another.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 Rows = Sequence[Mapping[str, Any]]
 Columns = Mapping[str, fields.Field[Any]]
 
@@ -49,19 +53,20 @@ class Encoder(Protocol):
         ...
 
 
-def encoder(form: str, row: Row, query: Mapping[str, Any]) -> Encoder:
+def encoder(form: str, row: Row, query: Mapping[str, Any], *, spreadsheet: bool = False) -> Encoder:
     """An encoder for one answer.
 
     Args:
         form: one of FORMATS, but JSON, of which `dumping_rows` makes one array.
         row: the listing.
         query: what is asked of it: several aggregations have columns of their own.
+        spreadsheet: no cell of a CSV may be a formula.
     """
     match form:
         case "ndjson":
             return _Ndjson()
         case "csv":
-            return _Csv(columns(row, query))
+            return _Csv(columns(row, query), _harmless if spreadsheet else _cell)
     return ArrowStream(columns(row, query))
 
 
@@ -125,9 +130,11 @@ class _Csv:
 
     Args:
         columns: the header where there is no row: a host's own accessor may give other columns.
+        cell: makes a cell of a value.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, cell: Callable[[Any], Any]) -> None:
+        self._cell = cell
         self._text = io.StringIO()
         self._writer = csv.writer(self._text)
         self._columns = columns
@@ -138,8 +145,8 @@ class _Csv:
         if self._names is None:
             self._names = list(rows[0] if rows else self._columns)
             self._writer.writerow(self._names)
-        names = self._names
-        self._writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+        names, cell = self._names, self._cell
+        self._writer.writerows([cell(row.get(name)) for name in names] for row in rows)
         taken = self._text.getvalue().encode()
         self._text.seek(0)
         self._text.truncate()
@@ -147,6 +154,14 @@ class _Csv:
 
     def end(self) -> bytes:
         return b""
+
+
+def _harmless(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection); numbers stay."""
+    cell = _cell(value)
+    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
 
 
 def _cell(value: Any) -> Any:

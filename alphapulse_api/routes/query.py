@@ -25,6 +25,7 @@ from alphapulse_api.times import now
 # A range that ended this long ago is the past: hardly anything is written into it any more.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
+EMPTY: Final = "An empty value. Leave the parameter out where nothing is asked of it."
 LONGEST: Final = 2048  # characters of a question that is remembered
 
 
@@ -38,6 +39,7 @@ class Question:
         normal: equal for questions that get the same bytes in the same format.
         coding: of the answer's body.
         export: everything that matches is wanted, streamed, not one page of it.
+        spreadsheet: no cell of the CSV may be a formula.
     """
 
     values: dict[str, Any]
@@ -45,6 +47,7 @@ class Question:
     normal: str
     export: bool
     coding: Coding = PLAIN
+    spreadsheet: bool = False
 
     @property
     def settled(self) -> bool:
@@ -84,12 +87,17 @@ class Questions:
 
 def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) -> Question:
     given: dict[str, Any] = {}
+    empty: list[str] = []
     repeated = {n for n, f in row.query_schema.fields.items() if isinstance(f, LabelPairs)}
     for name in request.query:
         values = request.query.getall(name)
         if name not in repeated and len(values) > 1:
             raise ValidationProblem.parameter(name, "given more than once")
         given[name] = values if name in repeated else values[0]
+        if "" in values and name in row.query_schema.fields:
+            empty.append(name)
+    if empty:
+        raise ValidationProblem([{"parameter": name, "detail": EMPTY} for name in empty])
     asked = load_parameters(row.query_schema, given)
     check_range(asked.get("start_time"), asked.get("end_time"))
     form = asked.pop("format", None)
@@ -98,7 +106,11 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
     elif form == "arrow" and not arrow.installed():
         raise ValidationProblem.parameter("format", arrow.MISSING)
     export = row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
-    return Question(asked, form, canonical([asked, *coding]), export, coding)
+    spreadsheet = asked.pop("spreadsheet", False)
+    if spreadsheet and form != "csv":
+        raise ValidationProblem.parameter("spreadsheet", "only CSV has formulas: add format=csv")
+    normal = canonical([asked, spreadsheet, *coding])
+    return Question(asked, form, normal, export, coding, spreadsheet)
 
 
 def _negotiated(accept: str) -> str:

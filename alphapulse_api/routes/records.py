@@ -24,6 +24,13 @@ MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
 MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quotes
 PAUSE_LINES: Final = 64  # lines without a record between two looks at the clock
 _BOM: Final = b"\xef\xbb\xbf"
+# By what the csv module says of a fault.
+_FAULTS: Final = {
+    "new-line character": "a line ends in a bare CR; end lines with LF or CRLF",
+    "unexpected end of data": "a quoted cell is never closed",
+    "expected after": "a closing quote is followed by neither a comma nor the end of the line",
+    "field limit": f"a cell has more than {csv.field_size_limit()} characters",
+}
 _INFINITIES: Final = (float("inf"), float("-inf"))
 _LABEL: Final = "label."  # begins the name of a column that holds one label
 
@@ -151,7 +158,7 @@ class CsvRecords(Records):
         except csv.Error as error:
             # In the last line it may only mean that the record goes on.
             if last or self._read < len(text):
-                raise self._wrong(BAD_REQUEST, f"Not CSV: {error}.") from None
+                raise self._wrong(BAD_REQUEST, f"Not CSV: {_fault(str(error))}.") from None
         if last and self._names is None:
             raise self._wrong(VALIDATION, "The first line must name the fields.")
         self._open = text[done:]
@@ -200,6 +207,11 @@ class CsvRecords(Records):
         if self._labels:
             record["labels"] = {key: cells[index] for index, key in self._labels if cells[index]}
         return record
+
+
+def _fault(said: str) -> str:
+    """What is wrong with the CSV; Python's own words advise how to open a file in Python."""
+    return next((ours for theirs, ours in _FAULTS.items() if theirs in said), said)
 
 
 def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:

@@ -87,6 +87,12 @@ class Formatted(Schema):
     """In which format; an Accept header says the same."""
 
     format = Choice("json", "csv", "ndjson", "arrow")
+    spreadsheet = QueryBoolean(
+        metadata={
+            "description": "csv only: cells of text that a spreadsheet would take for a formula "
+            "begin with an apostrophe"
+        }
+    )
 
 
 class ListQuery(Formatted):
