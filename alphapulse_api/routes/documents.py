@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import swagger_ui_bundle
 from aiohttp import web
 
 from alphapulse_api.docs.asyncapi import asyncapi_document
@@ -16,7 +16,9 @@ from alphapulse_api.errors import NotFound
 from alphapulse_api.keys import ROWS
 from alphapulse_api.routes.static import StaticFile, answer_file
 
-UI: Final = Path(swagger_ui_bundle.swagger_ui_path)
+# The package that follows Swagger UI's releases most closely. Only its files are used: finding them
+# imports neither it nor Flask.
+UI_PACKAGE: Final = "flask_swagger_ui"
 # What the page loads, and nothing else of the folder.
 UI_FILES: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 # Swagger UI sets inline styles and data: images; scripts come from here alone.
@@ -34,6 +36,7 @@ PAGE: Final = StaticFile(
 <title>alphapulse_api</title>
 <link rel="icon" href="docs/favicon-32x32.png">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/start.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
@@ -43,9 +46,21 @@ PAGE: Final = StaticFile(
 </html>
 """,
 )
+# Clients have neither id nor secret here: the fields of OAuth that ask for them are left out.
+STYLE: Final = StaticFile(
+    "start.css",
+    b""".swagger-ui .auth-container .wrapper:has(> label[for^=client_id_]),
+.swagger-ui .auth-container .wrapper:has(> label[for^=client_secret_]),
+.swagger-ui .auth-container .wrapper:has(> label[for=password_type]) { display: none; }
+""",
+)
 START: Final = StaticFile(
     "start.js",
-    b"""window.ui = SwaggerUIBundle({
+    b"""const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+window.ui = SwaggerUIBundle({
   url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
@@ -54,6 +69,7 @@ START: Final = StaticFile(
 });
 """,
 )
+OWN_FILES: Final = {"start.css": STYLE, "start.js": START}
 
 
 async def openapi(request: web.Request) -> web.StreamResponse:
@@ -76,16 +92,20 @@ async def swagger_ui(request: web.Request) -> web.StreamResponse:
 async def swagger_file(request: web.Request) -> web.StreamResponse:
     """A file of Swagger UI."""
     name = request.match_info["file"]
-    if name != "start.js" and name not in UI_FILES:
+    if name in OWN_FILES:
+        return await answer_file(request, OWN_FILES[name], policy=POLICY)
+    if name not in UI_FILES:
         raise NotFound("There is nothing at this path.")
-    return await answer_file(
-        request, START if name == "start.js" else _ui_file(name), policy=POLICY
-    )
+    return await answer_file(request, _ui_file(name), policy=POLICY)
 
 
 @cache
 def _ui_file(name: str) -> StaticFile:
-    return StaticFile(name, (UI / name).read_bytes())
+    spec = find_spec(UI_PACKAGE)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    (folder,) = spec.submodule_search_locations
+    return StaticFile(name, (Path(folder) / "dist" / name).read_bytes())
 
 
 def _json(document: dict[str, Any]) -> web.Response:

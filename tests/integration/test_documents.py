@@ -195,7 +195,7 @@ async def test_the_docs_page_loads_only_what_the_service_has(serve: Serve, base_
     loads = _Loads()
     loads.feed(page.body.decode())
     assert loads.inline == []
-    assert len(loads.links) == 4
+    assert len(loads.links) == 5
     for link in loads.links:
         assert ":" not in link
         assert not link.startswith("/")
