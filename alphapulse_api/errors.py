@@ -202,7 +202,10 @@ SOCKET_ERRORS: Final = tuple(
         ("forbidden", "the caller may not read this channel"),
         ("unknown_channel", "there is no such channel"),
         ("invalid_filter", "the channel has no such filter, or its value is not a list of strings"),
-        ("rate_limited", "too many messages; this one was not acted on"),
+        (
+            "rate_limited",
+            "too many messages, or invalid keys from this address; this one was not acted on",
+        ),
         ("internal", "the server failed; the message was not acted on"),
     )
 )

@@ -13,7 +13,6 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import KEY_SCOPES, ROLES
 from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
-from alphapulse_api.cache import Flights
 from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, Directory, Version
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.times import now
@@ -59,7 +58,7 @@ class Authenticator:
         self._remembered: dict[str, Caller] = {}
         self._watchers: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
-        self._flights = Flights()
+        self._looking = asyncio.Lock()
         self._looked_at = -math.inf
 
     def on_change(self, watcher: Callable[[], None]) -> None:
@@ -140,15 +139,17 @@ class Authenticator:
         return stored if hmac.compare_digest(secret_hash, key.secret_hash) else None
 
     async def _look_again(self) -> None:
-        """Read the directory again if it has changed; whoever asks meanwhile shares the look."""
-
-        async def look() -> None:
-            loop = asyncio.get_running_loop()
+        """Read the directory as it is from now on; those who ask at the same time share a look."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        async with self._looking:
+            # One that began before may have missed what was made before we were asked.
+            if self._looked_at >= asked:
+                return
             await asyncio.sleep(max(0.0, self._looked_at + LOOK_SECONDS - loop.time()))
-            self._looked_at = loop.time()
+            began = loop.time()
             await self.refresh()
-
-        await self._flights.once("directory", look)
+            self._looked_at = began
 
     def has_ended(self, name: str) -> bool:
         """Whether the access token of this jti, or those of this family, were revoked."""
