@@ -26,7 +26,7 @@ T = TypeVar("T")
 CALL_SECONDS: Final = 2.0  # for one answer, connecting included
 PROBE_SECONDS: Final = 0.5
 CONNECTIONS: Final = 32
-# One hash tag: in a cluster all of our shared keys live together, as our scripts need.
+# One hash tag: on a node of a cluster, scripts may touch several of our keys.
 PREFIX: Final = "{alphapulse}:"
 _PROBE: Final = f"{PREFIX}probe"
 
@@ -230,6 +230,10 @@ class RedisLink:
 
 
 def _reason(error: BaseException) -> str:
+    from redis.exceptions import MovedError
+
+    if isinstance(error, MovedError):
+        return f"it is a node of a cluster, and our keys lie on {error.host}:{error.port}"
     return str(error) or ("it does not answer" if isinstance(error, OSError) else repr(error))
 
 

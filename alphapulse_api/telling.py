@@ -86,7 +86,7 @@ class Teller:
                 say whether it is.
         """
         if revision is None or revision is False:
-            # One that comes late is of the history, which may be cached, and no news.
+            # One that comes late belongs to the history: no event.
             await self.changed("portfolio")
             return
         progress = []

@@ -279,3 +279,14 @@ async def test_read_then_subscribe_misses_nothing(server: Server) -> None:
         assert (await ws.receive_json())["channels"]["trades"]["resumed"] is True
         assert (await ws.receive_json())["data"]["id"] == "t2"
     assert [trade["id"] for trade in answer.json] == ["t1"]
+
+
+async def test_a_portfolio_s_history_is_never_cached_for_it_says_whether_it_is_stale(
+    server: Server,
+) -> None:
+    await server.feed.update_portfolio(PORTFOLIO)
+    caller = await server.key()
+    for past in ("", "&end_time=2025-01-01T00:00:00Z"):
+        for _ in range(2):
+            answer = await ask(server, "GET", f"/api/portfolio?include_history=true{past}", caller)
+            assert answer.headers["X-Cache"] == "BYPASS"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from redis.exceptions import MovedError
 
 from alphapulse_api import Config, ConfigError, StartupError, redis_link
 from alphapulse_api.backend import Backend
@@ -261,3 +262,8 @@ async def test_tls_is_used_and_the_certificate_is_checked(
             with pytest.raises(StartupError, match="CERTIFICATE_VERIFY_FAILED"):
                 async with Backend(replace(config, cache=cache), {}):
                     pass
+
+
+def test_a_node_of_a_cluster_that_has_not_our_keys_is_named_as_one() -> None:
+    said = redis_link._reason(MovedError("4049 10.0.0.7:6379"))
+    assert said == "it is a node of a cluster, and our keys lie on 10.0.0.7:6379"
