@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -91,7 +91,7 @@ class PortfolioDataAccessor:
         """The current portfolio.
 
         Args:
-            include_history: add `history`, oldest first, of the range (default: all of it).
+            include_history: add `history`, oldest first, of the range (default: all up to now).
             max_points: how many history points at most (2 or more); over that they are thinned as
                 `portfolio_history.history` says.
 
@@ -108,7 +108,8 @@ class PortfolioDataAccessor:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
         portfolio = self._shown(COLUMNS.read(rows[0]))
         if include_history:
-            portfolio["history"] = await history(self._engine, start_time, end_time, max_points)
+            end = end_time or now() + timedelta(microseconds=self._ahead)
+            portfolio["history"] = await history(self._engine, start_time, end, max_points)
         return portfolio
 
     async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:

@@ -78,6 +78,19 @@ def test_a_portfolio_later_in_the_same_second_is_shown(
         page.until(lambda it=total: page.text(TOTAL) == f"{it}.00", f"a value of {total}")
 
 
+def test_a_portfolio_of_a_clock_that_runs_ahead_gives_way(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    page = watched(desk, open_console)
+    for total, ahead in (("200", 240), ("300", 0), ("400", 0)):
+        as_of = now() + timedelta(seconds=ahead)
+        desk.update_portfolio({**PORTFOLIO, "total_value": total, "as_of": as_of})
+        page.until(lambda it=total: page.text(TOTAL) == f"{it}.00", f"a value of {total}")
+    curve = "return document.querySelector('#equity-chart').data?.[0].x ?? []"
+    page.until(lambda: page.script(curve), "the curve")
+    assert page.script(curve) == sorted(page.script(curve)), page.script(curve)
+
+
 def test_trades_of_one_second_stand_in_their_order(desk: ThreadFeed, open_console: Opener) -> None:
     second = now().replace(microsecond=0)
     for number, after in enumerate((0, 250_000, 500_000)):

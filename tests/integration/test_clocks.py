@@ -64,6 +64,8 @@ async def test_a_snapshot_of_a_clock_that_ran_ahead_gives_way_to_the_next(
         assert revision == first + value - 1
         assert told["stale"] is False
         assert await _current(store) == value
+    told = (await store.portfolio.get_portfolio(include_history=True))["history"]
+    assert [int(point["total_value"]) for point in told] == [2, 3], "the past ends now"
     # From here on it is as ever.
     assert (await store.portfolio.set_portfolio(snapshot(0, 9, as_of=_ahead(-60))))[1] is None
     assert await _current(store) == 3

@@ -68,13 +68,15 @@ export class Portfolio {
   }
 
   #accept(portfolio) {
-    if (this.#now && instant(portfolio.as_of) < instant(this.#now.as_of)) return;
+    // A time that lies ahead of the server's clock gives way to whatever is received after it.
+    const at = instant(portfolio.as_of), shown = this.#now ? instant(this.#now.as_of) : -Infinity;
+    if (at < shown && shown <= this.#app.now()) return;
     if (!this.#now) say(this.#section);
     if (Math.floor(this.#app.now() / DAY_MS) !== this.#day) this.start(); // another day begins
     this.#now = portfolio;
     const point = { timestamp: portfolio.as_of, total_value: portfolio.total_value };
     this.#opening ??= point;
-    if (this.#history.at(-1)?.timestamp === point.timestamp) this.#history.pop();
+    while (this.#history.length && instant(this.#history.at(-1).timestamp) >= at) this.#history.pop();
     this.#history.push(point);
     const span = Number(this.#range.value) * 1000;
     while (span && instant(this.#history[0].timestamp) < instant(point.timestamp) - span) this.#history.shift();
