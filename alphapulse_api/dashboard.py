@@ -16,6 +16,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.errors import DashboardClosed
 from alphapulse_api.feed import Feed, Record
+from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.server import Runner, listen
 
 T = TypeVar("T")
@@ -204,6 +205,18 @@ class ThreadFeed:
 
     def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         return self._run(self._dashboard.feed.record_trades(trades))
+
+    def record_trades_batch(
+        self, trades: Sequence[Record], *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        feed = self._dashboard.feed
+        return self._run(feed.record_trades_batch(trades, on_error=on_error))
+
+    def record_metrics_batch(
+        self, points: Sequence[Record], *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        feed = self._dashboard.feed
+        return self._run(feed.record_metrics_batch(points, on_error=on_error))
 
     def raise_alert(self, alert: Record) -> dict[str, Any]:
         return self._run(self._dashboard.feed.raise_alert(alert))

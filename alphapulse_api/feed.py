@@ -12,19 +12,28 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import uuid_utils
 from marshmallow import ValidationError
 
+from alphapulse_api.batches import add_one_by_one, loading_each, result_of
 from alphapulse_api.cache import Cache
 from alphapulse_api.calls import Calls
+from alphapulse_api.completion import (
+    completed,
+    completing_trades,
+    said,
+    timed,
+    trade_completed,
+    valuing,
+)
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.errors import Conflict, Problem, ValidationProblem
 from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.points import Points
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.batches import ON_ERROR, STOP
 from alphapulse_api.schemas.errors import load, loading
 from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.fields import Identifier, allow_ahead
@@ -32,10 +41,9 @@ from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.slices import Slices, Steps
+from alphapulse_api.slices import Slices
 from alphapulse_api.telling import Teller
 from alphapulse_api.times import CLOCK_AHEAD, now
-from alphapulse_api.valuation import priced, valued
 
 MAX_BATCH = 10_000
 _IDENTIFIER = Identifier()
@@ -156,6 +164,9 @@ class Feed:
         else:
             _check_batch(points)
             checked = await self._slices.run(loading_points(points, at, self._ahead))
+        return await self._store_points(checked)
+
+    async def _store_points(self, checked: Points) -> int:
         # A host's accessor may do with its list what it likes.
         given = list(checked) if "metrics" in self._accessors.replaced else checked
         stored: int = await self._accessors.method("metrics", "add_points")(given)
@@ -172,24 +183,71 @@ class Feed:
     @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
-        record = _priced(load(self._trade, trade))
-        (stored,) = await self._record_trades([record], one=True)
+        record = trade_completed(load(self._trade, trade))
+        ((stored, _),) = await self._store_trades([record], one=True)
         return stored
 
     @_to_its_end
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        return await self._record_trades(await self._slices.run(self._loading(trades)), one=False)
+        loaded = await self._slices.run(loading(self._trades, trades))
+        stored = await self._store_trades(await self._slices.run(completing_trades(loaded)))
+        return [trade for trade, _ in stored]
+
+    @_to_its_end
+    async def record_trades_batch(
+        self, trades: Sequence[Record], *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        """Store up to 10000 trades and say what became of each.
+
+        Args:
+            trades: the records.
+            on_error: "stop": all of them or none; "continue": those that are not valid, or whose
+                id exists with other content, are left out.
+
+        Returns:
+            `accepted` and `refused`, how many, and `results`: of each, by position, `status` (201
+            stored, 200 stored before, 409, 422), its `id`, or the `error`.
+        """
+        _check_batch(trades, on_error)
+        refused: dict[int, Problem] = {}
+        if on_error == STOP:
+            loaded = dict(enumerate(await self._slices.run(loading(self._trades, trades))))
+        else:
+            loaded = await self._slices.run(loading_each(self._trade, trades, refused))
+        records = await self._slices.run(completing_trades(loaded.values()))
+        conflicts: dict[int, Conflict] = {}
+        stored = await self._store_trades(records, None if on_error == STOP else conflicts)
+        positions = list(loaded)
+        refused.update((positions[index], conflict) for index, conflict in conflicts.items())
+        results = {
+            position: {"status": 201 if new else 200, "id": trade["id"]}
+            for position, (trade, new) in zip(positions, stored, strict=True)
+        }
+        return await self._slices.run(result_of(len(trades), refused, results))
+
+    @_to_its_end
+    async def record_metrics_batch(
+        self, points: Sequence[Record], *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        """Store up to 10000 points and say what became of each, as `record_trades_batch` does."""
+        _check_batch(points, on_error)
+        refused: dict[int, Problem] | None = None if on_error == STOP else {}
+        checked = await self._slices.run(loading_points(points, now(), self._ahead, refused))
+        if checked:
+            await self._store_points(checked)
+        stored = {position: {"status": 201} for position in range(len(points))}
+        return await self._slices.run(result_of(len(points), refused or {}, stored))
 
     @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
-        record = _completed(load(self._alert, alert), "created_at")
+        record = completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
         work = self._accessors.method("alerts", "add_alert")(record)
         stored, new = await self._teller.stored(work, "alerts")
-        stored = _said(stored)
+        stored = said(stored)
         await self._teller.tell_once("alerts", [(stored, new)])
         return stored
 
@@ -208,12 +266,12 @@ class Feed:
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
-        record = _timed(await self._slices.run(loading(self._portfolio, portfolio)), "as_of")
-        record["positions"] = await self._slices.run(_valuing(record))
+        record = timed(await self._slices.run(loading(self._portfolio, portfolio)), "as_of")
+        record["positions"] = await self._slices.run(valuing(record))
         stored: dict[str, Any]
         work = self._accessors.method("portfolio", "set_portfolio")(record)
         stored, revision = await self._teller.stored(work, "portfolio")
-        stored = _said(stored)
+        stored = said(stored)
         await self._teller.tell_portfolio(stored, revision)
         return stored
 
@@ -221,7 +279,7 @@ class Feed:
     async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
-        record = _completed(load(self._signal, signal), "timestamp")
+        record = completed(load(self._signal, signal), "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
             raise ValidationProblem(
                 [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
@@ -229,7 +287,7 @@ class Feed:
         stored: dict[str, Any]
         stored, _ = await self._accessors.method("agents", "add_signal")(record)
         await self._teller.changed("agents")
-        return _said(stored)
+        return said(stored)
 
     @_to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
@@ -251,20 +309,25 @@ class Feed:
         await self._teller.changed("system")
         return stored
 
-    def _loading(self, trades: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
-        loaded = yield from loading(self._trades, trades)
-        for index, trade in enumerate(loaded):
-            loaded[index] = _priced(trade)
-            yield
-        return list(loaded)
-
-    async def _record_trades(
-        self, records: Sequence[dict[str, Any]], *, one: bool
-    ) -> list[dict[str, Any]]:
-        work = self._accessors.method("trades", "add_trades")(records, one=one)
-        stored = [(_said(t), new) for t, new in await self._teller.stored(work, "trades")]
-        await self._teller.tell_once("trades", stored)
-        return [trade for trade, _ in stored]
+    async def _store_trades(
+        self,
+        records: Sequence[dict[str, Any]],
+        conflicts: dict[int, Conflict] | None = None,
+        *,
+        one: bool = False,
+    ) -> list[tuple[dict[str, Any], bool]]:
+        """Each trade as stored, and whether it is new; see `TradeDataAccessor.add_trades`."""
+        add = self._accessors.method("trades", "add_trades")
+        if conflicts is None:
+            work = add(records, one=one)
+        elif "trades" in self._accessors.replaced:
+            work = add_one_by_one(add, records, conflicts)
+        else:
+            work = add(records, one=True, conflicts=conflicts)
+        stored = [(said(t), new) for t, new in await self._teller.stored(work, "trades")]
+        told = [known for n, known in enumerate(stored) if n not in (conflicts or ())]
+        await self._teller.tell_once("trades", told)
+        return stored
 
     async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
         async with self._changing_alerts:
@@ -287,42 +350,14 @@ class Feed:
         return after, after != before
 
 
-def _check_batch(records: Sequence[Record]) -> None:
+def _check_batch(records: Sequence[Record], on_error: str = STOP) -> None:
+    if on_error not in ON_ERROR:
+        raise ValidationProblem.parameter("on_error", f"Must be one of: {', '.join(ON_ERROR)}.")
     if not isinstance(records, Sequence) or isinstance(records, str | bytes):
         raise ValidationProblem([{"pointer": "", "detail": "Not a list of records."}])
     if len(records) > MAX_BATCH:
         detail = f"At most {MAX_BATCH} records a call, not {len(records)}."
         raise ValidationProblem([{"pointer": "", "detail": detail}])
-
-
-def _priced(trade: dict[str, Any]) -> dict[str, Any]:
-    return _completed(priced(trade), "executed_at")
-
-
-def _valuing(portfolio: Record) -> Steps[list[dict[str, Any]]]:
-    valued_positions = []
-    for position in portfolio["positions"]:
-        valued_positions.append(valued(position, portfolio["total_value"]))
-        yield
-    return valued_positions
-
-
-def _completed(record: dict[str, Any], time: str) -> dict[str, Any]:
-    """With an id and a time; "unsaid" names what the caller left to us."""
-    record.setdefault("id", str(uuid_utils.uuid7()))
-    return _timed(record, time)
-
-
-def _timed(record: dict[str, Any], time: str) -> dict[str, Any]:
-    """With a time; "unsaid" names what the caller left to us."""
-    unsaid = record.get("unsaid", frozenset()) | ({time} - record.keys())
-    record.setdefault(time, now())
-    return {**record, "unsaid": unsaid}
-
-
-def _said(record: dict[str, Any]) -> dict[str, Any]:
-    """Without the name of what was left to us, which a host's accessor may hand back."""
-    return {name: value for name, value in record.items() if name != "unsaid"}
 
 
 def _agent_id(agent_id: str) -> str:

@@ -48,8 +48,10 @@ def values_in(text: bytes) -> int:
 def has_too_many_values(text: bytes, most: int = MAX_ELEMENT_VALUES) -> bool:
     """Whether a JSON text has more values; looks at no more of it than that."""
     # Each that is not the first of its container follows a comma; each container has a bracket.
-    return values_in(text) > most and any(
-        number >= most for number, _ in enumerate(_MARK.finditer(text), 1)
+    return (
+        len(text) > most
+        and values_in(text) > most
+        and any(number >= most for number, _ in enumerate(_MARK.finditer(text), 1))
     )
 
 
@@ -92,7 +94,8 @@ class JsonBody:
         """What the whole body says."""
         if self._scan is None:
             whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            if values_in(whole) <= AT_ONCE_VALUES:
+            # Brackets without commas between them are few, or too deep to be parsed.
+            if len(whole) < AT_ONCE_VALUES or whole.count(b",") < AT_ONCE_VALUES:
                 return parsed(self._loads, whole)
             yield from self._scan_parts()
         assert self._scan is not None

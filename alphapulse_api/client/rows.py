@@ -15,6 +15,7 @@ Side = Literal["buy", "sell"]
 TradeStatus = Literal["pending", "open", "partially_filled", "filled", "cancelled", "rejected"]
 Direction = Literal["buy", "sell", "hold", "short", "cover"]
 AgentState = Literal["initializing", "active", "optimizing", "inactive", "error", "stopped"]
+OnError = Literal["stop", "continue"]
 
 
 class Me(TypedDict):
@@ -177,3 +178,19 @@ class SystemSample(TypedDict):
     timestamp: datetime
     metrics: dict[str, float | None]
     message: str | None
+
+
+class ItemResult(TypedDict):
+    """What became of one record of a batch."""
+
+    status: Literal[200, 201, 409, 422]
+    id: NotRequired[str]
+    error: NotRequired[str]
+
+
+class BatchResult(TypedDict):
+    """What became of a batch: `results` has one for each record, in the order they were given."""
+
+    accepted: int
+    refused: int
+    results: list[ItemResult]

@@ -15,6 +15,8 @@ from alphapulse_api.client.rows import (
     Agent,
     AgentState,
     Alert,
+    BatchResult,
+    OnError,
     Portfolio,
     Signal,
     SystemSample,
@@ -74,6 +76,25 @@ class Writing(Reading):
         accepted: int = (await self._send("POST", "/api/trades", body))["accepted"]
         return accepted
 
+    async def record_trades_batch(
+        self, trades: Sequence[Record], *, on_error: OnError = "stop"
+    ) -> BatchResult:
+        """Record up to 10000 trades; returns what became of each.
+
+        Args:
+            trades: the records.
+            on_error: "continue" records the good ones where others are refused.
+        """
+        return await self._send_batch("trades", [_named(trade) for trade in trades], on_error)
+
+    async def record_metrics_batch(
+        self, points: Sequence[Record], *, on_error: OnError = "stop"
+    ) -> BatchResult:
+        """The same of points."""
+        at = datetime.now(UTC)
+        body = [{"timestamp": at, **point} for point in points]
+        return await self._send_batch("metrics", body, on_error)
+
     async def update_agent(
         self,
         agent_id: str,
@@ -100,6 +121,12 @@ class Writing(Reading):
         body = {"timestamp": datetime.now(UTC), **sample}
         stored: SystemSample = await self._send("POST", "/api/system", body, values.SAMPLE)
         return stored
+
+    async def _send_batch(self, resource: str, body: Any, on_error: OnError) -> BatchResult:
+        path = f"/api/{resource}/batch"
+        answer = await self._request("POST", path, params={"on_error": on_error}, body=body)
+        result: BatchResult = answer.content
+        return result
 
     async def _send(self, method: str, path: str, body: Any, shape: Shape = values.PLAIN) -> Any:
         answer = await self._request(method, path, body=body)

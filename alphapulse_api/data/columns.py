@@ -146,6 +146,7 @@ class Columns:
         *,
         fixed: Sequence[str],
         one: bool = False,
+        conflicts: dict[int, Conflict] | None = None,
     ) -> list[tuple[dict[str, Any], bool]]:
         """Store records under their ids, each id once; one may be there twice in `records` too.
 
@@ -155,6 +156,8 @@ class Columns:
             fixed: the columns that a repeat must agree in; those the server may change later
                 are not among them.
             one: the caller's body is the record itself and not an array of them.
+            conflicts: filled with the records that are not stored because their id exists with
+                other content, by position; without it such a record refuses all.
 
         Returns:
             Each record as stored, and whether it is new.
@@ -162,6 +165,8 @@ class Columns:
         Raises:
             Conflict: if an id exists with other content; it points at the first such record's id.
         """
+        if conflicts is not None:
+            conflicts.clear()  # of a transaction that was begun anew
         first: dict[str, Mapping[str, Any]] = {}
         for record in records:
             first.setdefault(record["id"], record)
@@ -182,7 +187,12 @@ class Columns:
             new = first[id_] is record and id_ in added
             there = known.get(id_) or {name: first[id_].get(name) for name in self.names}
             if not new:
-                _agree(record, there, fixed, "/id" if one else f"/{index}/id", self._hint)
+                try:
+                    _agree(record, there, fixed, "/id" if one else f"/{index}/id", self._hint)
+                except Conflict as conflict:
+                    if conflicts is None:
+                        raise
+                    conflicts[index] = conflict
             answer.append((there, new))
         return answer
 

@@ -11,7 +11,7 @@ from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range
-from alphapulse_api.errors import NotFound
+from alphapulse_api.errors import Conflict, NotFound
 from alphapulse_api.times import now
 
 COLUMNS = Columns(
@@ -97,12 +97,18 @@ class TradeDataAccessor:
         return COLUMNS.read(rows[0])
 
     async def add_trades(
-        self, trades: Sequence[Mapping[str, Any]], *, one: bool = False
+        self,
+        trades: Sequence[Mapping[str, Any]],
+        *,
+        one: bool = False,
+        conflicts: dict[int, Conflict] | None = None,
     ) -> list[tuple[Trade, bool]]:
         """Store validated trades, all of them or none.
 
         Args:
             one: the caller sent a single trade, not an array: errors point at "/id".
+            conflicts: filled with those that are not stored for a conflict, by position; without
+                it one refuses all.
 
         Returns:
             Each trade as stored, and whether it is new.
@@ -116,7 +122,7 @@ class TradeDataAccessor:
 
         async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
             return await COLUMNS.insert_all_once(
-                transaction, records, fixed=SAID_AT_CREATION, one=one
+                transaction, records, fixed=SAID_AT_CREATION, one=one, conflicts=conflicts
             )
 
         return await self._engine.write(work)

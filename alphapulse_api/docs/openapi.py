@@ -10,6 +10,7 @@ from typing import Any, Final
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.docs.fields import make_spec
 from alphapulse_api.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
+from alphapulse_api.json_body import MAX_ITEMS
 from alphapulse_api.routes.formats import FORMATS
 from alphapulse_api.routes.ingest import LINED
 from alphapulse_api.routes.row import Row
@@ -118,6 +119,10 @@ def _operation(row: Row) -> dict[str, Any]:
             schema = {
                 "schema": {"oneOf": [row.body, {"type": "array", "items": row.body}]},
             }
+        elif row.body_is_array:
+            schema = {
+                "schema": {"type": "array", "items": row.body, "maxItems": MAX_ITEMS},
+            }
         content = {"application/json": schema}
         if row.body_may_be_array:
             content.update((media_type, _TEXT) for media_type in LINED)
@@ -176,7 +181,7 @@ def _failures(row: Row) -> dict[str, Any]:
         statuses |= {401, 429}
     if "{" in row.path or row.path == "/api/portfolio" or row.tag == "console":
         statuses |= {404}
-    if row.body is not None and row.status == HTTPStatus.CREATED:
+    if row.body is not None and (row.status == HTTPStatus.CREATED or row.body_is_array):
         statuses |= {409}
     return {
         str(status): {

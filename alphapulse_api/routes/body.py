@@ -103,7 +103,7 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     reader = BodyReader(request)
     is_json = request.content_type == "application/json"
     slices = request.app[BACKEND].slices
-    body = JsonBody(row.loads, array=row.body_may_be_array)
+    body = JsonBody(row.loads, array=row.body_may_be_array or row.body_is_array)
     last = False
     while not last:
         piece, last = await reader.piece()
@@ -116,9 +116,15 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     if not is_json:
         raise _unsupported(request, others)
     said = await slices.run(body.end())
-    if isinstance(said, dict) or (isinstance(said, list) and row.body_may_be_array):
+    kinds: tuple[type, ...]
+    if row.body_is_array:
+        kinds, wanted = (list,), "an array of objects"
+    elif row.body_may_be_array:
+        kinds, wanted = (list, dict), "an object or an array of objects"
+    else:
+        kinds, wanted = (dict,), "an object"
+    if isinstance(said, kinds):
         return said
-    wanted = "an object or an array of objects" if row.body_may_be_array else "an object"
     raise ValidationProblem([{"pointer": "", "detail": f"The body must be {wanted}."}])
 
 

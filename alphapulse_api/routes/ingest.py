@@ -29,6 +29,7 @@ LINED: Final[Mapping[str, type[Records]]] = {
 }
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 MAX_UNTOLD: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
+STEP_RECORDS: Final = 16  # short ones parsed in one step
 UNTOLD_SECONDS: Final = 0.005
 
 
@@ -81,13 +82,16 @@ class _Batch:
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
         """Add records; returns whether the batch was full before they ended."""
         for record in records:
-            if record is not None:
-                line, said = record
-                self._lines.append(line)
-                self._records.append(said)
-                if self.full:
-                    return True
-            yield
+            if record is None:
+                yield
+                continue
+            line, said = record
+            self._lines.append(line)
+            self._records.append(said)
+            if self.full:
+                return True
+            if len(self._records) % STEP_RECORDS == 0:
+                yield
         return False
 
     async def store(self) -> None:

@@ -41,3 +41,8 @@ async def get_latest(call: Call) -> Any:
 async def record_metrics(call: Call) -> Any:
     """Record a point, or an array of up to 10000: all of them or none."""
     return {"accepted": await call.backend.feed.record_metrics(call.body)}
+
+
+async def record_batch(call: Call) -> Any:
+    """Record up to 10000 points, and say what became of each."""
+    return await call.backend.feed.record_metrics_batch(call.body, **call.query)

@@ -22,6 +22,7 @@ from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
 
 MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
 MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quotes
+PAUSE_BYTES: Final = 4096  # of a record after which to look at the clock
 PAUSE_LINES: Final = 64  # lines without a record between two looks at the clock
 _BOM: Final = b"\xef\xbb\xbf"
 # By what the csv module says of a fault.
@@ -54,7 +55,7 @@ class Records(ABC):
         self._count = 0  # records read
 
     def feed(self, piece: bytes, *, last: bool = False) -> Iterator[Record | None]:
-        """The records that end in this piece of the body; None where there was none for a while.
+        """The records that end in this piece of the body; None where it took long to find them.
 
         Args:
             last: the body ends with it.
@@ -105,6 +106,8 @@ class NdjsonRecords(Records):
                     raise self._wrong(BAD_REQUEST, f"Not JSON: {error}.") from None
                 yield self._line, record
                 self._count += 1
+                if len(line) > PAUSE_BYTES:
+                    yield None
             elif self._line % PAUSE_LINES == 0:
                 yield None
             self._line += 1
@@ -151,6 +154,8 @@ class CsvRecords(Records):
                 elif cells:
                     yield self._line, self._record(cells)
                     self._count += 1
+                    if self._read - done > PAUSE_BYTES:
+                        yield None
                 elif reader.line_num % PAUSE_LINES == 0:
                     yield None
                 done = self._read

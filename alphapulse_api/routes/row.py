@@ -51,6 +51,7 @@ class Row:
         query: the schema of the query string.
         body: the schema of the body, or None if the route takes none.
         body_may_be_array: an array of bodies is taken too, and a stream of them.
+        body_is_array: an array of bodies is taken, and nothing else.
         body_exact: numbers of the body keep their digits; otherwise they may be read as doubles.
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
@@ -70,6 +71,7 @@ class Row:
     query: type[Schema] = NoQuery
     body: type[Schema] | None = None
     body_may_be_array: bool = False
+    body_is_array: bool = False
     body_exact: bool = True
     body_may_be_absent: bool = False
     form: type[Schema] | None = None

@@ -20,6 +20,7 @@ from alphapulse_api.routes.row import Row
 from alphapulse_api.schemas import agents as agent
 from alphapulse_api.schemas import alerts as alert
 from alphapulse_api.schemas import auth as who
+from alphapulse_api.schemas import batches as batch
 from alphapulse_api.schemas import metrics as metric
 from alphapulse_api.schemas import portfolio as folio
 from alphapulse_api.schemas import system as sample
@@ -48,6 +49,9 @@ ROWS: Final = (
     Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=metric.MetricPoint,
         body_may_be_array=True, body_exact=False, answer=metric.Accepted, status=201,
         tag="metrics"),
+    Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=batch.BatchQuery,
+        body=metric.MetricPoint, body_is_array=True, body_exact=False, answer=batch.BatchResult,
+        tag="metrics"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
         query=folio.PortfolioQuery, answer=folio.Portfolio, channel="portfolio", tag="portfolio"),
@@ -71,6 +75,8 @@ ROWS: Final = (
         resource="trades", channel="trades", tag="trades"),
     Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=trade.Trade,
         body_may_be_array=True, answer=trade.Trade, status=201, tag="trades"),
+    Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=batch.BatchQuery,
+        body=trade.Trade, body_is_array=True, answer=batch.BatchResult, tag="trades"),
 
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=agent.AgentsQuery,
         answer=agent.AgentWithSignals, many=True, resource="agents", tag="agents"),

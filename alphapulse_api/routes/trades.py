@@ -22,3 +22,8 @@ async def record_trades(call: Call) -> Any:
     if isinstance(call.body, list):
         return {"accepted": len(await call.backend.feed.record_trades(call.body))}
     return await call.backend.feed.record_trade(call.body)
+
+
+async def record_batch(call: Call) -> Any:
+    """Record up to 10000 trades, and say what became of each."""
+    return await call.backend.feed.record_trades_batch(call.body, **call.query)

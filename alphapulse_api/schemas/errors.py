@@ -158,7 +158,7 @@ def flat(pointer: str, messages: Any) -> Iterator[dict[str, str]]:
             # "_schema" is marshmallow's name for the whole object.
             yield from flat(pointer if key == "_schema" else _below(pointer, key), below)
     elif isinstance(messages, str):
-        yield {"pointer": _short(pointer), "detail": _short(messages)}
+        yield {"pointer": short(pointer), "detail": short(messages)}
     else:
         for message in messages:
             yield from flat(pointer, message)
@@ -169,5 +169,6 @@ def _below(pointer: str, key: Any) -> str:
     return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """The text, cut to what an error may say."""
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"

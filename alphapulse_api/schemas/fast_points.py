@@ -19,6 +19,7 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from alphapulse_api import times
+from alphapulse_api.errors import Problem
 from alphapulse_api.points import Points, SeriesName
 from alphapulse_api.schemas.errors import Faults, load_record
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, allow_ahead, clean
@@ -54,9 +55,20 @@ def load_points(points: Sequence[Any], at: datetime, ahead: float = times.CLOCK_
 
 
 def loading_points(
-    points: Sequence[Any], at: datetime, ahead: float = times.CLOCK_AHEAD
+    points: Sequence[Any],
+    at: datetime,
+    ahead: float = times.CLOCK_AHEAD,
+    refused: dict[int, Problem] | None = None,
 ) -> Steps[Points]:
-    """The same in steps."""
+    """The same in steps.
+
+    Args:
+        points: see above.
+        at: see above.
+        ahead: see above.
+        refused: filled with the refusals of single points, by position, which are left out;
+            without it one refuses all.
+    """
     loaded = Points()
     now = times.to_micros(at)
     latest = now + round(ahead * 1_000_000)
@@ -70,7 +82,13 @@ def loading_points(
         try:
             series, instant, value = _usual(point, now, latest)
         except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
-            record = yield from load_record(_schema(ahead), point, f"/{index}", faults)
+            if refused is None:
+                record = yield from load_record(_schema(ahead), point, f"/{index}", faults)
+            else:
+                own = Faults()
+                record = yield from load_record(_schema(ahead), point, "", own)
+                if own.count:
+                    refused[index] = own.problem()
             if record is not None:
                 loaded.add({"timestamp": at, **record})
             yield

@@ -21,6 +21,7 @@ MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange qu
 MAX_NUMBER_TEXT: Final = 3 * MAX_DIGITS  # with sign, point, exponent, and zeros in front
 SMALL: Final = 10**18  # integers that every writer of JSON can write
 MAX_METADATA_BYTES: Final = 65_536
+RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
 MAX_LABELS: Final = 16
 MAX_FIGURES: Final = 256  # entries of a {name: number} object
 METRIC_TYPE: Final = r"[a-z][a-z0-9_]{0,63}"
@@ -85,12 +86,14 @@ class Text(fields.String):
 
 
 class Identifier(fields.String):
-    """An id: 1 to 128 characters that stand in a URL path as they are."""
+    """An id: 1 to 128 characters that stand in a URL path as they are, and no step of the API's."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = clean(super()._deserialize(value, attr, data, **kwargs))
         if not _IDENTIFIER.fullmatch(text):
             raise ValidationError("1 to 128 characters, without white space and / ? # % { } \\.")
+        if text in RESERVED_IDS:
+            raise ValidationError(f"{text!r} is not allowed as an id: it names a path of the API.")
         return text
 
 

@@ -101,6 +101,10 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     await check("POST", "/api/trades", json={**TRADE, "id": "x1", "price": 1})  # 409
     await check("POST", "/api/trades", json=[TRADE, {**TRADE, "fee": -1, "metadata": {"a": [1]}}])
     await check("POST", "/api/alerts", json={**ALERT, "id": "x1", "metric_value": None})
+    for path, record in (("/api/trades/batch", TRADE), ("/api/metrics/batch", POINT)):
+        await check("POST", path, json=[record])
+        await check("POST", f"{path}?on_error=continue", json=[record, {}, {**record, "x": 1}])
+        await check("POST", path, json=[{}])  # 422
     await check("POST", "/api/metrics", json=[POINT, {**POINT, "name": "b", "value": None}])
     await check("PUT", "/api/agents/x1", json={"metrics": {"a": None}})
     await check("POST", "/api/agents/x1/signals", json={**SIGNAL, "target_price": "1.50"})
