@@ -168,5 +168,6 @@ async def _expect(request: web.Request) -> None:
 
 async def _drain(app: web.Application) -> None:
     # Here and not at cleanup: aiohttp waits for open sockets in between.
+    app[BACKEND].let_go()  # the next server need not wait for the last socket of this one
     await app[BACKEND].events.flush()
     await app[BACKEND].hub.drain(app[BACKEND].config.shutdown_timeout)

@@ -19,6 +19,9 @@ from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.accounts import AccountDataAccessor
 from alphapulse_api.data.engine import Engine, engine_from
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.engine.sqlite_files import ServerLock
+from alphapulse_api.data.portfolio import PortfolioDataAccessor
 from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.data.retention import forget_forever
 from alphapulse_api.errors import StartupError
@@ -28,6 +31,7 @@ from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.monitor import Monitor
 from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
+from alphapulse_api.relay import Relay
 from alphapulse_api.slices import Slices
 from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.admission import Admission
@@ -76,10 +80,24 @@ class Backend:
             accessors,
             ahead=config.max_clock_ahead,
         )
-        self.slices = Slices()
-        self.feed = Feed(
-            self.accessors, self.cache, self.events, config.max_clock_ahead, self.slices
+        own = PortfolioDataAccessor(self.engine, config.portfolio.stale_after)
+        self.relay = Relay(
+            self.engine,
+            self.cache,
+            self.events,
+            own.get_snapshot,
+            leaves=not serve and config.events.type == "memory",
+            alone=serve and isinstance(self.engine, SQLiteEngine),
         )
+        self.slices = Slices()
+        self.feed = Feed(self.accessors, self.relay, config.max_clock_ahead, self.slices)
+        # Who shares the log is one service with the others; without it, each would be blind to
+        # what the other publishes.
+        self._lock: ServerLock | None = None
+        if serve and isinstance(self.engine, SQLiteEngine):
+            self.engine.watch(self._written_by_others)
+            if config.events.type == "memory":
+                self._lock = ServerLock(self.engine.path)
         self.limiter = (
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled
@@ -109,6 +127,9 @@ class Backend:
 
     async def __aenter__(self) -> Backend:
         async with AsyncExitStack() as stack:
+            if self._lock is not None:
+                await self._lock.acquire()
+            stack.callback(self.let_go)
             await self.engine.open()
             stack.push_async_callback(self.engine.close)
             stack.push_async_callback(self.links.close)
@@ -123,12 +144,6 @@ class Backend:
             self.accounts, self.authenticator = await open_accounts(
                 self.engine, self.config, self.throttles, first_user=self._first_user
             )
-            if not self._serve and self.config.events.type == "memory":
-                logger.warning(
-                    "serve=False with events.type memory: these records are stored, but the "
-                    "sockets of another process hear nothing of them, and what it caches in memory "
-                    "may be cache.default_ttl old"
-                )
             self.hub = Hub(self.events, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
@@ -138,6 +153,8 @@ class Backend:
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
             start(self.feed.queue.store_forever, "the storing of points handed over")
+            start(self.relay.watch_forever, "the relay of the outbox")
+            stack.push_async_callback(self.relay.close)
             self.feed.open()
             stack.push_async_callback(self.feed.close)
             if self._serve:
@@ -148,6 +165,17 @@ class Backend:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def let_go(self) -> None:
+        """Let another process serve the file; this one finishes what it has begun."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def _written_by_others(self) -> None:
+        # Rows of the outbox say what; but whoever has written may be no program of ours.
+        if isinstance(self.cache, MemoryCache):
+            self.cache.forget(None)
+        self.relay.look()
 
 
 async def open_accounts(

@@ -15,7 +15,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from marshmallow import ValidationError
 
 from alphapulse_api.batches import add_one_by_one, loading_each, result_of
-from alphapulse_api.cache import Cache
 from alphapulse_api.calls import Calls
 from alphapulse_api.completion import (
     completed,
@@ -28,9 +27,10 @@ from alphapulse_api.completion import (
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.errors import Conflict, Problem, ValidationProblem
-from alphapulse_api.events import EventLog
 from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.points import Points
+from alphapulse_api.publishing import Publisher
+from alphapulse_api.relay import Relay
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
@@ -42,7 +42,6 @@ from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.slices import Slices
-from alphapulse_api.telling import Teller
 from alphapulse_api.times import CLOCK_AHEAD, now
 
 MAX_BATCH = 10_000
@@ -74,8 +73,7 @@ class Feed:
 
     Args:
         accessors: where records are stored.
-        cache: of answers that show them.
-        events: the log that publishes them.
+        relay: to the log that publishes them.
         ahead: seconds by which a record's time may be ahead of this clock.
         slices: for long checks on the loop.
     """
@@ -83,15 +81,14 @@ class Feed:
     def __init__(
         self,
         accessors: Accessors,
-        cache: Cache,
-        events: EventLog,
+        relay: Relay,
         ahead: float = CLOCK_AHEAD,
         slices: Slices | None = None,
     ) -> None:
         self._slices = slices or Slices()
         self._accessors = accessors
         self._ahead = ahead
-        self._teller = Teller(accessors, cache, events)
+        self._publisher = Publisher(accessors, relay)
         self._point = MetricPoint()
         self._trade = Trade()
         self._trades = Trade(many=True)
@@ -105,7 +102,7 @@ class Feed:
             self._sample,
         ):  # fmt: skip
             allow_ahead(schema, ahead)
-        # One change of an alert at a time: each that happens here is told, in its order.
+        # A host's accessor does not say what has changed: one change of an alert at a time.
         self._changing_alerts = asyncio.Lock()
         self._calls = Calls()
         self.queue = PointQueue(self._store_metrics)
@@ -169,8 +166,9 @@ class Feed:
     async def _store_points(self, checked: Points) -> int:
         # A host's accessor may do with its list what it likes.
         given = list(checked) if "metrics" in self._accessors.replaced else checked
-        stored: int = await self._accessors.method("metrics", "add_points")(given)
-        await self._teller.tell_points(checked)
+        work = self._accessors.method("metrics", "add_points")(given)
+        stored: int = await self._publisher.stored(work, *checked.tags)
+        await self._publisher.points_published(checked)
         return stored
 
     def _one_checked(self, point: Record, at: datetime) -> Points:
@@ -246,9 +244,9 @@ class Feed:
         record = completed(load(self._alert, alert), "created_at")
         stored: dict[str, Any]
         work = self._accessors.method("alerts", "add_alert")(record)
-        stored, new = await self._teller.stored(work, "alerts")
+        stored, new = await self._publisher.stored(work, "alerts")
         stored = said(stored)
-        await self._teller.tell_once("alerts", [(stored, new)])
+        await self._publisher.published("alerts", [(stored, new)])
         return stored
 
     @_to_its_end
@@ -270,9 +268,12 @@ class Feed:
         record["positions"] = await self._slices.run(valuing(record))
         stored: dict[str, Any]
         work = self._accessors.method("portfolio", "set_portfolio")(record)
-        stored, revision = await self._teller.stored(work, "portfolio")
+        stored, revision = await self._publisher.stored(work, "portfolio")
         stored = said(stored)
-        await self._teller.tell_portfolio(stored, revision)
+        # One that comes late belongs to the history: no event. A host's own store may just say
+        # whether it does.
+        current = revision is not None and revision is not False
+        await self._publisher.published("portfolio", [(stored, current)])
         return stored
 
     @_to_its_end
@@ -285,8 +286,9 @@ class Feed:
                 [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
             )
         stored: dict[str, Any]
-        stored, _ = await self._accessors.method("agents", "add_signal")(record)
-        await self._teller.changed("agents")
+        work = self._accessors.method("agents", "add_signal")(record)
+        stored, _ = await self._publisher.stored(work, "agents")
+        await self._publisher.invalidated("agents")
         return said(stored)
 
     @_to_its_end
@@ -294,10 +296,9 @@ class Feed:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
         agent_id = _agent_id(agent_id)
         record = load(self._agent, update)
-        stored: dict[str, Any] = await self._accessors.method("agents", "set_agent")(
-            agent_id, record
-        )
-        await self._teller.changed("agents")
+        work = self._accessors.method("agents", "set_agent")(agent_id, record)
+        stored: dict[str, Any] = await self._publisher.stored(work, "agents")
+        await self._publisher.invalidated("agents")
         return stored
 
     @_to_its_end
@@ -305,8 +306,9 @@ class Feed:
         """Store how a component is doing; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
-        stored: dict[str, Any] = await self._accessors.method("system", "add_sample")(record)
-        await self._teller.changed("system")
+        work = self._accessors.method("system", "add_sample")(record)
+        stored: dict[str, Any] = await self._publisher.stored(work, "system")
+        await self._publisher.invalidated("system")
         return stored
 
     async def _store_trades(
@@ -324,30 +326,30 @@ class Feed:
             work = add_one_by_one(add, records, conflicts)
         else:
             work = add(records, one=True, conflicts=conflicts)
-        stored = [(said(t), new) for t, new in await self._teller.stored(work, "trades")]
-        told = [known for n, known in enumerate(stored) if n not in (conflicts or ())]
-        await self._teller.tell_once("trades", told)
+        stored = [(said(t), new) for t, new in await self._publisher.stored(work, "trades")]
+        kept = [known for n, known in enumerate(stored) if n not in (conflicts or ())]
+        await self._publisher.published("trades", kept)
         return stored
 
     async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
-        async with self._changing_alerts:
-            if "alerts" in self._accessors.replaced:
-                work = self._change_hosts_alert(verb, alert_id, *args)
-            else:
-                work = self._accessors.method("alerts", f"try_to_{verb}")(alert_id, *args)
-            alert, changed = await self._teller.stored(work, "alerts")
-            await self._teller.tell_once("alerts", [(alert, changed)])
+        if "alerts" in self._accessors.replaced:
+            work = self._change_hosts_alert(verb, alert_id, *args)
+        else:
+            work = self._accessors.method("alerts", f"try_to_{verb}")(alert_id, *args)
+        alert, changed = await self._publisher.stored(work, "alerts")
+        await self._publisher.published("alerts", [(alert, changed)])
         return alert
 
     async def _change_hosts_alert(
         self, verb: str, alert_id: str, *args: Any
     ) -> tuple[dict[str, Any], bool]:
         """A host's accessor does not say whether it changed anything."""
-        before = None
-        if self._accessors.offers("alerts", "get_alert"):
-            before = await self._accessors.method("alerts", "get_alert")(alert_id)
-        after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
-        return after, after != before
+        async with self._changing_alerts:
+            before = None
+            if self._accessors.offers("alerts", "get_alert"):
+                before = await self._accessors.method("alerts", "get_alert")(alert_id)
+            after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
+            return after, after != before
 
 
 def _check_batch(records: Sequence[Record], on_error: str = STOP) -> None:

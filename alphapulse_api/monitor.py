@@ -133,7 +133,9 @@ class Monitor(Collector):
         )
         events = backend.events
         yield GaugeMetricFamily(
-            f"{prefix}events_waiting", "Events that wait for Redis.", events.waiting
+            f"{prefix}events_waiting",
+            "Events that wait for Redis.",
+            events.waiting + backend.relay.waiting,
         )
         yield CounterMetricFamily(
             f"{prefix}event_breaks", "Times a channel was told to resync.", events.breaks

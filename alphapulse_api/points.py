@@ -79,6 +79,11 @@ class Points(Sequence[dict[str, Any]]):
         """The metric types among them."""
         return {series.metric_type for series in set(self.series)}
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the cached answers that the points make stale."""
+        return ("metrics", *(f"metrics:{name}" for name in sorted(self.types)))
+
     def __len__(self) -> int:
         return len(self.values)
 

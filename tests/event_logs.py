@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from alphapulse_api.data.engine.outbox import OutboxRow
+from alphapulse_api.encoding import dumps
 from alphapulse_api.events import Break, Event, EventLog
 from alphapulse_api.events.redis import RedisEventLog
 from alphapulse_api.redis_link import RedisLink
@@ -87,6 +89,12 @@ async def changed(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def row(id_: str, *ids: object, channel: str = "trades") -> OutboxRow:
+    """An outbox row of trades with these ids."""
+    bodies = [dumps(record) for record in trades(*ids)]
+    return OutboxRow(id_, channel, None, len(bodies), (channel,), bodies, stored=True)
 
 
 def trades(*ids: object) -> list[dict[str, Any]]:

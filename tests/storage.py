@@ -8,9 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alphapulse_api.cache import Cache
+from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.portfolio import PortfolioDataAccessor
+from alphapulse_api.events import EventLog
+from alphapulse_api.relay import Relay
 from tests.postgres import Postgres
 
 Fresh = Callable[[], AbstractAsyncContextManager[Engine]]
@@ -65,3 +70,9 @@ def point(name: str, seconds: float, value: float | None, **labels: str) -> dict
         "value": value,
         "labels": labels,
     }
+
+
+def relay_of(accessors: Accessors, cache: Cache, events: EventLog) -> Relay:
+    """What relays the outbox of the accessors' engine to a log."""
+    own = PortfolioDataAccessor(accessors.engine)
+    return Relay(accessors.engine, cache, events, own.get_snapshot)

@@ -86,6 +86,13 @@ class DatabaseConfig(Section):
         default=False,
         metadata=option("Whether a PgBouncer in transaction mode stands before PostgreSQL."),
     )
+    network_file: bool = field(
+        default=False,
+        metadata=option(
+            "Whether an SQLite file may lie on a network file system (NFS, CIFS, FUSE, 9p), whose "
+            "locks often do not hold."
+        ),
+    )
     retention: RetentionConfig = field(default_factory=RetentionConfig)
 
 

@@ -43,6 +43,7 @@ class Accessors:
     ) -> None:
         if strangers := set(replaced) - set(RESOURCES):
             raise TypeError(f"there is no accessor {', '.join(sorted(strangers))}")
+        self.engine = engine
         self.replaced = frozenset(name for name, value in replaced.items() if value is not None)
         # Any: a host's object needs only the methods it serves.
         self.metrics: Any = replaced.get("metrics") or MetricsDataAccessor(engine, ahead)

@@ -9,6 +9,7 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.outbox import invalidation
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range, default_range
 from alphapulse_api.errors import NotFound
@@ -132,6 +133,7 @@ class AgentDataAccessor:
                 "WHERE agent_id = $1",
                 *AGENTS.store(record),
             )
+            transaction.publish(invalidation("agents"))
             return {name: record[name] for name in AGENTS.names}
 
         return await self._engine.write(work)
@@ -148,6 +150,7 @@ class AgentDataAccessor:
 
         async def work(transaction: Transaction) -> tuple[Signal, bool]:
             await _make(transaction, signal["agent_id"])
+            transaction.publish(invalidation("agents"))
             return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
 
         return await self._engine.write(work)

@@ -9,9 +9,11 @@ from typing import Any
 from alphapulse_api.data.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.outbox import of_change, of_new
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import NotFound
+from alphapulse_api.events.base import CHANNELS
 from alphapulse_api.times import now, to_micros
 
 COLUMNS = Columns(
@@ -36,7 +38,6 @@ COLUMNS = Columns(
         "tags": JSON,
         "metadata": JSON,
     },
-    {"stored_at": TIME},
 )
 # What the one who raises the alert says; the rest is its later life.
 SAID_AT_CREATION = (
@@ -109,10 +110,12 @@ class AlertDataAccessor:
         Raises:
             Conflict: if the id exists with other content.
         """
-        record = {**alert, "status": "active", "acknowledged": False, "stored_at": now()}
+        record = {**alert, "status": "active", "acknowledged": False}
 
         async def work(transaction: Transaction) -> tuple[Alert, bool]:
-            return await COLUMNS.insert_once(transaction, record, fixed=SAID_AT_CREATION)
+            stored, new = await COLUMNS.insert_once(transaction, record, fixed=SAID_AT_CREATION)
+            transaction.publish(*of_new("alerts", [stored] if new else []))
+            return stored, new
 
         return await self._engine.write(work)
 
@@ -157,12 +160,6 @@ class AlertDataAccessor:
             to_micros(now()),
         )
 
-    async def written_at(self, ids: Sequence[str]) -> dict[str, datetime]:
-        """When alerts were raised or last changed, by id; nothing if that was never noted."""
-        return await COLUMNS.newest(
-            self._engine, ids, ("stored_at", "acknowledged_at", "resolved_at")
-        )
-
     async def _change(
         self, alert_id: str, change: str, condition: str, *args: Any
     ) -> tuple[Alert, bool]:
@@ -178,7 +175,19 @@ class AlertDataAccessor:
                 f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
                 alert_id,
             )
-            return _only(rows, alert_id), changed > 0
+            alert = _only(rows, alert_id)
+            if changed:
+                _, stage = CHANNELS["alerts"].identity(alert)
+                rows = await of_change(
+                    transaction,
+                    "alerts",
+                    alert,
+                    stage,
+                    record_id=alert_id,
+                    relayed=self._engine.relayed,
+                )
+                transaction.publish(*rows)
+            return alert, changed > 0
 
         return await self._engine.write(work)
 

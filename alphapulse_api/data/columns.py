@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Context, Decimal
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_rows
-from alphapulse_api.data.engine.base import Engine, Transaction
+from alphapulse_api.data.engine.base import Transaction
 from alphapulse_api.encoding import dumps, loads_stored
 from alphapulse_api.errors import Conflict
 from alphapulse_api.times import from_micros, rfc3339_micros, to_micros
@@ -49,7 +47,6 @@ class Columns:
     Args:
         table: the table's name.
         kinds: column name to kind.
-        unshown: the same, of columns that are stored and are no part of the resource's dict.
         hint: what to do about an id that is taken, as a sentence.
     """
 
@@ -69,7 +66,6 @@ class Columns:
         self,
         table: str,
         kinds: Mapping[str, Kind],
-        unshown: Mapping[str, Kind] = MappingProxyType({}),
         *,
         hint: str = "",
     ) -> None:
@@ -77,7 +73,7 @@ class Columns:
         self._hint = hint
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
-        self._stored = (*kinds.items(), *unshown.items())
+        self._stored = tuple(kinds.items())
         marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
         self._into = f"{table} ({', '.join(name for name, _ in self._stored)})"
         self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
@@ -111,18 +107,6 @@ class Columns:
                 if (value := record[name]) is not None:
                     record[name] = convert(value)
         return records
-
-    async def newest(
-        self, engine: Engine, ids: Sequence[str], times: Sequence[str]
-    ) -> dict[str, datetime]:
-        """By id, the newest of the times that stand in these columns; without one, no entry."""
-        keys = [(id_,) for id_ in ids]
-        columns = ", ".join(("id", *times))
-        found = {}
-        for id_, *stored in await select_rows(engine, columns, self.table, ("id",), keys):
-            if known := [micros for micros in stored if micros is not None]:
-                found[id_] = from_micros(max(known))
-        return found
 
     async def insert_once(
         self,

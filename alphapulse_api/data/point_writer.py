@@ -10,6 +10,7 @@ from typing import Final
 
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.engine.base import Row
+from alphapulse_api.data.outbox import of_points
 from alphapulse_api.data.rollups.write import lock_spans, store_points
 from alphapulse_api.data.series import Reference, SeriesCatalogue
 from alphapulse_api.errors import Unavailable
@@ -101,6 +102,7 @@ class PointWriter:
             references, spans = await self._locked(transaction, points)
             numbered = {references[key].number: series for key, series in points.items()}
             await store_points(transaction, spans, numbered, self._ahead)
+            transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
             return references
 
         # Remembered only now: a reference of a transaction that failed would be nobody's.

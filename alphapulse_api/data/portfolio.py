@@ -11,6 +11,7 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.newest import overtakes
+from alphapulse_api.data.outbox import invalidation, of_change
 from alphapulse_api.data.portfolio_history import history
 from alphapulse_api.data.query import check_range
 from alphapulse_api.encoding import loads_stored
@@ -112,6 +113,12 @@ class PortfolioDataAccessor:
             portfolio["history"] = await history(self._engine, start_time, end, max_points)
         return portfolio
 
+    async def get_snapshot(self, as_of: int) -> Portfolio | None:
+        """The snapshot of that time, in microseconds since the epoch, if there is one."""
+        sql = f"SELECT {COLUMNS.select} FROM portfolio_snapshots WHERE as_of = $1"
+        rows = await self._engine.fetch(sql, as_of)
+        return self._shown(COLUMNS.read(rows[0])) if rows else None
+
     async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
         """Store a validated snapshot; one of the same `as_of` is replaced.
 
@@ -128,20 +135,35 @@ class PortfolioDataAccessor:
         as_of = to_micros(record["as_of"])
         latest = "as_of" in record.pop("unsaid", ())
 
+        shown = self._shown(dict(record))
+
         async def work(transaction: Transaction) -> int | None:
             await transaction.execute(_FIRST, as_of)
-            # Locked: snapshots of several processes become current in one order.
+            # Locked: snapshots of several processes become current, and are published, in one
+            # order.
             current = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
             known, revision = current[0]
             if not await transaction.fetch(_REPLACE, *COLUMNS.store(record)):
                 return int(revision) if as_of == known else None
             if not latest and not overtakes(as_of, known, to_micros(now()), self._ahead):
+                transaction.publish(invalidation("portfolio"))
                 return None
-            await transaction.execute(_MOVE, as_of, revision + 1)
-            return int(revision) + 1
+            revision = int(revision) + 1
+            await transaction.execute(_MOVE, as_of, revision)
+            rows = await of_change(
+                transaction,
+                "portfolio",
+                shown,
+                revision,
+                record_id=str(as_of),
+                relayed=self._engine.relayed,
+                reference=True,
+            )
+            transaction.publish(*rows)
+            return revision
 
         revision = await self._engine.write(work)
-        return self._shown(record), revision
+        return shown, revision
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)

@@ -9,6 +9,7 @@ from typing import Any
 from alphapulse_api.data.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import paged
+from alphapulse_api.data.outbox import invalidation
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, default_range
 from alphapulse_api.times import CLOCK_AHEAD
@@ -74,6 +75,7 @@ class SystemDataAccessor:
                 "status = excluded.status, metrics = excluded.metrics, message = excluded.message",
                 *COLUMNS.store(sample),
             )
+            transaction.publish(invalidation("system"))
             return {name: sample.get(name) for name in COLUMNS.names}
 
         return await self._engine.write(work)

@@ -9,10 +9,10 @@ from typing import Any
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
+from alphapulse_api.data.outbox import of_new
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import Conflict, NotFound
-from alphapulse_api.times import now
 
 COLUMNS = Columns(
     "trades",
@@ -34,7 +34,6 @@ COLUMNS = Columns(
         "executed_at": TIME,
         "metadata": JSON,
     },
-    {"stored_at": TIME},
     hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
 )
 SAID_AT_CREATION = COLUMNS.names[1:]
@@ -117,19 +116,14 @@ class TradeDataAccessor:
             Conflict: if an id exists with other content; nothing is stored then.
         """
 
-        stored_at = now()
-        records = [{**trade, "stored_at": stored_at} for trade in trades]
-
         async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
-            return await COLUMNS.insert_all_once(
-                transaction, records, fixed=SAID_AT_CREATION, one=one, conflicts=conflicts
+            stored = await COLUMNS.insert_all_once(
+                transaction, trades, fixed=SAID_AT_CREATION, one=one, conflicts=conflicts
             )
+            transaction.publish(*of_new("trades", [trade for trade, new in stored if new]))
+            return stored
 
         return await self._engine.write(work)
-
-    async def written_at(self, ids: Sequence[str]) -> dict[str, datetime]:
-        """When trades were stored, by id; nothing of those from before this was noted."""
-        return await COLUMNS.newest(self._engine, ids, ("stored_at",))
 
 
 def _several(value: str | Collection[str] | None) -> Collection[str] | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from alphapulse_api.encoding import dumps
 from alphapulse_api.times import to_micros
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
 
 
 class Channel(NamedTuple):
@@ -21,10 +24,9 @@ class Channel(NamedTuple):
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
     # The identity of what an event tells of, and how far along its life it is: an event that is
-    # not further than the snapshot already sent is not sent again, nor one that is not further than
-    # what the log has told. A late point of a series is news, however: so a point's identity is its
-    # series and its time. The same for a row of the store and for an event that was read back as
-    # JSON.
+    # not further than the snapshot already sent is not sent again. A late point of a series is
+    # news, however: so a point's identity is its series and its time. The same for a row of the
+    # store and for an event that was read back as JSON.
     identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
 
 
@@ -156,19 +158,8 @@ def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes
     return b'%b,"data":%b}' % (dumps(head)[:-1], body)
 
 
-class Progress(NamedTuple):
-    """What is known of an event that may have been told before, or be overtaken by a later one.
-
-    Attributes:
-        identity: of what it tells; see `Channel.identity`.
-        stage: how far along that is: two numbers, of which the first counts more.
-        age: seconds since it was stored, of what was stored before the call that brings it here;
-            None: it is new.
-    """
-
-    identity: str
-    stage: tuple[int, int]
-    age: float | None = None
+class LogAway(Exception):
+    """The log cannot be reached for now."""
 
 
 Follower = Callable[[Sequence[Event]], None]
@@ -184,11 +175,15 @@ class EventLog(Protocol):
         breaks: places told of where events may be missing.
         unreadable: entries of a shared log that were not ours, or damaged.
         failing: names of its tasks that do not run as they should.
-        ttl: seconds that it keeps an event, and knows what it has told; not so long of many.
+        size: events that it keeps a channel.
+        ttl: seconds that it keeps an event, and knows a row that was relayed; not so long of many.
     """
 
     @property
     def ttl(self) -> float: ...
+
+    @property
+    def size(self) -> int: ...
 
     @property
     def failing(self) -> Sequence[str]: ...
@@ -215,39 +210,48 @@ class EventLog(Protocol):
         ...
 
     async def append(
-        self,
-        channel: str,
-        records: Sequence[Mapping[str, Any]],
-        changed: Sequence[str] = (),
-        progress: Sequence[Progress] = (),
+        self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
         """Append records in order; the followers, of every process, are handed them.
 
-        What was told already, as far along or further, is left out, whichever process told it; and
-        what was stored before this call, if it is older than what the log knows to have told. So a
-        write may be brought again by whoever finds it stored, and is told once; and of two changes
-        the later is told last. A log that begins anew, under a new epoch, knows nothing.
+        While the log is away they wait in memory, within a bound; what exceeds it becomes a gap.
 
         Args:
             channel: its name.
             records: the resources' dicts; none of them is appended if one has no JSON form.
-            changed: see `announce`.
-            progress: of each record; without it all of them are news.
+            tags: of cached answers that the records make stale, in the other processes.
 
         Raises:
             TypeError: if a record holds something that has no JSON form.
         """
         ...
 
-    async def announce(self, changed: Sequence[str]) -> None:
-        """Tell the other processes of the log which resources have changed."""
+    async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        """Append the events of outbox rows in order, each row once, whoever relays it.
+
+        Returns once the log has them. Points of rows are appended as `append` does.
+
+        Raises:
+            LogAway: if the log may lack any of the rows.
+        """
+        ...
+
+    async def announce(self, tags: Sequence[str]) -> None:
+        """Invalidate the cached answers of the tags in the other processes of the log."""
+        ...
+
+    async def gap(self, channel: str) -> None:
+        """Say, to everyone, that events are missing here.
+
+        Raises:
+            LogAway: if the log cannot be reached.
+        """
         ...
 
     def on_change(self, callback: Changed) -> None:
-        """Call back with each resource that another process changed.
+        """Call back with each tag that another process invalidates.
 
-        None stands for any number of them. Whoever is told of an event has been told of the change
-        before.
+        None stands for all of them. An event is handed out after the tags that it carries.
         """
         ...
 

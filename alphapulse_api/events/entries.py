@@ -14,7 +14,9 @@ Fields = Mapping[bytes, bytes]
 class Entry(NamedTuple):
     after: str
     cursor: str
-    body: bytes | None  # None: a break
+    body: bytes | None  # None: a break, or only tags
+    tags: str
+    by: bytes
 
 
 def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry | None:
@@ -24,11 +26,13 @@ def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry
     """
     after = fields.get(b"after", b"").decode(errors="replace")
     body = fields.get(b"data")
-    if (after != expected and Place.parse(after) is None) or (
-        body is None and b"break" not in fields
+    if (after != expected and Place.parse(after) is None) or not (
+        fields.keys() & {b"data", b"break", b"tags"}
     ):
         return None
-    return Entry(after, f"{after.partition('-')[0]}-{entry_id.decode()}", body)
+    cursor = f"{after.partition('-')[0]}-{entry_id.decode()}"
+    tags = fields.get(b"tags", b"").decode(errors="replace")
+    return Entry(after, cursor, body, tags, fields.get(b"by", b""))
 
 
 def decode(body: bytes | None) -> Mapping[str, Any] | None:

@@ -14,13 +14,15 @@ class LocalLog:
 
     Args:
         rings: by channel.
+        size: events kept a channel.
         ttl: seconds an event is kept.
     """
 
-    def __init__(self, rings: Mapping[str, Ring], ttl: float) -> None:
+    def __init__(self, rings: Mapping[str, Ring], size: int, ttl: float) -> None:
         self._rings = rings
         self._followers = Followers()
         self.ttl = ttl
+        self.size = size
 
     def cursor(self, channel: str) -> str:
         return self._rings[channel].cursor

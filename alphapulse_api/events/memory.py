@@ -6,18 +6,25 @@ restart is seen to be one and never taken for a place in the new ring.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from alphapulse_api.encoding import dumps
-from alphapulse_api.events.base import CHANNELS, Changed, Event, Progress
+from alphapulse_api.encoding import dumps, loads_stored
+from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
 from alphapulse_api.events.batch import EventBatch
+from alphapulse_api.events.dedup import Dedup
 from alphapulse_api.events.local import LocalLog
 from alphapulse_api.events.ring import Ring
-from alphapulse_api.events.told import Told
 from alphapulse_api.points import Points
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
+
+
+TOGETHER: Final = 500  # events of a row
 
 
 class MemoryEventLog(LocalLog):
@@ -29,15 +36,15 @@ class MemoryEventLog(LocalLog):
     """
 
     waiting = 0
-    breaks = 0
     unreadable = 0
     failing = ()
 
     def __init__(self, size: int = 10_000, ttl: float = 3600) -> None:
         self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
         rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
-        super().__init__(rings, ttl)
-        self._told = {name: Told(size, ttl) for name in CHANNELS}
+        super().__init__(rings, size, ttl)
+        self._relayed = Dedup(len(CHANNELS) * size, ttl)
+        self.breaks = 0
 
     async def open(self) -> None:
         """Nothing: a ring in memory is ready at once."""
@@ -49,36 +56,51 @@ class MemoryEventLog(LocalLog):
         """Nothing: it goes with the process."""
 
     async def append(
-        self,
-        channel: str,
-        records: Sequence[Mapping[str, Any]],
-        changed: Sequence[str] = (),
-        progress: Sequence[Progress] = (),
+        self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
-        events = self._events(channel, records, progress)
+        first, cursor = self._next(channel)
+        if isinstance(records, Points) and len(records) > 1:
+            # Checked, so each can be encoded. (Of one, the event is needed at once.)
+            self._extend(channel, EventBatch(CHANNELS[channel], first, cursor, records))
+            return
+        # All or none: one that cannot be encoded leaves no trace.
+        self._put(channel, [(record, dumps(record)) for record in records])
+
+    async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        for row in rows:
+            for points in row.points:
+                await self.append("metrics", points)
+            if row.channel is not None and self._relayed.is_new(row.id):
+                for at in range(0, len(row.bodies), TOGETHER):
+                    bodies = row.bodies[at : at + TOGETHER]
+                    records = row.records[at : at + TOGETHER] or map(loads_stored, bodies)
+                    self._put(row.channel, list(zip(records, bodies, strict=True)))
+                    if len(bodies) == TOGETHER:
+                        await asyncio.sleep(0)  # a long row must not hold the loop
+
+    async def gap(self, channel: str) -> None:
+        ring = self._rings[channel]
+        ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
+        self.breaks += 1
+        self._followers.tell(Break(CHANNELS[channel], ring.number, ring.cursor))
+
+    def _put(self, channel: str, news: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+        first, cursor = self._next(channel)
+        events = [
+            Event(CHANNELS[channel], offset, cursor(offset), record, body)
+            for offset, (record, body) in enumerate(news, first)
+        ]
+        self._extend(channel, events)
+
+    def _next(self, channel: str) -> tuple[int, Callable[[int], str]]:
+        return self._rings[channel].number + 1, f"{self._epochs[channel]}-{{}}".format
+
+    def _extend(self, channel: str, events: Sequence[Event]) -> None:
         if events:
             self._rings[channel].extend(events, time.monotonic())
             self._followers.hand_out(events)
 
-    def _events(
-        self, channel: str, records: Sequence[Mapping[str, Any]], progress: Sequence[Progress]
-    ) -> Sequence[Event]:
-        first = self._rings[channel].number + 1
-        cursor = f"{self._epochs[channel]}-{{}}".format
-        if isinstance(records, Points) and len(records) > 1:
-            # Checked, so each can be encoded; always news. (Of one, the event is needed at once.)
-            return EventBatch(CHANNELS[channel], first, cursor, records)
-        # All or none: one that cannot be encoded leaves no trace.
-        news = [(record, dumps(record)) for record in records]
-        if progress:
-            is_news = self._told[channel].is_news
-            news = [new for new, known in zip(news, progress, strict=True) if is_news(known)]
-        return [
-            Event(CHANNELS[channel], offset, cursor(offset), record, body)
-            for offset, (record, body) in enumerate(news, first)
-        ]
-
-    async def announce(self, changed: Sequence[str]) -> None:
+    async def announce(self, tags: Sequence[str]) -> None:
         """Nothing: there is no other process."""
 
     def on_change(self, callback: Changed) -> None:

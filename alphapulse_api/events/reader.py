@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
 from alphapulse_api.events.entries import Entry, Fields, decode, parse
 from alphapulse_api.events.followers import Followers
-from alphapulse_api.events.outbox import EVERYTHING
 from alphapulse_api.events.place import Place
 from alphapulse_api.events.ring import Ring
-from alphapulse_api.events.scripts import CHANGES, STREAMS
+from alphapulse_api.events.scripts import ALL, CHANGED, CHANGES, STREAMS
+from alphapulse_api.events.send_queue import EVERYTHING
 from alphapulse_api.redis_link import CALL_SECONDS, RedisLink
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ class Reader:
         self._name = name.encode()
         self._client = link.blocking()
         self._positions: dict[Any, Any] = {}  # by stream, the ID to read after
+        # After the newest entry of CHANGES; to begin with, a place that is none.
+        self._invalidated = next(iter(rings.values())).cursor
         self._changed: list[Changed] = []
         self._moved: dict[str, asyncio.Event] = {}
         self._entered = False
@@ -99,8 +101,11 @@ class Reader:
         """
         visit = await self._look()
         for name, place in visit.places.items():
-            await self._load(name, place, visit.ms)
-        self._positions[CHANGES] = str(visit.ms - 1)
+            if name == CHANGED:
+                self._invalidated = place.cursor
+                self._positions[CHANGES] = place.id
+            else:
+                await self._load(name, place, visit.ms)
         self._entered = True
 
     async def read_forever(self) -> None:
@@ -127,8 +132,7 @@ class Reader:
 
     async def _read_on(self) -> None:
         if self._entered:
-            visit = await self._revisit()
-            self._positions[CHANGES] = str(visit.ms - 1)
+            await self._revisit()
         else:
             await self.enter()
             for name, ring in self._rings.items():
@@ -144,7 +148,6 @@ class Reader:
                 BLOCK_SECONDS,
             )
             entries = {stream.decode(): found for stream, found in answer}
-            # Whoever is told of an event must find no answer from before it.
             self._take_changes(entries.pop(CHANGES, ()))
             for stream, found in entries.items():
                 self._take(stream, found)
@@ -156,17 +159,18 @@ class Reader:
         """See whether our places are still the log's."""
         visit = await self._look()
         for name, place in visit.places.items():
-            stream, ring = STREAMS[name], self._rings[name]
+            stream, here = ALL[name], self._cursor(name)
             if name in visit.origins:
-                self._break(name, visit.origins[name])
-            elif place.cursor == ring.cursor or _order(self._positions[stream]) <= place[1:]:
+                here = visit.origins[name]
+                self._break(name, here)
+            elif place.cursor == here or _order(self._positions[stream]) <= place[1:]:
                 continue
             # Here too: entries that are not the log's have led us beyond what is to come.
-            self._positions[stream] = _id(ring.cursor)
+            self._positions[stream] = _id(here)
         return visit
 
     async def _look(self) -> Visit:
-        cursors = {name: ring.cursor for name, ring in self._rings.items()}
+        cursors = {name: self._cursor(name) for name in ALL}
         visit: Visit = await self._ask(self._visit(self._client, cursors))
         return visit
 
@@ -208,6 +212,8 @@ class Reader:
             if entry.after != here:
                 hand_out()
                 self._break(name, entry.after)
+            # Before the event: whoever gets it must find no answer from before it.
+            self._invalidate(entry)
             data = decode(entry.body)
             if entry.body is None or data is None:
                 if entry.body is not None:
@@ -223,10 +229,23 @@ class Reader:
     def _take_changes(self, found: Iterable[tuple[bytes, Fields]]) -> None:
         for entry_id, fields in found:
             self._positions[CHANGES] = entry_id.decode()
-            if fields.get(b"by") == self._name:
+            entry = parse(entry_id, fields, self._invalidated)
+            if entry is None:
+                self._skip(CHANGES, entry_id)
                 continue
-            for resource in fields.get(b"changed", b"").decode(errors="replace").split("\n"):
-                self._announce(None if resource == EVERYTHING else resource)
+            if entry.after != self._invalidated or not entry.tags:
+                self._announce(None)
+            self._invalidate(entry)
+            self._invalidated = entry.cursor
+
+    def _invalidate(self, entry: Entry) -> None:
+        """What another process made stale; ours was invalidated before it was appended."""
+        if entry.by != self._name and entry.tags:
+            for tag in entry.tags.split("\n"):
+                self._announce(None if tag == EVERYTHING else tag)
+
+    def _cursor(self, name: str) -> str:
+        return self._invalidated if name == CHANGED else self._rings[name].cursor
 
     def _announce(self, resource: str | None) -> None:
         for callback in self._changed:
@@ -234,6 +253,10 @@ class Reader:
 
     def _break(self, name: str, cursor: str) -> None:
         """The ring goes on from the cursor, and what came before it may be incomplete."""
+        if name == CHANGED:
+            self._invalidated = cursor
+            self._announce(None)
+            return
         ring = self._rings[name]
         ring.restart(cursor)
         self._tell(name, Break(CHANNELS[name], ring.number, cursor))

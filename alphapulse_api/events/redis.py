@@ -1,8 +1,9 @@
 """The event log that several processes share, in one Redis (scripts.py has its form).
 
-An append waits until Redis has its events, unless Redis is away: then they wait in an outbox, and
-the writer does not, for its records are stored already. Whatever may be missing for anybody at the
-end of it is told to all as a break, in every process.
+An append waits until Redis has its events, unless Redis is away: then they wait in a send queue,
+and the writer does not, for its records are stored already. Rows of the outbox do not wait there:
+they stay in the database. Whatever may be missing for anybody at the end of it is told to all as a
+break, in every process.
 """
 
 from __future__ import annotations
@@ -10,31 +11,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from alphapulse_api.encoding import dumps
 from alphapulse_api.events import scripts
-from alphapulse_api.events.base import CHANNELS, Changed, Progress
+from alphapulse_api.events.base import CHANNELS, Changed, LogAway
 from alphapulse_api.events.local import LocalLog
-from alphapulse_api.events.outbox import Load, Outbox, Parcel
 from alphapulse_api.events.place import Place
 from alphapulse_api.events.reader import Reader, Visit
 from alphapulse_api.events.ring import Ring
+from alphapulse_api.events.send_queue import LOAD_EVENTS, Load, Parcel, SendQueue
 from alphapulse_api.redis_link import RedisAway, RedisLink
 from alphapulse_api.tasks import Tasks
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
 
 logger = logging.getLogger(__name__)
 
 # A reader may be behind by so much before it has to begin anew.
 BEHIND_EVENTS: Final = 20_000
 BEHIND_SECONDS: Final = 60.0
-OUTBOX_BYTES: Final = 32 << 20
+QUEUE_BYTES: Final = 32 << 20
 REACH_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0  # how often a writer with nothing to send sees whether Redis has it all
 CLOSE_SECONDS: Final = 2.0  # for what still waits to be sent
@@ -51,7 +54,7 @@ class RedisEventLog(LocalLog):
         size: events kept a channel.
         ttl: seconds an event is kept.
         read: whether this process is handed events; one without sockets need not be.
-        outbox_bytes: how much may wait for Redis.
+        queue_bytes: how much may wait for Redis.
     """
 
     def __init__(
@@ -61,27 +64,26 @@ class RedisEventLog(LocalLog):
         ttl: float = 3600,
         *,
         read: bool = True,
-        outbox_bytes: int = OUTBOX_BYTES,
+        queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._link = link
         self._writer = secrets.token_hex(8)
         self._keys = (
             scripts.LOG,
             scripts.WRITER + self._writer,
-            scripts.CHANGES,
-            *scripts.STREAMS.values(),
-            *scripts.TOLD,
+            *scripts.RELAYED,
+            *scripts.ALL.values(),
         )
         self._kept = (size + BEHIND_EVENTS, round(1000 * (ttl + BEHIND_SECONDS)))
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
         # Until the log has been seen, every place is none of it.
         nowhere = Place(secrets.token_hex(8), 0, 0)
-        super().__init__({name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}, ttl)
-        self._taken = dict.fromkeys(CHANNELS, nowhere.cursor)  # up to where Redis had our events
+        super().__init__({name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}, size, ttl)
+        self._taken = dict.fromkeys(scripts.ALL, nowhere.cursor)  # up to where Redis had our events
         self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer)
         self._read = read
-        self._outbox = Outbox(outbox_bytes)
+        self._queue = SendQueue(queue_bytes)
         self._work = asyncio.Event()
         self._tasks = Tasks()
         self._closed = False
@@ -96,7 +98,7 @@ class RedisEventLog(LocalLog):
 
     @property
     def waiting(self) -> int:
-        return self._outbox.waiting
+        return self._queue.waiting
 
     @property
     def breaks(self) -> int:
@@ -121,36 +123,53 @@ class RedisEventLog(LocalLog):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._outbox.drained.wait()
+                await self._queue.drained.wait()
                 if self._read:
-                    for channel, cursor in self._taken.items():
-                        await self.reach(channel, cursor)
+                    for channel in CHANNELS:
+                        await self.reach(channel, self._taken[channel])
 
     async def close(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._outbox.drained.wait()
+                await self._queue.drained.wait()
         self._closed = True  # nobody waits for what is put from here on
         await self._tasks.cancel()
-        self._outbox.let_go()
+        self._queue.let_go()
         await self._reader.close()
         if self.waiting:
             logger.error("%d events may not have reached redis, nor any socket", self.waiting)
 
     async def append(
-        self,
-        channel: str,
-        records: Sequence[Mapping[str, Any]],
-        changed: Sequence[str] = (),
-        progress: Sequence[Progress] = (),
+        self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
-        # All or none: one that cannot be encoded leaves no trace.
-        bodies = [dumps(record) for record in records]
-        parcels = list(map(_known, progress, bodies) if progress else map(_news, bodies))
-        await self._put(channel if parcels else None, parcels, changed)
+        if records:
+            await self._put(channel, _parcels(records, tags))
+        else:
+            await self._put(None, (), tags)
 
-    async def announce(self, changed: Sequence[str]) -> None:
-        await self._put(None, (), changed)
+    async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        if self._away:
+            for row in rows:
+                for points in row.points:
+                    await self._put("metrics", _parcels(points, row.tags))
+            raise LogAway
+        taken = [self._queue.put(*part, away=False) for row in rows for part in _parts(row)]
+        self._work.set()
+        # They go their way also when the caller is cancelled.
+        sent = await asyncio.gather(*(asyncio.shield(one) for one in taken if one is not None))
+        if not all(sent):
+            raise LogAway
+
+    async def announce(self, tags: Sequence[str]) -> None:
+        await self._put(None, (), tags)
+
+    async def gap(self, channel: str) -> None:
+        if self._away:
+            raise LogAway
+        taken = self._queue.put_gap(channel)
+        self._work.set()
+        if not await asyncio.shield(taken):
+            raise LogAway
 
     def on_change(self, callback: Changed) -> None:
         self._reader.on_change(callback)
@@ -166,13 +185,17 @@ class RedisEventLog(LocalLog):
 
     # -- writing ----------------------------------------------------------------------------------
 
+    @property
+    def _away(self) -> bool:
+        away = self._closed or self._link.trouble is not None
+        return away or SENDING in self._tasks.failing
+
     async def _put(
-        self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str]
+        self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str] = ()
     ) -> None:
-        if channel is None and not changed:
+        if not parcels and not changed:
             return
-        away = self._closed or self._link.trouble is not None or SENDING in self._tasks.failing
-        taken = self._outbox.put(channel, parcels, changed, away=away)
+        taken = self._queue.put(channel, parcels, changed, away=self._away)
         if taken is not None:
             self._work.set()
             # It goes its way also when the caller is cancelled: its record is stored.
@@ -185,19 +208,19 @@ class RedisEventLog(LocalLog):
                     await self._work.wait()
             self._work.clear()
             try:
-                if self._outbox.drained.is_set():
+                if self._queue.drained.is_set():
                     # Nobody else may know of what Redis had from us, and has no more.
                     await self._link.call(lambda redis: self._visit(redis, self._taken))
-                while (load := self._outbox.take()) is not None:
+                while (load := self._queue.take()) is not None:
                     await self._send(load)
-                    self._outbox.sent()
+                    self._queue.sent()
             except RedisAway:
-                self._outbox.let_go()
+                self._queue.let_go()
                 if self._link.trouble is None:
                     self._work.set()  # only this call has failed
             except Exception:
                 # Nobody waits for the next run; it sends what this one has taken.
-                self._outbox.let_go()
+                self._queue.let_go()
                 self._work.set()
                 raise
 
@@ -214,17 +237,18 @@ class RedisEventLog(LocalLog):
         for stretch in load.stretches:
             args += (channels.index(stretch.channel) + 1, int(stretch.broken), len(stretch.parcels))
             for parcel in stretch.parcels:
-                args += (_mark(parcel), parcel.body)
+                args += (parcel.mark, parcel.tags, parcel.body)
         epoch, *ids = await self._link.script(self._appending, self._keys, args)
         self._taken = {
-            name: f"{epoch.decode()}-{at.decode()}" for name, at in zip(CHANNELS, ids, strict=True)
+            name: f"{epoch.decode()}-{at.decode()}"
+            for name, at in zip(scripts.ALL, ids, strict=True)
         }
 
     async def _visit(self, redis: Redis, cursors: Mapping[str, str]) -> Visit:
         args = [secrets.token_hex(4), *cursors.values()]
         epoch, ms, *rest = await self._visiting(keys=self._keys, args=args, client=redis)
         places, origins = {}, {}
-        for name, at, origin in zip(CHANNELS, rest[::2], rest[1::2], strict=True):
+        for name, at, origin in zip(scripts.ALL, rest[::2], rest[1::2], strict=True):
             place_ms, _, offset = at.decode().partition("-")
             places[name] = Place(epoch.decode(), int(place_ms), int(offset))
             if origin:
@@ -232,21 +256,25 @@ class RedisEventLog(LocalLog):
         return Visit(int(ms), places, origins)
 
 
-def _news(body: bytes) -> Parcel:
-    return Parcel(b"", body)
+def _parcels(records: Sequence[Mapping[str, Any]], tags: Sequence[str]) -> list[Parcel]:
+    # All or none: one that cannot be encoded leaves no trace.
+    bodies = [dumps(record) for record in records]
+    lines = "\n".join(tags).encode()
+    # Their tags go with the first of them.
+    return [Parcel(b"", body, b"" if number else lines) for number, body in enumerate(bodies)]
 
 
-def _known(progress: Progress, body: bytes) -> Parcel:
-    identity, (first, second), age = progress
-    stage = f"{max(0, first)}-{second}"  # all instants before 1970 are one
-    stored = None if age is None else time.monotonic() - age
-    return Parcel(f"{stage} {identity}".encode(), body, stored)
-
-
-def _mark(parcel: Parcel) -> bytes:
-    """As the script reads it: the age in ms or nothing, the stage, the identity."""
-    if not parcel.mark:
-        return b""
-    # Of now: it may have waited for long.
-    age = "" if parcel.stored is None else round(1000 * (time.monotonic() - parcel.stored))
-    return f"{age} ".encode() + parcel.mark
+def _parts(row: OutboxRow) -> Iterator[tuple[str | None, Sequence[Parcel], Sequence[str]]]:
+    """What `SendQueue.put` takes of a row."""
+    if row.points:
+        for points in row.points:
+            yield "metrics", _parcels(points, row.tags), ()
+    elif row.channel is None or not row.bodies:
+        yield None, (), row.tags
+    else:
+        lines = "\n".join(row.tags).encode()
+        for at in range(0, len(row.bodies), LOAD_EVENTS):
+            first, *rest = row.bodies[at : at + LOAD_EVENTS]
+            parcels = [Parcel(f"{row.id}/{at}".encode(), first, lines)]
+            parcels += [Parcel(b"=", body) for body in rest]
+            yield row.channel, parcels, ()

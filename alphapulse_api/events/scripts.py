@@ -4,12 +4,14 @@ The log is one hash: `epoch`, and by channel the newest place as `<ms>-<offset>`
 also when everything before it has been trimmed or evicted. A channel's events are a stream; an
 entry's ID is its place, and each carries the cursor that it comes after:
 
-    <ms>-<offset>  after <cursor>  data <JSON>    an event
-    <ms>-<offset>  after <cursor>  break ""       events may be missing here
+    <ms>-<offset>  after <cursor>  data <JSON>  tags <lines>  by <writer>    an event
+    <ms>-<offset>  after <cursor>  break ""                                  events may be missing
+    <ms>-<offset>  after <cursor>  tags <lines>  by <writer>                 in CHANGES
 
-So a reader that was handed the entry before has missed nothing, and one that was not sees it.
-`<ms>` is the time of Redis, so that entries can be trimmed by age. Keys carry no expiry: a Redis
-that evicts only keys which have one lets the log be.
+So a reader that was handed the entry before has missed nothing, and one that was not sees it. The
+tags are of cached answers that the event makes stale; what makes answers stale and is no event is
+in a stream of its own. `<ms>` is the time of Redis, so that entries can be trimmed by age. Keys
+carry no expiry: a Redis that evicts only keys which have one lets the log be.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ from alphapulse_api.redis_link import PREFIX
 
 LOG: Final = f"{PREFIX}log"
 WRITER: Final = f"{PREFIX}writer:"
-CHANGES: Final = f"{PREFIX}changes"
+RELAYED: Final = [f"{PREFIX}relayed:{age}" for age in ("younger", "older")]
 STREAMS: Final = {name: f"{PREFIX}events:{name}" for name in CHANNELS}
-TOLD: Final = [f"{PREFIX}told:{name}:{age}" for age in ("younger", "older") for name in CHANNELS]
+CHANGED: Final = "changes"  # among the names of channels
+CHANGES: Final = f"{PREFIX}invalidations"
+ALL: Final = {**STREAMS, CHANGED: CHANGES}
 
-# KEYS: the log, the writer, the changes; a stream a channel; what each of them has told, the
-# younger and then the older part.
+# KEYS: the log, the writer; the ids that were relayed, the younger and the older of them; a stream
+# a channel, and the changes.
 # ARGV: 1 an epoch, to begin with; by stream the newest cursor that the caller knows to have been
 # there.
 _COMMON: Final = """
-local log, writer, changes = KEYS[1], KEYS[2], KEYS[3]
-local channels = (#KEYS - 3) / 3
+local log, writer, younger, older = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local streams = #KEYS - 4
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -64,10 +68,10 @@ local function place(stream)
   return parse(at)
 end
 
-local function add(stream, ms, offset, kind, value)
+local function add(stream, ms, offset, ...)
   local after = epoch .. '-' .. id(ms, offset)
   ms, offset = math.max(ms, now), offset + 1
-  local entry = {'XADD', stream, id(ms, offset), 'after', after, kind, value}
+  local entry = {'XADD', stream, id(ms, offset), 'after', after, ...}
   local answer = redis.pcall(unpack(entry))
   if type(answer) == 'table' then
     -- Somebody else wrote there: our place is behind theirs or, if that is far ahead or no
@@ -120,8 +124,8 @@ end
 -- whatever came before and after it, is made known to everyone by a break, once.
 local function check()
   local origins = {}
-  for i = 4, 3 + channels do
-    local stream, seen = KEYS[i], ARGV[i - 2]
+  for i = 5, #KEYS do
+    local stream, seen = KEYS[i], ARGV[i - 3]
     local seen_ms, seen_offset = parse(seen)
     if string.match(seen, '^%x+') ~= epoch then
       local entry = first(stream, '(' .. id(seen_ms, seen_offset))
@@ -144,78 +148,74 @@ end
 
 # ARGV, after those: the batch's number, the writer, how many entries to keep, for how many ms, what
 # has changed; then by stretch: the stream's number, "1" to begin with a break, how many events, and
-# a mark and the JSON of each. Returns the epoch, and the place of each stream.
+# a mark, the tags and the JSON of each. Returns the epoch, and the place of each stream.
 # A batch of a number that the writer has had is one whose answer was lost: not appended again.
 #
-# A mark is `<age> <stage> <identity>` (events/base.py: Progress), the age in ms or empty; or it is
-# empty: news. What was told is two hashes a channel, from identity to stage: once the younger is
-# full, or old, it takes the place of the older. So the log knows all that it told since the older
-# began (`knows:<stream>`; 0: since the epoch did); and `began:<stream>` is when the younger did.
+# A mark is what an outbox row is deduplicated by; or it is empty: news; or "=": the event goes with
+# the one before it. Ids that were relayed are two sets: once the younger is full, or old, it takes
+# the place of the older. So all since the older began are known, and no id needs a time.
 APPEND: Final = (
     _COMMON
     + """
-local n = channels + 2
+local n = streams + 2
 local number, name, kept, kept_ms, changed = unpack(ARGV, n, n + 4)
 check()
 
-local function memory(at)
-  local stream, younger, older = KEYS[3 + at], KEYS[3 + channels + at], KEYS[3 + 2 * channels + at]
-  local began = redis.call('HGET', log, 'began:' .. stream)
-  if not began then
-    began = now
-    redis.call('HSET', log, 'began:' .. stream, began)
-  end
-  if redis.call('HLEN', younger) >= tonumber(kept) or now - began > tonumber(kept_ms) then
-    if redis.call('UNLINK', older) == 1 then
-      redis.call('HSET', log, 'knows:' .. stream, began)
-    end
-    if redis.call('EXISTS', younger) == 1 then
-      redis.call('RENAME', younger, older)
-    end
-    redis.call('HSET', log, 'began:' .. stream, now)
-  end
-  return younger, older, tonumber(redis.call('HGET', log, 'knows:' .. stream) or 0)
+local function trim(stream)
+  redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
+  redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', math.max(0, now - kept_ms)))
 end
 
-local function told(younger, older, knows, age, stage, identity)
-  local known = redis.call('HGET', younger, identity) or redis.call('HGET', older, identity)
-  if known then
-    local first, second = parse(stage)
-    return not later(first, second, parse(known))
+local began = tonumber(redis.call('HGET', log, 'began') or 0)
+if redis.call('SCARD', younger) >= tonumber(kept) or now - began > tonumber(kept_ms) then
+  redis.call('UNLINK', older)
+  if redis.call('EXISTS', younger) == 1 then
+    redis.call('RENAME', younger, older)
   end
-  return age ~= '' and now - age <= knows
+  redis.call('HSET', log, 'began', now)
+end
+
+local function relayed(row)
+  return redis.call('SISMEMBER', older, row) == 1 or redis.call('SADD', younger, row) == 0
 end
 
 if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
   redis.call('SET', writer, number, 'EX', 86400)
   if changed ~= '' then
-    redis.call('XADD', changes, 'MAXLEN', '~', 1000, '*', 'by', name, 'changed', changed)
+    local changes = KEYS[#KEYS]
+    local ms, offset = place(changes)
+    ms, offset = add(changes, ms, offset, 'tags', changed, 'by', name)
+    redis.call('HSET', log, changes, id(ms, offset))
+    trim(changes)
   end
   n = n + 5
   while ARGV[n] do
-    local stream, last = KEYS[3 + ARGV[n]], n + 2 + 2 * ARGV[n + 2]
+    local stream, last = KEYS[4 + ARGV[n]], n + 2 + 3 * ARGV[n + 2]
     local ms, offset = place(stream)
     if ARGV[n + 1] == '1' then
       ms, offset = tear(stream, ms, offset)
     end
-    local younger, older, knows = memory(ARGV[n])
-    for i = n + 3, last, 2 do
-      local age, stage, identity = string.match(ARGV[i], '^(%d*) (%d+%-%d+) (.*)$')
-      if not (stage and told(younger, older, knows, age, stage, identity)) then
-        ms, offset = add(stream, ms, offset, 'data', ARGV[i + 1])
-        if stage then
-          redis.call('HSET', younger, identity, stage)
-        end
+    local known = false
+    for i = n + 3, last, 3 do
+      local mark, tags, body = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+      if mark ~= '=' then
+        known = mark ~= '' and relayed(mark)
+      end
+      if known then
+        -- Whoever relayed it has appended it.
+      elseif tags == '' then
+        ms, offset = add(stream, ms, offset, 'data', body)
+      else
+        ms, offset = add(stream, ms, offset, 'data', body, 'tags', tags, 'by', name)
       end
     end
     redis.call('HSET', log, stream, id(ms, offset))
-    redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
-    redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', math.max(0, now - kept_ms)))
+    trim(stream)
     n = last + 1
   end
 end
 local answer = {epoch}
-for i = 4, 3 + channels do
+for i = 5, #KEYS do
   answer[#answer + 1] = id(place(KEYS[i]))
 end
 return answer
@@ -229,7 +229,7 @@ VISIT: Final = (
     + """
 local origins = check()
 local answer = {epoch, string.format('%.0f', now)}
-for i = 4, 3 + channels do
+for i = 5, #KEYS do
   answer[#answer + 1] = id(place(KEYS[i]))
   answer[#answer + 1] = origins[i] or ''
 end

@@ -9,7 +9,7 @@ import pytest
 
 from alphapulse_api import tasks
 from alphapulse_api.events import redis as log_module
-from alphapulse_api.events.outbox import Load
+from alphapulse_api.events.send_queue import Load
 from tests.event_logs import Ear, redis_log, trades
 
 

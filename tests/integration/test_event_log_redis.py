@@ -14,9 +14,9 @@ import redis
 
 from alphapulse_api.events import redis as log_module
 from alphapulse_api.events import scripts
-from alphapulse_api.events.base import Progress
+from alphapulse_api.events.base import LogAway
 from alphapulse_api.events.place import Place
-from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, trades, two
+from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, row, trades, two
 from tests.proxy import proxied
 
 STREAM = scripts.STREAMS["trades"]
@@ -177,17 +177,12 @@ async def test_a_place_that_never_comes_is_waited_for_no_longer_than_that(
         assert log.since("trades", place._replace(offset=9).cursor) is None
 
 
-async def test_what_several_tell_of_at_once_is_told_once(redis_url: str) -> None:
+async def test_rows_that_several_relay_at_once_are_appended_once(redis_url: str) -> None:
     async with two(redis_url) as (one, other, here, there):
         names = [str(n) for n in range(300)]
-        known = [Progress(name, (0, 0)) for name in names]
         await asyncio.gather(
-            *(log.append("trades", trades(*names), progress=known) for log in (one, other)),
-            *(
-                log.append("trades", trades(name), progress=[Progress(name, (0, 0), 0.0)])
-                for name in names
-                for log in (one, other)
-            ),
+            *(log.relay([row(name, name) for name in names]) for log in (one, other)),
+            *(log.relay([row(name, name)]) for name in names for log in (one, other)),
         )
         await one.append("trades", trades("end"))
         for ear in (here, there):
@@ -201,49 +196,43 @@ async def test_redis_knows_of_no_more_than_it_may_need(
     monkeypatch.setattr(log_module, "BEHIND_EVENTS", 0)
     async with redis_log(redis_url, size=100) as log:
         for n in range(0, 1000, 50):
-            known = [Progress(str(n + i), (0, 0)) for i in range(50)]
-            await log.append("trades", trades(*range(50)), progress=known)
-            assert sum(redis_client.hlen(key) for key in scripts.TOLD) <= 250
-        assert redis_client.hexists(scripts.TOLD[2], "999")
+            await log.relay([row(str(n + i), n + i) for i in range(50)])
+            assert sum(redis_client.scard(key) for key in scripts.RELAYED) <= 250
+        assert redis_client.sismember(scripts.RELAYED[0], "999/0")
 
 
-async def test_a_repeat_that_waited_for_redis_is_as_old_as_it_is(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the log has told meanwhile was more than it remembers."""
-    monkeypatch.setattr(log_module, "BEHIND_EVENTS", 0)
+async def test_a_row_that_waited_for_redis_is_appended_once(redis_url: str) -> None:
+    """Its answer was lost, and its process reads it out of the table again."""
     async with (
-        redis_log(redis_url, size=5) as one,
+        redis_log(redis_url) as one,
         proxied(redis_url.replace("redis:", "http:")) as proxy,
-        redis_log(f"{proxy.url.replace('http:', 'redis:')}/0", size=5) as cut_off,
+        redis_log(behind(proxy)) as cut_off,
     ):
-        ear, target = Ear(one), proxy.target
-        await one.append("trades", trades(1), progress=[Progress("1", (0, 0))])
-        proxy.target = "/nowhere"
+        ear = Ear(one)
+        proxy.freeze()
+        relaying = asyncio.create_task(cut_off.relay([row("a", 1)]))
+        await asyncio.sleep(0)
+        await one.relay([row("a", 1)])
         proxy.cut()
-        await changed(lambda: cut_off.link.trouble)
-        await cut_off.append("trades", trades(1), progress=[Progress("1", (0, 0), 0.0)])
-        assert cut_off.waiting == 1
-        for n in range(2, 40):
-            await one.append("trades", trades(n), progress=[Progress(str(n), (0, 0))])
-        proxy.target = target
-        await changed(lambda: not cut_off.waiting)
-        await one.append("trades", trades("end"))
-        await ear.until(lambda: "end" in ear.told())
-        assert ear.told() == [*map(str, range(1, 40)), "end"]
+        with pytest.raises(LogAway):
+            await relaying
+        proxy.thaw()
+        await changed(lambda: not cut_off.link.trouble and not cut_off.waiting)
+        await cut_off.relay([row("a", 1), row("b", 2)])
+        await ear.hears("1", "2")
 
 
 async def test_a_log_that_was_emptied_knows_nothing(
     redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with redis_log(redis_url) as log:
-        ear, known = Ear(log), [Progress("1", (0, 0), 1000.0)]
+        ear = Ear(log)
         for _ in range(2):
-            await log.append("trades", trades(1), progress=known)
+            await log.relay([row("a", 1)])
         await ear.hears("1")
         redis_client.flushdb()
         await ear.hears("1", "gap")
-        await log.append("trades", trades(1), progress=known)
+        await log.relay([row("a", 1)])
         await ear.hears("1", "gap", "1")
 
 
@@ -342,3 +331,47 @@ async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> N
         await changed(lambda: "metrics:risk" in story)
         said = [item for item in story if item not in (None, "own None")]
         assert said == ["trades", "1", "agents", "metrics", "metrics:risk"]
+
+
+async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
+    redis_url: str,
+) -> None:
+    """An event carries its own; the others are read beside it, however many there are."""
+    async with redis_log(redis_url) as one, redis_log(redis_url) as other:
+        await changed(lambda: one._reader._entered and other._reader._entered)
+        story: list[object] = []
+        other.on_change(story.append)
+        other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
+        ear = Ear(other)
+        names = [f"metrics:m{n}" for n in range(3000)]
+        entries = [one._queue.put(None, (), [name], away=False) for name in names[:10]]
+        one._work.set()
+        await asyncio.gather(*(entry for entry in entries if entry is not None))
+        for at in range(10, 3000, 10):
+            await one.announce(names[at : at + 10])
+        await one.relay([row("a", 1)])
+        await ear.hears("1")
+        assert story.index("trades") < story.index("1")
+        await changed(lambda: set(names) <= set(story))
+
+
+async def test_invalidations_that_were_trimmed_are_noticed(
+    redis_url: str, redis_client: redis.Redis
+) -> None:
+    async with (
+        redis_log(redis_url) as one,
+        proxied(redis_url.replace("redis:", "http:")) as proxy,
+        redis_log(behind(proxy)) as other,
+    ):
+        await changed(lambda: other._reader._entered)
+        await one.announce(["agents"])
+        seen: list[object] = []
+        other.on_change(seen.append)
+        proxy.freeze()
+        for n in range(300):
+            await one.announce([f"metrics:m{n}"])
+        redis_client.xtrim(scripts.CHANGES, maxlen=1, approximate=False)
+        proxy.thaw()
+        await changed(lambda: None in seen)
+        await one.announce(["system"])
+        await changed(lambda: "system" in seen)

@@ -50,7 +50,7 @@ async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisSer
         assert other.since("trades", here.cursors()[0]) is None
         assert ids(other.since("trades", here.cursors()[1])) == ["2", "3"]
         async with asyncio.timeout(5):  # readers may hear of it before its writer is answered
-            await one._outbox.drained.wait()
+            await one._queue.drained.wait()
         assert one.waiting == 0
 
 
@@ -165,7 +165,7 @@ async def test_what_no_longer_fits_while_redis_is_away_is_a_break_for_all(
     tmp_path: Path,
 ) -> None:
     with running(tmp_path / "kept", appendonly="yes", appendfsync="always") as server:
-        async with two(server.url, outbox_bytes=1000) as (one, other, here, there):
+        async with two(server.url, queue_bytes=1000) as (one, other, here, there):
             await other.append("trades", trades(1))
             await asyncio.gather(here.hears("1"), there.hears("1"))
             server.kill()

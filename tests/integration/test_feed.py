@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
@@ -19,11 +19,12 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.engine.group import Outcome
 from alphapulse_api.errors import Conflict, NotFound, Unavailable, ValidationProblem
 from alphapulse_api.events.base import Event
 from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.feed import MAX_BATCH, Feed
-from tests.storage import T0, at, opened
+from tests.storage import T0, at, opened, relay_of
 
 TRADE = {"id": "t1", "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"}
 
@@ -57,7 +58,8 @@ class House:
         self.events = MemoryEventLog()
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.events.follow(self._told, lambda gap: None)
-        self.feed = Feed(accessors, self.cache, self.events)
+        self.relay = relay_of(accessors, self.cache, self.events)
+        self.feed = Feed(accessors, self.relay)
 
     def _told(self, events: Sequence[Event]) -> None:
         self.told += [(event.channel.name, dict(event.data)) for event in events]
@@ -322,41 +324,50 @@ def test_a_trading_thread_need_not_wait(tmp_path: Path) -> None:
         assert file.execute("SELECT count(*) FROM metric_points").fetchall() == [(100,)]
 
 
-async def test_a_write_whose_answer_was_lost_is_told_when_it_is_tried_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
+WRITES: dict[str, Callable[[Feed], Awaitable[Any]]] = {
+    "trades": lambda feed: feed.record_trade(TRADE),
+    "alerts": lambda feed: feed.raise_alert({"id": "a1", "title": "t"}),
+    "portfolio": lambda feed: feed.update_portfolio({"total_value": 1, "cash": 1, "as_of": T0}),
+    "metrics": lambda feed: feed.record_metrics(
+        {"metric_type": "risk", "name": "v", "value": 1, "timestamp": T0}
+    ),
+    "metrics:risk": lambda feed: feed.record_metrics(
+        {"metric_type": "risk", "name": "v", "value": 2, "timestamp": T0}
+    ),
+    "agents": lambda feed: feed.record_signal("m1", {"symbol": "BTC", "direction": "buy"}),
+    "system": lambda feed: feed.report_system({"component": "db", "status": "healthy"}),
+}
+
+
+@pytest.mark.parametrize("tag", list(WRITES))
+async def test_a_write_whose_commit_gave_no_answer_is_published_and_shown(
+    house: House, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def losing_its_answer(resource: str, name: str) -> None:
-        method = getattr(getattr(house.accessors, resource), name)
-        lost = iter([True])
-
-        async def stored_and_silent(*args: Any, **kwargs: Any) -> Any:
-            answer = await method(*args, **kwargs)
-            if next(lost, False):
-                raise Unavailable("The database is unavailable.")
-            return answer
-
-        monkeypatch.setattr(getattr(house.accessors, resource), name, stored_and_silent)
-
-    losing_its_answer("trades", "add_trades")
-    losing_its_answer("alerts", "add_alert")
-    losing_its_answer("alerts", "try_to_acknowledge")
-    calls = {
-        "trades": lambda: house.feed.record_trade(TRADE),
-        "alerts": lambda: house.feed.raise_alert({"id": "a1", "title": "t"}),
-        "acknowledged": lambda: house.feed.acknowledge_alert("a1", "ann"),
-    }
-    for name, call in calls.items():
-        resource = name if name in ("trades", "alerts") else "alerts"
-        version = (await house.cache.look(resource, ("key",)))[0]
-        house.told.clear()
+    """Whether it was carried out is not known when the call fails."""
+    engine, relay = house.accessors.engine, house.relay
+    version = (await house.cache.look(tag, ("key",)))[0]
+    with monkeypatch.context() as lost:
+        away = Unavailable("The database is unavailable.")
+        answer = engine._answer  # type: ignore[attr-defined]
+        lost.setattr(
+            engine,
+            "_answer",
+            lambda outcomes, rows: answer([Outcome(o.job, None, away) for o in outcomes]),
+        )
         with pytest.raises(Unavailable):
-            await call()
-        # What is cached may lack a record that is stored.
-        assert (await house.cache.look(resource, ("key",)))[0] != version
-        assert house.told == []
-        for _ in range(3):
-            await call()
-        assert [channel for channel, _ in house.told] == [resource]
+            await WRITES[tag](house.feed)
+    # What is cached may lack a record that is stored.
+    at_once = (await house.cache.look(tag, ("key",)))[0]
+    assert at_once != version
+    assert house.told == []
+    for _ in range(3):
+        await relay.relay_left()
+    # It may have been carried out later.
+    assert (await house.cache.look(tag, ("key",)))[0] != at_once
+    if tag in ("trades", "alerts", "portfolio"):
+        for _ in range(2):
+            await WRITES[tag](house.feed)
+        assert [channel for channel, _ in house.told] == [tag]
 
 
 async def test_what_no_point_is_takes_nothing_with_it(house: House) -> None:

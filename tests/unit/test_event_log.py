@@ -17,10 +17,9 @@ from alphapulse_api.encoding import dumps
 from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.events import redis as redis_module
 from alphapulse_api.events import ring as ring_module
-from alphapulse_api.events.base import Progress
 from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.times import to_micros
-from tests.event_logs import SECONDS, Ear, ids, redis_log, trades
+from tests.event_logs import SECONDS, Ear, ids, redis_log, row, trades
 
 Open = Callable[..., Awaitable[EventLog]]
 
@@ -255,93 +254,54 @@ async def test_nothing_appended_is_nothing_told(open_log: Open) -> None:
     assert (ear.items, log.offset("metrics")) == ([], before)
 
 
-def stages(log: EventLog) -> Callable[..., Awaitable[None]]:
-    """Append one trade with its stage: `tell("a", 1)`."""
-
-    async def tell(name: str, *stage: int, age: float | None = None) -> None:
-        known = Progress(name, (*stage, 0, 0)[:2], age)  # type: ignore[arg-type]
-        text = "-".join(map(str, (name, *stage)))
-        await log.append("trades", trades(text), progress=[known])
-
-    return tell
-
-
-async def test_what_is_not_further_than_what_was_told_is_left_out(open_log: Open) -> None:
-    log = await open_log()
-    ear, tell = Ear(log), stages(log)
-    for stage in ([0], [0], [1], [0], [0, 9], [1], [1, 1], [1, 0], [2], [1, 2]):
-        await tell("a", *stage)
-    for name in ("b", "a b", "a\n", "é", "", "b"):
-        await tell(name, 7)
-    await log.append("trades", trades("a", "a"))
-    told = ["a-0", "a-1", "a-1-1", "a-2", "b-7", "a b-7", "a\n-7", "é-7", "-7", "a", "a"]
-    await ear.hears(*told)
-
-
-async def test_of_what_is_there_twice_in_a_batch_the_first_is_told(open_log: Open) -> None:
+async def test_a_row_is_appended_once_whoever_relays_it(open_log: Open) -> None:
     log = await open_log()
     ear = Ear(log)
-    start, known = log.cursor("trades"), [Progress(name, (0, 0)) for name in "abab"]
-    await log.append("trades", trades(1, 2, 3, 4), progress=known)
-    await log.append("trades", trades(5), progress=[Progress("c", (0, 0))])
-    await ear.hears("1", "2", "5")
-    assert ids(log.since("trades", start)) == ["1", "2", "5"]
+    await log.relay([row("a", 1), row("b", 2, 3), row("a", 1)])
+    await log.relay([row("b", 2, 3), row("c", 4)])
+    await log.append("trades", trades(1, 1))  # a host's own store says itself what is new
+    await ear.hears("1", "2", "3", "4", "1", "1")
 
 
-async def test_what_is_told_in_one_channel_is_news_in_another(open_log: Open) -> None:
+async def test_a_long_row_is_appended_whole_and_once(open_log: Open) -> None:
+    log = await open_log()
+    ear, numbers = Ear(log), [str(n) for n in range(2500)]
+    for _ in range(2):
+        await log.relay([row("a", *numbers)])
+    await log.relay([row("b", "end")])
+    await ear.hears(*numbers, "end")
+
+
+async def test_rows_of_several_channels_are_appended_in_their_order(open_log: Open) -> None:
     log = await open_log()
     ear = Ear(log)
-    for channel in ("trades", "alerts", "trades"):
-        await log.append(channel, trades(1), progress=[Progress("1", (0, 0))])
-    await stages(log)("end")
-    await ear.hears("1", "end")
-    await ear.hears("1", channel="alerts")
+    await log.relay([row("a", 1), row("b", 2, channel="alerts"), row("c", 3)])
+    await ear.hears("2", channel="alerts")
+    await ear.hears("1", "3")
 
 
-async def test_a_batch_that_cannot_be_encoded_is_not_known_as_told(open_log: Open) -> None:
-    log = await open_log()
-    ear = Ear(log)
-    known = [Progress("a", (0, 0)), Progress("b", (0, 0))]
-    with pytest.raises(TypeError):
-        await log.append("trades", [{"id": "a"}, {"id": object()}], progress=known)
-    await log.append("trades", trades("a", "b"), progress=known)
-    await ear.hears("a", "b")
-
-
-async def test_a_repeat_from_before_what_the_log_knows_is_left_out(
+async def test_ids_of_rows_are_remembered_as_long_as_events(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_module, "BEHIND_EVENTS", 0)
     log = await open_log(size=10)
-    ear, tell = Ear(log), stages(log)
-    for n in range(15):
-        await tell(str(n))
-    # Nothing was forgotten yet: what it does not know it never told.
-    await tell("0", age=1000.0)
-    await tell("never told", age=1000.0)
-    for n in range(15, 40):
-        await tell(str(n))
-    await tell("0", age=1000.0)
-    await tell("told or not", age=1000.0)
-    await tell("39", age=1000.0)
-    await tell("new")
-    numbers = [str(n) for n in range(40)]
-    await ear.hears(*numbers[:15], "never told", *numbers[15:], "new")
+    ear = Ear(log)
+    for n in range(40):
+        await log.relay([row(str(n), n)])
+        await log.relay([row(str(max(0, n - 9)), max(0, n - 9))])
+    await ear.hears(*map(str, range(40)))
 
 
-async def test_what_was_told_long_ago_is_forgotten(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_module, "BEHIND_SECONDS", 0.0)
-    async with redis_log(redis_url, ttl=0.02) as shared:
-        for log in (MemoryEventLog(ttl=0.02), shared):
-            ear, tell = Ear(log), stages(log)
-            await tell("a")
-            for name in "bc":
-                await asyncio.sleep(0.03)
-                await tell(name)
-            await tell("a")
-            await ear.hears("a", "b", "c", "a")
+async def test_a_gap_is_handed_to_everyone_in_its_order(open_log: Open) -> None:
+    log = await open_log()
+    ear = Ear(log)
+    await log.relay([row("a", 1)])
+    before = log.cursor("trades")
+    await log.gap("trades")
+    await log.relay([row("b", 2)])
+    await ear.hears("1", "gap", "2")
+    assert log.since("trades", before) is None
+    assert ids(log.since("trades", ear.cursors()[1])) == ["2"]
 
 
 def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:

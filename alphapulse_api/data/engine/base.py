@@ -8,8 +8,11 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -23,6 +26,10 @@ class Transaction(Protocol):
         """Whether a column's values may go as one array, for `unnest`."""
         ...
 
+    def publish(self, *rows: OutboxRow) -> None:
+        """Add rows to the outbox, if the unit of work succeeds."""
+        ...
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         """Run one statement and return its rows."""
         ...
@@ -33,6 +40,7 @@ class Transaction(Protocol):
 
 
 Work = Callable[[Transaction], Awaitable[T]]
+Committed = Callable[[Sequence["OutboxRow"]], None]
 
 
 class Engine(Protocol):
@@ -49,6 +57,11 @@ class Engine(Protocol):
     @property
     def takes_arrays(self) -> bool:
         """As its transactions do."""
+        ...
+
+    @property
+    def leaves_outbox(self) -> bool:
+        """Whether another process relays what is put into the outbox, points too."""
         ...
 
     @property
@@ -99,6 +112,24 @@ class Engine(Protocol):
         Works that arrive while a commit is under way share the next one. `work` may await only the
         methods of the transaction it is given, and may be run more than once, the last time
         counting; if it raises, its own changes alone are undone.
+        """
+        ...
+
+    @property
+    def relayed(self) -> Container[str]:
+        """Ids of outbox rows that this process has relayed, as long as they are in the table."""
+        ...
+
+    def on_commit(
+        self, committed: Committed, *, relayed: Container[str] = (), leaves: bool = False
+    ) -> None:
+        """Call back on the loop with the outbox rows of each commit, in order.
+
+        Before the callers of its units of work are answered.
+
+        Args:
+            relayed: what `relayed` is from now on.
+            leaves: what `leaves_outbox` says from now on.
         """
         ...
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from alphapulse_api.data.engine.base import Work
+from alphapulse_api.data.engine.base import Committed, Work
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.tasks import heard
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
 
 T = TypeVar("T")
 
@@ -55,6 +58,9 @@ class GroupingEngine(ABC):
         self._under_way_since: float | None = None  # the monotonic clock; set where it is written
         self._stall_timer: asyncio.TimerHandle | None = None
         self.on_stall: Callable[[], object] = lambda: None
+        self._committed: Committed | None = None
+        self.relayed: Container[str] = ()
+        self.leaves_outbox = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location!r} waiting={self._waiting}>"
@@ -80,6 +86,13 @@ class GroupingEngine(ABC):
     @property
     def stalled(self) -> bool:
         return self.commit_seconds >= STALL_SECONDS
+
+    def on_commit(
+        self, committed: Committed, *, relayed: Container[str] = (), leaves: bool = False
+    ) -> None:
+        self._committed = committed
+        self.relayed = relayed
+        self.leaves_outbox = leaves
 
     async def write(self, work: Work[T]) -> T:
         if self._writer is None:
@@ -120,8 +133,10 @@ class GroupingEngine(ABC):
             self._stall_timer.cancel()
             self._stall_timer = None
 
-    def _answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Answer the callers; on their loop."""
+    def _answer(self, outcomes: Sequence[Outcome], rows: Sequence[OutboxRow] = ()) -> None:
+        """Hand out the outbox rows of a commit, and answer its callers; on their loop."""
+        if rows and self._committed is not None:
+            self._committed(rows)
         self._waiting -= len(outcomes)
         for (_, answer), value, error in outcomes:
             if answer.done():

@@ -18,6 +18,7 @@ import asyncpg
 from alphapulse_api.data.engine.base import Row, Work
 from alphapulse_api.data.engine.breaker import Breaker
 from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.data.engine.outbox import OutboxRow, insert
 from alphapulse_api.data.engine.postgres_connection import (
     FAULTS,
     GRACE_SECONDS,
@@ -181,8 +182,11 @@ class PostgresEngine(GroupingEngine):
         while not closing:
             group, closing = self._group(await self._jobs.get())
             self._under_way_since = time.monotonic()
+            rows: Sequence[OutboxRow] = ()
+            outcomes: list[Outcome] = []
             try:
-                outcomes = await self._commit(group) if group else []
+                if group:
+                    outcomes, rows = await self._commit(group)
             except asyncio.CancelledError:
                 while not self._jobs.empty():
                     if (late := self._jobs.get_nowait()) is not None:
@@ -192,9 +196,9 @@ class PostgresEngine(GroupingEngine):
                 raise
             finally:
                 self._under_way_since = None
-            self._answer(outcomes)
+            self._answer(outcomes, rows)
 
-    async def _commit(self, group: Sequence[Job]) -> list[Outcome]:
+    async def _commit(self, group: Sequence[Job]) -> tuple[list[Outcome], Sequence[OutboxRow]]:
         apart = False  # whether each unit has a savepoint of its own
         run = 0
         while True:
@@ -213,9 +217,11 @@ class PostgresEngine(GroupingEngine):
                     failure = Unavailable(f"The database is unavailable: {error}.")
                 if only_writes_find(error):
                     self._trouble = failure.detail
-                return [Outcome(job, None, failure) for job in group]
+                return [Outcome(job, None, failure) for job in group], ()
 
-    async def _transact(self, group: Sequence[Job], apart: bool) -> list[Outcome]:
+    async def _transact(
+        self, group: Sequence[Job], apart: bool
+    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
         """Run the group in one transaction; returns once that is committed, or wholly undone."""
         assert self._writers is not None
         async with self._writers.lent() as connection:
@@ -223,6 +229,8 @@ class PostgresEngine(GroupingEngine):
             try:
                 await connection.execute(self._begin)
                 outcomes = await run_group(connection, transaction, group, apart)
+                if transaction.rows:
+                    await insert(transaction, transaction.rows)
                 try:
                     await commit(connection)
                 except TimeoutError:
@@ -235,6 +243,7 @@ class PostgresEngine(GroupingEngine):
                 if len(group) > 1:
                     raise
                 outcomes = [Outcome(group[0], None, failed.error)]
+                transaction.rows.clear()
             except asyncpg.PostgresError as error:
                 if ends_connection(error):
                     connection.terminate()
@@ -250,4 +259,5 @@ class PostgresEngine(GroupingEngine):
             self._trouble = str(translated(refused[-1]))
         elif transaction.wrote:
             self._trouble = None
-        return [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
+        answers = [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
+        return answers, transaction.rows

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.engine.group import Job, Outcome
 from alphapulse_api.data.engine.postgres_errors import ends_connection, may_run_again
 from alphapulse_api.errors import Unavailable
 
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
+
 
 class PostgresTransaction:
     """The writing connection, seen by one unit of work."""
 
-    __slots__ = ("_connection", "wrote")
+    __slots__ = ("_connection", "rows", "wrote")
     takes_arrays = True
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.wrote = False
+        self.rows: list[OutboxRow] = []
+
+    def publish(self, *rows: OutboxRow) -> None:
+        self.rows += rows
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         rows: Sequence[Row] = await self._connection.fetch(sql, *args)
@@ -54,6 +61,7 @@ async def run_group(
     for job in group:
         if apart:
             await connection.execute("SAVEPOINT unit")
+        before = len(transaction.rows)
         try:
             value = await job.work(transaction)
         except Exception as error:
@@ -62,6 +70,7 @@ async def run_group(
             if not apart:
                 raise UnitFailed(error) from error
             await connection.execute("ROLLBACK TO SAVEPOINT unit")
+            del transaction.rows[before:]
             outcomes.append(Outcome(job, None, error))
         else:
             outcomes.append(Outcome(job, value, None))

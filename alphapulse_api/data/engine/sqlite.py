@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.data.engine.outbox import OutboxRow, insert
+from alphapulse_api.data.engine.sqlite_files import refuse_network
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
 from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, numbered, run
 from alphapulse_api.errors import StartupError, Unavailable
@@ -27,6 +29,7 @@ from alphapulse_api.tasks import heard
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 0.25
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
 # The primary result codes that mean "not now", as opposed to a fault of ours in the SQL.
@@ -53,17 +56,28 @@ def _reason(error: sqlite3.Error) -> str | None:
     return _UNAVAILABLE.get(_code(error))
 
 
+def _data_version(connection: sqlite3.Connection) -> int | None:
+    try:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+    except sqlite3.Error:
+        return None  # the file is away: the next write says so
+    return int(version)
+
+
 class SQLiteEngine(GroupingEngine):
     """One SQLite file, opened for one event loop.
 
     Args:
         path: the database file; made if it is not there.
+        network_file: whether it may lie on a network file system.
     """
 
     takes_arrays = False
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, network_file: bool = False) -> None:
         super().__init__()
+        self._network_file = network_file
+        self._foreign: Callable[[], None] | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._path = Path(path).absolute()  # the host may change its working directory
@@ -76,6 +90,18 @@ class SQLiteEngine(GroupingEngine):
     @property
     def location(self) -> str:
         return str(self._path)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def watch(self, foreign: Callable[[], None]) -> None:
+        """Call back on the loop when somebody else has written into the file.
+
+        Looked at four times a second; to be called before `open`.
+        """
+        self._foreign = foreign
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -158,6 +184,8 @@ class SQLiteEngine(GroupingEngine):
             raise StartupError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
             )
+        if not self._network_file:
+            refuse_network(self._path)
         with suppress(OSError):  # if it cannot be made, SQLite says why
             # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
@@ -207,17 +235,29 @@ class SQLiteEngine(GroupingEngine):
             raise self._translated(error) from error
 
     def _write_forever(self, connection: sqlite3.Connection) -> None:
+        assert self._loop is not None
         closing = False
+        version, look_at = _data_version(connection), 0.0
+        wait = None if self._foreign is None else WATCH_SECONDS
         while not closing:
-            group, closing = self._group(self._jobs.get())
+            group: list[Job] = []
+            with suppress(queue.Empty):
+                group, closing = self._group(self._jobs.get(timeout=wait))
             if group:
                 self._under_way_since = time.monotonic()
-                outcomes = self._commit(connection, group)
+                answer = self._commit(connection, group)
                 self._under_way_since = None
-                assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._answer, outcomes)
+                self._loop.call_soon_threadsafe(self._answer, *answer)
+            if self._foreign is not None and time.monotonic() >= look_at:
+                look_at = time.monotonic() + WATCH_SECONDS
+                # It changes by the commits of other connections alone.
+                before, version = version, _data_version(connection)
+                if version != before:
+                    self._loop.call_soon_threadsafe(self._foreign)
 
-    def _commit(self, connection: sqlite3.Connection, group: list[Job]) -> list[Outcome]:
+    def _commit(
+        self, connection: sqlite3.Connection, group: list[Job]
+    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
         transaction = SQLiteTransaction(connection)
         outcomes: list[Outcome] = []
         changes, began = connection.total_changes, False
@@ -229,16 +269,20 @@ class SQLiteEngine(GroupingEngine):
             began = True
             for job in group:
                 connection.execute("SAVEPOINT unit")
+                before = len(transaction.rows)
                 try:
                     value = run(job.work(transaction))
                 except Exception as error:
                     if not connection.in_transaction:
                         raise  # a full disk has ended the whole transaction
                     connection.execute("ROLLBACK TO unit")
+                    del transaction.rows[before:]
                     outcomes.append(Outcome(job, None, self._translated(error)))
                 else:
                     outcomes.append(Outcome(job, value, None))
                 connection.execute("RELEASE unit")
+            if transaction.rows:
+                run(insert(transaction, transaction.rows))
             connection.execute("COMMIT")
         except Exception as error:
             if connection.in_transaction:
@@ -250,13 +294,13 @@ class SQLiteEngine(GroupingEngine):
                 failure = Unavailable(f"The database is unavailable: {error}.")
             if began:
                 self._trouble = failure.detail
-            return [Outcome(job, None, failure) for job in group]
+            return [Outcome(job, None, failure) for job in group], ()
         refused = [o.error.detail for o in outcomes if isinstance(o.error, Unavailable)]
         if refused:
             self._trouble = refused[-1]
         elif connection.total_changes != changes:
             self._trouble = None
-        return outcomes
+        return outcomes, transaction.rows
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error) and (reason := _reason(error)):

@@ -6,9 +6,12 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from alphapulse_api.data.engine.base import Row
+
+if TYPE_CHECKING:
+    from alphapulse_api.data.engine.outbox import OutboxRow
 
 T = TypeVar("T")
 
@@ -22,11 +25,15 @@ def numbered(sql: str) -> str:
 class SQLiteTransaction:
     """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "rows")
     takes_arrays = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.rows: list[OutboxRow] = []
+
+    def publish(self, *rows: OutboxRow) -> None:
+        self.rows += rows
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         return self._connection.execute(numbered(sql), args).fetchall()

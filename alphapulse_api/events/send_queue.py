@@ -23,14 +23,14 @@ class Parcel(NamedTuple):
     """An event on its way.
 
     Attributes:
-        mark: what the log compares with what it has told; empty: nothing, it is news.
+        mark: what the log deduplicates by; empty: nothing; "=": the event goes with the one before.
         body: its JSON.
-        stored: when its record was stored, by the monotonic clock; None: by the call that puts it.
+        tags: lines, of the cached answers that it makes stale.
     """
 
     mark: bytes
     body: bytes
-    stored: float | None = None
+    tags: bytes = b""
 
 
 class _Item:
@@ -42,8 +42,8 @@ class _Item:
         self.channel = channel
         self.parcels = parcels
         self.broken = False
-        self.size = sum(len(mark) + len(body) + OVERHEAD for mark, body, _ in parcels)
-        self.taken: asyncio.Future[None] | None = None
+        self.size = sum(sum(map(len, parcel)) + OVERHEAD for parcel in parcels)
+        self.taken: asyncio.Future[bool] | None = None
 
 
 class Stretch(NamedTuple):
@@ -62,7 +62,7 @@ class Load(NamedTuple):
     stretches: Sequence[Stretch]
 
 
-class Outbox:
+class SendQueue:
     """Events and changes that wait to be sent.
 
     Args:
@@ -81,17 +81,17 @@ class Outbox:
         self._number = 0
         self._load: Load | None = None
         self._loaded: list[_Item] = []
-        self._awaited: list[asyncio.Future[None]] = []
+        self._awaited: list[asyncio.Future[bool]] = []
         self.waiting = 0
         self.drained = asyncio.Event()
         self.drained.set()
 
     def __repr__(self) -> str:
-        return f"<Outbox waiting={self.waiting}>"
+        return f"<SendQueue waiting={self.waiting}>"
 
     def put(
         self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str], *, away: bool
-    ) -> asyncio.Future[None] | None:
+    ) -> asyncio.Future[bool] | None:
         """Add events of a channel, and names of what has changed.
 
         Args:
@@ -137,7 +137,7 @@ class Outbox:
     def sent(self) -> None:
         """The log has what was taken."""
         for item in self._loaded:
-            self._remove(item)
+            self._remove(item, sent=True)
         self._loaded.clear()
         self._load = None
         self._awaited = [taken for taken in self._awaited if not taken.done()]
@@ -147,7 +147,7 @@ class Outbox:
     def let_go(self) -> None:
         """Nothing can be sent for now: nobody needs to wait for it."""
         for taken in self._awaited:
-            _release(taken)
+            _release(taken, False)
         self._awaited.clear()
 
     def _stretches(self) -> Sequence[Stretch]:
@@ -172,21 +172,31 @@ class Outbox:
                 stretches.append(Stretch(item.channel, item.broken, list(item.parcels)))
         return stretches
 
+    def put_gap(self, channel: str) -> asyncio.Future[bool]:
+        """Add a break; returns what is done once it was sent, or cannot be for now."""
+        item = _Item(channel, ())
+        item.broken = True
+        item.taken = asyncio.get_running_loop().create_future()
+        self._awaited.append(item.taken)
+        self._items.append(item)
+        self.drained.clear()
+        return item.taken
+
     def _drop(self, channel: str) -> None:
         """Forget what waits of a channel, but for what may be in the log already."""
         kept = deque(item for item in self._items if item.channel != channel)
         for item in self._items:
             if item.channel == channel:
-                self._remove(item)
+                self._remove(item, sent=False)
         self._items = kept
 
-    def _remove(self, item: _Item) -> None:
+    def _remove(self, item: _Item, *, sent: bool) -> None:
         self._size -= item.size
         self.waiting -= len(item.parcels)
         if item.taken is not None:
-            _release(item.taken)
+            _release(item.taken, sent)
 
 
-def _release(taken: asyncio.Future[None]) -> None:
+def _release(taken: asyncio.Future[bool], sent: bool) -> None:
     if not taken.done():
-        taken.set_result(None)
+        taken.set_result(sent)

@@ -1,0 +1,68 @@
+"""Rows of the outbox, which an engine inserts with the records that they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.data.engine.base import Transaction
+from alphapulse_api.points import Points
+
+BOOK: Final = "main"
+COLUMNS: Final = "id, channel, book, record_id, revision, tags, body"
+_INTO: Final = f"INSERT INTO outbox ({COLUMNS})"
+_TYPES: Final = ("text", "text", "text", "text", "bigint", "text", "text")
+_ONE: Final = f"{_INTO} VALUES ({', '.join(f'${n}' for n in range(1, 8))})"
+_MANY: Final = f"{_INTO} SELECT * FROM unnest({{}})".format(
+    ", ".join(f"CAST(${n} AS {kind}[])" for n, kind in enumerate(_TYPES, 1))
+)
+
+
+class OutboxRow(NamedTuple):
+    """One row.
+
+    Attributes:
+        id: unique for ever, also over databases that are restored.
+        channel: of its events; None: it only invalidates.
+        record_id: of the record; None for several new records, or none.
+        revision: how far along its life the record is; without a record, how many events there are.
+        tags: of the cached answers that its records make stale.
+        bodies: the JSON of each event; none where the row refers to the record, and where it has
+            neither body nor record: events are missing here.
+        records: the same as dicts, in the process that stored them.
+        points: metric points, which are not in the table, in the process that stored them.
+        stored: whether it is in the table already.
+    """
+
+    id: str
+    channel: str | None
+    record_id: str | None
+    revision: int
+    tags: Sequence[str]
+    bodies: Sequence[bytes] = ()
+    records: Sequence[Mapping[str, Any]] = ()
+    points: Sequence[Points] = ()
+    stored: bool = False
+    book: str = BOOK
+
+
+async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
+    """Insert those that are not in the table."""
+    values = [
+        (
+            row.id,
+            row.channel,
+            row.book,
+            row.record_id,
+            row.revision,
+            "\n".join(row.tags),
+            b"\n".join(row.bodies).decode() if row.bodies else None,
+        )
+        for row in rows
+        if not row.stored
+    ]
+    if transaction.takes_arrays and len(values) > 1:
+        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
+        return
+    for value in values:
+        await transaction.execute(_ONE, *value)

@@ -1,0 +1,311 @@
+"""kill -9 around a commit: every committed record reaches every socket once, its states in order.
+
+A feeder process is killed at a point that is chosen, or at random, while servers and their sockets
+go on; the sockets are cut now and then and resume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.times import parse
+from tests import redis_server
+from tests.commands import environment
+from tests.conftest import Serve, Server
+from tests.postgres import Postgres
+from tests.sockets import Client, trade
+from tests.workers import SECRET
+
+LONGEST = 0.2  # seconds after the first answer
+POINTS = ("before the commit", "before the append", "before the removal", "at random")
+CHANNELS = ["trades", "alerts", "portfolio"]
+
+FEEDERS = """
+import asyncio, json, os, random, signal, sys
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.data import outbox
+from alphapulse_api.data.engine import postgres, sqlite
+from alphapulse_api.relay import Relay
+
+def answered(*words):
+    # One write a line: a line that reaches the pipe at all reaches it whole.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+def dies(holder, name, hits):
+    method = getattr(holder, name)
+    left = [hits]
+    def wrapped(*args, **kwargs):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*args, **kwargs)
+    setattr(holder, name, wrapped)
+
+async def trades(feed, who):
+    for number in range(10**9):
+        id = f"{who}-{number}"
+        await feed.record_trade(
+            {"id": id, "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"})
+        answered("trade", id)
+
+async def batches(feed, who):
+    for number in range(10**9):
+        ids = [f"{who}-{number}-{part}" for part in range(20)]
+        await feed.record_trades(
+            [{"id": id, "symbol": "ETH", "side": "sell", "quantity": 1, "price": 1} for id in ids])
+        for id in ids:
+            answered("trade", id)
+
+async def alerts(feed, who):
+    for number in range(10**9):
+        id = f"{who}-{number}"
+        await feed.raise_alert({"id": id, "title": "drawdown"})
+        answered("alert", id)
+        await feed.acknowledge_alert(id, "ann")
+        await feed.resolve_alert(id)
+
+async def portfolios(feed, round):
+    for number in range(10**9):
+        as_of = 1_700_000_000 + 10_000 * round + number
+        await feed.update_portfolio({"total_value": number, "cash": 0, "as_of": as_of})
+        answered("portfolio", as_of)
+
+async def main(round, point, hits):
+    given = json.loads(sys.argv[1])
+    config = Config(
+        database=DatabaseConfig(url=given["database"]),
+        events=EventsConfig(**given["events"]), auth=AuthConfig(jwt_secret=given["secret"]))
+    if point == "before the commit":
+        dies(sqlite, "insert", hits)
+        dies(postgres, "insert", hits)
+    elif point == "before the append":
+        dies(Relay, "_append", hits)
+    elif point == "before the removal":
+        dies(outbox, "remove", 1)
+    async with Dashboard(config, serve=False) as dashboard:
+        feed = dashboard.feed
+        await asyncio.gather(
+            *(trades(feed, f"r{round}-t{w}") for w in range(3)),
+            batches(feed, f"r{round}-b"),
+            *(alerts(feed, f"r{round}-a{w}") for w in range(3)),
+            portfolios(feed, round),
+        )
+
+for line in sys.stdin:
+    pid = os.fork()  # a process of its own, that need not import everything anew
+    if not pid:
+        asyncio.run(main(*json.loads(line)))
+    answered("pid", pid)
+    answered("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+Record = tuple[str, str]
+
+
+class Feeders:
+    """Forks feeders and kills them."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._round = 0
+        self.answered: set[Record] = set()
+
+    async def fed_and_killed(self, point: str) -> None:
+        """One feeder, killed at the point or, if it does not come to it, a little later."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._round += 1
+        order = [self._round, point, random.randint(1, 30)]
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        killing: asyncio.TimerHandle | None = None
+        pid = 0
+        async with asyncio.timeout(20):
+            while (line := (await self._process.stdout.readline()).decode().split())[0] != "ended":
+                if line[0] == "pid":
+                    pid = int(line[1])
+                else:
+                    self.answered.add((line[0], line[1]))
+                if pid and self.answered and killing is None:
+                    wait = random.uniform(0, LONGEST) if point == "at random" else 5 * LONGEST
+                    killing = asyncio.get_running_loop().call_later(
+                        wait, os.kill, pid, signal.SIGKILL
+                    )
+        assert killing is not None
+        killing.cancel()
+        assert int(line[1]) == -signal.SIGKILL
+
+
+@asynccontextmanager
+async def feeders(folder: Path, **given: Any) -> AsyncIterator[Feeders]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FEEDERS, json.dumps({**given, "secret": SECRET}), cwd=folder,
+        env=environment(folder), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield Feeders(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+class Listener:
+    """A client that is cut now and then, and resumes."""
+
+    def __init__(self, server: Server, headers: dict[str, str]) -> None:
+        self._server = server
+        self._headers = headers
+        self._cursors: dict[str, str] = {}
+        self._ws: aiohttp.ClientWebSocketResponse | None = None
+        self.messages: list[dict[str, Any]] = []
+        self.joined = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._task = asyncio.create_task(self._listen())
+
+    def cut(self) -> None:
+        if self._ws is not None:
+            self._ws._response.close()
+
+    async def until_the_end(self) -> None:
+        await asyncio.wait({self._task}, timeout=10)
+        assert self._task.done(), "the end was not published"
+        await self._task
+
+    async def _listen(self) -> None:
+        while not self.ended.is_set():
+            url = f"{self._server.url}/ws"
+            async with self._server.session.ws_connect(url, headers=self._headers) as self._ws:
+                client = Client(self._ws)
+                await client.receive_many(2)
+                ack = await client.ask(type="subscribe", channels=CHANNELS, since=self._cursors)
+                assert ack["type"] == "subscribed", ack
+                for name, told in ack["channels"].items():
+                    assert told.get("resumed", True), (name, told)
+                    self._cursors.setdefault(name, told["cursor"])
+                self.joined.set()
+                while not self.ended.is_set():
+                    frame = await self._ws.receive()
+                    if frame.type is not aiohttp.WSMsgType.TEXT:
+                        break
+                    message = json.loads(frame.data)
+                    if "data" not in message:
+                        assert message["type"] == "heartbeat", message
+                        continue
+                    self._cursors[message["channel"]] = message["cursor"]
+                    if message["data"].get("id") == "end":
+                        self.ended.set()
+                    else:
+                        self.messages.append(message)
+
+    def published(self) -> dict[Record, list[Any]]:
+        """The states of each record, in the order in which they came."""
+        found: dict[Record, list[Any]] = {}
+        for message in self.messages:
+            data = message["data"]
+            if message["type"] == "trade":
+                found.setdefault(("trade", data["id"]), []).append(None)
+            elif message["type"] == "alert":
+                state = (data["status"], data["acknowledged"])
+                found.setdefault(("alert", data["id"]), []).append(state)
+            else:
+                found.setdefault(("portfolio", "main"), []).append(parse(data["as_of"]))
+        return found
+
+
+LIFE = [("active", False), ("acknowledged", True), ("resolved", True)]
+
+
+async def committed(server: Server) -> dict[Record, list[Any]]:
+    """The states that each record has had."""
+    engine = server.dashboard._backend.engine
+    found: dict[Record, list[Any]] = {
+        ("trade", id_): [None]
+        for (id_,) in await engine.fetch("SELECT id FROM trades WHERE id <> 'end'")
+    }
+    for id_, status in await engine.fetch("SELECT id, status FROM alerts"):
+        stages = [state for state, _ in LIFE]
+        found["alert", id_] = LIFE[: stages.index(status) + 1]
+    points = (await server.dashboard.portfolio.get_portfolio(True, max_points=10**6))["history"]
+    found["portfolio", "main"] = [point["timestamp"] for point in points]
+    return found
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return await server.new()
+
+
+async def survives(
+    serve: Serve, database_url: str, events: EventsConfig, folder: Path, kills: list[str]
+) -> None:
+    sections = {
+        "auth": AuthConfig(jwt_secret=SECRET),
+        "database": DatabaseConfig(url=database_url),
+        "events": events,
+        "cache": CacheConfig(),
+    }
+    count = 2 if events.type == "redis" and database_url.startswith("postgresql") else 1
+    servers = [await serve(**sections) for _ in range(count)]
+    headers = await servers[0].login()
+    for server in servers:
+        await server.dashboard._backend.authenticator.refresh()
+    listeners = [Listener(server, headers) for server in servers for _ in range(2)]
+    for listener in listeners:
+        await listener.joined.wait()
+    given = {"type": events.type, "redis_url": events.redis_url}
+    async with feeders(folder, database=database_url, events=given) as feeder:
+        for point in kills:
+            await feeder.fed_and_killed(point)
+            random.choice(listeners).cut()
+    engine = servers[0].dashboard._backend.engine
+    async with asyncio.timeout(6):
+        while await engine.fetch("SELECT 1 FROM outbox WHERE channel IS NOT NULL LIMIT 1"):
+            await asyncio.sleep(0.05)
+    await servers[0].feed.record_trade(trade(id="end"))
+    expected = await committed(servers[0])
+    names = {("portfolio", "main") if kind == "portfolio" else (kind, id_)
+             for kind, id_ in feeder.answered}  # fmt: skip
+    assert names <= expected.keys()
+    for listener in listeners:
+        await listener.until_the_end()
+        assert listener.published() == expected
+
+
+@pytest.fixture(params=["memory", "redis"])
+def log(request: pytest.FixtureRequest) -> EventsConfig:
+    if request.param == "memory":
+        return EventsConfig(history_size=100_000)
+    url = request.getfixturevalue("redis_url")
+    redis_server.empty(url)
+    return EventsConfig(type="redis", redis_url=url, history_size=100_000)
+
+
+async def test_what_a_killed_feeder_committed_is_published_once(
+    serve: Serve, database_url: str, log: EventsConfig, tmp_path: Path
+) -> None:
+    await survives(serve, database_url, log, tmp_path, list(POINTS))
+
+
+@pytest.mark.kills
+@pytest.mark.timeout(600)
+async def test_what_a_hundred_killed_feeders_committed_is_published_once(
+    serve: Serve, database_url: str, log: EventsConfig, tmp_path: Path
+) -> None:
+    """25 for each pair of an engine and a log."""
+    await survives(serve, database_url, log, tmp_path, [random.choice(POINTS) for _ in range(25)])

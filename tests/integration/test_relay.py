@@ -1,0 +1,326 @@
+"""The relay of the outbox: once, and each record's states in order, whichever processes die."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alphapulse_api.cache.memory import MemoryCache
+from alphapulse_api.data import outbox
+from alphapulse_api.data.accessors import Accessors
+from alphapulse_api.data.engine import Engine
+from alphapulse_api.data.engine import migrations as steps
+from alphapulse_api.data.engine.outbox import OutboxRow
+from alphapulse_api.errors import Unavailable
+from alphapulse_api.events.base import LogAway
+from alphapulse_api.events.memory import MemoryEventLog
+from alphapulse_api.feed import Feed
+from alphapulse_api.relay import Relay
+from tests.event_logs import Ear
+from tests.postgres import Postgres
+from tests.sockets import alert, portfolio, trade
+from tests.storage import at, connected, opened, relay_of
+
+
+class FailingLog(MemoryEventLog):
+    """One that is away when told to be."""
+
+    away = False
+
+    async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        if self.away:
+            raise LogAway
+        await super().relay(rows)
+
+
+class Process:
+    """What one process has; all of a test share the log."""
+
+    def __init__(self, engine: Engine, log: MemoryEventLog) -> None:
+        self.store = Accessors(engine, 300, {})
+        self.relay: Relay = relay_of(self.store, MemoryCache(10**6), log)
+        self.feed = Feed(self.store, self.relay)
+
+    async def rows(self) -> list[OutboxRow]:
+        ids = list(await outbox.oldest(self.store.engine, 10_000))
+        return await outbox.read(self.store.engine, ids)
+
+    def dies_after_its_commits(self) -> None:
+        """Nothing that it commits from now on is relayed by it."""
+        self.store.engine.on_commit(lambda rows: None)
+
+    def lives(self) -> None:
+        self.store.engine.on_commit(self.relay._take, relayed=self.relay._relayed)
+
+
+@asynccontextmanager
+async def processes(path: Path, count: int) -> AsyncIterator[tuple[list[Process], Ear]]:
+    log = FailingLog()
+    async with AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(opened(path)) for _ in range(count)]
+        yield [Process(engine, log) for engine in engines], Ear(log)
+
+
+@pytest.fixture
+async def one(engine: Engine) -> Process:
+    return Process(engine, FailingLog())
+
+
+async def test_what_is_relayed_is_removed(one: Process) -> None:
+    await one.feed.record_trades([trade(id=str(n)) for n in range(1000)])
+    await one.feed.raise_alert(alert(id="a"))
+    await one.feed.acknowledge_alert("a", "ann")
+    await one.feed.update_portfolio(portfolio(as_of=at(0)))
+    await one.feed.update_agent("m", {"state": "active"})
+    assert {row.channel for row in await one.rows()} == {"trades", "alerts", "portfolio", None}
+    await one.relay.close()
+    assert await one.rows() == []
+
+
+async def test_a_unit_of_work_that_fails_publishes_nothing(one: Process) -> None:
+    ear = Ear(one.relay._events)
+    await one.feed.record_trade(trade(id="t"))
+    calls = [one.feed.record_trade(trade(id=str(n))) for n in range(10)]
+    bad = one.feed.record_trades([trade(id="new"), trade(id="t", price=2)])
+    await asyncio.gather(*calls[:5], bad, *calls[5:], return_exceptions=True)
+    assert sorted(ear.told()) == sorted(["t", *map(str, range(10))])
+    assert "new" not in {body for row in await one.rows() for body in row.bodies}
+
+
+async def test_while_the_log_is_away_rows_wait_in_their_order(one: Process) -> None:
+    log = one.relay._events
+    assert isinstance(log, FailingLog)
+    ear = Ear(log)
+    log.away = True
+    for n in range(600):
+        await one.feed.record_trade(trade(id=str(n)))
+    await one.feed.raise_alert(alert(id="a"))
+    await one.feed.acknowledge_alert("a", "ann")
+    assert (ear.items, one.relay.waiting) == ([], 602)
+    await one.relay.relay_left()
+    log.away = False
+    await one.relay.relay_left()
+    assert ear.told() == [str(n) for n in range(600)]
+    assert [e.data["status"] for e in ear.items if e.channel.name == "alerts"] == [  # type: ignore[union-attr]
+        "active", "acknowledged",
+    ]  # fmt: skip
+    assert (await one.rows(), one.relay.waiting) == ([], 0)
+    await one.feed.record_trade(trade(id="after"))
+    assert ear.told()[-1] == "after"
+
+
+@pytest.mark.parametrize("bound", ["size", "age"])
+async def test_what_waits_beyond_the_bounds_becomes_one_resync(
+    engine: Engine, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"size": {"size": 100}, "age": {"ttl": 0.01}}[bound]
+    log = FailingLog(**limits)  # type: ignore[arg-type]
+    ear, one = Ear(log), Process(engine, log)
+    log.away = True
+    for n in range(150 if bound == "size" else 3):
+        await one.feed.record_trade(trade(id=str(n)))
+    await one.feed.record_trades([trade(id=f"b{n}") for n in range(2)])
+    if bound == "size":
+        await one.feed.raise_alert(alert(id="a"))
+    await asyncio.sleep(0.02)
+    log.away = False
+    await one.relay.relay_left()
+    assert ear.told() == ["gap"]
+    assert await one.rows() == []
+    if bound == "size":
+        assert ear.told("alerts") == ["a"]
+        await one.feed.record_trade(trade(id="after"))
+        assert ear.told() == ["gap", "after"]
+
+
+async def test_a_later_change_relays_what_a_dead_process_left_of_the_record(
+    tmp_path: Path,
+) -> None:
+    async with processes(tmp_path / "store.db", 2) as ((dead, living), ear):
+        dead.dies_after_its_commits()
+        await dead.feed.raise_alert(alert(id="a"))
+        await dead.feed.raise_alert(alert(id="b"))
+        await living.feed.resolve_alert("a")
+        assert ear.told("alerts") == ["a", "a"]
+        for _ in range(2):
+            await living.relay.relay_left()
+        assert ear.told("alerts") == ["a", "a", "b"]
+        assert await living.rows() == []
+
+
+async def test_states_keep_their_order_where_a_clock_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with processes(tmp_path / "store.db", 2) as ((ahead, other), ear):
+        ahead.dies_after_its_commits()
+        monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
+        await ahead.feed.raise_alert(alert(id="a"))
+        monkeypatch.undo()
+        other.dies_after_its_commits()
+        await other.feed.acknowledge_alert("a", "ann")
+        await other.feed.resolve_alert("a")
+        other.lives()
+        for _ in range(2):
+            await other.relay.relay_left()
+        states = [(e.data["status"], e.data["acknowledged"]) for e in ear.items]  # type: ignore[union-attr]
+        assert states == [("active", False), ("acknowledged", True), ("resolved", True)]
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["raise", "acknowledge", "resolve", "trade", "portfolio", "look"]),
+        st.integers(0, 2),  # which process
+        st.integers(0, 3),  # which record
+        st.booleans(),  # whether the process dies between its commit and its append
+    ),
+    max_size=25,
+)
+
+
+@given(operations=OPERATIONS)
+@settings(max_examples=40)
+async def test_every_committed_state_is_published_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int, int, bool]]
+) -> None:
+    committed: dict[str, list[Any]] = {}
+    path = tmp_path_factory.mktemp("db") / "store.db"
+    async with processes(path, 3) as (all_of_them, ear):
+        for number, (name, which, record, dies) in enumerate(operations):
+            process, id_ = all_of_them[which], f"r{record}"
+            if dies:
+                process.dies_after_its_commits()
+            if name == "look":
+                await process.relay.relay_left()
+            elif name == "trade":
+                stored = await process.feed.record_trade(trade(id=id_, executed_at=at(0)))
+                committed[f"trades {id_}"] = [stored["id"]]
+            elif name == "portfolio":
+                await process.feed.update_portfolio(portfolio(str(number), as_of=at(number)))
+                committed.setdefault("portfolio", []).append(at(number))
+            elif name == "raise":
+                await process.feed.raise_alert(alert(id=id_, created_at=at(0)))
+                committed.setdefault(f"alerts {id_}", [("active", False)])
+            elif states := committed.get(f"alerts {id_}"):
+                verb = process.store.alerts.try_to_acknowledge
+                args = ("ann",)
+                if name == "resolve":
+                    verb, args = process.store.alerts.try_to_resolve, ()
+                changed, did = await verb(id_, *args)
+                await process.relay.flush()
+                if did:
+                    states.append((changed["status"], changed["acknowledged"]))
+            process.lives()
+        for _ in range(2):
+            await all_of_them[0].relay.relay_left()
+        await all_of_them[0].relay.close()
+        published: dict[str, list[Any]] = {}
+        for event in ear.items:
+            channel, data = event.channel.name, event.data  # type: ignore[union-attr]
+            if channel == "trades":
+                published.setdefault(f"trades {data['id']}", []).append(data["id"])
+            elif channel == "alerts":
+                state = (data["status"], data["acknowledged"])
+                published.setdefault(f"alerts {data['id']}", []).append(state)
+            else:
+                as_of = data["as_of"]
+                published.setdefault("portfolio", []).append(as_of)
+        assert published == committed
+
+
+async def test_an_exception_of_the_log_loses_nothing(
+    one: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = Ear(one.relay._events)
+    with monkeypatch.context() as broken:
+
+        async def fails(rows: Sequence[OutboxRow]) -> None:
+            raise LookupError("nobody thought of it")
+
+        broken.setattr(one.relay._events, "relay", fails)
+        await one.feed.record_trade(trade(id="1"))
+        assert "could not be relayed" in caplog.text
+    await one.feed.record_trade(trade(id="2"))
+    await one.relay.relay_left()
+    assert ear.told() == ["1", "2"]
+
+
+async def test_a_removal_that_fails_is_tried_again(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await one.feed.record_trade(trade(id="1"))
+    with monkeypatch.context() as away:
+
+        async def fails(engine: Engine, ids: Sequence[str]) -> None:
+            raise Unavailable("The database is unavailable.")
+
+        away.setattr(outbox, "remove", fails)
+        with pytest.raises(Unavailable):
+            await one.relay.relay_left()
+    await one.relay.relay_left()
+    assert await one.rows() == []
+
+
+# -- upgrades -------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_before_the_outbox_is_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.db"
+    await _made_before(monkeypatch, opened(path))
+    with closing(sqlite3.connect(path)) as old:
+        assert not old.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchall()
+        old.execute(_OLD_TRADE.format(0))
+        old.commit()
+    async with opened(path) as engine:
+        await _goes_on(engine)
+
+
+async def test_a_database_of_before_the_outbox_is_upgraded(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await postgres.new()
+    await _made_before(monkeypatch, connected(url))
+    connection = await asyncpg.connect(url)
+    await connection.execute(_OLD_TRADE.format("now()"))
+    await connection.close()
+    async with connected(url) as engine:
+        await _goes_on(engine)
+
+
+_OLD_TRADE = (
+    "INSERT INTO trades (id, symbol, side, quantity, price, value, order_type, status, "
+    "executed_at, metadata, stored_at) "
+    "VALUES ('old', 'AAPL', 'buy', '1', '1', '1', 'market', 'filled', {0}, '{{}}', {0})"
+)
+
+
+async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
+    """Let a database be made as the release before the outbox made it."""
+    every = steps.migrations
+    with monkeypatch.context() as before:
+        for module in ("sqlite_schema", "postgres_schema"):
+            before.setattr(
+                f"alphapulse_api.data.engine.{module}.migrations",
+                lambda types: list(takewhile(lambda step: step.name != "outbox", every(types))),
+            )
+        async with opening:
+            pass
+
+
+async def _goes_on(engine: Engine) -> None:
+    one = Process(engine, FailingLog())
+    ear = Ear(one.relay._events)
+    await one.feed.record_trade(trade(id="new"))
+    assert {row["id"] for row in await one.store.trades.get_trades()} == {"old", "new"}
+    assert ear.told() == ["new"]

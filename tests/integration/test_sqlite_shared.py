@@ -1,0 +1,210 @@
+"""One SQLite file and several processes: one serves it, any may write into it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import DatabaseConfig
+from alphapulse_api.data.engine import sqlite_files
+from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.data.engine.sqlite_files import network_type
+from alphapulse_api.errors import StartupError
+from alphapulse_api.feed import Feed
+from tests.conftest import Serve
+from tests.sockets import alert, connect, point, portfolio, trade
+
+SECONDS = 0.3  # in which a server shows what another process wrote
+
+
+async def test_a_second_server_ends_with_a_line_that_names_the_first(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "WAIT_SECONDS", 0.2)
+    async with Dashboard(config):
+        with pytest.raises(StartupError, match=f"is served by process {os.getpid()} on .* since"):
+            async with Dashboard(config):
+                pytest.fail("it serves")
+    async with Dashboard(config):
+        pass
+
+
+async def test_a_second_server_waits_for_the_end_of_the_first(config: Config) -> None:
+    first = Dashboard(config)
+    async with first:
+        starting = asyncio.create_task(Dashboard(config).__aenter__())
+        await asyncio.sleep(0.05)
+        assert not starting.done()
+    second = await starting
+    await second.__aexit__(None, None, None)
+
+
+async def test_a_server_that_drains_lets_the_next_one_serve(config: Config) -> None:
+    async with Dashboard(config) as first:
+        drained, hub = asyncio.Event(), first._backend.hub
+        drain = hub.drain
+
+        async def slowly(seconds: float) -> None:
+            await drained.wait()
+            await drain(seconds)
+
+        hub.drain = slowly  # type: ignore[method-assign]
+        starting = asyncio.create_task(Dashboard(config).__aenter__())
+        ending = asyncio.create_task(first.__aexit__(None, None, None))
+        second = await asyncio.wait_for(starting, 5)
+        await second.feed.record_trade(trade(id="t"))
+        assert not ending.done()
+        drained.set()
+        await ending
+        await second.__aexit__(None, None, None)
+
+
+async def test_a_server_that_cannot_start_lets_the_next_one_serve(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "WAIT_SECONDS", 0.2)
+    with monkeypatch.context() as broken:
+        broken.setattr(SQLiteEngine, "open", _fails)
+        with pytest.raises(StartupError, match="on purpose"):
+            await Dashboard(config).__aenter__()
+    async with Dashboard(config):
+        pass
+
+
+async def _fails(_: SQLiteEngine) -> None:
+    raise StartupError("on purpose")
+
+
+WRITES: dict[str, tuple[str, Callable[[Feed], Awaitable[Any]], str]] = {
+    "trades": ("trade", lambda feed: feed.record_trade(trade()), "/api/trades"),
+    "alerts": ("alert", lambda feed: feed.raise_alert(alert()), "/api/alerts"),
+    "metrics": ("metric", lambda feed: feed.record_metrics(point()), "/api/metrics"),
+    "portfolio": (
+        "portfolio",
+        lambda feed: feed.update_portfolio(portfolio()),
+        "/api/portfolio?include_history=true",
+    ),
+}
+
+
+@pytest.mark.parametrize("channel", list(WRITES))
+async def test_what_another_process_writes_is_published_and_shown(
+    serve: Serve, config: Config, channel: str
+) -> None:
+    kind, write, path = WRITES[channel]
+    server = await serve()
+    headers = await server.login("viewer")
+    # Its own engine and log, as those of another process are.
+    async with Dashboard(config, serve=False) as feeder, connect(server, headers) as client:
+        await client.ask(type="subscribe", channels=[channel])
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            before = await _get(server, path, headers)
+            await write(feeder.feed)
+            began = loop.time()
+            assert (await client.receive())["type"] == kind
+            assert loop.time() - began < 3 * SECONDS  # the machine may be busy
+            assert await _get(server, path, headers) != before
+
+
+async def _get(server: Any, path: str, headers: dict[str, str]) -> str:
+    async with server.request("GET", path, headers=headers) as response:
+        return str(await response.text())
+
+
+async def test_a_batch_of_points_of_another_process_is_published_in_its_order(
+    serve: Serve, config: Config
+) -> None:
+    server = await serve()
+    async with (
+        Dashboard(config, serve=False) as feeder,
+        connect(server, await server.login("viewer")) as client,
+    ):
+        await client.ask(type="subscribe", channels=["metrics"])
+        await feeder.feed.record_metrics([point(value=n, timestamp=n) for n in range(1200)])
+        messages = await client.receive_many(1200, "metric")
+        assert [m["data"]["value"] for m in messages] == list(range(1200))
+
+
+async def test_what_no_program_of_ours_writes_is_shown(serve: Serve, tmp_path: Path) -> None:
+    server = await serve()
+    headers = await server.login("viewer")
+    await server.feed.record_trade(trade(id="t"))
+    assert len(await server.json("/api/trades", headers)) == 1
+    with closing(sqlite3.connect(tmp_path / "test.db")) as connection:
+        connection.execute("DELETE FROM trades")
+        connection.commit()
+    async with asyncio.timeout(3 * SECONDS):
+        while await server.json("/api/trades", headers):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_written_while_nobody_served_is_published_by_no_one_twice(
+    config: Config, serve: Serve
+) -> None:
+    async with Dashboard(config, serve=False) as feeder:
+        await feeder.feed.record_trade(trade(id="before"))
+    server = await serve()
+    await server.dashboard._backend.relay.relay_left()
+    async with connect(server, await server.login("viewer")) as client:
+        await client.ask(type="subscribe", channels=["trades"])
+        await server.feed.record_trade(trade(id="after"))
+        assert (await client.receive("trade"))["data"]["id"] == "after"
+        assert await client.settled() == []
+
+
+# -- network file systems -------------------------------------------------------------------------
+
+MOUNTS = """\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+30 27 0:40 / /mnt/share rw,relatime shared:1 - nfs4 server:/export rw
+31 27 0:41 / /mnt/a\\040b rw,relatime - cifs //server/share rw
+32 27 0:42 / /home/me/ssh rw,relatime - fuse.sshfs me@server: rw
+33 27 8:1 / /media/disk rw,relatime - fuseblk /dev/sda1 rw
+34 27 0:43 / /host rw,relatime - 9p host rw
+35 30 254:1 / /mnt/share/local rw,relatime - xfs /dev/vdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/data/alphapulse.db", None),
+        ("/mnt/share/alphapulse.db", "nfs4"),
+        ("/mnt/share/deep/er/alphapulse.db", "nfs4"),
+        ("/mnt/share/local/alphapulse.db", None),
+        ("/mnt/sharealphapulse.db", None),
+        ("/mnt/a b/alphapulse.db", "cifs"),
+        ("/home/me/ssh/alphapulse.db", "fuse.sshfs"),
+        ("/media/disk/alphapulse.db", None),
+        ("/host/alphapulse.db", "9p"),
+    ],
+)
+def test_a_network_file_system_is_recognised(tmp_path: Path, path: str, kind: str | None) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS)
+    assert network_type(Path(path), mounts) == kind
+    assert network_type(Path(path), tmp_path / "missing") is None
+
+
+async def test_a_file_on_a_network_file_system_is_refused_unless_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "network_type", lambda path: "nfs4")
+    config = Config(database=DatabaseConfig(url=f"sqlite:///{tmp_path}/store.db"))
+    with pytest.raises(StartupError, match=r"network file system \(nfs4\).*database.network_file"):
+        async with Dashboard(config, serve=False):
+            pytest.fail("it is open")
+    assert not (tmp_path / "store.db").exists()
+    database = DatabaseConfig(url=config.database.url, network_file=True)
+    async with Dashboard(Config(database=database), serve=False) as dashboard:
+        await dashboard.feed.record_trade(trade())
