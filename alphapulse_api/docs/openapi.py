@@ -155,7 +155,15 @@ def _success(row: Row) -> dict[str, Any]:
         response["content"] = {row.media_type: {"schema": {"type": kind}}}
     if row.pages:
         response["headers"] = {
-            "Link": {"schema": {"type": "string"}, "description": '<…>; rel="next"'}
+            "Link": {"schema": {"type": "string"}, "description": '<…>; rel="next"'},
+            "X-Next-Cursor": {
+                "schema": {"type": "string"},
+                "description": "the cursor of the next page; there is none on the last page",
+            },
+            "X-Time-Range": {
+                "schema": {"type": "string"},
+                "description": "of an export: the range it covers, such as 2026-01-01T00:00:00Z/..",
+            },
         }
     if "aggregation" in row.query().fields:
         response["headers"]["X-Approximate"] = {

@@ -18,7 +18,7 @@ COMMON: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
 # What a page of another origin may read.
 CORS_RESPONSE_HEADERS: Final = (
     "ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Cache",
-    "X-Approximate", "X-Request-ID", "X-Stream-Cursor", "X-Time-Range",
+    "X-Approximate", "X-Next-Cursor", "X-Request-ID", "X-Stream-Cursor", "X-Time-Range",
 )  # fmt: skip
 
 

@@ -64,6 +64,8 @@ def endpoint(row: Row) -> RawHandler:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)
                 headers["Link"] = f'<{following}>; rel="next"'
+                if cursor.isascii() and cursor.isprintable():  # ours are; a host's may be any text
+                    headers["X-Next-Cursor"] = cursor
             headers.update(approximate(answer))
             body = await _encode(backend, row, question, answer)
         else:

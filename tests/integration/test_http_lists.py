@@ -31,6 +31,8 @@ async def _walk(server: Server, caller: dict[str, str], path: str) -> tuple[list
             rows += page
             pages += 1
             following = response.links.get("next")
+            cursor = response.headers.get("X-Next-Cursor")
+        assert cursor == (following and following["url"].query["cursor"])
         if following is None:
             return rows, pages
         assert page, "a page before the last is not empty"
