@@ -23,7 +23,7 @@ async def fill_name_keys(transaction: Transaction) -> None:
     for username, disabled in rows:
         users[name_key(username)].append((username, bool(disabled)))
     clashes = [
-        ", ".join(repr(username) for username, disabled in same if not disabled)
+        ", ".join(_spelled(username) for username, disabled in same if not disabled)
         for same in users.values()
         if sum(not disabled for _, disabled in same) > 1
     ]
@@ -38,3 +38,8 @@ async def fill_name_keys(transaction: Transaction) -> None:
             "UPDATE users SET name_key = $2 WHERE username = $1", same[0][0], key
         )
     await transaction.fetch("CREATE UNIQUE INDEX users_by_name_key ON users (name_key)")
+
+
+def _spelled(username: str) -> str:
+    """A name so that two spellings which look alike can be told apart."""
+    return repr(username) if username.isascii() else f"{username!r} ({username!a})"

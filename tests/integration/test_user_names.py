@@ -166,7 +166,8 @@ async def test_a_migration_that_finds_two_users_of_one_name_says_so_and_changes_
         await _as_before(engine, *clashing)
         with pytest.raises(StartupError, match="Nothing was changed") as refusal:
             await engine.write(fill_name_keys)
-        assert f"{COMPOSED!r}, {DECOMPOSED!r}" in str(refusal.value)
+        assert r"('J\xf6rg')" in str(refusal.value)
+        assert r"('Jo\u0308rg')" in str(refusal.value)
         assert "ann" not in str(refusal.value).lower().replace("cannot", "")
         accounts = AccountDataAccessor(engine)
         assert {user.name_key for user in await accounts.list_users()} == {None}
