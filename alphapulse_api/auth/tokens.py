@@ -1,4 +1,4 @@
-"""Access tokens: JWT (RFC 7519), one fixed algorithm, every claim required and checked.
+"""Access tokens (JWT, RFC 7519: one fixed algorithm, every claim checked) and refresh tokens.
 
 PyJWT verifies the signature. The claims are checked here, by a table: a signed token may still hold
 any JSON in any claim, and whatever that is, the answer is a refusal.
