@@ -154,6 +154,7 @@ class Backend:
             start(forget, "retention")
             start(self.feed.queue.store_forever, "the storing of points handed over")
             start(self.relay.watch_forever, "the relay of the outbox")
+            start(self.snapshots.watch_forever, "the watch on what snapshots have told")
             stack.push_async_callback(self.relay.close)
             self.feed.open()
             stack.push_async_callback(self.feed.close)

@@ -99,6 +99,12 @@ async def of_change(
     return [*older, row]
 
 
+async def pending(engine: Engine, channel: str) -> set[str]:
+    """The ids of a channel's rows that may not have been relayed."""
+    found = await engine.fetch("SELECT id FROM outbox WHERE channel = $1", channel)
+    return {id_ for (id_,) in found if id_ not in engine.relayed}
+
+
 async def read(store: Engine | Transaction, ids: Sequence[str]) -> list[OutboxRow]:
     """The rows of these ids, in their order."""
     condition, args = _among(store, ids)

@@ -172,6 +172,7 @@ class EventLog(Protocol):
 
     Attributes:
         waiting: events that the log has not taken yet; they are in memory.
+        behind: whether events that others appended seconds ago may not have been handed out here.
         breaks: places told of where events may be missing.
         unreadable: entries of a shared log that were not ours, or damaged.
         failing: names of its tasks that do not run as they should.
@@ -190,6 +191,9 @@ class EventLog(Protocol):
 
     @property
     def waiting(self) -> int: ...
+
+    @property
+    def behind(self) -> bool: ...
 
     @property
     def breaks(self) -> int: ...

@@ -36,6 +36,7 @@ class MemoryEventLog(LocalLog):
     """
 
     waiting = 0
+    behind = False
     unreadable = 0
     failing = ()
 

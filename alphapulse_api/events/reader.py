@@ -89,6 +89,11 @@ class Reader:
         self.breaks = 0
         self.unreadable = 0
 
+    @property
+    def failing(self) -> bool:
+        """Whether it does not read at present."""
+        return self._failing or not self._entered
+
     def on_change(self, callback: Changed) -> None:
         """Call back with each resource that another process changed; None: with any."""
         self._changed.append(callback)

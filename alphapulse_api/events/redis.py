@@ -101,6 +101,10 @@ class RedisEventLog(LocalLog):
         return self._queue.waiting
 
     @property
+    def behind(self) -> bool:
+        return self._away or self._reader.failing or self.waiting > 0
+
+    @property
     def breaks(self) -> int:
         return self._reader.breaks
 

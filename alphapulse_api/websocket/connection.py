@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 1.0  # for the peer to answer a close; a stalled one never does
 EXPIRY_NOTICE_SECONDS: Final = 60.0
-# How long after a snapshot an event may still come that the snapshot already told of: between a
-# record's commit and its event lie milliseconds.
+# How long after a snapshot an event may still come that the snapshot already told of, if its row is
+# not in the outbox any more and the log is not behind: milliseconds, in fact.
 LATE_SECONDS: Final = 5.0
 
 
@@ -242,7 +242,11 @@ class Connection:
             await self._subscriber.subscribe(action, acknowledge)
         finally:
             # Also of one before that is in force again.
-            self._after("late", LATE_SECONDS, self._subscriber.forget_snapshots)
+            self._after("late", LATE_SECONDS, self._forget_snapshots)
+
+    def _forget_snapshots(self) -> None:
+        if self._subscriber.forget_snapshots(LATE_SECONDS):
+            self._after("late", LATE_SECONDS, self._forget_snapshots)
 
     def _unsubscribe(self, channels: Sequence[str]) -> None:
         for name in channels:

@@ -6,14 +6,19 @@ read, encoded and framed once, and kept once for as long as an event may still s
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
+from weakref import WeakSet
 
 from alphapulse_api.cache import Flights
+from alphapulse_api.data import outbox
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import canonical, dumps
-from alphapulse_api.errors import NotFound
+from alphapulse_api.errors import NotFound, Unavailable
 from alphapulse_api.events.base import Channel, Event, message
 from alphapulse_api.times import now, to_micros
 from alphapulse_api.websocket.frames import chunks
@@ -21,6 +26,7 @@ from alphapulse_api.websocket.protocol import Filters
 from alphapulse_api.websocket.subscription import Subscription, passes
 
 TRADES: Final = 50
+LOOK_SECONDS: Final = 1.0
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -34,18 +40,36 @@ class Snapshot:
         channel: whose state it is.
         cursor: the place at which they began.
         rows: what was read.
+        pending: ids of outbox rows that were there when it had been read: of some of its rows'
+            states the events are still to come.
 
     Attributes:
+        channel: as given.
         chunks: joined frames.
+        pending: those that are there still.
     """
 
-    __slots__ = ("_answer", "_asked", "_channel", "_overtaken", "_told", "chunks")
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_asked",
+        "_current_since",
+        "_overtaken",
+        "_told",
+        "channel",
+        "chunks",
+        "pending",
+    )
 
-    def __init__(self, channel: Channel, cursor: str, rows: Rows) -> None:
+    def __init__(
+        self, channel: Channel, cursor: str, rows: Rows, pending: AbstractSet[str] = frozenset()
+    ) -> None:
         self.chunks: Sequence[bytes] = chunks(
             message(channel, cursor, dumps(row), snapshot=True) for row in rows
         )
-        self._channel = channel
+        self.channel = channel
+        self.pending = pending
+        self._current_since = time.monotonic()
         self._told = {}
         for row in rows:
             identity, stage = channel.identity(row)
@@ -56,7 +80,24 @@ class Snapshot:
         self._answer = False
 
     def __repr__(self) -> str:
-        return f"<Snapshot {self._channel.name} rows={len(self._told)}>"
+        return f"<Snapshot {self.channel.name} rows={len(self._told)}>"
+
+    def over(self, seconds: float, *, behind: bool) -> bool:
+        """Whether no event that it has told can come any more; to be asked now and then.
+
+        Args:
+            seconds: in which an event comes that is in the log.
+            behind: whether the log says that it is behind.
+        """
+        at = time.monotonic()
+        if behind or self.pending:
+            self._current_since = at
+        return at - self._current_since >= seconds
+
+    def look(self, there: AbstractSet[str]) -> None:
+        """Take in which rows are in the outbox."""
+        self.pending &= there
+        self._current_since = time.monotonic()
 
     def tells(self, event: Event) -> bool:
         """Whether an event says nothing that the snapshot has not said.
@@ -71,7 +112,7 @@ class Snapshot:
         return self._answer
 
     def _tells(self, event: Event) -> bool:
-        identity, stage = self._channel.identity(event.data)
+        identity, stage = self.channel.identity(event.data)
         told = self._told.get(identity)
         if told is None:
             return False
@@ -100,6 +141,28 @@ class Snapshots:
     def __init__(self, accessors: Accessors) -> None:
         self._accessors = accessors
         self._flights = Flights()
+        self._awaiting: WeakSet[Snapshot] = WeakSet()  # with rows that are still in the outbox
+        self._look = asyncio.Event()
+
+    async def watch_forever(self) -> None:
+        """Find out which rows of the outbox have been relayed since a snapshot, until cancelled."""
+        while True:
+            await self._look.wait()
+            await asyncio.sleep(LOOK_SECONDS)
+            awaiting = list(self._awaiting)
+            try:
+                there = {
+                    channel: await outbox.pending(self._accessors.engine, channel)
+                    for channel in {snapshot.channel.name for snapshot in awaiting}
+                }
+            except Unavailable:
+                continue
+            for snapshot in awaiting:
+                snapshot.look(there[snapshot.channel.name])
+                if not snapshot.pending:
+                    self._awaiting.discard(snapshot)
+            if not self._awaiting:
+                self._look.clear()
 
     async def of(self, subscription: Subscription) -> Snapshot:
         """What a subscription is told first; it stands in the hub already, and holds what comes.
@@ -113,7 +176,16 @@ class Snapshots:
         return await self._flights.once(key, partial(self._read, channel, cursor, filters))
 
     async def _read(self, channel: Channel, cursor: str, filters: Filters) -> Snapshot:
-        return Snapshot(channel, cursor, await read_snapshot(self._accessors, channel, filters))
+        rows = await read_snapshot(self._accessors, channel, filters)
+        if channel.name in self._accessors.replaced:
+            return Snapshot(channel, cursor, rows)
+        # Read after them: what is relayed in between comes as any event does.
+        pending = await outbox.pending(self._accessors.engine, channel.name)
+        snapshot = Snapshot(channel, cursor, rows, pending)
+        if pending:
+            self._awaiting.add(snapshot)
+            self._look.set()
+        return snapshot
 
 
 async def read_snapshot(accessors: Accessors, channel: Channel, filters: Filters) -> Rows:

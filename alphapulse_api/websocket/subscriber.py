@@ -110,14 +110,24 @@ class Subscriber:
                 cursors[name] = self._place(name, subscription)[1]
         return cursors
 
-    def forget_snapshots(self) -> None:
-        """No event that a snapshot told of can come any more.
+    def forget_snapshots(self, seconds: float) -> bool:
+        """Forget the snapshots of which no event can come any more; returns whether any are left.
 
         One that has not been sent yet, with what came while it was read, is not meant.
+
+        Args:
+            seconds: see `Snapshot.over`.
         """
+        left = False
         for name in CHANNELS:
-            if (subscription := self._subscription(name)) is not None and subscription.held is None:
+            if (subscription := self._subscription(name)) is None or subscription.held is not None:
+                continue
+            seen = subscription.seen
+            if seen is None or seen.over(seconds, behind=self._events.behind):
                 subscription.seen = None
+            else:
+                left = True
+        return left
 
     def _subscription(self, name: str) -> Subscription | None:
         return self._hub.subscription(self._connection, name)

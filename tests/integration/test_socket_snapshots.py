@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from alphapulse_api import Config, Dashboard
+from alphapulse_api.config import EventsConfig
 from alphapulse_api.errors import Unavailable
+from alphapulse_api.relay import Relay
 from alphapulse_api.websocket import connection
 from alphapulse_api.websocket import snapshot as module
-from tests.conftest import Server
-from tests.event_logs import changed
+from tests.conftest import Serve, Server
+from tests.event_logs import behind, changed
+from tests.proxy import proxied
 from tests.sockets import Client, alert, connect, point, trade
 
 CLIENTS = 100
@@ -168,3 +173,48 @@ async def test_other_filters_are_another_snapshot(server: Server, reading: Readi
             await client.receive("subscribed")
             assert [m["data"]["symbol"] for m in await client.settled()] == [symbol]
     assert reading.count == 2
+
+
+@pytest.mark.parametrize("who", ["the server", "another process"])
+async def test_no_state_goes_back_however_late_an_event_comes(
+    serve: Serve, redis_url: str, monkeypatch: pytest.MonkeyPatch, config: Config, who: str
+) -> None:
+    """The log is away for longer than snapshots are remembered in ordinary times."""
+    monkeypatch.setattr(connection, "LATE_SECONDS", 0.1)
+    async with proxied(redis_url.replace("redis:", "http:")) as proxy:
+        events = EventsConfig(type="redis", redis_url=behind(proxy))
+        mine = redis_url if who == "another process" else behind(proxy)
+        server = await serve(events=EventsConfig(type="redis", redis_url=mine))
+        log, target = server.dashboard._backend.events, proxy.target
+        async with Dashboard(replace(config, events=events), serve=False) as other:
+            if who == "another process":
+                # It commits, and comes to no append.
+                other._backend.engine.on_commit(lambda rows: None)
+                monkeypatch.setattr(Relay, "relay_left", _never)
+            writer = other if who == "another process" else server.dashboard
+            proxy.target = "/nowhere"
+            proxy.cut()
+            await changed(lambda: writer._backend.links and any(
+                link.trouble for link in writer._backend.links
+            ))  # fmt: skip
+            await writer.feed.raise_alert(alert(id="a"))
+            await writer.feed.acknowledge_alert("a", "ann")
+            async with connect(server, await server.login("viewer")) as client:
+                await client.ask(type="subscribe", channels=["alerts"], snapshot=True)
+                first = await client.receive("alert")
+                assert (first["snapshot"], first["data"]["status"]) == (True, "acknowledged")
+                await asyncio.sleep(0.5)
+                (subscription,) = subscriptions(server, "alerts")
+                assert subscription.seen is not None
+                start = log.offset("alerts")
+                proxy.target = target
+                monkeypatch.undo()
+                monkeypatch.setattr(connection, "LATE_SECONDS", 0.1)
+                await changed(lambda: not log.waiting and log.offset("alerts") == start + 2)
+                await server.feed.raise_alert(alert(id="b"))
+                assert (await client.receive("alert"))["data"]["id"] == "b"
+                await changed(lambda: subscription.seen is None)
+
+
+async def _never(_: Relay) -> None:
+    """Nobody looks."""
