@@ -201,17 +201,21 @@ def falls(values: Sequence[Decimal]) -> tuple[Fraction, Fraction]:
     return relative, absolute
 
 
+# Some alike as doubles, some in another order as text than as numbers; some series below zero.
 amounts = st.one_of(
-    st.integers(-50, 50).map(Decimal),
-    st.decimals(-(10**6), 10**6, allow_nan=False, places=2),
-    # Alike as doubles, and as text in another order than as numbers.
-    st.sampled_from(["1" + "0" * 30, "1" + "0" * 29 + "1", "9", "10", "-10", "-9"]).map(Decimal),
+    st.integers(0, 50).map(Decimal),
+    st.decimals(0, 10**6, allow_nan=False, places=2),
+    st.sampled_from(["1" + "0" * 30, "1" + "0" * 29 + "1", "9", "10"]).map(Decimal),
 )
+series = st.tuples(
+    st.dictionaries(st.integers(-10_000, 10_000), amounts, min_size=1, max_size=80),
+    st.sampled_from([0, 0, 40]),
+).map(lambda drawn: {second: value - drawn[1] for second, value in drawn[0].items()})
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    stored=st.dictionaries(st.integers(-10_000, 10_000), amounts, min_size=1, max_size=80),
+    stored=series,
     max_points=st.integers(2, 40),
     piece=st.integers(1, 30),
 )
@@ -234,12 +238,13 @@ async def test_a_thinned_history_keeps_what_returns_and_drawdowns_are_computed_f
     assert kept == [row for row in whole if row in kept]
     assert (kept[0], kept[-1]) == (whole[0], whole[-1])
     before, after = ([value for _, value in rows] for rows in (whole, kept))
-    if max_points >= 4:
+    # Below zero a fall in proportion is larger from a smaller peak.
+    if max_points >= 4 and min(before) >= 0:
         assert falls(after)[0] == falls(before)[0]
     if max_points >= 6:
         assert (min(after), max(after)) == (min(before), max(before))
     if max_points >= 8:
-        assert falls(after) == falls(before)
+        assert falls(after)[1] == falls(before)[1]
 
 
 async def test_each_stretch_of_a_thinned_history_shows_its_extremes(store: Accessors) -> None:
