@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import uuid_utils
 from aiohttp import web
@@ -17,11 +17,6 @@ from aiohttp import web
 from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS, X_REQUEST_ID
 from alphapulse_api.middleware.client import client_address
 from alphapulse_api.middleware.headers import COMMON, vary_by_origin
-
-if TYPE_CHECKING:
-    from alphapulse_api.auth.caller import Caller
-    from alphapulse_api.backend import Backend
-    from alphapulse_api.routes.row import Row
 
 logger = logging.getLogger("alphapulse_api.access")
 
@@ -64,18 +59,22 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
                 vary_by_origin(response.headers)
         return response
     finally:
-        log_request(
-            backend,
-            row,
-            request.method,
-            # As it was sent: decoded, it could hold a line break and forge a line of the log.
-            request.rel_url.raw_path,
-            status,
-            time.perf_counter() - started,
-            request,
-            request.get(CALLER),
-            request_id,
-        )
+        seconds = time.perf_counter() - started
+        # What no row knows is one series, or a client could make as many as there are words.
+        method, route = ("none", "none") if row is None else (row.method, row.path)
+        backend.monitor.request(method, route, status, seconds)
+        if logger.isEnabledFor(logging.INFO):
+            caller = request.get(CALLER)
+            log_request(
+                request.method,
+                # As it was sent: decoded, it could hold a line break and forge a line of the log.
+                request.rel_url.raw_path,
+                status,
+                seconds,
+                client_address(request),
+                caller.subject if caller is not None else None,
+                request_id,
+            )
 
 
 def request_id_of(given: str | None) -> str:
@@ -84,39 +83,32 @@ def request_id_of(given: str | None) -> str:
 
 
 def log_request(
-    backend: Backend,
-    row: Row | None,
     method: str,
     path: str,
     status: int,
     seconds: float,
-    client: web.Request | str,
-    caller: Caller | None,
+    remote: str,
+    caller: str | None,
     request_id: str,
 ) -> None:
-    """Count a request and write its line.
+    """Write the line of a request.
 
     Args:
-        row: of the route table; what no row knows is one series of figures, or a client could make
-            as many as there are words.
         path: without the query.
-        client: its address, or the request that has it.
+        remote: the client's address.
     """
-    monitored, route = ("none", "none") if row is None else (row.method, row.path)
-    backend.monitor.request(monitored, route, status, seconds)
-    if logger.isEnabledFor(logging.INFO):
-        logger.info(
-            "%s %s %s",
-            method,
-            path,
-            status,
-            extra={
-                "method": method,
-                "path": path,
-                "status": status,
-                "duration_ms": round(seconds * 1000, 3),
-                "remote": client if isinstance(client, str) else client_address(client),
-                "caller": caller.subject if caller is not None else None,
-                "request_id": request_id,
-            },
-        )
+    logger.info(
+        "%s %s %s",
+        method,
+        path,
+        status,
+        extra={
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "remote": remote,
+            "caller": caller,
+            "request_id": request_id,
+        },
+    )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
+from multidict import CIMultiDict
+
+_NO_HEADERS: Final[CIMultiDict[str]] = CIMultiDict()
 
 
 class Ready(web.StreamResponse):
     """An answer that is bytes already, its head included."""
 
     def __init__(self, status: int, data: bytes) -> None:
-        super().__init__(status=status)
+        # Without aiohttp's own, which makes headers and a phrase that nobody reads here: it took
+        # 2 of the fast path's 50 microseconds.
+        self._status = status
+        self._reason = ""
+        self._headers = _NO_HEADERS
+        self._state = {}
         self._data = data
 
     @property

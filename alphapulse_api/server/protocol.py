@@ -36,6 +36,7 @@ class Protocol(RequestHandler):
         "_body",
         "_gone",
         "_head",
+        "_max_head",
         "_problem",
         "_server",
         "_since",
@@ -46,6 +47,7 @@ class Protocol(RequestHandler):
     def __init__(self, server: Server, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
+        self._max_head = server.http.max_head_size
         # The start of a head that is not complete yet.
         self._head = bytearray()
         # The body that is still coming in; only the newest request can have one.
@@ -72,8 +74,8 @@ class Protocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._payload_parser is not None:  # frames of a WebSocket
-            super().data_received(data)
-        elif not (self._problem or self._close or self._force_close):
+            RequestHandler.data_received(self, data)
+        elif not (self._close or self._force_close or self._problem):
             end = data.find(_HEAD_END)
             if 0 <= end < len(data) - len(_HEAD_END) and _UPGRADE.search(data):
                 self._feed_heads(data)
@@ -92,20 +94,29 @@ class Protocol(RequestHandler):
                 break
             end += len(_HEAD_END)
             self._feed(data[:end])
+            if self._close or self._force_close or self._problem:
+                return
             data = data[end:]
         if data:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        if self._problem or self._close or self._force_close:
-            return
         messages = self._messages
         before = len(messages)
-        super().data_received(data)
+        RequestHandler.data_received(self, data)
         if self._upgraded:
             self._server.watched.pop(self, None)
         elif len(messages) > before:
-            self._take(data, before)
+            message, payload = messages[-1]
+            # Most requests have no body and come in one packet: there is nothing to wait for.
+            if (
+                payload is not EMPTY_PAYLOAD
+                or self in self._server.watched
+                or isinstance(message, _ErrInfo)
+                or message.upgrade
+                or len(data) > self._max_head
+            ):
+                self._take(data, before)
         elif self._body is not None:
             self._since = self._loop.time()
             if self._body.is_eof():
@@ -121,12 +132,12 @@ class Protocol(RequestHandler):
             messages.pop()
             self._refuse(self._server.refusals.problem_of(message.exc), data)
             return
-        if len(self._head) + len(data) > self._server.http.max_head_size:
+        if len(self._head) + len(data) > self._max_head:
             for index in range(before, len(messages)):
                 sent = messages[index][0]
                 assert not isinstance(sent, _ErrInfo)
                 size = sum(len(name) + len(value) + 4 for name, value in sent.raw_headers)
-                if size > self._server.http.max_head_size:
+                if size > self._max_head:
                     while len(messages) > index:
                         messages.pop()
                     self._refuse(self._server.refusals.head_too_large(), data)
@@ -150,7 +161,7 @@ class Protocol(RequestHandler):
         if not self._head:
             self._watch()
         self._head += data
-        if len(self._head) > self._server.http.max_head_size:
+        if len(self._head) > self._max_head:
             self._refuse(self._server.refusals.head_too_large(), b"")
 
     def _watch(self) -> None:
@@ -225,7 +236,7 @@ class Protocol(RequestHandler):
             self._end_body(RequestPayloadError(problem.detail))
             return
         self._problem = problem
-        self._head += data[: self._server.http.max_head_size]
+        self._head += data[: self._max_head]
         error = _ErrInfo(status=problem.kind.status, exc=problem, message=problem.detail)
         self._messages.append((error, EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
@@ -264,7 +275,7 @@ class Protocol(RequestHandler):
                 self.data_received(tail)
             if self._buffer_paused:
                 self._resume_reading_if_drained()
-        return super().finish_response(request, resp, start_time)
+        return RequestHandler.finish_response(self, request, resp, start_time)
 
     def _process_keepalive(self) -> None:
         if self._head:

@@ -95,8 +95,8 @@ class Refusals:
             **COMMON,
             **cors_headers(self._backend.config.cors, _text(sent.get(b"origin"))),
         }
-        peer = _peer(protocol)
-        log_request(self._backend, None, "-", "-", status, 0.0, peer, None, request_id)
+        self._backend.monitor.request("none", "none", status, 0.0)
+        log_request("-", "-", status, 0.0, _peer(protocol), None, request_id)
         return Refusal(protocol, status, headers, body)
 
     def failed(self, protocol: Protocol, error: BaseException | None) -> Refusal:

@@ -37,6 +37,7 @@ class Server(web.Server):
         self.watched: dict[Protocol, None] = {}
         self._stopping_since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         http = self.http
         shortest = min(http.header_timeout, http.body_timeout, http.send_timeout)
         self._tick = min(LONGEST_TICK, shortest / LOOKS)
@@ -48,13 +49,22 @@ class Server(web.Server):
         """Look at the connection until it is taken out of `watched`."""
         self.watched[protocol] = None
         if self._timer is None:
-            self._timer = self._loop.call_later(self._tick, self._look)
+            self._schedule(self._loop.time())
+
+    def _schedule(self, now: float) -> None:
+        self._due = now + self._tick
+        self._timer = self._loop.call_at(self._due, self._look)
 
     def _look(self) -> None:
         now = self._loop.time()
-        for protocol in tuple(self.watched):
-            protocol.check(now)
-        self._timer = self._loop.call_later(self._tick, self._look) if self.watched else None
+        # A loop that comes late has not read yet what came meanwhile: the next look is soon enough.
+        if now - self._due < self._tick:
+            for protocol in tuple(self.watched):
+                protocol.check(now)
+        if self.watched:
+            self._schedule(now)
+        else:
+            self._timer = None
 
     def pre_shutdown(self) -> None:
         self._stopping_since = self._loop.time()

@@ -125,7 +125,7 @@ async def test_an_upload_in_lines_goes_on_for_as_long_as_it_progresses(serve: Se
 
 
 async def test_an_upload_that_stops_says_how_much_is_stored(serve: Serve) -> None:
-    server = await serve(http=SHORT)
+    server = await serve(http=HttpConfig(body_timeout=1))
     async with connection(server.url) as peer:
         await peer.send(await _upload(server, b"Transfer-Encoding: chunked\r\n\r\n"))
         lines = b"".join(LINE % (1_700_000_000 + n) for n in range(10_500))
