@@ -271,3 +271,21 @@ def test_an_alert_is_read_out_once(desk: ThreadFeed, open_console: Opener) -> No
         desk.resolve_alert(name)
         page.until(lambda name=name: not page.count(f"li[data-id={name}]"), "it to be done with")
     assert page.script("return window.told") == 2
+
+
+def test_the_figures_below_the_curve_are_those_of_the_curve(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    start = now() - timedelta(minutes=5)
+    for second, total in enumerate(("80000", "96000", "72000")):
+        at = start + timedelta(seconds=second)
+        desk.update_portfolio({**PORTFOLIO, "total_value": total, "as_of": at})
+    page = watched(desk, open_console)
+    said = ": +25.00% in all, at worst 25.00% below"  # the desk has 100,000 now
+    page.until(lambda: page.text("#in-range") == said, said)
+    # More points than the page keeps: it lets some go, and never the extremes.
+    for number in range(1_100):
+        desk.update_portfolio({**PORTFOLIO, "total_value": str(100_001 + number % 7)})
+    desk.update_portfolio({**PORTFOLIO, "total_value": "120000"})
+    said = ": +50.00% in all, at worst 25.00% below"
+    page.until(lambda: page.text("#in-range") == said, said)

@@ -80,7 +80,7 @@ export class Portfolio {
     this.#history.push(point);
     const span = Number(this.#range.value) * 1000;
     while (span && instant(this.#history[0].timestamp) < instant(point.timestamp) - span) this.#history.shift();
-    if (this.#history.length > 2 * MAX_POINTS) this.#history = this.#history.filter((_, n, all) => (all.length - n) % 2);
+    if (this.#history.length > 2 * MAX_POINTS) this.#history = thinned(this.#history);
     this.#render();
   }
 
@@ -98,6 +98,7 @@ export class Portfolio {
     this.#positions(positions, nth);
     const parts = [...positions, { symbol: "cash", value: portfolio.cash }];
     sync($("#allocation"), parts, nth, (part) => allocated(part, portfolio.total_value));
+    $("#in-range").textContent = inRange(this.#history);
     this.#equity.draw(() => curve(this.#history, portfolio.currency, this.#range.value));
   }
 
@@ -120,11 +121,47 @@ function allocated({ symbol, value, weight }, total) {
     el("progress", { value: Math.min(1, Math.abs(part)), "aria-label": symbol }), el("span", { class: "n" }, percent(part)));
 }
 
+const value = ({ total_value }) => Number(total_value);
+
+/** About half of the points: the first, the last, of every four between them the lowest and the highest, and the two that
+ *  the deepest drawdown lies between. */
+function thinned(points) {
+  const kept = new Set([points[0], points.at(-1), ...deepest(points)]);
+  for (let from = 1; from < points.length - 1; from += 4) {
+    const some = points.slice(from, Math.min(from + 4, points.length - 1));
+    kept.add(some.reduce((a, b) => (value(b) < value(a) ? b : a)));
+    kept.add(some.reduce((a, b) => (value(b) > value(a) ? b : a)));
+  }
+  return points.filter((point) => kept.has(point));
+}
+
+function deepest(points) {
+  let peak = points[0], found = [peak, peak];
+  for (const point of points) {
+    if (value(point) > value(peak)) peak = point;
+    if (value(point) / value(peak) < value(found[1]) / value(found[0])) found = [peak, point];
+  }
+  return found;
+}
+
+/** How far each value is below the highest before it: 0, or a negative fraction. */
+function belowHighest(values) {
+  let peak = -Infinity;
+  return values.map((now) => now / (peak = Math.max(peak, now)) - 1);
+}
+
+/** What the curve itself comes to: the figures above it are the host's own, over whatever time it takes. */
+function inRange(history) {
+  if (history.length < 2) return "";
+  const values = history.map(value);
+  const worst = -Math.min(...belowHighest(values));
+  return `: ${signedPercent(values.at(-1) / values[0] - 1)} in all, at worst ${percent(worst)} below`;
+}
+
 function curve(history, currency, range) {
   const x = history.map(({ timestamp }) => axisTime(timestamp));
-  const values = history.map(({ total_value }) => Number(total_value));
-  let peak = -Infinity;
-  const below = values.map((value) => value / (peak = Math.max(peak, value)) - 1);
+  const values = history.map(value);
+  const below = belowHighest(values);
   const drawn = (y, tone, hovertemplate) => ({ x, y, mode: "lines", line: { color: colour(tone), width: 1.5 }, hovertemplate });
   return {
     label: `Value over time: ${history.length} points, now ${cents(history.at(-1)?.total_value)} ${currency}`,
