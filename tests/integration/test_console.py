@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -14,7 +15,7 @@ import pytest
 from aiohttp.compression_utils import ZSTDDecompressor
 
 from alphapulse_api import Config, create_app
-from alphapulse_api.config import ConsoleConfig
+from alphapulse_api.config import ConsoleConfig, DatabaseConfig
 from alphapulse_api.console import files
 from alphapulse_api.routes.static import CONTENT_TYPES
 from tests.asking import Answer, ask, problem
@@ -140,7 +141,7 @@ def test_another_file_is_another_version(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_the_root_leads_to_the_console(
-    config: Config, serve: Serve, aiohttp_client: Any
+    config: Config, serve: Serve, aiohttp_client: Any, tmp_path: Path
 ) -> None:
     server = await serve(base_path="/desk")
     for path in ("/", "/console"):
@@ -148,7 +149,8 @@ async def test_the_root_leads_to_the_console(
             assert str(response.url) == f"{server.url}/console/"
             assert response.content_type == "text/html"
     host = aiohttp.web.Application()
-    host.add_subapp("/dashboard/", create_app(config))
+    own = DatabaseConfig(url=f"sqlite:///{tmp_path}/mounted.db")
+    host.add_subapp("/dashboard/", create_app(replace(config, database=own)))
     client = await aiohttp_client(host)
     async with client.get("/dashboard/") as response:
         assert response.url.path == "/dashboard/console/"

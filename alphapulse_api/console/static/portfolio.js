@@ -6,7 +6,7 @@ import { cents, direction, gain, gainInCents, instant, minus, money, number, per
   signedPercent, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
-const MAX_POINTS = 500;
+const MAX_POINTS = 500, STRETCHES = MAX_POINTS / 4;
 const DAY_MS = 86_400_000;
 const EMPTY = "No portfolio yet. It appears here with the first PUT /api/portfolio, or feed.update_portfolio().";
 const FRACTIONS = /return|drawdown|volatility|rate|pct|exposure/; // shown in percent
@@ -123,12 +123,14 @@ function allocated({ symbol, value, weight }, total) {
 
 const value = ({ total_value }) => Number(total_value);
 
-/** About half of the points: the first, the last, of every four between them the lowest and the highest, and the two that
+/** As the server thins: of each of equally long stretches the first, last, lowest and highest, and the two points that
  *  the deepest drawdown lies between. */
 function thinned(points) {
-  const kept = new Set([points[0], points.at(-1), ...deepest(points)]);
-  for (let from = 1; from < points.length - 1; from += 4) {
-    const some = points.slice(from, Math.min(from + 4, points.length - 1));
+  const kept = new Set(deepest(points));
+  const begin = instant(points[0].timestamp), width = (instant(points.at(-1).timestamp) - begin) / STRETCHES || 1;
+  const stretches = Object.groupBy(points, ({ timestamp }) => Math.floor((instant(timestamp) - begin) / width));
+  for (const some of Object.values(stretches)) {
+    kept.add(some[0]).add(some.at(-1));
     kept.add(some.reduce((a, b) => (value(b) < value(a) ? b : a)));
     kept.add(some.reduce((a, b) => (value(b) > value(a) ? b : a)));
   }
