@@ -123,10 +123,10 @@ def _only_one(database: str) -> Iterator[None]:
     """Keep a second demo away: two would publish the same days into one database.
 
     The lock is SQLite's own, on an empty file beside the database: it works on every system, and
-    ends with the process however that ends.
+    ends with the process however that ends. It is not the server's own lock file, which is text.
     """
     try:
-        lock = sqlite3.connect(f"{database}.lock", timeout=0, isolation_level=None)
+        lock = sqlite3.connect(f"{database}.demo-lock", timeout=0, isolation_level=None)
     except sqlite3.OperationalError as error:
         raise StartupError(f"cannot use {database}: {error}") from None
     with closing(lock):
