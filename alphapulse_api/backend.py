@@ -27,6 +27,7 @@ from alphapulse_api.data.retention import forget_forever
 from alphapulse_api.errors import StartupError
 from alphapulse_api.events import event_log_from
 from alphapulse_api.feed import Feed
+from alphapulse_api.history import HistoryWatch
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.monitor import Monitor
 from alphapulse_api.readiness import Readiness
@@ -88,6 +89,9 @@ class Backend:
             own.get_snapshot,
             leaves=not serve and config.events.type == "memory",
             alone=serve and isinstance(self.engine, SQLiteEngine),
+        )
+        self.history = HistoryWatch(
+            self.engine, self.cache, self.events, pooled=config.database.pgbouncer
         )
         self.slices = Slices()
         self.feed = Feed(self.accessors, self.relay, config.max_clock_ahead, self.slices)
@@ -155,6 +159,7 @@ class Backend:
             start(self.feed.queue.store_forever, "the storing of points handed over")
             start(self.relay.watch_forever, "the relay of the outbox")
             start(self.snapshots.watch_forever, "the watch on what snapshots have told")
+            start(self.history.watch_forever, "the watch on the database's history")
             stack.push_async_callback(self.relay.close)
             self.feed.open()
             stack.push_async_callback(self.feed.close)

@@ -59,3 +59,7 @@ class Cache(Protocol):
     async def move_on(self, *resources: str) -> None:
         """Make every answer about the resources unreachable, in every process."""
         ...
+
+    async def clear(self) -> None:
+        """Make every answer unreachable."""
+        ...

@@ -60,6 +60,9 @@ class MemoryCache:
     async def move_on(self, *resources: str) -> None:
         self._versions.update(map(slot, resources))
 
+    async def clear(self) -> None:
+        self.forget(None)
+
     def forget(self, resource: str | None) -> None:
         """Another process has changed the resource; None: it may have changed any."""
         if resource is None:

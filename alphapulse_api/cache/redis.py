@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_VALUE_BYTES: Final = 4 * 2**20  # larger answers are computed each time
 _VERSIONS: Final = f"{PREFIX}versions"
 _REHEARSED: Final = "rehearsal"  # no resource has this name
+_EVERYTHING: Final = "*"  # nor this: it stands for all of them
 
 # The hash of versions, after the last of them was made: a cache that nobody uses leaves nothing.
 VERSIONS_SECONDS: Final = 86_400
@@ -109,6 +110,9 @@ class RedisCache:
         # of before.
         await asyncio.shield(self._start(tuple(map(slot, resources))))
 
+    async def clear(self) -> None:
+        await self.move_on(_EVERYTHING)
+
     def _start(self, resources: Iterable[str]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._move_on(resources))
         self._deletions.add(task)
@@ -162,7 +166,10 @@ async def _look(redis: Redis, resource: str, name: str) -> tuple[bytes, bytes | 
 
 
 async def _delete(redis: Redis, resources: Iterable[str]) -> None:
-    if names := set(resources):
+    names = set(resources)
+    if _EVERYTHING in names:
+        await redis.delete(_VERSIONS)
+    elif names:
         await redis.hdel(_VERSIONS, *names)
 
 

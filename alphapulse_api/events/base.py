@@ -252,6 +252,20 @@ class EventLog(Protocol):
         """
         ...
 
+    async def adopt(self, history: str) -> bool:
+        """Publish a gap in every channel if the log's events are of another history.
+
+        Args:
+            history: of the database, as `Engine.history` names it.
+
+        Returns:
+            Whether they are.
+
+        Raises:
+            LogAway: if the log cannot be reached; to be called again.
+        """
+        ...
+
     def on_change(self, callback: Changed) -> None:
         """Call back with each tag that another process invalidates.
 

@@ -46,6 +46,7 @@ class MemoryEventLog(LocalLog):
         super().__init__(rings, size, ttl)
         self._relayed = Dedup(len(CHANNELS) * size, ttl)
         self.breaks = 0
+        self._history: str | None = None
 
     async def open(self) -> None:
         """Nothing: a ring in memory is ready at once."""
@@ -84,6 +85,14 @@ class MemoryEventLog(LocalLog):
         ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
         self.breaks += 1
         self._followers.tell(Break(CHANNELS[channel], ring.number, ring.cursor))
+
+    async def adopt(self, history: str) -> bool:
+        lost = self._history not in (None, history)
+        if lost:
+            for channel in CHANNELS:
+                await self.gap(channel)
+        self._history = history
+        return lost
 
     def _put(self, channel: str, news: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
         first, cursor = self._next(channel)

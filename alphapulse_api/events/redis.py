@@ -26,7 +26,7 @@ from alphapulse_api.events.place import Place
 from alphapulse_api.events.reader import Reader, Visit
 from alphapulse_api.events.ring import Ring
 from alphapulse_api.events.send_queue import LOAD_EVENTS, Load, Parcel, SendQueue
-from alphapulse_api.redis_link import RedisAway, RedisLink
+from alphapulse_api.redis_link import PREFIX, RedisAway, RedisLink
 from alphapulse_api.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ REACH_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0  # how often a writer with nothing to send sees whether Redis has it all
 CLOSE_SECONDS: Final = 2.0  # for what still waits to be sent
 
+# Of which history of the database the log's events are.
+_HISTORY: Final = f"{PREFIX}history"
 READING: Final = "the reading of the event log"
 SENDING: Final = "the sending to the event log"
 
@@ -174,6 +176,20 @@ class RedisEventLog(LocalLog):
         self._work.set()
         if not await asyncio.shield(taken):
             raise LogAway
+
+    async def adopt(self, history: str) -> bool:
+        try:
+            known = await self._link.call(lambda redis: redis.get(_HISTORY))
+            if known == history.encode():
+                return False
+            if known is not None:
+                # Before it is noted: two processes may both publish gaps, but none is left out.
+                for channel in CHANNELS:
+                    await self.gap(channel)
+            await self._link.call(lambda redis: redis.set(_HISTORY, history))
+        except RedisAway:
+            raise LogAway from None
+        return known is not None
 
     def on_change(self, callback: Changed) -> None:
         self._reader.on_change(callback)

@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, EventsConfig
 from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.data.metrics import MetricsDataAccessor
 from alphapulse_api.errors import StartupError, Unavailable
+from tests.conftest import Serve
+from tests.sockets import connect, trade
 from tests.standby import SECONDS, Pair, standby
 from tests.storage import at, connected, point
 from tests.units import adds, stored
@@ -115,3 +118,78 @@ async def test_a_writer_that_met_a_standby_leaves_it(pair: Pair) -> None:
         await asyncio.to_thread(pair.promote)
         await writes_again(engine, "after")
         assert await stored(engine) == ["after"]
+
+
+def _events(kind: str, redis_url: str) -> EventsConfig:
+    return EventsConfig(type="redis", redis_url=redis_url) if kind == "redis" else EventsConfig()
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_clients_are_told_when_a_fail_over_lost_what_they_were_shown(
+    pair: Pair, serve: Serve, redis_url: str, kind: str
+) -> None:
+    url = pair.url(await pair.primary.new())
+    server = await serve(
+        database=DatabaseConfig(url=url, pool_size=3),
+        events=_events(kind, redis_url),
+        cache=CacheConfig(type="redis", redis_url=redis_url) if kind == "redis" else CacheConfig(),
+        auth=AuthConfig(jwt_secret="s" * 32),
+    )
+    caller = await server.login("viewer")
+    async with connect(server, caller) as client:
+        await client.ask(type="subscribe", channels=["trades", "alerts", "metrics", "portfolio"])
+        await server.feed.record_trade(trade(id="kept"))
+        kept = await client.receive("trade")
+        await pair.caught_up()
+        await pair.cut()
+        await server.feed.record_trade(trade(id="lost"))
+        lost = await client.receive("trade")
+        assert [t["id"] for t in await server.json("/api/trades", caller)] == ["lost", "kept"]
+        await asyncio.to_thread(pair.fail_over)
+        async with asyncio.timeout(SECONDS):
+            while True:
+                try:
+                    await server.feed.record_trade(trade(id="new"))
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+        gaps, news = set(), []
+        while len(gaps) < 4 or not news:
+            message = await client.receive()
+            if message["type"] == "resync":
+                gaps.add(message["channel"])
+            elif message["type"] == "trade":
+                news.append(message["data"]["id"])
+        assert gaps == {"trades", "alerts", "metrics", "portfolio"}
+        assert news == ["new"]
+        assert [t["id"] for t in await server.json("/api/trades", caller)] == ["new", "kept"]
+    async with connect(server, caller) as client:
+        for cursor in (kept["cursor"], lost["cursor"]):
+            ack = await client.ask(type="subscribe", channels=["trades"], since={"trades": cursor})
+            assert ack["channels"]["trades"]["resumed"] is False
+
+
+async def test_a_fail_over_that_lost_nothing_while_all_were_down_is_noticed_at_the_start(
+    pair: Pair, serve: Serve, redis_url: str
+) -> None:
+    url = pair.url(await pair.primary.new())
+    sections = {
+        "database": DatabaseConfig(url=url, pool_size=3),
+        "events": _events("redis", redis_url),
+        "auth": AuthConfig(jwt_secret="s" * 32),
+    }
+    server = await serve(**sections)
+    await server.feed.record_trade(trade(id="kept"))
+    await pair.caught_up()
+    cursor = server.dashboard._backend.events.cursor("trades")
+    await server.dashboard.__aexit__(None, None, None)
+    await asyncio.to_thread(pair.fail_over)
+    server = await serve(**sections)
+    caller = await server.login("viewer")
+    async with asyncio.timeout(SECONDS):
+        while server.dashboard._backend.events.since("trades", cursor) is not None:
+            await asyncio.sleep(0.02)
+    async with connect(server, caller) as client:
+        ack = await client.ask(type="subscribe", channels=["trades"], since={"trades": cursor})
+        assert ack["channels"]["trades"]["resumed"] is False

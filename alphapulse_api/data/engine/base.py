@@ -134,6 +134,27 @@ class Engine(Protocol):
         ...
 
     @property
+    def history(self) -> str | None:
+        """Which history the database is on, or None if it has only one.
+
+        A fail-over to a standby that lagged, or a restore, goes back to an earlier state and goes
+        on from there: what was read or published of the lost history holds no more.
+        """
+        ...
+
+    async def check_history(self) -> None:
+        """Look which history the database is on, where connections do not show it.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        ...
+
+    def on_new_history(self, callback: Callable[[], None]) -> None:
+        """Call back when the database goes on with another history than before."""
+        ...
+
+    @property
     def locked(self) -> str:
         """SQL that ends a SELECT in a transaction: its rows stay as they are until the commit."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -23,6 +23,7 @@ from alphapulse_api.data.engine.postgres_connection import (
     FAULTS,
     GRACE_SECONDS,
     Address,
+    history,
     part,
     prepare,
 )
@@ -90,10 +91,35 @@ class PostgresEngine(GroupingEngine):
         self._breaker = Breaker(self._address.probe)
         self._readers: Lending | None = None
         self._writers: Lending | None = None
+        self._history: str | None = None
+        self._rewound: list[Callable[[], None]] = []
 
     @property
     def location(self) -> str:
         return self._address.location
+
+    @property
+    def history(self) -> str | None:
+        return self._history
+
+    def on_new_history(self, callback: Callable[[], None]) -> None:
+        self._rewound.append(callback)
+
+    async def check_history(self) -> None:
+        """Look which history the database is on.
+
+        Each new writing connection does so; a pooler hides from us when it makes one.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self._readers is None:
+            raise Unavailable("The database is closed.")
+        try:
+            async with self._readers.lent() as connection:
+                await self._look_at_history(connection)
+        except Exception as error:
+            raise translated(error) from error
 
     @property
     def locked(self) -> str:
@@ -106,7 +132,9 @@ class PostgresEngine(GroupingEngine):
         except (*FAULTS, ValueError) as error:
             raise StartupError(self._address.refusal(error)) from None
         self._readers = Lending(self._address, self._breaker, self._pool_size - 1, reading=True)
-        self._writers = Lending(self._address, self._breaker, 1, reading=False)
+        self._writers = Lending(
+            self._address, self._breaker, 1, reading=False, opened=self._look_at_history
+        )
         self._jobs = asyncio.Queue()
         self._writer = asyncio.create_task(self._write_forever(), name="alphapulse-write")
 
@@ -172,8 +200,18 @@ class PostgresEngine(GroupingEngine):
             check_server(connection, self.location)
             await prepare(connection)
             await migrate(connection, self.location)
+            await self._look_at_history(connection)
         finally:
             await part(connection)
+
+    async def _look_at_history(self, connection: asyncpg.Connection) -> None:
+        now = await history(connection)
+        if now is None or now == self._history:
+            return
+        first, self._history = self._history is None, now
+        if not first:
+            for rewound in self._rewound:
+                rewound()
 
     # -- the writer ------------------------------------------------------------------------------
 

@@ -67,6 +67,23 @@ async def prepare(connection: asyncpg.Connection) -> None:
         )
 
 
+async def history(connection: asyncpg.Connection) -> str | None:
+    """Which history the database is on; None where the server does not say, as a standby.
+
+    A promoted standby begins a new timeline, and the name of the file that it writes to says which
+    (the control file says so only after the next checkpoint). A restored dump has new tables.
+    """
+    try:
+        name: str | None = await connection.fetchval(
+            "SELECT CASE WHEN NOT pg_is_in_recovery() THEN "
+            "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '-' || 'trades'::regclass::oid "
+            "END"
+        )
+    except asyncpg.PostgresError:
+        return None  # not every compatible server has these functions
+    return name
+
+
 async def part(connection: asyncpg.Connection) -> None:
     """Disconnect, with a goodbye if there is somebody to hear it."""
     try:

@@ -7,7 +7,7 @@ takes a tenth of a millisecond: as long as a small query. Nobody leaves state on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -29,13 +29,23 @@ class Lending:
         breaker: asked before each use, and tripped by one in which the server fell silent.
         size: how many there are at most.
         reading: they cannot write.
+        opened: awaited with each new connection, before it is lent.
     """
 
-    def __init__(self, address: Address, breaker: Breaker, size: int, *, reading: bool) -> None:
+    def __init__(
+        self,
+        address: Address,
+        breaker: Breaker,
+        size: int,
+        *,
+        reading: bool,
+        opened: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
+    ) -> None:
         self._address = address
         self._breaker = breaker
         self._size = size
         self._reading = reading
+        self._opened = opened
         self._places = asyncio.Semaphore(size)
         # With the instant of their return; the last one back is the first to go out again.
         self._free: list[tuple[asyncpg.Connection, float]] = []
@@ -129,6 +139,12 @@ class Lending:
         if self._closed:
             connection.terminate()
             self._check()
+        if self._opened is not None:
+            try:
+                await self._opened(connection)
+            except BaseException:
+                connection.terminate()
+                raise
         return connection
 
     async def _wait(self) -> None:

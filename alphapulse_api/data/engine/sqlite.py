@@ -137,6 +137,16 @@ class SQLiteEngine(GroupingEngine):
         return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
 
     @property
+    def history(self) -> str | None:
+        return None
+
+    async def check_history(self) -> None:
+        """Nothing: there is one history."""
+
+    def on_new_history(self, callback: Callable[[], None]) -> None:
+        """Nothing: there is one history."""
+
+    @property
     def locked(self) -> str:
         return ""  # there is one writer at a time
 
