@@ -17,6 +17,7 @@ from alphapulse_api.data.query import FIRST, Listing, default_range
 from alphapulse_api.data.rollups.ranks import Bucket, Figures
 from alphapulse_api.data.rollups.read import RollupReader
 from alphapulse_api.data.series import Series, SeriesCatalogue
+from alphapulse_api.data.threads import off_loop
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.points import Points
 from alphapulse_api.times import (
@@ -45,7 +46,7 @@ class MetricsDataAccessor:
         self._series = SeriesCatalogue(engine)
         self._writer = PointWriter(engine, self._series, ahead)
 
-    async def list_series(self) -> list[dict[str, Any]]:
+    async def list_series(self) -> Page:
         """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
 
         That is its whole history: points that retention has left to the rollups are counted.
@@ -55,17 +56,7 @@ class MetricsDataAccessor:
             "FROM series JOIN series_spans ON series_id = id WHERE points > 0 "
             "ORDER BY metric_type, name, labels"
         )
-        return [
-            {
-                "metric_type": metric_type,
-                "name": name,
-                "labels": loads_stored(labels),
-                "first": from_micros(first),
-                "last": from_micros(last),
-                "count": count,
-            }
-            for metric_type, name, labels, first, last, count in rows
-        ]
+        return Page(rows, _summaries)
 
     async def get_metrics(
         self,
@@ -101,7 +92,7 @@ class MetricsDataAccessor:
         listing = Listing(
             "metrics", metric_type=metric_type, name=name, labels=labels or None, timezone=timezone
         )
-        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
+        series = await self._series.find(metric_type, name, labels)
         if start == FIRST:
             # Everything: in buckets of the time that there is, not of all time.
             begin = await PointReader(self._engine, list(series)).first() if series else None
@@ -120,12 +111,12 @@ class MetricsDataAccessor:
             return Page()
         approximate: tuple[str, ...] = ()
         if buckets is None:
-            points = PointReader(self._engine, list(series))
+            points = await off_loop(len(series) // 10, PointReader, self._engine, list(series))
             rows = await points.page(first, last, limit + 1, after)
             make = partial(_points, series)
             key: tuple[int | str, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
-            reader = RollupReader(self._engine, list(series))
+            reader = await off_loop(len(series) // 10, RollupReader, self._engine, list(series))
             rows, approximate = await reader.page(buckets, first, last, limit + 1, after)
             make = partial(_buckets, series, buckets.functions)
             key = (*rows[limit - 1][0], buckets.interval) if len(rows) > limit else ()
@@ -142,7 +133,7 @@ class MetricsDataAccessor:
 
         One from ahead of now gives way to whatever was received after it (`newest.overtakes`).
         """
-        series = {s.id: s for s in await self._series.find(metric_type, name, labels)}
+        series = await self._series.find(metric_type, name, labels)
         if not series:
             return Page()
         rows = await self._engine.fetch(
@@ -151,7 +142,7 @@ class MetricsDataAccessor:
             f"WHERE {self._engine.among('s.series_id', '$1')}",
             self._engine.listed(series),
         )
-        rows = sorted(rows, key=lambda row: series[row[1]].order)
+        rows = await off_loop(len(rows) // 4, _in_order, rows, series)
         return Page(rows, partial(_points, series))
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
@@ -162,6 +153,27 @@ class MetricsDataAccessor:
         """
         await self._writer.add(points if isinstance(points, Points) else Points.of(points))
         return len(points)
+
+
+def _summaries(rows: Sequence[Row], plain: bool) -> list[dict[str, Any]]:
+    """Rows of `list_series` as dicts."""
+    time = rfc3339_micros if plain else from_micros
+    return [
+        {
+            "metric_type": metric_type,
+            "name": name,
+            "labels": loads_stored(labels),
+            "first": time(first),
+            "last": time(last),
+            "count": count,
+        }
+        for metric_type, name, labels, first, last, count in rows
+    ]
+
+
+def _in_order(rows: Sequence[Row], series: Mapping[int, Series]) -> list[Row]:
+    """Rows of an instant, a series and a value, by series."""
+    return sorted(rows, key=lambda row: series[row[1]].order)
 
 
 def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:

@@ -7,7 +7,6 @@ they are, and not as what either engine would make of them.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.data.columns import DECIMAL, EXACT, TIME, Columns
 from alphapulse_api.data.engine.base import Engine, Row
 from alphapulse_api.data.query import Where
+from alphapulse_api.data.threads import off_loop
 from alphapulse_api.times import to_micros
 
 HISTORY: Final = Columns(
@@ -24,7 +24,6 @@ HISTORY: Final = Columns(
     {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
 )
 PIECE: Final = 5_000  # snapshots to read and to look at at once
-ON_LOOP: Final = 500
 A_STRETCH: Final = 4  # snapshots kept of each: first, last, lowest, highest
 A_RANGE: Final = 4  # and those between which the drawdowns lie, in proportion and in money
 
@@ -147,7 +146,7 @@ async def history(
         stretches = (max_points - A_RANGE) // A_STRETCH
         thinning = Thinning((last - first) // (stretches - 1) + 1 if stretches > 1 else None)
         await _read(engine, first, None if end is None else to_micros(end), thinning)
-        kept = await asyncio.to_thread(thinning.kept, max_points)
+        kept = thinning.kept(max_points)
         where = Where()
         where.add(engine.among_times("as_of", "{}"), engine.listed(sorted(kept)))
     rows = await engine.fetch(
@@ -168,10 +167,7 @@ async def _read(engine: Engine, start: int, end: int | None, thinning: Thinning)
             f"ORDER BY as_of LIMIT {PIECE}",
             *where.args,
         )
-        if len(rows) > ON_LOOP:
-            await asyncio.to_thread(thinning.add, rows)
-        else:
-            thinning.add(rows)
+        await off_loop(len(rows), thinning.add, rows)
         if len(rows) < PIECE:
             return
         start = rows[-1][0] + 1

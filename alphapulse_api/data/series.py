@@ -13,18 +13,22 @@ match proves that the database has all earlier ones too.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.data.bulk import insert_rows, select_rows
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.query import Where
+from alphapulse_api.data.threads import off_loop
 from alphapulse_api.encoding import loads_stored
 from alphapulse_api.points import Key
 
 # Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
 REMEMBERED: Final = 100_000
+PIECE: Final = 1_000  # series to read at once: some 5 ms of the event loop's time
 _COLUMNS: Final = "(metric_type, name, labels)"
 _WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
 _SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"
@@ -73,29 +77,30 @@ class SeriesCatalogue:
         self._all: dict[int, Series] = {}
         self._by_word: dict[tuple[str, ...], set[int]] = {}
         self._references: dict[Key, Reference] = {}
+        self._reading = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<SeriesCatalogue {len(self._all)} series, version {self._version}>"
 
     async def find(
         self, metric_type: str | None, name: str | None, labels: Mapping[str, str] | None
-    ) -> list[Series]:
-        """The series of that type and name that have all of these labels, in no order."""
+    ) -> dict[int, Series]:
+        """The series of that type and name that have all of these labels, by number."""
         wanted = dict(labels or {})
         if not await self._refresh():
             where = Where()
             where.equal(metric_type=metric_type, name=name)
-            rows = map(_read, await self._engine.fetch(f"{_SELECT} {where}", *where.args))
-            return [series for series in rows if wanted.items() <= series.labels.items()]
+            rows = await self._engine.fetch(f"{_SELECT} {where}", *where.args)
+            return await off_loop(len(rows), _matching, rows, wanted)
         words: list[tuple[str, ...]] = [("label", *pair) for pair in wanted.items()]
         if metric_type is not None:
             words.append(("type", metric_type))
         if name is not None:
             words.append(("name", name))
         if not words:
-            return list(self._all.values())
+            return self._all.copy()
         sets = sorted((self._by_word.get(word, set()) for word in words), key=len)
-        return [self._all[id_] for id_ in sets[0].intersection(*sets[1:])]
+        return await off_loop(len(sets[0]) // 10, _common, sets, self._all)
 
     async def references(
         self, transaction: Transaction, keys: Iterable[Key]
@@ -132,6 +137,16 @@ class SeriesCatalogue:
 
     async def _refresh(self) -> bool:
         """Read the series added since the last look; returns False if there are too many."""
+        if await self._look() != self._version:
+            # One reads while the others wait: the first time it may be very many.
+            async with self._reading:
+                if (version := await self._look()) != self._version:
+                    await self._read_on()
+                    self._version = version
+        return len(self._all) <= self._limit
+
+    async def _look(self) -> int:
+        """The version of the database's catalogue; ours is forgotten if it has another history."""
         last = self._last
         ((version, token),) = await self._engine.fetch(
             "SELECT version, token FROM series_version LEFT JOIN series_spans ON series_id = $1 "
@@ -140,27 +155,27 @@ class SeriesCatalogue:
         )
         if last.number and token != last.token and last == self._last:
             self._reset()
-        elif version == self._version:
-            return len(self._all) <= self._limit
-        if len(self._all) <= self._limit:
+        return int(version)
+
+    async def _read_on(self) -> None:
+        """Enter the series that were added since the last of ours, a piece at a time."""
+        while len(self._all) <= self._limit:
             rows = await self._engine.fetch(
-                f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT $2", self._last.number, self._limit + 1
+                f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT {PIECE}", self._last.number
             )
-            # Two readers may have asked at once.
-            for series in map(_read, rows):
-                self._enter(series)
-        if len(self._all) > self._limit:
-            self._by_word.clear()
-            return False
-        self._version = version
-        return True
+            for row in rows:
+                self._enter(_read(row))
+            if len(rows) < PIECE:
+                return
+        self._by_word = {}
 
     def _reset(self) -> None:
         """Forget the catalogue: the database has another history than the one it was read from."""
         self._version = 0
         self._last = Reference(0, 0)
-        self._all.clear()
-        self._by_word.clear()
+        # Not cleared: a thread may be looking through them.
+        self._all = {}
+        self._by_word = {}
 
     def _enter(self, series: Series) -> None:
         if series.id > self._last.number:
@@ -169,6 +184,17 @@ class SeriesCatalogue:
         words = [("type", series.metric_type), ("name", series.name)]
         for word in (*words, *(("label", *pair) for pair in series.labels.items())):
             self._by_word.setdefault(word, set()).add(series.id)
+
+
+def _matching(rows: Iterable[Row], labels: Mapping[str, str]) -> dict[int, Series]:
+    """Those of these rows that have the labels, by number."""
+    found = map(_read, rows)
+    return {one.id: one for one in found if labels.items() <= one.labels.items()}
+
+
+def _common(sets: Sequence[set[int]], known: Mapping[int, Series]) -> dict[int, Series]:
+    """The series that are in all sets, by number."""
+    return {number: known[number] for number in sets[0].intersection(*sets[1:])}
 
 
 async def _stored(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:

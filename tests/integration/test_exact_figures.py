@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alphapulse_api.data import threads
 from alphapulse_api.data.aggregation import FUNCTIONS
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.metrics import MetricsDataAccessor
@@ -141,7 +142,7 @@ async def test_many_points_of_many_series_come_in_pieces_and_add_up(
     metrics: MetricsDataAccessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, "PIECE", 40)
-    monkeypatch.setattr(read, "ON_LOOP", 10)
+    monkeypatch.setattr(threads, "ON_LOOP", 10)
     rng = random.Random(1)
     # One series larger than a piece, some that share one, one whose points are all in one second.
     values = {f"m{s}": [rng.gauss(100, 1) for _ in range(5 + 60 * (s == 3))] for s in range(9)}

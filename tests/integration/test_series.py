@@ -52,8 +52,30 @@ async def test_what_matches_is_found_remembered_or_not(
                     and name in (None, s[1])
                     and wanted.items() <= s[2].items()
                 ]
-                got = sorted((s.metric_type, s.name, sorted(s.labels.items())) for s in found)
+                got = sorted(
+                    (s.metric_type, s.name, sorted(s.labels.items())) for s in found.values()
+                )
                 assert got == sorted((s[0], s[1], sorted(s[2].items())) for s in expected)
+
+
+async def test_those_who_ask_first_at_once_cost_one_reading_in_pieces(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await MetricsDataAccessor(engine).add_points([point(f"m{n}", 0, 1.0) for n in range(25)])
+    monkeypatch.setattr("alphapulse_api.data.series.PIECE", 10)
+    catalogue = SeriesCatalogue(engine)
+    fetch, pieces = engine.fetch, []
+
+    async def counted(sql: str, *args: Any) -> Any:
+        rows = await fetch(sql, *args)
+        if "ORDER BY id" in sql:
+            pieces.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(engine, "fetch", counted)
+    found = await asyncio.gather(*(catalogue.find("risk", None, None) for _ in range(9)))
+    assert [len(each) for each in found] == [25] * 9
+    assert pieces == [10, 10, 5]
 
 
 async def test_a_series_of_another_process_is_found_at_once(postgres: Postgres) -> None:
@@ -81,6 +103,6 @@ async def test_what_is_known_is_not_read_again(engine: Engine) -> None:
         await transaction.execute("UPDATE series SET name = 'b'")
 
     await engine.write(change)  # behind its back
-    assert [s.name for s in await catalogue.find("risk", None, None)] == ["a"]
+    assert [s.name for s in (await catalogue.find("risk", None, None)).values()] == ["a"]
     await metrics.add_points([point("c", 0, 1.0)])
-    assert sorted(s.name for s in await catalogue.find("risk", None, None)) == ["a", "c"]
+    assert sorted(s.name for s in (await catalogue.find("risk", None, None)).values()) == ["a", "c"]

@@ -7,10 +7,9 @@ folded on a thread, a piece at a time.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from alphapulse_api.data.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
 from alphapulse_api.data.buckets import SECOND, Even, Grid, Key
@@ -18,14 +17,13 @@ from alphapulse_api.data.engine.base import Engine, Row
 from alphapulse_api.data.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
 from alphapulse_api.data.rollups.ranks import Bucket, Figures, Ranks
 from alphapulse_api.data.rollups.source import PIECE, RollupSource, Segment, segments
+from alphapulse_api.data.threads import off_loop
 from alphapulse_api.errors import ValidationProblem
 
 # Points that one answer may read, where rollups cannot give it.
 MAX_POINTS: Final = 2_000_000
 # Points in the range of a question up to which percentiles are exact.
 EXACT_POINTS: Final = 20_000
-# Rows to fold on the event loop: some 2 ms of its time.
-ON_LOOP: Final = 500
 # Edges of buckets to seek at once by the clock of a zone: some 5 ms.
 _EDGES: Final = 1_000
 
@@ -49,6 +47,7 @@ class RollupReader:
     """
 
     def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
+        self._engine = engine
         self._source = RollupSource(engine, numbers)
 
     async def page(
@@ -67,7 +66,7 @@ class RollupReader:
         plain = [name for name in question.functions if name in READINGS]
         ranks = [name for name in question.functions if name not in READINGS]
         found = await self._page(question.grid, plain or ["count"], start, end, limit, after)
-        rows = await _off_loop(len(found) * len(plain), _figures, found, plain)
+        rows = await off_loop(len(found) * len(plain), _figures, found, plain)
         if not ranks or not rows:
             return Buckets(rows, ())
         percentiles = tuple(name for name in ranks if name in PERCENTILES)
@@ -75,16 +74,14 @@ class RollupReader:
         approximate = bool(percentiles) and await self._source.more_than(EXACT_POINTS, start, end)
         edges = question.grid.edges(rows[-1][0][0], end, 1)
         start, end = max(start, rows[0][0][0]), min(end, edges[-1])
-        await self._bound(start, end, 0, "aggregation", _FEWER_RANKS.format(", ".join(ranks)))
-        key = await _off_loop(PIECE, _key, question.grid, start, end)
+        source = await off_loop(len(rows) // 10, _source, self._engine, rows)
+        detail = _FEWER_RANKS.format(", ".join(ranks))
+        await _bound(source, start, end, 0, "aggregation", detail)
+        key = await off_loop(PIECE, _key, question.grid, start, end)
         folded = Ranks(ranks, key, approximate)
-        async for piece in self._source.points(start, end):
-            await _off_loop(len(piece), folded.add, piece)
-        figures = await _off_loop(PIECE, folded.figures)
-        # Where retention has taken the points, there is nothing to rank.
-        none: Figures = dict.fromkeys(ranks)
-        for bucket, already in rows:
-            already.update({**none, **figures.get(bucket, none)})
+        async for piece in source.points(start, end):
+            await off_loop(len(piece), folded.add, piece)
+        await off_loop(PIECE, _complete, rows, folded, ranks)
         return Buckets(rows, percentiles if approximate else ())
 
     async def _page(
@@ -108,11 +105,11 @@ class RollupReader:
             widths = _widths(grid, edges)
             if not widths:
                 detail = _WIDER.format(grid.width / SECOND)
-                read = await self._bound(low, high, read, "interval", detail)
+                read = await _bound(self._source, low, high, read, "interval", detail)
             parts: Parts = {}
             cut = _cut(grid, edges, widths, low, high)
             found = await self._gather(parts, grid.key(edges), cut, wanted)
-            rows += await _off_loop(found, _joined, parts, after, limit - len(rows))
+            rows += await off_loop(found, _joined, parts, after, limit - len(rows))
             at = edges[-1]
             if found < PIECE // 2:
                 window *= 2
@@ -127,27 +124,41 @@ class RollupReader:
             if not segment.width:
                 async for piece in self._source.points(segment.start, segment.end):
                     found += len(piece)
-                    await _off_loop(len(piece), _enter_points, parts, piece, key)
+                    await off_loop(len(piece), _enter_points, parts, piece, key)
         if rolled := [segment for segment in cut if segment.width]:
             rows = await self._source.rollups(rolled, wanted)
             found += len(rows)
-            await _off_loop(len(rows), _enter_rollups, parts, rows, key)
+            await off_loop(len(rows), _enter_rollups, parts, rows, key)
         return found
 
-    async def _bound(self, start: int, end: int, read: int, parameter: str, detail: str) -> int:
-        """`read` and the points of [start, end), which may not be too many."""
-        read += await self._source.stored(start, end)
-        if read > MAX_POINTS:
-            raise ValidationProblem.parameter(
-                parameter,
-                f"this reads {read:,} points, and at most {MAX_POINTS:,} are read: {detail}",
-            )
-        return read
+
+async def _bound(
+    source: RollupSource, start: int, end: int, read: int, parameter: str, detail: str
+) -> int:
+    """`read` and the points of [start, end), which may not be too many."""
+    read += await source.stored(start, end)
+    if read > MAX_POINTS:
+        raise ValidationProblem.parameter(
+            parameter,
+            f"this reads {read:,} points, and at most {MAX_POINTS:,} are read: {detail}",
+        )
+    return read
 
 
-async def _off_loop(rows: int, work: Callable[..., T], *args: Any) -> T:
-    """Work over so many rows, on a thread if they are many."""
-    return work(*args) if rows <= ON_LOOP else await asyncio.to_thread(work, *args)
+def _source(engine: Engine, rows: Sequence[tuple[Bucket, Figures]]) -> RollupSource:
+    """The series that are in these rows."""
+    return RollupSource(engine, list({number for (_, number), _ in rows}))
+
+
+def _complete(
+    rows: Sequence[tuple[Bucket, Figures]], folded: Ranks, functions: Sequence[str]
+) -> None:
+    """Add figures of points to those of rollups."""
+    figures = folded.figures()
+    # Where retention has taken the points, there is nothing to rank.
+    none: Figures = dict.fromkeys(functions)
+    for bucket, found in rows:
+        found.update({**none, **figures.get(bucket, none)})
 
 
 def _key(grid: Grid, start: int, end: int) -> Key:

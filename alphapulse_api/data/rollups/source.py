@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from alphapulse_api.data.engine.base import Engine, Row
 from alphapulse_api.data.rollups.fold import MINUTE, WIDTHS, Rollup
+from alphapulse_api.data.threads import off_loop
 
 # Rows to read at once: PostgreSQL's driver takes some 5 ms of the event loop's time for as many.
 PIECE: Final = 5_000
@@ -98,20 +99,13 @@ class RollupSource:
             if len(rows) <= PIECE:
                 yield rows
                 return
-        together: list[int] = []
-        size = 0
-        for number, stored in sorted((await self._stored(start, end)).items()):
-            if together and size + stored > PIECE:
-                yield await self._of_some(together, start, end)
-                together, size = [], 0
-            if stored > PIECE:
-                async for rows in self._of_one(number, start, end):
+        stored = await self._stored(start, end)
+        for numbers in await off_loop(len(stored) // 10, _groups, stored):
+            if len(numbers) == 1:
+                async for rows in self._of_one(numbers[0], start, end):
                     yield rows
             else:
-                together.append(number)
-                size += stored
-        if together:
-            yield await self._of_some(together, start, end)
+                yield await self._of_some(numbers, start, end)
 
     async def stored(self, start: int, end: int) -> int:
         """How many points [start, end) holds, give or take those of a minute at each end."""
@@ -150,12 +144,10 @@ class RollupSource:
         """By series, as `stored`."""
         low, high = start // MINUTE * MINUTE, -(-end // MINUTE) * MINUTE
         cut = list(segments(low, high, WIDTHS))
-        found: dict[int, int] = {}
-        for number, count in await self._union(
+        rows = await self._union(
             "series_id, sum(counted + empty)", "p.series_id, count(*)", cut, "GROUP BY {}series_id"
-        ):
-            found[number] = found.get(number, 0) + int(count)
-        return found
+        )
+        return await off_loop(len(rows) // 10, _totals, rows)
 
     async def _union(
         self, columns: str, of_points: str, cut: Sequence[Segment], ending: str = ""
@@ -201,6 +193,27 @@ class RollupSource:
             + ending.format("p.")
         )
         return await engine.fetch(" UNION ALL ".join(selects), *args)
+
+
+def _totals(rows: Sequence[Row]) -> dict[int, int]:
+    """By series, the sum of its counts."""
+    found: dict[int, int] = {}
+    for number, count in rows:
+        found[number] = found.get(number, 0) + int(count)
+    return found
+
+
+def _groups(stored: Mapping[int, int]) -> list[list[int]]:
+    """Series to be read together, in order: as many as have the points of a piece; one at least."""
+    groups: list[list[int]] = []
+    size = PIECE
+    for number, count in sorted(stored.items()):
+        if size + count > PIECE:
+            groups.append([])
+            size = 0
+        groups[-1].append(number)
+        size += count
+    return groups
 
 
 _POINTS: Final = "SELECT series_id, timestamp, value FROM metric_points"
