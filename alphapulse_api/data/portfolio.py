@@ -167,7 +167,7 @@ class PortfolioDataAccessor:
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)
-        # One from ahead of now may be as old as one of the past: nobody knows by how much its clock
-        # was wrong.
-        age = abs((now() - portfolio["as_of"]).total_seconds())
-        return {**portfolio, "stale": age > self._stale_after}
+        age = (now() - portfolio["as_of"]).total_seconds()
+        # Of one from further ahead than clocks differ nobody knows how old it is.
+        unknown = -age * 1_000_000 > self._ahead
+        return {**portfolio, "stale": age > self._stale_after or unknown}

@@ -71,6 +71,13 @@ async def test_a_snapshot_of_a_clock_that_ran_ahead_gives_way_to_the_next(
     assert await _current(store) == 3
 
 
+async def test_a_sender_whose_clock_is_seconds_ahead_is_not_stale_at_once(engine: Engine) -> None:
+    portfolio = Accessors(engine, 2, {}, ahead=60).portfolio
+    for ahead, stale in ((30, False), (90, True), (-1, False), (-5, True)):
+        told, _ = await portfolio.set_portfolio(snapshot(0, as_of=_ahead(ahead)))
+        assert told["stale"] is stale, ahead
+
+
 async def test_a_late_snapshot_does_not_hide_one_whose_sender_is_seconds_ahead(
     store: Accessors,
 ) -> None:
