@@ -25,7 +25,7 @@ setup(
     },
     # The lower bounds are tested: tox -e oldest installs just those (tests/oldest.txt).
     install_requires=[
-        "aiohttp>=3.14",
+        "aiohttp>=3.14.4",
         "aiohttp-cors>=0.8.1",
         "apispec>=6.8",
         "argon2-cffi>=23.1",
