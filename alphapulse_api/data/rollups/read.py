@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from alphapulse_api.data.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
 from alphapulse_api.data.buckets import SECOND, Even, Grid, Key
@@ -27,7 +27,6 @@ EXACT_POINTS: Final = 20_000
 # Edges of buckets to seek at once by the clock of a zone: some 5 ms.
 _EDGES: Final = 1_000
 
-T = TypeVar("T")
 Parts = dict[Bucket, list[Row]]  # rollups to be joined
 
 
