@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from alphapulse_api import Config, Dashboard, Problem, StartupError, create_app
 from alphapulse_api.config import DatabaseConfig
 from tests.asking import TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
+from tests.raw import connection
 
 LOGIN = {"grant_type": "password", "username": "admin", "password": PASSWORD}
 
@@ -265,3 +267,23 @@ def test_leaving_waits_for_calls_under_way_and_refuses_later_ones(config: Config
     with Dashboard.in_thread(config) as feed:
         url = f"{feed.url}/api/trades?limit=10000"
         assert asyncio.run(_trades(feed.url, url)) == set(stored)
+
+
+async def test_mounted_a_client_that_hangs_up_leaves_no_traceback_in_the_hosts_log(
+    config: Config, aiohttp_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, admin = await _mounted(config, aiohttp_client)
+    caplog.set_level(logging.INFO)
+    async with connection(str(client.make_url("/"))) as peer:
+        await peer.send(
+            b"POST /dashboard/api/trades HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+            b"Content-Type: application/json\r\nAuthorization: "
+            + admin["Authorization"].encode()
+            + b"\r\n\r\n["
+        )
+        await asyncio.sleep(0.05)
+        peer.writer.transport.abort()
+    async with asyncio.timeout(5):
+        while "POST /dashboard/api/trades 499" not in caplog.text:
+            await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.exc_info]
