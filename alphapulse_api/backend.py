@@ -36,8 +36,10 @@ from alphapulse_api.relay import Relay
 from alphapulse_api.slices import Slices
 from alphapulse_api.tasks import Tasks
 from alphapulse_api.websocket.admission import Admission
+from alphapulse_api.websocket.history import Histories
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.origins import Origins
+from alphapulse_api.websocket.readings import Readings
 from alphapulse_api.websocket.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)
@@ -114,7 +116,8 @@ class Backend:
             limits_redis,
         )
         self.flights = Flights()
-        self.snapshots = Snapshots(self.accessors)
+        self.readings = Readings()
+        self.snapshots = Snapshots(self.accessors, self.slices, self.readings)
         self.admission = Admission(config.websocket)
         self.origins = Origins(config.cors.allowed_origins)
         self.hub: Hub
@@ -148,7 +151,8 @@ class Backend:
             self.accounts, self.authenticator = await open_accounts(
                 self.engine, self.config, self.throttles, first_user=self._first_user
             )
-            self.hub = Hub(self.events, self.config.websocket.max_connections)
+            histories = Histories(self.events, self.slices, self.readings)
+            self.hub = Hub(self.events, histories, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
             watch = partial(self.authenticator.watch_forever, self.readiness.heard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -13,10 +14,19 @@ T = TypeVar("T")
 
 
 class Flights:
-    """Computations under way: who asks for one that flies already waits for it."""
+    """Computations under way: who asks for one that flies already waits for it.
 
-    def __init__(self) -> None:
+    Args:
+        abandon: whether to cancel a computation when all who waited for it were cancelled.
+    """
+
+    def __init__(self, *, abandon: bool = False) -> None:
         self._under_way: dict[Any, asyncio.Task[Any]] = {}
+        self._waiting: Counter[asyncio.Task[Any]] = Counter()
+        self._abandon = abandon
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._under_way
 
     async def once(self, key: Any, compute: Callable[[], Awaitable[T]]) -> T:
         """The result of `compute`, run by whoever asked first."""
@@ -24,11 +34,21 @@ class Flights:
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(_awaited(compute))
             task.add_done_callback(partial(self._landed, key))
-        # A client that goes away must not take the others' answer with it.
-        return await asyncio.shield(task)
+        self._waiting[task] += 1
+        try:
+            # A client that goes away must not take the others' answer with it.
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[task] -= 1
+            if not self._waiting[task]:
+                del self._waiting[task]
+                if self._abandon and not task.done():
+                    self._under_way.pop(key, None)
+                    task.cancel()
 
     def _landed(self, key: Any, task: asyncio.Task[Any]) -> None:
-        self._under_way.pop(key, None)
+        if self._under_way.get(key) is task:
+            del self._under_way[key]
         heard(task)  # if nobody waits for it any more, it is nobody's
 
 

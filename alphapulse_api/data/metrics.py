@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.data.aggregation import plan
 from alphapulse_api.data.engine import Engine
@@ -30,6 +30,7 @@ from alphapulse_api.times import (
 )
 
 WINDOW = timedelta(hours=24)
+SERIES_A_PART: Final = 500
 Point = dict[str, Any]
 
 
@@ -136,14 +137,29 @@ class MetricsDataAccessor:
         series = await self._series.find(metric_type, name, labels)
         if not series:
             return Page()
-        rows = await self._engine.fetch(
+        rows = await self._latest(series)
+        rows = await off_loop(len(rows) // 4, _in_order, rows, series)
+        return Page(rows, partial(_points, series))
+
+    async def latest_in_parts(
+        self, metric_type: str | None = None, name: str | None = None
+    ) -> AsyncIterator[Page]:
+        """The same in pages of some hundred series; only within a page are they in order."""
+        found = await self._series.find(metric_type, name, None)
+        ids = tuple(found)
+        for first in range(0, len(ids), SERIES_A_PART):
+            series = {id_: found[id_] for id_ in ids[first : first + SERIES_A_PART]}
+            rows = _in_order(await self._latest(series), series)
+            yield Page(rows, partial(_points, series))
+
+    async def _latest(self, series: Mapping[int, Series]) -> Sequence[Row]:
+        """Instant, series and value of the newest point of each."""
+        return await self._engine.fetch(
             "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
             "ON p.series_id = s.series_id AND p.timestamp = coalesce(s.latest_at, s.last_at) "
             f"WHERE {self._engine.among('s.series_id', '$1')}",
             self._engine.listed(series),
         )
-        rows = await off_loop(len(rows) // 4, _in_order, rows, series)
-        return Page(rows, partial(_points, series))
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
         """Store validated points; of two with the same series and time the later one stands.

@@ -4,10 +4,43 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 from alphapulse_api.events.base import Event
+
+
+class Past(Sequence[Event]):
+    """Successive events of several batches; those of a batch are made when they are looked at.
+
+    Args:
+        parts: batches, and from where on.
+    """
+
+    __slots__ = ("_parts", "_size")
+
+    def __init__(self, parts: Iterable[tuple[Sequence[Event], int]]) -> None:
+        self._parts = tuple(parts)
+        self._size = sum(len(events) - at for events, at in self._parts)
+
+    def __repr__(self) -> str:
+        return f"<Past events={self._size}>"
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Event]:
+        for events, at in self._parts:
+            yield from map(events.__getitem__, range(at, len(events)))
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Event]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
+        return tuple(self)[index]
 
 
 class Ring:
@@ -74,17 +107,19 @@ class Ring:
         if number is None or last is None or not 0 <= last - number <= self._kept:
             return None
         place, missed = self._base, last - number
-        batches: deque[Iterable[Event]] = deque()
+        parts: deque[tuple[Sequence[Event], int]] = deque()
         for events, _ in reversed(self._batches):
+            at = max(0, len(events) - missed)
             if missed < len(events):
-                at = len(events) - missed
                 place = events[at - 1].cursor
-                # No slice: those of a batch are made when they are looked at.
-                batches.appendleft(map(events.__getitem__, range(at, len(events))))
+            if missed:
+                parts.appendleft((events, at))
+            missed -= len(events) - at
+            if at:
                 break
-            batches.appendleft(events)
-            missed -= len(events)
-        return tuple(chain.from_iterable(batches)) if place == cursor else None
+        if place != cursor:
+            return None
+        return Past(parts) if parts else ()
 
     def _forget(self) -> None:
         before = time.monotonic() - self._ttl

@@ -34,6 +34,7 @@ from alphapulse_api.times import now
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.admission import Place
 from alphapulse_api.websocket.hub import Hub
+from alphapulse_api.websocket.inbox import Inbox
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import Snapshots
 from alphapulse_api.websocket.subscriber import Subscriber
@@ -55,6 +56,7 @@ class Connection:
         "_closing",
         "_config",
         "_hub",
+        "_inbox",
         "_place",
         "_protocol",
         "_socket",
@@ -88,6 +90,7 @@ class Connection:
         self._authenticator = authenticator
         self._config = config
         self._protocol = protocol.Protocol()
+        self._inbox = Inbox(self._protocol.receive, self._act, self._carry_out)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._closing: asyncio.Task[None] | None = None
 
@@ -111,18 +114,19 @@ class Connection:
         else:
             self._welcome_caller(None, caller)
 
-    async def receive(self, text: str) -> None:
-        """Act on one text frame."""
-        for action in self._protocol.receive(text):
-            if self._closing is not None:
-                return
-            try:
-                await self._act(action)
-            except Problem as problem:
-                self._failed(action, problem.detail)
-            except Exception:
-                logger.exception("a socket message failed")
-                self._failed(action, "The server failed.")
+    def receive(self, text: str) -> None:
+        """Take one text frame; it is acted on when those before it have been.
+
+        It is counted now: a client that sends many at once is told so at once, however long the
+        first of them takes.
+        """
+        if self._closing is not None:
+            return
+        if refused := self._protocol.count():
+            for action in refused:
+                self._act(action)
+        else:
+            self._inbox.put(text)
 
     def recheck(self) -> None:
         """Close if the caller may not call any more."""
@@ -141,6 +145,7 @@ class Connection:
         if self._closing is None:
             self._hub.closes[close.reason] += 1
             self.outbound.close()
+            self._inbox.drop()
             self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
 
     def abort(self) -> None:
@@ -156,6 +161,8 @@ class Connection:
             timer.cancel()
         self._timers.clear()
         self.outbound.close()
+        if (working := self._inbox.drop()) is not None:
+            await asyncio.wait([working])
         self._hub.silence(self)
         try:
             if self._closing is not None:
@@ -165,23 +172,33 @@ class Connection:
         finally:
             self.abort()
             self._hub.leave(self)
-            del self._subscriber  # it knows us: a ring (see endpoint.Socket)
+            del self._subscriber, self._inbox  # they know us: rings (see endpoint.Socket)
 
     # -- the protocol's actions -------------------------------------------------------------------
 
-    async def _act(self, action: protocol.Action) -> None:
+    def _act(self, action: protocol.Quick) -> None:
         match action:
             case protocol.Reply(content):
                 self.outbound.send(dumps(content))
-            case protocol.Authenticate():
-                await self._authenticate(action)
-            case protocol.Subscribe():
-                await self._subscribe(action)
             case protocol.Unsubscribe(message_id, channels):
                 self._unsubscribe(channels)
-                await self._act(protocol.acknowledged("unsubscribed", message_id, channels))
+                self._act(protocol.acknowledged("unsubscribed", message_id, channels))
             case protocol.Disconnect(close):
                 self.close(close)
+
+    async def _carry_out(self, action: protocol.Slow) -> None:
+        try:
+            if isinstance(action, protocol.Authenticate):
+                await self._authenticate(action)
+            else:
+                await self._subscribe(action)
+        except RateLimited as refusal:
+            self._failed(action, "rate_limited", refusal.detail)
+        except Problem as problem:
+            self._failed(action, "internal", problem.detail)
+        except Exception:
+            logger.exception("a socket message failed")
+            self._failed(action, "internal", "The server failed.")
 
     async def _authenticate(self, action: protocol.Authenticate) -> None:
         try:
@@ -191,25 +208,21 @@ class Connection:
                 caller = await self._authenticator.api_key(
                     action.api_key or "", self._place.address
                 )
-        except RateLimited as refusal:
-            await self._act(protocol.error(action.id, "rate_limited", refusal.detail))
-            return
         except BadCredentials as refusal:
             expired = isinstance(refusal, ExpiredCredentials)
             for answer in self._protocol.refused(action.id, str(refusal), expired=expired):
-                await self._act(answer)
+                self._act(answer)
             return
         self._welcome_caller(action.id, caller)
 
     def _welcome_caller(self, message_id: int | str | None, caller: Caller) -> None:
         if not self._place.claim(caller.subject):
             text = f"At most {self._config.max_user_connections} sockets of one user or key."
-            self.outbound.send(dumps(protocol.error(message_id, "rate_limited", text).message))
+            self._act(protocol.error(message_id, "rate_limited", text))
             self.close(FLOODING)
             return
         for action in self._protocol.authenticated(message_id, caller):
-            assert isinstance(action, protocol.Reply)
-            self.outbound.send(dumps(action.message))
+            self._act(action)
         self._cancel("auth")
         self._cancel("notice")
         self._cancel("expiry")
@@ -239,7 +252,7 @@ class Connection:
             self.outbound.send(dumps(reply.message))
 
         try:
-            await self._subscriber.subscribe(action, acknowledge)
+            await self._subscriber.subscribe(action, self._place.subject or "", acknowledge)
         finally:
             # Also of one before that is in force again.
             self._after("late", LATE_SECONDS, self._forget_snapshots)
@@ -253,9 +266,8 @@ class Connection:
             self._protocol.subscriptions.pop(name, None)
         self._subscriber.unsubscribe(channels)
 
-    def _failed(self, action: protocol.Action, reason: str) -> None:
-        message_id = getattr(action, "id", None)
-        self.outbound.send(dumps(protocol.error(message_id, "internal", reason).message))
+    def _failed(self, action: protocol.Slow, code: str, reason: str) -> None:
+        self._act(protocol.error(action.id, code, reason))
 
     # -- times ------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ async def _converse(
             connection.close(SHUTDOWN)
         async for frame in socket:
             if frame.type is WSMsgType.TEXT:
-                await connection.receive(frame.data)
+                connection.receive(frame.data)
             elif frame.type is WSMsgType.BINARY:
                 connection.close(TEXT_ONLY)
     finally:

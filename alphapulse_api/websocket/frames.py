@@ -18,19 +18,40 @@ def frame(text: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + text
 
 
-def chunks(texts: Iterable[bytes]) -> list[bytes]:
-    """The frames of many messages, joined to writes of about 64 KiB."""
-    joined: list[bytes] = []
-    gathered: list[bytes] = []
-    size = 0
-    for text in texts:
+class Chunks:
+    """The frames of many messages, joined to writes of about 64 KiB.
+
+    Attributes:
+        done: those that are joined.
+    """
+
+    __slots__ = ("_gathered", "_size", "done")
+
+    def __init__(self) -> None:
+        self.done: list[bytes] = []
+        self._gathered: list[bytes] = []
+        self._size = 0
+
+    def add(self, text: bytes) -> None:
+        """Frame the next message."""
         framed = frame(text)
-        gathered.append(framed)
-        size += len(framed)
-        if size >= CHUNK:
-            joined.append(b"".join(gathered))
-            gathered.clear()
-            size = 0
-    if gathered:
-        joined.append(b"".join(gathered))
-    return joined
+        self._gathered.append(framed)
+        self._size += len(framed)
+        if self._size >= CHUNK:
+            self.join()
+
+    def join(self) -> list[bytes]:
+        """Join what is left; returns all of them."""
+        if self._gathered:
+            self.done.append(b"".join(self._gathered))
+            self._gathered.clear()
+            self._size = 0
+        return self.done
+
+
+def chunks(texts: Iterable[bytes]) -> list[bytes]:
+    """The frames of a few messages, joined."""
+    joined = Chunks()
+    for text in texts:
+        joined.add(text)
+    return joined.join()

@@ -6,17 +6,17 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
 from alphapulse_api.events import CHANNELS, Break, Event, EventLog
 from alphapulse_api.websocket.audience import Audience
-from alphapulse_api.websocket.frames import chunks, frame
+from alphapulse_api.websocket.frames import frame
+from alphapulse_api.websocket.history import Histories
 from alphapulse_api.websocket.outbound import broadcast
 from alphapulse_api.websocket.pending import Pending
-from alphapulse_api.websocket.protocol import Filters
-from alphapulse_api.websocket.subscription import Subscription, passes
+from alphapulse_api.websocket.subscription import Subscription
 from alphapulse_api.websocket.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ SLICE: Final = 64
 SLICE_SECONDS: Final = 0.001
 # Closes at a shutdown are spread over this long, so that not all clients reconnect at once.
 SPREAD_SECONDS: Final = 1.0
-HISTORIES: Final = 4  # stretches of the past kept framed, a channel
-
-
-class History(NamedTuple):
-    """A stretch of a channel's past: joined frames, and of how many events they are."""
-
-    chunks: Sequence[bytes]
-    events: int
 
 
 class Hub:
@@ -44,15 +36,16 @@ class Hub:
 
     Args:
         events: the log to follow.
+        histories: its past.
         max_connections: sockets at once; the more of them there are, the longer a drain is spread.
     """
 
-    def __init__(self, events: EventLog, max_connections: int) -> None:
+    def __init__(self, events: EventLog, histories: Histories, max_connections: int) -> None:
         self._events = events
         self._max_connections = max_connections
         self._connections: set[Connection] = set()
         self._audiences = {name: Audience() for name in CHANNELS}
-        self._histories: dict[str, dict[Hashable, History | None]] = {n: {} for n in CHANNELS}
+        self.histories = histories
         self._pending = Pending()
         self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
@@ -147,25 +140,6 @@ class Hub:
         if self._pump is not None:
             self._pump.cancel()
 
-    def history(self, channel: str, since: str, filters: Filters) -> History | None:
-        """What a filter passes of the events after a cursor, or None if any may be missing.
-
-        Clients that were cut off together come back together: what one of them missed is read,
-        filtered and framed once for all, until the channel goes on.
-        """
-        histories = self._histories[channel]
-        key = (since, self._events.offset(channel), frozenset(filters.items()))
-        if key not in histories:
-            events = self._events.since(channel, since)
-            if events is None:
-                histories[key] = None
-            else:
-                wanted = [e.text for e in events if passes(CHANNELS[channel], filters, e.data)]
-                histories[key] = History(chunks(wanted), len(wanted))
-            if len(histories) > HISTORIES:
-                histories.pop(next(iter(histories)))
-        return histories[key]
-
     def _follow(self, events: Sequence[Event]) -> None:
         self._pending.put(events)
         self._go_on(events[0].channel.name)
@@ -175,7 +149,7 @@ class Hub:
         self._go_on(gap.channel.name)
 
     def _go_on(self, channel: str) -> None:
-        self._histories[channel].clear()
+        self.histories.forget(channel)
         if self._pump is None:
             # Not at once: what else is published in this turn leaves in the same write.
             self._pump = asyncio.get_running_loop().call_soon(self._deal)

@@ -80,7 +80,9 @@ class Disconnect:
     close: Close
 
 
-Action = Reply | Authenticate | Subscribe | Unsubscribe | Disconnect
+Quick = Reply | Unsubscribe | Disconnect
+Slow = Authenticate | Subscribe  # they look into stores
+Action = Quick | Slow
 
 
 class _Refused(Exception):
@@ -108,13 +110,17 @@ class Protocol:
         self._limit = Gcra(MESSAGE_BURST, MESSAGE_BURST / MESSAGES_A_SECOND, callers=1)
         self._refusals = 0
 
+    def count(self) -> list[Quick]:
+        """Count a text frame when it comes; what to do instead of acting on it, if anything."""
+        if not self._limit.take(None).allowed:
+            return self._flooded()
+        self._refusals = max(0, self._refusals - 1)
+        return []
+
     def receive(self, text: str) -> list[Action]:
-        """What to do about one text frame."""
+        """What to do about one text frame that was counted."""
         message_id: int | str | None = None
         try:
-            if not self._limit.take(None).allowed:
-                return self._flooded()
-            self._refusals = max(0, self._refusals - 1)
             message = _parse(text)
             message_id = _id(message)
             _check_fields(message)
@@ -122,7 +128,7 @@ class Protocol:
         except _Refused as refusal:
             return [error(message_id, refusal.code, refusal.text, **refusal.more)]
 
-    def authenticated(self, message_id: int | str | None, caller: Caller) -> list[Action]:
+    def authenticated(self, message_id: int | str | None, caller: Caller) -> list[Quick]:
         """The credentials are good."""
         self.caller = caller
         return [
@@ -135,12 +141,12 @@ class Protocol:
             )
         ]
 
-    def refused(self, message_id: int | str | None, reason: str, *, expired: bool) -> list[Action]:
+    def refused(self, message_id: int | str | None, reason: str, *, expired: bool) -> list[Quick]:
         """The credentials are not good."""
         code, close = ("token_expired", TOKEN_EXPIRED) if expired else ("auth_failed", AUTH_FAILED)
         return [error(message_id, code, reason), Disconnect(close)]
 
-    def _flooded(self) -> list[Action]:
+    def _flooded(self) -> list[Quick]:
         self._refusals += 1
         if self._refusals > MAX_REFUSALS:
             return [Disconnect(FLOODING)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
@@ -20,13 +20,18 @@ from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import canonical, dumps
 from alphapulse_api.errors import NotFound, Unavailable
 from alphapulse_api.events.base import Channel, Event, message
+from alphapulse_api.slices import Slices, Steps, finish
 from alphapulse_api.times import now, to_micros
-from alphapulse_api.websocket.frames import chunks
+from alphapulse_api.websocket.frames import Chunks
 from alphapulse_api.websocket.protocol import Filters
+from alphapulse_api.websocket.readings import Readings
 from alphapulse_api.websocket.subscription import Subscription, passes
 
 TRADES: Final = 50
 LOOK_SECONDS: Final = 1.0
+NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # as they are read; sent oldest first
+ALERTS_A_PART: Final = 200
+STEP: Final = 10  # rows that are encoded without a break
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -39,13 +44,12 @@ class Snapshot:
     Args:
         channel: whose state it is.
         cursor: the place at which they began.
-        rows: what was read.
+        rows: what was read, as far as it is few.
         pending: ids of outbox rows that were there when it had been read: of some of its rows'
             states the events are still to come.
 
     Attributes:
         channel: as given.
-        chunks: joined frames.
         pending: those that are there still.
     """
 
@@ -54,33 +58,57 @@ class Snapshot:
         "_answer",
         "_asked",
         "_current_since",
+        "_cursor",
+        "_frames",
         "_overtaken",
-        "_told",
+        "_said",
+        "_stages",
         "channel",
-        "chunks",
         "pending",
     )
 
     def __init__(
-        self, channel: Channel, cursor: str, rows: Rows, pending: AbstractSet[str] = frozenset()
+        self,
+        channel: Channel,
+        cursor: str,
+        rows: Rows = (),
+        pending: AbstractSet[str] = frozenset(),
     ) -> None:
-        self.chunks: Sequence[bytes] = chunks(
-            message(channel, cursor, dumps(row), snapshot=True) for row in rows
-        )
         self.channel = channel
         self.pending = pending
+        self._cursor = cursor
         self._current_since = time.monotonic()
-        self._told = {}
-        for row in rows:
-            identity, stage = channel.identity(row)
-            self._told[identity] = (stage, row)
+        self._frames = Chunks()
+        # By the hash of an identity: its stage, and the hash of its JSON. Rows themselves would be
+        # some hundred thousand objects that the garbage collector looks through.
+        self._stages: dict[int, int] = {}
+        self._said: dict[int, int] = {}
         # By identity, the offset of the first event that said something else of it.
         self._overtaken: dict[Any, int] = {}
         self._asked: Event | None = None
         self._answer = False
+        finish(self.adding(rows, {}))
 
     def __repr__(self) -> str:
-        return f"<Snapshot {self.channel.name} rows={len(self._told)}>"
+        return f"<Snapshot {self.channel.name} rows={len(self._stages)}>"
+
+    @property
+    def chunks(self) -> Sequence[bytes]:
+        """Joined frames of all that was added."""
+        return self._frames.join()
+
+    def adding(self, rows: Rows, filters: Filters) -> Steps[None]:
+        """Add those of the rows that pass the filters."""
+        channel, cursor = self.channel, self._cursor
+        for number, row in enumerate(rows, 1):
+            if passes(channel, filters, row):
+                self._frames.add(message(channel, cursor, dumps(row), snapshot=True))
+                identity, stage = channel.identity(row)
+                key = hash(identity)
+                self._stages[key] = stage
+                self._said[key] = hash(canonical(row))
+            if not number % STEP:
+                yield
 
     def over(self, seconds: float, *, behind: bool) -> bool:
         """Whether no event that it has told can come any more; to be asked now and then.
@@ -113,19 +141,19 @@ class Snapshot:
 
     def _tells(self, event: Event) -> bool:
         identity, stage = self.channel.identity(event.data)
-        told = self._told.get(identity)
-        if told is None:
+        key = hash(identity)
+        known = self._stages.get(key)
+        if known is None:
             return False
         overtaken = self._overtaken.get(identity)
         if overtaken is not None and event.offset >= overtaken:
             # Whoever was sent that one is to be sent what follows, also if the snapshot had it.
             return False
-        known, row = told
         if known > to_micros(now()):
             # A portfolio from ahead of now gives way to whatever is received after it.
             known = 0
         # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
-        if stage < known or canonical(event.data) == canonical(row):
+        if stage < known or hash(canonical(event.data)) == self._said[key]:
             return True
         self._overtaken[identity] = event.offset
         return False
@@ -136,11 +164,15 @@ class Snapshots:
 
     Args:
         accessors: from where.
+        slices: for what is long.
+        readings: what they cost their callers.
     """
 
-    def __init__(self, accessors: Accessors) -> None:
+    def __init__(self, accessors: Accessors, slices: Slices, readings: Readings) -> None:
         self._accessors = accessors
-        self._flights = Flights()
+        self._slices = slices
+        self._readings = readings
+        self._flights = Flights(abandon=True)
         self._awaiting: WeakSet[Snapshot] = WeakSet()  # with rows that are still in the outbox
         self._look = asyncio.Event()
 
@@ -164,75 +196,96 @@ class Snapshots:
             if not self._awaiting:
                 self._look.clear()
 
-    async def of(self, subscription: Subscription) -> Snapshot:
+    async def of(self, subscription: Subscription, caller: str) -> Snapshot:
         """What a subscription is told first; it stands in the hub already, and holds what comes.
 
         A reading that is under way will do if it is for subscriptions that began at the same place:
         all that was told up to there had been stored before it began, and all that was told since
         they hold. One that began elsewhere would leave a gap between the two.
+
+        Args:
+            subscription: whose.
+            caller: who pays for it, unless it is under way.
+
+        Raises:
+            RateLimited: if the caller has had too much read.
         """
         channel, cursor, filters = subscription.channel, subscription.cursor, subscription.filters
         key = (channel.name, subscription.after, cursor, frozenset(filters.items()))
-        return await self._flights.once(key, partial(self._read, channel, cursor, filters))
+        read = partial(self._read, channel, cursor, filters, caller)
+        if key in self._flights:
+            return await self._flights.once(key, read)
+        async with self._readings.turn(caller):
+            return await self._flights.once(key, read)
 
-    async def _read(self, channel: Channel, cursor: str, filters: Filters) -> Snapshot:
-        rows = await read_snapshot(self._accessors, channel, filters)
-        if channel.name in self._accessors.replaced:
-            return Snapshot(channel, cursor, rows)
-        # Read after them: what is relayed in between comes as any event does.
-        pending = await outbox.pending(self._accessors.engine, channel.name)
-        snapshot = Snapshot(channel, cursor, rows, pending)
+    async def _read(self, channel: Channel, cursor: str, filters: Filters, caller: str) -> Snapshot:
+        parts = await read_snapshot(self._accessors, channel, filters)
+        self._readings.charge(caller, sum(map(len, parts)))
+        pending: AbstractSet[str] = frozenset()
+        if channel.name not in self._accessors.replaced:
+            # Read after them: what is relayed in between comes as any event does.
+            pending = await outbox.pending(self._accessors.engine, channel.name)
+        snapshot = Snapshot(channel, cursor, pending=pending)
+        backwards = channel.name in NEWEST_FIRST
+        for rows in reversed(parts) if backwards else parts:
+            # Those of a page are made here, when its turn has come.
+            await self._slices.run(snapshot.adding(rows[::-1] if backwards else rows, filters))
         if pending:
             self._awaiting.add(snapshot)
             self._look.set()
         return snapshot
 
 
-async def read_snapshot(accessors: Accessors, channel: Channel, filters: Filters) -> Rows:
-    """The rows of a snapshot.
+async def read_snapshot(accessors: Accessors, channel: Channel, filters: Filters) -> Sequence[Rows]:
+    """The rows of a snapshot, in parts, with some that the filters do not pass.
 
-    Metrics: the newest point of each matching series. Alerts: the unresolved ones, oldest first.
-    Trades: the newest 50, oldest first. Portfolio: the current one, if there is one.
+    Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
+    Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
     """
-    rows = await _READERS[channel.name](accessors, filters)
-    return [row for row in rows if passes(channel, filters, row)]
+    return [part async for part in _READERS[channel.name](accessors, filters)]
 
 
-async def _metrics(accessors: Accessors, filters: Filters) -> Rows:
-    latest = accessors.method("metrics", "get_latest_metrics")
-    types = filters.get("metric_types")
-    if types is None:
-        every: Rows = await latest(None)
-        return every
-    return [row for metric_type in sorted(types) for row in await latest(metric_type)]
+async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+    types: Sequence[str | None] = sorted(filters.get("metric_types", ())) or [None]
+    if "metrics" in accessors.replaced:
+        latest = accessors.method("metrics", "get_latest_metrics")
+        for metric_type in types:
+            yield await latest(metric_type)
+        return
+    names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
+    for metric_type in types:
+        for name in names:
+            async for part in accessors.metrics.latest_in_parts(metric_type, name):
+                yield part
 
 
-async def _alerts(accessors: Accessors, filters: Filters) -> Rows:
+async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     if "alerts" in accessors.replaced:
         rows = await accessors.method("alerts", "get_alerts")()
-        return [row for row in reversed(rows) if row["status"] != "resolved"]
-    unresolved: list[Mapping[str, Any]] = []
+        yield [row for row in rows if row["status"] != "resolved"]
+        return
     cursor = None
     while True:
-        page = await accessors.alerts.get_alerts(unresolved=True, limit=1000, cursor=cursor)
-        unresolved.extend(page)
+        page = await accessors.alerts.get_alerts(
+            unresolved=True, limit=ALERTS_A_PART, cursor=cursor
+        )
+        yield page
         cursor = page.next_cursor
         if cursor is None:
-            return unresolved[::-1]
+            return
 
 
-async def _trades(accessors: Accessors, filters: Filters) -> Rows:
+async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     columns = {"symbols": "symbol", "strategies": "strategy"}
     wanted = {columns[name]: sorted(values) for name, values in filters.items()}
-    rows = await accessors.method("trades", "get_trades")(**wanted, limit=TRADES)
-    return list(reversed(rows))
+    yield await accessors.method("trades", "get_trades")(**wanted, limit=TRADES)
 
 
-async def _portfolio(accessors: Accessors, filters: Filters) -> Rows:
+async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     try:
-        return [await accessors.method("portfolio", "get_portfolio")()]
+        yield [await accessors.method("portfolio", "get_portfolio")()]
     except NotFound:
-        return []
+        return
 
 
 _READERS: Final = {

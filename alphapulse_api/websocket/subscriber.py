@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from alphapulse_api.events import CHANNELS, Break, EventLog
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.frames import chunks, frame
+from alphapulse_api.websocket.history import Stretch
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import Snapshots
@@ -28,15 +29,17 @@ class _Join:
     Attributes:
         before: the subscription that it takes the place of, if there is one.
         new: the subscription, which holds what comes.
+        missed: what the log has after `since`.
         ack: what the client is told of it.
         past: joined frames that follow the ack.
     """
 
-    __slots__ = ("ack", "before", "new", "past")
+    __slots__ = ("ack", "before", "missed", "new", "past")
 
     def __init__(self, before: Subscription | None, new: Subscription) -> None:
         self.before = before
         self.new = new
+        self.missed: Stretch | None = None
         self.ack: dict[str, Any] = {"cursor": new.cursor}
         self.past: Sequence[bytes] = ()
 
@@ -61,12 +64,16 @@ class Subscriber:
         self._snapshots = snapshots
 
     async def subscribe(
-        self, action: protocol.Subscribe, acknowledge: Callable[[dict[str, Any]], None]
+        self,
+        action: protocol.Subscribe,
+        caller: str,
+        acknowledge: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Subscribe to all the channels or, if a snapshot cannot be read, to none.
+        """Subscribe to all the channels or, if their past cannot be read, to none.
 
         Args:
             action: what the client asked for.
+            caller: who pays for it.
             acknowledge: sends the ack, given what it says of each channel.
         """
         if action.since or action.snapshot:
@@ -82,8 +89,12 @@ class Subscriber:
         ]
         try:
             for join in joins:
-                if action.snapshot and not join.ack.get("resumed", False):
-                    join.new.seen = snapshot = await self._snapshots.of(join.new)
+                if join.missed is not None:
+                    history = await self._hub.histories.framed(join.missed, caller)
+                    join.ack["replayed"] = history.events
+                    join.past = history.chunks
+                elif action.snapshot:
+                    join.new.seen = snapshot = await self._snapshots.of(join.new, caller)
                     join.past = snapshot.chunks
         except BaseException:
             for join in joins:
@@ -141,14 +152,14 @@ class Subscriber:
     def _join(self, name: str, filters: protocol.Filters, since: str | None) -> _Join:
         """Enter the channel at the end of the log or, if it reaches so far, where `since` is."""
         before = self._subscription(name)
-        missed = None if since is None else self._hub.history(name, since, filters)
+        missed = None if since is None else self._hub.histories.since(name, since, filters)
         after, cursor = self._place(name, before if missed is None else None)
         join = _Join(before, Subscription(CHANNELS[name], filters, after, cursor, self._outbound))
         if since is not None:
             join.ack["resumed"] = missed is not None
-            join.ack["replayed"] = 0 if missed is None else missed.events
+            join.ack["replayed"] = 0
             if missed is not None:
-                join.past = missed.chunks
+                join.missed = missed
                 # A client cut off in the middle of the replay asks again from where it began.
                 join.ack["cursor"] = since
         self._hub.subscribe(self._connection, join.new)

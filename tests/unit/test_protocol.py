@@ -34,8 +34,13 @@ def a_caller(permissions: frozenset[str] = VIEWS) -> Caller:
     return Caller("ann", "viewer", permissions, "jwt", "user:ann", None, "j1", 1)
 
 
+def received(protocol: Protocol, text: str) -> list[Any]:
+    """What becomes of a text frame."""
+    return protocol.count() or protocol.receive(text)
+
+
 def answer(protocol: Protocol, **message: Any) -> Any:
-    (action,) = protocol.receive(json.dumps(message))
+    (action,) = received(protocol, json.dumps(message))
     return action
 
 
@@ -75,7 +80,7 @@ def test_a_bad_id_is_an_invalid_message_and_not_given_back(
 
 @pytest.mark.parametrize("text", ["[]", "1", '"x"', "null", "[{}]", "true"])
 def test_json_that_is_no_object_is_an_invalid_message(known: Protocol, text: str) -> None:
-    (action,) = known.receive(text)
+    (action,) = received(known, text)
     assert isinstance(action, Reply)
     assert action.message["code"] == "invalid_message"
     assert "object" in action.message["message"]
@@ -101,7 +106,7 @@ def test_a_missing_field_is_called_missing(
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "\ud800", "[" * 2000])
 def test_what_is_no_json_is_invalid_json(known: Protocol, text: str) -> None:
-    (action,) = known.receive(text)
+    (action,) = received(known, text)
     assert isinstance(action, Reply)
     assert action.message["code"] == "invalid_json"
 
@@ -302,7 +307,7 @@ def clocked(known: Protocol) -> tuple[Protocol, Clock]:
 
 
 def kinds(protocol: Protocol, count: int) -> list[str]:
-    actions = [action for _ in range(count) for action in protocol.receive('{"type":"ping"}')]
+    actions = [action for _ in range(count) for action in received(protocol, '{"type":"ping"}')]
     return [a.message["type"] if isinstance(a, Reply) else a.close.reason for a in actions]
 
 
@@ -326,7 +331,7 @@ def test_a_limited_message_is_rate_limited_and_not_acted_on(
 def test_who_goes_on_after_being_told_is_closed(clocked: tuple[Protocol, Clock]) -> None:
     protocol, _ = clocked
     assert kinds(protocol, 20 + MAX_REFUSALS) == ["pong"] * 20 + ["error"] * MAX_REFUSALS
-    assert protocol.receive('{"type":"ping"}') == [Disconnect(FLOODING)]
+    assert received(protocol, '{"type":"ping"}') == [Disconnect(FLOODING)]
 
 
 def test_a_steady_flood_is_closed_though_some_messages_pass(
