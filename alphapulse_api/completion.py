@@ -7,9 +7,10 @@ from typing import Any
 
 import uuid_utils
 
+from alphapulse_api import orders
 from alphapulse_api.slices import Steps
 from alphapulse_api.times import now
-from alphapulse_api.valuation import priced, valued
+from alphapulse_api.valuation import valued
 
 
 def completed(record: dict[str, Any], time: str) -> dict[str, Any]:
@@ -25,14 +26,30 @@ def timed(record: dict[str, Any], time: str) -> dict[str, Any]:
     return {**record, "unsaid": unsaid}
 
 
+class Stored(dict[str, Any]):
+    """A record as it is stored.
+
+    Attributes:
+        new: whether it was not stored before.
+    """
+
+    __slots__ = ("new",)
+
+    def __init__(self, record: Mapping[str, Any], new: bool) -> None:
+        super().__init__(record)
+        self.new = new
+
+
 def said(record: dict[str, Any]) -> dict[str, Any]:
     """Without the name of what was left to us, which a host's accessor may hand back."""
     return {name: value for name, value in record.items() if name != "unsaid"}
 
 
 def trade_completed(trade: dict[str, Any]) -> dict[str, Any]:
-    """With a value, an id and a time."""
-    return completed(priced(trade), "executed_at")
+    """With an id, a time and whatever else follows; "unsaid" names what the caller left to us."""
+    record, unsaid = orders.completed(trade, now())
+    record.setdefault("id", str(uuid_utils.uuid7()))
+    return {**record, "unsaid": unsaid}
 
 
 def completing_trades(trades: Iterable[dict[str, Any]]) -> Steps[list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from marshmallow import ValidationError
 from alphapulse_api.batches import add_one_by_one, loading_each, result_of
 from alphapulse_api.calls import Calls
 from alphapulse_api.completion import (
+    Stored,
     completed,
     completing_trades,
     said,
@@ -182,8 +183,8 @@ class Feed:
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
         record = trade_completed(load(self._trade, trade))
-        ((stored, _),) = await self._store_trades([record], one=True)
-        return stored
+        ((stored, new),) = await self._store_trades([record], one=True)
+        return Stored(stored, new)
 
     @_to_its_end
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
@@ -247,7 +248,7 @@ class Feed:
         stored, new = await self._publisher.stored(work, "alerts")
         stored = said(stored)
         await self._publisher.published("alerts", [(stored, new)])
-        return stored
+        return Stored(stored, new)
 
     @_to_its_end
     async def acknowledge_alert(
@@ -287,9 +288,9 @@ class Feed:
             )
         stored: dict[str, Any]
         work = self._accessors.method("agents", "add_signal")(record)
-        stored, _ = await self._publisher.stored(work, "agents")
+        stored, new = await self._publisher.stored(work, "agents")
         await self._publisher.invalidated("agents")
-        return said(stored)
+        return Stored(said(stored), new)
 
     @_to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What of a trade or a position follows from the rest of it, in exact decimals."""
+"""What of a position follows from the rest of it, in exact decimals."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from alphapulse_api.data.columns import EXACT
-
-
-def priced(trade: dict[str, Any]) -> dict[str, Any]:
-    """A trade with its value; "unsaid" names it if the caller left it to us."""
-    if "value" in trade:
-        return trade
-    return {
-        **trade,
-        "value": _product(trade["quantity"], trade["price"]),
-        "unsaid": frozenset({"value"}),
-    }
 
 
 def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:

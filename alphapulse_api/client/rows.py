@@ -12,7 +12,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 Severity = Literal["info", "warning", "error", "critical"]
 Side = Literal["buy", "sell"]
-TradeStatus = Literal["pending", "open", "partially_filled", "filled", "cancelled", "rejected"]
+TradeStatus = Literal[
+    "pending", "open", "partially_filled", "filled", "cancelled", "rejected", "expired"
+]
 Direction = Literal["buy", "sell", "hold", "short", "cover"]
 AgentState = Literal["initializing", "active", "optimizing", "inactive", "error", "stopped"]
 OnError = Literal["stop", "continue"]
@@ -124,8 +126,24 @@ class Alert(TypedDict):
     metadata: dict[str, Any]
 
 
+class Fee(TypedDict):
+    """A fee in one currency; a negative one is a rebate."""
+
+    currency: str
+    amount: Decimal
+
+
+class OrderState(TypedDict):
+    """A state that an order was in, and when it was recorded."""
+
+    at: datetime
+    status: TradeStatus
+    filled_quantity: Decimal | None
+    price: Decimal | None
+
+
 class Trade(TypedDict):
-    """An order's execution, or its attempt."""
+    """An order: its execution, or its attempt; `history` is there where one trade is asked for."""
 
     id: str
     order_id: str | None
@@ -133,16 +151,23 @@ class Trade(TypedDict):
     symbol: str
     side: Side
     quantity: Decimal
-    price: Decimal
-    value: Decimal
+    filled_quantity: Decimal | None
+    price: Decimal | None
+    value: Decimal | None
     fee: Decimal | None
     fee_currency: str | None
-    order_type: Literal["market", "limit", "stop", "stop_limit"]
+    fees: list[Fee]
+    order_type: str
     status: TradeStatus
     agent_id: str | None
     strategy: str | None
     executed_at: datetime
+    updated_at: datetime | None
+    corrects: str | None
+    decision_id: str | None
+    decided_price: Decimal | None
     metadata: dict[str, Any]
+    history: NotRequired[list[OrderState]]
 
 
 class Signal(TypedDict):

@@ -41,7 +41,12 @@ PORTFOLIO: Final = Shape(
     ("total_value", "cash"), ("as_of",), {"positions": POSITION, "history": HISTORY}
 )
 ALERT: Final = Shape(times=("created_at", "acknowledged_at", "resolved_at"))
-TRADE: Final = Shape(("quantity", "price", "value", "fee"), ("executed_at",))
+ORDER_STATE: Final = Shape(("filled_quantity", "price"), ("at",))
+TRADE: Final = Shape(
+    ("quantity", "filled_quantity", "price", "value", "fee", "decided_price"),
+    ("executed_at", "updated_at"),
+    {"fees": Shape(("amount",)), "history": ORDER_STATE},
+)
 SIGNAL: Final = Shape(("target_price", "stop_loss"), ("timestamp",))
 AGENT: Final = Shape(times=("updated_at",), nested={"signals": SIGNAL})
 SAMPLE: Final = Shape(times=("timestamp",))

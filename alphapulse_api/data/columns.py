@@ -34,10 +34,15 @@ def _json(value: Any) -> str:
     return dumps(value).decode()
 
 
+def _fees(text: str) -> list[dict[str, Any]]:
+    return [{**fee, "amount": Decimal(fee["amount"])} for fee in loads_stored(text)]
+
+
 PLAIN = Kind()
 TIME = Kind(to_micros, from_micros, rfc3339_micros)
 DECIMAL = Kind(_digits, Decimal)  # stored as JSON has it
 JSON = Kind(_json, loads_stored, loads_stored)
+FEES = Kind(_json, _fees, loads_stored)
 BOOLEAN = Kind(int, bool, bool)
 
 
@@ -51,12 +56,12 @@ class Columns:
     """
 
     __slots__ = (
-        "_hint",
-        "_into",
         "_plain",
         "_read",
         "_stored",
+        "hint",
         "insert",
+        "into",
         "names",
         "select",
         "table",
@@ -70,13 +75,13 @@ class Columns:
         hint: str = "",
     ) -> None:
         self.table = table
-        self._hint = hint
+        self.hint = hint
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
         self._stored = tuple(kinds.items())
         marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
-        self._into = f"{table} ({', '.join(name for name, _ in self._stored)})"
-        self.insert = f"INSERT INTO {self._into} VALUES ({marks})"
+        self.into = f"{table} ({', '.join(name for name, _ in self._stored)})"
+        self.insert = f"INSERT INTO {self.into} VALUES ({marks})"
         self._read = [(name, kind.read) for name, kind in kinds.items() if kind.read is not None]
         self._plain = [(name, kind.plain) for name, kind in kinds.items() if kind.plain is not None]
 
@@ -154,17 +159,7 @@ class Columns:
         first: dict[str, Mapping[str, Any]] = {}
         for record in records:
             first.setdefault(record["id"], record)
-        added: set[str] = set()
-        known: dict[str, dict[str, Any]] = {}
-        # Between not being added and being read, a row may have been deleted: then once more.
-        while missing := [id_ for id_ in first if id_ not in added and id_ not in known]:
-            rows = [self.store(first[id_]) for id_ in missing]
-            ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
-            added.update(row[0] for row in await insert_rows(transaction, self._into, rows, ending))
-            keys = [(id_,) for id_ in missing if id_ not in added]
-            for row in await select_rows(transaction, self.select, self.table, ("id",), keys):
-                stored = self.read(row)
-                known[stored["id"]] = stored
+        added, known = await self.insert_new(transaction, first)
         answer: list[tuple[dict[str, Any], bool]] = []
         for index, record in enumerate(records):
             id_ = record["id"]
@@ -172,13 +167,37 @@ class Columns:
             there = known.get(id_) or {name: first[id_].get(name) for name in self.names}
             if not new:
                 try:
-                    _agree(record, there, fixed, "/id" if one else f"/{index}/id", self._hint)
+                    _agree(record, there, fixed, "/id" if one else f"/{index}/id", self.hint)
                 except Conflict as conflict:
                     if conflicts is None:
                         raise
                     conflicts[index] = conflict
             answer.append((there, new))
         return answer
+
+    async def insert_new(
+        self, transaction: Transaction, records: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[set[str], dict[str, dict[str, Any]]]:
+        """Store the records whose ids are new.
+
+        Args:
+            records: the columns' values, by id.
+
+        Returns:
+            The ids of those that were stored, and the other rows as they are stored, by id.
+        """
+        added: set[str] = set()
+        known: dict[str, dict[str, Any]] = {}
+        # Between not being added and being read, a row may have been deleted: then once more.
+        while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
+            rows = [self.store(records[id_]) for id_ in missing]
+            ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
+            added.update(row[0] for row in await insert_rows(transaction, self.into, rows, ending))
+            keys = [(id_,) for id_ in missing if id_ not in added]
+            for row in await select_rows(transaction, self.select, self.table, ("id",), keys):
+                stored = self.read(row)
+                known[stored["id"]] = stored
+        return added, known
 
 
 def _agree(

@@ -35,11 +35,12 @@ class _Forgotten(NamedTuple):
     age: str  # the column that tells it
     key: str
     condition: str = ""  # besides age
+    parts: str = ""  # another table's rows that go with it, by the column that holds its key
 
 
 # By field of RetentionConfig; metric points are found series by series.
 TABLES: Final = {
-    "trades": _Forgotten("trades", "executed_at", "id"),
+    "trades": _Forgotten("trades", "executed_at", "id", parts="trade_states WHERE trade_id"),
     "alerts": _Forgotten("alerts", "created_at", "id", "AND status = 'resolved'"),
     "portfolio": _Forgotten(
         "portfolio_snapshots",
@@ -78,14 +79,13 @@ async def forget(engine: Engine, retention: RetentionConfig, at: datetime) -> di
 
 async def _forget_rows(engine: Engine, forgotten: _Forgotten, before: int) -> int:
     """Delete a table's rows from before that instant (microseconds); returns how many."""
-    table, age, key, condition = forgotten
-    statement = (
-        f"DELETE FROM {table} WHERE ({key}) IN "
-        f"(SELECT {key} FROM {table} WHERE {age} < $1 {condition} ORDER BY {age} LIMIT {BATCH})"
-    )
+    table, age, key, condition, parts = forgotten
+    old = f"SELECT {key} FROM {table} WHERE {age} < $1 {condition} ORDER BY {age} LIMIT {BATCH}"
 
     async def work(transaction: Transaction) -> int:
-        return await transaction.execute(statement, before)
+        if parts:
+            await transaction.execute(f"DELETE FROM {parts} IN ({old})", before)
+        return await transaction.execute(f"DELETE FROM {table} WHERE ({key}) IN ({old})", before)
 
     gone = deleted = await engine.write(work)
     while deleted >= BATCH:

@@ -1,18 +1,22 @@
-"""Trades: written once, exact to the digit, read newest first."""
+"""Trades: orders that advance, exact to the digit, read newest first."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.bulk import insert_rows
+from alphapulse_api.data.columns import DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.outbox import of_new
+from alphapulse_api.data.outbox import of_change, of_new
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import Conflict, NotFound
+from alphapulse_api.orders import HISTORY, Disagreement, advanced
+from alphapulse_api.times import MICROSECOND, now
 
 COLUMNS = Columns(
     "trades",
@@ -23,20 +27,37 @@ COLUMNS = Columns(
         "symbol": PLAIN,
         "side": PLAIN,
         "quantity": DECIMAL,
+        "filled_quantity": DECIMAL,
         "price": DECIMAL,
         "value": DECIMAL,
         "fee": DECIMAL,
         "fee_currency": PLAIN,
+        "fees": FEES,
         "order_type": PLAIN,
         "status": PLAIN,
         "agent_id": PLAIN,
         "strategy": PLAIN,
         "executed_at": TIME,
+        "updated_at": TIME,
+        "corrects": PLAIN,
+        "decision_id": PLAIN,
+        "decided_price": DECIMAL,
         "metadata": JSON,
     },
     hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
 )
-SAID_AT_CREATION = COLUMNS.names[1:]
+# A row a state, from the first change of a trade on; one that never changed has none.
+_STATES = Columns(
+    "trade_states",
+    {
+        "trade_id": PLAIN,
+        "revision": PLAIN,
+        "at": TIME,
+        "status": PLAIN,
+        "filled_quantity": DECIMAL,
+        "price": DECIMAL,
+    },
+)
 Trade = dict[str, Any]
 
 
@@ -82,18 +103,19 @@ class TradeDataAccessor:
         )
 
     async def get_trade(self, trade_id: str) -> Trade:
-        """The trade of that id.
+        """The trade of that id, with its `history`: the states it has been through, oldest first.
 
         Raises:
             NotFound: if there is none.
         """
         rows = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM trades WHERE id = $1",
-            trade_id,
+            f"SELECT {COLUMNS.select} FROM trades WHERE id = $1", trade_id
         )
         if not rows:
             raise NotFound(f"There is no trade {trade_id!r}.")
-        return COLUMNS.read(rows[0])
+        trade = COLUMNS.read(rows[0])
+        states = await _states(self._engine, trade_id)
+        return {**trade, "history": states or [_state(trade)]}
 
     async def add_trades(
         self,
@@ -102,28 +124,125 @@ class TradeDataAccessor:
         one: bool = False,
         conflicts: dict[int, Conflict] | None = None,
     ) -> list[tuple[Trade, bool]]:
-        """Store validated trades, all of them or none.
+        """Store validated trades, all of them or none; one whose id is known may advance it.
 
         Args:
+            trades: as `orders.completed` gives them; "unsaid" names what their callers left out.
             one: the caller sent a single trade, not an array: errors point at "/id".
             conflicts: filled with those that are not stored for a conflict, by position; without
                 it one refuses all.
 
         Returns:
-            Each trade as stored, and whether it is new.
+            Each trade as stored, and whether its id is new.
 
         Raises:
-            Conflict: if an id exists with other content; nothing is stored then.
+            Conflict: if a trade cannot follow the one that is stored under its id; nothing is
+                stored then.
         """
+        at = now()
 
         async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
-            stored = await COLUMNS.insert_all_once(
-                transaction, trades, fixed=SAID_AT_CREATION, one=one, conflicts=conflicts
-            )
-            transaction.publish(*of_new("trades", [trade for trade, new in stored if new]))
-            return stored
+            if conflicts is not None:
+                conflicts.clear()  # of a transaction that was begun anew
+            first: dict[str, Mapping[str, Any]] = {}
+            for trade in trades:
+                first.setdefault(trade["id"], {**trade, "updated_at": at})
+            added, known = await COLUMNS.insert_new(transaction, first)
+            new = {id_: {name: first[id_].get(name) for name in COLUMNS.names} for id_ in added}
+            transaction.publish(*of_new("trades", [new[id_] for id_ in first if id_ in new]))
+            known.update(new)
+            answer: list[tuple[Trade, bool]] = []
+            for index, trade in enumerate(trades):
+                id_ = trade["id"]
+                is_new = new.pop(id_, None) is not None
+                if not is_new:
+                    pointer = "/id" if one else f"/{index}/id"
+                    try:
+                        known[id_] = await self._followed(
+                            transaction, known[id_], trade, at, pointer
+                        )
+                    except Conflict as conflict:
+                        if conflicts is None:
+                            raise
+                        conflicts[index] = conflict
+                answer.append((known[id_], is_new))
+            return answer
 
         return await self._engine.write(work)
+
+    async def _followed(
+        self,
+        transaction: Transaction,
+        stored: Trade,
+        trade: Mapping[str, Any],
+        at: datetime,
+        pointer: str,
+    ) -> Trade:
+        """The stored trade after another one of its id came."""
+        unsaid: frozenset[str] = trade.get("unsaid", frozenset())
+        with suppress(Disagreement):  # it may be a repeat of an earlier state
+            if advanced(stored, trade, unsaid) is None:
+                return stored  # the common case, a repeat, asks and locks nothing
+        ((revision, *row),) = await transaction.fetch(
+            f"SELECT revision, {COLUMNS.select} FROM trades WHERE id = $1 {self._engine.locked}",
+            trade["id"],
+        )
+        stored = COLUMNS.read(row)
+        states = await _states(transaction, trade["id"])
+        try:
+            after = advanced(stored, trade, unsaid, states)
+        except Disagreement as disagreement:
+            detail = f"{trade['id']!r} {disagreement.reason}. {COLUMNS.hint}"
+            raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None
+        if after is None:
+            return stored
+        # Later than before whatever the clocks say: clients tell by it which of two is newer.
+        before = stored["updated_at"]
+        after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
+        await _changed(transaction, stored, after, states, revision + 1)
+        rows = await of_change(
+            transaction,
+            "trades",
+            after,
+            revision + 1,
+            record_id=after["id"],
+            relayed=self._engine.relayed,
+        )
+        transaction.publish(*rows)
+        return after
+
+
+async def _changed(
+    transaction: Transaction, before: Trade, after: Trade, states: Sequence[Trade], revision: int
+) -> None:
+    """Store a trade as it is now, and the states that it has been through."""
+    marks = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
+    await transaction.execute(
+        f"UPDATE trades SET {marks}, revision = revision + 1 WHERE id = $1", *COLUMNS.store(after)
+    )
+    entries = [] if states else [{**_state(before), "revision": revision - 1}]
+    if any(before[name] != after[name] for name in HISTORY):
+        entries.append({**_state(after), "revision": revision})
+    await insert_rows(
+        transaction,
+        _STATES.into,
+        [_STATES.store({**entry, "trade_id": after["id"]}) for entry in entries],
+        "",
+    )
+
+
+async def _states(store: Transaction | Engine, trade_id: str) -> list[Trade]:
+    """The states that a trade has been through; none if it never changed."""
+    rows = await store.fetch(
+        f"SELECT {_STATES.select} FROM trade_states WHERE trade_id = $1 ORDER BY revision", trade_id
+    )
+    return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
+
+
+def _state(trade: Trade) -> Trade:
+    """A trade's present state, as an entry of its history."""
+    at = trade["updated_at"] or trade["executed_at"]
+    return {"at": at, **{name: trade[name] for name in HISTORY}}
 
 
 def _several(value: str | Collection[str] | None) -> Collection[str] | None:

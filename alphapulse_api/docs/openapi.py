@@ -105,7 +105,7 @@ def _operation(row: Row) -> dict[str, Any]:
             {"in": "path", "name": name, "required": True, "schema": _path_schema(name)}
             for name in re.findall(r"{(\w+)}", row.path)
         ],
-        "responses": {str(row.status): _success(row), **_failures(row)},
+        "responses": {**_successes(row), **_failures(row)},
     }
     if row.permission not in (PUBLIC, ANY_CALLER):
         operation["description"] = f"Needs the permission `{row.permission}`."
@@ -137,6 +137,14 @@ def _operation(row: Row) -> dict[str, Any]:
 
 def _path_schema(name: str) -> dict[str, Any]:
     return {"type": "string", **PATH_DETAILS.get(name, {})}
+
+
+def _successes(row: Row) -> dict[str, Any]:
+    success = _success(row)
+    if not row.repeats:
+        return {str(row.status): success}
+    stored_before = {**success, "description": "It was stored before; nothing new was made."}
+    return {"200": stored_before, str(row.status): success}
 
 
 def _success(row: Row) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _micros(value: Any) -> int:
+    if value is None:
+        return 0  # a trade of before changes were noted, or of a host's own accessor
     return to_micros(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
@@ -68,7 +70,7 @@ CHANNELS: Final = {
             "view_trades",
             {"symbols": "symbol", "strategies": "strategy"},
             None,
-            lambda data: (data["id"], 0),
+            lambda data: (data["id"], _micros(data.get("updated_at"))),
         ),
         Channel(
             "portfolio",

@@ -36,7 +36,7 @@ MISSING: Final = (
 # Text of few values. Words of a closed list and labels are repeated anyway.
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
-    "source", "rule_id", "metric_name", "acknowledged_by", "component",
+    "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component",
 })  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -73,7 +74,8 @@ def endpoint(row: Row) -> RawHandler:
         if question.coding.applies(len(body)):
             body = await compressed(body, question.coding.name)
             headers["Content-Encoding"] = question.coding.name
-        return web.Response(body=body, status=row.status, headers=headers)
+        status = row.status if getattr(answer, "new", True) else HTTPStatus.OK
+        return web.Response(body=body, status=status, headers=headers)
 
     return handle
 

@@ -183,8 +183,12 @@ class CsvRecords(Records):
 
     def _read_header(self, names: list[str]) -> None:
         known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}
+        # An export that is sent back has what only the server says, too: that is ignored.
+        read_only = self._schema.fields.keys() - known.keys()
         for index, name in enumerate(names):
             key = name.removeprefix(_LABEL)
+            if name in read_only:
+                continue
             if name in known:
                 self._cells.append((index, name, _reading(known[name])))
             elif "labels" in known and key not in ("", name):

@@ -57,6 +57,7 @@ class Row:
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
         status: of success.
+        repeats: what is stored already may be sent again: then it is answered with a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable); None:
             the answer is not cached.
         channel: the channel whose cursor goes with the answer.
@@ -78,6 +79,7 @@ class Row:
     answer: type[Schema] | None = None
     many: bool = False
     status: int = 200
+    repeats: bool = False
     resource: str | None = None
     channel: str | None = None
     media_type: str = "application/json"

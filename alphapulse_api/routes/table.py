@@ -63,7 +63,7 @@ ROWS: Final = (
     Row("GET", "/api/alerts/{id}", "view_alerts", alerts.get_alert, answer=alert.Alert,
         resource="alerts", channel="alerts", tag="alerts"),
     Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=alert.Alert, answer=alert.Alert,
-        status=201, tag="alerts"),
+        status=201, repeats=True, tag="alerts"),
     Row("POST", "/api/alerts/{id}/acknowledge", ACKNOWLEDGE_ALERTS, alerts.acknowledge_alert,
         body=alert.Acknowledgement, body_may_be_absent=True, answer=alert.Alert, tag="alerts"),
     Row("POST", "/api/alerts/{id}/resolve", ACKNOWLEDGE_ALERTS, alerts.resolve_alert,
@@ -71,10 +71,11 @@ ROWS: Final = (
 
     Row("GET", "/api/trades", "view_trades", trades.list_trades, query=trade.TradesQuery,
         answer=trade.Trade, many=True, resource="trades", channel="trades", tag="trades"),
-    Row("GET", "/api/trades/{id}", "view_trades", trades.get_trade, answer=trade.Trade,
+    Row("GET", "/api/trades/{id}", "view_trades", trades.get_trade,
+        answer=trade.TradeWithHistory,
         resource="trades", channel="trades", tag="trades"),
     Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=trade.Trade,
-        body_may_be_array=True, answer=trade.Trade, status=201, tag="trades"),
+        body_may_be_array=True, answer=trade.Trade, status=201, repeats=True, tag="trades"),
     Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=batch.BatchQuery,
         body=trade.Trade, body_is_array=True, answer=batch.BatchResult, tag="trades"),
 
@@ -85,7 +86,7 @@ ROWS: Final = (
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=agent.AgentUpdate,
         answer=agent.Agent, tag="agents"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=agent.Signal,
-        answer=agent.Signal, status=201, tag="agents"),
+        answer=agent.Signal, status=201, repeats=True, tag="agents"),
 
     Row("GET", "/api/system", "view_system", system.list_system, query=sample.SystemQuery,
         answer=sample.SystemSample, many=True, resource="system", tag="system"),

@@ -73,6 +73,9 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
         _load(schema, data, pointer, faults)
         return None
     before = faults.count
+    read_only: frozenset[str] = getattr(schema, "read_only", frozenset())
+    if not read_only.isdisjoint(data):
+        data = {name: value for name, value in data.items() if name not in read_only}
     if len(data) > len(schema.load_fields):
         data = _known(schema, data, pointer, faults)
     elsewhere: dict[str, Any] = {}  # fields that are loaded by themselves

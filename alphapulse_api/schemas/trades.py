@@ -2,35 +2,134 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
-from alphapulse_api.schemas.fields import Choice, EventTime, Identifier, Metadata, Money, Text
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from alphapulse_api.orders import STATUSES, UNPRICED
+from alphapulse_api.schemas.fields import (
+    Choice,
+    EventTime,
+    Identifier,
+    Metadata,
+    Money,
+    Text,
+    Timestamp,
+)
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
 SIDES = ("buy", "sell")
-ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
-STATUSES = ("pending", "open", "partially_filled", "filled", "cancelled", "rejected")
+MAX_FEES: Final = 32
+# Words that exchanges spell in another way.
+SPELLINGS: Final = {"canceled": "cancelled"}
+
+
+class Status(Choice):
+    """A state of an order; `canceled` is taken for `cancelled`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(*STATUSES, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        word: str = super()._deserialize(value, attr, data, **kwargs)
+        return SPELLINGS.get(word, word)
+
+
+class Fee(Schema):
+    """A fee in one currency."""
+
+    currency = Text(16, required=True)
+    amount = Money(signed=True, required=True, metadata={"description": "negative: a rebate"})
 
 
 class Trade(Schema):
-    """An order's execution, or its attempt."""
+    """An order: its execution, or its attempt."""
 
-    id = Identifier(metadata={"description": "made by the server when left out"})
+    # What was read may be sent back: what only the server says of it is ignored.
+    read_only: ClassVar = frozenset({"updated_at", "history"})
+
+    id = Identifier(
+        metadata={
+            "description": "made by the server when left out; venues' ids are unique with the "
+            "venue and the symbol only"
+        }
+    )
     order_id = Text(128, allow_none=True)
     client_order_id = Text(128, allow_none=True)
     symbol = Text(64, required=True)
     side = Choice(*SIDES, required=True)
-    quantity = Money(required=True, positive=True)
-    price = Money(required=True, signed=True)
-    value = Money(signed=True, metadata={"description": "default: quantity x price"})
+    quantity = Money(
+        required=True, metadata={"description": "0 only where nothing is or will be traded"}
+    )
+    filled_quantity = Money(
+        allow_none=True, metadata={"description": "default: quantity if filled, else what it was"}
+    )
+    price = Money(
+        signed=True,
+        allow_none=True,
+        metadata={"description": "the average; null until there is one"},
+    )
+    value = Money(
+        signed=True,
+        allow_none=True,
+        metadata={"description": "default: price x filled_quantity if that is given, or quantity"},
+    )
     fee = Money(signed=True, allow_none=True, metadata={"description": "negative: a rebate"})
     fee_currency = Text(16, allow_none=True)
-    order_type = Choice(*ORDER_TYPES, load_default="market")
-    status = Choice(*STATUSES, load_default="filled")
+    fees = fields.List(
+        fields.Nested(Fee),
+        allow_none=True,
+        validate=validate.Length(max=MAX_FEES),
+        metadata={"description": "where there are several, or in several currencies"},
+    )
+    order_type = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(
+            r"[a-z][a-z0-9_]{0,63}\Z", error="Not a word of a-z, 0-9 and _, such as stop_limit."
+        ),
+        metadata={"description": "market, limit, stop and stop_limit are usual; default: market"},
+    )
+    status = Status(allow_none=True, metadata={"description": "default: filled"})
     agent_id = Identifier(allow_none=True)
     strategy = Text(128, allow_none=True)
-    executed_at = EventTime(metadata={"description": "default: now"})
-    metadata = Metadata(load_default=dict)
+    executed_at = EventTime(allow_none=True, metadata={"description": "default: now"})
+    updated_at = Timestamp(dump_only=True, allow_none=True)
+    corrects = Identifier(
+        allow_none=True,
+        metadata={"description": "id of the trade that this correction or bust replaces"},
+    )
+    decision_id = Identifier(allow_none=True)
+    decided_price = Money(signed=True, allow_none=True)
+    metadata = Metadata(allow_none=True)
+
+    @validates_schema
+    def _traded(self, trade: Mapping[str, Any], **_: Any) -> None:
+        """What was traded has a price, a quantity, and no more filled than that."""
+        status = trade.get("status") or "filled"
+        if status not in UNPRICED and trade.get("price") is None:
+            raise ValidationError(f"A trade that is {status} has a price.", "price")
+        if not trade["quantity"] and status in ("partially_filled", "filled"):
+            raise ValidationError(
+                f"Must be greater than 0 where the status is {status}.", "quantity"
+            )
+        if (filled := trade.get("filled_quantity")) is not None and filled > trade["quantity"]:
+            raise ValidationError("Must not be greater than quantity.", "filled_quantity")
+
+
+class OrderState(Schema):
+    """A state that an order was in."""
+
+    at = Timestamp(metadata={"description": "when it was recorded"})
+    status = Status()
+    filled_quantity = Money(allow_none=True)
+    price = Money(signed=True, allow_none=True)
+
+
+class TradeWithHistory(Trade):
+    """A trade and the states it has been through, oldest first."""
+
+    history = fields.List(fields.Nested(OrderState), dump_only=True)
 
 
 class TradesQuery(RangeQuery, ListQuery):
@@ -38,6 +137,6 @@ class TradesQuery(RangeQuery, ListQuery):
 
     symbol = Text(64)
     side = Choice(*SIDES)
-    status = Choice(*STATUSES)
+    status = Status()
     strategy = Text(128)
     agent_id = Text(128)

@@ -243,13 +243,18 @@ async def test_decimals_survive_digit_for_digit(store: Accessors) -> None:
 OTHERS = {
     "order_id": "o2", "client_order_id": "c2", "symbol": "ETH", "side": "sell",
     "quantity": Decimal(2), "price": Decimal(1), "value": Decimal(1), "fee": Decimal(1),
-    "fee_currency": "USD", "order_type": "limit", "status": "open", "agent_id": "m2",
-    "strategy": "grid", "executed_at": at(1), "metadata": {"a": 1},
+    "fee_currency": "USD", "order_type": "limit", "agent_id": "m2", "strategy": "grid",
+    "executed_at": at(1), "metadata": {"a": 1},
+}  # fmt: skip
+# What may become known after the trade.
+KNOWN = {
+    "order_id": "o1", "client_order_id": "c1", "fee": Decimal(2), "fee_currency": "EUR",
+    "metadata": {"b": 1},
 }  # fmt: skip
 
 
 async def test_a_trade_sent_again_is_one_trade_and_other_content_is_named(store: Accessors) -> None:
-    ((first, new),) = await store.trades.add_trades([trade("t1")])
+    ((first, new),) = await store.trades.add_trades([trade("t1", **KNOWN)])
     assert new
     same = trade("t1", price=Decimal("67123.5"), fee=None)
     assert await store.trades.add_trades([same]) == [(first, False)]
@@ -257,6 +262,8 @@ async def test_a_trade_sent_again_is_one_trade_and_other_content_is_named(store:
         with pytest.raises(Conflict, match=f"another {name}") as refused:
             await store.trades.add_trades([trade("t1", **{name: value})], one=True)
         assert refused.value.extra["errors"][0]["pointer"] == "/id"
+    with pytest.raises(Conflict, match="is filled, which is final"):
+        await store.trades.add_trades([trade("t1", status="open")], one=True)
     with pytest.raises(Conflict) as refused:
         await store.trades.add_trades([trade("t0"), trade("t2"), trade("t2", price=Decimal(1))])
     assert refused.value.extra["errors"][0]["pointer"] == "/2/id"

@@ -107,7 +107,9 @@ async def test_what_is_left_out_is_filled_in(house: House) -> None:
     )  # fmt: skip
     assert before < trade["executed_at"] <= alert["created_at"]
     assert trade["id"] < alert["id"]  # sortable by time
-    assert await house.accessors.trades.get_trade(trade["id"]) == trade
+    stored = await house.accessors.trades.get_trade(trade["id"])
+    assert [state["status"] for state in stored.pop("history")] == ["filled"]
+    assert stored == trade
     assert await house.accessors.alerts.get_alert(alert["id"]) == alert
 
 

@@ -43,9 +43,11 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     },
     "/api/trades": {
         "id": pa.utf8(), "order_id": pa.utf8(), "client_order_id": pa.utf8(), "symbol": WORDS,
-        "side": WORDS, "quantity": pa.utf8(), "price": pa.utf8(), "value": pa.utf8(),
-        "fee": pa.utf8(), "fee_currency": WORDS, "order_type": WORDS, "status": WORDS,
-        "agent_id": WORDS, "strategy": WORDS, "executed_at": TIME, "metadata": pa.utf8(),
+        "side": WORDS, "quantity": pa.utf8(), "filled_quantity": pa.utf8(), "price": pa.utf8(),
+        "value": pa.utf8(), "fee": pa.utf8(), "fee_currency": WORDS, "fees": pa.utf8(),
+        "order_type": WORDS, "status": WORDS, "agent_id": WORDS, "strategy": WORDS,
+        "executed_at": TIME, "updated_at": TIME, "corrects": pa.utf8(), "decision_id": pa.utf8(),
+        "decided_price": pa.utf8(), "metadata": pa.utf8(),
     },
     "/api/agents": {
         "agent_type": WORDS, "state": WORDS, "metrics": pa.utf8(), "agent_id": WORDS,

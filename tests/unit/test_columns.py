@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphapulse_api.data import agents, alerts, system, trades
-from alphapulse_api.data.columns import BOOLEAN, DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.columns import BOOLEAN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.encoding import dumps
 from alphapulse_api.times import from_micros, rfc3339, rfc3339_micros, to_micros
 
@@ -26,6 +26,11 @@ VALUES = {
     DECIMAL: st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40)),
     JSON: documents,
     BOOLEAN: st.booleans(),
+    FEES: st.lists(
+        st.fixed_dictionaries(
+            {"currency": texts, "amount": st.decimals(allow_nan=False, allow_infinity=False)}
+        )
+    ),
 }
 TABLES = [trades.COLUMNS, alerts.COLUMNS, agents.AGENTS, agents.SIGNALS, system.COLUMNS]
 

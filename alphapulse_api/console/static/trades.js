@@ -8,7 +8,7 @@ import { Channel } from "./live.js";
 const MAX_ROWS = 500;
 const EMPTY = "No trades match. They appear here with POST /api/trades, or feed.record_trade().";
 const SIDES = { buy: "▲ buy", sell: "▼ sell" };
-const STATUSES = ["pending", "open", "partially_filled", "filled", "cancelled", "rejected"];
+const STATUSES = ["pending", "open", "partially_filled", "filled", "cancelled", "rejected", "expired"];
 
 export class Trades {
   #section = $("#panel-trades");
