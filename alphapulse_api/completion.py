@@ -45,6 +45,17 @@ def said(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "unsaid"}
 
 
+def saying(
+    stored: Iterable[tuple[dict[str, Any], bool]],
+) -> Steps[list[tuple[dict[str, Any], bool]]]:
+    """The same of many, in steps; each with whether it is new."""
+    done = []
+    for record, new in stored:
+        done.append((said(record), new))
+        yield
+    return done
+
+
 def trade_completed(trade: dict[str, Any]) -> dict[str, Any]:
     """With an id, a time and whatever else follows; "unsaid" names what the caller left to us."""
     record, unsaid = orders.completed(trade, now())
@@ -52,13 +63,11 @@ def trade_completed(trade: dict[str, Any]) -> dict[str, Any]:
     return {**record, "unsaid": unsaid}
 
 
-def completing_trades(trades: Iterable[dict[str, Any]]) -> Steps[list[dict[str, Any]]]:
-    """The same of many, in steps."""
-    done = []
-    for trade in trades:
-        done.append(trade_completed(trade))
+def completing_trades(trades: list[dict[str, Any]]) -> Steps[None]:
+    """The same of many, in their places, in steps."""
+    for index, trade in enumerate(trades):
+        trades[index] = trade_completed(trade)
         yield
-    return done
 
 
 def valuing(portfolio: Mapping[str, Any]) -> Steps[list[dict[str, Any]]]:

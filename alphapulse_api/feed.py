@@ -21,6 +21,7 @@ from alphapulse_api.completion import (
     completed,
     completing_trades,
     said,
+    saying,
     timed,
     trade_completed,
     valuing,
@@ -42,7 +43,7 @@ from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.slices import Slices
+from alphapulse_api.slices import Slices, releasing
 from alphapulse_api.times import CLOCK_AHEAD, now
 
 MAX_BATCH = 10_000
@@ -190,8 +191,10 @@ class Feed:
     async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
-        loaded = await self._slices.run(loading(self._trades, trades))
-        stored = await self._store_trades(await self._slices.run(completing_trades(loaded)))
+        records = await self._slices.run(loading(self._trades, trades))
+        await self._slices.run(completing_trades(records))
+        stored = await self._store_trades(records)
+        await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]
 
     @_to_its_end
@@ -211,14 +214,18 @@ class Feed:
         """
         _check_batch(trades, on_error)
         refused: dict[int, Problem] = {}
+        positions: Sequence[int]
         if on_error == STOP:
-            loaded = dict(enumerate(await self._slices.run(loading(self._trades, trades))))
+            records = await self._slices.run(loading(self._trades, trades))
+            positions = range(len(records))
         else:
             loaded = await self._slices.run(loading_each(self._trade, trades, refused))
-        records = await self._slices.run(completing_trades(loaded.values()))
+            positions, records = list(loaded), list(loaded.values())
+            loaded.clear()
+        await self._slices.run(completing_trades(records))
         conflicts: dict[int, Conflict] = {}
         stored = await self._store_trades(records, None if on_error == STOP else conflicts)
-        positions = list(loaded)
+        await self._slices.run(releasing(records))
         refused.update((positions[index], conflict) for index, conflict in conflicts.items())
         results = {
             position: {"status": 201 if new else 200, "id": trade["id"]}
@@ -327,7 +334,7 @@ class Feed:
             work = add_one_by_one(add, records, conflicts)
         else:
             work = add(records, one=True, conflicts=conflicts)
-        stored = [(said(t), new) for t, new in await self._publisher.stored(work, "trades")]
+        stored = await self._slices.run(saying(await self._publisher.stored(work, "trades")))
         kept = [known for n, known in enumerate(stored) if n not in (conflicts or ())]
         await self._publisher.published("trades", kept)
         return stored

@@ -33,6 +33,7 @@ PAGE: Final = 500  # rows read at once, and of how many events they are
 PAGE_EVENTS: Final = 2000
 LOOKED_AT: Final = 5000  # of the oldest rows
 FLUSH_SECONDS: Final = 10.0
+ON_LOOP_POSITIONS: Final = 200  # of a portfolio; more are encoded on a thread
 
 Snapshot = Callable[[int], Awaitable[Mapping[str, Any] | None]]
 
@@ -205,7 +206,11 @@ class Relay:
             else:
                 record = row.records[0] if row.records else await self._snapshot(int(row.record_id))
                 if record is not None:
-                    complete.append(row._replace(bodies=(dumps(record),), records=(record,)))
+                    if len(record.get("positions", ())) > ON_LOOP_POSITIONS:
+                        body = await asyncio.to_thread(dumps, record)
+                    else:
+                        body = dumps(record)
+                    complete.append(row._replace(bodies=(body,), records=(record,)))
         if complete:
             await self._events.relay(complete)
 

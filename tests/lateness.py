@@ -12,12 +12,15 @@ TICK: Final = 0.001  # seconds
 class Lateness:
     """The longest stall of the running loop inside a block, in seconds.
 
-    A stall counts no more than the processor time that this process used meanwhile: what other
-    processes take from it is not the loop's fault.
+    Attributes:
+        longest: a stall counts no more than the processor time that this process used meanwhile:
+            what other processes take from it is not the loop's fault.
+        wall: by the clock alone.
     """
 
     def __init__(self) -> None:
         self.longest = 0.0
+        self.wall = 0.0
 
     async def __aenter__(self) -> Self:
         self._ticker = asyncio.create_task(self._tick())
@@ -32,5 +35,6 @@ class Lateness:
         while True:
             wall, cpu = time.perf_counter(), time.process_time()
             await asyncio.sleep(TICK)
-            late = min(time.perf_counter() - wall - TICK, time.process_time() - cpu)
-            self.longest = max(self.longest, late)
+            late = time.perf_counter() - wall - TICK
+            self.wall = max(self.wall, late)
+            self.longest = max(self.longest, min(late, time.process_time() - cpu))

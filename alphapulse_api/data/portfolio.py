@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.data.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.newest import overtakes
 from alphapulse_api.data.outbox import invalidation, of_change
 from alphapulse_api.data.portfolio_history import history
@@ -18,9 +20,18 @@ from alphapulse_api.encoding import loads_stored
 from alphapulse_api.errors import NotFound
 from alphapulse_api.times import CLOCK_AHEAD, now, parse, to_micros
 
+ON_LOOP_POSITIONS: Final = 200  # more are encoded on a thread
+ON_LOOP_TEXT: Final = 64 * 1024  # characters; longer texts are read on a thread
 POSITION_DECIMALS = (
     "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
 )  # fmt: skip
+
+
+async def _read(row: Row) -> Portfolio:
+    """A snapshot; thousands of positions are read on a thread: they would hold the loop."""
+    if len(row[COLUMNS.names.index("positions")]) > ON_LOOP_TEXT:
+        return await asyncio.to_thread(COLUMNS.read, row)
+    return COLUMNS.read(row)
 
 
 def _read_positions(text: str) -> list[dict[str, Any]]:
@@ -107,7 +118,7 @@ class PortfolioDataAccessor:
         )
         if not rows:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
-        portfolio = self._shown(COLUMNS.read(rows[0]))
+        portfolio = self._shown(await _read(rows[0]))
         if include_history:
             end = end_time or now() + timedelta(microseconds=self._ahead)
             portfolio["history"] = await history(self._engine, start_time, end, max_points)
@@ -117,7 +128,7 @@ class PortfolioDataAccessor:
         """The snapshot of that time, in microseconds since the epoch, if there is one."""
         sql = f"SELECT {COLUMNS.select} FROM portfolio_snapshots WHERE as_of = $1"
         rows = await self._engine.fetch(sql, as_of)
-        return self._shown(COLUMNS.read(rows[0])) if rows else None
+        return self._shown(await _read(rows[0])) if rows else None
 
     async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
         """Store a validated snapshot; one of the same `as_of` is replaced.
@@ -130,12 +141,14 @@ class PortfolioDataAccessor:
             The snapshot and, if it is the current one, its revision: how often the current snapshot
             or its content has changed.
         """
-        values = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
-        record = {**portfolio, "positions_value": reduce(EXACT.add, values, Decimal(0))}
+        worth = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
+        record = {**portfolio, "positions_value": reduce(EXACT.add, worth, Decimal(0))}
         as_of = to_micros(record["as_of"])
         latest = "as_of" in record.pop("unsaid", ())
 
         shown = self._shown(dict(record))
+        many = len(record["positions"]) > ON_LOOP_POSITIONS
+        values = await asyncio.to_thread(COLUMNS.store, record) if many else COLUMNS.store(record)
 
         async def work(transaction: Transaction) -> int | None:
             await transaction.execute(_FIRST, as_of)
@@ -143,7 +156,7 @@ class PortfolioDataAccessor:
             # order.
             current = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
             known, revision = current[0]
-            if not await transaction.fetch(_REPLACE, *COLUMNS.store(record)):
+            if not await transaction.fetch(_REPLACE, *values):
                 return int(revision) if as_of == known else None
             if not latest and not overtakes(as_of, known, to_micros(now()), self._ahead):
                 transaction.publish(invalidation("portfolio"))

@@ -20,6 +20,7 @@ from . import (
     shared,
     soak,
     space,
+    stalls,
 )
 from .harness import BenchmarkError
 
@@ -94,6 +95,12 @@ ENTRIES = (
         "a chart as the history grows, and what rollups cost a write, on SQLite and PostgreSQL",
         metrics.add_options,
         metrics.run,
+    ),
+    Entry(
+        "loop_stalls",
+        "how long each hostile request holds the server's event loop",
+        stalls.add_options,
+        stalls.run,
     ),
     Entry(
         "soak",

@@ -45,10 +45,11 @@ async def test_no_body_holds_the_loop(server: Server, route: str, tmp_path: Path
     host, port = server.url.removeprefix("http://").split(":")
     late = {}
     with Sender(host, int(port), tmp_path) as sender:
-        for request in hostile_requests(2 * MEBI):
+        for request in hostile_requests(MEBI // 2):
             if f"{request.method} {request.path.replace('/x', '/{id}')}" != route:
                 continue
-            if "valid" in request.shape:
+            # Storing thousands of trades is the writer's thread's work: see `loop_stalls`.
+            if "0 valid" in request.shape and "trades" in request.path:
                 continue
             sender.prepare(raw(request, caller))
             stalls = []
