@@ -169,13 +169,15 @@ async def test_the_javascript_client_resumes_where_it_was_cut(server: Server) ->
 
 @needs_node
 async def test_the_javascript_client_tells_of_a_gap(serve: Serve) -> None:
-    first, second = await serve(), await serve()
-    # One database: the key is known to both.
+    first = await serve()
+    # One database, one server after the other: the key is known to both.
     key = (await first.key())["X-API-Key"]
     async with proxied(first.url) as proxy, node(proxy.url, key) as process:
         await subscribed(first)
         await publish(first, 1)
         assert len(await messages(process, 1)) == 1
+        await first.dashboard.__aexit__(None, None, None)
+        second = await serve()
         proxy.target = second.url
         proxy.cut()
         assert await messages(process, 1) == [{"type": "gap", "channel": "trades"}]
