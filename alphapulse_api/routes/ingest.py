@@ -75,22 +75,20 @@ class _Batch:
         self.bytes = 0  # of the body since the last were stored
         self.accepted = 0
 
-    @property
-    def full(self) -> bool:
-        return len(self._records) >= MAX_BATCH or self.bytes >= MAX_BATCH_BYTES
-
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
         """Add records; returns whether the batch was full before they ended."""
+        add_line, add_record = self._lines.append, self._records.append
+        room = MAX_BATCH - len(self._records) if self.bytes < MAX_BATCH_BYTES else 1
         for record in records:
             if record is None:
                 yield
                 continue
-            line, said = record
-            self._lines.append(line)
-            self._records.append(said)
-            if self.full:
+            add_line(record[0])
+            add_record(record[1])
+            room -= 1
+            if room <= 0:
                 return True
-            if len(self._records) % STEP_RECORDS == 0:
+            if room % STEP_RECORDS == 0:
                 yield
         return False
 

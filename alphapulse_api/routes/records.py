@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -97,7 +97,7 @@ class NdjsonRecords(Records):
             lines.pop()
         for line in lines:
             if line and not line.isspace():
-                if has_too_many_values(line):
+                if len(line) > MAX_ELEMENT_VALUES and has_too_many_values(line):
                     detail = f"A record may have at most {MAX_ELEMENT_VALUES} values."
                     raise self._wrong(TOO_LARGE, detail)
                 try:
@@ -145,7 +145,14 @@ class CsvRecords(Records):
         # Cut at LF alone: str.splitlines knows line breaks that CSV does not.
         self._read = self._lines_read = self._commas = 0
         begin, done = self._line, 0
-        reader = csv.reader(map(self._bounded, io.StringIO(text, newline="\n")), strict=True)
+        lines: Iterable[str] = io.StringIO(text, newline="\n")
+        # Where nothing is quoted, a record is a line; a short one has few cells.
+        plain = '"' not in text and max(map(len, text.split("\n"))) <= MAX_ELEMENT_VALUES
+        if plain:
+            self._read = len(text)
+        else:
+            lines = map(self._bounded, lines)
+        reader = csv.reader(lines, strict=True)
         try:
             for cells in reader:
                 self._lines_read = self._commas = 0
@@ -162,7 +169,7 @@ class CsvRecords(Records):
                 self._line = begin + reader.line_num
         except csv.Error as error:
             # In the last line it may only mean that the record goes on.
-            if last or self._read < len(text):
+            if last or plain or self._read < len(text):
                 raise self._wrong(BAD_REQUEST, f"Not CSV: {_fault(str(error))}.") from None
         if last and self._names is None:
             raise self._wrong(VALIDATION, "The first line must name the fields.")
