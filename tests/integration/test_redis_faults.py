@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from alphapulse_api import redis_link
-from alphapulse_api.config import CacheConfig, RateLimitConfig
+from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, RateLimitConfig
 from alphapulse_api.redis_link import RedisLink
 from tests.asking import TRADE, Answer, ask, problem, until_ready
 from tests.conftest import Serve, Server
 from tests.proxy import Proxy, proxied
 from tests.redis_server import RedisServer, running
+from tests.workers import SECRET
 
 Caller = dict[str, str]
 
@@ -183,10 +184,13 @@ async def test_while_redis_is_silent_one_call_waits_and_no_other(
 
 
 async def test_a_write_that_redis_was_not_told_of_is_made_up_for_before_it_is_used(
-    serve_on: ServeOn, redis: RedisServer
+    serve_on: ServeOn, redis: RedisServer, postgres_url: str
 ) -> None:
+    store = DatabaseConfig(url=postgres_url)  # two servers, which an SQLite file does not take
+    secret = AuthConfig(jwt_secret=SECRET)
     async with before(redis) as (proxy, url):
-        away, there = await serve_on(url), await serve_on(redis.url)
+        away = await serve_on(url, database=store, auth=secret)
+        there = await serve_on(redis.url, database=store, auth=secret)
         caller = await away.key()
         for path in ("/api/trades", "/api/agents"):
             await get(away, caller, path)
