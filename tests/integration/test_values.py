@@ -111,7 +111,6 @@ REFUSED: list[tuple[str, Any]] = [
     ("side", Level.HIGH),
     ("executed_at", datetime(2026, 1, 31)),  # noqa: DTZ001
     ("executed_at", np.datetime64("2026-01-31")),
-    ("executed_at", pd.NaT),
     ("metadata", {"at": datetime(2026, 1, 31)}),  # noqa: DTZ001
     ("metadata", {"raw": b"bytes"}),
     ("metadata", {"set": {1}}),
