@@ -114,15 +114,19 @@ def advanced(
     added = {}
     for name in (*_KNOWN_LATER, *LATE_FACTS):
         if name in given and given[name] != (there := stored.get(name)):
-            if there:  # neither null nor an empty object or list
+            if not _left_out(there):
                 raise Disagreement(name, f"exists already, with another {name}")
             added[name] = given[name]
     return {**stored, **added} if added else None
 
 
 def _given(trade: Mapping[str, Any]) -> dict[str, Any]:
-    # An empty list of fees, or empty metadata, says as little as none.
-    return {name: value for name, value in trade.items() if value not in (None, [], {})}
+    return {name: value for name, value in trade.items() if not _left_out(value)}
+
+
+def _left_out(value: Any) -> bool:
+    # An empty list of fees, or empty metadata, says as little as none; a fee of zero says enough.
+    return value is None or value in ([], {})
 
 
 def _filled(trade: Mapping[str, Any], before: Decimal) -> Decimal:

@@ -114,10 +114,12 @@ def test_the_order_itself_never_changes(field: str, value: Any) -> None:
     ("field", "value", "other"),
     [
         ("fee", Decimal("0.5"), Decimal("0.6")),
+        ("fee", Decimal(0), Decimal("0.6")),
         ("fees", [{"currency": "BNB", "amount": "1"}], [{"currency": "BNB", "amount": "2"}]),
         ("metadata", {"a": 1}, {"a": 2}),
         ("decision_id", "d1", "d2"),
         ("decided_price", Decimal(99), Decimal(98)),
+        ("decided_price", Decimal(0), Decimal(98)),
     ],
 )
 def test_a_late_fact_is_added_once_in_any_state(
