@@ -11,6 +11,7 @@ ids that ascend in the order of their commits, whatever the clocks of the proces
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
@@ -24,11 +25,19 @@ from alphapulse_api.encoding import dumps
 from alphapulse_api.points import Points
 
 TOGETHER: Final = 200  # new records a row
+_UUID_LENGTH: Final = 36
 
 
 def new_id() -> str:
     """A row's id."""
     return str(uuid_utils.uuid7())
+
+
+def _after(id_: str) -> str:
+    """An id that is greater than this one, and less than any that a later clock makes."""
+    # Random digits: another process may have followed the same one, in another history.
+    uuid, number = id_[:_UUID_LENGTH], id_[_UUID_LENGTH + 1 : _UUID_LENGTH + 9]
+    return f"{uuid}-{int(number or '0', 16) + 1:08x}{secrets.token_hex(4)}"
 
 
 def _id_at(seconds: float) -> str:
@@ -90,10 +99,13 @@ async def of_change(
         relayed: the engine's.
         reference: whether the body stays in the record's own table.
     """
-    older = await _pending(transaction, channel, None if reference else record_id, relayed)
+    whose = None if reference else record_id
+    older = await _pending(transaction, channel, whose, relayed)
+    last = max(older[-1].id if older else "", transaction.newest.get((channel, whose), ""))
     id_ = new_id()
-    if older and id_ <= older[-1].id:
-        id_ = f"{older[-1].id}0"  # the clock of who made that one is ahead of ours
+    if id_ <= last:
+        id_ = _after(last)  # the clock of who made that one is ahead of ours
+    transaction.newest[channel, whose] = id_
     bodies = () if reference else (dumps(record),)
     row = OutboxRow(id_, channel, record_id, revision, (channel,), bodies, (record,))
     return [*older, row]

@@ -36,7 +36,9 @@ class Noting:
         class Transaction:
             def __init__(self, transaction: Any) -> None:
                 self._transaction = transaction
-                self.takes_arrays = transaction.takes_arrays
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._transaction, name)
 
             async def fetch(self, sql: str, *args: Any) -> Any:
                 statements.append((sql, args))

@@ -176,6 +176,42 @@ async def test_states_keep_their_order_where_a_clock_is_ahead(
         assert states == [("active", False), ("acknowledged", True), ("resolved", True)]
 
 
+async def test_an_orders_states_in_one_commit_follow_one_left_by_a_clock_that_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with processes(tmp_path / "store.db", 2) as ((ahead, other), ear):
+        ahead.dies_after_its_commits()
+        monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
+        await ahead.feed.record_trade(trade(id="o", status="pending"))
+        monkeypatch.undo()
+        states = ("open", "partially_filled", "filled")
+        await other.feed.record_trades([trade(id="o", status=status) for status in states])
+        assert [e.data["status"] for e in ear.items] == ["pending", *states]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        if store == "sqlite":
+            engine: Engine = await stack.enter_async_context(opened(tmp_path / "store.db"))
+        else:
+            url = await request.getfixturevalue("postgres").new()
+            engine = await stack.enter_async_context(connected(url))
+        one = Process(engine, MemoryEventLog())
+        one.dies_after_its_commits()
+        monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
+        await one.feed.update_portfolio(portfolio(as_of=at(0).isoformat()))
+        monkeypatch.undo()
+        await asyncio.gather(
+            *(one.feed.update_portfolio(portfolio(as_of=at(n).isoformat())) for n in range(1, 20))
+        )
+        ids = [row.id for row in await one.rows()]
+        assert len(ids) == 20
+        assert [row.revision for row in await one.rows()] == list(range(1, 21))
+
+
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["raise", "acknowledge", "resolve", "trade", "portfolio", "look"]),

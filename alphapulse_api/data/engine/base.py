@@ -19,7 +19,14 @@ Row = Sequence[Any]
 
 
 class Transaction(Protocol):
-    """One unit of work inside a transaction: all of it is stored, or nothing."""
+    """One unit of work inside a transaction: all of it is stored, or nothing.
+
+    Attributes:
+        newest: the id of the newest outbox row of a change, by its channel and record. The units of
+            a group share it: what one of them publishes, the next does not find in the table yet.
+    """
+
+    newest: dict[tuple[str, str | None], str]
 
     @property
     def takes_arrays(self) -> bool:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 class PostgresTransaction:
     """The writing connection, seen by one unit of work."""
 
-    __slots__ = ("_connection", "rows", "wrote")
+    __slots__ = ("_connection", "newest", "rows", "wrote")
     takes_arrays = True
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.wrote = False
         self.rows: list[OutboxRow] = []
+        self.newest: dict[tuple[str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows

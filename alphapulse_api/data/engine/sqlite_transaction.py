@@ -25,12 +25,13 @@ def numbered(sql: str) -> str:
 class SQLiteTransaction:
     """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
 
-    __slots__ = ("_connection", "rows")
+    __slots__ = ("_connection", "newest", "rows")
     takes_arrays = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.rows: list[OutboxRow] = []
+        self.newest: dict[tuple[str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows
