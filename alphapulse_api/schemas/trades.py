@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from alphapulse_api.orders import STATUSES, UNPRICED
+from alphapulse_api.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
@@ -103,18 +103,21 @@ class Trade(Schema):
     decided_price = Money(signed=True, allow_none=True)
     metadata = Metadata(allow_none=True)
 
-    @validates_schema
-    def _traded(self, trade: Mapping[str, Any], **_: Any) -> None:
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _traded(self, trade: Mapping[str, Any], given: Any, **_: Any) -> None:
         """What was traded has a price, a quantity, and no more filled than that."""
         status = trade.get("status") or "filled"
-        if status not in UNPRICED and trade.get("price") is None:
-            raise ValidationError(f"A trade that is {status} has a price.", "price")
-        if not trade["quantity"] and status in ("partially_filled", "filled"):
-            raise ValidationError(
-                f"Must be greater than 0 where the status is {status}.", "quantity"
-            )
-        if (filled := trade.get("filled_quantity")) is not None and filled > trade["quantity"]:
-            raise ValidationError("Must not be greater than quantity.", "filled_quantity")
+        quantity, filled = trade.get("quantity"), trade.get("filled_quantity")
+        errors = {}
+        unpriced = isinstance(given, Mapping) and given.get("price") is None
+        if unpriced and status not in UNPRICED:
+            errors["price"] = [f"A trade that is {status} has a price."]
+        if quantity == 0 and status in (PARTIALLY_FILLED, FILLED):
+            errors["quantity"] = [f"Must be greater than 0 where the status is {status}."]
+        if quantity is not None and filled is not None and filled > quantity:
+            errors["filled_quantity"] = ["Must not be greater than quantity."]
+        if errors:
+            raise ValidationError(errors)
 
 
 class OrderState(Schema):

@@ -135,7 +135,9 @@ async def test_trades_and_their_pages(
 ) -> None:
     stored = await api.record_trade(TRADE)
     assert stored["value"] == Decimal("18.7200")
-    assert await api.trade(stored["id"]) == stored
+    one = await api.trade(stored["id"])
+    assert [(s["status"], s["price"]) for s in one.pop("history")] == [("filled", stored["price"])]
+    assert one == stored
     more = [
         {**TRADE, "id": f"t/ä{i}".replace("/", "."), "executed_at": T0 + timedelta(seconds=i)}
         for i in range(25)

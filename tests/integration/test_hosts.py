@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from alphapulse_api import Config, create_app
-from alphapulse_api.config import CorsConfig
+from alphapulse_api.config import CorsConfig, DatabaseConfig
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
 
@@ -62,9 +63,13 @@ async def test_an_answer_that_is_remembered_is_for_hosts_of_ours_too(server: Ser
     problem(await ask(server, "GET", "/api/trades", viewer, headers={"Host": "evil.example"}), 421)
 
 
-async def test_allowed_hosts_are_answered_and_no_others(serve: Serve) -> None:
+async def test_allowed_hosts_are_answered_and_no_others(serve: Serve, tmp_path: Path) -> None:
     for bind in ("127.0.0.1", "0.0.0.0"):
-        server = await serve(host=bind, allowed_hosts=("dash.example.com", "*.lan.example"))
+        server = await serve(
+            host=bind,
+            allowed_hosts=("dash.example.com", "*.lan.example"),
+            database=DatabaseConfig(url=f"sqlite:///{tmp_path}/{bind}.db"),
+        )
         for host in ("dash.example.com", "Dash.Example.com:8443", "a.lan.example", "localhost"):
             assert (await ask(server, "GET", "/healthz", headers={"Host": host})).status == 200
         for host in ("example.com", "lan.example", "evil.example"):
@@ -79,10 +84,13 @@ async def test_a_public_server_answers_for_any_name(serve: Serve) -> None:
         assert await handshake(server, Host=host) == 101
 
 
-async def test_mounted_the_host_is_looked_at_as_well(config: Config, aiohttp_client: Any) -> None:
+async def test_mounted_the_host_is_looked_at_as_well(
+    config: Config, aiohttp_client: Any, tmp_path: Path
+) -> None:
     outer = web.Application()
     outer.add_subapp("/dashboard/", create_app(config))
-    outer.add_subapp("/open/", create_app(replace(config, allowed_hosts=("*",))))
+    other = DatabaseConfig(url=f"sqlite:///{tmp_path}/other.db")
+    outer.add_subapp("/open/", create_app(replace(config, allowed_hosts=("*",), database=other)))
     client = await aiohttp_client(outer)
     for path, status in (("/dashboard/healthz", 421), ("/open/healthz", 200)):
         async with client.get(path, headers=EVIL) as response:

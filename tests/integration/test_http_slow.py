@@ -252,8 +252,8 @@ async def test_a_socket_that_does_not_read_has_its_own_limits(serve: Serve) -> N
         assert (await ws.receive_json())["type"] == "subscribed"
         transport = ws._response.connection.transport
         transport.pause_reading()
-        await server.feed.record_trades([{**WIDE, "id": f"t{n}"} for n in range(1000)])
+        await server.feed.record_trades([{**WIDE, "id": f"t{n}"} for n in range(500)])
         await asyncio.sleep(0.8)
         transport.resume_reading()
-        for _ in range(1000):
+        for _ in range(500):
             assert (await ws.receive_json())["type"] == "trade"

@@ -18,7 +18,7 @@ from redis.exceptions import MovedError
 
 from alphapulse_api import Config, ConfigError, StartupError, redis_link
 from alphapulse_api.backend import Backend
-from alphapulse_api.config import CacheConfig, EventsConfig
+from alphapulse_api.config import CacheConfig, DatabaseConfig, EventsConfig
 from tests.asking import TRADE, ask, problem
 from tests.conftest import Serve, Server
 from tests.redis_server import RedisServer, running
@@ -252,15 +252,16 @@ async def behind_tls(redis_url: str, certificates: Path) -> AsyncIterator[str]:
 
 
 async def test_tls_is_used_and_the_certificate_is_checked(
-    config: Config, serve: Serve, redis_url: str, certificates: Path
+    config: Config, serve: Serve, redis_url: str, certificates: Path, tmp_path: Path
 ) -> None:
+    database = DatabaseConfig(url=f"sqlite:///{tmp_path}/other.db")
     async with behind_tls(redis_url, certificates) as url:
         trusted = CacheConfig(type="redis", redis_url=f"{url}?ssl_ca_certs={certificates}/ca.pem")
         assert await works(await serve(cache=trusted))
         for untrusted in (url, f"{url}?ssl_ca_certs={certificates}/other.pem"):
             cache = CacheConfig(type="redis", redis_url=untrusted)
             with pytest.raises(StartupError, match="CERTIFICATE_VERIFY_FAILED"):
-                async with Backend(replace(config, cache=cache), {}):
+                async with Backend(replace(config, cache=cache, database=database), {}):
                     pass
 
 
