@@ -16,19 +16,22 @@ from contextlib import suppress
 from typing import Any, Final
 
 from alphapulse_api.cache import Cache
+from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.data import outbox
 from alphapulse_api.data.engine import Engine
 from alphapulse_api.data.engine.outbox import OutboxRow
+from alphapulse_api.data.engine.sqlite_transaction import run
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.events import EventLog
 from alphapulse_api.events.base import LogAway
+from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.tasks import heard
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0  # between two looks at the table
-REMOVED_TOGETHER: Final = 500
+REMOVED_TOGETHER: Final = 100
 PAGE: Final = 500  # rows read at once, and of how many events they are
 PAGE_EVENTS: Final = 2000
 LOOKED_AT: Final = 5000  # of the oldest rows
@@ -76,6 +79,8 @@ class Relay:
         self._snapshot = snapshot
         self._leaves = leaves
         self._alone = alone
+        # Nothing of these suspends, so rows are published before their callers are answered.
+        self._at_once = isinstance(cache, MemoryCache) and isinstance(events, MemoryEventLog)
         self._groups: deque[_Group] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._mine: set[str] = set()  # in the table, and not left to anybody else
@@ -150,6 +155,10 @@ class Relay:
     def _take(self, rows: Sequence[OutboxRow]) -> None:
         """Rows that were committed, in their order."""
         self._mine.update(row.id for row in rows)
+        # (But for one that another process stored, and that refers to its record.)
+        if self._at_once and not self._groups and not any(row.stored for row in rows):
+            run(self._relay_own_or_fall_behind(rows))
+            return
         self._groups.append(_Group(rows))
         if self._pump is None:
             self._pump = asyncio.get_running_loop().create_task(self._relay_groups())
@@ -159,17 +168,21 @@ class Relay:
         try:
             while self._groups:
                 groups = tuple(self._groups)
-                try:
-                    await self._relay_own([row for group in groups for row in group.rows])
-                except Exception:
-                    # The rows are in the table: the next look finds them there.
-                    logger.exception("committed events could not be relayed, trying again")
-                    self._behind = True
+                rows = [row for group in groups for row in group.rows]
+                await self._relay_own_or_fall_behind(rows)
                 for group in groups:
                     self._groups.popleft()
                     group.done.set_result(None)
         finally:
             self._pump = None
+
+    async def _relay_own_or_fall_behind(self, rows: Sequence[OutboxRow]) -> None:
+        try:
+            await self._relay_own(rows)
+        except Exception:
+            # The rows are in the table: the next look finds them there.
+            logger.exception("committed events could not be relayed, trying again")
+            self._behind = True
 
     async def _relay_own(self, rows: Sequence[OutboxRow]) -> None:
         await self._cache.move_on(*{tag for row in rows for tag in row.tags})

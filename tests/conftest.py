@@ -142,7 +142,10 @@ async def engine(fresh: Fresh) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def serve(config: Config) -> AsyncIterator[Serve]:
-    """Start dashboards: `server = await serve(websocket=WebSocketConfig(ping_interval=1))`."""
+    """Start dashboards: `server = await serve(websocket=WebSocketConfig(ping_interval=1))`.
+
+    Of those that share no event log, one may serve an SQLite file at a time.
+    """
     async with AsyncExitStack() as stack:
 
         async def start(accessors: dict[str, Any] | None = None, **sections: Any) -> Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -360,3 +361,31 @@ async def _goes_on(engine: Engine) -> None:
     await one.feed.record_trade(trade(id="new"))
     assert {row["id"] for row in await one.store.trades.get_trades()} == {"old", "new"}
     assert ear.told() == ["new"]
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+async def test_any_text_comes_back_out_of_the_outbox(postgres: Postgres, conforming: str) -> None:
+    url = await postgres.new()
+    name = re.findall(r"ap_\w+", url)[-1]
+    await postgres.run(f"ALTER DATABASE {name} SET standard_conforming_strings = {conforming}")
+    texts = [
+        "'",
+        "''",
+        "\\",
+        "\\'",
+        "'); DROP TABLE trades; --",
+        "\\n\n\t",
+        "é😀",
+        "$1 $$ %s",
+        "\x7f",
+    ]
+    async with connected(url) as engine:
+        log = FailingLog()
+        one, ear = Process(engine, log), Ear(log)
+        log.away = True
+        for text in texts:
+            await one.feed.raise_alert(alert(title=text, metadata={text: text}))
+        log.away = False
+        await one.relay.relay_left()
+        assert [e.data["title"] for e in ear.items] == texts  # type: ignore[union-attr]
+        assert [e.data["metadata"] for e in ear.items] == [{text: text} for text in texts]  # type: ignore[union-attr]

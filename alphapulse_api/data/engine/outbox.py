@@ -48,7 +48,22 @@ class OutboxRow(NamedTuple):
 
 async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
     """Insert those that are not in the table."""
-    values = [
+    values = _values(rows)
+    if transaction.takes_arrays and len(values) > 1:
+        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
+        return
+    for value in values:
+        await transaction.execute(_ONE, *value)
+
+
+def literal_insert(rows: Iterable[OutboxRow]) -> str:
+    """The same as the text of a statement for PostgreSQL, without parameters; or nothing."""
+    values = [f"({', '.join(map(_literal, value))})" for value in _values(rows)]
+    return f"{_INTO} VALUES {', '.join(values)}; " if values else ""
+
+
+def _values(rows: Iterable[OutboxRow]) -> list[tuple[str | int | None, ...]]:
+    return [
         (
             row.id,
             row.channel,
@@ -61,8 +76,13 @@ async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
         for row in rows
         if not row.stored
     ]
-    if transaction.takes_arrays and len(values) > 1:
-        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
-        return
-    for value in values:
-        await transaction.execute(_ONE, *value)
+
+
+def _literal(value: str | int | None) -> str:
+    """A constant of PostgreSQL, whatever standard_conforming_strings says."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    quoted = value.replace("'", "''")
+    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in quoted else f"'{quoted}'"

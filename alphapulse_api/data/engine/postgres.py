@@ -18,7 +18,7 @@ import asyncpg
 from alphapulse_api.data.engine.base import Row, Work
 from alphapulse_api.data.engine.breaker import Breaker
 from alphapulse_api.data.engine.group import GroupingEngine, Job, Outcome
-from alphapulse_api.data.engine.outbox import OutboxRow, insert
+from alphapulse_api.data.engine.outbox import OutboxRow
 from alphapulse_api.data.engine.postgres_connection import (
     FAULTS,
     GRACE_SECONDS,
@@ -267,10 +267,8 @@ class PostgresEngine(GroupingEngine):
             try:
                 await connection.execute(self._begin)
                 outcomes = await run_group(connection, transaction, group, apart)
-                if transaction.rows:
-                    await insert(transaction, transaction.rows)
                 try:
-                    await commit(connection)
+                    await commit(connection, transaction.rows)
                 except TimeoutError:
                     # An empty transaction is committed at once while a synchronous standby is
                     # away: only a write that is confirmed tells that they are again.

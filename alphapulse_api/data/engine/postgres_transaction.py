@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.engine.group import Job, Outcome
+from alphapulse_api.data.engine.outbox import insert, literal_insert
 from alphapulse_api.data.engine.postgres_errors import ends_connection, may_run_again
 from alphapulse_api.errors import Unavailable
 
 if TYPE_CHECKING:
     from alphapulse_api.data.engine.outbox import OutboxRow
+
+
+LONGEST_TEXT: Final = 1 << 16  # of a statement without parameters
 
 
 class PostgresTransaction:
@@ -89,11 +93,15 @@ async def undo(connection: Any) -> None:
         raise
 
 
-async def commit(connection: Any) -> None:
-    """Commit.
+async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
+    """Insert the rows into the outbox, and commit: in one journey to the server, as a rule.
 
     Raises:
         Unavailable: if the server rolled back, as it does after an error that nobody told of.
     """
-    if (status := await connection.execute("COMMIT")) != "COMMIT":
+    text = literal_insert(rows)
+    if len(text) > LONGEST_TEXT:
+        await insert(PostgresTransaction(connection), rows)
+        text = ""
+    if (status := await connection.execute(f"{text}COMMIT")) != "COMMIT":
         raise Unavailable(f"The database is unavailable: the commit ended in {status}.")

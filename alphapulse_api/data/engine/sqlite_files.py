@@ -100,7 +100,7 @@ class ServerLock:
 
     def __init__(self, path: Path) -> None:
         self._database = path
-        self._path = path.with_name(f"{path.name}.lock")
+        self._path = path.with_name(f"{path.name}.server-lock")
         self._file: int | None = None
 
     def __repr__(self) -> str:
