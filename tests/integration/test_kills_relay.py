@@ -91,7 +91,7 @@ async def main(round, point, hits):
         events=EventsConfig(**given["events"]), auth=AuthConfig(jwt_secret=given["secret"]))
     if point == "before the commit":
         dies(sqlite, "insert", hits)
-        dies(postgres, "insert", hits)
+        dies(postgres, "commit", hits)
     elif point == "before the append":
         dies(Relay, "_append", hits)
     elif point == "before the removal":
