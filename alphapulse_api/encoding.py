@@ -1,6 +1,7 @@
 """Python values to JSON bytes and back: the one place that knows the number rules.
 
-Out: datetimes become RFC 3339 with Z, Decimals become strings, NaN and infinities become null.
+Out: datetimes become RFC 3339 with Z and six digits of fraction, Decimals become strings, NaN and
+infinities become null.
 In: decimals keep their digits, and NaN literals (json.dumps writes them) are read as NaN.
 Integers keep their digits both ways, however many they have.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ import orjson
 from alphapulse_api.domain import integers
 from alphapulse_api.times import rfc3339
 
-_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+# orjson leaves a fraction of zero out, so datetimes are written by `_plain`.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _DECODER = json.JSONDecoder(parse_float=Decimal)  # json.loads would make one each time
 # Stand for numbers of more digits than an int, or with an exponent that no Decimal has: beyond
 # every bound of a field, on the same side of it.
@@ -28,10 +30,12 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return rfc3339(value)
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, datetime):  # a subclass, such as pandas has
-        return rfc3339(value)
+    if isinstance(value, (date, time)):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

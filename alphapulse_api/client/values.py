@@ -81,14 +81,14 @@ def encodable(name: str, text: str) -> None:
 
 
 def rfc3339(instant: datetime) -> str:
-    """RFC 3339 in UTC.
+    """RFC 3339 in UTC, with six digits of fraction.
 
     Raises:
         ValueError: if the datetime is naive: whose clock would it be?
     """
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone; say datetime.now(UTC), for example")
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def dumps(value: Any) -> bytes:

@@ -170,7 +170,8 @@ def _success(row: Row) -> dict[str, Any]:
             },
             "X-Time-Range": {
                 "schema": {"type": "string"},
-                "description": "of an export: the range it covers, such as 2026-01-01T00:00:00Z/..",
+                "description": "of an export: the range it covers, such as "
+                "2026-01-01T00:00:00.000000Z/..",
             },
         }
     if "aggregation" in row.query().fields:

@@ -55,12 +55,13 @@ async def test_an_export_without_a_range_has_everything_and_says_so(
         return len(rows) - (form == "csv"), answer.headers["X-Time-Range"]
 
     start, end = OLD + timedelta(days=1), OLD + timedelta(days=2)
+    since, until = "2020-01-02T00:00:00.000000Z", "2020-01-03T00:00:00.000000Z"
     for form in ("csv", "ndjson"):
         assert await export(form) == (2, "../..")
-        assert await export(form, start_time=start.isoformat()) == (1, "2020-01-02T00:00:00Z/..")
-        assert await export(form, end_time=end.isoformat()) == (1, "../2020-01-03T00:00:00Z")
+        assert await export(form, start_time=start.isoformat()) == (1, f"{since}/..")
+        assert await export(form, end_time=end.isoformat()) == (1, f"../{until}")
         both = {"start_time": start.isoformat(), "end_time": end.isoformat()}
-        assert await export(form, **both) == (0, "2020-01-02T00:00:00Z/2020-01-03T00:00:00Z")
+        assert await export(form, **both) == (0, f"{since}/{until}")
     answer = await ask(server, "GET", f"{path}{mark}format=arrow", caller)
     assert answer.headers["X-Time-Range"] == "../.."
     # A page is a page, in each format.

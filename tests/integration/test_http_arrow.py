@@ -15,6 +15,7 @@ import pytest
 from yarl import URL
 
 from alphapulse_api.routes import export
+from alphapulse_api.times import rfc3339
 from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask, places, problem
 from tests.conftest import Serve, Server
 
@@ -74,7 +75,7 @@ def _table(answer: Answer) -> pa.Table:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(value)
     return value
 
 
@@ -259,4 +260,5 @@ async def test_a_hosts_rows_get_the_columns_of_the_schema(serve: Serve) -> None:
     table = _table(await ask(server, "GET", "/api/trades?format=arrow", await server.key()))
     assert table.schema == pa.schema(list(COLUMNS["/api/trades"].items()))
     (row,) = _rows(table)
-    assert (row["executed_at"], row["price"], row["side"]) == ("2026-01-01T00:00:00Z", "1.5", None)
+    midnight = "2026-01-01T00:00:00.000000Z"
+    assert (row["executed_at"], row["price"], row["side"]) == (midnight, "1.5", None)

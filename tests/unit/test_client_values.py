@@ -41,7 +41,7 @@ def test_what_goes_out_is_what_the_server_reads() -> None:
     }
     assert json.loads(values.dumps(said)) == {
         "price": "0.00000001",
-        "at": "2026-01-31T12:00:00Z",
+        "at": "2026-01-31T12:00:00.000000Z",
         "value": None,
     }
 
