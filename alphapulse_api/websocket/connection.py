@@ -157,12 +157,11 @@ class Connection:
 
     async def closed(self) -> None:
         """Let go of everything; awaited once the socket reads no more."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._cancel_all()
         self.outbound.close()
         if (working := self._inbox.drop()) is not None:
             await asyncio.wait([working])
+            self._cancel_all()  # a subscribe that is dropped has set one
         self._hub.silence(self)
         try:
             if self._closing is not None:
@@ -278,6 +277,11 @@ class Connection:
     def _cancel(self, name: str) -> None:
         if timer := self._timers.pop(name, None):
             timer.cancel()
+
+    def _cancel_all(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _heartbeat(self) -> None:
         # By the wall clock: timers stand still while a machine sleeps, and know of no step.

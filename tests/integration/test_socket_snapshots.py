@@ -218,3 +218,19 @@ async def test_no_state_goes_back_however_late_an_event_comes(
 
 async def _never(_: Relay) -> None:
     """Nobody looks."""
+
+
+async def test_a_socket_that_is_cut_while_its_snapshot_is_read_leaves_nothing_behind(
+    server: Server,
+    reading: Reading,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connection, "LATE_SECONDS", 0.05)
+    async with connect(server, await server.login("viewer")) as client:
+        await ask(server, [client], "alerts")
+        await reading.done.acquire()
+    await changed(lambda: not server.dashboard._backend.hub.connections)
+    reading.goes_on.set()
+    await asyncio.sleep(0.15)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
