@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.data import agents, alerts, portfolio
+from alphapulse_api.data import trades as trade_store
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.data.aggregation import FUNCTIONS
 from alphapulse_api.errors import Problem
@@ -74,7 +75,9 @@ trades = st.builds(
     lambda id_, fields: trade(id_, **fields),
     words,
     some(symbol=words, side=st.sampled_from(["buy", "sell"]), quantity=decimals, price=decimals,
-         fee=decimals, strategy=words, agent_id=words, executed_at=instants, metadata=documents),
+         fee=decimals, strategy=words, agent_id=words, executed_at=instants, metadata=documents,
+         status=st.sampled_from(["pending", "open", "partially_filled", "cancelled"]),
+         filled_quantity=decimals, decided_price=decimals, order_id=words),
 )  # fmt: skip
 raised = st.builds(
     lambda id_, fields: alert(id_, **fields),
@@ -132,6 +135,11 @@ questions = st.one_of(
             timezone=st.sampled_from(["America/New_York", "Australia/Lord_Howe", "Nowhere"]),
             **ranges, **pages,
         ).map(lambda query: {**query, "metric_type": "risk"}),
+    ),
+    st.tuples(
+        st.just("trades"),
+        st.just("get_trade"),
+        st.fixed_dictionaries({"trade_id": words}),
     ),
     st.tuples(
         st.just("trades"),
@@ -210,7 +218,7 @@ async def test_the_engines_give_the_same_answers(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (agents, alerts, portfolio):
+    for module in (agents, alerts, portfolio, trade_store):
         monkeypatch.setattr(module, "now", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
     path: Path = tmp_path_factory.mktemp("db") / "store.db"
     async with opened(path) as sqlite, connected(await postgres.emptied()) as other:
