@@ -15,6 +15,7 @@ from alphapulse_api.errors import RateLimited
 # and replays is left a fifth of a core, after a burst of a few seconds.
 ROWS_A_SECOND: Final = 20_000
 ROWS_BURST: Final = 500_000
+QUERY_ROWS: Final = 10  # what a query costs beside its rows, which may be none
 
 
 class Readings:

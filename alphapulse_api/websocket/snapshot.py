@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
@@ -24,7 +24,7 @@ from alphapulse_api.slices import Slices, Steps, finish
 from alphapulse_api.times import now, to_micros
 from alphapulse_api.websocket.frames import Chunks
 from alphapulse_api.websocket.protocol import Filters
-from alphapulse_api.websocket.readings import Readings
+from alphapulse_api.websocket.readings import QUERY_ROWS, Readings
 from alphapulse_api.websocket.subscription import Subscription, passes
 
 TRADES: Final = 50
@@ -219,8 +219,8 @@ class Snapshots:
             return await self._flights.once(key, read)
 
     async def _read(self, channel: Channel, cursor: str, filters: Filters, caller: str) -> Snapshot:
-        parts = await read_snapshot(self._accessors, channel, filters)
-        self._readings.charge(caller, sum(map(len, parts)))
+        charge = partial(self._readings.charge, caller)
+        parts = await read_snapshot(self._accessors, channel, filters, charge)
         pending: AbstractSet[str] = frozenset()
         if channel.name not in self._accessors.replaced:
             # Read after them: what is relayed in between comes as any event does.
@@ -236,13 +236,23 @@ class Snapshots:
         return snapshot
 
 
-async def read_snapshot(accessors: Accessors, channel: Channel, filters: Filters) -> Sequence[Rows]:
+async def read_snapshot(
+    accessors: Accessors, channel: Channel, filters: Filters, charge: Callable[[int], None]
+) -> Sequence[Rows]:
     """The rows of a snapshot, in parts, with some that the filters do not pass.
 
     Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
     Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
+
+    Args:
+        charge: told what was read while it is read, since whoever waits for it may leave.
     """
-    return [part async for part in _READERS[channel.name](accessors, filters)]
+    parts = []
+    async for part in _READERS[channel.name](accessors, filters):
+        charge(QUERY_ROWS + len(part))
+        if part:
+            parts.append(part)
+    return parts
 
 
 async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
@@ -255,6 +265,7 @@ async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows
     names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
     for metric_type in types:
         for name in names:
+            yield ()  # that there is nothing has to be looked up, too
             async for part in accessors.metrics.latest_in_parts(metric_type, name):
                 yield part
 

@@ -133,6 +133,36 @@ async def test_too_many_rows_are_rate_limited_and_the_subscription_stays(
         assert len(await client.settled()) == 1
 
 
+async def test_filters_that_nothing_passes_are_rate_limited_also_for_who_does_not_wait(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "ROWS_BURST", 100)
+    monkeypatch.setattr(readings, "ROWS_A_SECOND", 1)
+    names = [f"n{n}" for n in range(100)]
+    filters = {"metrics": {"metric_types": names, "names": names}}
+    ask = {"type": "subscribe", "channels": ["metrics"], "snapshot": True, "filters": filters}
+    ann, ben = await server.login("viewer", "ann"), await server.login("viewer", "ben")
+    async with connect(server, ann) as client:
+        assert (await client.ask(**ask))["type"] == "subscribed"
+        assert (await client.ask(**ask))["code"] == "rate_limited"
+
+    begun = asyncio.Event()
+    latest = server.dashboard.metrics.latest_in_parts
+
+    def noted(metric_type: str, name: str) -> Any:
+        if name == names[50]:
+            begun.set()
+        return latest(metric_type, name)
+
+    monkeypatch.setattr(server.dashboard.metrics, "latest_in_parts", noted)
+    async with raw(server, ben) as leaver:
+        await leaver.write(client_frame(json.dumps(ask).encode()))
+        async with asyncio.timeout(SECONDS):
+            await begun.wait()
+    async with connect(server, ben) as client:
+        assert (await client.ask(**ask))["code"] == "rate_limited"
+
+
 @pytest.fixture
 def uncollected() -> Iterator[None]:
     """No pause of the garbage collector, which looks through all that pytest has."""

@@ -141,7 +141,7 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
         (subscription,) = subscriptions(server, channel)
         return subscription.seen
 
-    async def read_late(accessors: Any, channel: Any, filters: Any) -> Any:
+    async def read_late(accessors: Any, channel: Any, *rest: Any) -> Any:
         if channel.name == "metrics":
             # Told by the snapshot, and by an event that waits for its end.
             await server.feed.record_metrics(point())
@@ -149,7 +149,7 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
             await changed(lambda: seen("trades") is None)
             if fails:
                 raise Unavailable("the database is away", 1)
-        return await read(accessors, channel, filters)
+        return await read(accessors, channel, *rest)
 
     monkeypatch.setattr(module, "read_snapshot", read_late)
     async with connect(server, await server.login("viewer")) as client:
