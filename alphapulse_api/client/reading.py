@@ -13,6 +13,7 @@ from alphapulse_api.client.pages import Page, Rows
 from alphapulse_api.client.rows import (
     Agent,
     Alert,
+    AlertStatus,
     Direction,
     Me,
     MetricPoint,
@@ -123,6 +124,7 @@ class Reading(ABC):
         end_time: datetime | None = None,
         severity: Severity | Sequence[Severity] | None = None,
         acknowledged: bool | None = None,
+        status: AlertStatus | None = None,
         source: str | None = None,
         limit: int | None = None,
     ) -> Rows[Alert]:
@@ -132,6 +134,7 @@ class Reading(ABC):
             "end_time": end_time,
             "severity": _comma(severity),
             "acknowledged": acknowledged,
+            "status": status,
             "source": source,
         }
         return self._pages("/api/alerts", values.ALERT, params, limit)
@@ -176,10 +179,14 @@ class Reading(ABC):
         agent_type: str | None = None,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
+        limit: int | None = None,
     ) -> Rows[Agent]:
-        """Agents, each with its newest 20 signals in the range (default: the last 24 h)."""
+        """Agents by id, each with its newest 20 signals in the range (default: the last 24 h).
+
+        `limit` is of all rows.
+        """
         params = {"agent_type": agent_type, "start_time": start_time, "end_time": end_time}
-        return self._list("/api/agents", values.AGENT, params)
+        return self._pages("/api/agents", values.AGENT, params, limit)
 
     def signals(
         self,

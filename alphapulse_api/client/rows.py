@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal, NotRequired, TypedDict
 
 Severity = Literal["info", "warning", "error", "critical"]
+AlertStatus = Literal["active", "acknowledged", "resolved"]
 Side = Literal["buy", "sell"]
 TradeStatus = Literal[
     "pending", "open", "partially_filled", "filled", "cancelled", "rejected", "expired"
@@ -115,7 +116,7 @@ class Alert(TypedDict):
     metric_name: str | None
     metric_value: float | None
     threshold: float | None
-    status: Literal["active", "acknowledged", "resolved"]
+    status: AlertStatus
     created_at: datetime
     acknowledged: bool
     acknowledged_by: str | None

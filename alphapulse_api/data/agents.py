@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from alphapulse_api.data.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
+from alphapulse_api.data.engine.base import Row
 from alphapulse_api.data.listing import newest_first
 from alphapulse_api.data.outbox import invalidation
 from alphapulse_api.data.page import Page
@@ -39,6 +40,7 @@ SIGNALS = Columns(
         "metadata": JSON,
     },
 )
+_AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
 Agent = dict[str, Any]
@@ -61,22 +63,34 @@ class AgentDataAccessor:
         agent_type: str | None = None,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
-    ) -> list[Agent]:
-        """Every agent, by id, each with `signals`: its newest 20 in the range, newest first.
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of agents, by id, each with `signals`: its newest 20 in the range, newest first.
 
         The range defaults to the 24 hours before now.
 
         Raises:
-            ValidationProblem: for an empty range.
+            ValidationProblem: for an empty range or a foreign cursor.
         """
         start, end = default_range(start_time, end_time, SIGNALS_WINDOW, self._ahead)
         where = Where()
         where.equal(agent_type=agent_type)
-        agents = await self._engine.fetch(
-            f"SELECT {AGENTS.select} FROM agents {where} ORDER BY agent_id",
+        listing = Listing("agents", agent_type=agent_type)
+        if cursor is not None:
+            where.add("agent_id > {}", *listing.key(cursor, str))
+        found = await self._engine.fetch(
+            f"SELECT {AGENTS.select} FROM agents {where} "
+            f"ORDER BY agent_id LIMIT {where.parameter(limit + 1)}",
             *where.args,
         )
+        agents = found[:limit]
+        if not agents:
+            return Page()
         recent = Where()
+        # The page's agents and, with a type, perhaps some between them.
+        recent.add("agent_id >= {}", agents[0][0])
+        recent.add("agent_id <= {}", agents[-1][0])
         recent.between("timestamp", start, end)
         signals = await self._engine.fetch(
             f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
@@ -85,12 +99,19 @@ class AgentDataAccessor:
             f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
             *recent.args,
         )
-        by_agent: dict[str, list[Signal]] = {}
+        by_agent: dict[str, list[Row]] = {}
         for row in signals:
-            signal = SIGNALS.read(row)
-            by_agent.setdefault(signal["agent_id"], []).append(signal)
-        shown = [AGENTS.read(row) for row in agents]
-        return [{**agent, "signals": by_agent.get(agent["agent_id"], [])} for agent in shown]
+            by_agent.setdefault(row[_AGENT_OF_SIGNAL], []).append(row)
+
+        def records(rows: Sequence[Row], plain: bool) -> list[Agent]:
+            made = AGENTS.records(rows, plain)
+            for agent in made:
+                mine = by_agent.get(agent["agent_id"], ())
+                agent["signals"] = SIGNALS.records(mine, plain)
+            return made
+
+        more = len(found) > limit
+        return Page(agents, records, listing.cursor(agents[-1][0]) if more else None)
 
     async def get_signals(
         self,

@@ -63,6 +63,7 @@ class AlertDataAccessor:
         limit: int = 100,
         cursor: str | None = None,
         *,
+        status: str | None = None,
         unresolved: bool = False,
     ) -> Page:
         """One page, newest first.
@@ -78,13 +79,18 @@ class AlertDataAccessor:
         where = Where()
         where.between("created_at", start_time, end_time)
         where.any_of("severity", severity)
-        where.equal(acknowledged=None if acknowledged is None else int(acknowledged), source=source)
+        where.equal(
+            acknowledged=None if acknowledged is None else int(acknowledged),
+            status=status,
+            source=source,
+        )
         if unresolved:
             where.add("status <> 'resolved'")
         listing = Listing(
             "alerts",
             severity=severity,
             acknowledged=acknowledged,
+            status=status,
             source=source,
             unresolved=unresolved,
         )

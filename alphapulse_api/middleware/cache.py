@@ -34,7 +34,8 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     config = backend.config.cache
     # Only a listing of the range is of the past: an agent's state and the portfolio are of now.
-    fresh_for = config.history_ttl if row.pages and question.settled else config.default_ttl
+    past = row.pages and row.range_of_rows and question.settled
+    fresh_for = config.history_ttl if past else config.default_ttl
     resource = _resource(row, request, backend)
     if resource is None:
         return _answer(request, await _compute(request, handler), "BYPASS")

@@ -10,8 +10,8 @@ from alphapulse_api.routes.row import Call
 from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
 from alphapulse_api.schemas.errors import load
 
-# Who may acknowledge in another's name: they act for people who have no account here.
-MAY_NAME_ANOTHER: Final = frozenset({"admin", "api"})
+# Who may acknowledge in another's name, such as that of a person who has no account here.
+MAY_NAME_ANOTHER: Final = frozenset({"admin"})
 _ACKNOWLEDGEMENT = Acknowledgement()
 _NOTHING = Nothing()
 
@@ -39,7 +39,7 @@ async def acknowledge_alert(call: Call) -> Any:
     if name_key(user) == name_key(caller):
         user = caller  # in the spelling that everybody knows
     elif call.caller.role not in MAY_NAME_ANOTHER:
-        raise Problem(FORBIDDEN, "You may acknowledge in your own name only.")
+        raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
     return await call.backend.feed.acknowledge_alert(call.path["id"], user, said.get("comments"))
 
 

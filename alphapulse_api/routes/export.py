@@ -39,7 +39,7 @@ async def export(
     query = dict(call.query)
     if ours:
         query["limit"] = EXPORT_ROWS
-        if "start_time" in row.query_schema.fields:
+        if row.range_of_rows and "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
     page: Rows = await row.handler(replace(call, query=query))
     # Off the loop: thousands of rows are tens of milliseconds. Before the status goes out: what
@@ -74,7 +74,7 @@ async def export(
 
 def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
     """The header that tells an export's range, as an ISO 8601-2 interval; ".." is an open end."""
-    if "start_time" not in row.query_schema.fields:
+    if not row.range_of_rows or "start_time" not in row.query_schema.fields:
         return {}
     start, end = query.get("start_time", FIRST), query.get("end_time")
     begin = ".." if start == FIRST else rfc3339(start)

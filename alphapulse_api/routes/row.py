@@ -60,6 +60,8 @@ class Row:
         repeats: what is stored already may be sent again: then it is answered with a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable); None:
             the answer is not cached.
+        range_of_rows: the range of the query says which rows the answer has; of agents it says
+            which signals they come with.
         channel: the channel whose cursor goes with the answer.
         media_type: of the answer, where it is not JSON.
     """
@@ -81,6 +83,7 @@ class Row:
     status: int = 200
     repeats: bool = False
     resource: str | None = None
+    range_of_rows: bool = True
     channel: str | None = None
     media_type: str = "application/json"
     tag: str = "service"

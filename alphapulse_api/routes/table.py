@@ -80,7 +80,8 @@ ROWS: Final = (
         body=trade.Trade, body_is_array=True, answer=batch.BatchResult, tag="trades"),
 
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=agent.AgentsQuery,
-        answer=agent.AgentWithSignals, many=True, resource="agents", tag="agents"),
+        answer=agent.AgentWithSignals, many=True, resource="agents", range_of_rows=False,
+        tag="agents"),
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
         query=agent.SignalsQuery, answer=agent.Signal, many=True, resource="agents", tag="agents"),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=agent.AgentUpdate,

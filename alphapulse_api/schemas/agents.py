@@ -15,7 +15,7 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import Formatted, ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
 STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
 DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
@@ -56,7 +56,7 @@ class AgentWithSignals(Agent):
     signals = fields.List(fields.Nested(Signal))
 
 
-class AgentsQuery(RangeQuery, Formatted):
+class AgentsQuery(RangeQuery, ListQuery):
     """Which agents, and the range of their signals (default: the last 24 h)."""
 
     agent_type = Text(64)

@@ -47,6 +47,7 @@ class AlertsQuery(RangeQuery, ListQuery):
 
     severity = CommaList(*SEVERITIES, metadata={"description": "comma list"})
     acknowledged = QueryBoolean()
+    status = Choice(*STATUSES)
     source = Text(128)
 
 
@@ -54,7 +55,11 @@ class Acknowledgement(Schema):
     """Who acknowledges, and what they say of it."""
 
     comments = Text(4096, shortest=0, allow_none=True)
-    user = Text(128, allow_none=True, metadata={"description": "default: the caller"})
+    user = Text(
+        128,
+        allow_none=True,
+        metadata={"description": "default: the caller; only an admin may name another"},
+    )
 
 
 class Nothing(Schema):

@@ -200,6 +200,7 @@ async def test_a_cursor_passes_only_in_its_own_listing(store: Accessors) -> None
         (store.alerts.get_alerts, {}),
         (store.alerts.get_alerts, {"severity": ["critical", "warning"]}),
         (store.alerts.get_alerts, {"acknowledged": False}),
+        (store.alerts.get_alerts, {"status": "active"}),
         (store.agents.get_signals, {"agent_id": "m1"}),
         (store.agents.get_signals, {"agent_id": "m2"}),
         (store.agents.get_signals, {"agent_id": "m1", "symbol": "BTC"}),
@@ -329,6 +330,34 @@ async def test_agents_come_with_their_newest_20_signals_of_the_last_day(store: A
     assert ids(m1["signals"]) == ["late", "s24", "s23", "s22"]
     (m2,) = await store.agents.get_agents(agent_type="momentum")
     assert (m2["agent_id"], m2["state"], m2["metrics"]) == ("m2", "active", {})
+
+
+async def test_agents_come_in_pages_each_with_its_own_signals(store: Accessors) -> None:
+    for n in range(5):
+        await store.agents.set_agent(f"m{n}", {"agent_type": "grid" if n % 2 else "trend"})
+        await store.agents.add_signal(signal(f"s{n}", 1, agent_id=f"m{n}"))
+    ranged = {"start_time": at(0), "end_time": at(9)}
+    for query, expected in (({}, [0, 1, 2, 3, 4]), ({"agent_type": "trend"}, [0, 2, 4])):
+        walked, cursor = [], None
+        while True:
+            page = await store.agents.get_agents(**ranged, **query, limit=2, cursor=cursor)
+            assert len(page) <= 2
+            walked += [(agent["agent_id"], ids(agent["signals"])) for agent in page]
+            if (cursor := page.next_cursor) is None:
+                break
+        assert walked == [(f"m{n}", [f"s{n}"]) for n in expected]
+    first = await store.agents.get_agents(limit=2)
+    with pytest.raises(ValidationProblem, match="cursor"):
+        await store.agents.get_agents(agent_type="trend", cursor=first.next_cursor)
+
+
+async def test_alerts_are_found_by_status(store: Accessors) -> None:
+    for n in range(3):
+        await store.alerts.add_alert(alert(f"a{n}", n))
+    await store.alerts.acknowledge_alert("a1", "ann")
+    await store.alerts.resolve_alert("a2")
+    for status, expected in (("active", "a0"), ("acknowledged", "a1"), ("resolved", "a2")):
+        assert ids(await store.alerts.get_alerts(status=status)) == [expected]
 
 
 async def test_an_agents_update_keeps_what_it_leaves_out(store: Accessors) -> None:

@@ -123,6 +123,7 @@ async def test_alerts(api: DashboardClient) -> None:
     severe = await api.alerts(severity=["critical", "error"], acknowledged=False, source="risk")
     assert severe == [raised]
     known = await api.acknowledge_alert(raised["id"], comments="seen", user="bob")
+    assert await api.alerts(status="acknowledged") == [known]
     assert (known["acknowledged_by"], known["comments"]) == ("bob", "seen")
     assert [row["title"] async for row in api.alerts(severity="info")] == ["Note"]
     resolved = await api.resolve_alert(raised["id"])

@@ -151,9 +151,10 @@ questions = st.one_of(
         st.just("alerts"),
         st.just("get_alerts"),
         some(severity=st.just(["info"]), acknowledged=st.booleans(), source=words,
+             status=st.sampled_from(["active", "acknowledged", "resolved"]),
              unresolved=st.booleans(), **ranges, **pages),
     ),
-    st.tuples(st.just("agents"), st.just("get_agents"), some(agent_type=words, **ranges)),
+    st.tuples(st.just("agents"), st.just("get_agents"), some(agent_type=words, **ranges, **pages)),
     st.tuples(
         st.just("agents"),
         st.just("get_signals"),

@@ -107,6 +107,12 @@ async def test_bytes_are_those_of_the_rows_that_are_looked_at(store: Accessors, 
     await _agree(route(path), page)
 
 
+async def test_agents_with_their_signals_have_the_same_bytes_too(store: Accessors) -> None:
+    page = await store.agents.get_agents(**ENDS)
+    assert sum(len(agent["signals"]) for agent in page) > 0
+    await _agree(route("/api/agents"), page)
+
+
 async def test_the_newest_points_have_the_same_bytes_too(store: Accessors) -> None:
     page = await store.metrics.get_latest_metrics("risk")
     assert len(page) == len(TIMES)

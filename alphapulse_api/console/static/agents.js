@@ -4,7 +4,7 @@ import { $, el, pairs, table } from "./dom.js";
 import { ago, money, number, percent, time, words } from "./format.js";
 import { polling } from "./live.js";
 
-const SECONDS = 10, SIGNALS = 4;
+const SECONDS = 10, SIGNALS = 4, LIMIT = 1000;
 const STATES = { active: "●", optimizing: "◐", initializing: "◔", inactive: "○", stopped: "■", error: "✖" };
 const DIRECTIONS = { buy: "▲", cover: "▲", sell: "▼", short: "▼", hold: "•" };
 const EMPTY = "No agents yet. They appear here with PUT /api/agents/{id}, or feed.update_agent().";
@@ -19,7 +19,7 @@ export class Agents {
       ["Last signals", ({ signals }) => el("div", { class: "pairs" }, ...signals.slice(0, SIGNALS).map(signalMark))],
     ]);
     this.start = polling(SECONDS, $("#panel-agents"), async () => {
-      const { data } = await app.api.get("api/agents");
+      const { data } = await app.api.getAll("api/agents", { limit: LIMIT });
       show(data, (agent) => agent.agent_id);
       return data.length ? "" : EMPTY;
     });
