@@ -37,6 +37,10 @@ _PROGRESS: Final = ("status", "filled_quantity", "price", "value", "executed_at"
 LATE_FACTS: Final = (
     "fee", "fee_currency", "fees", "metadata", "decision_id", "decided_price",
 )  # fmt: skip
+# A state or a fact that changes afterwards is no other order, so another id is no help.
+_CORRECT: Final = (
+    "The stored trade stays: post a correction as a new trade that names it in corrects."
+)
 # What an entry of the history says of a state, beside the time.
 HISTORY: Final = ("status", "filled_quantity", "price")
 
@@ -47,12 +51,14 @@ class Disagreement(Exception):
     Attributes:
         field: the first field that disagrees.
         reason: what is wrong with it, as the end of a sentence that begins with the id.
+        remedy: what to do, as a sentence; "" if the id may have been taken by another order.
     """
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
         self.field = field
         self.reason = reason
+        self.remedy = _CORRECT if field == "status" or field in LATE_FACTS else ""
 
 
 def completed(trade: Mapping[str, Any], at: datetime) -> tuple[Trade, frozenset[str]]:

@@ -192,7 +192,7 @@ class TradeDataAccessor:
         try:
             after = advanced(stored, trade, unsaid, states)
         except Disagreement as disagreement:
-            detail = f"{trade['id']!r} {disagreement.reason}. {COLUMNS.hint}"
+            detail = f"{trade['id']!r} {disagreement.reason}. {disagreement.remedy or COLUMNS.hint}"
             raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None
         if after is None:
             return stored

@@ -23,8 +23,10 @@ class MetricPoint(Schema):
 
     metric_type = fields.String(
         required=True,
-        # {regex}: marshmallow formats the text, and would take the braces of ours for its own.
-        validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error="Must match {regex}."),
+        validate=validate.Regexp(
+            f"{METRIC_TYPE}\\Z",
+            error="Must be a lower-case letter, then up to 63 lower-case letters, digits or _.",
+        ),
         metadata={"description": "performance, risk, trade, agent and system are usual"},
     )
     name = Text(128, required=True)

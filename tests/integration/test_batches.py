@@ -78,6 +78,19 @@ async def test_good_points_are_stored_beside_bad_ones(either: Server) -> None:
     assert {point["name"] for point in points} == {"var", "cvar"}
 
 
+async def test_a_bad_metric_type_is_refused_in_words(either: Server) -> None:
+    caller = await either.key("publish")
+    answer = await ask(
+        either, "POST", "/api/metrics", caller, json={**POINT, "metric_type": "RISK"}
+    )
+    assert answer.json["errors"] == [
+        {
+            "pointer": "/metric_type",
+            "detail": "Must be a lower-case letter, then up to 63 lower-case letters, digits or _.",
+        }
+    ]
+
+
 @pytest.mark.parametrize("params", [{}, {"on_error": "stop"}])
 async def test_by_default_all_are_stored_or_none(server: Server, params: Any) -> None:
     caller = await server.key("publish")

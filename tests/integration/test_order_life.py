@@ -107,6 +107,24 @@ async def test_a_state_never_goes_back(desk: Server) -> None:
     assert await desk.json("/api/trades", caller) == [filled]
 
 
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"status": "cancelled"}, "names it in corrects."),
+        ({"fee": "2"}, "names it in corrects."),
+        ({"symbol": "MSFT"}, "build yours from all three."),
+    ],
+)
+async def test_a_refusal_says_what_to_do_about_it(
+    desk: Server, change: dict[str, str], remedy: str
+) -> None:
+    caller = await desk.key("publish")
+    state = {**ORDER, "status": "filled", "price": "100", "fee": "1"}
+    assert (await ask(desk, "POST", "/api/trades", caller, json=state)).status == 201
+    answer = await ask(desk, "POST", "/api/trades", caller, json={**state, **change})
+    assert problem(answer, 409)["detail"].endswith(remedy)
+
+
 @pytest.mark.parametrize("status", ["filled", "cancelled", "open"])
 async def test_a_commission_that_comes_late_is_added_once_and_sent(
     desk: Server, status: str
