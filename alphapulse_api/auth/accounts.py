@@ -94,7 +94,7 @@ class Accounts:
             except ValueError as error:
                 raise AccountError(str(error)) from None
         if role not in ROLES:
-            raise AccountError(f"there is no role {role!r}: choose of {', '.join(ROLES)}")
+            raise AccountError(f"there is no role {role!r}: choose from {', '.join(ROLES)}")
         _check_password(password)
         await self._store.put_user(username, role, await self._passwords.hash(password))
         await self._authenticator.refresh()
@@ -146,7 +146,7 @@ class Accounts:
         for scope in scopes:
             if scope != VIEW and scope not in KEY_SCOPES:
                 known = ", ".join(sorted({VIEW, *KEY_SCOPES}))
-                raise AccountError(f"a key cannot have the scope {scope!r}: choose of {known}")
+                raise AccountError(f"a key cannot have the scope {scope!r}: choose from {known}")
             granted |= VIEWS if scope == VIEW else {scope}
         text, parsed = make_key()
         key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None)

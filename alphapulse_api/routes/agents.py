@@ -19,10 +19,10 @@ async def list_signals(call: Call) -> Any:
 
 
 async def put_agent(call: Call) -> Any:
-    """Record how an agent is doing; what is left out stays as it was."""
+    """Record the state of an agent; fields that are left out keep their values."""
     return await call.backend.feed.update_agent(call.path["id"], call.body)
 
 
 async def record_signal(call: Call) -> Any:
-    """Record a signal of an agent; an agent not heard of before is made."""
+    """Record a signal; creates the agent if it is new."""
     return await call.backend.feed.record_signal(call.path["id"], call.body)

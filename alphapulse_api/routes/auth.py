@@ -31,7 +31,7 @@ NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 async def me(call: Call) -> Any:
-    """Who is calling, and what they may do."""
+    """The caller, and what it may do."""
     caller = call.caller
     return {
         "username": caller.username,

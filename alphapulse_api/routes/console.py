@@ -72,14 +72,14 @@ async def root(request: web.Request) -> web.StreamResponse:
 
 
 async def folder(request: web.Request) -> web.StreamResponse:
-    """To the console, for those who leave the slash out."""
+    """Redirects to the console."""
     if not request.app[CONSOLE].installed:
         raise NotFound(NOT_INSTALLED)
     return _to_the_page()
 
 
 async def page(request: web.Request) -> web.StreamResponse:
-    """The console: a page that shows all that happens, live."""
+    """The console, a live page."""
     served = await _served(request)
     return await answer_file(request, served.page, policy=POLICY)
 

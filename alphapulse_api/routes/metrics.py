@@ -44,5 +44,5 @@ async def record_metrics(call: Call) -> Any:
 
 
 async def record_batch(call: Call) -> Any:
-    """Record up to 10000 points, and say what became of each."""
+    """Record up to 10000 points, and report the result of each."""
     return await call.backend.feed.record_metrics_batch(call.body, **call.query)

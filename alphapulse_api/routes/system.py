@@ -18,7 +18,7 @@ async def list_system(call: Call) -> Any:
 
 
 async def report_system(call: Call) -> Any:
-    """Record how a component is doing."""
+    """Record a sample of the state of a component."""
     return await call.backend.feed.report_system(call.body)
 
 
@@ -31,12 +31,12 @@ async def prometheus(request: web.Request) -> web.StreamResponse:
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:
-    """The process lives."""
+    """Liveness: the process is running."""
     return _plain({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Whether all that answers depend on is there."""
+    """Readiness: whether the database, Redis and the background tasks work."""
     backend = request.app[BACKEND]
     checks = await backend.readiness.checks()
     down = sorted(name for name, state in checks.items() if state != "ok")

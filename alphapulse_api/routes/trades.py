@@ -25,5 +25,5 @@ async def record_trades(call: Call) -> Any:
 
 
 async def record_batch(call: Call) -> Any:
-    """Record up to 10000 trades, and say what became of each."""
+    """Record up to 10000 trades, and report the result of each."""
     return await call.backend.feed.record_trades_batch(call.body, **call.query)
