@@ -44,7 +44,7 @@ def ask(path: str, **query: object) -> io.BytesIO:
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Times as UTC instants, money as `Decimal`: as text it came, so no digit was lost."""
     for name in frame.columns.intersection(TIMES):
-        # ISO8601: a time has fractions of a second only where they are not zero.
+        # RFC 3339 in UTC, always with six digits of fraction.
         frame[name] = pd.to_datetime(frame[name], format="ISO8601", utc=True)
     for name in frame.select_dtypes(exclude="number").columns.intersection(MONEY):
         frame[name] = frame[name].astype(object).map(Decimal, na_action="ignore")

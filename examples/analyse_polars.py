@@ -46,7 +46,7 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
     """Times as UTC instants, money as decimals, of columns that are still text."""
     text = {name for name, kind in frame.schema.items() if kind == pl.String}
     return frame.with_columns(
-        # %+ is RFC 3339, with fractions of a second or without.
+        # %+ is RFC 3339.
         *(pl.col(name).str.to_datetime("%+", time_unit="us") for name in TIMES if name in text),
         *(pl.col(name).cast(EXACT) for name in MONEY if name in text),
     )
