@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -98,13 +99,16 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
             empty.append(name)
     if empty:
         raise ValidationProblem([{"parameter": name, "detail": EMPTY} for name in empty])
+    named = given.get("format")
+    if named is not None and named not in FORMATS and row.many:
+        raise Problem(NOT_ACCEPTABLE, f"{named!r} is not a format: ask for {', '.join(FORMATS)}.")
     asked = load_parameters(row.query_schema, given)
     check_range(asked.get("start_time"), asked.get("end_time"))
     form = asked.pop("format", None)
     if form is None:
         form = _negotiated(accept or "")
     elif form == "arrow" and not arrow.installed():
-        raise ValidationProblem.parameter("format", arrow.MISSING)
+        raise Problem(NOT_ACCEPTABLE, arrow.MISSING)
     export = row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
     spreadsheet = asked.pop("spreadsheet", False)
     if spreadsheet and form != "csv":
@@ -114,23 +118,35 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
 
 
 def _negotiated(accept: str) -> str:
-    """The format that the Accept header likes best; JSON where it names none of ours.
+    """The format that the Accept header likes best: one it names, else one a wildcard covers.
 
     Raises:
-        Problem: 406, if it names nothing but what cannot be had here.
+        Problem: 406, if it takes nothing that can be had here.
     """
-    liked = _liked(accept)
-    for form in liked:
+    named = weights(accept)
+    if not named:
+        return "json"
+    liked = _liked(named)
+    for form in (*liked, *_covered(named)):
         if form != "arrow" or arrow.installed():
             return form
-    if liked and "*/*" not in accept:
-        raise Problem(NOT_ACCEPTABLE, arrow.MISSING)
-    return "json"
+    raise Problem(
+        NOT_ACCEPTABLE, arrow.MISSING if liked else f"Accept one of {', '.join(FORMATS.values())}."
+    )
 
 
-def _liked(accept: str) -> list[str]:
-    """Our formats that the Accept header names, the most liked first."""
+def _covered(named: Mapping[str, float]) -> list[str]:
+    """Our formats that the header does not name and a wildcard of it takes."""
+    wild = {name for name, weight in named.items() if weight > 0}
+    return [
+        form
+        for form, media_type in FORMATS.items()
+        if media_type not in named and not wild.isdisjoint(("*/*", f"{media_type.split('/')[0]}/*"))
+    ]
+
+
+def _liked(named: Mapping[str, float]) -> list[str]:
+    """Our formats that an Accept header names, the most liked first."""
     forms = {media_type: form for form, media_type in FORMATS.items()}
-    named = weights(accept)
     liked = [name for name, weight in named.items() if weight > 0 and name in forms]
     return [forms[name] for name in sorted(liked, key=lambda name: -named[name])]

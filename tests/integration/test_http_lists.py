@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask, places
+from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask, places, problem
 from tests.conftest import Server
 
 # Some time ago: the samples that a server takes of itself stand outside.
@@ -175,12 +175,29 @@ def _flat(row: dict[str, Any]) -> dict[str, str]:
         ("text/csv; q=0, application/json", "application/json"),
         ("Text/CSV", "text/csv"),
         ("application/x-ndjson, */*;q=0.1", "application/x-ndjson"),
+        ("text/html, application/*;q=0.5", "application/json"),
+        ("text/*", "text/csv"),
+        ("application/json;q=0, */*", "text/csv"),
     ],
 )
 async def test_accept_is_weighed(server: Server, accept: str, kind: str) -> None:
     caller = await server.key()
     answer = await ask(server, "GET", "/api/trades", caller, headers={"Accept": accept})
     assert answer.headers["Content-Type"].split(";")[0] == kind
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/xml", "image/*, text/html", "application/json;q=0, text/*;q=0", "*/*;q=0"],
+)
+async def test_a_format_that_cannot_be_had_is_a_406(server: Server, accept: str) -> None:
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/trades", caller, headers={"Accept": accept})
+    content = problem(answer, 406)
+    assert content["type"] == "urn:alphapulse:problem:not-acceptable"
+    assert "text/csv" in content["detail"]
+    named = await ask(server, "GET", "/api/trades?format=xml", caller)
+    assert problem(named, 406)["type"] == content["type"]
 
 
 async def test_an_empty_csv_still_has_its_header(server: Server) -> None:
