@@ -54,11 +54,11 @@ class Disagreement(Exception):
         remedy: what to do, as a sentence; "" if the id may have been taken by another order.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
         self.field = field
         self.reason = reason
-        self.remedy = _CORRECT if field == "status" or field in LATE_FACTS else ""
+        self.remedy = remedy
 
 
 def completed(trade: Mapping[str, Any], at: datetime) -> tuple[Trade, frozenset[str]]:
@@ -116,12 +116,14 @@ def advanced(
         return None  # somebody repeats an earlier state
     for name in _PROGRESS:
         if name in given and given[name] != stored.get(name):
-            raise Disagreement(name, _no_way(stored, given, name))
+            final = name == "status" and stored["status"] in FINAL
+            remedy = _CORRECT if final else ""
+            raise Disagreement(name, _no_way(stored, given, name), remedy)
     added = {}
     for name in (*_KNOWN_LATER, *LATE_FACTS):
         if name in given and given[name] != (there := stored.get(name)):
             if not _left_out(there):
-                raise Disagreement(name, f"exists already, with another {name}")
+                raise Disagreement(name, f"exists already, with another {name}", _CORRECT)
             added[name] = given[name]
     return {**stored, **added} if added else None
 
