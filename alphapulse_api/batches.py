@@ -7,11 +7,11 @@ from typing import Any
 
 from marshmallow import Schema
 
-from alphapulse_api.errors import Conflict, Problem
-from alphapulse_api.schemas.errors import Faults, load_record, short
+from alphapulse_api.errors import Conflict
+from alphapulse_api.schemas.errors import Faults, Refusal, load_record
 from alphapulse_api.slices import Steps
 
-Refused = dict[int, Problem]  # by position in the batch
+Refused = dict[int, Refusal]  # by position in the batch
 
 
 def loading_each(
@@ -23,7 +23,7 @@ def loading_each(
         faults = Faults()
         value = yield from load_record(schema, record, "", faults)
         if faults.count:
-            refused[position] = faults.problem()
+            refused[position] = Refusal.of(faults.problem())
         else:
             loaded[position] = value
         yield
@@ -31,7 +31,7 @@ def loading_each(
 
 
 def result_of(
-    count: int, refused: Mapping[int, Problem], stored: Mapping[int, Mapping[str, Any]]
+    count: int, refused: Mapping[int, Refusal], stored: Mapping[int, Mapping[str, Any]]
 ) -> Steps[dict[str, Any]]:
     """The answer to a batch.
 
@@ -45,10 +45,10 @@ def result_of(
     """
     results: list[Mapping[str, Any]] = []
     for position in range(count):
-        if (problem := refused.get(position)) is None:
+        if (refusal := refused.get(position)) is None:
             results.append(stored[position])
         else:
-            results.append({"status": problem.kind.status, "error": short(problem.detail)})
+            results.append(refusal._asdict())
         yield
     return {"accepted": count - len(refused), "refused": len(refused), "results": results}
 

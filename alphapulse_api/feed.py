@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from marshmallow import ValidationError
 
-from alphapulse_api.batches import add_one_by_one, loading_each, result_of
+from alphapulse_api.batches import Refused, add_one_by_one, loading_each, result_of
 from alphapulse_api.calls import Calls
 from alphapulse_api.completion import (
     Stored,
@@ -28,7 +28,7 @@ from alphapulse_api.completion import (
 )
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.errors import Conflict, Problem, ValidationProblem
+from alphapulse_api.errors import Conflict, ValidationProblem
 from alphapulse_api.point_queue import PointQueue
 from alphapulse_api.points import Points
 from alphapulse_api.publishing import Publisher
@@ -36,7 +36,7 @@ from alphapulse_api.relay import Relay
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
-from alphapulse_api.schemas.errors import load, loading
+from alphapulse_api.schemas.errors import Refusal, load, loading
 from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.fields import Identifier, allow_ahead
 from alphapulse_api.schemas.metrics import MetricPoint
@@ -213,7 +213,7 @@ class Feed:
             stored, 200 stored before, 409, 422), its `id`, or the `error`.
         """
         _check_batch(trades, on_error)
-        refused: dict[int, Problem] = {}
+        refused: Refused = {}
         positions: Sequence[int]
         if on_error == STOP:
             records = await self._slices.run(loading(self._trades, trades))
@@ -226,7 +226,7 @@ class Feed:
         conflicts: dict[int, Conflict] = {}
         stored = await self._store_trades(records, None if on_error == STOP else conflicts)
         await self._slices.run(releasing(records))
-        refused.update((positions[index], conflict) for index, conflict in conflicts.items())
+        refused.update((positions[n], Refusal.of(conflict)) for n, conflict in conflicts.items())
         results = {
             position: {"status": 201 if new else 200, "id": trade["id"]}
             for position, (trade, new) in zip(positions, stored, strict=True)
@@ -239,7 +239,7 @@ class Feed:
     ) -> dict[str, Any]:
         """Store up to 10000 points and say what became of each, as `record_trades_batch` does."""
         _check_batch(points, on_error)
-        refused: dict[int, Problem] | None = None if on_error == STOP else {}
+        refused: Refused | None = None if on_error == STOP else {}
         checked = await self._slices.run(loading_points(points, now(), self._ahead, refused))
         if checked:
             await self._store_points(checked)

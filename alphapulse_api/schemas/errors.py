@@ -8,12 +8,12 @@ plain Python first: an embedding host hands over what it has.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.errors import Problem, ValidationProblem
 from alphapulse_api.slices import Steps, finish
 
 MAX_ERRORS: Final = 100  # reported of one body
@@ -170,6 +170,18 @@ def flat(pointer: str, messages: Any) -> Iterator[dict[str, str]]:
 def _below(pointer: str, key: Any) -> str:
     step = str(key)[: MAX_TEXT + 1]
     return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
+
+
+class Refusal(NamedTuple):
+    """What is kept of why one record of a batch was refused: of ten thousand, no more fits."""
+
+    status: int
+    error: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> Refusal:
+        """The refusal that a problem is."""
+        return cls(problem.kind.status, short(problem.detail))
 
 
 def short(text: str) -> str:

@@ -19,9 +19,8 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from alphapulse_api import times
-from alphapulse_api.errors import Problem
 from alphapulse_api.points import Points, SeriesName
-from alphapulse_api.schemas.errors import Faults, load_record
+from alphapulse_api.schemas.errors import Faults, Refusal, load_record
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, allow_ahead, clean
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.slices import Steps, finish
@@ -58,7 +57,7 @@ def loading_points(
     points: Sequence[Any],
     at: datetime,
     ahead: float = times.CLOCK_AHEAD,
-    refused: dict[int, Problem] | None = None,
+    refused: dict[int, Refusal] | None = None,
 ) -> Steps[Points]:
     """The same in steps.
 
@@ -88,7 +87,7 @@ def loading_points(
                 own = Faults()
                 record = yield from load_record(_schema(ahead), point, "", own)
                 if own.count:
-                    refused[index] = own.problem()
+                    refused[index] = Refusal.of(own.problem())
             if record is not None:
                 loaded.add({"timestamp": at, **record})
             yield
