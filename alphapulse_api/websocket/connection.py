@@ -122,7 +122,7 @@ class Connection:
         """
         if self._closing is not None:
             return
-        if refused := self._protocol.count():
+        if refused := self._protocol.count(text):
             for action in refused:
                 self._act(action)
         else:

@@ -45,7 +45,7 @@ class Inbox:
                 self._waiting.append(text)
             else:
                 wait = f"At most {MAX_WAITING} messages may wait for an answer."
-                self._act(protocol.error(None, "rate_limited", wait))
+                self._act(protocol.error(protocol.id_of(text), "rate_limited", wait))
             return
         for action in self._decide(text):
             if isinstance(action, protocol.Slow):

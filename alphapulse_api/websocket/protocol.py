@@ -20,6 +20,7 @@ from alphapulse_api.times import now
 
 VERSION: Final = 1
 MAX_ID_LENGTH: Final = 36
+MAX_LENGTH_FOR_ID: Final = 4096  # a longer message that is refused unread is refused without its id
 MAX_FILTER_VALUES: Final = 100
 MAX_VALUE_LENGTH: Final = 256
 MESSAGES_A_SECOND: Final = 10
@@ -110,10 +111,10 @@ class Protocol:
         self._limit = Gcra(MESSAGE_BURST, MESSAGE_BURST / MESSAGES_A_SECOND, callers=1)
         self._refusals = 0
 
-    def count(self) -> list[Quick]:
+    def count(self, text: str) -> list[Quick]:
         """Count a text frame when it comes; what to do instead of acting on it, if anything."""
         if not self._limit.take(None).allowed:
-            return self._flooded()
+            return self._flooded(text)
         self._refusals = max(0, self._refusals - 1)
         return []
 
@@ -146,12 +147,12 @@ class Protocol:
         code, close = ("token_expired", TOKEN_EXPIRED) if expired else ("auth_failed", AUTH_FAILED)
         return [error(message_id, code, reason), Disconnect(close)]
 
-    def _flooded(self) -> list[Quick]:
+    def _flooded(self, frame: str) -> list[Quick]:
         self._refusals += 1
         if self._refusals > MAX_REFUSALS:
             return [Disconnect(FLOODING)]
         text = f"At most {MESSAGES_A_SECOND} messages a second, {MESSAGE_BURST} in a burst."
-        return [error(None, "rate_limited", text)]
+        return [error(id_of(frame), "rate_limited", text)]
 
     def _act(self, message: dict[str, Any], message_id: int | str | None) -> Action:
         kind = message["type"]
@@ -230,6 +231,16 @@ def _id(message: dict[str, Any]) -> int | str | None:
     if isinstance(message_id, str) and len(message_id) > MAX_ID_LENGTH:
         raise _Refused("invalid_message", f"id must have at most {MAX_ID_LENGTH} characters.")
     return message_id
+
+
+def id_of(text: str) -> int | str | None:
+    """The id of a message that is not acted on; None where it would cost much to find."""
+    if len(text) > MAX_LENGTH_FOR_ID:
+        return None
+    try:
+        return _id(_parse(text))
+    except _Refused:
+        return None
 
 
 def _check_fields(message: dict[str, Any]) -> None:

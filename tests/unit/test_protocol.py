@@ -36,7 +36,7 @@ def a_caller(permissions: frozenset[str] = VIEWS) -> Caller:
 
 def received(protocol: Protocol, text: str) -> list[Any]:
     """What becomes of a text frame."""
-    return protocol.count() or protocol.receive(text)
+    return protocol.count(text) or protocol.receive(text)
 
 
 def answer(protocol: Protocol, **message: Any) -> Any:
@@ -324,8 +324,13 @@ def test_a_limited_message_is_rate_limited_and_not_acted_on(
 ) -> None:
     protocol, _ = clocked
     kinds(protocol, 20)
-    error = refusal(protocol, type="subscribe", channels=["metrics"])
-    assert error["code"] == "rate_limited"
+    error = refusal(protocol, type="subscribe", id=7, channels=["metrics"])
+    assert (error["code"], error["id"]) == ("rate_limited", 7)
+    for text in ('{"type":"ping","id":true}', "{", '{"id":1,"x":"' + "x" * 5000 + '"}'):
+        (action,) = received(protocol, text)
+        assert isinstance(action, Reply)
+        assert action.message["code"] == "rate_limited"
+        assert "id" not in action.message
 
 
 def test_who_goes_on_after_being_told_is_closed(clocked: tuple[Protocol, Clock]) -> None:

@@ -66,9 +66,9 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     pong: (m) => pong(Date.now() - m.id, m.timestamp),
     error: (m) => {
       error(m);
-      // Of a flood the server does not tell which message it refused: what has no answer is asked for anew.
-      if (m.code === "rate_limited" && m.id === undefined) again ??= setTimeout(askAgain, 1000 * (1 + Math.random()));
-      else if (!["rate_limited", "internal"].includes(m.code)) refused(m.id);
+      // What has no answer yet is asked for again, once there is room.
+      if (m.code === "rate_limited") again ??= setTimeout(askAgain, 1000 * (1 + Math.random()));
+      else if (m.code !== "internal") refused(m.id);
       else if (Object.values(asked).includes(m.id)) lost(m.code);
     },
   };
