@@ -188,7 +188,8 @@ class RefreshTokenDataAccessor:
         self, transaction: Transaction, token: dict[str, Any], instant: datetime
     ) -> bool:
         """Whether nobody may have got the answer to the use of a token, as far as can be told."""
-        if instant - token["used_at"] >= self._grace:
+        # Also where the clock was set back since: a use that lies ahead is not a recent one.
+        if abs(instant - token["used_at"]) >= self._grace:
             return False
         unused = await transaction.fetch(
             "SELECT 1 FROM refresh_tokens "

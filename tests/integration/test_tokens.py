@@ -6,6 +6,7 @@ import asyncio
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import aiohttp
 import jwt
 import pytest
 
-from alphapulse_api import Config, ConfigError, Dashboard
+from alphapulse_api import Config, ConfigError, Dashboard, times
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import AuthConfig
+from alphapulse_api.data import refresh_tokens
 from tests.asking import Answer, ask, places, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import bearer
@@ -129,6 +131,16 @@ async def test_the_grace_is_over_in_time(serve: Serve) -> None:
     refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
     refused(await refresh(server, successor["refresh_token"]), 401, "invalid_grant")
     assert await me(server, successor["access_token"]) == 401
+
+
+async def test_the_grace_is_no_longer_where_the_clock_is_set_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = (await login(server)).json
+    successor = (await refresh(server, pair["refresh_token"])).json
+    monkeypatch.setattr(refresh_tokens, "now", lambda: times.now() - timedelta(hours=2))
+    refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
+    refused(await refresh(server, successor["refresh_token"]), 401, "invalid_grant")
 
 
 async def test_a_stolen_refresh_token_ends_the_access_tokens_and_sockets_of_its_login(
