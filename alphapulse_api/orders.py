@@ -30,7 +30,8 @@ _FIXED: Final = (
     "symbol", "side", "quantity", "order_type", "agent_id", "strategy", "corrects",
     "order_id", "client_order_id",
 )  # fmt: skip
-_KNOWN_LATER: Final = ("order_id", "client_order_id")
+# Of an order that ended before this was kept, nobody knows how much was filled.
+_KNOWN_LATER: Final = ("order_id", "client_order_id", "filled_quantity")
 # What a later state brings.
 _PROGRESS: Final = ("status", "filled_quantity", "price", "value", "executed_at")
 # What may be added in any state, once; a later state may replace it.
@@ -106,16 +107,14 @@ def advanced(
         if name in stored and name not in server_set
     }
     for name in _FIXED:
-        if name in given and given[name] != stored.get(name):
-            if name in _KNOWN_LATER and stored.get(name) is None:
-                continue
+        if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             raise Disagreement(name, f"exists already, with another {name}")
     if _is_later(stored, given):
         return _later(stored, given, trade["executed_at"])
     if any(_says(given, state) for state in history) and not _says(given, stored):
         return None  # somebody repeats an earlier state
     for name in _PROGRESS:
-        if name in given and given[name] != stored.get(name):
+        if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             final = name == "status" and stored["status"] in FINAL
             remedy = _CORRECT if final else ""
             raise Disagreement(name, _no_way(stored, given, name), remedy)
@@ -126,6 +125,10 @@ def advanced(
                 raise Disagreement(name, f"exists already, with another {name}", _CORRECT)
             added[name] = given[name]
     return {**stored, **added} if added else None
+
+
+def _becomes_known(stored: Mapping[str, Any], name: str) -> bool:
+    return name in _KNOWN_LATER and stored.get(name) is None
 
 
 def _given(trade: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -338,7 +339,8 @@ async def test_a_database_of_before_the_outbox_is_upgraded(
 _OLD_TRADE = (
     "INSERT INTO trades (id, symbol, side, quantity, price, value, order_type, status, "
     "executed_at, metadata, stored_at) "
-    "VALUES ('old', 'AAPL', 'buy', '1', '1', '1', 'market', 'filled', {0}, '{{}}', {0})"
+    "SELECT status, 'AAPL', 'buy', '1', '1', '1', 'market', status, {0}, '{{}}', {0} FROM "
+    "(SELECT 'filled' AS status UNION ALL SELECT 'cancelled' UNION ALL SELECT 'pending') AS old"
 )
 
 
@@ -359,8 +361,14 @@ async def _goes_on(engine: Engine) -> None:
     one = Process(engine, FailingLog())
     ear = Ear(one.relay._events)
     await one.feed.record_trade(trade(id="new"))
-    assert {row["id"] for row in await one.store.trades.get_trades()} == {"old", "new"}
-    assert ear.told() == ["new"]
+    filled = {row["id"]: row["filled_quantity"] for row in await one.store.trades.get_trades()}
+    # How much of a cancelled order was filled nobody had said; who knows it can say it now.
+    assert filled == {"new": 1, "filled": 1, "cancelled": None, "pending": 0}
+    ended = {"id": "cancelled", "symbol": "AAPL", "side": "buy", "quantity": "1", "price": "1"}
+    for fields in ({}, {"filled_quantity": "0.5"}):
+        await one.feed.record_trade({**ended, "status": "cancelled", **fields})
+    assert (await one.store.trades.get_trade("cancelled"))["filled_quantity"] == Decimal("0.5")
+    assert ear.told() == ["new", "cancelled"]
 
 
 @pytest.mark.parametrize("conforming", ["on", "off"])

@@ -150,6 +150,16 @@ def test_less_filled_than_before_is_refused() -> None:
         assert refused.value.field == "filled_quantity"
 
 
+def test_how_much_was_filled_becomes_known_where_nobody_knew() -> None:
+    there = stored(status="cancelled") | {"filled_quantity": None}
+    assert after(there, status="cancelled") is None
+    known = after(there, status="cancelled", filled_quantity=Decimal(4))
+    assert known is not None
+    assert known["filled_quantity"] == 4
+    with pytest.raises(Disagreement, match="another filled_quantity"):
+        after(known, status="cancelled", filled_quantity=Decimal(5))
+
+
 def test_another_price_in_the_same_state_is_refused() -> None:
     with pytest.raises(Disagreement, match="another price"):
         after(stored(), price=Decimal(101))

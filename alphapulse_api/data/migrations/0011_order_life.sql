@@ -31,7 +31,8 @@ INSERT INTO trades_anew (
 )
 SELECT
     id, order_id, client_order_id, symbol, side, quantity,
-    CASE WHEN status = 'filled' THEN quantity WHEN status <> 'partially_filled' THEN '0' END,
+    CASE WHEN status = 'filled' THEN quantity
+        WHEN status IN ('pending', 'open', 'rejected') THEN '0' END,
     price, value, fee, fee_currency, '[]', order_type, status, agent_id, strategy, executed_at,
     metadata
 FROM trades;
