@@ -14,8 +14,9 @@ T = TypeVar("T")
 # How many more containers than before there must be for the collector to look at the youngest, and
 # how often that must have happened for it to look at older ones. Python's own are 700, 10 and 10;
 # but events of the log and cached answers are many, live long, and are in no cycle, and what ends
-# frees itself (docs/architecture.md).
-GC_THRESHOLDS: Final = (10_000, 20, 20)
+# frees itself (docs/architecture.md). One look at the two younger generations is at most 6,000
+# containers long, 3 ms of dicts as large as a trade: no request may hold the loop for 10.
+GC_THRESHOLDS: Final = (1_000, 4, 1_000)
 
 # How long a thread that checks or stores a batch may keep the interpreter to itself while the loop
 # has somebody to answer. Python's own is 5 ms, and an answer waits for it wherever threads change:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alphapulse_api.data.engine.outbox import OutboxRow
 
 
-TOGETHER: Final = 500  # events of a row
+TOGETHER: Final = 100  # events made and handed out between two turns of the loop
 
 
 class MemoryEventLog(LocalLog):
@@ -69,6 +69,7 @@ class MemoryEventLog(LocalLog):
         self._put(channel, [(record, dumps(record)) for record in records])
 
     async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        made = 0  # events in this turn of the loop
         for row in rows:
             for points in row.points:
                 await self.append("metrics", points)
@@ -77,8 +78,10 @@ class MemoryEventLog(LocalLog):
                     bodies = row.bodies[at : at + TOGETHER]
                     records = row.records[at : at + TOGETHER] or map(loads_stored, bodies)
                     self._put(row.channel, list(zip(records, bodies, strict=True)))
-                    if len(bodies) == TOGETHER:
-                        await asyncio.sleep(0)  # a long row must not hold the loop
+                    made += len(bodies)
+                    if made >= TOGETHER:
+                        made = 0
+                        await asyncio.sleep(0)  # neither a long row nor many may hold the loop
 
     async def gap(self, channel: str) -> None:
         ring = self._rings[channel]
