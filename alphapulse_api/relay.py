@@ -37,6 +37,7 @@ PAGE_EVENTS: Final = 2000
 LOOKED_AT: Final = 5000  # of the oldest rows
 FLUSH_SECONDS: Final = 10.0
 ON_LOOP_POSITIONS: Final = 200  # of a portfolio; more are encoded on a thread
+AT_ONCE_EVENTS: Final = 50  # of a commit; more are handed out in several turns of the loop
 
 Snapshot = Callable[[int], Awaitable[Mapping[str, Any] | None]]
 
@@ -79,7 +80,7 @@ class Relay:
         self._snapshot = snapshot
         self._leaves = leaves
         self._alone = alone
-        # Nothing of these suspends, so rows are published before their callers are answered.
+        # Few rows suspend neither, so they are published before their callers are answered.
         self._at_once = isinstance(cache, MemoryCache) and isinstance(events, MemoryEventLog)
         self._groups: deque[_Group] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -155,8 +156,7 @@ class Relay:
     def _take(self, rows: Sequence[OutboxRow]) -> None:
         """Rows that were committed, in their order."""
         self._mine.update(row.id for row in rows)
-        # (But for one that another process stored, and that refers to its record.)
-        if self._at_once and not self._groups and not any(row.stored for row in rows):
+        if self._at_once and not self._groups and _suspends_nothing(rows):
             run(self._relay_own_or_fall_behind(rows))
             return
         self._groups.append(_Group(rows))
@@ -308,6 +308,16 @@ class Relay:
 
     async def _collapse(self) -> None:
         await outbox.collapse(self._engine, self._events.size, self._events.ttl)
+
+
+def _suspends_nothing(rows: Sequence[OutboxRow]) -> bool:
+    """Whether rows are relayed to a log in memory within one short step of the loop."""
+    # A row that another process stored may refer to its record, which is read first.
+    return sum(len(row.bodies) for row in rows) <= AT_ONCE_EVENTS and not any(
+        row.stored or len(record.get("positions", ())) > ON_LOOP_POSITIONS
+        for row in rows
+        for record in row.records or ({},)
+    )
 
 
 def _page(rows: Mapping[str, int]) -> list[str]:

@@ -89,6 +89,15 @@ async def test_what_is_relayed_is_removed(one: Process) -> None:
     assert await one.rows() == []
 
 
+async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
+    ear = Ear(one.relay._events)
+    position = {"symbol": "A", "quantity": 1, "entry_price": 1, "current_price": 1}
+    positions = [{**position, "symbol": f"A{n}"} for n in range(300)]
+    async with asyncio.timeout(10):
+        await one.feed.update_portfolio(portfolio(as_of=at(0), positions=positions))
+    assert len(ear.cursors("portfolio")) == 1
+
+
 async def test_a_unit_of_work_that_fails_publishes_nothing(one: Process) -> None:
     ear = Ear(one.relay._events)
     await one.feed.record_trade(trade(id="t"))
