@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.keys import BACKEND, CONSOLE, HOSTS, LANE, QUESTIONS, ROWS
+from alphapulse_api.keys import BACKEND, CONSOLE, HOSTS, LANE, OPENAPI, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
 from alphapulse_api.middleware.headers import CORS_RESPONSE_HEADERS, browser_origins, cors_headers
 from alphapulse_api.middleware.host import Hosts
@@ -113,6 +113,7 @@ def compose(backend: Backend) -> web.Application:
 
 
 def _add_routes(app: web.Application, config: Config) -> None:
+    app[OPENAPI] = {}
     rows = app[ROWS] = {}
     # One resource a path: aiohttp-cors grants a preflight by the methods of one resource alone.
     resources: dict[str, web.Resource] = {}

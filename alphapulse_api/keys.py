@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from alphapulse_api.routes.row import Row
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend")
+# The OpenAPI document, by the path that the application is mounted at; made when it is asked for.
+OPENAPI: web.AppKey[dict[str, bytes]] = web.AppKey("openapi")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
 HOSTS: web.AppKey[Hosts] = web.AppKey("hosts")
 LANE: web.AppKey[Lane] = web.AppKey("lane")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from alphapulse_api import __version__
 from alphapulse_api.cache.base import Entry, Key, Version, slot
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode
+from alphapulse_api.compression import ON_LOOP_BYTES
 from alphapulse_api.encoding import dumps
 from alphapulse_api.redis_link import PREFIX, RedisAway, RedisLink
 
@@ -90,7 +91,11 @@ class RedisCache:
         except RedisAway:
             return None, None
         self._forget(missed)
-        return version, None if value is None else decode(value)
+        if value is None or len(value) <= ON_LOOP_BYTES:
+            return version, None if value is None else decode(value)
+        return version, await asyncio.to_thread(
+            decode, value
+        )  # hashes without the interpreter lock
 
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float

@@ -28,7 +28,7 @@ from alphapulse_api.points import Key
 
 # Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
 REMEMBERED: Final = 100_000
-PIECE: Final = 1_000  # series to read at once: some 5 ms of the event loop's time
+PIECE: Final = 200  # series to read at once: some 1 ms of the event loop's time
 _COLUMNS: Final = "(metric_type, name, labels)"
 _WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
 _SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -13,7 +14,7 @@ from alphapulse_api.docs.asyncapi import asyncapi_document
 from alphapulse_api.docs.openapi import openapi_document
 from alphapulse_api.encoding import dumps
 from alphapulse_api.errors import NotFound
-from alphapulse_api.keys import ROWS
+from alphapulse_api.keys import BACKEND, OPENAPI, ROWS
 from alphapulse_api.routes.static import StaticFile, answer_file
 
 # The package that follows Swagger UI's releases most closely. Only its files are used: finding them
@@ -74,14 +75,23 @@ OWN_FILES: Final = {"start.css": STYLE, "start.js": START}
 
 async def openapi(request: web.Request) -> web.StreamResponse:
     """The OpenAPI document of the HTTP routes."""
-    prefix = request.path.removesuffix("/openapi.json")
-    return _json(openapi_document(request.app[ROWS].values(), prefix or "/"))
+    server = request.path.removesuffix("/openapi.json") or "/"
+    made = request.app[OPENAPI]
+    if server not in made:  # a few: where the application is mounted
+        rows = request.app[ROWS].values()
+
+        async def make() -> bytes:
+            # Some 20 ms, in Python: a thread takes turns with the loop.
+            return await asyncio.to_thread(lambda: dumps(openapi_document(rows, server)))
+
+        made[server] = await request.app[BACKEND].flights.once((id(made), server), make)
+    return _json(made[server])
 
 
 async def asyncapi(request: web.Request) -> web.StreamResponse:
     """The AsyncAPI document of the socket."""
     prefix = request.path.removesuffix("/asyncapi.json")
-    return _json(asyncapi_document(request.host, prefix))
+    return _json(dumps(asyncapi_document(request.host, prefix)))
 
 
 async def swagger_ui(request: web.Request) -> web.StreamResponse:
@@ -108,8 +118,8 @@ def _ui_file(name: str) -> StaticFile:
     return StaticFile(name, (Path(folder) / "dist" / name).read_bytes())
 
 
-def _json(document: dict[str, Any]) -> web.Response:
+def _json(document: bytes) -> web.Response:
     return web.Response(
-        body=dumps(document),
+        body=document,
         headers={"Content-Type": "application/json", "Cache-Control": "no-cache"},
     )

@@ -1,0 +1,96 @@
+"""What is made for an answer holds the event loop for no longer than 10 ms."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from alphapulse_api.cache import Entry, RedisCache, etag_of
+from alphapulse_api.cache.redis import MAX_VALUE_BYTES
+from alphapulse_api.config import CacheConfig
+from alphapulse_api.process import SWITCH_SECONDS
+from alphapulse_api.routes import documents
+from alphapulse_api.routes.row import Row
+from tests.asking import ask
+from tests.conftest import Serve, Server
+from tests.lateness import Lateness
+from tests.sockets import point
+
+LONGEST = 0.010  # seconds
+TRIES = 4  # a stall that the machine caused does not come again
+
+
+@pytest.fixture(autouse=True)
+def _as_served() -> Iterator[None]:
+    """Threads take turns as in `serve`; no pause of the collector, which looks at all of pytest."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    sys.setswitchinterval(interval)
+
+
+async def stall(work: Callable[[], Awaitable[object]]) -> float:
+    """The longest stall while it runs: the shortest of a few tries."""
+    stalls: list[float] = []
+    while len(stalls) < TRIES and (not stalls or stalls[-1] > LONGEST):
+        async with Lateness() as lateness:
+            await work()
+        stalls.append(lateness.longest)
+    return stalls[-1]
+
+
+async def test_the_openapi_document_is_made_once_and_beside_the_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[str] = []
+    make = documents.openapi_document
+
+    def noted(rows: Iterable[Row], place: str) -> dict[str, Any]:
+        places.append(threading.current_thread().name)
+        return make(rows, place)
+
+    monkeypatch.setattr(documents, "openapi_document", noted)
+    first, second = await asyncio.gather(*(ask(server, "GET", "/openapi.json") for _ in range(2)))
+    assert first.status == second.status == 200
+    assert len(places) == 1
+    assert places[0] != threading.current_thread().name
+    assert await stall(lambda: ask(server, "GET", "/openapi.json")) < LONGEST
+    assert len(places) == 1
+
+
+async def test_reading_the_catalogue_of_series_stalls_nobody(server: Server) -> None:
+    points = [point(f"m{n}", labels={"a": str(n % 7)}) for n in range(5_000)]
+    await server.feed.record_metrics(points)
+    metrics = server.dashboard.metrics
+
+    async def read() -> None:
+        metrics._series._reset()
+        assert len(await metrics.get_latest_metrics("none")) == 0
+
+    assert await stall(read) < LONGEST
+
+
+async def test_a_large_answer_out_of_redis_stalls_nobody(serve: Serve, redis_url: str) -> None:
+    server = await serve(cache=CacheConfig(type="redis", redis_url=redis_url))
+    cache = server.dashboard._backend.cache
+    assert isinstance(cache, RedisCache)
+    body = b"a" * (MAX_VALUE_BYTES - 1_000)
+    version, _ = await cache.look("trades", ("a",))
+    await cache.put("trades", ("a",), version, Entry(body, etag_of(body), CIMultiDict()), 60)
+
+    async def look() -> None:
+        _, entry = await cache.look("trades", ("a",))
+        assert entry is not None
+        assert entry.body == body
+
+    assert await stall(look) < LONGEST
