@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tracemalloc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphapulse_api.encoding import canonical, dumps, loads, loads_floats, loads_stored
+from alphapulse_api.times import rfc3339
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**37), max_value=10**37)
 jsons = st.recursive(
@@ -43,6 +44,15 @@ def test_instants_are_rfc_3339_with_z_and_six_digits() -> None:
     assert dumps([whole, whole.replace(microsecond=5)]) == (
         b'["2026-01-31T12:00:00.000000Z","2026-01-31T12:00:00.000005Z"]'
     )
+
+
+@given(instant=st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))])))
+def test_an_instant_is_the_same_text_in_json_and_alone(instant: datetime) -> None:
+    try:
+        text = rfc3339(instant)
+    except OverflowError:
+        return
+    assert dumps({"at": instant}) == f'{{"at":"{text}"}}'.encode()
 
 
 def test_what_has_no_json_form_is_refused() -> None:
