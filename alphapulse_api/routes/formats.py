@@ -27,7 +27,9 @@ FORMATS: Final = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
-STEP_ROWS: Final = 50  # encoded in one step: half a millisecond, unless they are long
+STEP_ROWS: Final = 50  # encoded in one step at most: half a millisecond
+STEP_BYTES: Final = 128 * 1024  # of a step, about: a row may have 64 KiB of metadata
+FIRST_ROWS: Final = 4  # of the first step: how long rows are is not known yet
 # What the first character of a formula is, to one spreadsheet or another.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
@@ -77,11 +79,15 @@ def whole(encoder: Encoder, rows: Rows) -> bytes:
 
 def dumping_rows(rows: Rows) -> Steps[bytes]:
     """The JSON of a page, encoded in steps."""
-    if len(rows) <= STEP_ROWS:
+    if len(rows) <= FIRST_ROWS:
         return dumps(plain(rows))
     parts = []
-    for start in range(0, len(rows), STEP_ROWS):
-        parts.append(dumps(plain(rows, start, start + STEP_ROWS))[1:-1])
+    start, count = 0, FIRST_ROWS
+    while start < len(rows):
+        part = dumps(plain(rows, start, start + count))[1:-1]
+        parts.append(part)
+        start += count
+        count = max(1, min(STEP_ROWS, count * STEP_BYTES // (len(part) or 1)))
         yield
     return b"[%b]" % b",".join(parts)
 

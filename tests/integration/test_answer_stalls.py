@@ -7,6 +7,7 @@ import gc
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from alphapulse_api.routes import documents
 from alphapulse_api.routes.row import Row
 from tests.asking import ask
 from tests.conftest import Serve, Server
+from tests.hostile import Hostile, Sender, raw
 from tests.lateness import Lateness
-from tests.sockets import point
+from tests.sockets import point, trade
 
 LONGEST = 0.010  # seconds
 TRIES = 4  # a stall that the machine caused does not come again
@@ -78,6 +80,19 @@ async def test_reading_the_catalogue_of_series_stalls_nobody(server: Server) -> 
         assert len(await metrics.get_latest_metrics("none")) == 0
 
     assert await stall(read) < LONGEST
+
+
+async def test_a_page_of_long_records_stalls_nobody(server: Server, tmp_path: Path) -> None:
+    caller = await server.key()
+    trades = [trade(id=str(n), metadata={"note": "a" * 60_000}) for n in range(100)]
+    await server.feed.record_trades(trades)
+    host, port = server.url.removeprefix("http://").split(":")
+    request = Hostile("long records", "GET", "/api/trades", b"")
+    with Sender(host, int(port), tmp_path) as sender:
+        sender.prepare(raw(request, {**caller, "Cache-Control": "no-cache"}))
+        assert await stall(lambda: asyncio.to_thread(sender.send)) < LONGEST
+    rows = await server.json("/api/trades", caller)
+    assert {row["id"] for row in rows} == {str(n) for n in range(100)}
 
 
 async def test_a_large_answer_out_of_redis_stalls_nobody(serve: Serve, redis_url: str) -> None:
