@@ -15,6 +15,7 @@ from alphapulse_api.times import from_micros, rfc3339_micros, to_micros
 # For sums and products that keep every digit: the default context keeps 28, a host's maybe fewer.
 # Two amounts have at most 76 digits each, and 10000 of their products are summed.
 EXACT: Final = Context(prec=200)
+A_TURN: Final = 100  # records looked at between two turns of the loop
 
 
 class Kind(NamedTuple):
@@ -190,7 +191,10 @@ class Columns:
         known: dict[str, dict[str, Any]] = {}
         # Between not being added and being read, a row may have been deleted: then once more.
         while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
-            rows = [self.store(records[id_]) for id_ in missing]
+            rows = []
+            for at in range(0, len(missing), A_TURN):
+                rows += [self.store(records[id_]) for id_ in missing[at : at + A_TURN]]
+                await transaction.turn()
             ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
             added.update(row[0] for row in await insert_rows(transaction, self.into, rows, ending))
             keys = [(id_,) for id_ in missing if id_ not in added]

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.data.bulk import insert_rows
-from alphapulse_api.data.columns import DECIMAL, FEES, JSON, PLAIN, TIME, Columns
+from alphapulse_api.data.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.data.engine import Engine, Transaction
 from alphapulse_api.data.listing import newest_first
-from alphapulse_api.data.outbox import of_change, of_new
+from alphapulse_api.data.outbox import TOGETHER, of_change, of_new
 from alphapulse_api.data.page import Page
 from alphapulse_api.data.query import Listing, Where, check_range
 from alphapulse_api.errors import Conflict, NotFound
@@ -145,11 +145,21 @@ class TradeDataAccessor:
             if conflicts is not None:
                 conflicts.clear()  # of a transaction that was begun anew
             first: dict[str, Mapping[str, Any]] = {}
-            for trade in trades:
+            for index, trade in enumerate(trades):
                 first.setdefault(trade["id"], {**trade, "updated_at": at})
+                if index % A_TURN == 0:
+                    await transaction.turn()
             added, known = await COLUMNS.insert_new(transaction, first)
-            new = {id_: {name: first[id_].get(name) for name in COLUMNS.names} for id_ in added}
-            transaction.publish(*of_new("trades", [new[id_] for id_ in first if id_ in new]))
+            new: dict[str, Trade] = {}
+            fresh = [trade for id_, trade in first.items() if id_ in added]
+            for begin in range(0, len(fresh), TOGETHER):
+                part = [
+                    {name: trade.get(name) for name in COLUMNS.names}
+                    for trade in fresh[begin : begin + TOGETHER]
+                ]
+                new.update((str(trade["id"]), trade) for trade in part)
+                transaction.publish(*of_new("trades", part))
+                await transaction.turn()
             known.update(new)
             answer: list[tuple[Trade, bool]] = []
             for index, trade in enumerate(trades):
@@ -166,6 +176,8 @@ class TradeDataAccessor:
                             raise
                         conflicts[index] = conflict
                 answer.append((known[id_], is_new))
+                if index % A_TURN == 0:
+                    await transaction.turn()
             return answer
 
         return await self._engine.write(work)

@@ -37,6 +37,10 @@ class Transaction(Protocol):
         """Add rows to the outbox, if the unit of work succeeds."""
         ...
 
+    async def turn(self) -> None:
+        """Let others have a turn, where units of work run on the event loop."""
+        ...
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         """Run one statement and return its rows."""
         ...

@@ -16,6 +16,7 @@ _ONE: Final = f"{_INTO} VALUES ({', '.join(f'${n}' for n in range(1, 8))})"
 _MANY: Final = f"{_INTO} SELECT * FROM unnest({{}})".format(
     ", ".join(f"CAST(${n} AS {kind}[])" for n, kind in enumerate(_TYPES, 1))
 )
+TOGETHER: Final = 5  # rows a statement; one may have 200 events
 
 
 class OutboxRow(NamedTuple):
@@ -48,12 +49,15 @@ class OutboxRow(NamedTuple):
 
 async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
     """Insert those that are not in the table."""
-    values = _values(rows)
-    if transaction.takes_arrays and len(values) > 1:
-        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
+    fresh = [row for row in rows if not row.stored]
+    if not transaction.takes_arrays or len(fresh) == 1:
+        for value in _values(fresh):
+            await transaction.execute(_ONE, *value)
         return
-    for value in values:
-        await transaction.execute(_ONE, *value)
+    # The driver encodes them on the event loop.
+    for begin in range(0, len(fresh), TOGETHER):
+        values = _values(fresh[begin : begin + TOGETHER])
+        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
 
 
 def literal_insert(rows: Iterable[OutboxRow]) -> str:

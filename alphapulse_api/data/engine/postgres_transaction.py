@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,9 @@ class PostgresTransaction:
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows
+
+    async def turn(self) -> None:
+        await asyncio.sleep(0)
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         rows: Sequence[Row] = await self._connection.fetch(sql, *args)
@@ -99,9 +103,10 @@ async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
     Raises:
         Unavailable: if the server rolled back, as it does after an error that nobody told of.
     """
-    text = literal_insert(rows)
-    if len(text) > LONGEST_TEXT:
+    if sum(len(body) for row in rows for body in row.bodies) > LONGEST_TEXT:
         await insert(PostgresTransaction(connection), rows)
         text = ""
+    else:
+        text = literal_insert(rows)
     if (status := await connection.execute(f"{text}COMMIT")) != "COMMIT":
         raise Unavailable(f"The database is unavailable: the commit ended in {status}.")

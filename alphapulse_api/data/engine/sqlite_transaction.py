@@ -36,6 +36,9 @@ class SQLiteTransaction:
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows
 
+    async def turn(self) -> None:
+        """Nothing: this is a thread of its own."""
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         return self._connection.execute(numbered(sql), args).fetchall()
 
