@@ -295,6 +295,8 @@ class Relay:
 
     async def _relay_left(self, rows: Sequence[OutboxRow]) -> bool:
         """Relay rows out of the table, and remove them; returns whether the log took them."""
+        # Own rows of the same records that were committed before them may be on their way still.
+        await self.flush()
         await self._cache.move_on(*{tag for row in rows for tag in row.tags})
         try:
             await self._append(rows)

@@ -223,6 +223,35 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
         assert [row.revision for row in await one.rows()] == list(range(1, 21))
 
 
+async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with processes(tmp_path / "store.db", 2) as ((server, feeder), ear):
+        server.relay._alone = True
+        feeder.dies_after_its_commits()
+        append, begun, goes_on = server.relay._append, asyncio.Event(), asyncio.Event()
+
+        async def held(rows: Sequence[OutboxRow]) -> None:
+            if not begun.is_set():
+                begun.set()
+                await goes_on.wait()
+            await append(rows)
+
+        monkeypatch.setattr(server.relay, "_append", held)
+        position = {"symbol": "S", "side": "long", "quantity": "1"}
+        long = portfolio("1", positions=[{**position, "symbol": f"S{n}"} for n in range(201)])
+        first = asyncio.create_task(server.feed.update_portfolio(long))
+        async with asyncio.timeout(5):
+            await begun.wait()
+        await feeder.feed.update_portfolio(portfolio("2"))
+        look = asyncio.create_task(server.relay.relay_left())
+        await asyncio.wait({look}, timeout=0.2)  # as far as it comes meanwhile
+        goes_on.set()
+        async with asyncio.timeout(5):
+            await asyncio.gather(first, look)
+        assert [str(e.data["total_value"]) for e in ear.items] == ["1", "2"]  # type: ignore[union-attr]
+
+
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["raise", "acknowledge", "resolve", "trade", "portfolio", "look"]),
