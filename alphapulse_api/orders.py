@@ -42,6 +42,8 @@ LATE_FACTS: Final = (
 _CORRECT: Final = (
     "The stored trade stays: post a correction as a new trade that names it in corrects."
 )
+# Of these, what does not depend on how much was filled.
+_TIMELESS: Final = ("metadata", "decision_id", "decided_price")
 # What an entry of the history says of a state, beside the time.
 HISTORY: Final = ("status", "filled_quantity", "price")
 
@@ -106,13 +108,18 @@ def advanced(
         for name, value in _given(trade).items()
         if name in stored and name not in server_set
     }
+    if stored["status"] not in FINAL:
+        # A fill that follows an order, from an engine that reports fills alone.
+        given.setdefault("status", trade["status"])
     for name in _FIXED:
         if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             raise Disagreement(name, f"exists already, with another {name}")
     if _is_later(stored, given):
         return _later(stored, given, trade["executed_at"])
     if any(_says(given, state) for state in history) and not _says(given, stored):
-        return None  # somebody repeats an earlier state
+        # Somebody repeats an earlier state. Its fees were those of then; what else it knows is new.
+        late: Trade = {n: given[n] for n in _TIMELESS if n in given and _left_out(stored.get(n))}
+        return {**stored, **late} if late else None
     for name in _PROGRESS:
         if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             final = name == "status" and stored["status"] in FINAL

@@ -142,6 +142,23 @@ def test_a_late_fact_needs_no_state() -> None:
     assert (there["status"], there["fee"]) == ("cancelled", 1)
 
 
+def test_a_fill_without_a_state_fills_an_order() -> None:
+    """An engine may report its fills alone: a trade is filled if nothing else is said."""
+    there = after(stored(status="open"), price=Decimal(101))
+    assert there is not None
+    assert (there["status"], there["filled_quantity"], there["price"]) == ("filled", 10, 101)
+
+
+def test_a_late_repeat_of_an_earlier_state_still_says_why() -> None:
+    opened = {"status": "open", "filled_quantity": Decimal(0), "price": Decimal(100)}
+    facts = {"decision_id": "d1", "metadata": {"a": 1}, "fee": Decimal(9)}
+    there = after(stored(status="filled"), opened, status="open", **facts)
+    assert there is not None
+    assert (there["status"], there["decision_id"], there["metadata"]) == ("filled", "d1", {"a": 1})
+    assert there.get("fee") is None
+    assert after(there, opened, status="open", decision_id="d2") is None
+
+
 def test_less_filled_than_before_is_refused() -> None:
     there = stored(status="partially_filled", filled_quantity=Decimal(4))
     for status in ("partially_filled", "cancelled"):
