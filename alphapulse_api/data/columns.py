@@ -47,6 +47,9 @@ FEES = Kind(_json, _fees, loads_stored)
 BOOLEAN = Kind(int, bool, bool)
 
 
+LONG_TEXTS: Final = ("message", "comments")  # of up to 4096 characters
+
+
 class Columns:
     """The columns of one table, in order.
 
@@ -57,6 +60,7 @@ class Columns:
     """
 
     __slots__ = (
+        "_long",
         "_plain",
         "_read",
         "_stored",
@@ -83,6 +87,11 @@ class Columns:
         marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
         self.into = f"{table} ({', '.join(name for name, _ in self._stored)})"
         self.insert = f"INSERT INTO {self.into} VALUES ({marks})"
+        self._long = [
+            at
+            for at, (name, kind) in enumerate(kinds.items())
+            if kind is JSON or name in LONG_TEXTS
+        ]
         self._read = [(name, kind.read) for name, kind in kinds.items() if kind.read is not None]
         self._plain = [(name, kind.plain) for name, kind in kinds.items() if kind.plain is not None]
 
@@ -94,6 +103,10 @@ class Columns:
             else value
             for name, kind in self._stored
         ]
+
+    def bulk(self, row: Sequence[Any]) -> int:
+        """About how many bytes a row of `select` takes: those of what may be long."""
+        return sum([len(row[at]) for at in self._long if row[at] is not None])
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
         """One row of `select` as the resource's dict."""

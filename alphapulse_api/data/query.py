@@ -87,6 +87,13 @@ class Where:
     def __str__(self) -> str:
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
+    def copy(self) -> Where:
+        """The same conditions, to be added to apart from these."""
+        other = Where()
+        other._conditions = [*self._conditions]
+        other.args = [*self.args]
+        return other
+
     def parameter(self, value: Any) -> str:
         """Bind a value; returns its mark."""
         self.args.append(value)
