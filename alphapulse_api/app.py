@@ -15,11 +15,11 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.keys import BACKEND, CONSOLE, HOSTS, LANE, OPENAPI, QUESTIONS, ROWS
+from alphapulse_api.keys import BACKEND, CONSOLE, FAST_PATH, HOSTS, OPENAPI, QUESTIONS, ROWS
 from alphapulse_api.middleware import MIDDLEWARES
+from alphapulse_api.middleware.fast_path import FastPath
 from alphapulse_api.middleware.headers import CORS_RESPONSE_HEADERS, browser_origins, cors_headers
 from alphapulse_api.middleware.host import Hosts
-from alphapulse_api.middleware.lane import Lane
 from alphapulse_api.routes.console import Console
 from alphapulse_api.routes.endpoint import endpoint
 from alphapulse_api.routes.query import Questions
@@ -97,14 +97,14 @@ def compose(backend: Backend) -> web.Application:
     app[BACKEND] = backend
     app[QUESTIONS] = Questions()
     app[HOSTS] = Hosts(backend.config)
-    app[LANE] = Lane(backend, app[HOSTS])
+    app[FAST_PATH] = FastPath(backend, app[HOSTS])
     app[CONSOLE] = Console()
     _add_routes(app, backend.config)
     app.on_shutdown.append(_drain)
     signals = len(app.on_response_prepare)
 
     async def started(app: web.Application) -> None:
-        app[LANE].open = tuple(app.middlewares) == MIDDLEWARES and signals == len(
+        app[FAST_PATH].open = tuple(app.middlewares) == MIDDLEWARES and signals == len(
             app.on_response_prepare
         )
 

@@ -13,7 +13,7 @@ from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import Tokens, secret_beside
-from alphapulse_api.cache import Flights, cache_from
+from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.data.accessors import Accessors
@@ -34,7 +34,7 @@ from alphapulse_api.readiness import Readiness
 from alphapulse_api.redis_link import RedisLinks
 from alphapulse_api.relay import Relay
 from alphapulse_api.slices import Slices
-from alphapulse_api.tasks import Tasks
+from alphapulse_api.supervisor import Supervisor
 from alphapulse_api.websocket.admission import Admission
 from alphapulse_api.websocket.history import Histories
 from alphapulse_api.websocket.hub import Hub
@@ -115,7 +115,7 @@ class Backend:
             Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000),
             limits_redis,
         )
-        self.flights = Flights()
+        self.single_flight = SingleFlight()
         self.readings = Readings()
         self.snapshots = Snapshots(self.accessors, self.slices, self.readings)
         self.admission = Admission(config.websocket)
@@ -127,7 +127,7 @@ class Backend:
         self._serve = serve
         self._first_user = serve and first_user
         self._stack = AsyncExitStack()
-        self._tasks = Tasks()
+        self._tasks = Supervisor()
         self.readiness = Readiness(
             self.engine, self.links, lambda: [*self._tasks.failing, *self.events.failing]
         )
@@ -155,7 +155,7 @@ class Backend:
             self.hub = Hub(self.events, histories, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
-            watch = partial(self.authenticator.watch_forever, self.readiness.heard)
+            watch = partial(self.authenticator.watch_forever, self.readiness.note_answer)
             start(watch, "the watch on users and keys")
             start(self.readiness.watch_forever, "the watch on the database")
             forget = partial(forget_forever, self.engine, self.config.database.retention)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from alphapulse_api.errors import DashboardClosed
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Calls:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         # If it fails after its caller has gone, nobody is left to take the exception.
-        task.add_done_callback(heard)
+        task.add_done_callback(consume_exception)
         return await asyncio.shield(task)
 
     async def close(self) -> None:

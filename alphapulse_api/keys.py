@@ -10,8 +10,8 @@ from multidict import istr
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
+    from alphapulse_api.middleware.fast_path import FastPath
     from alphapulse_api.middleware.host import Hosts
-    from alphapulse_api.middleware.lane import Lane
     from alphapulse_api.routes.console import Console
     from alphapulse_api.routes.query import Question, Questions
     from alphapulse_api.routes.row import Row
@@ -21,7 +21,7 @@ BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 OPENAPI: web.AppKey[dict[str, bytes]] = web.AppKey("openapi")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
 HOSTS: web.AppKey[Hosts] = web.AppKey("hosts")
-LANE: web.AppKey[Lane] = web.AppKey("lane")
+FAST_PATH: web.AppKey[FastPath] = web.AppKey("lane")
 CONSOLE: web.AppKey[Console] = web.AppKey("console")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
 

@@ -138,7 +138,7 @@ class Monitor(Collector):
             events.waiting + backend.relay.waiting,
         )
         yield CounterMetricFamily(
-            f"{prefix}event_breaks", "Times a channel was told to resync.", events.breaks
+            f"{prefix}event_breaks", "Times a channel was told to resync.", events.gaps
         )
         yield CounterMetricFamily(
             f"{prefix}event_entries_unreadable",
@@ -212,7 +212,7 @@ class Monitor(Collector):
             except DashboardClosed:
                 return
             except Unavailable as outage:
-                self._backend.readiness.heard(outage.detail)
+                self._backend.readiness.note_answer(outage.detail)
             except Problem as problem:
                 logger.warning("the process could not report itself: %s", problem.detail)
             await asyncio.sleep(SAMPLE_SECONDS)

@@ -68,7 +68,7 @@ class Readiness:
         """Whether the database could be used when it was last looked at."""
         return not self._away
 
-    def heard(self, trouble: str | None) -> None:
+    def note_answer(self, trouble: str | None) -> None:
         """Take in how somebody's use of the database ended: None, or why it did not work.
 
         It is only a hint: one use says little of others, and what hung may end long after it is

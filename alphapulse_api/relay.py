@@ -26,7 +26,7 @@ from alphapulse_api.errors import Unavailable
 from alphapulse_api.events import EventLog
 from alphapulse_api.events.base import LogAway
 from alphapulse_api.events.memory import MemoryEventLog
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 
 logger = logging.getLogger(__name__)
 
@@ -113,12 +113,12 @@ class Relay:
         self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str]
     ) -> None:
         """Publish what a host's own store has stored: it has no outbox."""
-        await self._cache.move_on(*tags)
+        await self._cache.invalidate(*tags)
         await self._events.append(channel, records, tags)
 
     async def invalidate(self, *tags: str) -> None:
         """Make cached answers unreachable in every process."""
-        await self._cache.move_on(*tags)
+        await self._cache.invalidate(*tags)
         await self._events.announce(tags)
 
     def look(self) -> None:
@@ -162,7 +162,7 @@ class Relay:
         self._groups.append(_Group(rows))
         if self._pump is None:
             self._pump = asyncio.get_running_loop().create_task(self._relay_groups())
-            self._pump.add_done_callback(heard)
+            self._pump.add_done_callback(consume_exception)
 
     async def _relay_groups(self) -> None:
         try:
@@ -185,7 +185,7 @@ class Relay:
             self._behind = True
 
     async def _relay_own(self, rows: Sequence[OutboxRow]) -> None:
-        await self._cache.move_on(*{tag for row in rows for tag in row.tags})
+        await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
         if self._leaves:
             self._mine.clear()
             return
@@ -237,7 +237,7 @@ class Relay:
 
     def _removed(self, task: asyncio.Task[None]) -> None:
         self._removing = None
-        heard(task)  # what could not be removed is tried again
+        consume_exception(task)  # what could not be removed is tried again
 
     async def _remove(self) -> None:
         ids = list(self._relayed)
@@ -297,7 +297,7 @@ class Relay:
         """Relay rows out of the table, and remove them; returns whether the log took them."""
         # Own rows of the same records that were committed before them may be on their way still.
         await self.flush()
-        await self._cache.move_on(*{tag for row in rows for tag in row.tags})
+        await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
         try:
             await self._append(rows)
         except LogAway:

@@ -15,7 +15,7 @@ from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.logs import configure_logging
-from alphapulse_api.process import tune
+from alphapulse_api.tuning import tune
 
 RELOAD_SECONDS = 10.0  # for what a reload tries first: meanwhile the master does nothing else
 

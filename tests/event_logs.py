@@ -9,7 +9,7 @@ from typing import Any
 
 from alphapulse_api.data.engine.outbox import OutboxRow
 from alphapulse_api.encoding import dumps
-from alphapulse_api.events import Break, Event, EventLog
+from alphapulse_api.events import Event, EventLog, Gap
 from alphapulse_api.events.redis import RedisEventLog
 from alphapulse_api.redis_link import RedisLink
 from tests.proxy import Proxy
@@ -48,14 +48,14 @@ class Ear:
     """Hears a log from now on."""
 
     def __init__(self, log: EventLog) -> None:
-        self.items: list[Event | Break] = []
+        self.items: list[Event | Gap] = []
         self._came = asyncio.Event()
-        log.follow(self._follow, self._broken)
+        log.follow(self._follow, self._on_gap)
 
     def told(self, channel: str = "trades") -> list[str]:
         """Ids of the channel's events, and "gap" for each break, in their order."""
         return [
-            "gap" if isinstance(item, Break) else item.data["id"]
+            "gap" if isinstance(item, Gap) else item.data["id"]
             for item in self.items
             if item.channel.name == channel
         ]
@@ -79,7 +79,7 @@ class Ear:
         self.items += events
         self._came.set()
 
-    def _broken(self, gap: Break) -> None:
+    def _on_gap(self, gap: Gap) -> None:
         self.items.append(gap)
         self._came.set()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from alphapulse_api.events import CHANNELS, Event
 from alphapulse_api.websocket.frames import frame
-from alphapulse_api.websocket.outbound import Outbound
-from alphapulse_api.websocket.sweep import Sweep
+from alphapulse_api.websocket.lag_timer import LagTimer
+from alphapulse_api.websocket.writer import SocketWriter
 from tests.sockets import server_frame
 
 LIMIT = 200_000
@@ -42,8 +42,8 @@ class Peer:
         self.transport = transport
         self.sock = sock
         self.overflows = 0
-        self.sweep = Sweep()
-        self.outbound = Outbound(transport, LIMIT, MAX_AGE, self.sweep, self._overflowed)
+        self.lag_timer = LagTimer()
+        self.writer = SocketWriter(transport, LIMIT, MAX_AGE, self.lag_timer, self._overflowed)
         self._rest = b""
 
     def _overflowed(self) -> None:
@@ -65,20 +65,20 @@ class Peer:
         self._rest += self.sock.recv(1 << 20)
 
     def send(self, kind: str, **more: Any) -> None:
-        self.outbound.send(json.dumps({"type": kind, **more}).encode())
+        self.writer.send(json.dumps({"type": kind, **more}).encode())
 
     def event(self, channel: str, offset: int, **data: Any) -> None:
         told = event(channel, offset, **data)
-        self.outbound.gather_event(told, frame(told.text))
+        self.writer.gather_event(told, frame(told.text))
 
     def metric(self, offset: int, name: str) -> None:
         self.event("metrics", offset, metric_type="risk", name=name, labels={})
 
     def stall(self) -> None:
         """Fill what the kernel and the transport take, until the client lags."""
-        while not self.outbound._lagging:
+        while not self.writer._lagging:
             self.send("fill", pad="x" * 10_000)
-            self.outbound._flush()
+            self.writer._flush()
 
 
 @asynccontextmanager
@@ -93,6 +93,6 @@ async def peered() -> AsyncIterator[Peer]:
     transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
     peer = Peer(transport, theirs)
     yield peer
-    peer.outbound.close()
+    peer.writer.close()
     transport.abort()
     theirs.close()

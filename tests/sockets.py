@@ -93,7 +93,7 @@ async def gone(server: Server) -> None:
     async with asyncio.timeout(SECONDS):
         await hub._empty.wait()
     assert not hub.connections
-    assert not any(hub._audiences.values())
+    assert not any(hub._indexes.values())
 
 
 def client_frame(payload: bytes, head: int = 0x81, *, masked: bool = True) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from alphapulse_api.cache.base import Cache, Entry, Key, Version
-from alphapulse_api.cache.flights import Flights
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.cache.redis import RedisCache
+from alphapulse_api.cache.single_flight import SingleFlight
 from alphapulse_api.cache.values import etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.redis_link import RedisLink
 
-__all__ = ["Cache", "Entry", "Flights", "Key", "Version", "cache_from", "etag_of"]
+__all__ = ["Cache", "Entry", "Key", "SingleFlight", "Version", "cache_from", "etag_of"]
 
 
 def cache_from(config: CacheConfig, link: RedisLink | None) -> Cache:

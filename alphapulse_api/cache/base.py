@@ -56,7 +56,7 @@ class Cache(Protocol):
         """Keep an answer of that version for at most `ttl` seconds, unless a write overtook it."""
         ...
 
-    async def move_on(self, *resources: str) -> None:
+    async def invalidate(self, *resources: str) -> None:
         """Make every answer about the resources unreachable, in every process."""
         ...
 

@@ -57,7 +57,7 @@ class MemoryCache:
         if ttl > 0 and size <= self._entries.maxsize and version == self._version(resource):
             self._entries[key] = _Kept(entry, version, ttl, size)
 
-    async def move_on(self, *resources: str) -> None:
+    async def invalidate(self, *resources: str) -> None:
         self._versions.update(map(slot, resources))
 
     async def clear(self) -> None:

@@ -110,21 +110,21 @@ class RedisCache:
         except RedisAway:
             pass  # the answer itself is not in danger, and the link has logged it
 
-    async def move_on(self, *resources: str) -> None:
+    async def invalidate(self, *resources: str) -> None:
         # What is written is stored already: a caller that gives up here must not leave the answers
         # of before.
         await asyncio.shield(self._start(tuple(map(slot, resources))))
 
     async def clear(self) -> None:
-        await self.move_on(_EVERYTHING)
+        await self.invalidate(_EVERYTHING)
 
     def _start(self, resources: Iterable[str]) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._move_on(resources))
+        task = asyncio.create_task(self._invalidate(resources))
         self._deletions.add(task)
         task.add_done_callback(self._deletions.discard)
         return task
 
-    async def _move_on(self, resources: Iterable[str]) -> None:
+    async def _invalidate(self, resources: Iterable[str]) -> None:
         missed = dict(self._missed)
         try:
             await self._link.call(lambda redis: _delete(redis, (*resources, *missed)))

@@ -16,8 +16,8 @@ from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.data.engine import engine_from
-from alphapulse_api.process import run
 from alphapulse_api.times import now
+from alphapulse_api.tuning import run
 
 T = TypeVar("T")
 

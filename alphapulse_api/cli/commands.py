@@ -17,7 +17,7 @@ from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.config import Config
 from alphapulse_api.data.engine import engine_from
 from alphapulse_api.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.process import on_stop, run, tune
+from alphapulse_api.tuning import on_stop, run, tune
 
 
 def main() -> None:

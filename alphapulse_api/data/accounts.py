@@ -157,7 +157,7 @@ class AccountDataAccessor:
         async def work(transaction: Transaction) -> None:
             found = await change(transaction)
             # One at a time from here on: another process may be making the same user.
-            await _move_on(transaction)
+            await _invalidate(transaction)
             if not found and not await change(transaction):
                 await transaction.execute(USERS.insert, *USERS.store(user))
 
@@ -171,7 +171,7 @@ class AccountDataAccessor:
             if await transaction.fetch(anyone):
                 return False
             # One at a time from here on: another process may be starting too.
-            await _move_on(transaction)
+            await _invalidate(transaction)
             if await transaction.fetch(anyone):
                 return False
             user = _new_user(username, role, password_hash)
@@ -194,7 +194,7 @@ class AccountDataAccessor:
                 *args,
             )
             if found:
-                await _move_on(transaction)
+                await _invalidate(transaction)
             return bool(found)
 
         return await self._engine.write(work)
@@ -218,7 +218,7 @@ class AccountDataAccessor:
 
         async def work(transaction: Transaction) -> None:
             await transaction.execute(API_KEYS.insert, *API_KEYS.store(record))
-            await _move_on(transaction)
+            await _invalidate(transaction)
 
         await self._engine.write(work)
 
@@ -231,7 +231,7 @@ class AccountDataAccessor:
                 key_id,
                 to_micros(now()),
             )
-            await _move_on(transaction)
+            await _invalidate(transaction)
             return bool(found)
 
         return await self._engine.write(work)
@@ -284,7 +284,7 @@ async def end_tokens(transaction: Transaction, name: str, until: datetime) -> No
         name,
         to_micros(until),
     )
-    await _move_on(transaction)
+    await _invalidate(transaction)
 
 
 def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
     }
 
 
-async def _move_on(transaction: Transaction) -> None:
+async def _invalidate(transaction: Transaction) -> None:
     await transaction.execute(
         "UPDATE auth_version SET version = version + 1, change = $1", secrets.token_hex(8)
     )

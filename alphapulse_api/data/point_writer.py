@@ -15,7 +15,7 @@ from alphapulse_api.data.rollups.write import lock_spans, store_points
 from alphapulse_api.data.series import Reference, SeriesCatalogue
 from alphapulse_api.errors import Unavailable
 from alphapulse_api.points import Key, Points
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 from alphapulse_api.times import CLOCK_AHEAD
 
 FULL: Final = 10_000  # points: a batch of so many takes in no others
@@ -79,7 +79,7 @@ class PointWriter:
             waits_for = None if batch.closed else batch.done
             self._batch = batch = _Batch(points)
         batch.done = asyncio.create_task(self._run(batch, waits_for))
-        batch.done.add_done_callback(heard)
+        batch.done.add_done_callback(consume_exception)
         return batch
 
     async def _run(self, batch: _Batch, waits_for: asyncio.Task[None] | None) -> None:

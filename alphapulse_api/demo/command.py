@@ -24,7 +24,7 @@ from alphapulse_api.demo.publisher import MARKER_NAME, MARKER_TYPE, newest_marke
 from alphapulse_api.demo.replay import replay
 from alphapulse_api.demo.simulation import Place, TradingDay
 from alphapulse_api.errors import StartupError
-from alphapulse_api.process import on_stop
+from alphapulse_api.tuning import on_stop
 
 __all__ = ["run"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.events.base import CHANNELS, Break, Channel, Event, EventLog
+from alphapulse_api.events.base import CHANNELS, Channel, Event, EventLog, Gap
 from alphapulse_api.events.memory import MemoryEventLog
 from alphapulse_api.redis_link import RedisLink
 
-__all__ = ["CHANNELS", "Break", "Channel", "Event", "EventLog", "event_log_from"]
+__all__ = ["CHANNELS", "Channel", "Event", "EventLog", "Gap", "event_log_from"]
 
 
 def event_log_from(config: EventsConfig, link: RedisLink | None, *, read: bool = True) -> EventLog:

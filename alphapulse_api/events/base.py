@@ -132,7 +132,7 @@ class Event:
         return f"<Event {self.channel.name} {self.cursor}>"
 
 
-class Break:
+class Gap:
     """A place in a channel before which events may be missing.
 
     Attributes:
@@ -165,7 +165,7 @@ class LogAway(Exception):
 
 
 Follower = Callable[[Sequence[Event]], None]
-Broken = Callable[[Break], None]
+GapCallback = Callable[[Gap], None]
 Changed = Callable[[str | None], None]
 
 
@@ -198,7 +198,7 @@ class EventLog(Protocol):
     def behind(self) -> bool: ...
 
     @property
-    def breaks(self) -> int: ...
+    def gaps(self) -> int: ...
 
     @property
     def unreadable(self) -> int: ...
@@ -291,7 +291,7 @@ class EventLog(Protocol):
         """Every event after the cursor, or None if any of them may be missing."""
         ...
 
-    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
+    def follow(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
         """Be handed all that comes from now on, in its order; returns what ends that.
 
         Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from alphapulse_api.encoding import loads_stored
-from alphapulse_api.events.place import Place
+from alphapulse_api.events.position import StreamPosition
 
 Fields = Mapping[bytes, bytes]
 
@@ -26,7 +26,7 @@ def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry
     """
     after = fields.get(b"after", b"").decode(errors="replace")
     body = fields.get(b"data")
-    if (after != expected and Place.parse(after) is None) or not (
+    if (after != expected and StreamPosition.parse(after) is None) or not (
         fields.keys() & {b"data", b"break", b"tags"}
     ):
         return None

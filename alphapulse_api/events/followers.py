@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from alphapulse_api.events.base import Break, Broken, Event, Follower
+from alphapulse_api.events.base import Event, Follower, Gap, GapCallback
 
 logger = logging.getLogger(__name__)
 
@@ -16,11 +16,11 @@ class Followers:
     __slots__ = ("_followers",)
 
     def __init__(self) -> None:
-        self._followers: list[tuple[Follower, Broken]] = []
+        self._followers: list[tuple[Follower, GapCallback]] = []
 
-    def add(self, follower: Follower, broken: Broken) -> Callable[[], None]:
+    def add(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
         """Returns what removes it again."""
-        pair = (follower, broken)
+        pair = (follower, on_gap)
         self._followers.append(pair)
         return lambda: self._followers.remove(pair)
 
@@ -32,10 +32,10 @@ class Followers:
             except Exception:
                 logger.exception("a follower of the event log failed")
 
-    def tell(self, gap: Break) -> None:
+    def tell(self, gap: Gap) -> None:
         """Events may be missing here."""
-        for _, broken in tuple(self._followers):
+        for _, on_gap in tuple(self._followers):
             try:
-                broken(gap)
+                on_gap(gap)
             except Exception:
                 logger.exception("a follower of the event log failed")

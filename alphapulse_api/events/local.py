@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from alphapulse_api.events.base import Broken, Event, Follower
+from alphapulse_api.events.base import Event, Follower, GapCallback
 from alphapulse_api.events.followers import Followers
 from alphapulse_api.events.ring import Ring
 
@@ -33,5 +33,5 @@ class LocalLog:
     def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
         return self._rings[channel].since(cursor)
 
-    def follow(self, follower: Follower, broken: Broken) -> Callable[[], None]:
-        return self._followers.add(follower, broken)
+    def follow(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
+        return self._followers.add(follower, on_gap)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alphapulse_api.encoding import dumps, loads_stored
-from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
+from alphapulse_api.events.base import CHANNELS, Changed, Event, Gap
 from alphapulse_api.events.batch import EventBatch
 from alphapulse_api.events.dedup import Dedup
 from alphapulse_api.events.local import LocalLog
@@ -45,7 +45,7 @@ class MemoryEventLog(LocalLog):
         rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
         super().__init__(rings, size, ttl)
         self._relayed = Dedup(len(CHANNELS) * size, ttl)
-        self.breaks = 0
+        self.gaps = 0
         self._history: str | None = None
 
     async def open(self) -> None:
@@ -86,8 +86,8 @@ class MemoryEventLog(LocalLog):
     async def gap(self, channel: str) -> None:
         ring = self._rings[channel]
         ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
-        self.breaks += 1
-        self._followers.tell(Break(CHANNELS[channel], ring.number, ring.cursor))
+        self.gaps += 1
+        self._followers.tell(Gap(CHANNELS[channel], ring.number, ring.cursor))
 
     async def adopt(self, history: str) -> bool:
         lost = self._history not in (None, history)

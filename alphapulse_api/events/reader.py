@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from alphapulse_api.events.base import CHANNELS, Break, Changed, Event
+from alphapulse_api.events.base import CHANNELS, Changed, Event, Gap
 from alphapulse_api.events.entries import Entry, Fields, decode, parse
 from alphapulse_api.events.followers import Followers
-from alphapulse_api.events.place import Place
+from alphapulse_api.events.position import StreamPosition
 from alphapulse_api.events.ring import Ring
 from alphapulse_api.events.scripts import ALL, CHANGED, CHANGES, STREAMS
 from alphapulse_api.events.send_queue import EVERYTHING
@@ -46,7 +46,7 @@ class Visit(NamedTuple):
     """
 
     ms: int
-    places: Mapping[str, Place]
+    places: Mapping[str, StreamPosition]
     origins: Mapping[str, str]
 
 
@@ -86,7 +86,7 @@ class Reader:
         self._moved: dict[str, asyncio.Event] = {}
         self._entered = False
         self._failing = False
-        self.breaks = 0
+        self.gaps = 0
         self.unreadable = 0
 
     @property
@@ -141,7 +141,7 @@ class Reader:
         else:
             await self.enter()
             for name, ring in self._rings.items():
-                self._tell(name, Break(CHANNELS[name], ring.number, ring.cursor))
+                self._tell(name, Gap(CHANNELS[name], ring.number, ring.cursor))
         # What came while there was no connection may have changed anything.
         self._announce(None)
         self._failing = False
@@ -264,10 +264,10 @@ class Reader:
             return
         ring = self._rings[name]
         ring.restart(cursor)
-        self._tell(name, Break(CHANNELS[name], ring.number, cursor))
+        self._tell(name, Gap(CHANNELS[name], ring.number, cursor))
 
-    def _tell(self, name: str, gap: Break) -> None:
-        self.breaks += 1
+    def _tell(self, name: str, gap: Gap) -> None:
+        self.gaps += 1
         self._announce(None)
         self._followers.tell(gap)
         self._wake(name)
@@ -283,7 +283,7 @@ class Reader:
 
     # -- the past ---------------------------------------------------------------------------------
 
-    async def _load(self, name: str, place: Place, ms: int) -> None:
+    async def _load(self, name: str, place: StreamPosition, ms: int) -> None:
         """Fill the ring with the newest events without a gap, up to the place."""
         ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
         entries: deque[tuple[Entry, Mapping[str, Any], float]] = deque()

@@ -22,12 +22,12 @@ from alphapulse_api.encoding import dumps
 from alphapulse_api.events import scripts
 from alphapulse_api.events.base import CHANNELS, Changed, LogAway
 from alphapulse_api.events.local import LocalLog
-from alphapulse_api.events.place import Place
+from alphapulse_api.events.position import StreamPosition
 from alphapulse_api.events.reader import Reader, Visit
 from alphapulse_api.events.ring import Ring
 from alphapulse_api.events.send_queue import LOAD_EVENTS, Load, Parcel, SendQueue
 from alphapulse_api.redis_link import PREFIX, RedisAway, RedisLink
-from alphapulse_api.tasks import Tasks
+from alphapulse_api.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from alphapulse_api.data.engine.outbox import OutboxRow
@@ -80,14 +80,14 @@ class RedisEventLog(LocalLog):
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
         # Until the log has been seen, every place is none of it.
-        nowhere = Place(secrets.token_hex(8), 0, 0)
+        nowhere = StreamPosition(secrets.token_hex(8), 0, 0)
         super().__init__({name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}, size, ttl)
         self._taken = dict.fromkeys(scripts.ALL, nowhere.cursor)  # up to where Redis had our events
         self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer)
         self._read = read
         self._queue = SendQueue(queue_bytes)
         self._work = asyncio.Event()
-        self._tasks = Tasks()
+        self._tasks = Supervisor()
         self._closed = False
         link.on_return(self._work.set)
 
@@ -107,8 +107,8 @@ class RedisEventLog(LocalLog):
         return self._away or self._reader.failing or self.waiting > 0
 
     @property
-    def breaks(self) -> int:
-        return self._reader.breaks
+    def gaps(self) -> int:
+        return self._reader.gaps
 
     @property
     def unreadable(self) -> int:
@@ -195,12 +195,12 @@ class RedisEventLog(LocalLog):
         self._reader.on_change(callback)
 
     async def reach(self, channel: str, cursor: str) -> None:
-        place = Place.parse(cursor)
+        place = StreamPosition.parse(cursor)
         if place is None:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(REACH_SECONDS):
-                while (here := Place.parse(self.cursor(channel))) and place.follows(here):
+                while (here := StreamPosition.parse(self.cursor(channel))) and place.follows(here):
                     await self._reader.moved(channel)
 
     # -- writing ----------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ class RedisEventLog(LocalLog):
         places, origins = {}, {}
         for name, at, origin in zip(scripts.ALL, rest[::2], rest[1::2], strict=True):
             place_ms, _, offset = at.decode().partition("-")
-            places[name] = Place(epoch.decode(), int(place_ms), int(offset))
+            places[name] = StreamPosition(epoch.decode(), int(place_ms), int(offset))
             if origin:
                 origins[name] = origin.decode()
         return Visit(int(ms), places, origins)

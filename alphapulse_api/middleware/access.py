@@ -14,7 +14,7 @@ from typing import Final
 import uuid_utils
 from aiohttp import web
 
-from alphapulse_api.keys import BACKEND, CALLER, HEADERS, LANE, REQUEST_ID, ROWS, X_REQUEST_ID
+from alphapulse_api.keys import BACKEND, CALLER, FAST_PATH, HEADERS, REQUEST_ID, ROWS, X_REQUEST_ID
 from alphapulse_api.middleware.client import client_address
 from alphapulse_api.middleware.headers import COMMON, vary_by_origin
 
@@ -38,7 +38,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     status = CLIENT_GONE
     try:
-        ready = await app[LANE].answer(request, request_id)
+        ready = await app[FAST_PATH].answer(request, request_id)
         if ready is not None:
             status = ready.status
             return ready

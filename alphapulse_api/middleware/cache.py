@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.backend import Backend
 from alphapulse_api.cache import Entry, etag_of
 from alphapulse_api.compression import ON_LOOP_BYTES
-from alphapulse_api.keys import BACKEND, LANE, QUESTION, QUESTIONS, ROWS
+from alphapulse_api.keys import BACKEND, FAST_PATH, QUESTION, QUESTIONS, ROWS
 from alphapulse_api.middleware.conditions import answer
 from alphapulse_api.routes.endpoint import VARY
 from alphapulse_api.routes.row import Row
@@ -48,7 +48,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, await _compute(request, handler), "BYPASS")
     if entry is not None:
         # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
-        app[LANE].learn(request, resource, key, row.channel, entry)
+        app[FAST_PATH].learn(request, resource, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
     async def compute() -> Entry:
@@ -57,7 +57,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         return computed
 
     # With the version: who asks after a write must not wait for an answer from before it.
-    return _answer(request, await backend.flights.once((key, version), compute), "MISS")
+    return _answer(request, await backend.single_flight.once((key, version), compute), "MISS")
 
 
 def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
 
-from alphapulse_api.cache import Flights
+from alphapulse_api.cache import SingleFlight
 from alphapulse_api.console.files import PAGE, plotly_file, read_files
 from alphapulse_api.errors import NotFound
 from alphapulse_api.keys import BACKEND, CONSOLE
@@ -46,14 +46,14 @@ class Console:
         """Whether all it needs is there."""
         return self._plotly is not None
 
-    async def served(self, flights: Flights) -> Served:
+    async def served(self, single_flight: SingleFlight) -> Served:
         """The files.
 
         Raises:
             NotFound: if the extra is not installed.
         """
         if self._served is None:
-            self._served = await flights.once(self, self._read)
+            self._served = await single_flight.once(self, self._read)
         return self._served
 
     async def _read(self) -> Served:
@@ -98,7 +98,7 @@ async def versioned_file(request: web.Request) -> web.StreamResponse:
 
 
 async def _served(request: web.Request) -> Served:
-    return await request.app[CONSOLE].served(request.app[BACKEND].flights)
+    return await request.app[CONSOLE].served(request.app[BACKEND].single_flight)
 
 
 async def _asset(request: web.Request, served: Served, control: str) -> web.Response:

@@ -84,7 +84,7 @@ async def openapi(request: web.Request) -> web.StreamResponse:
             # Some 20 ms, in Python: a thread takes turns with the loop.
             return await asyncio.to_thread(lambda: dumps(openapi_document(rows, server)))
 
-        made[server] = await request.app[BACKEND].flights.once((id(made), server), make)
+        made[server] = await request.app[BACKEND].single_flight.once((id(made), server), make)
     return _json(made[server])
 
 

@@ -28,9 +28,9 @@ LINED: Final[Mapping[str, type[Records]]] = {
     FORMATS["csv"]: CsvRecords,
 }
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-MAX_UNTOLD: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
+MAX_PENDING: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
 STEP_RECORDS: Final = 16  # short ones parsed in one step
-UNTOLD_SECONDS: Final = 0.005
+PENDING_SECONDS: Final = 0.005
 
 
 async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
@@ -103,8 +103,8 @@ class _Batch:
         self._lines.clear()
         self.bytes = 0
         # A store may be faster than what tells of it: events would gather without a bound.
-        while self._call.backend.hub.pending > MAX_UNTOLD:  # noqa: ASYNC110 (tells nobody)
-            await asyncio.sleep(UNTOLD_SECONDS)
+        while self._call.backend.hub.pending > MAX_PENDING:  # noqa: ASYNC110 (tells nobody)
+            await asyncio.sleep(PENDING_SECONDS)
 
     def placed(self, problem: Problem) -> Problem:
         """The problem with its places told in the whole body, and how many were stored."""

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from alphapulse_api.cache import Entry, Flights, etag_of
+from alphapulse_api.cache import Entry, SingleFlight, etag_of
 from alphapulse_api.compression import coding_of, compressed
 from alphapulse_api.keys import BACKEND
 from alphapulse_api.middleware.conditions import answer
@@ -40,7 +40,7 @@ class StaticFile:
         self._content_type = CONTENT_TYPES[PurePath(name).suffix]
         self._forms: dict[str, Entry] = {}
 
-    async def form(self, accept_encoding: str | None, flights: Flights) -> Entry:
+    async def form(self, accept_encoding: str | None, single_flight: SingleFlight) -> Entry:
         """The form that an Accept-Encoding header asks for.
 
         Raises:
@@ -50,7 +50,7 @@ class StaticFile:
         name = coding.name if coding.applies(len(self._body)) else ""
         found = self._forms.get(name)
         if found is None:
-            made = await flights.once((self, name), partial(self._make, name))
+            made = await single_flight.once((self, name), partial(self._make, name))
             found = self._forms.setdefault(name, made)
         return found
 
@@ -75,8 +75,8 @@ async def answer_file(
     Raises:
         Problem: 406, if the client takes the file in no form that we have.
     """
-    flights = request.app[BACKEND].flights
-    entry = await file.form(request.headers.get(hdrs.ACCEPT_ENCODING), flights)
+    single_flight = request.app[BACKEND].single_flight
+    entry = await file.form(request.headers.get(hdrs.ACCEPT_ENCODING), single_flight)
     headers = entry.headers.copy()
     headers.update(
         {

@@ -35,9 +35,9 @@ from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.admission import Place
 from alphapulse_api.websocket.hub import Hub
 from alphapulse_api.websocket.inbox import Inbox
-from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import Snapshots
 from alphapulse_api.websocket.subscriber import Subscriber
+from alphapulse_api.websocket.writer import SocketWriter
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Connection:
         "_timers",
         "_transport",
         "id",
-        "outbound",
+        "writer",
     )
 
     def __init__(
@@ -79,14 +79,14 @@ class Connection:
         config: WebSocketConfig,
     ) -> None:
         self.id = str(uuid_utils.uuid7())
-        self.outbound = Outbound(
-            transport, config.max_buffer, config.max_lag, hub.sweep, self._overflowed
+        self.writer = SocketWriter(
+            transport, config.max_buffer, config.max_lag, hub.lag_timer, self._overflowed
         )
         self._socket = socket
         self._transport = transport
         self._place = place
         self._hub = hub
-        self._subscriber = Subscriber(self, self.outbound, hub, events, snapshots)
+        self._subscriber = Subscriber(self, self.writer, hub, events, snapshots)
         self._authenticator = authenticator
         self._config = config
         self._protocol = protocol.Protocol()
@@ -144,7 +144,7 @@ class Connection:
         """Close, as politely as the peer lets us, and be rid of it within a second or so."""
         if self._closing is None:
             self._hub.closes[close.reason] += 1
-            self.outbound.close()
+            self.writer.close()
             self._inbox.drop()
             self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
 
@@ -158,7 +158,7 @@ class Connection:
     async def closed(self) -> None:
         """Let go of everything; awaited once the socket reads no more."""
         self._cancel_all()
-        self.outbound.close()
+        self.writer.close()
         if (working := self._inbox.drop()) is not None:
             await asyncio.wait([working])
             self._cancel_all()  # a subscribe that is dropped has set one
@@ -167,7 +167,7 @@ class Connection:
             if self._closing is not None:
                 await self._closing
             else:
-                await self.outbound.flushed(CLOSE_SECONDS)
+                await self.writer.flushed(CLOSE_SECONDS)
         finally:
             self.abort()
             self._hub.leave(self)
@@ -178,7 +178,7 @@ class Connection:
     def _act(self, action: protocol.Quick) -> None:
         match action:
             case protocol.Reply(content):
-                self.outbound.send(dumps(content))
+                self.writer.send(dumps(content))
             case protocol.Unsubscribe(message_id, channels):
                 self._unsubscribe(channels)
                 self._act(protocol.acknowledged("unsubscribed", message_id, channels))
@@ -248,7 +248,7 @@ class Connection:
         def acknowledge(channels: dict[str, Any]) -> None:
             self._protocol.subscriptions.update(action.channels)
             reply = protocol.acknowledged("subscribed", action.id, channels)
-            self.outbound.send(dumps(reply.message))
+            self.writer.send(dumps(reply.message))
 
         try:
             await self._subscriber.subscribe(action, self._place.subject or "", acknowledge)
@@ -300,7 +300,7 @@ class Connection:
     # -- sending and closing ----------------------------------------------------------------------
 
     def _send(self, **content: Any) -> None:
-        self.outbound.send(dumps(content))
+        self.writer.send(dumps(content))
 
     def _overflowed(self) -> None:
         self.close(SLOW_CONSUMER)
@@ -311,7 +311,7 @@ class Connection:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code=close.code, message=close.reason.encode())
                 # aiohttp may return with the close frame still behind what a slow peer has to read.
-                await self.outbound.flushed(CLOSE_SECONDS)
+                await self.writer.flushed(CLOSE_SECONDS)
         except TimeoutError:
             pass
         self.abort()

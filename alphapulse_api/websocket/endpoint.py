@@ -25,7 +25,7 @@ from alphapulse_api.websocket.admission import RETRY_SECONDS, Place
 from alphapulse_api.websocket.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.websocket.guard import FrameGuard
 from alphapulse_api.websocket.handshake import check_handshake
-from alphapulse_api.websocket.outbound import HIGH_WATER, Outbound
+from alphapulse_api.websocket.writer import HIGH_WATER, SocketWriter
 
 # Of closes by aiohttp, which gives no reason.
 _REASONS: Final = {close.code: close.reason.encode() for close in (TOO_BIG, PROTOCOL_ERROR)}
@@ -39,7 +39,7 @@ class Socket(web.WebSocketResponse):
     transport and their buffers, until the garbage collector looks at what is old.
     """
 
-    outbound: Outbound | None = None
+    writer: SocketWriter | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -51,9 +51,9 @@ class Socket(web.WebSocketResponse):
     ) -> bool:
         if not message:
             message = _REASONS.get(code, message)
-        if self.outbound is not None:
+        if self.writer is not None:
             # Whoever closes, no data frame may follow the close frame (RFC 6455, section 5.5.1).
-            self.outbound.close()
+            self.writer.close()
         return await super().close(code=code, message=message, drain=drain)
 
     def let_go(self) -> None:
@@ -117,7 +117,7 @@ async def _converse(
         backend.authenticator,
         backend.config.websocket,
     )
-    socket.outbound = connection.outbound
+    socket.writer = connection.writer
     hub.join(connection)
     try:
         connection.open(caller)

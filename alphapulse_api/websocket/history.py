@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from alphapulse_api.cache import Flights
+from alphapulse_api.cache import SingleFlight
 from alphapulse_api.events import CHANNELS, Event, EventLog
 from alphapulse_api.slices import Slices, Steps
 from alphapulse_api.websocket.frames import Chunks
@@ -75,7 +75,7 @@ class Histories:
         self._slices = slices
         self._readings = readings
         self._kept: dict[str, dict[Hashable, Stretch | None]] = {name: {} for name in CHANNELS}
-        self._flights = Flights(abandon=True)
+        self._single_flight = SingleFlight(abandon=True)
 
     def forget(self, channel: str) -> None:
         """The channel goes on."""
@@ -105,10 +105,10 @@ class Histories:
         if stretch.framed is not None:
             return stretch.framed
         frame = partial(self._frame, stretch, caller)
-        if stretch in self._flights:
-            return await self._flights.once(stretch, frame)
+        if stretch in self._single_flight:
+            return await self._single_flight.once(stretch, frame)
         async with self._readings.turn(caller):
-            return await self._flights.once(stretch, frame)
+            return await self._single_flight.once(stretch, frame)
 
     async def _frame(self, stretch: Stretch, caller: str) -> History:
         if stretch.framed is not None:

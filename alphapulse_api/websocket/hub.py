@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from alphapulse_api.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
-from alphapulse_api.events import CHANNELS, Break, Event, EventLog
-from alphapulse_api.websocket.audience import Audience
+from alphapulse_api.events import CHANNELS, Event, EventLog, Gap
+from alphapulse_api.websocket.dispatch_queue import DispatchQueue
 from alphapulse_api.websocket.frames import frame
 from alphapulse_api.websocket.history import Histories
-from alphapulse_api.websocket.outbound import broadcast
-from alphapulse_api.websocket.pending import Pending
+from alphapulse_api.websocket.lag_timer import LagTimer
 from alphapulse_api.websocket.subscription import Subscription
-from alphapulse_api.websocket.sweep import Sweep
+from alphapulse_api.websocket.subscription_index import SubscriptionIndex
+from alphapulse_api.websocket.writer import broadcast
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
@@ -44,15 +44,15 @@ class Hub:
         self._events = events
         self._max_connections = max_connections
         self._connections: set[Connection] = set()
-        self._audiences = {name: Audience() for name in CHANNELS}
+        self._indexes = {name: SubscriptionIndex() for name in CHANNELS}
         self.histories = histories
-        self._pending = Pending()
-        self._dealt = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
+        self._pending = DispatchQueue()
+        self._dispatched = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._pump: asyncio.Handle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
-        self._unfollow = events.follow(self._follow, self._broken)
-        self.sweep = Sweep()
+        self._unfollow = events.follow(self._follow, self._on_gap)
+        self.lag_timer = LagTimer()
         self.closing = False
         self.delivered = 0
         self.closes: Counter[str] = Counter()  # by reason
@@ -77,7 +77,7 @@ class Hub:
 
     def place(self, channel: str) -> tuple[int, str]:
         """Up to where the channel has been dealt out: offset and cursor."""
-        return self._dealt[channel]
+        return self._dispatched[channel]
 
     def join(self, connection: Connection) -> None:
         """A socket opens."""
@@ -93,20 +93,20 @@ class Hub:
 
     def silence(self, connection: Connection) -> None:
         """Deal the connection nothing more."""
-        for audience in self._audiences.values():
-            audience.remove(connection)
+        for index in self._indexes.values():
+            index.remove(connection)
 
     def subscription(self, connection: Connection, channel: str) -> Subscription | None:
         """The connection's subscription to the channel, if it has one."""
-        return self._audiences[channel].get(connection)
+        return self._indexes[channel].get(connection)
 
     def subscribe(self, connection: Connection, subscription: Subscription) -> None:
         """Deal the channel's events to the subscription from now on."""
-        self._audiences[subscription.channel.name].put(connection, subscription)
+        self._indexes[subscription.channel.name].put(connection, subscription)
 
     def unsubscribe(self, connection: Connection, channel: str) -> None:
         """Stop dealing the channel's events to the connection."""
-        self._audiences[channel].remove(connection)
+        self._indexes[channel].remove(connection)
 
     def recheck(self) -> None:
         """Who may call has changed: close the sockets of those who may not."""
@@ -121,7 +121,7 @@ class Hub:
         """
         self.closing = True
         while self._pending:
-            self._deal_stretch()
+            self._dispatch_stretch()
         loop = asyncio.get_running_loop()
         spread = SPREAD_SECONDS * min(1.0, len(self._connections) / self._max_connections)
         spread = min(spread, seconds / 2)
@@ -144,68 +144,68 @@ class Hub:
         self._pending.put(events)
         self._go_on(events[0].channel.name)
 
-    def _broken(self, gap: Break) -> None:
-        self._pending.put_break(gap)
+    def _on_gap(self, gap: Gap) -> None:
+        self._pending.put_gap(gap)
         self._go_on(gap.channel.name)
 
     def _go_on(self, channel: str) -> None:
         self.histories.forget(channel)
         if self._pump is None:
             # Not at once: what else is published in this turn leaves in the same write.
-            self._pump = asyncio.get_running_loop().call_soon(self._deal)
+            self._pump = asyncio.get_running_loop().call_soon(self._dispatch)
 
-    def _deal(self) -> None:
+    def _dispatch(self) -> None:
         dealt = 0
         try:
             while self._pending and dealt < SLICE:
-                dealt += self._deal_stretch()
+                dealt += self._dispatch_stretch()
         finally:
             # Whatever fails here, what comes after it is dealt.
             loop = asyncio.get_running_loop()
-            self._pump = loop.call_later(SLICE_SECONDS, self._deal) if self._pending else None
+            self._pump = loop.call_later(SLICE_SECONDS, self._dispatch) if self._pending else None
 
-    def _deal_stretch(self) -> int:
+    def _dispatch_stretch(self) -> int:
         """Deal what is next of one channel, each socket's in one write.
 
         Returns:
             How many events there were for somebody: the others take no time.
         """
-        gap = self._pending.take_break()
+        gap = self._pending.take_gap()
         if gap is not None:
-            return self._deal_break(gap)
+            return self._dispatch_gap(gap)
         channel = self._pending.channel()
-        audience = self._audiences[channel.name]
-        if not audience:
+        index = self._indexes[channel.name]
+        if not index:
             newest = self._pending.pass_over()
-            self._dealt[channel.name] = (newest.offset, newest.cursor)
+            self._dispatched[channel.name] = (newest.offset, newest.cursor)
             return 0
         events = self._pending.take(SLICE)
-        self._dealt[channel.name] = (events[-1].offset, events[-1].cursor)
-        if settled := tuple(audience.settled):
+        self._dispatched[channel.name] = (events[-1].offset, events[-1].cursor)
+        if settled := tuple(index.settled):
             faults = broadcast(settled, events, b"".join(frame(event.text) for event in events))
             self.delivered += (len(settled) - len(faults)) * len(events)
-            for outbound, error in faults:
-                if owner := audience.settled.get(outbound):
+            for writer, error in faults:
+                if owner := index.settled.get(writer):
                     self._fault(owner, error)
         for event in events:
-            self._offer(event, audience)
-        audience.settle(events[-1].offset)
+            self._offer(event, index)
+        index.settle(events[-1].offset)
         return len(events)
 
-    def _offer(self, event: Event, audience: Audience) -> None:
+    def _offer(self, event: Event, index: SubscriptionIndex) -> None:
         """Deal an event to those who may want it, if there are any."""
         framed = b""
-        for connection, subscription in audience.candidates(event.data):
+        for connection, subscription in index.candidates(event.data):
             try:
                 framed = framed or frame(event.text)
                 self.delivered += subscription.offer(event, framed)
             except Exception as error:
                 self._fault(connection, error)
 
-    def _deal_break(self, gap: Break) -> int:
+    def _dispatch_gap(self, gap: Gap) -> int:
         """Tell everyone of the channel, also those whose filters would let nothing through."""
-        self._dealt[gap.channel.name] = (gap.offset, gap.cursor)
-        for subscription in self._audiences[gap.channel.name]:
+        self._dispatched[gap.channel.name] = (gap.offset, gap.cursor)
+        for subscription in self._indexes[gap.channel.name]:
             subscription.tell(gap)
         return 1
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
-from alphapulse_api.cache import Flights
+from alphapulse_api.cache import SingleFlight
 from alphapulse_api.data import outbox
 from alphapulse_api.data.accessors import Accessors
 from alphapulse_api.encoding import canonical, dumps
@@ -172,7 +172,7 @@ class Snapshots:
         self._accessors = accessors
         self._slices = slices
         self._readings = readings
-        self._flights = Flights(abandon=True)
+        self._single_flight = SingleFlight(abandon=True)
         self._awaiting: WeakSet[Snapshot] = WeakSet()  # with rows that are still in the outbox
         self._look = asyncio.Event()
 
@@ -213,10 +213,10 @@ class Snapshots:
         channel, cursor, filters = subscription.channel, subscription.cursor, subscription.filters
         key = (channel.name, subscription.after, cursor, frozenset(filters.items()))
         read = partial(self._read, channel, cursor, filters, caller)
-        if key in self._flights:
-            return await self._flights.once(key, read)
+        if key in self._single_flight:
+            return await self._single_flight.once(key, read)
         async with self._readings.turn(caller):
-            return await self._flights.once(key, read)
+            return await self._single_flight.once(key, read)
 
     async def _read(self, channel: Channel, cursor: str, filters: Filters, caller: str) -> Snapshot:
         charge = partial(self._readings.charge, caller)

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.events import CHANNELS, Break, EventLog
+from alphapulse_api.events import CHANNELS, EventLog, Gap
 from alphapulse_api.websocket import protocol
 from alphapulse_api.websocket.frames import chunks, frame
 from alphapulse_api.websocket.history import Stretch
 from alphapulse_api.websocket.hub import Hub
-from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.snapshot import Snapshots
 from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.websocket.writer import SocketWriter
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
@@ -47,18 +47,18 @@ class _Join:
 class Subscriber:
     """One connection's subscriptions in the hub."""
 
-    __slots__ = ("_connection", "_events", "_hub", "_outbound", "_snapshots")
+    __slots__ = ("_connection", "_events", "_hub", "_snapshots", "_writer")
 
     def __init__(
         self,
         connection: Connection,
-        outbound: Outbound,
+        writer: SocketWriter,
         hub: Hub,
         events: EventLog,
         snapshots: Snapshots,
     ) -> None:
         self._connection = connection
-        self._outbound = outbound
+        self._writer = writer
         self._hub = hub
         self._events = events
         self._snapshots = snapshots
@@ -79,7 +79,7 @@ class Subscriber:
         if action.since or action.snapshot:
             # One stretch of the past at a time, or a client that asks and never reads would fill
             # the memory.
-            await self._outbound.caught_up()
+            await self._writer.caught_up()
         # Their cursors may come from a process that is some events ahead of this one.
         await asyncio.gather(*(self._events.reach(*since) for since in action.since.items()))
         # Nothing is awaited between reading the log and joining the hub: no event falls between.
@@ -100,12 +100,12 @@ class Subscriber:
             for join in joins:
                 self._restore(join)
             raise
-        self._outbound.seal()
+        self._writer.seal()
         acknowledge({join.new.channel.name: join.ack for join in joins})
         for join in joins:
-            self._outbound.replay(join.past)
+            self._writer.replay(join.past)
             # What came meanwhile is of the past, too: it is no sign of a slow client.
-            self._outbound.replay(chunks(event.text for event in join.new.release()))
+            self._writer.replay(chunks(event.text for event in join.new.release()))
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Leave the channels."""
@@ -154,7 +154,7 @@ class Subscriber:
         before = self._subscription(name)
         missed = None if since is None else self._hub.histories.since(name, since, filters)
         after, cursor = self._place(name, before if missed is None else None)
-        join = _Join(before, Subscription(CHANNELS[name], filters, after, cursor, self._outbound))
+        join = _Join(before, Subscription(CHANNELS[name], filters, after, cursor, self._writer))
         if since is not None:
             join.ack["resumed"] = missed is not None
             join.ack["replayed"] = 0
@@ -172,7 +172,7 @@ class Subscriber:
             return
         self._hub.subscribe(self._connection, before)
         for item in join.new.held or ():
-            if isinstance(item, Break):
+            if isinstance(item, Gap):
                 before.tell(item)
             else:
                 before.offer(item, frame(item.text))

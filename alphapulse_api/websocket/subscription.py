@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.events.base import Break, Channel, Event
-from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.events.base import Channel, Event, Gap
 from alphapulse_api.websocket.protocol import Filters
+from alphapulse_api.websocket.writer import SocketWriter
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.snapshot import Snapshot
@@ -33,8 +33,8 @@ class Subscription:
         "filters",
         "held",
         "narrowest",
-        "outbound",
         "seen",
+        "writer",
     )
 
     def __init__(
@@ -43,14 +43,14 @@ class Subscription:
         filters: Filters,
         after: int,
         cursor: str,
-        outbound: Outbound,
+        writer: SocketWriter,
     ) -> None:
         self.channel = channel
         self.filters = filters
         self.after = after
         self.cursor = cursor
-        self.outbound = outbound
-        self.held: list[Event | Break] | None = []
+        self.writer = writer
+        self.held: list[Event | Gap] | None = []
         self.seen: Snapshot | None = None
         fields = [(channel.filters[name], values) for name, values in filters.items()]
         self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
@@ -70,21 +70,21 @@ class Subscription:
             return False
         if event.offset <= self.after or not self._passes(event):
             return False
-        self.outbound.gather_event(event, framed)
+        self.writer.gather_event(event, framed)
         return True
 
-    def tell(self, gap: Break) -> None:
+    def tell(self, gap: Gap) -> None:
         """Say that events may be missing, if it lies after where the subscription began."""
         if self.held is not None:
             self.held.append(gap)
         elif gap.offset > self.after:
-            self.outbound.send(gap.text)
+            self.writer.send(gap.text)
 
-    def release(self) -> list[Event | Break]:
+    def release(self) -> list[Event | Gap]:
         """Go live; returns what was held and is to be sent."""
         held, self.held = self.held or [], None
         later = (item for item in held if item.offset > self.after)
-        return [item for item in later if isinstance(item, Break) or self._passes(item)]
+        return [item for item in later if isinstance(item, Gap) or self._passes(item)]
 
     def _passes(self, event: Event) -> bool:
         return self.wants(event.data) and not (self.seen is not None and self.seen.tells(event))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import tasks
+from alphapulse_api import supervisor
 from alphapulse_api.events import redis as log_module
 from alphapulse_api.events.send_queue import Load
 from tests.event_logs import Ear, redis_log, trades
@@ -16,7 +16,7 @@ from tests.event_logs import Ear, redis_log, trades
 async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_break(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
         ear, take, faults = Ear(log), log._reader._take, iter([LookupError("nobody thought of it")])
 
@@ -38,7 +38,7 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
 async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
         ear, send, faults = Ear(log), log._send, iter([LookupError("nobody thought of this")])
 

@@ -15,7 +15,7 @@ import redis
 from alphapulse_api.events import redis as log_module
 from alphapulse_api.events import scripts
 from alphapulse_api.events.base import LogAway
-from alphapulse_api.events.place import Place
+from alphapulse_api.events.position import StreamPosition
 from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, row, trades, two
 from tests.proxy import proxied
 
@@ -42,7 +42,7 @@ async def test_every_process_is_handed_the_same_order_under_the_same_cursors(
         assert len(set(here.cursors())) == 400
         texts = [[item.text for item in ear.items] for ear in (here, there)]
         assert texts[0] == texts[1]
-        places = [Place.parse(cursor) for cursor in here.cursors()]
+        places = [StreamPosition.parse(cursor) for cursor in here.cursors()]
         assert [place.offset for place in places if place] == list(range(1, 401))
 
 
@@ -85,7 +85,7 @@ async def test_what_has_grown_too_old_is_not_read_again(redis_url: str) -> None:
         assert late.cursor("trades") == ear.cursors()[0]
         assert late.since("trades", late.cursor("trades")) == ()
     async with redis_log(redis_url) as late:
-        place = Place.parse(ear.cursors()[0])
+        place = StreamPosition.parse(ear.cursors()[0])
         assert place is not None
         assert len(late.since("trades", late._rings["trades"]._base) or ()) == 1
 
@@ -170,7 +170,7 @@ async def test_a_place_that_never_comes_is_waited_for_no_longer_than_that(
 ) -> None:
     monkeypatch.setattr(log_module, "REACH_SECONDS", 0.02)
     async with redis_log(redis_url) as log:
-        place = Place.parse(log.cursor("trades"))
+        place = StreamPosition.parse(log.cursor("trades"))
         assert place is not None
         await log.reach("trades", place._replace(offset=9).cursor)
         await log.reach("trades", place._replace(offset=9, epoch="00").cursor)
@@ -278,7 +278,7 @@ async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
         await here.hears("1")
-        place = Place.parse(here.cursors()[0])
+        place = StreamPosition.parse(here.cursors()[0])
         assert place is not None
         redis_client.xadd(STREAM, {"a": "b"}, id=f"{place.ms + 5000}-9")
         await one.append("trades", trades(2, 3))
@@ -293,7 +293,7 @@ async def test_a_damaged_event_is_a_break(redis_url: str, redis_client: redis.Re
         await one.append("trades", trades(1))
         await here.hears("1")
         after = here.cursors()[0]
-        place = Place.parse(after)
+        place = StreamPosition.parse(after)
         assert place is not None
         damaged = f"{place.ms + 1}-{place.offset + 1}"
         redis_client.xadd(STREAM, {"after": after, "data": '{"id'}, id=damaged)

@@ -83,7 +83,7 @@ async def test_a_redis_that_keeps_everything_loses_nothing(tmp_path: Path) -> No
             assert here.told() == there.told()
             assert sorted(here.told()) == ["1", "2", "3", "4"]
             assert ids(other.since("trades", here.cursors()[0])) == here.told()[1:]
-            assert (one.breaks, other.breaks) == (0, 0)
+            assert (one.gaps, other.gaps) == (0, 0)
 
 
 async def test_a_redis_that_lost_its_newest_is_a_break_for_all_once(tmp_path: Path) -> None:
@@ -245,4 +245,4 @@ async def test_a_reader_whose_connection_is_cut_goes_on_where_it_was(
         await asyncio.sleep(0)
         await log.append("trades", trades(2))
         await ear.hears("1", "2")
-        assert log.breaks == 0
+        assert log.gaps == 0

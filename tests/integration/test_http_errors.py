@@ -160,7 +160,7 @@ async def test_the_request_id_is_kept_if_it_is_sane(server: Server) -> None:
     assert len(made) == 6
 
 
-class Broken:
+class GapCallback:
     """A host's accessor in trouble."""
 
     def __init__(self, error: Exception) -> None:
@@ -176,7 +176,7 @@ class Broken:
 async def test_a_failing_accessor_is_a_500_without_its_reason(
     serve: Serve, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    server = await serve(accessors={"trades": Broken(error)})
+    server = await serve(accessors={"trades": GapCallback(error)})
     caller = await server.key()
     with caplog.at_level(logging.ERROR):
         answer = await ask(server, "GET", "/api/trades", caller)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from alphapulse_api.data.engine import Transaction, postgres_connection, postgres_lending
+from alphapulse_api.data.engine import Transaction, postgres_connection, postgres_pool
 from alphapulse_api.data.engine import postgres as postgres_engine
 from alphapulse_api.data.engine.postgres import PostgresEngine
 from alphapulse_api.data.engine.postgres_connection import Address
@@ -160,7 +160,7 @@ async def test_connections_that_nobody_needs_any_more_are_closed(
     async with connected(await postgres.new(), pool_size=5) as engine:
         await asyncio.gather(*(engine.fetch("SELECT pg_sleep(0.05)") for _ in range(4)))
         await held_by_the_server(engine, 4)
-        monkeypatch.setattr(postgres_lending, "IDLE_SECONDS", 0.2)
+        monkeypatch.setattr(postgres_pool, "IDLE_SECONDS", 0.2)
         await held_by_the_server(engine, 1)
         await engine.write(adds("a"))
         server = "SELECT pg_backend_pid()"
@@ -179,7 +179,7 @@ async def test_a_read_that_finds_every_connection_in_use_waits_only_so_long(
     url = await postgres.emptied()
     async with connected(url, statement_timeout=0.3, pool_size=2) as engine:
         assert engine._readers is not None
-        async with engine._readers.lent():
+        async with engine._readers.acquire():
             with pytest.raises(Unavailable, match="in use"):
                 await engine.fetch(COUNT)
         assert await engine.fetch(COUNT) == [(0,)]

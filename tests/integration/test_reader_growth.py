@@ -9,7 +9,7 @@ import redis
 
 from alphapulse_api.cache import base
 from alphapulse_api.config import CacheConfig, RateLimitConfig
-from alphapulse_api.middleware import lane
+from alphapulse_api.middleware import fast_path
 from alphapulse_api.routes import query
 from tests.asking import POINT, ask
 from tests.conftest import Serve, Server
@@ -43,10 +43,10 @@ async def test_what_was_asked_is_remembered_within_bounds(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(query, "REMEMBERED", 8)
-    monkeypatch.setattr(lane, "REMEMBERED", 8)
+    monkeypatch.setattr(fast_path, "REMEMBERED", 8)
     caller = await server.key()
     seen: list[Any] = []
-    for kind, name in ((query.Questions, "ask"), (lane.Lane, "learn")):
+    for kind, name in ((query.Questions, "ask"), (fast_path.FastPath, "learn")):
         method = getattr(kind, name)
 
         def watched(self: Any, *args: Any, _method: Any = method) -> Any:
@@ -57,7 +57,7 @@ async def test_what_was_asked_is_remembered_within_bounds(
     for _ in range(2):
         await ask(server, "GET", "/api/trades", caller)
     (questions,) = {id(o): o._read for o in seen if isinstance(o, query.Questions)}.values()
-    (plans,) = {id(o): o._plans for o in seen if isinstance(o, lane.Lane)}.values()
+    (plans,) = {id(o): o._plans for o in seen if isinstance(o, fast_path.FastPath)}.values()
     for number in range(20):
         for _ in range(3):
             await ask(server, "GET", f"/api/metrics/risk?name={number}", caller)
@@ -76,4 +76,4 @@ async def test_what_was_asked_is_remembered_within_bounds(
             answer = await ask(server, "GET", path, {**caller, **headers})
             assert answer.status == 200
     assert not questions
-    assert sum(len(part or "") for plan in plans for part in plan) <= 3 * lane.LONGEST_ASKED
+    assert sum(len(part or "") for plan in plans for part in plan) <= 3 * fast_path.LONGEST_ASKED

@@ -16,8 +16,8 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.client import DashboardClient, Event, StreamGap
 from alphapulse_api.config import EventsConfig
 from alphapulse_api.errors import Unavailable
-from alphapulse_api.events import CHANNELS, Break, scripts
-from alphapulse_api.events.place import Place
+from alphapulse_api.events import CHANNELS, Gap, scripts
+from alphapulse_api.events.position import StreamPosition
 from alphapulse_api.websocket import snapshot as snapshot_module
 from alphapulse_api.websocket.subscription import Subscription
 from tests.conftest import Serve, Server
@@ -239,14 +239,14 @@ async def test_one_that_only_feeds_is_heard_by_the_sockets_of_others(
 async def tear(server: Server, channel: str) -> None:
     """What a process does that could not keep all of its events: a break, here and everywhere."""
     events: Any = server.dashboard._backend.events
-    breaks, stream = events.breaks, scripts.STREAMS[channel]
-    place = Place.parse(events.cursor(channel))
+    gaps, stream = events.gaps, scripts.STREAMS[channel]
+    place = StreamPosition.parse(events.cursor(channel))
     assert place is not None
     torn = place._replace(ms=place.ms + 1, offset=place.offset + 1)
     redis = events._link.redis
     await redis.xadd(stream, {"after": place.cursor, "break": ""}, id=torn.id)
     await redis.hset(scripts.LOG, stream, torn.id)
-    await changed(lambda: events.breaks > breaks)
+    await changed(lambda: events.gaps > gaps)
 
 
 async def test_a_break_while_a_snapshot_is_read_is_told_in_its_place(
@@ -302,7 +302,7 @@ async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -
         await client.until("subscribed")
         (connection,) = server.dashboard._backend.hub._connections
         n = 0
-        while not connection.outbound._backlog:
+        while not connection.writer._backlog:
             await server.feed.record_trade(trade(id=f"{n:04}", metadata={"pad": "x" * 10_000}))
             await server.feed.record_metrics([point("a", n), point("b", n)])
             n += 1
@@ -327,10 +327,10 @@ async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -
 
 def test_who_subscribed_after_a_break_is_not_told_of_it() -> None:
     sent: list[bytes] = []
-    outbound: Any = SimpleNamespace(send=sent.append)
-    early = Subscription(CHANNELS["trades"], {}, 4, "c-4", outbound)
-    late = Subscription(CHANNELS["trades"], {}, 5, "c-5", outbound)
-    gap = Break(CHANNELS["trades"], 5, "c-5")
+    writer: Any = SimpleNamespace(send=sent.append)
+    early = Subscription(CHANNELS["trades"], {}, 4, "c-4", writer)
+    late = Subscription(CHANNELS["trades"], {}, 5, "c-5", writer)
+    gap = Gap(CHANNELS["trades"], 5, "c-5")
     for subscription in (early, late):
         assert subscription.release() == []
         subscription.tell(gap)

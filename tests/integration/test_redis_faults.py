@@ -221,14 +221,14 @@ async def test_a_writer_that_gives_up_leaves_no_old_answer(
     for _ in range(redis_link.CONNECTIONS):
         await free.acquire()  # busy with calls of others
     cache, stored = server.dashboard._backend.cache, asyncio.Event()
-    move_on = cache.move_on
+    invalidate = cache.invalidate
 
     async def told_when_stored(*resources: str) -> None:
         if "trades" in resources:
             stored.set()
-        await move_on(*resources)
+        await invalidate(*resources)
 
-    cache.move_on = told_when_stored  # type: ignore[method-assign]
+    cache.invalidate = told_when_stored  # type: ignore[method-assign]
     writer = asyncio.create_task(server.feed.record_trade(TRADE))
     await stored.wait()
     writer.cancel()

@@ -50,11 +50,11 @@ async def test_a_stalled_reader_of_trades_is_evicted_soon(serve: Serve) -> None:
         (connection,) = hub._connections
         for first in range(0, 2000, 500):
             await server.feed.record_trades(big_trades(first, 500))
-            assert connection.outbound.waiting <= LIMITED.max_buffer + 65_536
+            assert connection.writer.waiting <= LIMITED.max_buffer + 65_536
         async with asyncio.timeout(4):
             await gone(server)
         assert hub.evicted == 1
-        assert connection.outbound.waiting == 0
+        assert connection.writer.waiting == 0
         got = [m["data"]["id"] async for m in client.messages() if m["type"] == "trade"]
         assert got == [f"{n:06}" for n in range(len(got))]
 
@@ -107,7 +107,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await client.until("subscribed")
         (connection,) = server.dashboard._backend.hub._connections
         rounds = 0
-        while not connection.outbound._backlog or rounds % 10:
+        while not connection.writer._backlog or rounds % 10:
             rounds += 1
             labels = {f"label{n}": "x" * 250 for n in range(4)}
             points = [point(f"s{n % 10}", rounds * 100 + n, labels=labels) for n in range(100)]
@@ -176,7 +176,7 @@ async def test_who_asks_again_and_again_and_reads_nothing_costs_bounded_memory(
         deadline = time.monotonic() + 0.5
         while time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-            assert len(connection.outbound._backlog) <= 1000
+            assert len(connection.writer._backlog) <= 1000
         # It wakes, and gets every answer.
         messages = await client.until("subscribed", id=9)
         assert len([m for m in messages if m["type"] == "trade"]) == 9 * 1000
@@ -196,8 +196,8 @@ async def test_a_stalled_reader_of_a_replay_that_drops_leaves_nothing_behind(
         await client.until("subscribed")
     async with asyncio.timeout(4):
         await gone(server)
-    assert connection.outbound._timer is None
-    assert not connection.outbound._backlog
+    assert connection.writer._timer is None
+    assert not connection.writer._backlog
 
 
 async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serve) -> None:
@@ -209,7 +209,7 @@ async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serv
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 400))
-        assert connection.outbound.waiting < 1_000_000
+        assert connection.writer.waiting < 1_000_000
         async with asyncio.timeout(4):
             await gone(server)
     assert server.dashboard._backend.hub.closes["slow_consumer"] == 1
@@ -225,7 +225,7 @@ async def test_a_stalled_reader_that_answers_no_ping_is_let_go(serve: Serve) -> 
         await client.send(type="subscribe", channels=["trades"], since={"trades": start})
         async with asyncio.timeout(4):
             await gone(server)
-        assert connection.outbound._timer is None
+        assert connection.writer._timer is None
         async for _ in client.messages():
             pass  # what the kernel has; then the end, not silence
 

@@ -84,7 +84,7 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
                 filters={"metrics": {"metric_types": ["risk", "other1"]}},
             )
             async with asyncio.timeout(SECONDS):
-                while len(server.dashboard._backend.hub._audiences["metrics"]._members) < 2:
+                while len(server.dashboard._backend.hub._indexes["metrics"]._members) < 2:
                     await asyncio.sleep(0)
         async with asyncio.timeout(SECONDS):
             while server.dashboard._backend.hub.connections > 1:

@@ -18,7 +18,7 @@ from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.times import now
 from alphapulse_api.websocket.connection import Connection
 from alphapulse_api.websocket.endpoint import Socket
-from alphapulse_api.websocket.outbound import Outbound
+from alphapulse_api.websocket.writer import SocketWriter
 from tests.conftest import Serve, Server
 from tests.sockets import SECONDS, Client, connect, gone, trade
 
@@ -202,12 +202,12 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
             transport.close()  # type: ignore[union-attr]
         await gone(server)
     assert connection._timers == {}
-    assert connection.outbound._timer is None
+    assert connection.writer._timer is None
     await no_tasks_left(before)
     del connection
     # It takes 24 KiB, with the transport and the request.
     async with asyncio.timeout(SECONDS):
-        while any(isinstance(o, Connection | Outbound | Socket) for o in gc.get_objects()):
+        while any(isinstance(o, Connection | SocketWriter | Socket) for o in gc.get_objects()):
             await asyncio.sleep(0)
 
 
@@ -229,14 +229,14 @@ async def test_no_data_follows_a_close_frame(server: Server) -> None:
 
 
 async def test_an_accessor_that_fails_is_an_internal_error_and_no_more(serve: Serve) -> None:
-    class Broken:
+    class GapCallback:
         async def get_trades(self, **_: Any) -> Any:
             raise RuntimeError("secret detail")
 
         async def add_trades(self, records: Any, *, one: bool = False) -> Any:
             return [({"id": "1", "symbol": record["symbol"]}, True) for record in records]
 
-    server = await serve({"trades": Broken()})
+    server = await serve({"trades": GapCallback()})
     async with connect(server, await server.login("viewer")) as client:
         await client.ask(
             type="subscribe", channels=["trades"], filters={"trades": {"symbols": ["A"]}}

@@ -50,7 +50,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
 
 
 def subscriptions(server: Server, channel: str) -> list[Any]:
-    return list(server.dashboard._backend.hub._audiences[channel])
+    return list(server.dashboard._backend.hub._indexes[channel])
 
 
 async def crowd(server: Server, stack: AsyncExitStack) -> list[Client]:

@@ -113,7 +113,7 @@ async def _lag(tour: Tour) -> None:
             await server.feed.record_metrics(
                 [point("var_95", n + i, labels=labels) for i in range(50)]
             )
-            if connection.outbound._backlog:
+            if connection.writer._backlog:
                 break
         await server.feed.record_metrics([point("var_95", labels=labels)] * 10)
         await until(lambda: not server.dashboard._backend.hub.pending)

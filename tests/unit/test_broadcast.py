@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.websocket import outbound
+from alphapulse_api.websocket import writer
 from alphapulse_api.websocket.frames import frame
-from alphapulse_api.websocket.outbound import Outbound, broadcast
+from alphapulse_api.websocket.writer import SocketWriter, broadcast
 from tests.peers import Peer, event, peered
 
 
@@ -24,10 +24,10 @@ async def peers() -> AsyncIterator[Sequence[Peer]]:
         yield [await stack.enter_async_context(peered()) for _ in range(3)]
 
 
-def tell(peers: Sequence[Peer], *offsets: int, **data: Any) -> list[tuple[Outbound, Exception]]:
+def tell(peers: Sequence[Peer], *offsets: int, **data: Any) -> list[tuple[SocketWriter, Exception]]:
     told = [event("trades", offset, **data) for offset in offsets]
     joined = b"".join(frame(one.text) for one in told)
-    return broadcast([peer.outbound for peer in peers], told, joined)
+    return broadcast([peer.writer for peer in peers], told, joined)
 
 
 async def ids(peer: Peer) -> list[str]:
@@ -39,7 +39,7 @@ async def ids(peer: Peer) -> list[str]:
 
 def straight(peer: Peer) -> bool:
     """Whether events go past the transport."""
-    return peer.outbound._direct is not None
+    return peer.writer._direct is not None
 
 
 async def test_each_socket_gets_every_event_in_order(peers: Sequence[Peer]) -> None:
@@ -82,7 +82,7 @@ async def test_what_a_full_kernel_refuses_arrives_in_order(peers: Sequence[Peer]
     filling = frame(json.dumps({"type": "fill"}).encode())
     while True:
         try:
-            os.write(full.outbound._direct or -1, filling)
+            os.write(full.writer._direct or -1, filling)
         except BlockingIOError:
             break
     tell(peers, 1)
@@ -105,7 +105,7 @@ async def test_who_lags_holds_nobody_up_and_goes_straight_once_it_has_caught_up(
 
 
 async def test_a_replay_keeps_events_behind_it(peers: Sequence[Peer]) -> None:
-    peers[1].outbound.replay([frame(b'{"type":"past","pad":"%s"}' % (b"x" * 50_000))])
+    peers[1].writer.replay([frame(b'{"type":"past","pad":"%s"}' % (b"x" * 50_000))])
     tell(peers, 1)
     assert [await ids(peer) for peer in peers] == [["1"], ["past", "1"], ["1"]]
 
@@ -114,7 +114,7 @@ async def test_a_descriptor_that_another_socket_has_now_is_left_alone(
     peers: Sequence[Peer],
 ) -> None:
     lost = peers[1]
-    descriptor = lost.outbound._direct
+    descriptor = lost.writer._direct
     assert descriptor is not None
     stranger, other_end = socket.socketpair()
     with stranger, other_end:
@@ -137,7 +137,7 @@ async def test_a_peer_that_is_gone_is_no_fault(peers: Sequence[Peer]) -> None:
 
 
 async def test_nothing_follows_a_close(peers: Sequence[Peer]) -> None:
-    peers[1].outbound.close()
+    peers[1].writer.close()
     assert tell(peers, 1) == []
     peers[1].transport.write(frame(b'{"type":"close"}'))
     assert [m["type"] for m in await peers[1].read("close")] == ["close"]
@@ -146,7 +146,7 @@ async def test_nothing_follows_a_close(peers: Sequence[Peer]) -> None:
 async def test_the_fault_of_one_is_told_and_ends_nothing(
     peers: Sequence[Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = peers[1].outbound._direct
+    broken = peers[1].writer._direct
     write = os.write
 
     def failing(descriptor: int, data: bytes) -> int:
@@ -154,8 +154,8 @@ async def test_the_fault_of_one_is_told_and_ends_nothing(
             raise ValueError("broken")
         return write(descriptor, data)
 
-    monkeypatch.setattr(outbound.os, "write", failing)
+    monkeypatch.setattr(writer.os, "write", failing)
     ((faulty, error),) = tell(peers, 1)
-    assert faulty is peers[1].outbound
+    assert faulty is peers[1].writer
     assert str(error) == "broken"
     assert [await ids(peer) for peer in (peers[0], peers[2])] == [["1"]] * 2

@@ -12,7 +12,7 @@ from cachetools import TLRUCache
 from multidict import CIMultiDict
 from redis.asyncio import Redis
 
-from alphapulse_api.cache import Cache, Entry, Flights, base, cache_from
+from alphapulse_api.cache import Cache, Entry, SingleFlight, base, cache_from
 from alphapulse_api.cache.memory import ENTRY_OVERHEAD, MemoryCache
 from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisCache
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
@@ -86,7 +86,7 @@ async def test_a_write_makes_the_answers_of_its_resources_unreachable(cache: Cac
     for resource in ("metrics", "metrics:risk", "alerts"):
         versions[resource], _ = await cache.look(resource, ("a",))
         await cache.put(resource, ("a", resource), versions[resource], entry(), 60)
-    await cache.move_on("metrics", "metrics:risk")
+    await cache.invalidate("metrics", "metrics:risk")
     for resource, before in versions.items():
         version, kept = await cache.look(resource, ("a", resource))
         assert (version == before, kept is not None) == (resource == "alerts",) * 2
@@ -94,7 +94,7 @@ async def test_a_write_makes_the_answers_of_its_resources_unreachable(cache: Cac
 
 async def test_an_answer_that_a_write_overtook_is_not_found(cache: Cache) -> None:
     before, _ = await cache.look("trades", ("a",))
-    await cache.move_on("trades")
+    await cache.invalidate("trades")
     await cache.put("trades", ("a",), before, entry(), 60)
     assert await found(cache, "a") is None
     # Nor does it take the place of a newer one.
@@ -109,7 +109,7 @@ async def test_a_version_never_comes_back(cache: Cache) -> None:
         version, _ = await cache.look("trades", ("a",))
         assert version == (await cache.look("trades", ("b",)))[0]
         seen.add(version)
-        await cache.move_on("trades")
+        await cache.invalidate("trades")
     assert len(seen) == 20
 
 
@@ -179,7 +179,7 @@ async def test_names_of_resources_take_bounded_memory(
     for cache in (in_memory, in_redis):
         for number in range(100):
             before, _ = await cache.look(f"metrics:{number}", ("a",))
-            await cache.move_on("metrics", f"metrics:{number}")
+            await cache.invalidate("metrics", f"metrics:{number}")
             assert (await cache.look(f"metrics:{number}", ("a",)))[0] != before
     assert len(in_memory._versions) <= 8 + 1
     await link.close()
@@ -235,47 +235,47 @@ class Computation:
         return entry()
 
 
-async def asking(flights: Flights, computation: Any, number: int) -> list[asyncio.Task[Entry]]:
-    tasks = [asyncio.create_task(flights.once("key", computation)) for _ in range(number)]
+async def asking(flight: SingleFlight, computation: Any, number: int) -> list[asyncio.Task[Entry]]:
+    tasks = [asyncio.create_task(flight.once("key", computation)) for _ in range(number)]
     await asyncio.sleep(0)
     return tasks
 
 
 async def test_many_who_ask_at_once_share_one_computation() -> None:
-    flights, computation = Flights(), Computation()
-    tasks = await asking(flights, computation, 50)
+    flight, computation = SingleFlight(), Computation()
+    tasks = await asking(flight, computation, 50)
     computation.finish.set()
     assert await asyncio.gather(*tasks) == [entry()] * 50
     assert computation.runs == 1
 
 
 async def test_different_keys_are_computed_apart() -> None:
-    flights, computation = Flights(), Computation()
+    flight, computation = SingleFlight(), Computation()
     computation.finish.set()
-    await asyncio.gather(*(flights.once(key, computation) for key in "abc"))
+    await asyncio.gather(*(flight.once(key, computation) for key in "abc"))
     assert computation.runs == 3
 
 
 async def test_a_failure_reaches_all_and_is_not_kept() -> None:
-    flights, computation = Flights(), Computation(LookupError("gone"))
-    tasks = await asking(flights, computation, 5)
+    flight, computation = SingleFlight(), Computation(LookupError("gone"))
+    tasks = await asking(flight, computation, 5)
     computation.finish.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 5
     working = Computation()
     working.finish.set()
-    assert await flights.once("key", working) == entry()
+    assert await flight.once("key", working) == entry()
 
 
 async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_process() -> None:
     unhandled: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-    flights, computation = Flights(), Computation(LookupError("gone"))
-    (only,) = await asking(flights, computation, 1)
+    flight, computation = SingleFlight(), Computation(LookupError("gone"))
+    (only,) = await asking(flight, computation, 1)
     only.cancel()
     await asyncio.gather(only, return_exceptions=True)
     computation.finish.set()
-    while flights._under_way:
+    while flight._under_way:
         await asyncio.sleep(0)
     del only  # which holds on to the computation
     gc.collect()  # a task tells of its exception when it goes
@@ -284,8 +284,8 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_proce
 
 @pytest.mark.parametrize("leaver", [0, 3])
 async def test_one_who_goes_away_does_not_take_the_others_answer(leaver: int) -> None:
-    flights, computation = Flights(), Computation()
-    tasks = await asking(flights, computation, 5)
+    flight, computation = SingleFlight(), Computation()
+    tasks = await asking(flight, computation, 5)
     tasks[leaver].cancel()
     await asyncio.sleep(0)
     computation.finish.set()
@@ -298,11 +298,11 @@ async def test_one_who_goes_away_does_not_take_the_others_answer(leaver: int) ->
 async def test_a_computation_that_all_have_left_ends_quietly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    flights, computation = Flights(), Computation(LookupError("gone"))
-    (task,) = await asking(flights, computation, 1)
+    flight, computation = SingleFlight(), Computation(LookupError("gone"))
+    (task,) = await asking(flight, computation, 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     computation.finish.set()
-    await asyncio.gather(*flights._under_way.values(), return_exceptions=True)
-    assert flights._under_way == {}
+    await asyncio.gather(*flight._under_way.values(), return_exceptions=True)
+    assert flight._under_way == {}
     assert caplog.records == []

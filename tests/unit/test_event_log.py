@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.encoding import dumps
-from alphapulse_api.events import CHANNELS, Break, Event, EventLog
+from alphapulse_api.events import CHANNELS, Event, EventLog, Gap
 from alphapulse_api.events import redis as redis_module
 from alphapulse_api.events import ring as ring_module
 from alphapulse_api.events.memory import MemoryEventLog
@@ -242,7 +242,7 @@ async def test_an_events_text_is_the_message_of_the_contract(open_log: Open) -> 
 
 
 def test_a_break_is_the_resync_of_the_contract() -> None:
-    gap = Break(CHANNELS["trades"], 7, "c-1")
+    gap = Gap(CHANNELS["trades"], 7, "c-1")
     assert json.loads(gap.text) == {"type": "resync", "channel": "trades", "cursor": "c-1"}
 
 

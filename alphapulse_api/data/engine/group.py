@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from alphapulse_api.data.engine.base import Committed, Work
 from alphapulse_api.errors import Unavailable
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 
 if TYPE_CHECKING:
     from alphapulse_api.data.engine.outbox import OutboxRow
@@ -102,7 +102,7 @@ class GroupingEngine(ABC):
             self._stall_timer = loop.call_later(STALL_SECONDS, self._look_for_stall)
         answer: asyncio.Future[T] = loop.create_future()
         # What fails when its caller has gone away is nobody's to hear of.
-        answer.add_done_callback(heard)
+        answer.add_done_callback(consume_exception)
         self._waiting += 1
         self._jobs.put_nowait(Job(work, answer))
         # A caller that goes away must not undo what others may see as stored.

@@ -33,7 +33,7 @@ from alphapulse_api.data.engine.postgres_errors import (
     only_writes_find,
     translated,
 )
-from alphapulse_api.data.engine.postgres_lending import Lending
+from alphapulse_api.data.engine.postgres_pool import Pool
 from alphapulse_api.data.engine.postgres_schema import check_server, migrate
 from alphapulse_api.data.engine.postgres_transaction import (
     PostgresTransaction,
@@ -89,8 +89,8 @@ class PostgresEngine(GroupingEngine):
             # Its connections are not ours to set up: for this transaction only.
             self._begin += f"; SET LOCAL statement_timeout = {self._address.timeout_ms}"
         self._breaker = Breaker(self._address.probe)
-        self._readers: Lending | None = None
-        self._writers: Lending | None = None
+        self._readers: Pool | None = None
+        self._writers: Pool | None = None
         self._history: str | None = None
         self._rewound: list[Callable[[], None]] = []
 
@@ -116,7 +116,7 @@ class PostgresEngine(GroupingEngine):
         if self._readers is None:
             raise Unavailable("The database is closed.")
         try:
-            async with self._readers.lent() as connection:
+            async with self._readers.acquire() as connection:
                 await self._look_at_history(connection)
         except Exception as error:
             raise translated(error) from error
@@ -131,8 +131,8 @@ class PostgresEngine(GroupingEngine):
                 await self._prepare()
         except (*FAULTS, ValueError) as error:
             raise StartupError(self._address.refusal(error)) from None
-        self._readers = Lending(self._address, self._breaker, self._pool_size - 1, reading=True)
-        self._writers = Lending(
+        self._readers = Pool(self._address, self._breaker, self._pool_size - 1, reading=True)
+        self._writers = Pool(
             self._address, self._breaker, 1, reading=False, opened=self._look_at_history
         )
         self._jobs = asyncio.Queue()
@@ -147,15 +147,15 @@ class PostgresEngine(GroupingEngine):
             writer.cancel()  # what it could not store by now is refused
             await asyncio.wait({writer})
         self._stop_looking()
-        lendings, self._readers, self._writers = (self._readers, self._writers), None, None
-        await asyncio.gather(*(one.close(GRACE_SECONDS) for one in lendings if one is not None))
+        pools, self._readers, self._writers = (self._readers, self._writers), None, None
+        await asyncio.gather(*(one.close(GRACE_SECONDS) for one in pools if one is not None))
         await self._breaker.close()  # now nothing can trip it any more
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         if self._readers is None:
             raise Unavailable("The database is closed.")
         try:
-            async with self._readers.lent() as connection:
+            async with self._readers.acquire() as connection:
                 rows: Sequence[Row] = await connection.fetch(sql, *args)
                 return rows
         except Exception as error:
@@ -262,7 +262,7 @@ class PostgresEngine(GroupingEngine):
     ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
         """Run the group in one transaction; returns once that is committed, or wholly undone."""
         assert self._writers is not None
-        async with self._writers.lent() as connection:
+        async with self._writers.acquire() as connection:
             transaction = PostgresTransaction(connection)
             try:
                 await connection.execute(self._begin)

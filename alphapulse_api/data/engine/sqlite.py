@@ -25,7 +25,7 @@ from alphapulse_api.data.engine.sqlite_files import refuse_network
 from alphapulse_api.data.engine.sqlite_schema import claim, migrate
 from alphapulse_api.data.engine.sqlite_transaction import SQLiteTransaction, numbered, run
 from alphapulse_api.errors import StartupError, Unavailable
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
@@ -110,7 +110,7 @@ class SQLiteEngine(GroupingEngine):
             connection = await asyncio.shield(preparing)
         except asyncio.CancelledError:
             await asyncio.wait({preparing})
-            heard(preparing)
+            consume_exception(preparing)
             self._disconnect()
             raise
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="alphapulse-read")

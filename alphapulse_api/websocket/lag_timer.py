@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-SWEEP_SECONDS: Final = 0.064
+LAG_SECONDS: Final = 0.064
 
 
-class Sweep:
+class LagTimer:
     """One timer for many sockets: a timer of its own costs more than the look."""
 
     __slots__ = ("_looks", "_timer")
@@ -25,7 +25,7 @@ class Sweep:
         """Have it called once, by the next sweep."""
         self._looks[look] = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._run)
+            self._timer = asyncio.get_running_loop().call_later(LAG_SECONDS, self._run)
 
     def discard(self, look: Callable[[], None]) -> None:
         """Have it called no more, unless the sweep is under way."""

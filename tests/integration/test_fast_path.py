@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from alphapulse_api import Config, create_app
 from alphapulse_api.auth import authenticator
 from alphapulse_api.config import CorsConfig, RateLimitConfig
-from alphapulse_api.middleware import lane
+from alphapulse_api.middleware import fast_path
 from alphapulse_api.times import now
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
@@ -30,14 +30,14 @@ class Ways:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.short = 0
-        answer = lane.Lane.answer
+        answer = fast_path.FastPath.answer
 
         async def counted(*args: Any) -> Any:
             ready = await answer(*args)
             self.short += ready is not None
             return ready
 
-        monkeypatch.setattr(lane.Lane, "answer", counted)
+        monkeypatch.setattr(fast_path.FastPath, "answer", counted)
 
     async def ask(
         self, server: Server, path: str, caller: Mapping[str, str], **headers: str
@@ -256,22 +256,22 @@ async def test_a_host_that_wants_to_see_everything_sees_everything(
 async def test_it_keeps_no_bodies(
     server: Server, ways: Ways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lanes = []
-    learn = lane.Lane.learn
+    fast_paths = []
+    learn = fast_path.FastPath.learn
 
-    def watched(self: lane.Lane, *args: Any) -> None:
-        lanes.append(self)
+    def watched(self: fast_path.FastPath, *args: Any) -> None:
+        fast_paths.append(self)
         learn(self, *args)
 
-    monkeypatch.setattr(lane.Lane, "learn", watched)
+    monkeypatch.setattr(fast_path.FastPath, "learn", watched)
     caller = await server.login("viewer")
     for _ in range(3):
         was_short, answer = await ways.ask(server, "/api/metrics/risk", caller)
     assert was_short
-    (plan,) = lanes[0]._plans.values()
+    (plan,) = fast_paths[0]._plans.values()
     kept = [plan]
     for thing in kept:  # what it holds, and what that holds; the caller's and the route's no more
-        if isinstance(thing, lane._Plan | tuple | list | dict):
+        if isinstance(thing, fast_path._Plan | tuple | list | dict):
             kept += gc.get_referents(thing)
     assert answer.body
     assert not [thing for thing in kept if isinstance(thing, bytes) and answer.body in thing]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.websocket.outbound import Outbound
 from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.websocket.writer import SocketWriter
 
 if TYPE_CHECKING:
     from alphapulse_api.websocket.connection import Connection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Members = dict["Connection", Subscription]
 
 
-class Audience:
+class SubscriptionIndex:
     """Who listens to a channel.
 
     A subscription without filters is joining until it has come to the present, and settled from
@@ -30,7 +30,7 @@ class Audience:
 
     def __init__(self) -> None:
         self.joining: Members = {}
-        self.settled: dict[Outbound, Connection] = {}
+        self.settled: dict[SocketWriter, Connection] = {}
         self._by_field: dict[str, dict[str, Members]] = {}
         self._members: Members = {}
 
@@ -58,7 +58,7 @@ class Audience:
             return
         for members in self._places(subscription):
             members.pop(connection, None)
-        self.settled.pop(subscription.outbound, None)
+        self.settled.pop(subscription.writer, None)
         if subscription.narrowest is not None:
             field, values = subscription.narrowest
             by_value = self._by_field[field]
@@ -73,7 +73,7 @@ class Audience:
         for connection, subscription in tuple(self.joining.items()):
             if subscription.settled(offset):
                 del self.joining[connection]
-                self.settled[subscription.outbound] = connection
+                self.settled[subscription.writer] = connection
 
     def candidates(self, data: Mapping[str, Any]) -> Iterator[tuple[Connection, Subscription]]:
         """The subscriptions, other than the settled, that may want an event."""

@@ -21,7 +21,7 @@ from alphapulse_api.errors import Unavailable
 IDLE_SECONDS: Final = 300.0  # unused for longer, a firewall may have forgotten it without a word
 
 
-class Lending:
+class Pool:
     """Up to `size` connections, made as they are needed, for one event loop.
 
     Args:
@@ -49,12 +49,12 @@ class Lending:
         self._places = asyncio.Semaphore(size)
         # With the instant of their return; the last one back is the first to go out again.
         self._free: list[tuple[asyncpg.Connection, float]] = []
-        self._lent: set[asyncpg.Connection] = set()
-        self._chores: set[asyncio.Task[None]] = set()
+        self._in_use: set[asyncpg.Connection] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[asyncpg.Connection]:
+    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection for the length of the block; one that was terminated there is not kept.
 
         Raises:
@@ -73,7 +73,7 @@ class Lending:
             yield connection
         except asyncio.CancelledError:
             # The driver is still asking the server to leave off.
-            self._chore(self._settle(connection))
+            self._run_in_background(self._await_cancellation(connection))
             raise
         except TimeoutError:
             connection.terminate()
@@ -81,13 +81,13 @@ class Lending:
                 # Nothing came back, not even the server's own timeout: the way there is dead.
                 self._silent(trips)
             else:
-                self._chore(self._doubt(trips))
-            self._give_back(connection)
+                self._run_in_background(self._probe_silence(trips))
+            self._release(connection)
             raise
         except BaseException:
-            self._give_back(connection)
+            self._release(connection)
             raise
-        self._give_back(connection)
+        self._release(connection)
 
     async def close(self, grace: float) -> None:
         """Refuse further users, and disconnect; those under way have `grace` seconds to end."""
@@ -97,14 +97,14 @@ class Lending:
                 for _ in range(self._size):
                     await self._places.acquire()
                 await asyncio.gather(*(connection.close() for connection, _ in self._free))
-                await asyncio.gather(*self._chores)
+                await asyncio.gather(*self._background)
         except way.FAULTS:
             pass  # they are ended without a goodbye
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
-        self._give_up_idle()
-        for connection in self._lent:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._close_idle()
+        for connection in self._in_use:
             connection.terminate()
 
     async def _take(self) -> asyncpg.Connection:
@@ -118,7 +118,7 @@ class Lending:
         except BaseException:
             self._places.release()
             raise
-        self._lent.add(connection)
+        self._in_use.add(connection)
         return connection
 
     def _check(self) -> None:
@@ -132,7 +132,7 @@ class Lending:
         while self._free:
             connection, back = self._free.pop()
             if back < oldest:
-                self._chore(way.part(connection))
+                self._run_in_background(way.part(connection))
             elif not connection.is_closed():
                 return connection
         connection = await self._address.connect(reading=self._reading)
@@ -162,9 +162,9 @@ class Lending:
         # one that outlasts the close a probe would be left.
         if trips == self._breaker.trips and not self._closed:
             self._breaker.trip()
-            self._give_up_idle()
+            self._close_idle()
 
-    async def _doubt(self, trips: int) -> None:
+    async def _probe_silence(self, trips: int) -> None:
         """See whether a server that did not answer a use is silent, or only slow with it."""
         try:
             await self._address.probe()
@@ -173,26 +173,26 @@ class Lending:
         except way.FAULTS:
             pass  # it answers
 
-    def _give_up_idle(self) -> None:
+    def _close_idle(self) -> None:
         """Let the next users connect anew: on a way that is dead each would lose its patience."""
         while self._free:
             self._free.pop()[0].terminate()
 
-    def _give_back(self, connection: asyncpg.Connection) -> None:
-        self._lent.discard(connection)
+    def _release(self, connection: asyncpg.Connection) -> None:
+        self._in_use.discard(connection)
         if not connection.is_closed():
             back = asyncio.get_running_loop().time()
             self._free.append((connection, back))
             if self._free[0][1] < back - IDLE_SECONDS:
-                self._chore(way.part(self._free.pop(0)[0]))
+                self._run_in_background(way.part(self._free.pop(0)[0]))
         self._places.release()
 
-    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
-        chore = asyncio.create_task(work)
-        self._chores.add(chore)
-        chore.add_done_callback(self._chores.discard)
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    async def _settle(self, connection: asyncpg.Connection) -> None:
+    async def _await_cancellation(self, connection: asyncpg.Connection) -> None:
         """Give a connection back once its server has left off; it keeps its place until then."""
         try:
             async with asyncio.timeout(way.GRACE_SECONDS):
@@ -200,4 +200,4 @@ class Lending:
         except way.FAULTS:
             connection.terminate()
         finally:
-            self._give_back(connection)
+            self._release(connection)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 _CURSOR = re.compile(r"([0-9a-f]{1,32})-([0-9]{1,15})-([0-9]{1,18})")
 
 
-class Place(NamedTuple):
+class StreamPosition(NamedTuple):
     """Where a channel has come to.
 
     Attributes:
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     offset: int
 
     @classmethod
-    def parse(cls, cursor: str) -> Place | None:
+    def parse(cls, cursor: str) -> StreamPosition | None:
         """The place that a cursor means, if it is one of a shared log."""
         found = _CURSOR.fullmatch(cursor)
         return found and cls(found[1], int(found[2]), int(found[3]))
@@ -38,6 +38,6 @@ class Place(NamedTuple):
         """The ID of its entry in the stream."""
         return f"{self.ms}-{self.offset}"
 
-    def follows(self, other: Place) -> bool:
+    def follows(self, other: StreamPosition) -> bool:
         """Whether it comes after the other in the same epoch."""
         return self.epoch == other.epoch and self[1:] > other[1:]

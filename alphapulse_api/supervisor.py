@@ -19,13 +19,13 @@ PAUSE_SECONDS: Final = 1.0  # before work that failed begins again
 WELL_SECONDS: Final = 3.0
 
 
-def heard(done: asyncio.Future[Any]) -> None:
+def consume_exception(done: asyncio.Future[Any]) -> None:
     """Take the exception of a future that nobody may await: else its end is complained about."""
     if not done.cancelled():
         done.exception()
 
 
-class Tasks:
+class Supervisor:
     """Forever-running work of one owner, on one event loop."""
 
     def __init__(self) -> None:

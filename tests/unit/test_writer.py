@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from alphapulse_api.websocket.frames import CHUNK, chunks, frame
-from alphapulse_api.websocket.outbound import HIGH_WATER, LOW_WATER
+from alphapulse_api.websocket.writer import HIGH_WATER, LOW_WATER
 from tests.peers import LIMIT, Peer, peered
 
 
@@ -71,8 +71,8 @@ class Counting:
 
 async def test_what_gathers_in_one_turn_leaves_in_one_write(peer: Peer) -> None:
     counting: Any = Counting(peer.transport)
-    peer.outbound._transport = counting
-    peer.outbound._descriptor = None
+    peer.writer._transport = counting
+    peer.writer._descriptor = None
     for n in range(50):
         peer.send("n", n=n)
     assert counting.sizes == []
@@ -131,7 +131,7 @@ async def test_a_seal_keeps_newer_events_behind_it(peer: Peer) -> None:
     peer.stall()
     peer.metric(1, "a")
     peer.metric(2, "a")
-    peer.outbound.seal()
+    peer.writer.seal()
     peer.send("subscribed")
     peer.metric(3, "a")
     peer.metric(4, "a")
@@ -140,7 +140,7 @@ async def test_a_seal_keeps_newer_events_behind_it(peer: Peer) -> None:
     assert [m.get("data", {}).get("id", m["type"]) for m in messages] == [
         "2", "subscribed", "4", "end",
     ]  # fmt: skip
-    assert not peer.outbound._backlog
+    assert not peer.writer._backlog
 
 
 async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
@@ -148,7 +148,7 @@ async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
     peer.send("end")
     await peer.read("end")
     async with asyncio.timeout(5):
-        while peer.outbound._lagging:
+        while peer.writer._lagging:
             await asyncio.sleep(0)
     for n in range(3):
         peer.metric(n, "a")
@@ -161,14 +161,14 @@ async def test_over_the_limit_it_gives_up_once_and_forgets(peer: Peer) -> None:
     for n in range(10_000):
         peer.event("trades", n)
     assert peer.overflows == 1
-    assert not peer.outbound._backlog
-    assert peer.outbound.waiting < LIMIT
+    assert not peer.writer._backlog
+    assert peer.writer.waiting < LIMIT
     for n in range(10_000):
         peer.event("trades", n)
         peer.metric(n, str(n))
         peer.send("more")
     assert peer.overflows == 1
-    assert not peer.outbound._backlog
+    assert not peer.writer._backlog
 
 
 async def test_a_stalled_client_costs_bounded_memory(peer: Peer) -> None:
@@ -195,9 +195,9 @@ async def test_too_many_series_are_too_much(peer: Peer) -> None:
 async def test_a_replay_is_paced_and_not_counted(peer: Peer) -> None:
     texts = [b'{"type":"past","n":%d,"pad":"%s"}' % (n, b"x" * 500) for n in range(4_000)]
     assert sum(map(len, texts)) > 10 * LIMIT
-    peer.outbound.replay(chunks(texts))
+    peer.writer.replay(chunks(texts))
     peer.send("live")
-    assert peer.outbound.waiting < HIGH_WATER + LOW_WATER + CHUNK
+    assert peer.writer.waiting < HIGH_WATER + LOW_WATER + CHUNK
     messages = await peer.read("live")
     assert [m["n"] for m in messages[:-1]] == list(range(4_000))
     assert peer.overflows == 0
@@ -205,16 +205,16 @@ async def test_a_replay_is_paced_and_not_counted(peer: Peer) -> None:
 
 async def test_a_replay_comes_after_what_gathered_and_before_what_follows(peer: Peer) -> None:
     peer.send("ack")
-    peer.outbound.replay(chunks([b'{"type":"past","n":1}', b'{"type":"past","n":2}']))
+    peer.writer.replay(chunks([b'{"type":"past","n":1}', b'{"type":"past","n":2}']))
     peer.event("trades", 3)
     peer.send("end")
     assert [m["type"] for m in await peer.read("end")] == ["ack", "past", "past", "trade", "end"]
 
 
 async def test_one_waits_for_a_replay_to_be_read(peer: Peer) -> None:
-    await peer.outbound.caught_up()
-    peer.outbound.replay(chunks([b'{"type":"past","pad":"%s"}' % (b"x" * 1000)] * 1000))
-    waiting = asyncio.ensure_future(peer.outbound.caught_up())
+    await peer.writer.caught_up()
+    peer.writer.replay(chunks([b'{"type":"past","pad":"%s"}' % (b"x" * 1000)] * 1000))
+    waiting = asyncio.ensure_future(peer.writer.caught_up())
     await asyncio.sleep(0.02)
     assert not waiting.done()
     peer.send("end")
@@ -223,29 +223,29 @@ async def test_one_waits_for_a_replay_to_be_read(peer: Peer) -> None:
 
 
 async def test_closing_ends_the_wait_for_a_replay(peer: Peer) -> None:
-    peer.outbound.replay(chunks([b"x" * 1000] * 1000))
-    waiting = asyncio.ensure_future(peer.outbound.caught_up())
+    peer.writer.replay(chunks([b"x" * 1000] * 1000))
+    waiting = asyncio.ensure_future(peer.writer.caught_up())
     await asyncio.sleep(0)
-    peer.outbound.close()
+    peer.writer.close()
     await asyncio.wait_for(waiting, 1)
 
 
 async def test_a_client_that_drops_ends_the_wait_for_a_replay(peer: Peer) -> None:
-    peer.outbound.replay(chunks([b"x" * 1000] * 1000))
+    peer.writer.replay(chunks([b"x" * 1000] * 1000))
     peer.sock.close()
-    await asyncio.wait_for(peer.outbound.caught_up(), 2)
-    assert peer.outbound._timer is None
+    await asyncio.wait_for(peer.writer.caught_up(), 2)
+    assert peer.writer._timer is None
 
 
 async def test_nothing_is_sent_after_close_and_no_timer_is_left(peer: Peer) -> None:
     peer.send("last")
-    peer.outbound.close()
+    peer.writer.close()
     peer.send("late")
     peer.event("trades", 1)
-    peer.outbound.replay([b"late"])
+    peer.writer.replay([b"late"])
     await asyncio.sleep(0)
     assert [m["type"] for m in await peer.read("last")] == ["last"]
-    assert peer.outbound._timer is None
+    assert peer.writer._timer is None
 
 
 async def test_sending_to_a_lost_transport_does_nothing(peer: Peer) -> None:
@@ -253,4 +253,4 @@ async def test_sending_to_a_lost_transport_does_nothing(peer: Peer) -> None:
     peer.send("into the void")
     peer.event("trades", 1)
     await asyncio.sleep(0)
-    assert peer.outbound.waiting == 0
+    assert peer.writer.waiting == 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from alphapulse_api.events import Break, Channel, Event
+from alphapulse_api.events import Channel, Event, Gap
 
 
-class Pending:
+class DispatchQueue:
     """Events in their order, with the breaks between them.
 
     Its length is the number of both.
@@ -17,7 +17,7 @@ class Pending:
     __slots__ = ("_begun", "_items", "_waiting")
 
     def __init__(self) -> None:
-        self._items: deque[Sequence[Event] | Break] = deque()
+        self._items: deque[Sequence[Event] | Gap] = deque()
         self._begun = 0  # events taken of the first item
         self._waiting = 0
 
@@ -29,7 +29,7 @@ class Pending:
         self._items.append(events)
         self._waiting += len(events)
 
-    def put_break(self, gap: Break) -> None:
+    def put_gap(self, gap: Gap) -> None:
         """Add a place where events may be missing."""
         self._items.append(gap)
         self._waiting += 1
@@ -37,12 +37,12 @@ class Pending:
     def channel(self) -> Channel:
         """Whose turn it is; something waits."""
         item = self._items[0]
-        return item.channel if isinstance(item, Break) else item[0].channel
+        return item.channel if isinstance(item, Gap) else item[0].channel
 
-    def take_break(self) -> Break | None:
+    def take_gap(self) -> Gap | None:
         """Take the break that is next, if one is."""
         item = self._items[0]
-        if not isinstance(item, Break):
+        if not isinstance(item, Gap):
             return None
         self._items.popleft()
         self._waiting -= 1
@@ -54,7 +54,7 @@ class Pending:
         channel = self.channel()
         while self._items and len(taken) < most and self.channel() is channel:
             batch = self._items[0]
-            if isinstance(batch, Break):
+            if isinstance(batch, Gap):
                 break
             end = min(len(batch), self._begun + most - len(taken))
             taken += batch[self._begun : end]
@@ -68,7 +68,7 @@ class Pending:
     def pass_over(self) -> Event:
         """Take events that nobody wants, where no break is next; returns the last of them."""
         batch = self._items.popleft()
-        assert not isinstance(batch, Break)
+        assert not isinstance(batch, Gap)
         self._waiting -= len(batch) - self._begun
         self._begun = 0
         return batch[-1]

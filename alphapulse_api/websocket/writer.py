@@ -22,7 +22,7 @@ from typing import Final
 from alphapulse_api.events.base import Event
 from alphapulse_api.websocket.backlog import Backlog
 from alphapulse_api.websocket.frames import frame
-from alphapulse_api.websocket.sweep import SWEEP_SECONDS, Sweep
+from alphapulse_api.websocket.lag_timer import LAG_SECONDS, LagTimer
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ LOW_WATER: Final = 16_384  # and from which more is handed over
 FIRST_POLL_SECONDS: Final = 0.001
 
 
-class Outbound:
+class SocketWriter:
     """The sending side of one socket.
 
     Args:
@@ -51,13 +51,13 @@ class Outbound:
         "_direct",
         "_gathered",
         "_gathered_bytes",
+        "_lag_timer",
         "_lagging",
         "_loop",
         "_max_age",
         "_max_bytes",
         "_overflowed",
         "_pause",
-        "_sweep",
         "_timer",
         "_transport",
     )
@@ -67,7 +67,7 @@ class Outbound:
         transport: asyncio.Transport,
         max_bytes: int,
         max_age: float,
-        sweep: Sweep,
+        lag_timer: LagTimer,
         overflowed: Callable[[], None],
     ) -> None:
         self._transport = transport
@@ -75,7 +75,7 @@ class Outbound:
         self._direct = self._descriptor  # the same, or None while something waits here
         self._max_bytes = max_bytes
         self._max_age = max_age
-        self._sweep = sweep
+        self._lag_timer = lag_timer
         self._overflowed = overflowed
         self._loop = asyncio.get_running_loop()
         self._gathered: list[bytes] = []
@@ -125,10 +125,10 @@ class Outbound:
 
     async def flushed(self, seconds: float) -> None:
         """Wait until the transport has sent all it was given, or so many seconds."""
-        for _ in range(round(seconds / SWEEP_SECONDS)):
+        for _ in range(round(seconds / LAG_SECONDS)):
             if not self._transport.get_write_buffer_size():
                 return
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(LAG_SECONDS)
 
     def seal(self) -> None:
         """Put newer events behind what waits now, also where they would be conflated with it."""
@@ -144,7 +144,7 @@ class Outbound:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._sweep.discard(self._hand_over)
+        self._lag_timer.discard(self._hand_over)
 
     # -- a client that reads ----------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class Outbound:
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                self._broken(error)
+                self._on_gap(error)
                 return
             if sent == len(data):
                 return
@@ -199,7 +199,7 @@ class Outbound:
         if transport.get_write_buffer_size() > HIGH_WATER:
             self._lag()
 
-    def _broken(self, error: OSError) -> None:
+    def _on_gap(self, error: OSError) -> None:
         """End the socket: a frame is lost, and only a client that reconnects can ask for it."""
         if not isinstance(error, ConnectionError):  # those are the peer's doing
             logger.warning("a socket was cut, since sending to it failed: %s", error)
@@ -243,11 +243,11 @@ class Outbound:
     def _poll(self) -> None:
         if self._timer is not None or self._closed:
             return
-        if self._pause < SWEEP_SECONDS:
+        if self._pause < LAG_SECONDS:
             self._timer = self._loop.call_later(self._pause, self._polled)
             self._pause *= 2
         else:
-            self._sweep.add(self._hand_over)
+            self._lag_timer.add(self._hand_over)
 
     def _polled(self) -> None:
         self._timer = None
@@ -274,8 +274,8 @@ class Outbound:
 
 
 def broadcast(
-    outbounds: Iterable[Outbound], events: Sequence[Event], framed: bytes
-) -> list[tuple[Outbound, Exception]]:
+    writers: Iterable[SocketWriter], events: Sequence[Event], framed: bytes
+) -> list[tuple[SocketWriter, Exception]]:
     """Send live events of one channel to many sockets.
 
     Args:
@@ -288,24 +288,24 @@ def broadcast(
     """
     faults = []
     write, size = os.write, len(framed)
-    for outbound in outbounds:
+    for writer in writers:
         try:
             # The common case, written out, and with few looks: among so many sockets each look at
             # another object is one past the processor's cache.
-            direct, transport = outbound._direct, outbound._transport
+            direct, transport = writer._direct, writer._transport
             if direct is None or transport.is_closing() or transport.get_write_buffer_size():
-                outbound._write_events(events, framed)
+                writer._write_events(events, framed)
                 continue
             try:
                 sent = write(direct, framed)
             except OSError:
                 sent = 0  # the kernel is full or the peer is gone: a second try will find which
             if not sent:
-                outbound._write_events(events, framed)
+                writer._write_events(events, framed)
             elif sent != size:
-                outbound._write(framed[sent:])
+                writer._write(framed[sent:])
         except Exception as error:
-            faults.append((outbound, error))
+            faults.append((writer, error))
     return faults
 
 

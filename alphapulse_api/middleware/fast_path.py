@@ -73,7 +73,7 @@ class _Plan:
         self.unchanged = _head("304 Not Modified", headers)
 
 
-class Lane:
+class FastPath:
     """Remembers what requests led to.
 
     Attributes:

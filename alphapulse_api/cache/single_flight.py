@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from alphapulse_api.tasks import heard
+from alphapulse_api.supervisor import consume_exception
 
 T = TypeVar("T")
 
 
-class Flights:
+class SingleFlight:
     """Computations under way: who asks for one that flies already waits for it.
 
     Args:
@@ -49,7 +49,7 @@ class Flights:
     def _landed(self, key: Any, task: asyncio.Task[Any]) -> None:
         if self._under_way.get(key) is task:
             del self._under_way[key]
-        heard(task)  # if nobody waits for it any more, it is nobody's
+        consume_exception(task)  # if nobody waits for it any more, it is nobody's
 
 
 async def _awaited(compute: Callable[[], Awaitable[T]]) -> T:

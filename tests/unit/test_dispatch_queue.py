@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.events import CHANNELS, Break, Event
-from alphapulse_api.websocket.pending import Pending
+from alphapulse_api.events import CHANNELS, Event, Gap
+from alphapulse_api.websocket.dispatch_queue import DispatchQueue
 
 NAMES = ("metrics", "trades")
 
@@ -22,23 +22,23 @@ def events(channel: str, first: int, count: int) -> list[Event]:
 def test_all_that_is_put_is_taken_in_its_order(
     put: list[tuple[str, int]], limits: list[int]
 ) -> None:
-    pending = Pending()
-    expected: list[Event | Break] = []
+    pending = DispatchQueue()
+    expected: list[Event | Gap] = []
     for channel, count in put:  # of none: a break
         if count:
             batch = events(channel, len(expected) + 1, count)
             pending.put(batch)
             expected += batch
         else:
-            gap = Break(CHANNELS[channel], len(expected), "c-0")
-            pending.put_break(gap)
+            gap = Gap(CHANNELS[channel], len(expected), "c-0")
+            pending.put_gap(gap)
             expected.append(gap)
-    taken: list[Event | Break] = []
+    taken: list[Event | Gap] = []
     while pending:
         assert len(pending) == len(expected) - len(taken)
         limits.append(limit := limits.pop(0))
         channel = pending.channel()
-        gap_first = pending.take_break()
+        gap_first = pending.take_gap()
         if gap_first is not None:
             taken.append(gap_first)
             continue
@@ -49,12 +49,12 @@ def test_all_that_is_put_is_taken_in_its_order(
         # No more than the limit, or than what comes before another channel and before a break.
         if len(part) < limit and pending:
             following = expected[len(taken)]
-            assert isinstance(following, Break) or following.channel is not channel
+            assert isinstance(following, Gap) or following.channel is not channel
     assert all(one is other for one, other in zip(taken, expected, strict=True))
 
 
 def test_what_nobody_wants_is_passed_over_to_its_last() -> None:
-    pending = Pending()
+    pending = DispatchQueue()
     first, second = events("metrics", 1, 5), events("metrics", 6, 3)
     pending.put(first)
     pending.put(second)

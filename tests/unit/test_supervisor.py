@@ -8,8 +8,8 @@ import logging
 
 import pytest
 
-from alphapulse_api import tasks as tasks_module
-from alphapulse_api.tasks import Tasks, heard
+from alphapulse_api import supervisor as tasks_module
+from alphapulse_api.supervisor import Supervisor, consume_exception
 
 
 class Work:
@@ -42,7 +42,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_fails_runs_again_and_is_told_once_each_way(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tasks, work, other = Tasks(), Work(5), Work(0)
+    tasks, work, other = Supervisor(), Work(5), Work(0)
     tasks.start(work, "the work")
     tasks.start(other, "the other")
     async with asyncio.timeout(10):
@@ -61,7 +61,7 @@ async def test_what_fails_runs_again_and_is_told_once_each_way(
 
 
 async def test_cancelling_ends_it_for_good() -> None:
-    tasks, going, failing = Tasks(), Work(0), Work(10**9)
+    tasks, going, failing = Supervisor(), Work(0), Work(10**9)
     tasks.start(going, "going")
     tasks.start(failing, "failing")
     async with asyncio.timeout(10):
@@ -81,7 +81,7 @@ async def test_what_has_been_heard_is_not_complained_about() -> None:
         for cancelled in (True, False):
             future: asyncio.Future[None] = loop.create_future()
             if hear:
-                future.add_done_callback(heard)
+                future.add_done_callback(consume_exception)
             if cancelled:
                 future.cancel()
             else:

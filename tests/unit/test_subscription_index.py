@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphapulse_api.events import CHANNELS
-from alphapulse_api.websocket.audience import Audience
 from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.websocket.subscription_index import SubscriptionIndex
 
 TRADES = CHANNELS["trades"]
 values = st.sampled_from(["a", "b", "c", "d"])
@@ -20,8 +20,8 @@ events = st.fixed_dictionaries({"symbol": values, "strategy": st.none() | values
 
 
 def subscription(wanted: Any, *, after: int = 0, live: bool = False) -> Subscription:
-    outbound: Any = object()  # nothing is sent here
-    made = Subscription(TRADES, wanted, after, "", outbound)
+    writer: Any = object()  # nothing is sent here
+    made = Subscription(TRADES, wanted, after, "", writer)
     if live:
         made.release()
     return made
@@ -31,15 +31,15 @@ def subscription(wanted: Any, *, after: int = 0, live: bool = False) -> Subscrip
 def test_an_event_finds_just_those_who_want_it(
     puts: list[tuple[Any, Any, bool]], told: list[dict[str, Any]]
 ) -> None:
-    audience = Audience()
+    index = SubscriptionIndex()
     standing: dict[Any, Any] = {}
     for connection, wanted, live in puts:
-        audience.put(connection, subscription(wanted, live=live))
+        index.put(connection, subscription(wanted, live=live))
         standing[connection] = wanted
-        audience.settle(0)
+        index.settle(0)
     for data in told:
-        found = [*audience.settled.values()]
-        found += [c for c, s in audience.candidates(data) if s.wants(data)]
+        found = [*index.settled.values()]
+        found += [c for c, s in index.candidates(data) if s.wants(data)]
         expected = [
             c
             for c, wanted in standing.items()
@@ -49,49 +49,49 @@ def test_an_event_finds_just_those_who_want_it(
 
 
 def test_it_settles_once_it_is_live_and_nothing_before_it_can_come() -> None:
-    audience = Audience()
+    index = SubscriptionIndex()
     connection: Any = 1
     joining = subscription({}, after=7)
     joining.seen = snapshot = object()  # type: ignore[assignment]
-    audience.put(connection, joining)
-    audience.settle(7)
-    assert audience.joining  # it holds what comes
+    index.put(connection, joining)
+    index.settle(7)
+    assert index.joining  # it holds what comes
     joining.release()
     assert joining.seen is snapshot
-    audience.settle(7)
-    assert audience.joining  # an event may say what the snapshot said
+    index.settle(7)
+    assert index.joining  # an event may say what the snapshot said
     joining.seen = None
-    audience.settle(6)
-    assert audience.joining  # the next event is one that it has
-    audience.settle(7)
-    assert not audience.joining
-    assert audience.settled == {joining.outbound: connection}
+    index.settle(6)
+    assert index.joining  # the next event is one that it has
+    index.settle(7)
+    assert not index.joining
+    assert index.settled == {joining.writer: connection}
 
 
 def test_a_filter_keeps_it_from_settling() -> None:
-    audience = Audience()
+    index = SubscriptionIndex()
     connection: Any = 1
-    audience.put(connection, subscription({"symbols": frozenset({"a"})}, live=True))
-    audience.settle(0)
-    assert not audience.settled
+    index.put(connection, subscription({"symbols": frozenset({"a"})}, live=True))
+    index.settle(0)
+    assert not index.settled
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), filters, st.booleans())))
 def test_nothing_is_left_of_those_who_left(puts: list[tuple[Any, Any, bool]]) -> None:
-    audience = Audience()
+    index = SubscriptionIndex()
     for connection, wanted, live in puts:
-        audience.put(connection, subscription(wanted, live=live))
-        audience.settle(0)
+        index.put(connection, subscription(wanted, live=live))
+        index.settle(0)
     for connection in range(6):
-        audience.remove(connection)  # type: ignore[arg-type]
-    assert not audience
-    assert not audience.joining
-    assert not audience.settled
-    assert audience._by_field == {}
+        index.remove(connection)  # type: ignore[arg-type]
+    assert not index
+    assert not index.joining
+    assert not index.settled
+    assert index._by_field == {}
 
 
 def test_a_value_that_is_no_string_finds_no_filter() -> None:
-    audience = Audience()
+    index = SubscriptionIndex()
     connection: Any = 1
-    audience.put(connection, subscription({"symbols": frozenset({"a"})}))
-    assert list(audience.candidates({"symbol": ["a"]})) == []
+    index.put(connection, subscription({"symbols": frozenset({"a"})}))
+    assert list(index.candidates({"symbol": ["a"]})) == []
