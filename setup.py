@@ -19,7 +19,7 @@ setup(
         "alphapulse_api": [
             "py.typed",
             "console/static/*",
-            "data/migrations/*.sql",
+            "storage/migrations/*.sql",
             "demo/data/*",
         ],
     },

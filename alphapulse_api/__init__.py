@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from alphapulse_api.app import create_app
     from alphapulse_api.config import Config
     from alphapulse_api.dashboard import Dashboard
-    from alphapulse_api.errors import ConfigError, Problem, StartupError
-    from alphapulse_api.feed import Feed
+    from alphapulse_api.domain.errors import ConfigError, Problem, StartupError
+    from alphapulse_api.record.feed import Feed
 
 __all__ = ["Config", "ConfigError", "Dashboard", "Feed", "Problem", "StartupError", "create_app"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Config": "config",
-    "ConfigError": "errors",
+    "ConfigError": "domain.errors",
     "Dashboard": "dashboard",
-    "Feed": "feed",
-    "Problem": "errors",
-    "StartupError": "errors",
+    "Feed": "record.feed",
+    "Problem": "domain.errors",
+    "StartupError": "domain.errors",
     "create_app": "app",
 }
 

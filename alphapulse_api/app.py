@@ -14,16 +14,20 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
-from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.http.endpoint import endpoint
+from alphapulse_api.http.handlers.console import Console
+from alphapulse_api.http.pipeline import MIDDLEWARES
+from alphapulse_api.http.pipeline.fast_path import FastPath
+from alphapulse_api.http.pipeline.headers import (
+    CORS_RESPONSE_HEADERS,
+    browser_origins,
+    cors_headers,
+)
+from alphapulse_api.http.pipeline.host import Hosts
+from alphapulse_api.http.query import Questions
+from alphapulse_api.http.route_table import ROWS as TABLE
 from alphapulse_api.keys import BACKEND, CONSOLE, FAST_PATH, HOSTS, OPENAPI, QUESTIONS, ROWS
-from alphapulse_api.middleware import MIDDLEWARES
-from alphapulse_api.middleware.fast_path import FastPath
-from alphapulse_api.middleware.headers import CORS_RESPONSE_HEADERS, browser_origins, cors_headers
-from alphapulse_api.middleware.host import Hosts
-from alphapulse_api.routes.console import Console
-from alphapulse_api.routes.endpoint import endpoint
-from alphapulse_api.routes.query import Questions
-from alphapulse_api.routes.table import ROWS as TABLE
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +155,7 @@ def _allow_origins(app: web.Application, config: Config) -> None:
     async def allow(request: web.Request, response: web.StreamResponse) -> None:
         if request.match_info.http_exception is not None:
             granted = cors_headers(config.cors, request.headers.get(hdrs.ORIGIN))
-            granted.pop(hdrs.VARY)  # every answer has it (middleware/access.py)
+            granted.pop(hdrs.VARY)  # every answer has it (http/pipeline/access.py)
             response.headers.update(granted)
 
     app.on_response_prepare.append(allow)

@@ -16,31 +16,31 @@ from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.accounts import AccountDataAccessor
-from alphapulse_api.data.engine import Engine, engine_from
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.engine.sqlite_files import ServerLock
-from alphapulse_api.data.portfolio import PortfolioDataAccessor
-from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
-from alphapulse_api.data.retention import forget_forever
-from alphapulse_api.errors import StartupError
-from alphapulse_api.events import event_log_from
-from alphapulse_api.feed import Feed
-from alphapulse_api.history import HistoryWatch
+from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.limits import Gcra, Limiter
-from alphapulse_api.monitor import Monitor
-from alphapulse_api.readiness import Readiness
-from alphapulse_api.redis_link import RedisLinks
-from alphapulse_api.relay import Relay
-from alphapulse_api.slices import Slices
-from alphapulse_api.supervisor import Supervisor
-from alphapulse_api.websocket.admission import Admission
-from alphapulse_api.websocket.history import Histories
-from alphapulse_api.websocket.hub import Hub
-from alphapulse_api.websocket.origins import Origins
-from alphapulse_api.websocket.readings import Readings
-from alphapulse_api.websocket.snapshot import Snapshots
+from alphapulse_api.log import event_log_from
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.relay import Relay
+from alphapulse_api.runtime.history import HistoryWatch
+from alphapulse_api.runtime.monitor import Monitor
+from alphapulse_api.runtime.readiness import Readiness
+from alphapulse_api.runtime.redis import RedisLinks
+from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.runtime.supervisor import Supervisor
+from alphapulse_api.sockets.admission import Admission
+from alphapulse_api.sockets.history import Histories
+from alphapulse_api.sockets.hub import Hub
+from alphapulse_api.sockets.origins import Origins
+from alphapulse_api.sockets.readings import Readings
+from alphapulse_api.sockets.snapshot import Snapshots
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine, engine_from
+from alphapulse_api.storage.retention import forget_forever
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.storage.sqlite.files import ServerLock
+from alphapulse_api.storage.tables.accounts import AccountDataAccessor
+from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
+from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 logger = logging.getLogger(__name__)
 

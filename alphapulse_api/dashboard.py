@@ -14,10 +14,10 @@ from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
-from alphapulse_api.errors import DashboardClosed
-from alphapulse_api.feed import Feed, Record
+from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.http.server import Runner, listen
+from alphapulse_api.record.feed import Feed, Record
 from alphapulse_api.schemas.batches import STOP
-from alphapulse_api.server import Runner, listen
 
 T = TypeVar("T")
 

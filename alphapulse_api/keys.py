@@ -10,11 +10,11 @@ from multidict import istr
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
     from alphapulse_api.backend import Backend
-    from alphapulse_api.middleware.fast_path import FastPath
-    from alphapulse_api.middleware.host import Hosts
-    from alphapulse_api.routes.console import Console
-    from alphapulse_api.routes.query import Question, Questions
-    from alphapulse_api.routes.row import Row
+    from alphapulse_api.http.handlers.console import Console
+    from alphapulse_api.http.pipeline.fast_path import FastPath
+    from alphapulse_api.http.pipeline.host import Hosts
+    from alphapulse_api.http.query import Question, Questions
+    from alphapulse_api.http.route import Row
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 # The OpenAPI document, by the path that the application is mounted at; made when it is asked for.

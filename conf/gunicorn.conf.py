@@ -13,9 +13,9 @@ from math import ceil
 from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
 from alphapulse_api.backend import Backend, open_accounts
 from alphapulse_api.config import Config
-from alphapulse_api.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.logs import configure_logging
-from alphapulse_api.tuning import tune
+from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.runtime.logs import configure_logging
+from alphapulse_api.runtime.tuning import tune
 
 RELOAD_SECONDS = 10.0  # for what a reload tries first: meanwhile the master does nothing else
 
@@ -42,7 +42,7 @@ bind = (
     f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
 )
 # The dashboard's own server: its limits, time-outs and answers to what cannot be parsed.
-worker_class = "alphapulse_api.server.gunicorn.Worker"
+worker_class = "alphapulse_api.http.server.gunicorn.Worker"
 
 # The dashboard ends by itself within its `shutdown_timeout`; a worker that does not is killed, and
 # so is one that does not answer for `timeout` seconds.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from alphapulse_api.feed import Feed
+from alphapulse_api.record.feed import Feed
 
 DAYS = 60
 DAY = timedelta(days=1)

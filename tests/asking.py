@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from alphapulse_api.errors import PROBLEM_TYPES
+from alphapulse_api.domain.errors import PROBLEM_TYPES
 from tests.conftest import Server
 
 VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"

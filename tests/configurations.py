@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from alphapulse_api.config import Config
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 
 SECRET = "correct-horse-battery-staple-9876543210"
 

@@ -17,7 +17,7 @@ from hypothesis import settings
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.auth import passwords
 from alphapulse_api.config import DatabaseConfig, RateLimitConfig
-from alphapulse_api.data.engine import Engine
+from alphapulse_api.storage.engine import Engine
 from tests import postgres as postgres_server
 from tests import redis_server
 from tests.postgres import Postgres

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, Self
 
 from marshmallow import fields
 
-from alphapulse_api.routes.row import Row
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.route import Row
+from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata, Money, Text, Timestamp
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
 

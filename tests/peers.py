@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from alphapulse_api.events import CHANNELS, Event
-from alphapulse_api.websocket.frames import frame
-from alphapulse_api.websocket.lag_timer import LagTimer
-from alphapulse_api.websocket.writer import SocketWriter
+from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.sockets.frames import frame
+from alphapulse_api.sockets.lag_timer import LagTimer
+from alphapulse_api.sockets.writer import SocketWriter
 from tests.sockets import server_frame
 
 LIMIT = 200_000

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.postgres_schema import VERSION_TABLE
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.postgres.schema import VERSION_TABLE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of platformdirs, where no XDG_RUNTIME_DIR is set

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from alphapulse_api.cache import Cache
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.portfolio import PortfolioDataAccessor
-from alphapulse_api.events import EventLog
-from alphapulse_api.relay import Relay
+from alphapulse_api.log import EventLog
+from alphapulse_api.record.relay import Relay
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 from tests.postgres import Postgres
 
 Fresh = Callable[[], AbstractAsyncContextManager[Engine]]

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from typing import Any
 
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 
 COUNT = "SELECT count(*) FROM revoked_tokens"
 

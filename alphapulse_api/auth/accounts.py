@@ -16,10 +16,10 @@ from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.passwords import Match, Passwords, check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES, VIEW, VIEWS
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
-from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey, User
-from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
 from alphapulse_api.domain.names import new_name
-from alphapulse_api.times import now
+from alphapulse_api.domain.times import now
+from alphapulse_api.storage.tables.accounts import AccountDataAccessor, ApiKey, User
+from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 ADMIN: Final = "admin"
 ADMIN_PASSWORD_VARIABLE: Final = "AP_ADMIN_PASSWORD"  # noqa: S105

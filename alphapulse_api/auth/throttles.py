@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
-from alphapulse_api.errors import RateLimited
+from alphapulse_api.domain.errors import RateLimited
 from alphapulse_api.limits import Gcra, Limiter
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.runtime.redis import RedisLink
 
 _REMEMBERED: Final = 10_000  # subjects of each limit, without a Redis
 

@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from alphapulse_api.errors import ConfigError, StartupError
-from alphapulse_api.times import now, rfc3339
+from alphapulse_api.domain.errors import ConfigError, StartupError
+from alphapulse_api.domain.times import now, rfc3339
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "alphapulse_api"

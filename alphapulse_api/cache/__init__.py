@@ -8,7 +8,7 @@ from alphapulse_api.cache.redis import RedisCache
 from alphapulse_api.cache.single_flight import SingleFlight
 from alphapulse_api.cache.values import etag_of
 from alphapulse_api.config import CacheConfig
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.runtime.redis import RedisLink
 
 __all__ = ["Cache", "Entry", "Key", "SingleFlight", "Version", "cache_from", "etag_of"]
 

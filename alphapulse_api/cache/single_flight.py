@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from alphapulse_api.supervisor import consume_exception
+from alphapulse_api.runtime.supervisor import consume_exception
 
 T = TypeVar("T")
 

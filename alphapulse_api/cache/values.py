@@ -13,7 +13,7 @@ from typing import Any, Final
 from multidict import CIMultiDict
 
 from alphapulse_api.cache.base import Entry
-from alphapulse_api.encoding import dumps, loads_stored
+from alphapulse_api.domain.encoding import dumps, loads_stored
 
 TOKEN_BYTES: Final = 16
 # Nothing that could end a header and begin another.

@@ -15,9 +15,9 @@ from alphapulse_api.backend import open_accounts
 from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
-from alphapulse_api.data.engine import engine_from
-from alphapulse_api.times import now
-from alphapulse_api.tuning import run
+from alphapulse_api.domain.times import now
+from alphapulse_api.runtime.tuning import run
+from alphapulse_api.storage.engine import engine_from
 
 T = TypeVar("T")
 

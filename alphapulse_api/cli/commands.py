@@ -15,9 +15,9 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.cli.accounts import api_key, user
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.config import Config
-from alphapulse_api.data.engine import engine_from
-from alphapulse_api.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.tuning import on_stop, run, tune
+from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.runtime.tuning import on_stop, run, tune
+from alphapulse_api.storage.engine import engine_from
 
 
 def main() -> None:
@@ -118,9 +118,9 @@ def migrate(config_path: str | None) -> None:
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    from alphapulse_api.docs.openapi import openapi_document
-    from alphapulse_api.encoding import dumps
-    from alphapulse_api.routes.table import ROWS
+    from alphapulse_api.domain.encoding import dumps
+    from alphapulse_api.http.route_table import ROWS
+    from alphapulse_api.http.spec.openapi import openapi_document
 
     click.echo(dumps(openapi_document(ROWS, "/")))
 
@@ -128,15 +128,15 @@ def openapi() -> None:
 @cli.command()
 def asyncapi() -> None:
     """Print the AsyncAPI document."""
-    from alphapulse_api.docs.asyncapi import asyncapi_document
-    from alphapulse_api.encoding import dumps
+    from alphapulse_api.domain.encoding import dumps
+    from alphapulse_api.http.spec.asyncapi import asyncapi_document
 
     click.echo(dumps(asyncapi_document("127.0.0.1:8080", "")))
 
 
 def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
     from alphapulse_api.dashboard import Dashboard
-    from alphapulse_api.logs import configure_logging
+    from alphapulse_api.runtime.logs import configure_logging
 
     config = Config.load(config_path)
     if host is not None:

@@ -6,8 +6,8 @@ key, or None. Checks of secrets never repeat the value.
 
 import re
 
-from alphapulse_api.addresses import UNIX, parse_network
 from alphapulse_api.config.options import WORD_BITS, Check
+from alphapulse_api.domain.addresses import UNIX, parse_network
 
 MIN_SECRET_BYTES = 32
 # The largest whole number that a float and every container's size can hold.

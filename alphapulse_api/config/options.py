@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from alphapulse_api.config.durations import format_duration
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 
 __all__ = [
     "Check",

@@ -21,7 +21,7 @@ from alphapulse_api.config.options import (
     split_optional,
     walk,
 )
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 
 __all__ = ["build_section", "read_yaml"]
 

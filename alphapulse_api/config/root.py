@@ -23,12 +23,8 @@ from alphapulse_api.config.sections import (
     RateLimitConfig,
     WebSocketConfig,
 )
-from alphapulse_api.config.storage import (
-    CacheConfig,
-    DatabaseConfig,
-    EventsConfig,
-)
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.config.storage import CacheConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.domain.errors import ConfigError
 
 __all__ = ["Config"]
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide
 from alphapulse_api.config.options import Section, option
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 
 _HEAD = checks.between(1024, 16 * 1024 * 1024)
 

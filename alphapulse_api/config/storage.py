@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide_password
 from alphapulse_api.config.options import Option, Section, option
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

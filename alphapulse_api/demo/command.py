@@ -23,8 +23,8 @@ from alphapulse_api.demo.opening import OPENING_DAYS, OPENING_NAME, newest_openi
 from alphapulse_api.demo.publisher import MARKER_NAME, MARKER_TYPE, newest_marker
 from alphapulse_api.demo.replay import replay
 from alphapulse_api.demo.simulation import Place, TradingDay
-from alphapulse_api.errors import StartupError
-from alphapulse_api.tuning import on_stop
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.runtime.tuning import on_stop
 
 __all__ = ["run"]
 

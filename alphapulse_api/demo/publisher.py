@@ -26,7 +26,7 @@ REPLAY: Final = "replay"  # the component whose message says where in history th
 
 
 class ReplayFeed(Protocol):
-    """The part of `alphapulse_api.feed.Feed` that the demo uses."""
+    """The part of `alphapulse_api.record.feed.Feed` that the demo uses."""
 
     async def record_metrics(self, points: Sequence[Mapping[str, Any]], /) -> Any: ...
     async def record_trade(self, trade: Mapping[str, Any], /) -> Any: ...

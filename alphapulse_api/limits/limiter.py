@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from alphapulse_api.limits.gcra import TOLERANCE, Gcra, Verdict
-from alphapulse_api.redis_link import PREFIX, RedisAway, RedisLink
+from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.errors import Problem, ValidationProblem
-from alphapulse_api.slices import Steps, finish
+from alphapulse_api.runtime.slices import Steps, finish
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer

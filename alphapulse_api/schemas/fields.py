@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from alphapulse_api import times
+from alphapulse_api.domain import times
+from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
 from alphapulse_api.domain.integers import is_writable
-from alphapulse_api.encoding import dumps, loads_stored
 
 MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
 MAX_NUMBER_TEXT: Final = 3 * MAX_DIGITS  # with sign, point, exponent, and zeros in front

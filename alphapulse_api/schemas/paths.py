@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields
 
-from alphapulse_api.errors import ValidationProblem
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.metrics import MetricPoint
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from alphapulse_api.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
+from alphapulse_api.domain.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,

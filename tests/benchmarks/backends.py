@@ -31,16 +31,16 @@ from typing import Any
 import asyncpg
 import orjson
 
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.postgres_connection import prepare
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.page import Page
-from alphapulse_api.data.trades import COLUMNS
-from alphapulse_api.routes.formats import encoder, whole
-from alphapulse_api.routes.row import Call
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.codecs.formats import encoder, whole
+from alphapulse_api.http.route import Call
+from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.postgres.connection import prepare
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.storage.tables.trades import COLUMNS
 from tests.postgres import server
 
 from .drivers import Noting, PostgresDriver, SQLiteDriver

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from alphapulse_api.data.engine import Engine
+from alphapulse_api.storage.engine import Engine
 
 Statement = tuple[str, tuple[Any, ...]]
 Unit = tuple[bool, list[Statement]]  # whether it writes, and its statements

@@ -28,8 +28,8 @@ import asyncpg
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import AuthConfig, DatabaseConfig, LoggingConfig
-from alphapulse_api.data.engine.postgres_connection import prepare
-from alphapulse_api.times import rfc3339, to_micros
+from alphapulse_api.domain.times import rfc3339, to_micros
+from alphapulse_api.storage.postgres.connection import prepare
 from tests.postgres import Postgres, server
 
 from .harness import LOAD_CORE, BenchmarkError, Server, pin, running

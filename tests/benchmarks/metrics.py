@@ -23,14 +23,14 @@ from typing import Any
 
 import asyncpg
 
-from alphapulse_api.data.aggregation import auto_interval, parse_interval
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.postgres_connection import prepare
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.rollups.backfill import roll_up_all
-from alphapulse_api.times import to_micros
+from alphapulse_api.domain.times import to_micros
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.metrics.aggregation import auto_interval, parse_interval
+from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
+from alphapulse_api.storage.postgres.connection import prepare
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.postgres import Postgres, server
 
 from .report import print_environment, print_table

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from alphapulse_api.events import Event, EventLog, MemoryEventLog
-from alphapulse_api.events.redis import RedisEventLog
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.log import Event, EventLog, MemoryEventLog
+from alphapulse_api.log.redis.log import RedisEventLog
+from alphapulse_api.runtime.redis import RedisLink
 from tests import postgres, redis_server
 from tests.commands import environment
 from tests.workers import gunicorn, production

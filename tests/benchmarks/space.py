@@ -21,10 +21,10 @@ import asyncpg
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, EventsConfig
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.trades import TradeDataAccessor
-from alphapulse_api.events import EventLog
+from alphapulse_api.log import EventLog
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.postgres import Postgres, server
 from tests.storage import connected, opened, point
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from alphapulse_api.dashboard import ThreadFeed
-from alphapulse_api.times import now
+from alphapulse_api.domain.times import now
 from tests.asking import SIGNAL, TRADE
 from tests.browser.panels import PANELS
 from tests.conftest import PASSWORD

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from alphapulse_api.dashboard import ThreadFeed
-from alphapulse_api.times import now
+from alphapulse_api.domain.times import now
 from tests.asking import ALERT, PORTFOLIO, TRADE
 from tests.conftest import PASSWORD
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.query import Listing as Cursors
-from alphapulse_api.errors import Conflict, NotFound, Problem, ValidationProblem
-from alphapulse_api.times import now
+from alphapulse_api.domain.errors import Conflict, NotFound, Problem, ValidationProblem
+from alphapulse_api.domain.times import now
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.query import Listing as Cursors
 from tests.storage import T0, Fresh, at, point
 
 Listing = Callable[..., Awaitable[Any]]

@@ -17,9 +17,9 @@ from multidict import CIMultiDict
 from alphapulse_api.cache import Entry, RedisCache, etag_of
 from alphapulse_api.cache.redis import MAX_VALUE_BYTES
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig
-from alphapulse_api.routes import documents
-from alphapulse_api.routes.row import Row
-from alphapulse_api.tuning import SWITCH_SECONDS
+from alphapulse_api.http.handlers import documents
+from alphapulse_api.http.route import Row
+from alphapulse_api.runtime.tuning import SWITCH_SECONDS
 from tests.asking import ask
 from tests.conftest import Serve, Server
 from tests.hostile import Hostile, Sender, raw

@@ -8,7 +8,7 @@ import pytest
 
 from alphapulse_api.client import DashboardClient
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.errors import Conflict
+from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.schemas.fields import RESERVED_IDS
 from tests.asking import ALERT, POINT, SIGNAL, TRADE, ask, places, problem
 from tests.conftest import Serve, Server

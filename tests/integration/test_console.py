@@ -17,7 +17,7 @@ from aiohttp.compression_utils import ZSTDDecompressor
 from alphapulse_api import Config, create_app
 from alphapulse_api.config import ConsoleConfig, DatabaseConfig
 from alphapulse_api.console import files
-from alphapulse_api.routes.static import CONTENT_TYPES
+from alphapulse_api.http.handlers.static import CONTENT_TYPES
 from tests.asking import Answer, ask, problem
 from tests.commands import serving
 from tests.conftest import Serve, Server

@@ -17,9 +17,9 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.errors import DashboardClosed
-from alphapulse_api.events import CHANNELS
+from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.conftest import Server
 from tests.event_logs import Ear, redis_log
 from tests.sockets import alert, connect, point, portfolio, trade

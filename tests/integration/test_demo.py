@@ -21,7 +21,7 @@ from alphapulse_api.demo.command import _prepare, run
 from alphapulse_api.demo.opening import OPENING_DAYS
 from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.simulation import Simulation
-from alphapulse_api.errors import StartupError
+from alphapulse_api.domain.errors import StartupError
 
 PROGRAM = """
 import asyncio, sys

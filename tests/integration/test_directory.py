@@ -9,8 +9,8 @@ import pytest
 
 from alphapulse_api.backend import open_accounts
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.data.accounts import AccountDataAccessor
-from alphapulse_api.data.engine import Transaction
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.tables.accounts import AccountDataAccessor
 from tests.asking import ask
 from tests.conftest import Serve, Server
 from tests.forging import SECRET

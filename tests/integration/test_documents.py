@@ -18,7 +18,7 @@ from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from alphapulse_api.config import DocsConfig
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.route_table import ROWS
 from tests.asking import ALERT, POINT, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 

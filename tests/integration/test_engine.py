@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.engine.group import GROUP_LIMIT
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.errors import Unavailable
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.group import GROUP_LIMIT
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.postgres import Postgres
 from tests.units import COUNT, Held, adds, behind, stored
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.data.engine import Transaction
-from alphapulse_api.data.engine import sqlite as sqlite_engine
-from alphapulse_api.data.engine.migrations import migrations
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.engine.sqlite_schema import COLUMN_TYPES
-from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.sqlite import engine as sqlite_engine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES
 from tests.storage import files, opened
 
 NEWEST = migrations(COLUMN_TYPES)[-1].version
@@ -120,8 +120,8 @@ def run(script: str, *args: object, **kwargs: Any) -> subprocess.Popen[str]:
 
 OPEN_WITHOUT_RIGHTS = """
 import asyncio, os, sys
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.errors import StartupError
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.domain.errors import StartupError
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write anywhere
 async def main():
@@ -164,7 +164,7 @@ async def test_migrations_run_once(tmp_path: Path) -> None:
 
 OPEN_AT_ONCE = """
 import asyncio, sys
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 async def main():
     print("ready", flush=True)
     for path in sys.stdin:
@@ -195,7 +195,7 @@ def test_two_processes_may_make_the_same_new_file_at_once(tmp_path: Path) -> Non
 
 WRITE_MANY = """
 import asyncio, sys
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 async def main():
     engine = SQLiteEngine(sys.argv[1])
     await engine.open()
@@ -271,7 +271,7 @@ async def test_what_no_longer_fits_is_refused_whole_and_what_was_answered_is_the
 FILL_THE_DISK = """
 import asyncio, json, os, resource, sys
 sys.path.insert(0, sys.argv[2])
-from alphapulse_api.errors import Unavailable
+from alphapulse_api.domain.errors import Unavailable
 from tests.integration.test_engine_faults import adds
 from tests.storage import opened
 async def main():

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alphapulse_api.data import agents, alerts, portfolio
-from alphapulse_api.data import trades as trade_store
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.aggregation import FUNCTIONS
-from alphapulse_api.errors import Problem
+from alphapulse_api.domain.errors import Problem
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.metrics.aggregation import FUNCTIONS
+from alphapulse_api.storage.tables import agents, alerts, portfolio
+from alphapulse_api.storage.tables import trades as trade_store
 from tests.integration.test_accessors import alert, sample, signal, trade
 from tests.integration.test_history import snapshot
 from tests.postgres import Postgres

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import supervisor
-from alphapulse_api.events import redis as log_module
-from alphapulse_api.events.send_queue import Load
+from alphapulse_api.log.redis import log as log_module
+from alphapulse_api.log.redis.send_queue import Load
+from alphapulse_api.runtime import supervisor
 from tests.event_logs import Ear, redis_log, trades
 
 

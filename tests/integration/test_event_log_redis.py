@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import redis
 
-from alphapulse_api.events import redis as log_module
-from alphapulse_api.events import scripts
-from alphapulse_api.events.base import LogAway
-from alphapulse_api.events.position import StreamPosition
+from alphapulse_api.log.base import LogAway
+from alphapulse_api.log.position import StreamPosition
+from alphapulse_api.log.redis import log as log_module
+from alphapulse_api.log.redis import scripts
 from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, row, trades, two
 from tests.proxy import proxied
 
@@ -65,7 +65,7 @@ async def test_what_one_has_told_resumes_on_another_and_on_one_that_starts_later
 async def test_a_long_past_is_read_in_pages(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alphapulse_api.events.reader.PAGE", 10)
+    monkeypatch.setattr("alphapulse_api.log.redis.reader.PAGE", 10)
     async with redis_log(redis_url) as log:
         ear = Ear(log)
         await log.append("trades", trades(*range(95)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from alphapulse_api.events import redis as log_module
+from alphapulse_api.log.redis import log as log_module
 from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, trades, two
 from tests.proxy import proxied
 from tests.redis_server import RedisServer, running
@@ -215,7 +215,7 @@ async def test_what_still_waits_at_the_end_is_sent_or_complained_about(
         appending.cancel()
         await ear.hears("1")
         await changed(lambda: not log.waiting)
-        with caplog.at_level(logging.ERROR, "alphapulse_api.events"):
+        with caplog.at_level(logging.ERROR, "alphapulse_api.log"):
             harmed.kill()
             await changed(lambda: log.link.trouble)
             await log.append("trades", trades(2))

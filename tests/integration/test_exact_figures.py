@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alphapulse_api.data import threads
-from alphapulse_api.data.aggregation import FUNCTIONS
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.rollups import read, source
+from alphapulse_api.storage import threads
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.metrics.aggregation import FUNCTIONS
+from alphapulse_api.storage.metrics.rollups import read, source
 from tests.asking import Answer, ask
 from tests.conftest import Server
 from tests.storage import Fresh, at, point

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.routes.formats import encoder
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.codecs.formats import encoder
+from alphapulse_api.http.route_table import ROWS
 from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, ask, places, problem
 from tests.conftest import Server
 

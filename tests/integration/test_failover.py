@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.errors import StartupError, Unavailable
+from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.conftest import Serve
 from tests.sockets import connect, trade
 from tests.standby import SECONDS, Pair, standby

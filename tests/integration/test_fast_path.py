@@ -16,8 +16,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from alphapulse_api import Config, create_app
 from alphapulse_api.auth import authenticator
 from alphapulse_api.config import CorsConfig, RateLimitConfig
-from alphapulse_api.middleware import fast_path
-from alphapulse_api.times import now
+from alphapulse_api.domain.times import now
+from alphapulse_api.http.pipeline import fast_path
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
 from tests.sockets import point, trade

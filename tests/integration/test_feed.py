@@ -18,12 +18,12 @@ import pytest
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import DatabaseConfig
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine.group import Outcome
-from alphapulse_api.errors import Conflict, NotFound, Unavailable, ValidationProblem
-from alphapulse_api.events.base import Event
-from alphapulse_api.events.memory import MemoryEventLog
-from alphapulse_api.feed import MAX_BATCH, Feed
+from alphapulse_api.domain.errors import Conflict, NotFound, Unavailable, ValidationProblem
+from alphapulse_api.log.base import Event
+from alphapulse_api.log.memory import MemoryEventLog
+from alphapulse_api.record.feed import MAX_BATCH, Feed
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine.group import Outcome
 from tests.storage import T0, at, opened, relay_of
 
 TRADE = {"id": "t1", "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"}

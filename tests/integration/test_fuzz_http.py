@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import AuthConfig
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.route_table import ROWS
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import Serve, Server
 

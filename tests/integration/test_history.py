@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.data import portfolio_history, retention
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.retention import forget
-from alphapulse_api.errors import NotFound, ValidationProblem
-from alphapulse_api.times import now
+from alphapulse_api.domain.errors import NotFound, ValidationProblem
+from alphapulse_api.domain.times import now
+from alphapulse_api.storage import retention
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.tables import portfolio_history
 from tests.integration.test_accessors import alert, sample, signal, trade
 from tests.storage import T0, Fresh, at, point
 

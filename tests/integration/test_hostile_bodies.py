@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alphapulse_api.routes.table import ROWS
-from alphapulse_api.tuning import GC_THRESHOLDS, SWITCH_SECONDS
+from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.runtime.tuning import GC_THRESHOLDS, SWITCH_SECONDS
 from tests.asking import TRADE, ask, places, problem
 from tests.conftest import Server
 from tests.hostile import Sender, hostile_requests, raw

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from yarl import URL
 
-from alphapulse_api.routes import export
-from alphapulse_api.times import rfc3339
+from alphapulse_api.domain.times import rfc3339
+from alphapulse_api.http import export
 from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import Serve, Server
 

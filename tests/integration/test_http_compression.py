@@ -14,7 +14,7 @@ from aiohttp.compression_utils import ZSTDDecompressor
 
 from alphapulse_api import Config
 from alphapulse_api.config import CacheConfig
-from alphapulse_api.routes import export
+from alphapulse_api.http import export
 from tests.asking import POINT, TRADE, VARY, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.errors import Unavailable
-from alphapulse_api.routes import body, ingest
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.http import body, ingest
 from tests.asking import POINT, TRADE, Answer, ask, places, problem
 from tests.conftest import Server
 

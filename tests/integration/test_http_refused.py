@@ -177,7 +177,7 @@ async def test_serve_refuses_the_same(tmp_path: Path) -> None:
 async def test_gunicorn_refuses_the_same(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket",
-        "--worker-class", "alphapulse_api.server.gunicorn.Worker",
+        "--worker-class", "alphapulse_api.http.server.gunicorn.Worker",
         "alphapulse_api.app:create_app()",
         cwd=tmp_path,
         env=environment(tmp_path),

@@ -21,7 +21,7 @@ import aiohttp
 import pytest
 
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.times import parse
+from alphapulse_api.domain.times import parse
 from tests import redis_server
 from tests.commands import environment
 from tests.conftest import Serve, Server
@@ -37,9 +37,9 @@ FEEDERS = """
 import asyncio, json, os, random, signal, sys
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.data import outbox
-from alphapulse_api.data.engine import postgres, sqlite
-from alphapulse_api.relay import Relay
+from alphapulse_api.storage import outbox
+from alphapulse_api.storage.postgres import engine as postgres; from alphapulse_api.storage.sqlite import engine as sqlite
+from alphapulse_api.record.relay import Relay
 
 def answered(*words):
     # One write a line: a line that reaches the pipe at all reaches it whole.

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.data import listing
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
+from alphapulse_api.storage import listing
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
 from tests.asking import TRADE, ask
 from tests.conftest import Server
 from tests.integration.test_accessors import ids, trade

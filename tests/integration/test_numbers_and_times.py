@@ -15,8 +15,8 @@ import pytest
 
 from alphapulse_api.client import DashboardClient
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.errors import ValidationProblem
-from alphapulse_api.times import now
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import now
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, places
 from tests.conftest import Serve, Server
 from tests.sockets import connect

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.data.outbox import oldest, read
-from alphapulse_api.data.trades import TradeDataAccessor
-from alphapulse_api.errors import Conflict
-from alphapulse_api.orders import FINAL, STATUSES, completed
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.orders import FINAL, STATUSES, completed
+from alphapulse_api.storage.outbox import oldest, read
+from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.asking import ask, places, problem
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres

@@ -16,11 +16,11 @@ import pytest
 
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.errors import NotFound
-from alphapulse_api.events import CHANNELS
-from alphapulse_api.feed import Feed
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
 from tests import redis_server
 from tests.asking import ask
 from tests.commands import ROOT, environment

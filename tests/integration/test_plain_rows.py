@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.page import Page
-from alphapulse_api.routes.formats import FORMATS, encoder, whole
-from alphapulse_api.routes.row import Row
-from alphapulse_api.routes.table import ROWS
+from alphapulse_api.http.codecs.formats import FORMATS, encoder, whole
+from alphapulse_api.http.route import Row
+from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.page import Page
 from tests.integration.test_accessors import alert, sample, signal, trade
 from tests.storage import at
 

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from alphapulse_api.data.engine import Transaction, postgres_connection, postgres_pool
-from alphapulse_api.data.engine import postgres as postgres_engine
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.postgres_connection import Address
-from alphapulse_api.errors import Unavailable, ValidationProblem
+from alphapulse_api.domain.errors import Unavailable, ValidationProblem
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.postgres import connection as postgres_connection
+from alphapulse_api.storage.postgres import engine as postgres_engine
+from alphapulse_api.storage.postgres import pool as postgres_pool
+from alphapulse_api.storage.postgres.connection import Address
+from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.postgres import Postgres
 from tests.storage import connected, opened_postgres
 from tests.units import COUNT, Held, adds, behind, stored

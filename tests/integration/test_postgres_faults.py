@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.data.engine import Transaction
-from alphapulse_api.data.engine import postgres as postgres_engine
-from alphapulse_api.data.engine import postgres_connection as way
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.errors import Unavailable
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.postgres import connection as way
+from alphapulse_api.storage.postgres import engine as postgres_engine
+from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.integration.test_postgres import held_by_the_server
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import monitor
 from alphapulse_api.config import AuthConfig, DatabaseConfig
+from alphapulse_api.runtime import monitor
 from tests.asking import Answer, ask, problem, until_ready
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres

@@ -14,12 +14,13 @@ import asyncpg
 import pytest
 
 from alphapulse_api.config import Config, DatabaseConfig
-from alphapulse_api.data.engine import engine_from, postgres_schema
-from alphapulse_api.data.engine import postgres_connection as way
-from alphapulse_api.data.engine.migrations import migrations
-from alphapulse_api.data.engine.postgres import PostgresEngine
-from alphapulse_api.data.engine.postgres_schema import COLUMN_TYPES, VERSION_TABLE
-from alphapulse_api.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.storage.engine import engine_from
+from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.postgres import connection as way
+from alphapulse_api.storage.postgres import schema as postgres_schema
+from alphapulse_api.storage.postgres.engine import PostgresEngine
+from alphapulse_api.storage.postgres.schema import COLUMN_TYPES, VERSION_TABLE
 from tests.postgres import Postgres
 from tests.storage import connected
 
@@ -66,7 +67,7 @@ async def test_columns_have_types_that_other_programs_can_use(postgres: Postgres
 
 OPEN_AT_ONCE = """
 import asyncio, sys
-from alphapulse_api.data.engine.postgres import PostgresEngine
+from alphapulse_api.storage.postgres.engine import PostgresEngine
 async def main():
     print("ready", flush=True)
     for url in sys.stdin:

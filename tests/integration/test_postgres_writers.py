@@ -12,14 +12,14 @@ from typing import NamedTuple
 import pytest
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.data import retention
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.accounts import AccountDataAccessor, ApiKey
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.refresh_tokens import RefreshTokenDataAccessor
-from alphapulse_api.data.retention import forget
-from alphapulse_api.errors import Conflict
-from alphapulse_api.times import now
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.times import now
+from alphapulse_api.storage import retention
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.tables.accounts import AccountDataAccessor, ApiKey
+from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 from tests.integration.test_accessors import alert, signal, trade
 from tests.integration.test_history import snapshot
 from tests.postgres import Postgres

@@ -9,8 +9,8 @@ import redis
 
 from alphapulse_api.cache import base
 from alphapulse_api.config import CacheConfig, RateLimitConfig
-from alphapulse_api.middleware import fast_path
-from alphapulse_api.routes import query
+from alphapulse_api.http import query
+from alphapulse_api.http.pipeline import fast_path
 from tests.asking import POINT, ask
 from tests.conftest import Serve, Server
 

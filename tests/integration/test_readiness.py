@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import monitor
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.data.engine import Engine
+from alphapulse_api.runtime import monitor
+from alphapulse_api.storage.engine import Engine
 from tests.asking import ALERT, Answer, ask, problem, until_ready
 from tests.conftest import PASSWORD, Serve, Server
 from tests.postgres import Postgres

@@ -11,9 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from alphapulse_api import readiness
 from alphapulse_api.config import AuthConfig, Config, DatabaseConfig
-from alphapulse_api.data.engine import group
+from alphapulse_api.runtime import readiness
+from alphapulse_api.storage.engine import group
 from tests import postgres as postgres_server
 from tests.asking import ALERT, ask, problem, until_ready
 from tests.commands import Process, environment
@@ -24,7 +24,7 @@ from tests.workers import SECRET
 SOURCE = Path(__file__).parents[1] / "slow_disk.c"
 # The same server, but for what it takes to call a commit one that hangs.
 QUICK = (
-    "from alphapulse_api.data.engine import group; group.STALL_SECONDS = 0.5; "
+    "from alphapulse_api.storage.engine import group; group.STALL_SECONDS = 0.5; "
     "from alphapulse_api.cli import main; import sys; sys.argv = ['alphapulse_api', 'serve']; "
     "main()"
 )

@@ -15,11 +15,12 @@ import pytest
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.client import DashboardClient, Event, StreamGap
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.errors import Unavailable
-from alphapulse_api.events import CHANNELS, Gap, scripts
-from alphapulse_api.events.position import StreamPosition
-from alphapulse_api.websocket import snapshot as snapshot_module
-from alphapulse_api.websocket.subscription import Subscription
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.log import CHANNELS, Gap
+from alphapulse_api.log.position import StreamPosition
+from alphapulse_api.log.redis import scripts
+from alphapulse_api.sockets import snapshot as snapshot_module
+from alphapulse_api.sockets.subscription import Subscription
 from tests.conftest import Serve, Server
 from tests.event_logs import changed
 from tests.redis_server import RedisServer, running

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import redis_link
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, RateLimitConfig
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.runtime import redis as redis_link
+from alphapulse_api.runtime.redis import RedisLink
 from tests.asking import TRADE, Answer, ask, problem, until_ready
 from tests.conftest import Serve, Server
 from tests.proxy import Proxy, proxied

@@ -16,9 +16,10 @@ import pytest
 import trustme
 from redis.exceptions import MovedError
 
-from alphapulse_api import Config, ConfigError, StartupError, redis_link
+from alphapulse_api import Config, ConfigError, StartupError
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import CacheConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.runtime import redis as redis_link
 from tests.asking import TRADE, ask, problem
 from tests.conftest import Serve, Server
 from tests.redis_server import RedisServer, running

@@ -18,16 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.cache.memory import MemoryCache
-from alphapulse_api.data import outbox
-from alphapulse_api.data.accessors import Accessors
-from alphapulse_api.data.engine import Engine
-from alphapulse_api.data.engine import migrations as steps
-from alphapulse_api.data.engine.outbox import OutboxRow
-from alphapulse_api.errors import Unavailable
-from alphapulse_api.events.base import LogAway
-from alphapulse_api.events.memory import MemoryEventLog
-from alphapulse_api.feed import Feed
-from alphapulse_api.relay import Relay
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.log.base import LogAway
+from alphapulse_api.log.memory import MemoryEventLog
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.relay import Relay
+from alphapulse_api.storage import outbox
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine import migrations as steps
+from alphapulse_api.storage.engine.outbox import OutboxRow
 from tests.event_logs import Ear
 from tests.postgres import Postgres
 from tests.sockets import alert, portfolio, trade
@@ -388,7 +388,7 @@ async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
     with monkeypatch.context() as before:
         for module in ("sqlite_schema", "postgres_schema"):
             before.setattr(
-                f"alphapulse_api.data.engine.{module}.migrations",
+                f"alphapulse_api.storage.engine.{module}.migrations",
                 lambda types: list(takewhile(lambda step: step.name != "outbox", every(types))),
             )
         async with opening:

@@ -14,16 +14,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.data.aggregation import MAX_BUCKETS, auto_interval, grid_of, time_zone
-from alphapulse_api.data.buckets import Grid
-from alphapulse_api.data.engine import Engine, Transaction, postgres_schema, sqlite_schema
-from alphapulse_api.data.engine.migrations import migrations
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.retention import forget
-from alphapulse_api.data.rollups import backfill, read, write
-from alphapulse_api.data.rollups.fold import DAY, HOUR, MINUTE
-from alphapulse_api.errors import ValidationProblem
-from alphapulse_api.times import EPOCH, MICROSECOND, from_micros, to_micros
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros, to_micros
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.metrics.aggregation import (
+    MAX_BUCKETS,
+    auto_interval,
+    grid_of,
+    time_zone,
+)
+from alphapulse_api.storage.metrics.buckets import Grid
+from alphapulse_api.storage.metrics.rollups import backfill, read, write
+from alphapulse_api.storage.metrics.rollups.fold import DAY, HOUR, MINUTE
+from alphapulse_api.storage.postgres import schema as postgres_schema
+from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.sqlite import schema as sqlite_schema
 from tests.postgres import Postgres
 from tests.storage import T0, Fresh, at, connected, opened, point
 
@@ -221,7 +228,7 @@ async def test_a_transaction_that_fails_leaves_neither_points_nor_rollups(
 
     with monkeypatch.context() as patched:
         patched.setattr(write, "TAIL", 2)
-        patched.setattr("alphapulse_api.data.rollups.change.Change._compute", fails)
+        patched.setattr("alphapulse_api.storage.metrics.rollups.change.Change._compute", fails)
         with pytest.raises(RuntimeError):
             await metrics.add_points([point("a", 1, 2.0), point("new", 1, 2.0)])
     assert await rollups(engine) == before

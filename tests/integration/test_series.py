@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.metrics import MetricsDataAccessor
-from alphapulse_api.data.series import SeriesCatalogue
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.metrics.series import SeriesCatalogue
 from tests.postgres import Postgres
 from tests.storage import Fresh, connected, point
 
@@ -62,7 +62,7 @@ async def test_those_who_ask_first_at_once_cost_one_reading_in_pieces(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await MetricsDataAccessor(engine).add_points([point(f"m{n}", 0, 1.0) for n in range(25)])
-    monkeypatch.setattr("alphapulse_api.data.series.PIECE", 10)
+    monkeypatch.setattr("alphapulse_api.storage.metrics.series.PIECE", 10)
     catalogue = SeriesCatalogue(engine)
     fetch, pieces = engine.fetch, []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.metrics import MetricsDataAccessor
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from tests.storage import Fresh, at, point
 
 TABLES = ("metric_points", "metric_rollups", "series_spans", "series", "series_version")

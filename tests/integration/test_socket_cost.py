@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.events import EventLog
-from alphapulse_api.websocket import readings, snapshot
+from alphapulse_api.log import EventLog
+from alphapulse_api.sockets import readings, snapshot
 from tests.conftest import Server
 from tests.lateness import Lateness
 from tests.sockets import SECONDS, alert, client_frame, connect, gone, point, raw, trade

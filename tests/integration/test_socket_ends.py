@@ -15,10 +15,10 @@ import pytest
 from alphapulse_api.auth import authenticator
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, WebSocketConfig
-from alphapulse_api.times import now
-from alphapulse_api.websocket.connection import Connection
-from alphapulse_api.websocket.endpoint import Socket
-from alphapulse_api.websocket.writer import SocketWriter
+from alphapulse_api.domain.times import now
+from alphapulse_api.sockets.connection import Connection
+from alphapulse_api.sockets.endpoint import Socket
+from alphapulse_api.sockets.writer import SocketWriter
 from tests.conftest import Serve, Server
 from tests.sockets import SECONDS, Client, connect, gone, trade
 

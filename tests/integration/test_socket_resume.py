@@ -13,9 +13,9 @@ import pytest
 from aiohttp import WSMsgType
 
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.errors import Unavailable
-from alphapulse_api.feed import Feed
-from alphapulse_api.websocket import snapshot
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.sockets import snapshot
 from tests.conftest import Serve, Server
 from tests.event_logs import changed
 from tests.sockets import Client, alert, connect, point, portfolio, trade

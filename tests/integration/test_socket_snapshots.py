@@ -11,10 +11,10 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.errors import Unavailable
-from alphapulse_api.relay import Relay
-from alphapulse_api.websocket import connection
-from alphapulse_api.websocket import snapshot as module
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.record.relay import Relay
+from alphapulse_api.sockets import connection
+from alphapulse_api.sockets import snapshot as module
 from tests.conftest import Serve, Server
 from tests.event_logs import behind, changed
 from tests.proxy import proxied

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from alphapulse_api.data.engine import Transaction
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.errors import Unavailable
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.storage import files, opened
 from tests.units import COUNT, adds, stored
 

@@ -14,11 +14,11 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig
-from alphapulse_api.data.engine import sqlite_files
-from alphapulse_api.data.engine.sqlite import SQLiteEngine
-from alphapulse_api.data.engine.sqlite_files import network_type
-from alphapulse_api.errors import StartupError
-from alphapulse_api.feed import Feed
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.storage.sqlite import files as sqlite_files
+from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from alphapulse_api.storage.sqlite.files import network_type
 from tests.conftest import Serve
 from tests.sockets import alert, connect, point, portfolio, trade
 

@@ -14,10 +14,11 @@ import aiohttp
 import jwt
 import pytest
 
-from alphapulse_api import Config, ConfigError, Dashboard, times
+from alphapulse_api import Config, ConfigError, Dashboard
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import AuthConfig
-from alphapulse_api.data import refresh_tokens
+from alphapulse_api.domain import times
+from alphapulse_api.storage.tables import refresh_tokens
 from tests.asking import Answer, ask, places, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import bearer

@@ -12,10 +12,10 @@ import pytest
 from alphapulse_api.auth import passwords
 from alphapulse_api.auth.accounts import AccountError
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.data.accounts import AccountDataAccessor
-from alphapulse_api.data.engine import Engine, Transaction
-from alphapulse_api.data.user_names import fill_name_keys
-from alphapulse_api.errors import StartupError
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.tables.accounts import AccountDataAccessor
+from alphapulse_api.storage.tables.user_names import fill_name_keys
 from tests.asking import ALERT, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET, bearer

@@ -19,8 +19,8 @@ import uuid_utils
 
 from alphapulse_api.client import ApiError, DashboardClient
 from alphapulse_api.client.values import request_body
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.errors import ValidationProblem
 from tests.conftest import Server
 from tests.streams import client_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
-from alphapulse_api.websocket.protocol import REQUESTS
+from alphapulse_api.sockets.protocol import REQUESTS
 from tests.conftest import Serve, Server
 from tests.integration.test_slow_socket import small_kernel_buffers, until
 from tests.sockets import Client, connect, point, raw, trade

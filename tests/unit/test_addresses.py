@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.addresses import Proxies, address_key, parse_address, parse_network
+from alphapulse_api.domain.addresses import Proxies, address_key, parse_address, parse_network
 
 
 @pytest.mark.parametrize(

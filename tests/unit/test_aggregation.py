@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alphapulse_api.data.aggregation import (
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import to_micros
+from alphapulse_api.storage.metrics.aggregation import (
     AUTO_INTERVALS,
     FUNCTIONS,
     MAX_BUCKETS,
@@ -21,9 +23,7 @@ from alphapulse_api.data.aggregation import (
     plan,
     time_zone,
 )
-from alphapulse_api.data.buckets import FIRST_MONDAY
-from alphapulse_api.errors import ValidationProblem
-from alphapulse_api.times import to_micros
+from alphapulse_api.storage.metrics.buckets import FIRST_MONDAY
 
 LAST = datetime.max.replace(tzinfo=UTC)
 SECOND = 1_000_000

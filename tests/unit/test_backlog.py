@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.events import CHANNELS, Event
-from alphapulse_api.websocket.backlog import MARK_SECONDS, Backlog
-from alphapulse_api.websocket.frames import frame
+from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.sockets.backlog import MARK_SECONDS, Backlog
+from alphapulse_api.sockets.frames import frame
 
 
 def point(offset: int, name: str) -> Event:

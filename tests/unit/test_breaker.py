@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from alphapulse_api.data.engine import breaker as module
-from alphapulse_api.data.engine.breaker import Breaker
-from alphapulse_api.errors import Unavailable
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.storage.engine import breaker as module
+from alphapulse_api.storage.engine.breaker import Breaker
 
 
 class Server:

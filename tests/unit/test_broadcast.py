@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.websocket import writer
-from alphapulse_api.websocket.frames import frame
-from alphapulse_api.websocket.writer import SocketWriter, broadcast
+from alphapulse_api.sockets import writer
+from alphapulse_api.sockets.frames import frame
+from alphapulse_api.sockets.writer import SocketWriter, broadcast
 from tests.peers import Peer, event, peered
 
 

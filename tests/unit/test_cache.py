@@ -17,7 +17,7 @@ from alphapulse_api.cache.memory import ENTRY_OVERHEAD, MemoryCache
 from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisCache
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.runtime.redis import RedisLink
 
 
 def entry(size: int = 10, text: str = "x") -> Entry:

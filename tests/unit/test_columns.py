@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.data import agents, alerts, system, trades
-from alphapulse_api.data.columns import BOOLEAN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
-from alphapulse_api.encoding import dumps
-from alphapulse_api.times import from_micros, rfc3339, rfc3339_micros, to_micros
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.times import from_micros, rfc3339, rfc3339_micros, to_micros
+from alphapulse_api.storage.columns import BOOLEAN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.tables import agents, alerts, system, trades
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))  # half a surrogate pair is no text
 documents = st.recursive(

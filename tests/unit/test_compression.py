@@ -8,8 +8,8 @@ import zlib
 import pytest
 from aiohttp.compression_utils import ZSTDDecompressor
 
-from alphapulse_api.compression import PLAIN, Coding, coding_of, compressed, compressor
-from alphapulse_api.errors import Problem
+from alphapulse_api.domain.errors import Problem
+from alphapulse_api.http.compression import PLAIN, Coding, coding_of, compressed, compressor
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from alphapulse_api.config import (
     WebSocketConfig,
 )
 from alphapulse_api.config.durations import format_duration, parse_duration
-from alphapulse_api.errors import ConfigError
+from alphapulse_api.domain.errors import ConfigError
 from tests.configurations import DESIGN, DESIGN_ENV, SECRET, fault, file_fault, load, parse
 
 DAY = 86_400

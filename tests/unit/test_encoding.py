@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.encoding import canonical, dumps, loads, loads_floats, loads_stored
-from alphapulse_api.times import rfc3339
+from alphapulse_api.domain.encoding import canonical, dumps, loads, loads_floats, loads_stored
+from alphapulse_api.domain.times import rfc3339
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**37), max_value=10**37)
 jsons = st.recursive(

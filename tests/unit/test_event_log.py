@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.encoding import dumps
-from alphapulse_api.events import CHANNELS, Event, EventLog, Gap
-from alphapulse_api.events import redis as redis_module
-from alphapulse_api.events import ring as ring_module
-from alphapulse_api.events.memory import MemoryEventLog
-from alphapulse_api.times import to_micros
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.times import to_micros
+from alphapulse_api.log import CHANNELS, Event, EventLog, Gap
+from alphapulse_api.log import ring as ring_module
+from alphapulse_api.log.memory import MemoryEventLog
+from alphapulse_api.log.redis import log as redis_module
 from tests.event_logs import SECONDS, Ear, ids, redis_log, row, trades
 
 Open = Callable[..., Awaitable[EventLog]]

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api import times
+from alphapulse_api.domain import times
+from alphapulse_api.domain.encoding import loads
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.encoding import loads
-from alphapulse_api.errors import ValidationProblem
 from alphapulse_api.schemas.errors import load
 from alphapulse_api.schemas.fast_points import load_points
 from alphapulse_api.schemas.metrics import MetricPoint

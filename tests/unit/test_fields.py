@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
-from alphapulse_api import times
-from alphapulse_api.encoding import dumps, loads
+from alphapulse_api.domain import times
+from alphapulse_api.domain.derived import valued
+from alphapulse_api.domain.encoding import dumps, loads
 from alphapulse_api.schemas.agents import Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.fields import (
@@ -33,7 +34,6 @@ from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio, Position
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.valuation import valued
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
 
 amounts = st.decimals(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.errors import FLOODING, PROTOCOL_ERROR, Close
-from alphapulse_api.websocket.guard import FRAME_BURST, FrameGuard
+from alphapulse_api.domain.errors import FLOODING, PROTOCOL_ERROR, Close
+from alphapulse_api.sockets.guard import FRAME_BURST, FrameGuard
 from tests.sockets import client_frame
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from alphapulse_api.websocket import protocol
-from alphapulse_api.websocket.inbox import MAX_WAITING, Inbox
+from alphapulse_api.sockets import protocol
+from alphapulse_api.sockets.inbox import MAX_WAITING, Inbox
 
 
 class Client:

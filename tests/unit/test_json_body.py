@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api import json_body
-from alphapulse_api.encoding import loads
-from alphapulse_api.errors import Problem
-from alphapulse_api.json_body import JsonBody
-from alphapulse_api.slices import finish
+from alphapulse_api.domain.encoding import loads
+from alphapulse_api.domain.errors import Problem
+from alphapulse_api.http import json_body
+from alphapulse_api.http.json_body import JsonBody
+from alphapulse_api.runtime.slices import finish
 
 TEXTS = st.text(st.sampled_from('ab"\\{}[],:\u2028ü \n'), max_size=8)
 VALUES = st.recursive(

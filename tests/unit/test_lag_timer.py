@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.websocket.lag_timer import LagTimer
+from alphapulse_api.sockets.lag_timer import LagTimer
 from tests.peers import Peer, peered
 
 

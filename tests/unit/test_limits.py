@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 import redis
 
-from alphapulse_api.errors import RateLimited
+from alphapulse_api.domain.errors import RateLimited
 from alphapulse_api.limits import Gcra, Limiter, Verdict, limiter
-from alphapulse_api.redis_link import RedisLink
+from alphapulse_api.runtime.redis import RedisLink
 
 NOW = "redis.call('TIME')"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alphapulse_api.data.engine.migrations import migrations
-from alphapulse_api.data.engine.sqlite_schema import COLUMN_TYPES
+from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES
 
 
 def test_each_migration_has_a_version_of_its_own() -> None:

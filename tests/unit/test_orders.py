@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.orders import FINAL, STATUSES, Disagreement, advanced, completed
+from alphapulse_api.domain.orders import FINAL, STATUSES, Disagreement, advanced, completed
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = AT + timedelta(minutes=5)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api import point_queue
-from alphapulse_api.errors import Unavailable, ValidationProblem
-from alphapulse_api.point_queue import BATCH, PointQueue
+from alphapulse_api.domain.errors import Unavailable, ValidationProblem
+from alphapulse_api.record import point_queue
+from alphapulse_api.record.point_queue import BATCH, PointQueue
 
 
 class Store:

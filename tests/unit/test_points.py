@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.points import Points
+from alphapulse_api.domain.points import Points
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 POINTS = st.fixed_dictionaries(

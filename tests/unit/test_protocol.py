@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import VIEWS
-from alphapulse_api.encoding import dumps
-from alphapulse_api.errors import AUTH_FAILED, FLOODING, SOCKET_ERRORS, TOKEN_EXPIRED
-from alphapulse_api.events import CHANNELS
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, SOCKET_ERRORS, TOKEN_EXPIRED
 from alphapulse_api.limits import Gcra
-from alphapulse_api.websocket import protocol
-from alphapulse_api.websocket.protocol import (
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.sockets import protocol
+from alphapulse_api.sockets.protocol import (
     MAX_FILTER_VALUES,
     MAX_REFUSALS,
     Authenticate,

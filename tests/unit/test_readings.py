@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from alphapulse_api.errors import RateLimited
-from alphapulse_api.websocket.readings import ROWS_A_SECOND, ROWS_BURST, Readings
+from alphapulse_api.domain.errors import RateLimited
+from alphapulse_api.sockets.readings import ROWS_A_SECOND, ROWS_BURST, Readings
 
 
 async def read(readings: Readings, caller: str, rows: int) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.events import CHANNELS, Event
-from alphapulse_api.events import ring as ring_module
-from alphapulse_api.events.batch import EventBatch
-from alphapulse_api.events.ring import Ring
+from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.log import ring as ring_module
+from alphapulse_api.log.batch import EventBatch
+from alphapulse_api.log.ring import Ring
 
 TRADES = CHANNELS["trades"]
 

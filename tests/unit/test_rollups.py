@@ -8,9 +8,9 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alphapulse_api.data.rollups.fold import DAY, MINUTE, READINGS, WIDTHS, join, roll
-from alphapulse_api.data.rollups.source import segments
-from alphapulse_api.data.rollups.sums import Sum, add, mean, rounded
+from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE, READINGS, WIDTHS, join, roll
+from alphapulse_api.storage.metrics.rollups.source import segments
+from alphapulse_api.storage.metrics.rollups.sums import Sum, add, mean, rounded
 
 numbers = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),

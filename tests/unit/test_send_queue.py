@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from alphapulse_api.events.send_queue import (
+from alphapulse_api.log.redis.send_queue import (
     EVERYTHING,
     LOAD_BYTES,
     LOAD_EVENTS,

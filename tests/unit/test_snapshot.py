@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.events import CHANNELS
-from alphapulse_api.events.base import Event
-from alphapulse_api.websocket.snapshot import Snapshot
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.log.base import Event
+from alphapulse_api.sockets.snapshot import Snapshot
 
 ALERTS = CHANNELS["alerts"]
 STATES = [("active", False), ("acknowledged", True), ("resolved", False), ("resolved", True)]

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.events import CHANNELS
-from alphapulse_api.websocket.subscription import Subscription
-from alphapulse_api.websocket.subscription_index import SubscriptionIndex
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.sockets.subscription import Subscription
+from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 
 TRADES = CHANNELS["trades"]
 values = st.sampled_from(["a", "b", "c", "d"])

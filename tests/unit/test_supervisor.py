@@ -8,8 +8,8 @@ import logging
 
 import pytest
 
-from alphapulse_api import supervisor as tasks_module
-from alphapulse_api.supervisor import Supervisor, consume_exception
+from alphapulse_api.runtime import supervisor as tasks_module
+from alphapulse_api.runtime.supervisor import Supervisor, consume_exception
 
 
 class Work:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.times import (
+from alphapulse_api.domain.times import (
     FIRST_MICROS,
     from_micros,
     micros_from_epoch,

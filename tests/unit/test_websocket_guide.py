@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import EventsConfig, WebSocketConfig
-from alphapulse_api.docs.asyncapi import FROM_CLIENT, FROM_SERVER
-from alphapulse_api.errors import CLOSES, SOCKET_ERRORS
-from alphapulse_api.events import CHANNELS
-from alphapulse_api.websocket.protocol import REQUESTS, Authenticate, Protocol, Reply
+from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
+from alphapulse_api.http.spec.asyncapi import FROM_CLIENT, FROM_SERVER
+from alphapulse_api.log import CHANNELS
+from alphapulse_api.sockets.protocol import REQUESTS, Authenticate, Protocol, Reply
 from tests.unit.test_protocol import a_caller
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "websocket.md").read_text()

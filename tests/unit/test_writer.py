@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from alphapulse_api.websocket.frames import CHUNK, chunks, frame
-from alphapulse_api.websocket.writer import HIGH_WATER, LOW_WATER
+from alphapulse_api.sockets.frames import CHUNK, chunks, frame
+from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER
 from tests.peers import LIMIT, Peer, peered
 
 

@@ -12,7 +12,7 @@ import uvloop
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
-from alphapulse_api.tuning import tune
+from alphapulse_api.runtime.tuning import tune
 
 from ..points import read_points
 from .announcing import announce_dashboard

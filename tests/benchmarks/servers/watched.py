@@ -10,7 +10,7 @@ import uvloop
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
-from alphapulse_api.tuning import tune
+from alphapulse_api.runtime.tuning import tune
 from tests.lateness import Lateness
 
 from ..stalls import Shared

@@ -1,0 +1,46 @@
+"""What of a position follows from the rest of it, in exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from alphapulse_api.storage.columns import EXACT
+
+
+def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
+    """A position with what follows from the rest of it filled in."""
+    sign = -1 if position["side"] == "short" else 1
+    quantity, price = position["quantity"], position.get("current_price")
+    entry, value = position.get("entry_price"), position.get("value")
+    if value is None and price is not None:
+        value = _product(quantity, price, sign)
+    weight = position.get("weight")
+    if weight is None and value is not None and total_value:
+        weight = float(EXACT.divide(value, total_value)) + 0.0
+    pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
+    if entry is not None and price is not None:
+        if pnl is None:
+            pnl = _product(quantity, EXACT.subtract(price, entry), sign)
+        if ratio is None and entry:
+            # Over the magnitude of the entry: where prices are negative, a gain is a gain still.
+            ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry.copy_abs())) + 0.0
+    return {
+        "symbol": position["symbol"],
+        "side": position["side"],
+        "quantity": quantity,
+        "entry_price": entry,
+        "current_price": price,
+        "value": value,
+        "weight": weight,
+        "unrealized_pnl": pnl,
+        "unrealized_pnl_pct": ratio,
+        "realized_pnl": position.get("realized_pnl"),
+        "opened_at": position.get("opened_at"),
+    }
+
+
+def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:
+    """Exact, and zero without a sign."""
+    return EXACT.plus(EXACT.multiply(EXACT.multiply(quantity, price), sign))

@@ -1,0 +1,137 @@
+"""Request bodies: read in pieces, bounded before and after they are inflated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.domain.errors import (
+    BAD_REQUEST,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    Problem,
+    ValidationProblem,
+)
+from alphapulse_api.http.json_body import JsonBody
+from alphapulse_api.http.route import Row
+from alphapulse_api.keys import BACKEND
+
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
+MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
+PIECE_BYTES: Final = 32 * 1024
+# JSON and CSV of metric points shrink to a twentieth or so; a bomb to a thousandth.
+MAX_RATIO: Final = 200
+ANY_RATIO_BYTES: Final = 1024 * 1024  # a body of this size may have any ratio
+
+
+class BodyReader:
+    """The pieces of one request's body, inflated.
+
+    aiohttp stops reading from the socket, and inflating, when 64 KiB wait here.
+
+    Args:
+        request: whose body it is.
+        limit: the most bytes that it may have, inflated; None: any number.
+    """
+
+    def __init__(self, request: web.Request, limit: int | None = MAX_BODY_BYTES) -> None:
+        self._content = request.content
+        self._limit = limit
+        self._size = 0
+        if limit is not None and (request.content_length or 0) > limit:
+            raise self._too_large()
+
+    async def piece(self) -> tuple[bytes, bool]:
+        """The next piece, all but the last of 32 KiB; and whether it is the last.
+
+        Raises:
+            Problem: 400 if the body is not well transferred, 413 if it is too large or inflates to
+                more than 200 times what was sent.
+        """
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while size < PIECE_BYTES:
+                part = await self._content.read(PIECE_BYTES - size)
+                if not part:
+                    break
+                parts.append(part)
+                size += len(part)
+        except web.RequestPayloadError:
+            raise Problem(BAD_REQUEST, "The body is not well encoded or ended early.") from None
+        self._size += size
+        if self._limit is not None and self._size > self._limit:
+            raise self._too_large()
+        inflated = self._size > ANY_RATIO_BYTES
+        if inflated and self._size > MAX_RATIO * self._content.total_raw_bytes:
+            detail = f"A body may inflate to at most {MAX_RATIO} times its size."
+            raise Problem(TOO_LARGE, detail)
+        return b"".join(parts), size < PIECE_BYTES
+
+    def _too_large(self) -> Problem:
+        return Problem(TOO_LARGE, f"A body may have at most {self._limit} bytes.")
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The whole body of a small kind.
+
+    Raises:
+        Problem: as `BodyReader.piece`.
+    """
+    reader = BodyReader(request, limit)
+    parts: list[bytes] = []
+    last = False
+    while not last:
+        piece, last = await reader.piece()
+        parts.append(piece)
+    return b"".join(parts)
+
+
+async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) -> Any:
+    """The object, or array, that the body says.
+
+    Args:
+        request: whose body it is.
+        row: the route.
+        others: the media types that it takes beside JSON.
+
+    Raises:
+        Problem: 400, 413, 415 or 422.
+    """
+    reader = BodyReader(request)
+    is_json = request.content_type == "application/json"
+    slices = request.app[BACKEND].slices
+    body = JsonBody(row.loads, array=row.body_may_be_array or row.body_is_array)
+    last = False
+    while not last:
+        piece, last = await reader.piece()
+        if is_json or not piece:
+            await slices.run(body.feed(piece))
+        else:
+            raise _unsupported(request, others)
+    if body.empty and row.body_may_be_absent:
+        return {}
+    if not is_json:
+        raise _unsupported(request, others)
+    said = await slices.run(body.end())
+    kinds: tuple[type, ...]
+    if row.body_is_array:
+        kinds, wanted = (list,), "an array of objects"
+    elif row.body_may_be_array:
+        kinds, wanted = (list, dict), "an object or an array of objects"
+    else:
+        kinds, wanted = (dict,), "an object"
+    if isinstance(said, kinds):
+        return said
+    raise ValidationProblem([{"pointer": "", "detail": f"The body must be {wanted}."}])
+
+
+def _unsupported(request: web.Request, others: Iterable[str]) -> Problem:
+    taken = ", ".join(("application/json", *others))
+    if hdrs.CONTENT_TYPE not in request.headers:
+        detail = f"The Content-Type header is missing; it must name one of: {taken}."
+        return Problem(UNSUPPORTED_MEDIA, detail)
+    given = request.content_type[:MAX_SHOWN]
+    return Problem(UNSUPPORTED_MEDIA, f"The body is {given}; it must be one of: {taken}.")

@@ -1,0 +1,1 @@
+"""The forms that rows come and go in."""

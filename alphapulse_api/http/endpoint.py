@@ -1,0 +1,120 @@
+"""From a row of the table to aiohttp's handler: path and body in, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from alphapulse_api.backend import Backend
+from alphapulse_api.domain.errors import NOT_FOUND, Problem, ValidationProblem
+from alphapulse_api.http.body import read_json
+from alphapulse_api.http.codecs.formats import (
+    FORMATS,
+    Rows,
+    approximate,
+    dumping,
+    dumping_rows,
+    encoder,
+    whole,
+)
+from alphapulse_api.http.compression import compressed
+from alphapulse_api.http.export import export
+from alphapulse_api.http.ingest import LINED, ingest
+from alphapulse_api.http.query import Question
+from alphapulse_api.http.route import Call, Handler, RawHandler, Row
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, QUESTION, QUESTIONS
+from alphapulse_api.runtime.slices import releasing
+
+MAX_PATH_VARIABLE: Final = 256
+
+CONTENT_TYPES: Final = {**FORMATS, "csv": "text/csv; charset=utf-8"}
+VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
+UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache": "BYPASS"}
+
+
+def endpoint(row: Row) -> RawHandler:
+    """aiohttp's handler of a row."""
+    if row.raw is not None:
+        return _raw(row.raw)
+    handler: Handler | None = row.handler
+    assert handler is not None
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        backend = request.app[BACKEND]
+        question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
+        call = Call(backend, request[CALLER], _path(request), question.values)
+        in_lines = row.body_may_be_array and request.content_type in LINED
+        if row.body is not None and not in_lines:
+            others = LINED if row.body_may_be_array else ()
+            call = replace(call, body=await read_json(request, row, others))
+        headers = {}
+        if row.channel is not None:
+            # Before the data are read: a client that follows the channel from here misses nothing.
+            headers["X-Stream-Cursor"] = backend.events.cursor(row.channel)
+            # A 404 has it, too: whoever is told that there is no portfolio yet can wait for it.
+            request[HEADERS].update(headers)
+        headers["Content-Type"] = CONTENT_TYPES[question.format]
+        if question.export:
+            return await export(request, row, call, question, {**headers, **UNCACHED})
+        answer: Any = await (ingest(request, row, call) if in_lines else _answer(handler, call))
+        if row.many:
+            if cursor := getattr(answer, "next_cursor", None):
+                following = request.rel_url.update_query(cursor=cursor)
+                headers["Link"] = f'<{following}>; rel="next"'
+                if cursor.isascii() and cursor.isprintable():  # ours are; a host's may be any text
+                    headers["X-Next-Cursor"] = cursor
+            headers.update(approximate(answer))
+            body = await _encode(backend, row, question, answer)
+        else:
+            body = await backend.slices.run(dumping(answer))
+        if question.coding.applies(len(body)):
+            body = await compressed(body, question.coding.name)
+            headers["Content-Encoding"] = question.coding.name
+        status = row.status if getattr(answer, "new", True) else HTTPStatus.OK
+        return web.Response(body=body, status=status, headers=headers)
+
+    return handle
+
+
+def _raw(handler: RawHandler) -> RawHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.rel_url.raw_query_string:
+            raise ValidationProblem(
+                [{"parameter": name, "detail": "Unknown parameter."} for name in request.query]
+                or [{"parameter": "", "detail": "This path takes no parameters."}]
+            )
+        return await handler(request)
+
+    return handle
+
+
+async def _answer(handler: Handler, call: Call) -> Any:
+    try:
+        return await handler(call)
+    finally:
+        if call.body is not None:
+            await call.backend.slices.run(releasing(call.body))
+
+
+async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) -> bytes:
+    if question.format == "json":
+        return await backend.slices.run(dumping_rows(rows))
+
+    def work() -> bytes:
+        spreadsheet = question.spreadsheet
+        encode = encoder(question.format, row, question.values, spreadsheet=spreadsheet)
+        return whole(encode, rows)
+
+    return await asyncio.to_thread(work)
+
+
+def _path(request: web.Request) -> dict[str, str]:
+    variables = dict(request.match_info)
+    for value in variables.values():
+        if "\x00" in value or len(value) > MAX_PATH_VARIABLE:
+            raise Problem(NOT_FOUND, "There is no such thing.")
+    return variables

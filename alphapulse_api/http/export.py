@@ -1,0 +1,98 @@
+"""Everything that matches, streamed a stretch at a time, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.domain.times import rfc3339
+from alphapulse_api.http.codecs.formats import Encoder, Rows, approximate, encoder
+from alphapulse_api.http.compression import Coding, compressor
+from alphapulse_api.http.query import Question
+from alphapulse_api.http.route import Call, Row
+from alphapulse_api.keys import HEADERS
+from alphapulse_api.storage.query import FIRST
+
+logger = logging.getLogger(__name__)
+
+EXPORT_ROWS: Final = 5000  # rows read, encoded and sent at a time
+
+
+async def export(
+    request: web.Request, row: Row, call: Call, question: Question, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send all rows; the next are read when the client has taken the last.
+
+    Args:
+        question: in which format and coding.
+        headers: of the answer.
+    """
+    assert row.handler is not None
+    # A host's accessor gives all it has in one page.
+    ours = row.tag not in call.backend.accessors.replaced
+    query = dict(call.query)
+    if ours:
+        query["limit"] = EXPORT_ROWS
+        if row.range_of_rows and "start_time" in row.query_schema.fields:
+            query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
+    page: Rows = await row.handler(replace(call, query=query))
+    # Off the loop: thousands of rows are tens of milliseconds. Before the status goes out: what
+    # fails here is answered as what it is.
+    encode = await asyncio.to_thread(
+        partial(encoder, question.format, row, query, spreadsheet=question.spreadsheet)
+    )
+    stream = _Stream(encode, question.coding)
+    stretch = await asyncio.to_thread(stream.stretch, page)
+    early: dict[str, str] = request[HEADERS]
+    response = web.StreamResponse(
+        headers={**early, **headers, **stream.headers, **approximate(page), **covered(row, query)}
+    )
+    await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:
+        return response
+    try:
+        await response.write(stretch)
+        while cursor := getattr(page, "next_cursor", None):
+            page = await row.handler(replace(call, query={**query, "cursor": cursor}))
+            await response.write(await asyncio.to_thread(stream.stretch, page))
+        await response.write(stream.end())
+        await response.write_eof()
+    except Exception as error:
+        # The status has gone out already: a stream that breaks off is the only honest sign left.
+        if not isinstance(error, ConnectionError):
+            logger.exception("an export broke off")
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
+    """The header that tells an export's range, as an ISO 8601-2 interval; ".." is an open end."""
+    if not row.range_of_rows or "start_time" not in row.query_schema.fields:
+        return {}
+    start, end = query.get("start_time", FIRST), query.get("end_time")
+    begin = ".." if start == FIRST else rfc3339(start)
+    return {"X-Time-Range": f"{begin}/{'..' if end is None else rfc3339(end)}"}
+
+
+class _Stream:
+    """Rows to bytes as they go over the wire: each stretch can be decoded when it arrives."""
+
+    def __init__(self, encode: Encoder, coding: Coding) -> None:
+        self._encode = encode
+        self._compress = compressor(coding.name) if coding.name else None
+        self.headers = {"Content-Encoding": coding.name} if coding.name else {}
+
+    def stretch(self, rows: Rows) -> bytes:
+        data = self._encode.rows(rows)
+        return data if self._compress is None else self._compress.piece(data)
+
+    def end(self) -> bytes:
+        data = self._encode.end()
+        return data if self._compress is None else self._compress.piece(data) + self._compress.end()

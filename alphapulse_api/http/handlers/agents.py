@@ -1,0 +1,28 @@
+"""Agents and their signals: listed and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphapulse_api.http.route import Call
+
+
+async def list_agents(call: Call) -> Any:
+    """Agents, each with its newest 20 signals in the range."""
+    return await call.backend.accessors.method("agents", "get_agents")(**call.query)
+
+
+async def list_signals(call: Call) -> Any:
+    """An agent's signals, newest first."""
+    get = call.backend.accessors.method("agents", "get_signals")
+    return await get(call.path["id"], **call.query)
+
+
+async def put_agent(call: Call) -> Any:
+    """Record the state of an agent; fields that are left out keep their values."""
+    return await call.backend.feed.update_agent(call.path["id"], call.body)
+
+
+async def record_signal(call: Call) -> Any:
+    """Record a signal; creates the agent if it is new."""
+    return await call.backend.feed.record_signal(call.path["id"], call.body)

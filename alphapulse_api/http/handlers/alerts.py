@@ -1,0 +1,49 @@
+"""Alerts: listed, raised, acknowledged, resolved."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from alphapulse_api.domain.errors import FORBIDDEN, Problem
+from alphapulse_api.domain.names import name_key
+from alphapulse_api.http.route import Call
+from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
+from alphapulse_api.schemas.errors import load
+
+# Who may acknowledge in another's name, such as that of a person who has no account here.
+MAY_NAME_ANOTHER: Final = frozenset({"admin"})
+_ACKNOWLEDGEMENT = Acknowledgement()
+_NOTHING = Nothing()
+
+
+async def list_alerts(call: Call) -> Any:
+    """Alerts, newest first."""
+    return await call.backend.accessors.method("alerts", "get_alerts")(**call.query)
+
+
+async def get_alert(call: Call) -> Any:
+    """One alert."""
+    return await call.backend.accessors.method("alerts", "get_alert")(call.path["id"])
+
+
+async def raise_alert(call: Call) -> Any:
+    """Raise an alert."""
+    return await call.backend.feed.raise_alert(call.body)
+
+
+async def acknowledge_alert(call: Call) -> Any:
+    """Acknowledge an alert; a second time changes nothing."""
+    said = load(_ACKNOWLEDGEMENT, call.body)
+    caller = call.caller.username
+    user = said.get("user") or caller
+    if name_key(user) == name_key(caller):
+        user = caller  # in the spelling that everybody knows
+    elif call.caller.role not in MAY_NAME_ANOTHER:
+        raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
+    return await call.backend.feed.acknowledge_alert(call.path["id"], user, said.get("comments"))
+
+
+async def resolve_alert(call: Call) -> Any:
+    """Resolve an alert; a second time changes nothing."""
+    load(_NOTHING, call.body)
+    return await call.backend.feed.resolve_alert(call.path["id"])

@@ -1,0 +1,48 @@
+"""Metric points: read raw or in buckets, and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphapulse_api.domain.times import now
+from alphapulse_api.http.route import Call
+from alphapulse_api.storage.metrics.accessor import WINDOW
+from alphapulse_api.storage.query import window_before
+
+
+async def list_series(call: Call) -> Any:
+    """The series known, with the range and number of their points."""
+    return await call.backend.accessors.method("metrics", "list_series")()
+
+
+async def get_metrics(call: Call) -> Any:
+    """Points of a type, oldest first, raw or aggregated into time buckets."""
+    query = dict(call.query)
+    start, end = query.pop("start_time", None), query.pop("end_time", None)
+    if "metrics" in call.backend.accessors.replaced:
+        # A host's accessor need not know the defaults.
+        end = end or now()
+        start = start or window_before(end, WINDOW)
+    if "label" in query:
+        query["labels"] = query.pop("label")
+    get = call.backend.accessors.method("metrics", "get_metrics")
+    return await get(call.path["metric_type"], start, end, **query)
+
+
+async def get_latest(call: Call) -> Any:
+    """The newest point of every series of a type."""
+    query = dict(call.query)
+    if "label" in query:
+        query["labels"] = query.pop("label")
+    get = call.backend.accessors.method("metrics", "get_latest_metrics")
+    return await get(call.path["metric_type"], **query)
+
+
+async def record_metrics(call: Call) -> Any:
+    """Record a point, or an array of up to 10000: all of them or none."""
+    return {"accepted": await call.backend.feed.record_metrics(call.body)}
+
+
+async def record_batch(call: Call) -> Any:
+    """Record up to 10000 points, and report the result of each."""
+    return await call.backend.feed.record_metrics_batch(call.body, **call.query)

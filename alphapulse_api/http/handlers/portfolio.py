@@ -1,0 +1,17 @@
+"""The portfolio: read, with its past, and replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphapulse_api.http.route import Call
+
+
+async def get_portfolio(call: Call) -> Any:
+    """The current portfolio, with its history when asked for."""
+    return await call.backend.accessors.method("portfolio", "get_portfolio")(**call.query)
+
+
+async def put_portfolio(call: Call) -> Any:
+    """Record the portfolio as it is now."""
+    return await call.backend.feed.update_portfolio(call.body)

@@ -1,0 +1,29 @@
+"""Trades: listed and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphapulse_api.http.route import Call
+
+
+async def list_trades(call: Call) -> Any:
+    """Trades, newest first."""
+    return await call.backend.accessors.method("trades", "get_trades")(**call.query)
+
+
+async def get_trade(call: Call) -> Any:
+    """One trade."""
+    return await call.backend.accessors.method("trades", "get_trade")(call.path["id"])
+
+
+async def record_trades(call: Call) -> Any:
+    """Record a trade, or an array of up to 10000: all of them or none."""
+    if isinstance(call.body, list):
+        return {"accepted": len(await call.backend.feed.record_trades(call.body))}
+    return await call.backend.feed.record_trade(call.body)
+
+
+async def record_batch(call: Call) -> Any:
+    """Record up to 10000 trades, and report the result of each."""
+    return await call.backend.feed.record_trades_batch(call.body, **call.query)

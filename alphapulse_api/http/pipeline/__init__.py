@@ -1,0 +1,17 @@
+"""What every request passes, in this order, one concern a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alphapulse_api.http.pipeline.access import access
+from alphapulse_api.http.pipeline.auth import admit
+from alphapulse_api.http.pipeline.cache import cache
+from alphapulse_api.http.pipeline.errors import errors
+from alphapulse_api.http.pipeline.host import host
+
+__all__ = ["MIDDLEWARES"]
+
+# CORS stands between host and admit: aiohttp-cors answers preflights as routes of its own
+# and adds its headers as responses are prepared (app.py).
+MIDDLEWARES: Final = (access, errors, host, admit, cache)

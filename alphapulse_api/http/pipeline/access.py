@@ -1,0 +1,114 @@
+"""Who asked for what, how it ended and how long it took: request id, access log, counters.
+
+The log has the path without its query, and no header: nobody's secret can be in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import uuid_utils
+from aiohttp import web
+
+from alphapulse_api.http.pipeline.client import client_address
+from alphapulse_api.http.pipeline.headers import COMMON, vary_by_origin
+from alphapulse_api.keys import BACKEND, CALLER, FAST_PATH, HEADERS, REQUEST_ID, ROWS, X_REQUEST_ID
+
+logger = logging.getLogger("alphapulse_api.access")
+
+# A caller's own id is kept if it can do no harm in a log line or a header.
+_SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+CLIENT_GONE: Final = 499  # nginx's status for a client that left before its answer
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, time it, count it, log it; give its answer the headers that all have."""
+    app = request.app
+    backend = app[BACKEND]
+    request_id = request_id_of(request.headers.get(X_REQUEST_ID))
+    row = app[ROWS].get(request.match_info.route)
+    started = time.perf_counter()
+    status = CLIENT_GONE
+    try:
+        ready = await app[FAST_PATH].answer(request, request_id)
+        if ready is not None:
+            status = ready.status
+            return ready
+        request[REQUEST_ID] = request_id
+        headers = request[HEADERS] = {"X-Request-ID": request_id, **COMMON}
+        if row is not None and row.path == "/ws":
+            headers["Vary"] = "Origin"  # which is checked, whether or not CORS is configured
+        try:
+            response = await handler(request)
+        except web.HTTPException as answer:  # a redirect of a host's
+            status = answer.status
+            answer.headers.update(headers)
+            raise
+        status = response.status
+        if not response.prepared:  # a stream or a socket has sent them already
+            response.headers.update(headers)
+            if backend.config.cors.allowed_origins:
+                vary_by_origin(response.headers)
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        # What no row knows is one series, or a client could make as many as there are words.
+        method, route = ("none", "none") if row is None else (row.method, row.path)
+        backend.monitor.request(method, route, status, seconds)
+        if logger.isEnabledFor(logging.INFO):
+            caller = request.get(CALLER)
+            log_request(
+                request.method,
+                # As it was sent: decoded, it could hold a line break and forge a line of the log.
+                request.rel_url.raw_path,
+                status,
+                seconds,
+                client_address(request),
+                caller.subject if caller is not None else None,
+                request_id,
+            )
+
+
+def request_id_of(given: str | None) -> str:
+    """The caller's own id if it is sane, else a new one."""
+    return given if given and _SANE.fullmatch(given) else uuid_utils.uuid4().hex
+
+
+def log_request(
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    remote: str,
+    caller: str | None,
+    request_id: str,
+) -> None:
+    """Write the line of a request.
+
+    Args:
+        path: without the query.
+        remote: the client's address.
+    """
+    logger.info(
+        "%s %s %s",
+        method,
+        path,
+        status,
+        extra={
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "remote": remote,
+            "caller": caller,
+            "request_id": request_id,
+        },
+    )

@@ -1,0 +1,102 @@
+"""Who is calling, and may they: nothing passes that no row of the route table lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.auth.authenticator import BadCredentials
+from alphapulse_api.auth.caller import Caller
+from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.domain.errors import BAD_REQUEST, FORBIDDEN, UNAUTHENTICATED, Problem
+from alphapulse_api.http.pipeline.client import client_key
+from alphapulse_api.http.pipeline.rate_limit import count_request
+from alphapulse_api.keys import BACKEND, CALLER, HEADERS, ROWS, X_API_KEY
+
+if TYPE_CHECKING:
+    from alphapulse_api.backend import Backend
+
+REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find the caller, count the request, check the row's permission.
+
+    In this order, so that refused requests count, too. One middleware, because each costs every
+    request a coroutine.
+    """
+    match, app = request.match_info, request.app
+    row = app[ROWS].get(match.route)
+    if row is None:
+        if match.http_exception is None and not _is_preflight(request):
+            if allowed := _methods(request):
+                raise web.HTTPMethodNotAllowed(request.method, allowed)
+            raise Problem(FORBIDDEN, "This route has no permission and cannot be called.")
+        return await handler(request)
+    needed = row.permission
+    if needed != PUBLIC:
+        backend = app[BACKEND]
+        caller = await identify(request, backend)
+        if caller is None:
+            raise Problem(
+                UNAUTHENTICATED,
+                "Send Authorization: Bearer <token> or X-API-Key: <key>.",
+                headers={"WWW-Authenticate": REALM},
+            )
+        request[CALLER] = caller
+        if backend.limiter is not None:
+            await count_request(backend.limiter, caller, request[HEADERS])
+        if needed != ANY_CALLER and needed not in caller.permissions:
+            raise Problem(FORBIDDEN, f"This needs the permission {needed}.")
+    return await handler(request)
+
+
+async def identify(request: web.Request, backend: Backend) -> Caller | None:
+    """The caller that the headers name; None if they name nobody.
+
+    Raises:
+        Problem: 401, if they name somebody and are not valid; 400, if they name two.
+    """
+    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    if len(given) + len(request.headers.getall(X_API_KEY, ())) > 1:
+        # A proxy, a log and this server might each take another one for the caller.
+        raise Problem(BAD_REQUEST, "Send one Authorization header or one X-API-Key header.")
+    authorization = given[0] if given else None
+    try:
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise BadCredentials("The Authorization header must say Bearer <token>.")
+            return await backend.authenticator.bearer(token.strip())
+        api_key = request.headers.get(X_API_KEY)
+        if api_key is not None:
+            return await backend.authenticator.api_key(api_key, client_key(request))
+    except BadCredentials as refusal:
+        raise Problem(
+            UNAUTHENTICATED,
+            str(refusal),
+            headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
+        ) from None
+    return None
+
+
+def _is_preflight(request: web.Request) -> bool:
+    # Of a resource of ours: a host's own route for OPTIONS is as closed as any other.
+    return (
+        hdrs.ORIGIN in request.headers
+        and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        and bool(_methods(request))
+    )
+
+
+def _methods(request: web.Request) -> set[str]:
+    """The methods of our own resource that an OPTIONS request asks about; else none."""
+    resource = request.match_info.route.resource
+    if request.method != hdrs.METH_OPTIONS or resource is None:
+        return set()
+    return {route.method for route in resource if route in request.app[ROWS]}

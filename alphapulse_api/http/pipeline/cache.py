@@ -1,0 +1,93 @@
+"""Answers to GETs: looked up, computed once however many ask, made conditional."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.backend import Backend
+from alphapulse_api.cache import Entry, etag_of
+from alphapulse_api.http.compression import ON_LOOP_BYTES
+from alphapulse_api.http.endpoint import VARY
+from alphapulse_api.http.pipeline.conditions import answer
+from alphapulse_api.http.route import Row
+from alphapulse_api.keys import BACKEND, FAST_PATH, QUESTION, QUESTIONS, ROWS
+
+# Of past ranges too: what is written into them late must be seen.
+CONTROL: Final = "private, no-cache"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a GET from the cache if it can be."""
+    app = request.app
+    row = app[ROWS].get(request.match_info.route)
+    if row is None or row.raw is not None or row.method != hdrs.METH_GET:
+        return await handler(request)
+    backend = app[BACKEND]
+    question = request[QUESTION] = app[QUESTIONS].ask(row, request)
+    if question.export:
+        return await handler(request)
+    config = backend.config.cache
+    # Only a listing of the range is of the past: an agent's state and the portfolio are of now.
+    past = row.pages and row.range_of_rows and question.settled
+    fresh_for = config.history_ttl if past else config.default_ttl
+    resource = _resource(row, request, backend)
+    if resource is None:
+        return _answer(request, await _compute(request, handler), "BYPASS")
+    # Before the look: a write moves the version on before its event is told, in any process, so
+    # an answer found now holds all that the channel told this process up to here.
+    cursor = None if row.channel is None else backend.events.cursor(row.channel)
+    key = (request.rel_url.raw_path, question.normal, question.format)
+    version, entry = await backend.cache.look(resource, key)
+    if version is None:
+        return _answer(request, await _compute(request, handler), "BYPASS")
+    if entry is not None:
+        # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
+        app[FAST_PATH].learn(request, resource, key, row.channel, entry)
+        return _answer(request, entry, "HIT", cursor)
+
+    async def compute() -> Entry:
+        computed = await _compute(request, handler)
+        await backend.cache.put(resource, key, version, computed, fresh_for)
+        return computed
+
+    # With the version: who asks after a write must not wait for an answer from before it.
+    return _answer(request, await backend.single_flight.once((key, version), compute), "MISS")
+
+
+def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
+    """What the answer depends on; None if it must not come from the cache."""
+    if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
+        return None
+    # The host's own objects change without telling us.
+    if row.tag in backend.accessors.replaced:
+        return None
+    return row.resource.format_map(request.match_info) if "{" in row.resource else row.resource
+
+
+async def _compute(request: web.Request, handler: Handler) -> Entry:
+    response = await handler(request)
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    body = response.body
+    # A thread hashes without the interpreter's lock.
+    etag = etag_of(body) if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(etag_of, body)
+    headers = response.headers.copy()
+    headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})
+    return Entry(body, etag, headers)
+
+
+def _answer(
+    request: web.Request, entry: Entry, state: str, cursor: str | None = None
+) -> web.Response:
+    request.app[BACKEND].monitor.answers[state] += 1
+    headers = entry.headers.copy()
+    headers["X-Cache"] = state
+    if cursor is not None:
+        headers["X-Stream-Cursor"] = cursor
+    return answer(request, entry.body, entry.etag, headers)

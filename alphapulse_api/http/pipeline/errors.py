@@ -1,0 +1,105 @@
+"""Every failure as application/problem+json, the router's own included."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.errors import (
+    BAD_REQUEST,
+    INTERNAL,
+    OTHER,
+    PROBLEM_BY_STATUS,
+    REQUEST_TIMEOUT,
+    Problem,
+    ProblemType,
+    problem_document,
+)
+from alphapulse_api.http.pipeline.access import CLIENT_GONE
+from alphapulse_api.keys import REQUEST_ID, ROWS
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what was raised."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(
+            request,
+            problem.kind,
+            problem.kind.status,
+            problem.detail,
+            problem.headers,
+            problem.extra,
+        )
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        kind = PROBLEM_BY_STATUS.get(error.status, OTHER)
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _answer(request, kind, error.status, _detail(request, error), headers, {})
+    except web.RequestPayloadError:
+        return _answer(request, BAD_REQUEST, 400, "The body is not well encoded.", {}, {})
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _is_gone(request):
+            # Nobody reads it. Raised, it would be a traceback in the log for each client that goes.
+            return web.Response(status=CLIENT_GONE)
+        logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
+        detail = "The server failed; its log has the reason under this request_id."
+        return _answer(request, INTERNAL, 500, detail, {}, {})
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether it is the client's connection that broke, and not one behind a host's accessor."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def _detail(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPNotFound):
+        return "There is nothing at this path."
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return f"{request.method} is not allowed here; allowed: {allowed}."
+    return error.text or error.reason
+
+
+def _answer(
+    request: web.Request,
+    kind: ProblemType,
+    status: int,
+    detail: str,
+    headers: dict[str, str],
+    extra: dict[str, Any],
+) -> web.Response:
+    row = request.app[ROWS].get(request.match_info.route)
+    if row is not None and row.form is not None and "error" not in extra:
+        extra = {**extra, "error": _oauth_error(status), "error_description": detail}
+    content = problem_document(kind, status, detail, request[REQUEST_ID], extra)
+    response = web.Response(
+        status=status,
+        body=dumps(content),
+        headers={
+            "Cache-Control": "no-store",
+            **headers,
+            "Content-Type": "application/problem+json",
+        },
+    )
+    if status == REQUEST_TIMEOUT.status:
+        response.force_close()  # the rest of the body is not waited for
+    return response
+
+
+def _oauth_error(status: int) -> str:
+    """What RFC 6749, section 5.2 (and 4.1.2.1 for the server's own faults), calls a failure."""
+    if status in (429, 503):
+        return "temporarily_unavailable"
+    return "server_error" if status >= 500 else "invalid_request"

@@ -1,0 +1,53 @@
+"""Headers of every answer, whoever makes it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import hdrs
+from multidict import CIMultiDict
+
+from alphapulse_api.config import CorsConfig
+from alphapulse_api.http.hosts import parse_origin
+
+# aiohttp would name its own version and Python's.
+SERVER: Final = "alphapulse_api"
+COMMON: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+
+# What a page of another origin may read.
+CORS_RESPONSE_HEADERS: Final = (
+    "ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Cache",
+    "X-Approximate", "X-Next-Cursor", "X-Request-ID", "X-Stream-Cursor", "X-Time-Range",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def browser_origins(allowed: tuple[str, ...]) -> frozenset[str]:
+    """Origins as browsers write them: without a port that is their scheme's own."""
+    return frozenset(str(parse_origin(text) or text) for text in allowed)
+
+
+def cors_headers(cors: CorsConfig, origin: str | None) -> dict[str, str]:
+    """What lets a page of an allowed origin read an answer; empty where CORS is off."""
+    if not cors.allowed_origins:
+        return {}
+    headers: dict[str, str] = {hdrs.VARY: hdrs.ORIGIN}
+    origins = browser_origins(cors.allowed_origins)
+    if origin is not None and (origin in origins or "*" in origins):
+        # Of any origin, none is repeated; credentials are only for those that are listed.
+        listed = origin in origins
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin if listed else "*"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(CORS_RESPONSE_HEADERS)
+        if cors.allow_credentials:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+    return headers
+
+
+def vary_by_origin(headers: CIMultiDict[str]) -> None:
+    """Tell caches that the answer depends on the Origin header."""
+    vary = headers.get(hdrs.VARY)
+    if vary is None:
+        headers[hdrs.VARY] = hdrs.ORIGIN
+    elif "origin" not in vary.lower():
+        headers[hdrs.VARY] = f"{vary}, {hdrs.ORIGIN}"

@@ -1,0 +1,104 @@
+"""Only requests for a host name of ours: no page of another name reaches the server by its DNS."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.config import Config
+from alphapulse_api.domain.addresses import parse_address
+from alphapulse_api.domain.errors import MISDIRECTED, Problem
+from alphapulse_api.http.hosts import AllowedHosts, parse_host
+from alphapulse_api.keys import HOSTS
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED: Final = 256
+MAX_WARNINGS: Final = 8
+MAX_NAME_LENGTH: Final = 253  # of a DNS name
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Hosts:
+    """Looks at the Host header.
+
+    Without `allowed_hosts`, a server bound to a loopback address answers requests that come in
+    there for localhost and for IP addresses alone, and one bound to any other address answers all:
+    there it is known to its network by names that it cannot know itself.
+
+    Args:
+        config: what is in force.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._allowed = AllowedHosts(config.allowed_hosts)
+        self._listed = bool(config.allowed_hosts)
+        self._open = "*" in config.allowed_hosts or not (self._listed or _is_loopback(config.host))
+        self._passed: set[str] = set()  # headers as they are sent
+        self._warned: set[str] = set()
+
+    def allows(self, request: web.Request) -> bool:
+        """Whether the request is for this server."""
+        if self._open:
+            return True
+        given = request.headers.getall(hdrs.HOST, ())
+        if len(given) == 1 and given[0] in self._passed:
+            return True
+        if not given:
+            return True  # HTTP/1.0: no browser
+        host = parse_host(given[0]) if len(given) == 1 else None
+        if host is not None and host in self._allowed:
+            if len(self._passed) >= REMEMBERED:
+                self._passed.clear()
+            self._passed.add(given[0])
+            return True
+        return not self._listed and not _came_in_on_loopback(request)
+
+    def refuse(self, request: web.Request) -> Problem:
+        """What the caller is told of a request that is not for this server."""
+        host = parse_host(request.headers.get(hdrs.HOST, ""))
+        name = "of this Host header" if host is None else host.name[:MAX_NAME_LENGTH]
+        if name not in self._warned and len(self._warned) < MAX_WARNINGS:
+            self._warned.add(name)
+            logger.warning(
+                "refused a request for the host %s: if it is a name of this server, add it to "
+                "allowed_hosts",
+                name,
+            )
+        return Problem(
+            MISDIRECTED,
+            f"This server does not answer for the host {name}: use localhost, its IP address or a "
+            "name in allowed_hosts.",
+        )
+
+
+@web.middleware
+async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what is for somebody else."""
+    hosts = request.app[HOSTS]
+    if not hosts.allows(request):
+        raise hosts.refuse(request)
+    return await handler(request)
+
+
+def _is_loopback(name: str) -> bool:
+    """Whether a server that is bound to it is reached from this machine alone."""
+    address = parse_address(name)
+    if address is not None:
+        return address.is_loopback
+    parsed = parse_host(name)
+    return parsed is not None and parsed.is_local
+
+
+def _came_in_on_loopback(request: web.Request) -> bool:
+    """Whether the connection's end at our side is a loopback address.
+
+    With gunicorn, or mounted in a host's application, nobody else knows where we are bound.
+    """
+    transport = request.transport
+    local = None if transport is None else transport.get_extra_info("sockname")
+    return isinstance(local, tuple) and _is_loopback(str(local[0]))

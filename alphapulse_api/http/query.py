@@ -1,0 +1,152 @@
+"""A query string as a question: validated, converted, and in one normal form to cache by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from alphapulse_api.domain.encoding import canonical
+from alphapulse_api.domain.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
+from alphapulse_api.domain.times import now
+from alphapulse_api.http.codecs import arrow
+from alphapulse_api.http.codecs.formats import FORMATS
+from alphapulse_api.http.compression import PLAIN, Coding, coding_of
+from alphapulse_api.http.negotiation import weights
+from alphapulse_api.http.route import Row
+from alphapulse_api.keys import BACKEND
+from alphapulse_api.schemas.errors import load_parameters
+from alphapulse_api.schemas.paths import check_path
+from alphapulse_api.schemas.queries import LabelPairs
+from alphapulse_api.storage.query import check_range
+
+# A range that ended this long ago is the past: hardly anything is written into it any more.
+SETTLED_AFTER: Final = timedelta(minutes=5)
+REMEMBERED: Final = 4096
+EMPTY: Final = "An empty value. Leave the parameter out where nothing is asked of it."
+LONGEST: Final = 2048  # characters of a question that is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a GET asks.
+
+    Attributes:
+        values: the parameters given, converted; `format` is not among them.
+        format: of the answer, one of FORMATS.
+        normal: equal for questions that get the same bytes in the same format.
+        coding: of the answer's body.
+        export: everything that matches is wanted, streamed, not one page of it.
+        spreadsheet: no cell of the CSV may be a formula.
+    """
+
+    values: dict[str, Any]
+    format: str
+    normal: str
+    export: bool
+    coding: Coding = PLAIN
+    spreadsheet: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether it asks only about the past."""
+        end = self.values.get("end_time")
+        return end is not None and bool(end < now() - SETTLED_AFTER)
+
+
+class Questions:
+    """Reads query strings; the same string is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[int, str, str | None, str | None], Question] = {}
+
+    def ask(self, row: Row, request: web.Request) -> Question:
+        """The question of a request.
+
+        Raises:
+            ValidationProblem: naming every parameter that is wrong, or every variable of the path.
+            Problem: 406, if only a format or a coding is accepted that cannot be had here.
+        """
+        # A host's own objects may have ids of their own kind.
+        if "{" in row.path and row.tag not in request.app[BACKEND].accessors.replaced:
+            check_path(request.match_info)
+        accept = request.headers.get("Accept") if row.many else None
+        coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None
+        key = (id(row), request.rel_url.raw_query_string, accept, coding)
+        question = self._read.get(key)
+        if question is None:
+            question = _read(row, request, accept, coding_of(coding))
+            if len(key[1]) + len(accept or "") + len(coding or "") <= LONGEST:
+                if len(self._read) >= REMEMBERED:
+                    self._read.clear()
+                self._read[key] = question
+        return question
+
+
+def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) -> Question:
+    given: dict[str, Any] = {}
+    empty: list[str] = []
+    repeated = {n for n, f in row.query_schema.fields.items() if isinstance(f, LabelPairs)}
+    for name in request.query:
+        values = request.query.getall(name)
+        if name not in repeated and len(values) > 1:
+            raise ValidationProblem.parameter(name, "given more than once")
+        given[name] = values if name in repeated else values[0]
+        if "" in values and name in row.query_schema.fields:
+            empty.append(name)
+    if empty:
+        raise ValidationProblem([{"parameter": name, "detail": EMPTY} for name in empty])
+    named = given.get("format")
+    if named is not None and named not in FORMATS and row.many:
+        raise Problem(NOT_ACCEPTABLE, f"{named!r} is not a format: ask for {', '.join(FORMATS)}.")
+    asked = load_parameters(row.query_schema, given)
+    check_range(asked.get("start_time"), asked.get("end_time"))
+    form = asked.pop("format", None)
+    if form is None:
+        form = _negotiated(accept or "")
+    elif form == "arrow" and not arrow.installed():
+        raise Problem(NOT_ACCEPTABLE, arrow.MISSING)
+    export = row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
+    spreadsheet = asked.pop("spreadsheet", False)
+    if spreadsheet and form != "csv":
+        raise ValidationProblem.parameter("spreadsheet", "only CSV has formulas: add format=csv")
+    normal = canonical([asked, spreadsheet, *coding])
+    return Question(asked, form, normal, export, coding, spreadsheet)
+
+
+def _negotiated(accept: str) -> str:
+    """The format that the Accept header likes best: one it names, else one a wildcard covers.
+
+    Raises:
+        Problem: 406, if it takes nothing that can be had here.
+    """
+    named = weights(accept)
+    if not named:
+        return "json"
+    liked = _liked(named)
+    for form in (*liked, *_covered(named)):
+        if form != "arrow" or arrow.installed():
+            return form
+    raise Problem(
+        NOT_ACCEPTABLE, arrow.MISSING if liked else f"Accept one of {', '.join(FORMATS.values())}."
+    )
+
+
+def _covered(named: Mapping[str, float]) -> list[str]:
+    """Our formats that the header does not name and a wildcard of it takes."""
+    wild = {name for name, weight in named.items() if weight > 0}
+    return [
+        form
+        for form, media_type in FORMATS.items()
+        if media_type not in named and not wild.isdisjoint(("*/*", f"{media_type.split('/')[0]}/*"))
+    ]
+
+
+def _liked(named: Mapping[str, float]) -> list[str]:
+    """Our formats that an Accept header names, the most liked first."""
+    forms = {media_type: form for form, media_type in FORMATS.items()}
+    liked = [name for name, weight in named.items() if weight > 0 and name in forms]
+    return [forms[name] for name in sorted(liked, key=lambda name: -named[name])]

@@ -1,0 +1,115 @@
+"""What one route is: a row of data, read by the router, the middlewares and the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from marshmallow import Schema
+from marshmallow.fields import Field
+
+from alphapulse_api.domain.encoding import loads, loads_floats
+from alphapulse_api.schemas.queries import NoQuery
+
+if TYPE_CHECKING:
+    from alphapulse_api.auth.caller import Caller
+    from alphapulse_api.backend import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as a handler sees it: validated, and free of HTTP.
+
+    Attributes:
+        path: the path's variables.
+        query: the parameters that were given, converted; those left out are not there.
+        body: the JSON body; None if the route takes none.
+    """
+
+    backend: Backend
+    caller: Caller
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Any = None
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One method of one path.
+
+    Attributes:
+        permission: a permission, or PUBLIC or ANY_CALLER; there is no default.
+        handler: gives the answer as plain data.
+        raw: instead of `handler`, for what is not JSON: gives a response.
+        query: the schema of the query string.
+        body: the schema of the body, or None if the route takes none.
+        body_may_be_array: an array of bodies is taken too, and a stream of them.
+        body_is_array: an array of bodies is taken, and nothing else.
+        body_exact: numbers of the body keep their digits; otherwise they may be read as doubles.
+        body_may_be_absent: no body at all means an empty object.
+        answer: the schema of the answer.
+        many: the answer is a list, which can also be had in the other formats.
+        status: of success.
+        repeats: what is stored already may be sent again: then it is answered with a 200.
+        resource: what a cached answer depends on ("{name}" stands for a path variable); None:
+            the answer is not cached.
+        range_of_rows: the range of the query says which rows the answer has; of agents it says
+            which signals they come with.
+        channel: the channel whose cursor goes with the answer.
+        media_type: of the answer, where it is not JSON.
+    """
+
+    method: str
+    path: str
+    permission: str
+    handler: Handler | None = None
+    raw: RawHandler | None = None
+    query: type[Schema] = NoQuery
+    body: type[Schema] | None = None
+    body_may_be_array: bool = False
+    body_is_array: bool = False
+    body_exact: bool = True
+    body_may_be_absent: bool = False
+    form: type[Schema] | None = None
+    answer: type[Schema] | None = None
+    many: bool = False
+    status: int = 200
+    repeats: bool = False
+    resource: str | None = None
+    range_of_rows: bool = True
+    channel: str | None = None
+    media_type: str = "application/json"
+    tag: str = "service"
+
+    @cached_property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        doc = (self.handler or self.raw).__doc__ or ""
+        return doc.strip().partition("\n")[0]
+
+    @cached_property
+    def answer_fields(self) -> Mapping[str, Field[Any]]:
+        """The fields of the answer, or of each of its rows."""
+        return self.answer().fields if self.answer is not None else {}
+
+    @cached_property
+    def query_schema(self) -> Schema:
+        """Made once: marshmallow copies every field of a schema it makes."""
+        return self.query()
+
+    @property
+    def loads(self) -> Callable[[bytes], Any]:
+        """How the JSON of a body is read."""
+        return loads if self.body_exact else loads_floats
+
+    @cached_property
+    def pages(self) -> bool:
+        """Whether the answer comes in pages."""
+        return "cursor" in self.query_schema.fields

@@ -1,0 +1,35 @@
+"""The gunicorn worker: `gunicorn -k alphapulse_api.http.server.gunicorn.Worker …`.
+
+aiohttp's own worker would serve the application with aiohttp's own server.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.worker import GunicornUVLoopWebWorker, GunicornWebWorker
+
+from alphapulse_api.http.server.runner import Runner
+
+if TYPE_CHECKING:
+    _Base = GunicornWebWorker
+else:
+    _Base = GunicornUVLoopWebWorker if find_spec("uvloop") else GunicornWebWorker
+
+
+class Worker(_Base):
+    """One process with one event loop, on uvloop where it is installed."""
+
+    wsgi: Any
+
+    async def _run(self) -> None:
+        app = self.wsgi
+        if isinstance(app, web.Application):
+
+            async def runner() -> web.AppRunner:
+                return Runner(app, logger=self.log)
+
+            self.wsgi = runner
+        await super()._run()

@@ -1,0 +1,317 @@
+"""One connection: aiohttp's protocol with time-outs, and with refusals in the application's form.
+
+aiohttp 3.14 has no time-out for a head or a body, and answers what its parser refuses as plain
+text that repeats the input. This class adds both. It uses these private parts of aiohttp's
+`RequestHandler`: the queue `_messages` of parsed requests, `_waiter` (set while the connection
+waits for a request), `_payload_parser` and `_upgraded` (a WebSocket has taken the connection over).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+
+from alphapulse_api.domain.errors import REQUEST_TIMEOUT, Problem
+
+if TYPE_CHECKING:
+    from alphapulse_api.http.server.runner import Server
+
+LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
+CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
+_UPGRADE: Final = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+class Protocol(RequestHandler):
+    """One connection of a `Server`."""
+
+    __slots__ = (
+        "_body",
+        "_gone",
+        "_head",
+        "_max_head",
+        "_problem",
+        "_server",
+        "_since",
+        "_unsent",
+        "_unsent_since",
+    )
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        self._max_head = server.http.max_head_size
+        # The start of a head that is not complete yet.
+        self._head = bytearray()
+        # The body that is still coming in; only the newest request can have one.
+        self._body: StreamReader | None = None
+        # When the head was begun, or the last part of the body came: the loop's clock.
+        self._since = 0.0
+        # Bytes that waited for the client when it last took some, and when that was.
+        self._unsent = 0
+        self._unsent_since = 0.0
+        # Why the connection takes no further request.
+        self._problem: Problem | None = None
+        self._gone: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.watched.pop(self, None)
+        self._body = None  # it refers to this protocol
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._payload_parser is not None:  # frames of a WebSocket
+            RequestHandler.data_received(self, data)
+        elif not (self._close or self._force_close or self._problem):
+            end = data.find(_HEAD_END)
+            if 0 <= end < len(data) - len(_HEAD_END) and _UPGRADE.search(data):
+                self._feed_heads(data)
+            else:
+                self._feed(data)
+
+    def _feed_heads(self, data: bytes) -> None:
+        """Feed what holds an Upgrade header so that each feed ends where a head ends.
+
+        The parser stops behind the head of a request that asks for an upgrade. Where the upgrade is
+        not to WebSocket, it drops the rest of what it was fed with: the next request.
+        """
+        while (found := _UPGRADE.search(data)) is not None:
+            end = data.find(_HEAD_END, found.start())
+            if end < 0:
+                break
+            end += len(_HEAD_END)
+            self._feed(data[:end])
+            if self._close or self._force_close or self._problem:
+                return
+            data = data[end:]
+        if data:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        messages = self._messages
+        before = len(messages)
+        RequestHandler.data_received(self, data)
+        if self._upgraded:
+            self._server.watched.pop(self, None)
+        elif len(messages) > before:
+            message, payload = messages[-1]
+            # Most requests have no body and come in one packet: there is nothing to wait for.
+            if (
+                payload is not EMPTY_PAYLOAD
+                or self in self._server.watched
+                or isinstance(message, _ErrInfo)
+                or message.upgrade
+                or len(data) > self._max_head
+            ):
+                self._take(data, before)
+        elif self._body is not None:
+            self._since = self._loop.time()
+            if self._body.is_eof():
+                self._rest()
+        elif data:
+            self._begin(data)
+
+    def _take(self, data: bytes, before: int) -> None:
+        """Requests are complete up to their bodies, or one was refused."""
+        messages = self._messages
+        message, payload = messages[-1]
+        if isinstance(message, _ErrInfo):
+            messages.pop()
+            self._refuse(self._server.refusals.problem_of(message.exc), data)
+            return
+        if len(self._head) + len(data) > self._max_head:
+            for index in range(before, len(messages)):
+                sent = messages[index][0]
+                assert not isinstance(sent, _ErrInfo)
+                size = sum(len(name) + len(value) + 4 for name, value in sent.raw_headers)
+                if size > self._max_head:
+                    while len(messages) > index:
+                        messages.pop()
+                    self._refuse(self._server.refusals.head_too_large(), data)
+                    return
+        if message.upgrade and not (
+            payload is EMPTY_PAYLOAD and _ends_upgrade(bytes(self._head + data))
+        ):
+            # The parser may have dropped what came behind (see `_feed_heads`): a client whose next
+            # request is lost must see the connection close, not wait.
+            messages[-1] = (message._replace(should_close=True), payload)
+        if self._head:
+            self._head = bytearray()
+        if payload.is_eof():
+            self._rest()
+        else:
+            self._body = payload
+            self._watch()
+
+    def _begin(self, data: bytes) -> None:
+        """Part of a head has come."""
+        if not self._head:
+            self._watch()
+        self._head += data
+        if len(self._head) > self._max_head:
+            self._refuse(self._server.refusals.head_too_large(), b"")
+
+    def _watch(self) -> None:
+        """Wait for more of a head or of a body from now on."""
+        self._since = self._loop.time()
+        self._server.watch(self)
+
+    def _rest(self) -> None:
+        """Nothing more of a request is awaited from the client."""
+        self._body = None
+        if not self._paused:
+            self._server.watched.pop(self, None)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent = 0
+        self._server.watch(self)
+
+    def check(self, now: float) -> None:
+        """End what takes too long; called by the server's one timer while this is watched."""
+        if self._upgraded:
+            self._server.watched.pop(self, None)  # sockets have limits of their own
+        elif self._paused and self._is_unread(now):
+            assert self.transport is not None
+            self.transport.abort()
+        else:
+            self._check_request(now)
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has taken nothing of an answer for too long."""
+        unsent = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return unsent > 0 and now - self._unsent_since >= self._server.http.send_timeout
+
+    def _check_request(self, now: float) -> None:
+        http = self._server.http
+        if self._body is not None:
+            if self._body.is_eof():
+                self._rest()
+            elif self._reading_paused or self._buffer_paused:
+                self._since = now  # we are the slow ones
+            elif now - self._since >= http.body_timeout:
+                detail = f"Nothing of the body came for {http.body_timeout:g} s."
+                self._end_body(Problem(REQUEST_TIMEOUT, detail))
+        elif self._waiter is None or self._problem is not None:
+            self._since = now  # an earlier request is being answered
+        elif self._request_count and not self._head:
+            self._rest()  # idle between two requests
+        elif now - self._since >= http.header_timeout:
+            if self._head:
+                detail = f"The headers must be complete within {http.header_timeout:g} s."
+                self._refuse(Problem(REQUEST_TIMEOUT, detail), b"")
+            else:
+                self.force_close()  # nothing was asked, so nothing is answered
+
+    def _end_body(self, error: BaseException) -> None:
+        """End the body that is coming in: who reads it gets the error."""
+        body = self._body
+        assert body is not None
+        self._rest()
+        body.set_exception(error)
+        # aiohttp would go on to read and drop the rest of it after the answer.
+        body.feed_eof()
+        self._close = True
+
+    def _refuse(self, problem: Problem, data: bytes) -> None:
+        """Take nothing further; answer with the problem behind the requests that wait."""
+        self._server.watched.pop(self, None)
+        if self._body is not None and not self._body.is_eof():
+            # The body is what cannot be parsed, and its request has its own answer to come.
+            self._end_body(RequestPayloadError(problem.detail))
+            return
+        self._problem = problem
+        self._head += data[: self._max_head]
+        error = _ErrInfo(status=problem.kind.status, exc=problem, message=problem.detail)
+        self._messages.append((error, EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _make_error_handler(
+        self, err_info: _ErrInfo
+    ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        async def refuse(_: web.BaseRequest) -> web.StreamResponse:
+            assert self._problem is not None
+            return self._server.refusals.answer(self, self._problem, bytes(self._head))
+
+        return refuse
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0 or self.transport is None:
+            raise ConnectionError("an answer was begun, or nobody is there to answer")
+        return self._server.refusals.failed(self, exc)
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        if self._upgraded and self._payload_parser is None and self._parser is not None:
+            # An upgrade that was declined: what came behind is requests. aiohttp would parse it
+            # without the limits above.
+            self._parser.set_upgraded(False)
+            self._upgraded = False
+            tail, self._message_tail = self._message_tail, b""
+            if tail:
+                self.data_received(tail)
+            if self._buffer_paused:
+                self._resume_reading_if_drained()
+        return RequestHandler.finish_response(self, request, resp, start_time)
+
+    def _process_keepalive(self) -> None:
+        if self._head:
+            self._keepalive_handle = None  # the next request has begun, and has its own time
+        else:
+            super()._process_keepalive()
+
+    async def linger(self) -> None:
+        """Let the client read the last answer, dropping what it still sends.
+
+        A connection that is closed with bytes unread is reset, and the answer may be lost.
+        """
+        transport = self.transport
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._gone = self._loop.create_future()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._gone
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Let the request under way end within `timeout` seconds, then end the connection.
+
+        aiohttp waits for it twice as long.
+        """
+        task = self._task_handler
+        if task is not None and not task.done() and self._request_in_progress:
+            await asyncio.wait({task}, timeout=timeout)
+        if self.transport is not None and self._request_in_progress:
+            self.transport.abort()
+        await super().shutdown(CANCEL_SECONDS)
+
+
+def _ends_upgrade(data: bytes) -> bool:
+    """Whether the data ends where the head with the first Upgrade header in it ends."""
+    found = _UPGRADE.search(data)
+    return found is not None and data.find(_HEAD_END, found.start()) == len(data) - len(_HEAD_END)

@@ -1,0 +1,136 @@
+"""Answers to requests that never reach the application, in the application's own form.
+
+The parser refuses a request before there is a route, a path or a header to read. The answer is
+still a problem of RFC 9457 with a request id, with CORS headers for an allowed page, and with a
+line in the access log. It never repeats what was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+
+from alphapulse_api.domain.addresses import parse_address
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.errors import (
+    BAD_REQUEST,
+    HEADERS_TOO_LARGE,
+    INTERNAL,
+    URI_TOO_LONG,
+    Problem,
+    problem_document,
+)
+from alphapulse_api.http.pipeline.access import log_request, request_id_of
+from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
+from alphapulse_api.http.pipeline.ready import Ready
+from alphapulse_api.keys import BACKEND
+
+if TYPE_CHECKING:
+    from alphapulse_api.http.server.protocol import Protocol
+
+logger = logging.getLogger(__name__)
+
+SHORTER: Final = (
+    "Send less; cookies are shared by all ports of a host, so delete those of this host first."
+)
+_HEADER: Final = re.compile(rb"(?im)^(origin|x-request-id):[ \t]*([^\r\n]*?)[ \t]*\r?$")
+
+
+class Refusals:
+    """What a server answers where the application cannot."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._backend = app[BACKEND]
+
+    def problem_of(self, error: BaseException | None) -> Problem:
+        """Why the parser refused a request."""
+        http = self._backend.config.http
+        if isinstance(error, LineTooLong):
+            # The exception does not name the line. Its limit does: the two are never equal.
+            if error.args[1] == http.max_line_size:
+                return Problem(
+                    URI_TOO_LONG, f"The path and query may have {http.max_url_size} bytes at most."
+                )
+            detail = f"A header may have {http.max_header_size} bytes at most. {SHORTER}"
+            return Problem(HEADERS_TOO_LARGE, detail)
+        message = getattr(error, "message", "")
+        if message == "Too many headers received":
+            detail = f"A request may have {http.max_headers} headers at most."
+            return Problem(HEADERS_TOO_LARGE, detail)
+        if message.startswith("Missing 'Host' header"):
+            return Problem(BAD_REQUEST, "An HTTP/1.1 request must have a Host header.")
+        if isinstance(error, BadHttpMethod) and "HTTPS" in message:
+            return Problem(BAD_REQUEST, "This port speaks HTTP; the request began with TLS.")
+        return Problem(BAD_REQUEST, "The request is not valid HTTP/1.1.")
+
+    def head_too_large(self) -> Problem:
+        """All of the headers together are too many bytes."""
+        size = self._backend.config.http.max_head_size
+        detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
+        return Problem(HEADERS_TOO_LARGE, detail)
+
+    def answer(self, protocol: Protocol, problem: Problem, head: bytes) -> Refusal:
+        """The whole answer, logged and counted.
+
+        Args:
+            head: as much of the request's head as is known.
+        """
+        sent = {name.lower(): value for name, value in _HEADER.findall(head)}
+        request_id = request_id_of(_text(sent.get(b"x-request-id")))
+        status = problem.kind.status
+        body = dumps(problem_document(problem.kind, status, problem.detail, request_id, None))
+        headers = {
+            "Content-Type": "application/problem+json",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "Connection": "close",
+            "Date": rfc822_formatted_time(),
+            "X-Request-ID": request_id,
+            **COMMON,
+            **cors_headers(self._backend.config.cors, _text(sent.get(b"origin"))),
+        }
+        self._backend.monitor.request("none", "none", status, 0.0)
+        log_request("-", "-", status, 0.0, _peer(protocol), None, request_id)
+        return Refusal(protocol, status, headers, body)
+
+    def failed(self, protocol: Protocol, error: BaseException | None) -> Refusal:
+        """The application itself failed, middlewares included."""
+        logger.error("a request failed", exc_info=error)
+        detail = "The server failed; its log has the reason."
+        return self.answer(protocol, Problem(INTERNAL, detail), b"")
+
+
+class Refusal(Ready):
+    """An answer that is the last of its connection."""
+
+    def __init__(
+        self, protocol: Protocol, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        super().__init__(status, "\r\n".join((*lines, "", "")).encode() + body)
+        self._protocol = protocol
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return False
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await self._protocol.linger()
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _peer(protocol: Protocol) -> str:
+    peer: Any = protocol.peername
+    if not isinstance(peer, tuple):
+        return "unknown"
+    return str(parse_address(peer[0]) or peer[0])

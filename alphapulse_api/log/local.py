@@ -1,0 +1,37 @@
+"""What every log has in its process: a ring a channel, and those who follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from alphapulse_api.log.base import Event, Follower, GapCallback
+from alphapulse_api.log.followers import Followers
+from alphapulse_api.log.ring import Ring
+
+
+class LocalLog:
+    """The reading side of an `EventLog`; what fills the rings is each log's own.
+
+    Args:
+        rings: by channel.
+        size: events kept a channel.
+        ttl: seconds an event is kept.
+    """
+
+    def __init__(self, rings: Mapping[str, Ring], size: int, ttl: float) -> None:
+        self._rings = rings
+        self._followers = Followers()
+        self.ttl = ttl
+        self.size = size
+
+    def cursor(self, channel: str) -> str:
+        return self._rings[channel].cursor
+
+    def offset(self, channel: str) -> int:
+        return self._rings[channel].number
+
+    def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
+        return self._rings[channel].since(cursor)
+
+    def follow(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
+        return self._followers.add(follower, on_gap)

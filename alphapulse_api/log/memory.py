@@ -1,0 +1,123 @@
+"""The event log of one process: a ring a channel.
+
+A cursor is `epoch-offset`. The epoch is new with every start, so that a cursor from before a
+restart is seen to be one and never taken for a place in the new ring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from alphapulse_api.domain.encoding import dumps, loads_stored
+from alphapulse_api.domain.points import Points
+from alphapulse_api.log.base import CHANNELS, Changed, Event, Gap
+from alphapulse_api.log.batch import EventBatch
+from alphapulse_api.log.dedup import Dedup
+from alphapulse_api.log.local import LocalLog
+from alphapulse_api.log.ring import Ring
+
+if TYPE_CHECKING:
+    from alphapulse_api.storage.engine.outbox import OutboxRow
+
+
+TOGETHER: Final = 100  # events made and handed out between two turns of the loop
+
+
+class MemoryEventLog(LocalLog):
+    """The log inside one process.
+
+    Args:
+        size: events kept a channel.
+        ttl: seconds an event is kept.
+    """
+
+    waiting = 0
+    behind = False
+    unreadable = 0
+    failing = ()
+
+    def __init__(self, size: int = 10_000, ttl: float = 3600) -> None:
+        self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
+        rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
+        super().__init__(rings, size, ttl)
+        self._relayed = Dedup(len(CHANNELS) * size, ttl)
+        self.gaps = 0
+        self._history: str | None = None
+
+    async def open(self) -> None:
+        """Nothing: a ring in memory is ready at once."""
+
+    async def flush(self) -> None:
+        """Nothing: an append hands its events out."""
+
+    async def close(self) -> None:
+        """Nothing: it goes with the process."""
+
+    async def append(
+        self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
+    ) -> None:
+        first, cursor = self._next(channel)
+        if isinstance(records, Points) and len(records) > 1:
+            # Checked, so each can be encoded. (Of one, the event is needed at once.)
+            self._extend(channel, EventBatch(CHANNELS[channel], first, cursor, records))
+            return
+        # All or none: one that cannot be encoded leaves no trace.
+        self._put(channel, [(record, dumps(record)) for record in records])
+
+    async def relay(self, rows: Sequence[OutboxRow]) -> None:
+        made = 0  # events in this turn of the loop
+        for row in rows:
+            for points in row.points:
+                await self.append("metrics", points)
+            if row.channel is not None and self._relayed.is_new(row.id):
+                for at in range(0, len(row.bodies), TOGETHER):
+                    bodies = row.bodies[at : at + TOGETHER]
+                    records = row.records[at : at + TOGETHER] or map(loads_stored, bodies)
+                    self._put(row.channel, list(zip(records, bodies, strict=True)))
+                    made += len(bodies)
+                    if made >= TOGETHER:
+                        made = 0
+                        await asyncio.sleep(0)  # neither a long row nor many may hold the loop
+
+    async def gap(self, channel: str) -> None:
+        ring = self._rings[channel]
+        ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
+        self.gaps += 1
+        self._followers.tell(Gap(CHANNELS[channel], ring.number, ring.cursor))
+
+    async def adopt(self, history: str) -> bool:
+        lost = self._history not in (None, history)
+        if lost:
+            for channel in CHANNELS:
+                await self.gap(channel)
+        self._history = history
+        return lost
+
+    def _put(self, channel: str, news: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+        first, cursor = self._next(channel)
+        events = [
+            Event(CHANNELS[channel], offset, cursor(offset), record, body)
+            for offset, (record, body) in enumerate(news, first)
+        ]
+        self._extend(channel, events)
+
+    def _next(self, channel: str) -> tuple[int, Callable[[int], str]]:
+        return self._rings[channel].number + 1, f"{self._epochs[channel]}-{{}}".format
+
+    def _extend(self, channel: str, events: Sequence[Event]) -> None:
+        if events:
+            self._rings[channel].extend(events, time.monotonic())
+            self._followers.hand_out(events)
+
+    async def announce(self, tags: Sequence[str]) -> None:
+        """Nothing: there is no other process."""
+
+    def on_change(self, callback: Changed) -> None:
+        """Nothing: no other process changes anything."""
+
+    async def reach(self, channel: str, cursor: str) -> None:
+        """Nothing: what is not known here is known nowhere."""

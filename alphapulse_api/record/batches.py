@@ -1,0 +1,69 @@
+"""Batches whose records stand or fall each by itself: checked one by one, answered by position."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from marshmallow import Schema
+
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.runtime.slices import Steps
+from alphapulse_api.schemas.errors import Faults, Refusal, load_record
+
+Refused = dict[int, Refusal]  # by position in the batch
+
+
+def loading_each(
+    schema: Schema, records: Sequence[Any], refused: Refused
+) -> Steps[dict[int, dict[str, Any]]]:
+    """The valid ones of some records, by position; `refused` is filled with the others."""
+    loaded = {}
+    for position, record in enumerate(records):
+        faults = Faults()
+        value = yield from load_record(schema, record, "", faults)
+        if faults.count:
+            refused[position] = Refusal.of(faults.problem())
+        else:
+            loaded[position] = value
+        yield
+    return loaded
+
+
+def result_of(
+    count: int, refused: Mapping[int, Refusal], stored: Mapping[int, Mapping[str, Any]]
+) -> Steps[dict[str, Any]]:
+    """The answer to a batch.
+
+    Args:
+        count: of its records.
+        refused: why some are not stored.
+        stored: what is said of the others.
+
+    Returns:
+        As `schemas.batches.BatchResult`.
+    """
+    results: list[Mapping[str, Any]] = []
+    for position in range(count):
+        if (refusal := refused.get(position)) is None:
+            results.append(stored[position])
+        else:
+            results.append(refusal._asdict())
+        yield
+    return {"accepted": count - len(refused), "refused": len(refused), "results": results}
+
+
+async def add_one_by_one(
+    add: Callable[..., Awaitable[list[tuple[dict[str, Any], bool]]]],
+    records: Sequence[dict[str, Any]],
+    conflicts: dict[int, Conflict],
+) -> list[tuple[dict[str, Any], bool]]:
+    """Store records by a host's accessor, which stores all it is given or raises."""
+    stored: list[tuple[dict[str, Any], bool]] = []
+    for index, record in enumerate(records):
+        try:
+            stored += await add([record], one=True)
+        except Conflict as conflict:
+            conflicts[index] = conflict
+            stored.append((record, False))
+    return stored

@@ -1,6 +1,0 @@
-"""The HTTP server below the application: connections, their limits, and what the parser refuses."""
-
-from alphapulse_api.server.listen import listen
-from alphapulse_api.server.runner import Runner
-
-__all__ = ["Runner", "listen"]

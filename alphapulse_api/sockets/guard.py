@@ -1,0 +1,143 @@
+"""A look at the frames that clients send, before aiohttp reads them.
+
+aiohttp takes frames that RFC 6455 forbids (unmasked, lengths longer than need be, close codes that
+do not exist) and answers every ping. The guard stands between the transport and aiohttp's protocol,
+by asyncio's own `set_protocol`, and reads the heads of frames alone: a client sends some messages a
+minute, and what the server sends does not pass here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from alphapulse_api.domain.errors import FLOODING, PROTOCOL_ERROR, Close
+from alphapulse_api.limits import Gcra
+
+# A message may come in pieces; one in smaller pieces than this costs more than it carries.
+SMALL_FRAGMENT: Final = 512
+# Of frames that are no messages: pings, pongs, small fragments. Messages have a limit of their own
+# (protocol.py), which none of these uses up.
+FRAMES_A_SECOND: Final = 10
+FRAME_BURST: Final = 100
+PINGS_AND_PONGS: Final = 4  # in an interval: each side's ping and its answer, twice over
+_CONTINUATION, _CLOSE = 0x0, 0x8
+_LONGEST_HEAD: Final = 14  # two bytes, eight of the length, four of the mask
+
+
+class FrameGuard(asyncio.Protocol):
+    """Passes on what a client sends until it breaks the rules of frames.
+
+    Args:
+        inner: the protocol that reads the frames.
+        early: what has come already, behind the handshake, and `inner` has.
+        ping_interval: seconds between our pings; what answers them is no flood.
+    """
+
+    __slots__ = ("_early", "_end", "_head", "_inner", "_left", "_limit")
+
+    def __init__(self, inner: asyncio.Protocol, early: bytes, ping_interval: float) -> None:
+        self._inner = inner
+        self._early: bytes | None = early  # None once it has started
+        self._head = b""  # of a frame, as far as it has come
+        self._left = 0  # bytes to pass over: the rest of a mask and a payload
+        self._end: Callable[[Close], None] | None = None  # None from the end on
+        rate = FRAMES_A_SECOND + PINGS_AND_PONGS / ping_interval
+        self._limit = Gcra(FRAME_BURST, FRAME_BURST / rate, callers=1)
+
+    def __repr__(self) -> str:
+        return f"<FrameGuard of {self._inner!r}>"
+
+    def start(self, end: Callable[[Close], None]) -> None:
+        """Look at what has come, and at what comes; `end` is called once, if it breaks a rule."""
+        early, self._early = self._early, None
+        self._end = end
+        if early:
+            self._look(early)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on, if all of it may pass."""
+        if self._early is not None:
+            self._early += data
+        elif self._end is None or not self._look(data):
+            return
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end = None
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def _look(self, data: bytes) -> bool:
+        """Whether the frames may pass, as far as their heads are in the data."""
+        position, size = 0, len(data)
+        while position < size:
+            if self._left:
+                passed = min(self._left, size - position)
+                self._left -= passed
+                position += passed
+                continue
+            known = len(self._head)
+            head = self._head + data[position : position + _LONGEST_HEAD - known]
+            length = _head_length(head)
+            if len(head) < length:
+                self._head = head
+                return True
+            position += length - known
+            self._head = b""
+            if (close := self._judge(head[:length])) is not None:
+                end, self._end = self._end, None
+                if end is not None:
+                    end(close)
+                return False
+        return True
+
+    def _judge(self, head: bytes) -> Close | None:
+        """What a frame's head ends the connection with, if anything."""
+        size, extended = head[1] & 0x7F, 0
+        if size > 125:
+            extended = 2 if size == 126 else 8
+            size = int.from_bytes(head[2 : 2 + extended], "big")
+        minimal = size >= (0, 126, 65_536)[(0, 2, 8).index(extended)]
+        if not head[1] & 0x80 or not minimal:
+            return PROTOCOL_ERROR
+        opcode = head[0] & 0x0F
+        self._left = size
+        if opcode == _CLOSE:
+            if size >= 2:
+                self._left -= 2
+                mask, masked = head[2:6], head[6:8]
+                code = (masked[0] ^ mask[0]) << 8 | (masked[1] ^ mask[1])
+                return None if _may_be_sent(code) else PROTOCOL_ERROR
+            return None
+        final = head[0] & 0x80
+        if opcode > _CLOSE or (not final and size < SMALL_FRAGMENT):
+            return None if self._limit.take(None).allowed else FLOODING
+        return None
+
+
+def _head_length(head: bytes) -> int:
+    """How long the head is: to the mask's end, and of a close frame to the code's."""
+    if len(head) < 2:
+        return 2
+    size = head[1] & 0x7F
+    length = 2 + (0 if size < 126 else 2 if size == 126 else 8)
+    if head[1] & 0x80:
+        length += 4
+        if head[0] & 0x0F == _CLOSE and 2 <= size < 126:
+            length += 2
+    return length
+
+
+def _may_be_sent(code: int) -> bool:
+    """Whether a close frame may have the code (RFC 6455, section 7.4; IANA's registry)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

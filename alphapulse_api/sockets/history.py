@@ -1,0 +1,117 @@
+"""Stretches of the log's past, filtered and framed once for all who missed them together."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from alphapulse_api.cache import SingleFlight
+from alphapulse_api.log import CHANNELS, Event, EventLog
+from alphapulse_api.runtime.slices import Slices, Steps
+from alphapulse_api.sockets.frames import Chunks
+from alphapulse_api.sockets.protocol import Filters
+from alphapulse_api.sockets.readings import Readings
+from alphapulse_api.sockets.subscription import passes
+
+KEPT: Final = 4  # a channel
+STEP: Final = 10  # events that are encoded without a break
+
+
+class History(NamedTuple):
+    """Joined frames, and of how many events they are."""
+
+    chunks: Sequence[bytes]
+    events: int
+
+
+class Stretch:
+    """All events of a channel after a cursor, up to now.
+
+    Args:
+        channel: its name.
+        events: all of them.
+        filters: which of them are wanted.
+    """
+
+    __slots__ = ("_channel", "_events", "_filters", "framed")
+
+    def __init__(self, channel: str, events: Sequence[Event], filters: Filters) -> None:
+        self._channel = CHANNELS[channel]
+        self._events = events
+        self._filters = filters
+        self.framed: History | None = None
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def framing(self) -> Steps[History]:
+        """Filter and frame them."""
+        frames, wanted = Chunks(), 0
+        for number, event in enumerate(self._events, 1):
+            if passes(self._channel, self._filters, event.data):
+                frames.add(event.text)
+                wanted += 1
+            if not number % STEP:
+                yield
+        self.framed = History(frames.join(), wanted)
+        self._events = ()
+        return self.framed
+
+
+class Histories:
+    """Keeps the stretches that were asked for since a channel last went on.
+
+    Clients that were cut off together come back together.
+
+    Args:
+        events: the log.
+        slices: for what is long.
+        readings: what they cost their callers.
+    """
+
+    def __init__(self, events: EventLog, slices: Slices, readings: Readings) -> None:
+        self._events = events
+        self._slices = slices
+        self._readings = readings
+        self._kept: dict[str, dict[Hashable, Stretch | None]] = {name: {} for name in CHANNELS}
+        self._single_flight = SingleFlight(abandon=True)
+
+    def forget(self, channel: str) -> None:
+        """The channel goes on."""
+        self._kept[channel].clear()
+
+    def since(self, channel: str, since: str, filters: Filters) -> Stretch | None:
+        """What came after a cursor, up to now; None if any may be missing."""
+        kept = self._kept[channel]
+        key = (since, self._events.offset(channel), frozenset(filters.items()))
+        if key not in kept:
+            events = self._events.since(channel, since)
+            kept[key] = None if events is None else Stretch(channel, events, filters)
+            if len(kept) > KEPT:
+                kept.pop(next(iter(kept)))
+        return kept[key]
+
+    async def framed(self, stretch: Stretch, caller: str) -> History:
+        """Its frames.
+
+        Args:
+            stretch: of which.
+            caller: who pays for it, unless others had it framed.
+
+        Raises:
+            RateLimited: if the caller has had too much read.
+        """
+        if stretch.framed is not None:
+            return stretch.framed
+        frame = partial(self._frame, stretch, caller)
+        if stretch in self._single_flight:
+            return await self._single_flight.once(stretch, frame)
+        async with self._readings.turn(caller):
+            return await self._single_flight.once(stretch, frame)
+
+    async def _frame(self, stretch: Stretch, caller: str) -> History:
+        if stretch.framed is not None:
+            return stretch.framed
+        self._readings.charge(caller, len(stretch))
+        return await self._slices.run(stretch.framing())

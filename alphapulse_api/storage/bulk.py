@@ -1,0 +1,136 @@
+"""Many rows in few statements: a statement for each would cost each a journey to the server.
+
+An engine that takes a column as one array gets all rows in one statement; the others get them as
+`VALUES`, a hundred rows a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from alphapulse_api.storage.engine.base import Engine, Row, Transaction
+
+# Rows a statement. Few sizes: each is a text of its own to prepare. Larger ones gain nothing.
+_SIZES: Final = (100, 10, 1)
+
+Rows = Sequence[Sequence[Any]]
+
+
+async def insert_rows(
+    transaction: Transaction, into: str, rows: Rows, ending: str, types: tuple[str, ...] = ()
+) -> list[Row]:
+    """Insert all rows.
+
+    Args:
+        into: table and columns, such as "series (metric_type, name)".
+        rows: the values, equally many in each row.
+        ending: what follows the values: ON CONFLICT …, RETURNING …
+        types: the columns' types by PostgreSQL's names, where arrays of them may be sent.
+
+    Returns:
+        What `ending` returns.
+    """
+    if types and rows and transaction.takes_arrays:
+        columns = list(zip(*rows, strict=True))
+        source = f"SELECT * FROM {_arrays(types)}"
+        return list(await transaction.fetch(f"INSERT INTO {into} {source} {ending}", *columns))
+    return await _in_parts(
+        transaction,
+        rows,
+        lambda count: f"INSERT INTO {into} VALUES {_marks(count, len(rows[0]))} {ending}",
+    )
+
+
+async def select_rows(
+    transaction: Transaction | Engine,
+    columns: str,
+    table: str,
+    key: Sequence[str],
+    keys: Rows,
+    types: tuple[str, ...] = (),
+) -> list[Row]:
+    """The rows that have one of these keys, in no order.
+
+    Args:
+        columns: what to select.
+        table: of which table.
+        key: the key's columns.
+        keys: the values of those columns.
+        types: the columns' types, where they are not text, by PostgreSQL's names; those of numbers
+            and times mean numbers to SQLite too.
+    """
+    names = ", ".join(f"key_{column}" for column in key)
+    equal = " AND ".join(f"{column} = key_{column}" for column in key)
+    if types and keys and transaction.takes_arrays:
+        source = f"{_arrays(types)} AS keys ({names}) CROSS JOIN {table}"
+        sql = f"SELECT {columns} FROM {source} WHERE {equal}"
+        return list(await transaction.fetch(sql, *zip(*keys, strict=True)))
+    # A join, keys first, and not (a, b) IN (…), for which SQLite reads the whole table.
+    select = f"SELECT {columns} FROM keys CROSS JOIN {table} WHERE {equal}"
+    return await _in_parts(
+        transaction,
+        keys,
+        lambda count: f"WITH keys ({names}) AS (VALUES {_marks(count, len(key), types)}) {select}",
+    )
+
+
+async def select_ranges(
+    transaction: Transaction, select: str, conditions: Sequence[str], ranges: Rows, ending: str
+) -> list[Row]:
+    """The rows in any of some ranges, `ending` ordering those of one statement.
+
+    Args:
+        select: the statement up to its WHERE.
+        conditions: what a range is, such as "id =", "time >=", "time <".
+        ranges: a value for each of those.
+    """
+
+    def statement(count: int) -> str:
+        numbers = iter(range(1, count * len(conditions) + 1))
+        either = " OR ".join(
+            f"({' AND '.join(f'{condition} ${next(numbers)}' for condition in conditions)})"
+            for _ in range(count)
+        )
+        return f"{select} WHERE {either} {ending}"
+
+    return await _in_parts(transaction, ranges, statement, _SIZES[1:])
+
+
+async def _in_parts(
+    transaction: Transaction | Engine,
+    rows: Rows,
+    statement: Callable[[int], str],
+    sizes: Sequence[int] = _SIZES,
+) -> list[Row]:
+    """What the statement for so many rows returns, run for all rows."""
+    found: list[Row] = []
+    for part in _parts(rows, sizes):
+        args = [value for row in part for value in row]
+        found += await transaction.fetch(statement(len(part)), *args)
+    return found
+
+
+def _parts(rows: Rows, sizes: Sequence[int]) -> Iterator[Rows]:
+    at = 0
+    for size in sizes:
+        while len(rows) - at >= size:
+            yield rows[at : at + size]
+            at += size
+
+
+def _arrays(types: Sequence[str]) -> str:
+    """A row for each element of the arrays $1, $2, …"""
+    marks = ", ".join(f"CAST(${number} AS {kind}[])" for number, kind in enumerate(types, 1))
+    return f"unnest({marks})"
+
+
+@lru_cache(maxsize=256)
+def _marks(rows: int, columns: int, types: tuple[str, ...] = ()) -> str:
+    """($1, $2), ($3, $4), …; the first row tells the types of all."""
+    numbers = iter(range(1, rows * columns + 1))
+    row = [[f"${next(numbers)}" for _ in range(columns)] for _ in range(rows)]
+    if types:
+        row[0] = [f"CAST({mark} AS {kind})" for mark, kind in zip(row[0], types, strict=True)]
+    return ", ".join(f"({', '.join(marks)})" for marks in row)

@@ -1,0 +1,68 @@
+"""The schema's versions: numbered SQL files, applied in order, each in a transaction of its own.
+
+The files are shared by the engines; `{time}`, `{decimal}`, `{json}` and the like stand for each
+engine's own column types. What SQL cannot say, a version does in Python, in the same transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.engine.base import Transaction, Work
+
+
+class Migration(NamedTuple):
+    """One step of the schema: single statements, then what is to be done in Python, if anything."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+    work: Work[None] | None
+
+
+async def _roll_up(transaction: Transaction) -> None:
+    # Here, because it stands on the engines.
+    from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
+
+    await roll_up_all(transaction)
+
+
+async def _fill_name_keys(transaction: Transaction) -> None:
+    from alphapulse_api.storage.tables.user_names import fill_name_keys
+
+    await fill_name_keys(transaction)
+
+
+_WORK: Mapping[int, Work[None]] = {2: _roll_up, 9: _fill_name_keys}
+
+
+def migrations(types: Mapping[str, str]) -> list[Migration]:
+    """Every migration, oldest first, with the engine's column types filled in."""
+    steps = []
+    folder = resources.files("alphapulse_api.storage") / "migrations"
+    for file in sorted(folder.iterdir(), key=lambda f: f.name):
+        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
+            text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8")).format_map(types)
+            statements = tuple(s.strip() for s in text.split(";") if s.strip())
+            version = int(match[1])
+            steps.append(Migration(version, match[2], statements, _WORK.get(version)))
+    return steps
+
+
+def unseen(steps: Sequence[Migration], version: int, location: str) -> list[Migration]:
+    """Those of all `steps` that a database of that version has still before it.
+
+    Raises:
+        StartupError: if a newer release has made it.
+    """
+    newest = steps[-1].version
+    if version > newest:
+        raise StartupError(
+            f"database.url: {location} has schema {version}, made by a newer release; "
+            f"this one knows schemas up to {newest}"
+        )
+    return [step for step in steps if step.version > version]

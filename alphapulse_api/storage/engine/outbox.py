@@ -1,0 +1,92 @@
+"""Rows of the outbox, which an engine inserts with the records that they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.points import Points
+from alphapulse_api.storage.engine.base import Transaction
+
+BOOK: Final = "main"
+COLUMNS: Final = "id, channel, book, record_id, revision, tags, body"
+_INTO: Final = f"INSERT INTO outbox ({COLUMNS})"
+_TYPES: Final = ("text", "text", "text", "text", "bigint", "text", "text")
+_ONE: Final = f"{_INTO} VALUES ({', '.join(f'${n}' for n in range(1, 8))})"
+_MANY: Final = f"{_INTO} SELECT * FROM unnest({{}})".format(
+    ", ".join(f"CAST(${n} AS {kind}[])" for n, kind in enumerate(_TYPES, 1))
+)
+TOGETHER: Final = 5  # rows a statement; one may have 200 events
+
+
+class OutboxRow(NamedTuple):
+    """One row.
+
+    Attributes:
+        id: unique for ever, also over databases that are restored.
+        channel: of its events; None: it only invalidates.
+        record_id: of the record; None for several new records, or none.
+        revision: how far along its life the record is; without a record, how many events there are.
+        tags: of the cached answers that its records make stale.
+        bodies: the JSON of each event; none where the row refers to the record, and where it has
+            neither body nor record: events are missing here.
+        records: the same as dicts, in the process that stored them.
+        points: metric points, which are not in the table, in the process that stored them.
+        stored: whether it is in the table already.
+    """
+
+    id: str
+    channel: str | None
+    record_id: str | None
+    revision: int
+    tags: Sequence[str]
+    bodies: Sequence[bytes] = ()
+    records: Sequence[Mapping[str, Any]] = ()
+    points: Sequence[Points] = ()
+    stored: bool = False
+    book: str = BOOK
+
+
+async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
+    """Insert those that are not in the table."""
+    fresh = [row for row in rows if not row.stored]
+    if not transaction.takes_arrays or len(fresh) == 1:
+        for value in _values(fresh):
+            await transaction.execute(_ONE, *value)
+        return
+    # The driver encodes them on the event loop.
+    for begin in range(0, len(fresh), TOGETHER):
+        values = _values(fresh[begin : begin + TOGETHER])
+        await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
+
+
+def literal_insert(rows: Iterable[OutboxRow]) -> str:
+    """The same as the text of a statement for PostgreSQL, without parameters; or nothing."""
+    values = [f"({', '.join(map(_literal, value))})" for value in _values(rows)]
+    return f"{_INTO} VALUES {', '.join(values)}; " if values else ""
+
+
+def _values(rows: Iterable[OutboxRow]) -> list[tuple[str | int | None, ...]]:
+    return [
+        (
+            row.id,
+            row.channel,
+            row.book,
+            row.record_id,
+            row.revision,
+            "\n".join(row.tags),
+            b"\n".join(row.bodies).decode() if row.bodies else None,
+        )
+        for row in rows
+        if not row.stored
+    ]
+
+
+def _literal(value: str | int | None) -> str:
+    """A constant of PostgreSQL, whatever standard_conforming_strings says."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    quoted = value.replace("'", "''")
+    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in quoted else f"'{quoted}'"

@@ -1,0 +1,1 @@
+"""Metric points, their series and their rollups."""

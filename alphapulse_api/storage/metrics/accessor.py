@@ -1,0 +1,229 @@
+"""Metric points: series by (type, name, labels), one value an instant, raw or in time buckets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from alphapulse_api.domain.encoding import loads_stored
+from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.times import (
+    CLOCK_AHEAD,
+    FIRST_MICROS,
+    from_micros,
+    now,
+    rfc3339_micros,
+    to_micros,
+)
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.metrics.aggregation import plan
+from alphapulse_api.storage.metrics.reader import PointReader
+from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
+from alphapulse_api.storage.metrics.rollups.read import RollupReader
+from alphapulse_api.storage.metrics.series import Series, SeriesCatalogue
+from alphapulse_api.storage.metrics.writer import PointWriter
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import FIRST, Listing, default_range
+from alphapulse_api.storage.threads import off_loop
+
+WINDOW = timedelta(hours=24)
+SERIES_A_PART: Final = 500
+Point = dict[str, Any]
+
+
+class MetricsDataAccessor:
+    """Reads and writes metric points.
+
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
+        self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
+        self._series = SeriesCatalogue(engine)
+        self._writer = PointWriter(engine, self._series, ahead)
+
+    async def list_series(self) -> Page:
+        """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
+
+        That is its whole history: points that retention has left to the rollups are counted.
+        """
+        rows = await self._engine.fetch(
+            "SELECT metric_type, name, labels, first_at, last_at, points "
+            "FROM series JOIN series_spans ON series_id = id WHERE points > 0 "
+            "ORDER BY metric_type, name, labels"
+        )
+        return Page(rows, _summaries)
+
+    async def get_metrics(
+        self,
+        metric_type: str,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        aggregation: str | None = None,
+        *,
+        interval: str | None = None,
+        max_points: int | None = None,
+        timezone: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Page:
+        """Points of a type, oldest first; the range defaults to the 24 hours before now.
+
+        Args:
+            aggregation: a comma list of functions; one answers in `value`, several in their names.
+            interval: the buckets' width, or auto.
+            max_points: how many buckets auto may give a series.
+            timezone: an IANA zone, by whose clock buckets of whole hours begin; default: UTC.
+            name: only series of this name.
+            labels: only series that have all of these.
+
+        Raises:
+            ValidationProblem: for an empty range, a foreign cursor, an unknown function,
+                interval or zone, too many buckets, or too many points where rollups do not answer.
+        """
+        start, end = default_range(start_time, end_time, WINDOW, self._ahead)
+        first, last = to_micros(start), to_micros(end)
+        listing = Listing(
+            "metrics", metric_type=metric_type, name=name, labels=labels or None, timezone=timezone
+        )
+        series = await self._series.find(metric_type, name, labels)
+        if start == FIRST:
+            # Everything: in buckets of the time that there is, not of all time.
+            begin = await PointReader(self._engine, list(series)).first() if series else None
+            first = last - 1 if begin is None else min(begin, last - 1)
+        # The buckets' width is that of the range up to now, whatever few points lie ahead of it.
+        until = last if end_time is not None else min(last, max(first + 1, to_micros(now())))
+        buckets = plan(aggregation, interval, max_points, first, until, timezone)
+        after: tuple[int, int] | None = None
+        if cursor is not None and buckets is None:
+            instant, number = listing.key(cursor, int, int)
+            after = instant, number
+        elif cursor is not None and buckets is not None:
+            instant, number, chosen = listing.key(cursor, int, int, str)
+            after, buckets = (instant, number), buckets.continued(chosen)
+        if not series:
+            return Page()
+        approximate: tuple[str, ...] = ()
+        if buckets is None:
+            points = await off_loop(len(series) // 10, PointReader, self._engine, list(series))
+            rows = await points.page(first, last, limit + 1, after)
+            make = partial(_points, series)
+            key: tuple[int | str, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
+        else:
+            reader = await off_loop(len(series) // 10, RollupReader, self._engine, list(series))
+            rows, approximate = await reader.page(buckets, first, last, limit + 1, after)
+            make = partial(_buckets, series, buckets.functions)
+            key = (*rows[limit - 1][0], buckets.interval) if len(rows) > limit else ()
+        following = listing.cursor(*key) if key else None
+        return Page(rows[:limit], make, following, approximate)
+
+    async def get_latest_metrics(
+        self,
+        metric_type: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Page:
+        """The newest point of every matching series; of every type where none is named.
+
+        One from ahead of now gives way to whatever was received after it (`newest.overtakes`).
+        """
+        series = await self._series.find(metric_type, name, labels)
+        if not series:
+            return Page()
+        rows = await self._latest(series)
+        rows = await off_loop(len(rows) // 4, _in_order, rows, series)
+        return Page(rows, partial(_points, series))
+
+    async def latest_in_parts(
+        self, metric_type: str | None = None, name: str | None = None
+    ) -> AsyncIterator[Page]:
+        """The same in pages of some hundred series; only within a page are they in order."""
+        found = await self._series.find(metric_type, name, None)
+        ids = tuple(found)
+        for first in range(0, len(ids), SERIES_A_PART):
+            series = {id_: found[id_] for id_ in ids[first : first + SERIES_A_PART]}
+            rows = _in_order(await self._latest(series), series)
+            yield Page(rows, partial(_points, series))
+
+    async def _latest(self, series: Mapping[int, Series]) -> Sequence[Row]:
+        """Instant, series and value of the newest point of each."""
+        return await self._engine.fetch(
+            "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
+            "ON p.series_id = s.series_id AND p.timestamp = coalesce(s.latest_at, s.last_at) "
+            f"WHERE {self._engine.among('s.series_id', '$1')}",
+            self._engine.listed(series),
+        )
+
+    async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
+        """Store validated points; of two with the same series and time the later one stands.
+
+        Returns:
+            How many were given.
+        """
+        await self._writer.add(points if isinstance(points, Points) else Points.of(points))
+        return len(points)
+
+
+def _summaries(rows: Sequence[Row], plain: bool) -> list[dict[str, Any]]:
+    """Rows of `list_series` as dicts."""
+    time = rfc3339_micros if plain else from_micros
+    return [
+        {
+            "metric_type": metric_type,
+            "name": name,
+            "labels": loads_stored(labels),
+            "first": time(first),
+            "last": time(last),
+            "count": count,
+        }
+        for metric_type, name, labels, first, last, count in rows
+    ]
+
+
+def _in_order(rows: Sequence[Row], series: Mapping[int, Series]) -> list[Row]:
+    """Rows of an instant, a series and a value, by series."""
+    return sorted(rows, key=lambda row: series[row[1]].order)
+
+
+def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:
+    """Rows of an instant, a series and a value as points."""
+    time = rfc3339_micros if plain else from_micros
+    return [
+        {
+            "metric_type": (of := series[number]).metric_type,
+            "name": of.name,
+            "timestamp": time(instant),
+            "value": value,
+            "labels": of.labels,
+        }
+        for instant, number, value in rows
+    ]
+
+
+def _buckets(
+    series: Mapping[int, Series],
+    functions: Sequence[str],
+    rows: Sequence[tuple[Bucket, Figures]],
+    plain: bool,
+) -> list[Point]:
+    """Buckets as points, with `value` for one function and a field each for several."""
+    time = rfc3339_micros if plain else from_micros
+    only = functions[0] if len(functions) == 1 else None
+    return [
+        {
+            "metric_type": (of := series[number]).metric_type,
+            "name": of.name,
+            # A bucket may begin before the year 1, where no date is.
+            "timestamp": time(max(instant, FIRST_MICROS)),
+            **({"value": figures[only]} if only else {name: figures[name] for name in functions}),
+            "labels": of.labels,
+        }
+        for (instant, number), figures in rows
+    ]

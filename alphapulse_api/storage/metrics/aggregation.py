@@ -1,0 +1,202 @@
+"""Time buckets and the functions over them: what a question means, before any SQL.
+
+Buckets are half-open and count from the Unix epoch in UTC, weeks from the Monday of its week. With
+a time zone, buckets of whole hours begin by its clock (`buckets.Zoned`). Nulls (stored NaN) take no
+part in any function; a bucket of nothing but nulls answers count 0 and null for the rest.
+
+Sums and averages are exact and rounded once. Percentiles interpolate linearly between the closest
+ranks, as numpy's `linear` and percentile_cont of SQL:2003 do; stddev is the sample's (n - 1), null
+for fewer than two values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.storage.metrics.buckets import (
+    DAY,
+    FIRST_MONDAY,
+    HOUR,
+    SECOND,
+    WEEK,
+    Even,
+    Grid,
+    Zoned,
+)
+
+FUNCTIONS: Final = (
+    "avg", "min", "max", "sum", "count", "first", "last", "stddev", "p50", "p95", "p99",
+)  # fmt: skip
+ALIASES: Final = {"mean": "avg"}
+PERCENTILES: Final = {"p50": 50, "p95": 95, "p99": 99}
+
+_UNITS: Final = {"s": SECOND, "m": 60 * SECOND, "h": HOUR, "d": DAY, "w": WEEK}  # microseconds
+AUTO_INTERVALS: Final = (
+    "1s", "5s", "10s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w",
+)  # fmt: skip
+
+DEFAULT_MAX_POINTS: Final = 1000
+MAX_BUCKETS: Final = 11_000
+MAX_WIDTH: Final = 520_000 * WEEK  # all the time that dates can tell of
+
+
+def parse_functions(text: str) -> tuple[str, ...]:
+    """The functions of a comma list, in its order, aliases resolved.
+
+    Raises:
+        ValidationProblem: naming the one that is not known, or is there twice.
+    """
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",")]
+    for name in names:
+        if name not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            raise ValidationProblem.parameter("aggregation", f"{name!r} is not one of {known}")
+    if len(set(names)) != len(names):
+        raise ValidationProblem.parameter("aggregation", "a function is named twice")
+    return tuple(names)
+
+
+def parse_interval(text: str) -> int:
+    """Microseconds of an interval such as 5m.
+
+    Raises:
+        ValidationProblem: if it is not a whole number of s, m, h, d or w.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw])", text)
+    if match is None:
+        raise ValidationProblem.parameter(
+            "interval", "auto, or a whole number with s, m, h, d or w, such as 5m"
+        )
+    width = int(match[1]) * _UNITS[match[2]]
+    if width > MAX_WIDTH:
+        raise ValidationProblem.parameter("interval", f"{text} is longer than time is told")
+    return width
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+def time_zone(name: str) -> tzinfo:
+    """The zone of an IANA name.
+
+    Raises:
+        ValidationProblem: if there is no such zone.
+    """
+    if name not in _zone_names():
+        raise ValidationProblem.parameter(
+            "timezone", f"{name!r} is not an IANA time zone, such as Europe/Berlin or UTC"
+        )
+    return ZoneInfo(name)
+
+
+def grid_of(interval: str, zone: tzinfo | None = None) -> Grid:
+    """The buckets of an interval; those of whole hours begin by the clock of the zone.
+
+    Raises:
+        ValidationProblem: if it is not an interval.
+    """
+    width = parse_interval(interval)
+    origin = FIRST_MONDAY if interval.endswith("w") else 0
+    if zone is None or width % HOUR:
+        return Even(width, origin)
+    return Zoned(width, zone, origin)
+
+
+def auto_interval(start: int, end: int, max_points: int, zone: tzinfo | None = None) -> str:
+    """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
+
+    A range so long that even weeks are too many gets whole weeks, few more than it takes. Buckets
+    of every number of weeks meet at the first Monday: a range across it has two at least.
+    """
+    week = grid_of("1w", zone)
+    if start < week.first < end:
+        max_points = max(2, max_points)
+    for text in AUTO_INTERVALS:
+        if grid_of(text, zone).count(start, end) <= max_points:
+            return text
+    weeks = max(2, math.ceil((end - start) / week.width / max_points))
+    while grid_of(f"{weeks}w", zone).count(start, end) > max_points:
+        # In steps of a hundredth: far from the epoch a single bucket may need twice the range.
+        weeks += max(1, weeks // 100)
+    return f"{weeks}w"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One question: which functions over which buckets."""
+
+    functions: tuple[str, ...]
+    interval: str
+    zone: tzinfo | None = None
+    automatic: bool = False
+
+    @property
+    def grid(self) -> Grid:
+        """The buckets."""
+        return grid_of(self.interval, self.zone)
+
+    def continued(self, interval: str) -> Aggregation:
+        """The same for a later page, in the first page's buckets.
+
+        A range that ends now grows between two pages, and auto could come to another interval.
+
+        Raises:
+            ValidationProblem: if the first page asked for another interval.
+        """
+        if not (self.automatic or interval == self.interval):
+            raise ValidationProblem.parameter("cursor", "the page before had another interval")
+        try:
+            parse_interval(interval)
+        except ValidationProblem:
+            raise ValidationProblem.parameter("cursor", "it holds no interval") from None
+        return replace(self, interval=interval)
+
+
+def plan(
+    aggregation: str | None,
+    interval: str | None,
+    max_points: int | None,
+    start: int,
+    end: int,
+    timezone: str | None = None,
+) -> Aggregation | None:
+    """What a query asks for, or None if it asks for raw points.
+
+    Any of `aggregation`, `interval` and `max_points` asks for buckets; what is left out is avg,
+    auto and 1000.
+
+    Args:
+        start: the range's first microsecond.
+        end: the microsecond after its last.
+        timezone: the name of the zone by whose clock buckets of whole hours begin; None is UTC.
+
+    Raises:
+        ValidationProblem: for an unknown function, interval or zone, or more than 11000 buckets
+            (then with `suggested_interval`).
+    """
+    zone = None if timezone is None else time_zone(timezone)
+    if aggregation is None and interval is None and max_points is None:
+        return None
+    functions = parse_functions(aggregation or "avg")
+    points = max_points or DEFAULT_MAX_POINTS
+    if interval is None or interval == "auto":
+        chosen = auto_interval(start, end, points, zone)
+        return Aggregation(functions, chosen, zone, automatic=True)
+    count = grid_of(interval, zone).count(start, end)
+    if count > MAX_BUCKETS:
+        raise ValidationProblem.parameter(
+            "interval",
+            f"{interval} cuts this range into {count} buckets; at most {MAX_BUCKETS} are served",
+            suggested_interval=auto_interval(start, end, points, zone),
+        )
+    return Aggregation(functions, interval, zone)

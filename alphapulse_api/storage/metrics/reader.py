@@ -1,0 +1,86 @@
+"""Points of several series in the order of time, a stretch of time after the other.
+
+Points lie by series. To find the first so many of several series, a range must be read and sorted
+whole, for each page of it again; so a stretch is read that should hold as many as are wanted, and
+longer ones behind it while they are too few. A page then costs what it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from alphapulse_api.storage.engine.base import Engine, Row
+from alphapulse_api.storage.query import Where
+
+GROWTH: Final = 4  # of a stretch to the next
+
+Place = tuple[int, int]  # an instant in microseconds, and the series
+
+
+class PointReader:
+    """Reads the points of some series.
+
+    Args:
+        engine: where they are.
+        numbers: the series, at least one.
+    """
+
+    def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
+        self._engine = engine
+        self._alone = len(numbers) == 1
+        self._ids = numbers[0] if self._alone else engine.listed(numbers)
+        self._are_these = "series_id = {}" if self._alone else engine.among("series_id", "{}")
+
+    async def page(self, start: int, end: int, limit: int, after: Place | None) -> Sequence[Row]:
+        """Up to `limit` points, by instant and series: both, and the value.
+
+        Args:
+            start: the range's first microsecond.
+            end: the microsecond after its last.
+            after: the point that the page before ended with.
+        """
+        if after is not None:
+            start = max(start, after[0])
+        if self._alone:
+            return await self._stretch(start, end, limit, after)
+        begin, finish, points = await self._extent()
+        start, end = max(start, begin), min(end, finish)
+        width = (finish - begin) * limit // max(points, 1) + 1
+        found: list[Row] = []
+        while start < end and len(found) < limit:
+            stop = min(start + width, end)
+            found += await self._stretch(start, stop, limit - len(found), after)
+            start, width = stop, width * GROWTH
+        return found
+
+    async def first(self) -> int | None:
+        """The instant of the first point; None if there is none."""
+        begin, _, points = await self._extent()
+        return begin if points else None
+
+    async def _extent(self) -> tuple[int, int, int]:
+        """From when to when the series have points, and how many."""
+        where = Where()
+        where.add(self._are_these, self._ids)
+        where.add("points > {}", 0)
+        ((begin, last, points),) = await self._engine.fetch(
+            f"SELECT min(first_at), max(last_at), sum(points) FROM series_spans {where}",
+            *where.args,
+        )
+        return (0, 0, 0) if begin is None else (begin, last + 1, int(points))
+
+    async def _stretch(
+        self, start: int, end: int, limit: int, after: Place | None
+    ) -> Sequence[Row]:
+        where = Where()
+        where.add(self._are_these, self._ids)
+        where.add("timestamp >= {}", start)
+        where.add("timestamp < {}", end)
+        if after is not None:
+            where.add("(timestamp, series_id) > ({}, {})", *after)
+        return await self._engine.fetch(
+            f"SELECT timestamp, series_id, value FROM metric_points {where} "
+            f"ORDER BY timestamp, series_id LIMIT {where.parameter(limit)}",
+            *where.args,
+        )

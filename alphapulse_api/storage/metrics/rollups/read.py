@@ -1,0 +1,239 @@
+"""Buckets out of rollups: the coarsest that fit, finer ones at the ends, points at the very ends.
+
+A page is filled in windows of whole buckets, so that it costs what it shows and not what the range
+holds. The figures are those that the points themselves would give, to the last digit. Many rows are
+folded on a thread, a piece at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.storage.engine.base import Engine, Row
+from alphapulse_api.storage.metrics.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
+from alphapulse_api.storage.metrics.buckets import SECOND, Even, Grid, Key
+from alphapulse_api.storage.metrics.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
+from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures, Ranks
+from alphapulse_api.storage.metrics.rollups.source import PIECE, RollupSource, Segment, segments
+from alphapulse_api.storage.threads import off_loop
+
+# Points that one answer may read, where rollups cannot give it.
+MAX_POINTS: Final = 2_000_000
+# Points in the range of a question up to which percentiles are exact.
+EXACT_POINTS: Final = 20_000
+# Edges of buckets to seek at once by the clock of a zone: some 5 ms.
+_EDGES: Final = 1_000
+
+Parts = dict[Bucket, list[Row]]  # rollups to be joined
+
+
+class Buckets(NamedTuple):
+    """A page of buckets, and which of the functions are not exact in it."""
+
+    rows: list[tuple[Bucket, Figures]]
+    approximate: tuple[str, ...]
+
+
+class RollupReader:
+    """Answers about the series of one question.
+
+    Args:
+        engine: where the rollups are.
+        numbers: the series, at least one.
+    """
+
+    def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
+        self._engine = engine
+        self._source = RollupSource(engine, numbers)
+
+    async def page(
+        self, question: Aggregation, start: int, end: int, limit: int, after: Bucket | None
+    ) -> Buckets:
+        """Up to `limit` buckets that have points, by start and series, each with its figures.
+
+        Args:
+            start: the range's first microsecond.
+            end: the microsecond after its last.
+            after: the bucket that the page before ended with.
+
+        Raises:
+            ValidationProblem: if rollups do not give the answer and too many points would be read.
+        """
+        plain = [name for name in question.functions if name in READINGS]
+        ranks = [name for name in question.functions if name not in READINGS]
+        found = await self._page(question.grid, plain or ["count"], start, end, limit, after)
+        rows = await off_loop(len(found) * len(plain), _figures, found, plain)
+        if not ranks or not rows:
+            return Buckets(rows, ())
+        percentiles = tuple(name for name in ranks if name in PERCENTILES)
+        # Of the whole range, so that all pages of an answer are of one kind.
+        approximate = bool(percentiles) and await self._source.more_than(EXACT_POINTS, start, end)
+        edges = question.grid.edges(rows[-1][0][0], end, 1)
+        start, end = max(start, rows[0][0][0]), min(end, edges[-1])
+        source = await off_loop(len(rows) // 10, _source, self._engine, rows)
+        detail = _FEWER_RANKS.format(", ".join(ranks))
+        await _bound(source, start, end, 0, "aggregation", detail)
+        key = await off_loop(PIECE, _key, question.grid, start, end)
+        folded = Ranks(ranks, key, approximate)
+        async for piece in source.points(start, end):
+            await off_loop(len(piece), folded.add, piece)
+        await off_loop(PIECE, _complete, rows, folded, ranks)
+        return Buckets(rows, percentiles if approximate else ())
+
+    async def _page(
+        self,
+        grid: Grid,
+        functions: Sequence[str],
+        start: int,
+        end: int,
+        limit: int,
+        after: Bucket | None,
+    ) -> list[tuple[Bucket, Rollup]]:
+        wanted = frozenset().union(*(READINGS[name].columns for name in functions))
+        at = start if after is None else max(start, after[0])
+        a_bucket = self._source.count * _rows_of_a_bucket(grid)  # if it is dense
+        window = max(1, min(-(-limit // self._source.count), PIECE // a_bucket))
+        rows: list[tuple[Bucket, Rollup]] = []
+        read = 0
+        while at < end and len(rows) < limit:
+            edges = grid.edges(at, end, window if isinstance(grid, Even) else min(window, _EDGES))
+            low, high = max(start, edges[0]), min(end, edges[-1])
+            widths = _widths(grid, edges)
+            if not widths:
+                detail = _WIDER.format(grid.width / SECOND)
+                read = await _bound(self._source, low, high, read, "interval", detail)
+            parts: Parts = {}
+            cut = _cut(grid, edges, widths, low, high)
+            found = await self._gather(parts, grid.key(edges), cut, wanted)
+            rows += await off_loop(found, _joined, parts, after, limit - len(rows))
+            at = edges[-1]
+            if found < PIECE // 2:
+                window *= 2
+        return rows
+
+    async def _gather(
+        self, parts: Parts, key: Key, cut: Sequence[Segment], wanted: frozenset[str]
+    ) -> int:
+        """Read segments and put what they hold to their buckets; returns how many rows it was."""
+        found = 0
+        for segment in cut:
+            if not segment.width:
+                async for piece in self._source.points(segment.start, segment.end):
+                    found += len(piece)
+                    await off_loop(len(piece), _enter_points, parts, piece, key)
+        if rolled := [segment for segment in cut if segment.width]:
+            rows = await self._source.rollups(rolled, wanted)
+            found += len(rows)
+            await off_loop(len(rows), _enter_rollups, parts, rows, key)
+        return found
+
+
+async def _bound(
+    source: RollupSource, start: int, end: int, read: int, parameter: str, detail: str
+) -> int:
+    """`read` and the points of [start, end), which may not be too many."""
+    read += await source.stored(start, end)
+    if read > MAX_POINTS:
+        raise ValidationProblem.parameter(
+            parameter,
+            f"this reads {read:,} points, and at most {MAX_POINTS:,} are read: {detail}",
+        )
+    return read
+
+
+def _source(engine: Engine, rows: Sequence[tuple[Bucket, Figures]]) -> RollupSource:
+    """The series that are in these rows."""
+    return RollupSource(engine, list({number for (_, number), _ in rows}))
+
+
+def _complete(
+    rows: Sequence[tuple[Bucket, Figures]], folded: Ranks, functions: Sequence[str]
+) -> None:
+    """Add figures of points to those of rollups."""
+    figures = folded.figures()
+    # Where retention has taken the points, there is nothing to rank.
+    none: Figures = dict.fromkeys(functions)
+    for bucket, found in rows:
+        found.update({**none, **figures.get(bucket, none)})
+
+
+def _key(grid: Grid, start: int, end: int) -> Key:
+    """The key of all buckets that [start, end) touches."""
+    return grid.key([] if isinstance(grid, Even) else grid.edges(start, end, 2 * MAX_BUCKETS))
+
+
+def _widths(grid: Grid, edges: Sequence[int]) -> tuple[int, ...]:
+    """The widths of rollups none of which lies on both sides of an edge."""
+    if isinstance(grid, Even):
+        return tuple(width for width in WIDTHS if grid.width % width == 0)
+    widths: tuple[int, ...] = WIDTHS
+    while widths and any(edge % widths[-1] for edge in edges[1:-1]):
+        widths = widths[:-1]
+    return widths
+
+
+def _cut(
+    grid: Grid, edges: Sequence[int], widths: tuple[int, ...], low: int, high: int
+) -> list[Segment]:
+    """What to read of [low, high): the widest rollups, and what is finer at the ends.
+
+    By the clock of a zone a day may begin in the middle of rollups of four hours. Those are read
+    where they lie in one bucket, and the finer ones where an edge parts them.
+    """
+    wider = WIDTHS[len(widths)] if 0 < len(widths) < len(WIDTHS) else 0
+    if isinstance(grid, Even) or not wider or grid.width < 2 * wider:
+        return list(segments(low, high, widths))
+    cut = list(segments(low, high, (*widths, wider)))
+    whole = next((segment for segment in cut if segment.width == wider), None)
+    if whole is not None:
+        parted = {edge - edge % wider for edge in edges[1:-1] if edge % wider}
+        cells = tuple(sorted(at for at in parted if whole.start <= at < whole.end))
+        cut.remove(whole)
+        cut.append(whole._replace(cells=cells))
+        if cells:
+            cut.append(Segment(widths[-1], whole.start, whole.end, wider, cells))
+    return cut
+
+
+def _enter_points(parts: Parts, rows: Sequence[Row], key: Key) -> None:
+    for bucket, points in groupby(rows, lambda row: (key(row[1]), row[0])):
+        rolled = roll([(row[1], row[2]) for row in points])
+        parts.setdefault(bucket, []).append(rolled)
+
+
+def _enter_rollups(parts: Parts, rows: Sequence[Row], key: Key) -> None:
+    for row in rows:
+        parts.setdefault((key(row[1]), row[0]), []).append(row[2:])
+
+
+def _joined(parts: Parts, after: Bucket | None, most: int) -> list[tuple[Bucket, Rollup]]:
+    buckets = sorted(key for key in parts if after is None or key > after)
+    return [(key, join(parts[key])) for key in buckets[:most]]
+
+
+def _figures(
+    buckets: Sequence[tuple[Bucket, Rollup]], functions: Sequence[str]
+) -> list[tuple[Bucket, Figures]]:
+    readings = [(name, READINGS[name].figure) for name in functions]
+    return [(key, {name: figure(rollup) for name, figure in readings}) for key, rollup in buckets]
+
+
+def _rows_of_a_bucket(grid: Grid) -> int:
+    """Rollups in a bucket of a series with a point every minute."""
+    if isinstance(grid, Even):
+        widths = _widths(grid, ())
+        return grid.width // widths[-1] if widths else 1
+    return max(1, grid.width // WIDTHS[2]) + 2 * WIDTHS[2] // WIDTHS[1]
+
+
+_FEWER_RANKS: Final = (
+    "ask for {} of a shorter range, of fewer series or in smaller pages, or for other functions, "
+    "which are kept in advance"
+)
+_WIDER: Final = (
+    "ask for a shorter range, for fewer series, for smaller pages, or for buckets of whole minutes "
+    "in the place of {:g} seconds, which are kept in advance"
+)

@@ -1,0 +1,220 @@
+"""The catalogue of series: (type, name, labels) to a small number, and which series match.
+
+The process remembers it. Series are only ever added, each by a transaction that locks and
+increments `series_version`, so they are committed in the order of their numbers: one look at the
+version shows whether another process has added any, and only those are read.
+
+A database that was restored, or that failed over to a standby which lagged, may lack series that
+the process remembers, and may later give their numbers to others. So each series has a random
+token, made with it. A writer compares it in the statement that locks the series
+(`point_writer.PointWriter`). A reader compares the token of the newest series that it knows: a
+match proves that the database has all earlier ones too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.encoding import loads_stored
+from alphapulse_api.domain.points import Key
+from alphapulse_api.storage.bulk import insert_rows, select_rows
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.query import Where
+from alphapulse_api.storage.threads import off_loop
+
+# Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
+REMEMBERED: Final = 100_000
+PIECE: Final = 200  # series to read at once: some 1 ms of the event loop's time
+_COLUMNS: Final = "(metric_type, name, labels)"
+_WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
+_SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"
+
+
+class Reference(NamedTuple):
+    """A series as rows refer to it: its number, and the token that proves whose number it is."""
+
+    number: int
+    token: int
+
+
+class Series(NamedTuple):
+    """A series by its number."""
+
+    id: int
+    metric_type: str
+    name: str
+    labels: dict[str, str]
+    text: str  # the labels as they are stored
+    token: int
+
+    @property
+    def order(self) -> Key:
+        """By type, name and labels, by code points: what both engines do."""
+        return self.metric_type, self.name, self.text
+
+
+def _read(row: Sequence[Any]) -> Series:
+    return Series(row[0], row[1], row[2], loads_stored(row[3]), row[3], row[4])
+
+
+class SeriesCatalogue:
+    """Which series there are.
+
+    Args:
+        engine: where they are stored.
+        remembered: series to remember at most.
+    """
+
+    def __init__(self, engine: Engine, remembered: int = REMEMBERED) -> None:
+        self._engine = engine
+        self._limit = remembered
+        self._version = 0
+        self._last = Reference(0, 0)  # the series with the highest number read
+        self._all: dict[int, Series] = {}
+        self._by_word: dict[tuple[str, ...], set[int]] = {}
+        self._references: dict[Key, Reference] = {}
+        self._reading = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SeriesCatalogue {len(self._all)} series, version {self._version}>"
+
+    async def find(
+        self, metric_type: str | None, name: str | None, labels: Mapping[str, str] | None
+    ) -> dict[int, Series]:
+        """The series of that type and name that have all of these labels, by number."""
+        wanted = dict(labels or {})
+        if not await self._refresh():
+            where = Where()
+            where.equal(metric_type=metric_type, name=name)
+            rows = await self._engine.fetch(f"{_SELECT} {where}", *where.args)
+            return await off_loop(len(rows), _matching, rows, wanted)
+        words: list[tuple[str, ...]] = [("label", *pair) for pair in wanted.items()]
+        if metric_type is not None:
+            words.append(("type", metric_type))
+        if name is not None:
+            words.append(("name", name))
+        if not words:
+            return self._all.copy()
+        sets = sorted((self._by_word.get(word, set()) for word in words), key=len)
+        return await off_loop(len(sets[0]) // 10, _common, sets, self._all)
+
+    async def references(
+        self, transaction: Transaction, keys: Iterable[Key]
+    ) -> dict[Key, Reference]:
+        """The series by key; those that do not exist yet are created.
+
+        A remembered reference may be stale: compare its token in the statement that locks the
+        series, and `forget` it if they differ. `remember` may be called with the answer once the
+        transaction is committed.
+        """
+        known: dict[Key, Reference] = {}
+        unknown: list[Key] = []
+        for key in keys:
+            if (reference := self._references.get(key)) is None:
+                unknown.append(key)
+            else:
+                known[key] = reference
+        if unknown:
+            known.update(await _stored(transaction, unknown))
+            if missing := [key for key in unknown if key not in known]:
+                known.update(await _created(transaction, missing))
+        return known
+
+    def remember(self, references: Mapping[Key, Reference]) -> None:
+        """Use these references without asking the database."""
+        if len(self._references) + len(references) > self._limit:
+            self._references.clear()
+        self._references.update(references)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Ask the database for these series the next time."""
+        for key in keys:
+            self._references.pop(key, None)
+
+    async def _refresh(self) -> bool:
+        """Read the series added since the last look; returns False if there are too many."""
+        if await self._look() != self._version:
+            # One reads while the others wait: the first time it may be very many.
+            async with self._reading:
+                if (version := await self._look()) != self._version:
+                    await self._read_on()
+                    self._version = version
+        return len(self._all) <= self._limit
+
+    async def _look(self) -> int:
+        """The version of the database's catalogue; ours is forgotten if it has another history."""
+        last = self._last
+        ((version, token),) = await self._engine.fetch(
+            "SELECT version, token FROM series_version LEFT JOIN series_spans ON series_id = $1 "
+            'WHERE "only" = 1',
+            last.number,
+        )
+        if last.number and token != last.token and last == self._last:
+            self._reset()
+        return int(version)
+
+    async def _read_on(self) -> None:
+        """Enter the series that were added since the last of ours, a piece at a time."""
+        while len(self._all) <= self._limit:
+            rows = await self._engine.fetch(
+                f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT {PIECE}", self._last.number
+            )
+            for row in rows:
+                self._enter(_read(row))
+            if len(rows) < PIECE:
+                return
+        self._by_word = {}
+
+    def _reset(self) -> None:
+        """Forget the catalogue: the database has another history than the one it was read from."""
+        self._version = 0
+        self._last = Reference(0, 0)
+        # Not cleared: a thread may be looking through them.
+        self._all = {}
+        self._by_word = {}
+
+    def _enter(self, series: Series) -> None:
+        if series.id > self._last.number:
+            self._last = Reference(series.id, series.token)
+        self._all[series.id] = series
+        words = [("type", series.metric_type), ("name", series.name)]
+        for word in (*words, *(("label", *pair) for pair in series.labels.items())):
+            self._by_word.setdefault(word, set()).add(series.id)
+
+
+def _matching(rows: Iterable[Row], labels: Mapping[str, str]) -> dict[int, Series]:
+    """Those of these rows that have the labels, by number."""
+    found = map(_read, rows)
+    return {one.id: one for one in found if labels.items() <= one.labels.items()}
+
+
+def _common(sets: Sequence[set[int]], known: Mapping[int, Series]) -> dict[int, Series]:
+    """The series that are in all sets, by number."""
+    return {number: known[number] for number in sets[0].intersection(*sets[1:])}
+
+
+async def _stored(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
+    key = ("metric_type", "name", "labels")
+    columns = "metric_type, name, labels, id, token"
+    rows = await select_rows(transaction, columns, _WITH_TOKENS, key, keys)
+    return {(row[0], row[1], row[2]): Reference(row[3], row[4]) for row in rows}
+
+
+async def _created(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
+    # From here to the commit no other process creates one.
+    await transaction.execute('UPDATE series_version SET version = version + 1 WHERE "only" = 1')
+    await insert_rows(transaction, f"series {_COLUMNS}", keys, f"ON CONFLICT {_COLUMNS} DO NOTHING")
+    numbers = await select_rows(
+        transaction, "id", "series", ("metric_type", "name", "labels"), keys
+    )
+    await insert_rows(
+        transaction,
+        "series_spans (series_id, points, token)",
+        [(number, 0, secrets.randbits(63)) for (number,) in numbers],
+        "ON CONFLICT (series_id) DO NOTHING",
+    )
+    return await _stored(transaction, keys)

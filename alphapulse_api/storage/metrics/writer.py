@@ -1,0 +1,132 @@
+"""The way of metric points into the store: what is sent at once is stored as one batch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.points import Key, Points
+from alphapulse_api.domain.times import CLOCK_AHEAD
+from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
+from alphapulse_api.storage.metrics.series import Reference, SeriesCatalogue
+from alphapulse_api.storage.outbox import of_points
+
+FULL: Final = 10_000  # points: a batch of so many takes in no others
+
+
+class _Batch:
+    """The points of callers that are stored together."""
+
+    __slots__ = ("closed", "done", "parts", "size")
+
+    def __init__(self, points: Points) -> None:
+        self.parts = [points]  # a caller each
+        self.size = len(points)
+        self.closed = False
+        self.done: asyncio.Task[None] | None = None
+
+
+class PointWriter:
+    """Stores metric points, and their rollups with them.
+
+    Callers that come while a commit is under way share one batch: a rollup that all of them change
+    is read and written once. And since a transaction then has one batch of points, it locks all its
+    series in one order, so that processes do not wait for each other in a ring.
+
+    Args:
+        engine: where to.
+        series: the catalogue.
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, series: SeriesCatalogue, ahead: float = CLOCK_AHEAD) -> None:
+        self._ahead = round(ahead * 1_000_000)
+        self._engine = engine
+        self._series = series
+        self._batch = _Batch(Points())
+        self._batch.closed = True
+        self._lock = threading.Lock()  # an engine's work may run on a thread of its own
+
+    async def add(self, points: Points) -> None:
+        """Store points that have a time; returns once they are."""
+        batch = self._join(points)
+        assert batch.done is not None
+        try:
+            # A caller that goes away does not take the others' points with it.
+            await asyncio.shield(batch.done)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(batch.parts) == 1:
+                raise
+            # Whosever fault it was: each for itself.
+            await self._store([points])
+
+    def _join(self, points: Points) -> _Batch:
+        with self._lock:
+            batch = self._batch
+            if not batch.closed and batch.size + len(points) <= FULL:
+                batch.parts.append(points)
+                batch.size += len(points)
+                return batch
+            waits_for = None if batch.closed else batch.done
+            self._batch = batch = _Batch(points)
+        batch.done = asyncio.create_task(self._run(batch, waits_for))
+        batch.done.add_done_callback(consume_exception)
+        return batch
+
+    async def _run(self, batch: _Batch, waits_for: asyncio.Task[None] | None) -> None:
+        if waits_for is not None:
+            await asyncio.wait({waits_for})
+        try:
+            await self._store(batch.parts, batch)
+        finally:
+            batch.closed = True  # it may have been refused before it was begun
+
+    async def _store(self, parts: Sequence[Points], batch: _Batch | None = None) -> None:
+        async def work(transaction: Transaction) -> dict[Key, Reference]:
+            if batch is not None:
+                with self._lock:
+                    batch.closed = True
+            points: defaultdict[Key, dict[int, float | None]] = defaultdict(dict)
+            for part in parts:
+                for series, at, value in zip(part.series, part.instants, part.values, strict=True):
+                    points[series.key][at] = value
+            references, spans = await self._locked(transaction, points)
+            numbered = {references[key].number: series for key, series in points.items()}
+            await store_points(transaction, spans, numbered, self._ahead)
+            transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
+            return references
+
+        # Remembered only now: a reference of a transaction that failed would be nobody's.
+        self._series.remember(await self._engine.write(work))
+
+    async def _locked(
+        self, transaction: Transaction, keys: Iterable[Key]
+    ) -> tuple[dict[Key, Reference], list[Row]]:
+        """Lock the series; returns them by key, and their spans as `store_points` takes them.
+
+        What the process remembers of a series holds only if the database agrees in the statement
+        that locks it; see `series`. The others are looked up, or created, by their keys.
+        """
+        references = await self._series.references(transaction, keys)
+        spans = await lock_spans(self._engine, transaction, (r.number for r in references.values()))
+        tokens = {span[0]: span[-1] for span in spans}
+        stale = [key for key, (number, token) in references.items() if tokens.get(number) != token]
+        if stale:
+            self._series.forget(stale)
+            found = await self._series.references(transaction, stale)
+            references.update(found)
+            numbers = {reference.number for reference in found.values()}
+            spans = [
+                *(span for span in spans if (span[0], span[-1]) in set(references.values())),
+                *await lock_spans(self._engine, transaction, numbers),
+            ]
+        return references, list({span[0]: span for span in spans}.values())

@@ -1,0 +1,221 @@
+"""The outbox: events that are stored in the transaction of their records, until they are relayed.
+
+A unit of work hands its rows to its transaction; the engine inserts those of a whole group before
+the COMMIT, and hands them to whoever relays them after it (relay.py). A row that is still there
+some seconds later was left by a process that died; any other may relay it, since the event log
+deduplicates by the row's id.
+
+Rows are relayed in the order of their ids. Ids are UUIDs of version 7; the rows of one record have
+ids that ascend in the order of their commits, whatever the clocks of the processes say.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
+
+import uuid_utils
+
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.points import Points
+from alphapulse_api.storage.engine.base import Engine, Transaction
+from alphapulse_api.storage.engine.outbox import BOOK, COLUMNS, OutboxRow, insert
+
+TOGETHER: Final = 200  # new records a row
+_UUID_LENGTH: Final = 36
+
+
+def new_id() -> str:
+    """A row's id."""
+    return str(uuid_utils.uuid7())
+
+
+def _after(id_: str) -> str:
+    """An id that is greater than this one, and less than any that a later clock makes."""
+    # Random digits: another process may have followed the same one, in another history.
+    uuid, number = id_[:_UUID_LENGTH], id_[_UUID_LENGTH + 1 : _UUID_LENGTH + 9]
+    return f"{uuid}-{int(number or '0', 16) + 1:08x}{secrets.token_hex(4)}"
+
+
+def _id_at(seconds: float) -> str:
+    """What all ids of rows that were made later are greater than."""
+    digits = f"{int(1000 * seconds):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def invalidation(*tags: str) -> OutboxRow:
+    """A row without an event."""
+    return OutboxRow(new_id(), None, None, 1, tags)
+
+
+def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
+    """A row for a batch of metric points.
+
+    Args:
+        parts: the points.
+        with_bodies: whether another process is to publish them, out of the table.
+    """
+    tags = tuple(sorted({tag for part in parts for tag in part.tags}))
+    if with_bodies:
+        bodies = [dumps(point) for part in parts for point in part]
+        return OutboxRow(new_id(), "metrics", None, len(bodies), tags, bodies)
+    return OutboxRow(new_id(), None, None, 1, tags, points=parts)
+
+
+def of_new(channel: str, records: Sequence[Mapping[str, Any]]) -> list[OutboxRow]:
+    """Rows for records that were not there before."""
+    rows = []
+    for at in range(0, len(records), TOGETHER):
+        part = records[at : at + TOGETHER]
+        record_id = part[0]["id"] if len(records) == 1 else None
+        bodies = [dumps(record) for record in part]
+        revision = 0 if record_id else len(part)
+        rows.append(OutboxRow(new_id(), channel, record_id, revision, (channel,), bodies, part))
+    return rows
+
+
+async def of_change(
+    transaction: Transaction,
+    channel: str,
+    record: Mapping[str, Any],
+    revision: int,
+    *,
+    record_id: str,
+    relayed: Container[str],
+    reference: bool = False,
+) -> list[OutboxRow]:
+    """A row for a record that was there before, whose row in its table is locked.
+
+    Whoever changed it last may not have relayed that yet, and never will if it died: its rows come
+    first.
+
+    Args:
+        record: as it is now.
+        revision: greater than that of the change before.
+        record_id: its id; of a portfolio, which is one record a book, the snapshot's.
+        relayed: the engine's.
+        reference: whether the body stays in the record's own table.
+    """
+    whose = None if reference else record_id
+    older = await _pending(transaction, channel, whose, relayed)
+    last = max(older[-1].id if older else "", transaction.newest.get((channel, whose), ""))
+    id_ = new_id()
+    if id_ <= last:
+        id_ = _after(last)  # the clock of who made that one is ahead of ours
+    transaction.newest[channel, whose] = id_
+    bodies = () if reference else (dumps(record),)
+    row = OutboxRow(id_, channel, record_id, revision, (channel,), bodies, (record,))
+    return [*older, row]
+
+
+async def pending(engine: Engine, channel: str) -> set[str]:
+    """The ids of a channel's rows that may not have been relayed."""
+    found = await engine.fetch("SELECT id FROM outbox WHERE channel = $1", channel)
+    return {id_ for (id_,) in found if id_ not in engine.relayed}
+
+
+async def read(store: Engine | Transaction, ids: Sequence[str]) -> list[OutboxRow]:
+    """The rows of these ids, in their order."""
+    condition, args = _among(store, ids)
+    sql = f"SELECT {COLUMNS} FROM outbox WHERE {condition} ORDER BY id"
+    return [_row(*row) for row in await store.fetch(sql, args)]
+
+
+async def oldest(engine: Engine, limit: int) -> dict[str, int]:
+    """The oldest rows, by id how many events they have."""
+    found = await engine.fetch(
+        "SELECT id, CASE WHEN record_id IS NULL THEN revision ELSE 1 END FROM outbox "
+        "ORDER BY id LIMIT $1",
+        limit,
+    )
+    return {id_: count for id_, count in found}
+
+
+async def remove(engine: Engine, ids: Sequence[str]) -> None:
+    """Remove rows that were relayed."""
+
+    async def work(transaction: Transaction) -> None:
+        condition, args = _among(transaction, ids)
+        if transaction.takes_arrays:
+            # Another process may be removing some of them: two in different orders would deadlock.
+            condition = f"id IN (SELECT id FROM outbox WHERE {condition} FOR UPDATE SKIP LOCKED)"
+        await transaction.execute(f"DELETE FROM outbox WHERE {condition}", args)
+
+    await engine.write(work)
+
+
+async def collapse(engine: Engine, size: int, ttl: float) -> None:
+    """Replace what nobody has relayed for long by one gap a channel.
+
+    Args:
+        size: events of a channel that may wait.
+        ttl: seconds that one may wait.
+    """
+    before = _id_at(time.time() - ttl)
+    sql = (
+        "SELECT channel, min(id), max(id), CAST(sum(revision) AS bigint) FROM outbox "
+        "WHERE record_id IS NULL GROUP BY channel UNION ALL "
+        "SELECT channel, min(id), max(id), count(*) FROM outbox "
+        "WHERE record_id IS NOT NULL GROUP BY channel"
+    )
+
+    async def work(transaction: Transaction) -> None:
+        events: Counter[str | None] = Counter()
+        oldest: dict[str | None, str] = {}
+        newest: dict[str | None, str] = {}
+        for channel, first, last, count in await transaction.fetch(sql):
+            events[channel] += count
+            oldest[channel] = min(first, oldest.get(channel, first))
+            newest[channel] = max(last, newest.get(channel, last))
+        for channel, count in events.items():
+            if count <= size and oldest[channel] >= before:
+                continue
+            condition = "id <= $1 AND channel = $2"
+            args = [newest[channel], channel]
+            if channel is None:
+                condition, args = "id <= $1 AND channel IS NULL", [newest[channel]]
+            lines = await transaction.fetch(
+                f"SELECT DISTINCT tags FROM outbox WHERE {condition}", *args
+            )
+            tags = sorted({tag for (text,) in lines for tag in text.split("\n")})
+            await transaction.execute(f"DELETE FROM outbox WHERE {condition}", *args)
+            await insert(transaction, [OutboxRow(new_id(), channel, None, 1, tags)])
+
+    await engine.write(work)
+
+
+async def _pending(
+    transaction: Transaction, channel: str, record_id: str | None, relayed: Container[str]
+) -> list[OutboxRow]:
+    """A record's rows that may not have been relayed; without its id, all of the channel."""
+    condition, args = "channel = $1 AND book = $2", [channel, BOOK]
+    if record_id is not None:
+        condition += " AND (record_id = $3 OR record_id IS NULL)"
+        args.append(record_id)
+    found = await transaction.fetch(f"SELECT id FROM outbox WHERE {condition}", *args)
+    ids = [id_ for (id_,) in found if id_ not in relayed]
+    return await read(transaction, ids) if ids else []
+
+
+def _among(store: Engine | Transaction, ids: Sequence[str]) -> tuple[str, Any]:
+    """A condition on the id, and its parameter $1: one, however many ids there are."""
+    if store.takes_arrays:
+        return "id = ANY(CAST($1 AS text[]))", list(ids)
+    return "id IN (SELECT value FROM json_each($1))", dumps(list(ids)).decode()
+
+
+def _row(
+    id_: str,
+    channel: str | None,
+    book: str,
+    record_id: str | None,
+    revision: int,
+    tags: str,
+    body: str | None,
+) -> OutboxRow:
+    bodies = body.encode().split(b"\n") if body else ()
+    tag = tuple(tags.split("\n"))
+    return OutboxRow(id_, channel, record_id, revision, tag, bodies, stored=True, book=book)

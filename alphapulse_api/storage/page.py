@@ -1,0 +1,80 @@
+"""Rows of an answer: as the driver gave them, until somebody looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+from alphapulse_api.storage.engine.base import Row
+
+T = TypeVar("T")
+Record = dict[str, Any]
+Make = Callable[[Sequence[Row], bool], list[Record]]
+
+
+class Page(Sequence[Record]):
+    """A sequence of dicts, and the cursor of the page after them (None on the last page).
+
+    An answer in text needs neither datetimes nor Decimals, so the dicts that have them are made
+    when they are first looked at; `plain` gives the same rows in the form that text takes.
+
+    Args:
+        rows: as the driver gave them.
+        make: makes dicts of them, and plain ones if its second argument is true.
+        next_cursor: the cursor of the page after this one.
+        approximate: the fields that are not exact.
+    """
+
+    __slots__ = ("_make", "_records", "_rows", "approximate", "next_cursor")
+
+    def __init__(
+        self,
+        rows: Sequence[Row] = (),
+        make: Make | None = None,
+        next_cursor: str | None = None,
+        approximate: Sequence[str] = (),
+    ) -> None:
+        self._rows = rows
+        self._make = make
+        self._records: list[Record] | None = None
+        self.next_cursor = next_cursor
+        self.approximate = approximate
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        return self._looked_at()[index]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._looked_at())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Page):
+            return self._looked_at() == other._looked_at()
+        return self._looked_at() == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Page {self._looked_at()!r} next_cursor={self.next_cursor!r}>"
+
+    def plain(self, start: int = 0, stop: int | None = None) -> list[Record]:
+        """New dicts, with times as RFC 3339 and decimals as text, as JSON has them."""
+        return self._make(self._rows[start:stop], True) if self._make is not None else []
+
+    def _looked_at(self) -> list[Record]:
+        if self._records is None:
+            self._records = self._make(self._rows, False) if self._make is not None else []
+        return self._records
+
+
+def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
+    """Rows for text: those of a page in their plain form, a host's own as they are."""
+    return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])

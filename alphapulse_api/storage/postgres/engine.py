@@ -1,0 +1,299 @@
+"""PostgreSQL: reading connections, and one writing connection that commits in groups.
+
+The writer takes all that has gathered, runs it in one transaction and answers all after the COMMIT.
+A group in which a unit of work fails is run once more with each unit in a savepoint of its own, so
+that it fails alone; that costs the ordinary group no savepoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.storage.engine.base import Row, Work
+from alphapulse_api.storage.engine.breaker import Breaker
+from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.storage.engine.outbox import OutboxRow
+from alphapulse_api.storage.postgres.connection import (
+    FAULTS,
+    GRACE_SECONDS,
+    Address,
+    history,
+    part,
+    prepare,
+)
+from alphapulse_api.storage.postgres.errors import (
+    ends_connection,
+    may_run_again,
+    only_writes_find,
+    translated,
+)
+from alphapulse_api.storage.postgres.pool import Pool
+from alphapulse_api.storage.postgres.schema import check_server, migrate
+from alphapulse_api.storage.postgres.transaction import (
+    PostgresTransaction,
+    UnitFailed,
+    commit,
+    run_group,
+    undo,
+)
+
+T = TypeVar("T")
+
+MIGRATION_SECONDS: Final = 600.0  # for the migrations, or to wait for those of another process
+CLOSE_SECONDS: Final = 10.0  # for the writes already accepted
+RUNS: Final = 6  # of a group that deadlocks with other processes' groups
+PAUSE_SECONDS: Final = 0.02  # before the second run; doubles
+
+# Buckets wider than this (microseconds; 4600 years) may begin before the first instant that
+# PostgreSQL knows, 4713 BC; all that dates can tell of before the epoch is then one bucket.
+_WIDEST_BIN: Final = 145_000_000_000_000_000
+
+
+class PostgresEngine(GroupingEngine):
+    """One PostgreSQL database, opened for one event loop.
+
+    Args:
+        url: where it is; see `Address`.
+        pool_size: connections this process holds at most, 2 or more; one of them writes.
+        statement_timeout: seconds after which the server ends a statement.
+        pgbouncer: a pooler in transaction mode is in between.
+
+    Raises:
+        ConfigError: if the text is no such URL.
+    """
+
+    takes_arrays = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout: float = 10.0,
+        pgbouncer: bool = False,
+    ) -> None:
+        super().__init__()
+        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+        self._address = Address(url, statement_timeout, pgbouncer)
+        self._pool_size = pool_size
+        self._begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        if pgbouncer:
+            # Its connections are not ours to set up: for this transaction only.
+            self._begin += f"; SET LOCAL statement_timeout = {self._address.timeout_ms}"
+        self._breaker = Breaker(self._address.probe)
+        self._readers: Pool | None = None
+        self._writers: Pool | None = None
+        self._history: str | None = None
+        self._rewound: list[Callable[[], None]] = []
+
+    @property
+    def location(self) -> str:
+        return self._address.location
+
+    @property
+    def history(self) -> str | None:
+        return self._history
+
+    def on_new_history(self, callback: Callable[[], None]) -> None:
+        self._rewound.append(callback)
+
+    async def check_history(self) -> None:
+        """Look which history the database is on.
+
+        Each new writing connection does so; a pooler hides from us when it makes one.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self._readers is None:
+            raise Unavailable("The database is closed.")
+        try:
+            async with self._readers.acquire() as connection:
+                await self._look_at_history(connection)
+        except Exception as error:
+            raise translated(error) from error
+
+    @property
+    def locked(self) -> str:
+        return "FOR UPDATE"
+
+    async def open(self) -> None:
+        try:
+            async with asyncio.timeout(MIGRATION_SECONDS):
+                await self._prepare()
+        except (*FAULTS, ValueError) as error:
+            raise StartupError(self._address.refusal(error)) from None
+        self._readers = Pool(self._address, self._breaker, self._pool_size - 1, reading=True)
+        self._writers = Pool(
+            self._address, self._breaker, 1, reading=False, opened=self._look_at_history
+        )
+        self._jobs = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write_forever(), name="alphapulse-write")
+
+    async def close(self) -> None:
+        # What comes from here on is refused, not put behind the end of the queue.
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._jobs.put_nowait(None)
+            await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
+            writer.cancel()  # what it could not store by now is refused
+            await asyncio.wait({writer})
+        self._stop_looking()
+        pools, self._readers, self._writers = (self._readers, self._writers), None, None
+        await asyncio.gather(*(one.close(GRACE_SECONDS) for one in pools if one is not None))
+        await self._breaker.close()  # now nothing can trip it any more
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        if self._readers is None:
+            raise Unavailable("The database is closed.")
+        try:
+            async with self._readers.acquire() as connection:
+                rows: Sequence[Row] = await connection.fetch(sql, *args)
+                return rows
+        except Exception as error:
+            raise translated(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        self._breaker.check()  # not behind a group that has not heard of it yet
+        return await super().write(work)
+
+    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
+        # The planner takes a bound that it does not know for a third of all rows, and would read
+        # the table; that few are wanted, it knows from the limit.
+        rows = f"SELECT * FROM {table} {alias} WHERE {condition} ORDER BY {order} LIMIT 1000"
+        return f"CROSS JOIN LATERAL ({rows}) {alias}"
+
+    def among(self, column: str, mark: str) -> str:
+        return f"{column} = ANY(CAST({mark} AS bigint[]))"
+
+    def among_times(self, column: str, mark: str) -> str:
+        return f"{column} = ANY(CAST({mark} AS timestamptz[]))"
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        return list(numbers)
+
+    def bucket(self, column: str, width: str) -> str:
+        # In two parts: a double does not hold the microseconds of a long width.
+        span = f"CAST({width} AS bigint)"
+        stride = (
+            f"{span} / 1000000 * interval '1 second' + {span} % 1000000 * interval '1 microsecond'"
+        )
+        epoch = "timestamptz '1970-01-01 00:00:00Z'"
+        return (
+            f"CASE WHEN {span} > {_WIDEST_BIN} AND {column} < {epoch} "
+            f"THEN timestamptz '-infinity' ELSE date_bin({stride}, {column}, {epoch}) END"
+        )
+
+    async def _prepare(self) -> None:
+        """Bring the schema up to date, on a connection of its own: it may take long."""
+        arguments = {**self._address.arguments(), "command_timeout": None}
+        connection = await asyncpg.connect(**arguments)
+        try:
+            check_server(connection, self.location)
+            await prepare(connection)
+            await migrate(connection, self.location)
+            await self._look_at_history(connection)
+        finally:
+            await part(connection)
+
+    async def _look_at_history(self, connection: asyncpg.Connection) -> None:
+        now = await history(connection)
+        if now is None or now == self._history:
+            return
+        first, self._history = self._history is None, now
+        if not first:
+            for rewound in self._rewound:
+                rewound()
+
+    # -- the writer ------------------------------------------------------------------------------
+
+    async def _write_forever(self) -> None:
+        closing = False
+        while not closing:
+            group, closing = self._group(await self._jobs.get())
+            self._under_way_since = time.monotonic()
+            rows: Sequence[OutboxRow] = ()
+            outcomes: list[Outcome] = []
+            try:
+                if group:
+                    outcomes, rows = await self._commit(group)
+            except asyncio.CancelledError:
+                while not self._jobs.empty():
+                    if (late := self._jobs.get_nowait()) is not None:
+                        group.append(late)
+                closed = Unavailable("The database is closed.")
+                self._answer([Outcome(job, None, closed) for job in group])
+                raise
+            finally:
+                self._under_way_since = None
+            self._answer(outcomes, rows)
+
+    async def _commit(self, group: Sequence[Job]) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+        apart = False  # whether each unit has a savepoint of its own
+        run = 0
+        while True:
+            try:
+                return await self._transact(group, apart)
+            except UnitFailed:
+                apart = True
+            except Exception as error:
+                run += 1
+                if may_run_again(error) and run < RUNS:
+                    # Not all at the same moment again.
+                    await asyncio.sleep(PAUSE_SECONDS * 2**run * random.random())  # noqa: S311
+                    continue
+                failure = translated(error)
+                if not isinstance(failure, Unavailable):
+                    failure = Unavailable(f"The database is unavailable: {error}.")
+                if only_writes_find(error):
+                    self._trouble = failure.detail
+                return [Outcome(job, None, failure) for job in group], ()
+
+    async def _transact(
+        self, group: Sequence[Job], apart: bool
+    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+        """Run the group in one transaction; returns once that is committed, or wholly undone."""
+        assert self._writers is not None
+        async with self._writers.acquire() as connection:
+            transaction = PostgresTransaction(connection)
+            try:
+                await connection.execute(self._begin)
+                outcomes = await run_group(connection, transaction, group, apart)
+                try:
+                    await commit(connection, transaction.rows)
+                except TimeoutError:
+                    # An empty transaction is committed at once while a synchronous standby is
+                    # away: only a write that is confirmed tells that they are again.
+                    self._trouble = "The server does not confirm commits."
+                    raise
+            except UnitFailed as failed:
+                await undo(connection)
+                if len(group) > 1:
+                    raise
+                outcomes = [Outcome(group[0], None, failed.error)]
+                transaction.rows.clear()
+            except asyncpg.PostgresError as error:
+                if ends_connection(error):
+                    connection.terminate()
+                else:
+                    await undo(connection)
+                raise
+            except BaseException:
+                # In whatever state: the next group gets a new one.
+                connection.terminate()
+                raise
+        refused = [o.error for o in outcomes if o.error and only_writes_find(o.error)]
+        if refused:
+            self._trouble = str(translated(refused[-1]))
+        elif transaction.wrote:
+            self._trouble = None
+        answers = [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
+        return answers, transaction.rows

@@ -1,0 +1,112 @@
+"""A group of writes in one PostgreSQL transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.group import Job, Outcome
+from alphapulse_api.storage.engine.outbox import insert, literal_insert
+from alphapulse_api.storage.postgres.errors import ends_connection, may_run_again
+
+if TYPE_CHECKING:
+    from alphapulse_api.storage.engine.outbox import OutboxRow
+
+
+LONGEST_TEXT: Final = 1 << 16  # of a statement without parameters
+
+
+class PostgresTransaction:
+    """The writing connection, seen by one unit of work."""
+
+    __slots__ = ("_connection", "newest", "rows", "wrote")
+    takes_arrays = True
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.wrote = False
+        self.rows: list[OutboxRow] = []
+        self.newest: dict[tuple[str, str | None], str] = {}
+
+    def publish(self, *rows: OutboxRow) -> None:
+        self.rows += rows
+
+    async def turn(self) -> None:
+        await asyncio.sleep(0)
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._connection.fetch(sql, *args)
+        if rows and not sql.startswith("SELECT"):
+            self.wrote = True
+        return rows
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        status: str = await self._connection.execute(sql, *args)
+        count = int(status.rpartition(" ")[2])  # "UPDATE 3", "INSERT 0 1"
+        self.wrote = self.wrote or count > 0
+        return count
+
+
+class UnitFailed(Exception):
+    """A unit of work raised where it had no savepoint: the whole transaction is to be undone."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+async def run_group(
+    connection: Any, transaction: PostgresTransaction, group: Sequence[Job], apart: bool
+) -> list[Outcome]:
+    """Every unit of work, one after the other; its fault may be its own, the transaction's never.
+
+    Raises:
+        UnitFailed: if a unit failed and is not `apart`.
+    """
+    outcomes: list[Outcome] = []
+    for job in group:
+        if apart:
+            await connection.execute("SAVEPOINT unit")
+        before = len(transaction.rows)
+        try:
+            value = await job.work(transaction)
+        except Exception as error:
+            if ends_connection(error) or may_run_again(error):
+                raise
+            if not apart:
+                raise UnitFailed(error) from error
+            await connection.execute("ROLLBACK TO SAVEPOINT unit")
+            del transaction.rows[before:]
+            outcomes.append(Outcome(job, None, error))
+        else:
+            outcomes.append(Outcome(job, value, None))
+        if apart:
+            await connection.execute("RELEASE SAVEPOINT unit")
+    return outcomes
+
+
+async def undo(connection: Any) -> None:
+    """Roll back; a connection that cannot is given up."""
+    try:
+        await connection.execute("ROLLBACK")
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
+    """Insert the rows into the outbox, and commit: in one journey to the server, as a rule.
+
+    Raises:
+        Unavailable: if the server rolled back, as it does after an error that nobody told of.
+    """
+    if sum(len(body) for row in rows for body in row.bodies) > LONGEST_TEXT:
+        await insert(PostgresTransaction(connection), rows)
+        text = ""
+    else:
+        text = literal_insert(rows)
+    if (status := await connection.execute(f"{text}COMMIT")) != "COMMIT":
+        raise Unavailable(f"The database is unavailable: the commit ended in {status}.")

@@ -1,0 +1,156 @@
+"""The moving parts of a reading statement: conditions and keyset cursors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import now, to_micros
+
+FIRST: Final = datetime.min.replace(tzinfo=UTC)  # a range that begins here has no beginning
+
+
+class Listing:
+    """What a cursor belongs to: a resource with its filters; in which range and format is free.
+
+    Args:
+        resource: its name.
+        filters: by name; those that are None are not asked for.
+    """
+
+    __slots__ = ("_mark",)
+
+    def __init__(self, resource: str, **filters: Any) -> None:
+        asked = {
+            name: sorted(value) if isinstance(value, (list, tuple, set, frozenset)) else value
+            for name, value in filters.items()
+            if value is not None
+        }
+        text = orjson.dumps([resource, asked], option=orjson.OPT_SORT_KEYS)
+        self._mark = hashlib.blake2b(text, digest_size=6).hexdigest()
+
+    def cursor(self, *key: Any) -> str:
+        """An opaque, URL-safe cursor out of a row's ordering key."""
+        raw = orjson.dumps((self._mark, *key))
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    def key(self, cursor: str, *types: type) -> list[Any]:
+        """The ordering key that a cursor was made from.
+
+        Raises:
+            ValidationProblem: if it is not a cursor of this listing.
+        """
+        key = _decoded(cursor, types)
+        if key is None or key[0] != self._mark:
+            raise ValidationProblem.parameter(
+                "cursor",
+                "not a cursor that this listing gave out with these filters; "
+                "leave it out to begin with the first page",
+            )
+        return key[1:]
+
+
+def _decoded(cursor: str, types: Sequence[type]) -> list[Any] | None:
+    """The mark and the key in a cursor; None if it cannot be one."""
+    try:
+        key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        return None
+    types = (str, *types)
+    if (
+        not isinstance(key, list)
+        or len(key) != len(types)
+        or any(type(part) is not kind for part, kind in zip(key, types, strict=True))
+        or any(isinstance(part, int) and abs(part) >= 2**63 for part in key)
+        or any(isinstance(part, str) and "\x00" in part for part in key)
+    ):
+        return None
+    return key
+
+
+class Where:
+    """Conditions joined by AND, their parameters numbered as they come."""
+
+    __slots__ = ("_conditions", "args")
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.args: list[Any] = []
+
+    def __str__(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+    def copy(self) -> Where:
+        """The same conditions, to be added to apart from these."""
+        other = Where()
+        other._conditions = [*self._conditions]
+        other.args = [*self.args]
+        return other
+
+    def parameter(self, value: Any) -> str:
+        """Bind a value; returns its mark."""
+        self.args.append(value)
+        return f"${len(self.args)}"
+
+    def add(self, condition: str, *values: Any) -> None:
+        """Add a condition, each `{}` in it one bound value."""
+        self._conditions.append(condition.format(*(self.parameter(v) for v in values)))
+
+    def equal(self, **columns: Any) -> None:
+        """Add `column = value` for each value that is not None."""
+        for column, value in columns.items():
+            if value is not None:
+                self.add(f"{column} = {{}}", value)
+
+    def any_of(self, column: str, values: Collection[Any] | None) -> None:
+        """Add `column IN (…)`; None asks for nothing."""
+        if values is not None:
+            marks = ", ".join(self.parameter(v) for v in values) or "NULL"
+            self._conditions.append(f"{column} IN ({marks})")
+
+    def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
+        """Add the half-open range `start <= column < end`; an end that is None is open."""
+        if start is not None:
+            self.add(f"{column} >= {{}}", to_micros(start))
+        if end is not None:
+            self.add(f"{column} < {{}}", to_micros(end))
+
+
+def window_before(end: datetime, width: timedelta) -> datetime:
+    """`width` before `end`, or the first instant that there is."""
+    return end - width if end - FIRST > width else FIRST
+
+
+def default_range(
+    start: datetime | None, end: datetime | None, window: timedelta, ahead: timedelta
+) -> tuple[datetime, datetime]:
+    """A range with its defaults: it ends now, and begins `window` before its end.
+
+    An end that is left out includes what is stored from up to `ahead` of now, for senders' clocks
+    differ: then only a write can change the newest rows of an answer, and no clock.
+
+    Raises:
+        ValidationProblem: for an empty range.
+    """
+    at = end or now()
+    start = start or window_before(at, window)
+    end = end or at + ahead
+    check_range(start, end)
+    return start, end
+
+
+def check_range(start: datetime | None, end: datetime | None) -> None:
+    """Refuse an empty or reversed range.
+
+    Raises:
+        ValidationProblem: naming start_time.
+    """
+    if start is not None and end is not None and start >= end:
+        raise ValidationProblem.parameter("start_time", "start_time must be before end_time")

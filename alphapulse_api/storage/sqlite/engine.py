@@ -1,0 +1,318 @@
+"""SQLite: write-ahead log, one writer thread that commits in groups, a few reading threads.
+
+The writer takes all that has gathered, runs each unit of work in a savepoint, commits once and
+answers all. `synchronous=FULL` makes that commit survive a power cut, not just a kill -9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.storage.engine.outbox import OutboxRow, insert
+from alphapulse_api.storage.sqlite.files import refuse_network
+from alphapulse_api.storage.sqlite.schema import claim, migrate
+from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbered, run
+
+READERS: Final = 4
+BUSY_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 0.25
+OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
+
+# The primary result codes that mean "not now", as opposed to a fault of ours in the SQL.
+_UNAVAILABLE: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk gives an input/output error",
+    sqlite3.SQLITE_BUSY: "the database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the database is locked",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+    sqlite3.SQLITE_PERM: "the database file may not be accessed",
+}
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 if the error is the driver's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _reason(error: sqlite3.Error) -> str | None:
+    """Why the database is away, or None if the error is a fault in our own statement."""
+    return _UNAVAILABLE.get(_code(error))
+
+
+def _data_version(connection: sqlite3.Connection) -> int | None:
+    try:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+    except sqlite3.Error:
+        return None  # the file is away: the next write says so
+    return int(version)
+
+
+class SQLiteEngine(GroupingEngine):
+    """One SQLite file, opened for one event loop.
+
+    Args:
+        path: the database file; made if it is not there.
+        network_file: whether it may lie on a network file system.
+    """
+
+    takes_arrays = False
+
+    def __init__(self, path: str, *, network_file: bool = False) -> None:
+        super().__init__()
+        self._network_file = network_file
+        self._foreign: Callable[[], None] | None = None
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._path = Path(path).absolute()  # the host may change its working directory
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def location(self) -> str:
+        return str(self._path)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def watch(self, foreign: Callable[[], None]) -> None:
+        """Call back on the loop when somebody else has written into the file.
+
+        Looked at four times a second; to be called before `open`.
+        """
+        self._foreign = foreign
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        preparing = asyncio.ensure_future(asyncio.to_thread(self._prepare))
+        try:
+            connection = await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            await asyncio.wait({preparing})
+            consume_exception(preparing)
+            self._disconnect()
+            raise
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="alphapulse-read")
+        self._writer = threading.Thread(
+            target=self._write_forever, args=(connection,), name="alphapulse-write", daemon=True
+        )
+        self._writer.start()
+
+    async def close(self) -> None:
+        # What comes from here on is refused, not put behind the end of the queue.
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(writer.join)
+        self._stop_looking()
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
+        self._disconnect()
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
+        if self._loop is None or self._readers is None:
+            raise Unavailable("The database is closed.")
+        return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
+
+    @property
+    def history(self) -> str | None:
+        return None
+
+    async def check_history(self) -> None:
+        """Nothing: there is one history."""
+
+    def on_new_history(self, callback: Callable[[], None]) -> None:
+        """Nothing: there is one history."""
+
+    @property
+    def locked(self) -> str:
+        return ""  # there is one writer at a time
+
+    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
+        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps to that order of loops
+
+    def among(self, column: str, mark: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each({mark}))"
+
+    def among_times(self, column: str, mark: str) -> str:
+        return self.among(column, mark)
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        return str(list(numbers))
+
+    def bucket(self, column: str, width: str) -> str:
+        # % keeps the sign of its left side; times before 1970 need the true modulus.
+        return f"({column} - ({column} % {width} + {width}) % {width})"
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        """A connection to a file that is there: a deleted one is not made anew, empty."""
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16384")
+        return connection
+
+    def _disconnect(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _prepare(self) -> sqlite3.Connection:
+        """Open the writer's connection on a file that is ours and of this version."""
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StartupError(
+                f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
+            )
+        if not self._network_file:
+            refuse_network(self._path)
+        with suppress(OSError):  # if it cannot be made, SQLite says why
+            # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return self._set_up()
+            except sqlite3.Error as error:
+                self._disconnect()
+                # Who enters WAL mode while another enters it is told "busy" without any wait.
+                if _code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                    continue
+                raise StartupError(
+                    f"database.url: cannot use {self.location}: {_reason(error) or error}"
+                ) from None
+            except StartupError:
+                self._disconnect()
+                raise
+
+    def _set_up(self) -> sqlite3.Connection:
+        """The writer's connection; every step may be run again on a file where it is done."""
+        connection = self._connect()
+        claim(connection, self.location)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection, self.location)
+        self._file = self._identity()
+        return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Device and inode of the file that is at the path now."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                connection.execute("PRAGMA query_only = ON")
+            return connection.execute(numbered(sql), args).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def _write_forever(self, connection: sqlite3.Connection) -> None:
+        assert self._loop is not None
+        closing = False
+        version, look_at = _data_version(connection), 0.0
+        wait = None if self._foreign is None else WATCH_SECONDS
+        while not closing:
+            group: list[Job] = []
+            with suppress(queue.Empty):
+                group, closing = self._group(self._jobs.get(timeout=wait))
+            if group:
+                self._under_way_since = time.monotonic()
+                answer = self._commit(connection, group)
+                self._under_way_since = None
+                self._loop.call_soon_threadsafe(self._answer, *answer)
+            if self._foreign is not None and time.monotonic() >= look_at:
+                look_at = time.monotonic() + WATCH_SECONDS
+                # It changes by the commits of other connections alone.
+                before, version = version, _data_version(connection)
+                if version != before:
+                    self._loop.call_soon_threadsafe(self._foreign)
+
+    def _commit(
+        self, connection: sqlite3.Connection, group: list[Job]
+    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+        transaction = SQLiteTransaction(connection)
+        outcomes: list[Outcome] = []
+        changes, began = connection.total_changes, False
+        try:
+            if self._identity() != self._file:
+                # The system would let us go on writing into a file that nobody can open again.
+                raise Unavailable("The database file was taken away.")
+            connection.execute("BEGIN IMMEDIATE")
+            began = True
+            for job in group:
+                connection.execute("SAVEPOINT unit")
+                before = len(transaction.rows)
+                try:
+                    value = run(job.work(transaction))
+                except Exception as error:
+                    if not connection.in_transaction:
+                        raise  # a full disk has ended the whole transaction
+                    connection.execute("ROLLBACK TO unit")
+                    del transaction.rows[before:]
+                    outcomes.append(Outcome(job, None, self._translated(error)))
+                else:
+                    outcomes.append(Outcome(job, value, None))
+                connection.execute("RELEASE unit")
+            if transaction.rows:
+                run(insert(transaction, transaction.rows))
+            connection.execute("COMMIT")
+        except Exception as error:
+            if connection.in_transaction:
+                # What stays open after this, the next group's BEGIN finds and ends.
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            failure = self._translated(error)
+            if not isinstance(failure, Unavailable):
+                failure = Unavailable(f"The database is unavailable: {error}.")
+            if began:
+                self._trouble = failure.detail
+            return [Outcome(job, None, failure) for job in group], ()
+        refused = [o.error.detail for o in outcomes if isinstance(o.error, Unavailable)]
+        if refused:
+            self._trouble = refused[-1]
+        elif connection.total_changes != changes:
+            self._trouble = None
+        return outcomes, transaction.rows
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error) and (reason := _reason(error)):
+            return Unavailable(f"The database is unavailable: {reason}.")
+        return error

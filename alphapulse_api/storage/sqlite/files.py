@@ -1,0 +1,145 @@
+"""The file of an SQLite database: where it lies, and which process serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.domain.times import now, rfc3339
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _BYTE: Final = 1 << 20  # beyond the text, since a locked byte cannot be read
+
+    def _try_lock(file: int) -> bool:
+        os.lseek(file, _BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+        return True
+
+    def _unlock(file: int) -> None:
+        os.lseek(file, _BYTE, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(file: int) -> bool:
+        try:
+            # Of the open file, not of the process: two dashboards of one process are two.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+WAIT_SECONDS: Final = 10.0  # for a process that drains
+RETRY_SECONDS: Final = 0.1
+MOUNTS: Final = Path("/proc/self/mountinfo")
+# What shares files between machines; FUSE most often does, except where it drives a block device.
+_NETWORK: Final = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|ncpfs|fuse(\.\w.*)?")
+
+
+def network_type(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The type of the network file system that a file lies on; None: on none that is known.
+
+    See proc(5), /proc/PID/mountinfo.
+    """
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None  # no Linux
+    folder = path.parent.resolve()
+    found, longest = "", -1
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:
+            continue
+        point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+        # Of several at one point the last one is seen.
+        if folder.is_relative_to(point) and len(point) >= longest:
+            found, longest = after.split(" ")[0], len(point)
+    return found if _NETWORK.fullmatch(found) else None
+
+
+def refuse_network(path: Path) -> None:
+    """Refuse a file whose locks may not hold.
+
+    Raises:
+        StartupError: if it lies on a network file system.
+    """
+    kind = network_type(path)
+    if kind is not None:
+        raise StartupError(
+            f"database.url: {path} lies on a network file system ({kind}), where SQLite may damage "
+            "it; use a local disk or PostgreSQL, or set database.network_file"
+        )
+
+
+class ServerLock:
+    """Held by the one process that serves a file, and by the system let go when that ends.
+
+    Args:
+        path: the database file; the lock's file lies beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = path
+        self._path = path.with_name(f"{path.name}.server-lock")
+        self._file: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<ServerLock {self._path} {'held' if self._file is not None else 'free'}>"
+
+    async def acquire(self) -> None:
+        """Wait until no other process serves the file, for a bounded time.
+
+        Raises:
+            StartupError: if another still does; its text names that one.
+        """
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StartupError(
+                f"database.url: cannot lock {self._path}: {error.strerror}"
+            ) from None
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not _try_lock(file):  # noqa: ASYNC110 (the other process sends no event)
+                    await asyncio.sleep(RETRY_SECONDS)
+        except TimeoutError:
+            holder = os.read(file, 200).decode(errors="replace").strip() or "an unknown process"
+            os.close(file)
+            raise StartupError(
+                f"database.url: {self._database} is served by {holder}; end that one first, or let "
+                "several processes share PostgreSQL and Redis"
+            ) from None
+        except BaseException:
+            os.close(file)
+            raise
+        os.ftruncate(file, 0)
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {rfc3339(now())}"
+        os.write(file, holder.encode())
+        self._file = file
+
+    def release(self) -> None:
+        """Let the next one serve; a second time nothing."""
+        file, self._file = self._file, None
+        if file is not None:
+            _unlock(file)
+            os.close(file)

@@ -1,0 +1,66 @@
+"""An SQLite file's schema: whose it is, its column types, its migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.engine.migrations import migrations, unseen
+from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
+
+APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
+
+COLUMN_TYPES: Final = {
+    "serial": "INTEGER PRIMARY KEY",
+    "integer": "INTEGER",
+    "text": "TEXT",
+    "time": "INTEGER",
+    "float": "REAL",
+    "decimal": "TEXT",
+    "json": "TEXT",
+    "boolean": "INTEGER",
+    "clustered": "WITHOUT ROWID",
+    "random": "random()",
+}
+
+
+def claim(connection: sqlite3.Connection, location: str) -> None:
+    """Mark a new file as ours.
+
+    Raises:
+        StartupError: if it is another program's database.
+    """
+    # One snapshot: another process may be claiming the same new file.
+    connection.execute("BEGIN")
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("COMMIT")
+    if owner == APPLICATION_ID:
+        return
+    if owner or tables:
+        raise StartupError(
+            f"database.url: {location} is a database of another program; name another file"
+        )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def migrate(connection: sqlite3.Connection, location: str) -> None:
+    """Run the migrations that the file has not seen.
+
+    Raises:
+        StartupError: if a newer release has made it.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in unseen(migrations(COLUMN_TYPES), version, location):
+            for statement in step.statements:
+                connection.execute(statement)
+            if step.work is not None:
+                run(step.work(SQLiteTransaction(connection)))
+            connection.execute(f"PRAGMA user_version = {step.version}")
+        connection.execute("COMMIT")
+    except (sqlite3.Error, StartupError):
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,186 @@
+"""Agents, what they are doing, and the signals they emit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.times import CLOCK_AHEAD, now
+from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.outbox import invalidation
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import Listing, Where, check_range, default_range
+
+AGENTS = Columns(
+    "agents",
+    {
+        "agent_id": PLAIN,
+        "agent_type": PLAIN,
+        "state": PLAIN,
+        "metrics": JSON,
+        "updated_at": TIME,
+    },
+)
+SIGNALS = Columns(
+    "signals",
+    {
+        "id": PLAIN,
+        "agent_id": PLAIN,
+        "symbol": PLAIN,
+        "direction": PLAIN,
+        "confidence": PLAIN,
+        "target_price": DECIMAL,
+        "stop_loss": DECIMAL,
+        "timestamp": TIME,
+        "metadata": JSON,
+    },
+)
+_AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
+SIGNALS_SHOWN = 20
+SIGNALS_WINDOW = timedelta(hours=24)
+Agent = dict[str, Any]
+Signal = dict[str, Any]
+
+
+class AgentDataAccessor:
+    """Reads and writes agents and their signals.
+
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
+        self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
+
+    async def get_agents(
+        self,
+        agent_type: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of agents, by id, each with `signals`: its newest 20 in the range, newest first.
+
+        The range defaults to the 24 hours before now.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        start, end = default_range(start_time, end_time, SIGNALS_WINDOW, self._ahead)
+        where = Where()
+        where.equal(agent_type=agent_type)
+        listing = Listing("agents", agent_type=agent_type)
+        if cursor is not None:
+            where.add("agent_id > {}", *listing.key(cursor, str))
+        found = await self._engine.fetch(
+            f"SELECT {AGENTS.select} FROM agents {where} "
+            f"ORDER BY agent_id LIMIT {where.parameter(limit + 1)}",
+            *where.args,
+        )
+        agents = found[:limit]
+        if not agents:
+            return Page()
+        recent = Where()
+        # The page's agents and, with a type, perhaps some between them.
+        recent.add("agent_id >= {}", agents[0][0])
+        recent.add("agent_id <= {}", agents[-1][0])
+        recent.between("timestamp", start, end)
+        signals = await self._engine.fetch(
+            f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
+            "(PARTITION BY agent_id ORDER BY timestamp DESC, id DESC) AS nth "
+            f"FROM signals {recent}) ranked "
+            f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
+            *recent.args,
+        )
+        by_agent: dict[str, list[Row]] = {}
+        for row in signals:
+            by_agent.setdefault(row[_AGENT_OF_SIGNAL], []).append(row)
+
+        def records(rows: Sequence[Row], plain: bool) -> list[Agent]:
+            made = AGENTS.records(rows, plain)
+            for agent in made:
+                mine = by_agent.get(agent["agent_id"], ())
+                agent["signals"] = SIGNALS.records(mine, plain)
+            return made
+
+        more = len(found) > limit
+        return Page(agents, records, listing.cursor(agents[-1][0]) if more else None)
+
+    async def get_signals(
+        self,
+        agent_id: str,
+        symbol: str | None = None,
+        direction: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of an agent's signals, newest first.
+
+        Raises:
+            NotFound: if there is no such agent.
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        check_range(start_time, end_time)
+        if not await self._engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", agent_id):
+            raise NotFound(f"There is no agent {agent_id!r}.")
+        where = Where()
+        where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
+        where.between("timestamp", start_time, end_time)
+        listing = Listing("signals", agent_id=agent_id, symbol=symbol, direction=direction)
+        return await newest_first(self._engine, SIGNALS, "timestamp", listing, where, limit, cursor)
+
+    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
+        """Store what a validated update says; what it leaves out stays as it was."""
+
+        async def work(transaction: Transaction) -> Agent:
+            await _make(transaction, agent_id)
+            # Locked: two updates at once may each leave out what the other one says.
+            (known,) = await transaction.fetch(
+                f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
+                agent_id,
+            )
+            record = {**AGENTS.read(known), **update, "agent_id": agent_id, "updated_at": now()}
+            await transaction.execute(
+                "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5 "
+                "WHERE agent_id = $1",
+                *AGENTS.store(record),
+            )
+            transaction.publish(invalidation("agents"))
+            return {name: record[name] for name in AGENTS.names}
+
+        return await self._engine.write(work)
+
+    async def add_signal(self, signal: Mapping[str, Any]) -> tuple[Signal, bool]:
+        """Store a validated signal; an agent not heard of before is made.
+
+        Returns:
+            The signal as stored, and whether it is new.
+
+        Raises:
+            Conflict: if the id exists with other content.
+        """
+
+        async def work(transaction: Transaction) -> tuple[Signal, bool]:
+            await _make(transaction, signal["agent_id"])
+            transaction.publish(invalidation("agents"))
+            return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
+
+        return await self._engine.write(work)
+
+
+async def _make(transaction: Transaction, agent_id: str) -> None:
+    """Have a row of that agent, if only one that says nothing yet."""
+    unsaid = {"agent_type": "unknown", "state": "active", "metrics": {}}
+    await transaction.execute(
+        f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
+        *AGENTS.store({**unsaid, "agent_id": agent_id, "updated_at": now()}),
+    )

@@ -1,0 +1,204 @@
+"""Alerts: raised by the risk side, acknowledged and resolved by people, never deleted by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.log.base import CHANNELS
+from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.outbox import of_change, of_new
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import Listing, Where, check_range
+
+COLUMNS = Columns(
+    "alerts",
+    {
+        "id": PLAIN,
+        "title": PLAIN,
+        "message": PLAIN,
+        "severity": PLAIN,
+        "source": PLAIN,
+        "rule_id": PLAIN,
+        "metric_name": PLAIN,
+        "metric_value": PLAIN,
+        "threshold": PLAIN,
+        "status": PLAIN,
+        "created_at": TIME,
+        "acknowledged": BOOLEAN,
+        "acknowledged_by": PLAIN,
+        "acknowledged_at": TIME,
+        "comments": PLAIN,
+        "resolved_at": TIME,
+        "tags": JSON,
+        "metadata": JSON,
+    },
+)
+# What the one who raises the alert says; the rest is its later life.
+SAID_AT_CREATION = (
+    "title", "message", "severity", "source", "rule_id", "metric_name", "metric_value",
+    "threshold", "created_at", "tags", "metadata",
+)  # fmt: skip
+Alert = dict[str, Any]
+
+
+class AlertDataAccessor:
+    """Reads and writes alerts. Rows are dicts with the contract's fields, times as datetimes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_alerts(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        severity: Sequence[str] | None = None,
+        acknowledged: bool | None = None,
+        source: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        status: str | None = None,
+        unresolved: bool = False,
+    ) -> Page:
+        """One page, newest first.
+
+        Args:
+            severity: any of these severities.
+            unresolved: leave the resolved ones out.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        check_range(start_time, end_time)
+        where = Where()
+        where.between("created_at", start_time, end_time)
+        where.any_of("severity", severity)
+        where.equal(
+            acknowledged=None if acknowledged is None else int(acknowledged),
+            status=status,
+            source=source,
+        )
+        if unresolved:
+            where.add("status <> 'resolved'")
+        listing = Listing(
+            "alerts",
+            severity=severity,
+            acknowledged=acknowledged,
+            status=status,
+            source=source,
+            unresolved=unresolved,
+        )
+        return await newest_first(
+            self._engine, COLUMNS, "created_at", listing, where, limit, cursor
+        )
+
+    async def get_alert(self, alert_id: str) -> Alert:
+        """The alert of that id.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        rows = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
+            alert_id,
+        )
+        return _only(rows, alert_id)
+
+    async def add_alert(self, alert: Mapping[str, Any]) -> tuple[Alert, bool]:
+        """Store a validated alert; returns it and whether it is new.
+
+        Raises:
+            Conflict: if the id exists with other content.
+        """
+        record = {**alert, "status": "active", "acknowledged": False}
+
+        async def work(transaction: Transaction) -> tuple[Alert, bool]:
+            stored, new = await COLUMNS.insert_once(transaction, record, fixed=SAID_AT_CREATION)
+            transaction.publish(*of_new("alerts", [stored] if new else []))
+            return stored, new
+
+        return await self._engine.write(work)
+
+    async def acknowledge_alert(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> Alert:
+        """Acknowledge once and return the alert; a second time changes nothing.
+
+        Raises:
+            NotFound: if there is no such alert.
+        """
+        return (await self.try_to_acknowledge(alert_id, user, comments))[0]
+
+    async def resolve_alert(self, alert_id: str) -> Alert:
+        """Resolve once and return the alert; a second time changes nothing.
+
+        Raises:
+            NotFound: if there is no such alert.
+        """
+        return (await self.try_to_resolve(alert_id))[0]
+
+    async def try_to_acknowledge(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> tuple[Alert, bool]:
+        """As `acknowledge_alert`; also whether it was this call that changed the alert."""
+        return await self._change(
+            alert_id,
+            "acknowledged = TRUE, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
+            "status = CASE status WHEN 'active' THEN 'acknowledged' ELSE status END",
+            "NOT acknowledged",
+            user,
+            to_micros(now()),
+            comments,
+        )
+
+    async def try_to_resolve(self, alert_id: str) -> tuple[Alert, bool]:
+        """As `resolve_alert`; also whether it was this call that changed the alert."""
+        return await self._change(
+            alert_id,
+            "status = 'resolved', resolved_at = $2",
+            "status <> 'resolved'",
+            to_micros(now()),
+        )
+
+    async def _change(
+        self, alert_id: str, change: str, condition: str, *args: Any
+    ) -> tuple[Alert, bool]:
+        async def work(transaction: Transaction) -> tuple[Alert, bool]:
+            # Of two at once the later one waits here for the earlier one's commit, and then finds
+            # its own condition no longer met.
+            changed = await transaction.execute(
+                f"UPDATE alerts SET {change} WHERE id = $1 AND {condition}",
+                alert_id,
+                *args,
+            )
+            rows = await transaction.fetch(
+                f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
+                alert_id,
+            )
+            alert = _only(rows, alert_id)
+            if changed:
+                _, stage = CHANNELS["alerts"].identity(alert)
+                rows = await of_change(
+                    transaction,
+                    "alerts",
+                    alert,
+                    stage,
+                    record_id=alert_id,
+                    relayed=self._engine.relayed,
+                )
+                transaction.publish(*rows)
+            return alert, changed > 0
+
+        return await self._engine.write(work)
+
+
+def _only(rows: Sequence[Sequence[Any]], alert_id: str) -> Alert:
+    if not rows:
+        raise NotFound(f"There is no alert {alert_id!r}.")
+    return COLUMNS.read(rows[0])

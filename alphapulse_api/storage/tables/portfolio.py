@@ -1,0 +1,186 @@
+"""The portfolio: one snapshot an update; one of them is the current one, all are its history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import reduce
+from typing import Any, Final
+
+from alphapulse_api.domain.encoding import loads_stored
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.times import CLOCK_AHEAD, now, parse, to_micros
+from alphapulse_api.storage.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.query import check_range
+from alphapulse_api.storage.tables.newest import overtakes
+from alphapulse_api.storage.tables.portfolio_history import history
+
+ON_LOOP_POSITIONS: Final = 200  # more are encoded on a thread
+ON_LOOP_TEXT: Final = 64 * 1024  # characters; longer texts are read on a thread
+POSITION_DECIMALS = (
+    "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
+)  # fmt: skip
+
+
+async def _read(row: Row) -> Portfolio:
+    """A snapshot; thousands of positions are read on a thread: they would hold the loop."""
+    if len(row[COLUMNS.names.index("positions")]) > ON_LOOP_TEXT:
+        return await asyncio.to_thread(COLUMNS.read, row)
+    return COLUMNS.read(row)
+
+
+def _read_positions(text: str) -> list[dict[str, Any]]:
+    positions: list[dict[str, Any]] = loads_stored(text)
+    for position in positions:
+        for name in POSITION_DECIMALS:
+            if position[name] is not None:
+                position[name] = Decimal(position[name])
+        if position["opened_at"] is not None:
+            position["opened_at"] = parse(position["opened_at"])
+    return positions
+
+
+COLUMNS = Columns(
+    "portfolio_snapshots",
+    {
+        "as_of": TIME,
+        "total_value": DECIMAL,
+        "cash": DECIMAL,
+        "positions_value": DECIMAL,
+        "currency": PLAIN,
+        "positions": Kind(JSON.store, _read_positions),
+        "performance": JSON,
+    },
+)
+# What is sent again as it was is no change. Compared as text: JSON has no equality, and of amounts
+# every digit counts.
+_REPLACE = (
+    f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in COLUMNS.names[1:])} WHERE "
+    + " OR ".join(
+        f"CAST(portfolio_snapshots.{name} AS TEXT) <> CAST(excluded.{name} AS TEXT)"
+        for name in COLUMNS.names[1:]
+    )
+    + " RETURNING as_of"
+)
+_CURRENT = 'SELECT as_of, revision FROM portfolio_current WHERE "only" = 1'
+_FIRST = (
+    'INSERT INTO portfolio_current ("only", as_of, revision) VALUES (1, $1, 0) '
+    'ON CONFLICT ("only") DO NOTHING'
+)
+_MOVE = 'UPDATE portfolio_current SET as_of = $1, revision = $2 WHERE "only" = 1'
+DEFAULT_HISTORY_POINTS = 500
+Portfolio = dict[str, Any]
+
+
+class PortfolioDataAccessor:
+    """Reads and writes portfolio snapshots.
+
+    Args:
+        stale_after: seconds after which the current snapshot is called stale.
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(
+        self, engine: Engine, stale_after: float = 300, ahead: float = CLOCK_AHEAD
+    ) -> None:
+        self._engine = engine
+        self._stale_after = stale_after
+        self._ahead = round(ahead * 1_000_000)
+
+    async def get_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = DEFAULT_HISTORY_POINTS,
+    ) -> Portfolio:
+        """The current portfolio.
+
+        Args:
+            include_history: add `history`, oldest first, of the range (default: all up to now).
+            max_points: how many history points at most (2 or more); over that they are thinned as
+                `portfolio_history.history` says.
+
+        Raises:
+            NotFound: before the first update.
+            ValidationProblem: for an empty range.
+        """
+        check_range(start_time, end_time)
+        rows = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM portfolio_snapshots "
+            "WHERE as_of = (SELECT as_of FROM portfolio_current)"
+        )
+        if not rows:
+            raise NotFound("There is no portfolio yet: nothing has updated it.")
+        portfolio = self._shown(await _read(rows[0]))
+        if include_history:
+            end = end_time or now() + timedelta(microseconds=self._ahead)
+            portfolio["history"] = await history(self._engine, start_time, end, max_points)
+        return portfolio
+
+    async def get_snapshot(self, as_of: int) -> Portfolio | None:
+        """The snapshot of that time, in microseconds since the epoch, if there is one."""
+        sql = f"SELECT {COLUMNS.select} FROM portfolio_snapshots WHERE as_of = $1"
+        rows = await self._engine.fetch(sql, as_of)
+        return self._shown(await _read(rows[0])) if rows else None
+
+    async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
+        """Store a validated snapshot; one of the same `as_of` is replaced.
+
+        It becomes the current one unless it comes late. In what order snapshots are received is
+        the store's to say, so one whose `as_of` was left to the server ("unsaid") never comes late,
+        nor does one that follows a snapshot from ahead of now (`newest.overtakes`).
+
+        Returns:
+            The snapshot and, if it is the current one, its revision: how often the current snapshot
+            or its content has changed.
+        """
+        worth = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
+        record = {**portfolio, "positions_value": reduce(EXACT.add, worth, Decimal(0))}
+        as_of = to_micros(record["as_of"])
+        latest = "as_of" in record.pop("unsaid", ())
+
+        shown = self._shown(dict(record))
+        many = len(record["positions"]) > ON_LOOP_POSITIONS
+        values = await asyncio.to_thread(COLUMNS.store, record) if many else COLUMNS.store(record)
+
+        async def work(transaction: Transaction) -> int | None:
+            await transaction.execute(_FIRST, as_of)
+            # Locked: snapshots of several processes become current, and are published, in one
+            # order.
+            current = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
+            known, revision = current[0]
+            if not await transaction.fetch(_REPLACE, *values):
+                return int(revision) if as_of == known else None
+            if not latest and not overtakes(as_of, known, to_micros(now()), self._ahead):
+                transaction.publish(invalidation("portfolio"))
+                return None
+            revision = int(revision) + 1
+            await transaction.execute(_MOVE, as_of, revision)
+            rows = await of_change(
+                transaction,
+                "portfolio",
+                shown,
+                revision,
+                record_id=str(as_of),
+                relayed=self._engine.relayed,
+                reference=True,
+            )
+            transaction.publish(*rows)
+            return revision
+
+        revision = await self._engine.write(work)
+        return shown, revision
+
+    def _shown(self, portfolio: Portfolio) -> Portfolio:
+        portfolio.pop("positions_value", None)
+        age = (now() - portfolio["as_of"]).total_seconds()
+        # Of one from further ahead than clocks differ nobody knows how old it is.
+        unknown = -age * 1_000_000 > self._ahead
+        return {**portfolio, "stale": age > self._stale_after or unknown}

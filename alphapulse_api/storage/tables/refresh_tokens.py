@@ -1,0 +1,211 @@
+"""Refresh tokens, of which only hashes are kept: used once, and in families.
+
+A family is all that follows from one login, access tokens included: it ends as a whole.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.storage.columns import PLAIN, TIME, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.tables.accounts import USERS, User, end_tokens, note_address
+
+REFRESH_TOKENS = Columns(
+    "refresh_tokens",
+    {
+        "token_hash": PLAIN,
+        "family": PLAIN,
+        "username": PLAIN,
+        "generation": PLAIN,
+        "expires_at": TIME,
+        "used_at": TIME,
+        "revoked_at": TIME,
+        "successor": PLAIN,
+    },
+)
+
+
+class Renewal(NamedTuple):
+    """What came of using a token.
+
+    Attributes:
+        user: whose it is; None if it is not valid.
+        family: the token's.
+        ended: whether its family ended over it.
+    """
+
+    user: User | None
+    family: str | None
+    ended: bool = False
+
+
+_INVALID: Final = Renewal(None, None)
+
+
+class RefreshTokenDataAccessor:
+    """Reads and writes the tokens that logins can be renewed with.
+
+    Args:
+        engine: the database.
+        grace: how long after its use a token may be used again, if its successor was not.
+        access: how long an access token that was given out lately may still be valid.
+    """
+
+    def __init__(self, engine: Engine, *, grace: timedelta, access: timedelta) -> None:
+        self._engine = engine
+        self._grace = grace
+        self._access = access
+
+    async def add(
+        self,
+        token_hash: str,
+        family: str,
+        username: str,
+        generation: int,
+        expires_at: datetime,
+        address: str | None = None,
+    ) -> None:
+        """Store the first token of a login, and where the login comes from, if it is known.
+
+        Forgets the tokens that have expired.
+        """
+        record = {
+            "token_hash": token_hash,
+            "family": family,
+            "username": username,
+            "generation": generation,
+            "expires_at": expires_at,
+        }
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(
+                "DELETE FROM refresh_tokens WHERE expires_at <= $1", to_micros(now())
+            )
+            await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(record))
+            if address is not None:
+                await note_address(transaction, username, address)
+
+        await self._engine.write(work)
+
+    # Anybody can make up a token, and must not make the one writer work by it: whether using or
+    # revoking one would change anything is read first.
+
+    async def is_known(self, token_hash: str) -> bool:
+        """Whether there is such a token, and nobody has ended it."""
+        rows = await self._engine.fetch(
+            "SELECT 1 FROM refresh_tokens WHERE token_hash = $1 AND revoked_at IS NULL", token_hash
+        )
+        return bool(rows)
+
+    async def is_of_a_live_family(self, token_hash: str) -> bool:
+        """Whether there is such a token, and any of its family that nobody has ended."""
+        rows = await self._engine.fetch(
+            "SELECT 1 FROM refresh_tokens AS token WHERE token_hash = $1 AND EXISTS ("
+            "SELECT 1 FROM refresh_tokens AS other "
+            "WHERE other.family = token.family AND other.revoked_at IS NULL)",
+            token_hash,
+        )
+        return bool(rows)
+
+    async def rotate(self, token_hash: str, successor_hash: str, expires_at: datetime) -> Renewal:
+        """Use a token up and put its successor in its place.
+
+        One that was used before ends its whole family (RFC 9700, section 4.14.2): either the
+        caller or the one who used it first has stolen it. Unless the first answer may have been
+        lost, that is for a short while, and while its successor was not used: then that one ends,
+        and the family goes on with the new one. One that has ended without being used is refused
+        and no more: of two pages that renew at once, one holds such a token.
+        """
+
+        async def work(transaction: Transaction) -> Renewal:
+            token = await self._locked(transaction, token_hash)
+            if token is None or token["revoked_at"] is not None:
+                return _INVALID
+            instant = now()
+            spent = token["used_at"] is not None
+            if spent and not await self._answer_was_lost(transaction, token, instant):
+                return Renewal(None, token["family"], await self._end(transaction, token))
+            users = await transaction.fetch(
+                f"SELECT {USERS.select} FROM users "
+                "WHERE username = $1 AND generation = $2 AND NOT disabled",
+                token["username"],
+                token["generation"],
+            )
+            if token["expires_at"] <= instant or not users:
+                return _INVALID
+            if spent:
+                await transaction.execute(
+                    "UPDATE refresh_tokens SET revoked_at = $2 WHERE token_hash = $1",
+                    token["successor"],
+                    to_micros(instant),
+                )
+            await transaction.execute(
+                "UPDATE refresh_tokens SET used_at = coalesce(used_at, $2), successor = $3 "
+                "WHERE token_hash = $1",
+                token_hash,
+                to_micros(instant),
+                successor_hash,
+            )
+            successor = {
+                **token,
+                "token_hash": successor_hash,
+                "expires_at": expires_at,
+                "used_at": None,
+                "successor": None,
+            }
+            await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(successor))
+            return Renewal(User(**USERS.read(users[0])), token["family"])
+
+        return await self._engine.write(work)
+
+    async def revoke(self, token_hash: str) -> bool:
+        """End a token's whole family; returns whether that changed anything."""
+
+        async def work(transaction: Transaction) -> bool:
+            token = await self._locked(transaction, token_hash)
+            return token is not None and await self._end(transaction, token)
+
+        return await self._engine.write(work)
+
+    async def _locked(self, transaction: Transaction, token_hash: str) -> dict[str, Any] | None:
+        """A token, if there is one, while no other of its user's is used or revoked.
+
+        The user is locked and not the token: a family that ends must not get a successor meanwhile.
+        """
+        owner = "SELECT username FROM refresh_tokens WHERE token_hash = $1"
+        await transaction.fetch(
+            f"SELECT 1 FROM users WHERE username = ({owner}) {self._engine.locked}", token_hash
+        )
+        rows = await transaction.fetch(
+            f"SELECT {REFRESH_TOKENS.select} FROM refresh_tokens WHERE token_hash = $1", token_hash
+        )
+        return REFRESH_TOKENS.read(rows[0]) if rows else None
+
+    async def _answer_was_lost(
+        self, transaction: Transaction, token: dict[str, Any], instant: datetime
+    ) -> bool:
+        """Whether nobody may have got the answer to the use of a token, as far as can be told."""
+        # Also where the clock was set back since: a use that lies ahead is not a recent one.
+        if abs(instant - token["used_at"]) >= self._grace:
+            return False
+        unused = await transaction.fetch(
+            "SELECT 1 FROM refresh_tokens "
+            "WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL",
+            token["successor"],
+        )
+        return bool(unused)
+
+    async def _end(self, transaction: Transaction, token: dict[str, Any]) -> bool:
+        """End a token's family, its access tokens too; returns whether it had not ended."""
+        instant = now()
+        ended = await transaction.execute(
+            "UPDATE refresh_tokens SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",
+            token["family"],
+            to_micros(instant),
+        )
+        if ended:
+            await end_tokens(transaction, token["family"], instant + self._access)
+        return bool(ended)

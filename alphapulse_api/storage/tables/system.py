@@ -1,0 +1,81 @@
+"""System samples: how each component of the trading system, and this process, is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from alphapulse_api.domain.times import CLOCK_AHEAD
+from alphapulse_api.storage.columns import JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.listing import paged
+from alphapulse_api.storage.outbox import invalidation
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import Listing, Where, default_range
+
+COLUMNS = Columns(
+    "system_samples",
+    {
+        "component": PLAIN,
+        "status": PLAIN,
+        "timestamp": TIME,
+        "metrics": JSON,
+        "message": PLAIN,
+    },
+)
+WINDOW = timedelta(hours=1)
+Sample = dict[str, Any]
+
+
+class SystemDataAccessor:
+    """Reads and writes system samples.
+
+    Args:
+        ahead: seconds by which a sender's clock may be ahead of this one.
+    """
+
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
+        self._engine = engine
+        self._ahead = timedelta(seconds=ahead)
+
+    async def get_system(
+        self,
+        component: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page, oldest first; the range defaults to the hour before now.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        start, end = default_range(start_time, end_time, WINDOW, self._ahead)
+        listing = Listing("system", component=component)
+        where = Where()
+        where.equal(component=component)
+        where.between("timestamp", start, end)
+        if cursor is not None:
+            where.add("(timestamp, component) > ({}, {})", *listing.key(cursor, int, str))
+        found = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM system_samples {where} "
+            f"ORDER BY timestamp, component LIMIT {where.parameter(limit + 1)}",
+            *where.args,
+        )
+        return paged(found, COLUMNS, listing, limit, "timestamp", "component")
+
+    async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
+        """Store a validated sample; one of the same component and time is replaced."""
+
+        async def work(transaction: Transaction) -> Sample:
+            await transaction.execute(
+                f"{COLUMNS.insert} ON CONFLICT (component, timestamp) DO UPDATE SET "
+                "status = excluded.status, metrics = excluded.metrics, message = excluded.message",
+                *COLUMNS.store(sample),
+            )
+            transaction.publish(invalidation("system"))
+            return {name: sample.get(name) for name in COLUMNS.names}
+
+        return await self._engine.write(work)

@@ -1,0 +1,261 @@
+"""Trades: orders that advance, exact to the digit, read newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
+from alphapulse_api.domain.times import MICROSECOND, now
+from alphapulse_api.storage.bulk import insert_rows
+from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.outbox import TOGETHER, of_change, of_new
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import Listing, Where, check_range
+
+COLUMNS = Columns(
+    "trades",
+    {
+        "id": PLAIN,
+        "order_id": PLAIN,
+        "client_order_id": PLAIN,
+        "symbol": PLAIN,
+        "side": PLAIN,
+        "quantity": DECIMAL,
+        "filled_quantity": DECIMAL,
+        "price": DECIMAL,
+        "value": DECIMAL,
+        "fee": DECIMAL,
+        "fee_currency": PLAIN,
+        "fees": FEES,
+        "order_type": PLAIN,
+        "status": PLAIN,
+        "agent_id": PLAIN,
+        "strategy": PLAIN,
+        "executed_at": TIME,
+        "updated_at": TIME,
+        "corrects": PLAIN,
+        "decision_id": PLAIN,
+        "decided_price": DECIMAL,
+        "metadata": JSON,
+    },
+    hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
+)
+# A row a state, from the first change of a trade on; one that never changed has none.
+_STATES = Columns(
+    "trade_states",
+    {
+        "trade_id": PLAIN,
+        "revision": PLAIN,
+        "at": TIME,
+        "status": PLAIN,
+        "filled_quantity": DECIMAL,
+        "price": DECIMAL,
+    },
+)
+Trade = dict[str, Any]
+
+
+class TradeDataAccessor:
+    """Reads and writes trades: dicts with the contract's fields, Decimals and datetimes in them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_trades(
+        self,
+        symbol: str | Collection[str] | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        side: str | None = None,
+        status: str | None = None,
+        strategy: str | Collection[str] | None = None,
+        agent_id: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page, newest first; several symbols or strategies mean any of them.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        check_range(start_time, end_time)
+        where = Where()
+        where.any_of("symbol", _several(symbol))
+        where.any_of("strategy", _several(strategy))
+        where.equal(side=side, status=status, agent_id=agent_id)
+        where.between("executed_at", start_time, end_time)
+        listing = Listing(
+            "trades",
+            symbol=_several(symbol),
+            side=side,
+            status=status,
+            strategy=_several(strategy),
+            agent_id=agent_id,
+        )
+        return await newest_first(
+            self._engine, COLUMNS, "executed_at", listing, where, limit, cursor
+        )
+
+    async def get_trade(self, trade_id: str) -> Trade:
+        """The trade of that id, with its `history`: the states it has been through, oldest first.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        rows = await self._engine.fetch(
+            f"SELECT {COLUMNS.select} FROM trades WHERE id = $1", trade_id
+        )
+        if not rows:
+            raise NotFound(f"There is no trade {trade_id!r}.")
+        trade = COLUMNS.read(rows[0])
+        states = await _states(self._engine, trade_id)
+        return {**trade, "history": states or [_state(trade)]}
+
+    async def add_trades(
+        self,
+        trades: Sequence[Mapping[str, Any]],
+        *,
+        one: bool = False,
+        conflicts: dict[int, Conflict] | None = None,
+    ) -> list[tuple[Trade, bool]]:
+        """Store validated trades, all of them or none; one whose id is known may advance it.
+
+        Args:
+            trades: as `orders.completed` gives them; "unsaid" names what their callers left out.
+            one: the caller sent a single trade, not an array: errors point at "/id".
+            conflicts: filled with those that are not stored for a conflict, by position; without
+                it one refuses all.
+
+        Returns:
+            Each trade as stored, and whether its id is new.
+
+        Raises:
+            Conflict: if a trade cannot follow the one that is stored under its id; nothing is
+                stored then.
+        """
+        at = now()
+
+        async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
+            if conflicts is not None:
+                conflicts.clear()  # of a transaction that was begun anew
+            first: dict[str, Mapping[str, Any]] = {}
+            for index, trade in enumerate(trades):
+                first.setdefault(trade["id"], {**trade, "updated_at": at})
+                if index % A_TURN == 0:
+                    await transaction.turn()
+            added, known = await COLUMNS.insert_new(transaction, first)
+            new: dict[str, Trade] = {}
+            fresh = [trade for id_, trade in first.items() if id_ in added]
+            for begin in range(0, len(fresh), TOGETHER):
+                part = [
+                    {name: trade.get(name) for name in COLUMNS.names}
+                    for trade in fresh[begin : begin + TOGETHER]
+                ]
+                new.update((str(trade["id"]), trade) for trade in part)
+                transaction.publish(*of_new("trades", part))
+                await transaction.turn()
+            known.update(new)
+            answer: list[tuple[Trade, bool]] = []
+            for index, trade in enumerate(trades):
+                id_ = trade["id"]
+                is_new = new.pop(id_, None) is not None
+                if not is_new:
+                    pointer = "/id" if one else f"/{index}/id"
+                    try:
+                        known[id_] = await self._followed(
+                            transaction, known[id_], trade, at, pointer
+                        )
+                    except Conflict as conflict:
+                        if conflicts is None:
+                            raise
+                        conflicts[index] = conflict
+                answer.append((known[id_], is_new))
+                if index % A_TURN == 0:
+                    await transaction.turn()
+            return answer
+
+        return await self._engine.write(work)
+
+    async def _followed(
+        self,
+        transaction: Transaction,
+        stored: Trade,
+        trade: Mapping[str, Any],
+        at: datetime,
+        pointer: str,
+    ) -> Trade:
+        """The stored trade after another one of its id came."""
+        unsaid: frozenset[str] = trade.get("unsaid", frozenset())
+        with suppress(Disagreement):  # it may be a repeat of an earlier state
+            if advanced(stored, trade, unsaid) is None:
+                return stored  # the common case, a repeat, asks and locks nothing
+        ((revision, *row),) = await transaction.fetch(
+            f"SELECT revision, {COLUMNS.select} FROM trades WHERE id = $1 {self._engine.locked}",
+            trade["id"],
+        )
+        stored = COLUMNS.read(row)
+        states = await _states(transaction, trade["id"])
+        try:
+            after = advanced(stored, trade, unsaid, states)
+        except Disagreement as disagreement:
+            detail = f"{trade['id']!r} {disagreement.reason}. {disagreement.remedy or COLUMNS.hint}"
+            raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None
+        if after is None:
+            return stored
+        # Later than before whatever the clocks say: clients tell by it which of two is newer.
+        before = stored["updated_at"]
+        after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
+        await _changed(transaction, stored, after, states, revision + 1)
+        rows = await of_change(
+            transaction,
+            "trades",
+            after,
+            revision + 1,
+            record_id=after["id"],
+            relayed=self._engine.relayed,
+        )
+        transaction.publish(*rows)
+        return after
+
+
+async def _changed(
+    transaction: Transaction, before: Trade, after: Trade, states: Sequence[Trade], revision: int
+) -> None:
+    """Store a trade as it is now, and the states that it has been through."""
+    marks = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
+    await transaction.execute(
+        f"UPDATE trades SET {marks}, revision = revision + 1 WHERE id = $1", *COLUMNS.store(after)
+    )
+    entries = [] if states else [{**_state(before), "revision": revision - 1}]
+    if any(before[name] != after[name] for name in HISTORY):
+        entries.append({**_state(after), "revision": revision})
+    await insert_rows(
+        transaction,
+        _STATES.into,
+        [_STATES.store({**entry, "trade_id": after["id"]}) for entry in entries],
+        "",
+    )
+
+
+async def _states(store: Transaction | Engine, trade_id: str) -> list[Trade]:
+    """The states that a trade has been through; none if it never changed."""
+    rows = await store.fetch(
+        f"SELECT {_STATES.select} FROM trade_states WHERE trade_id = $1 ORDER BY revision", trade_id
+    )
+    return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
+
+
+def _state(trade: Trade) -> Trade:
+    """A trade's present state, as an entry of its history."""
+    at = trade["updated_at"] or trade["executed_at"]
+    return {"at": at, **{name: trade[name] for name in HISTORY}}
+
+
+def _several(value: str | Collection[str] | None) -> Collection[str] | None:
+    return (value,) if isinstance(value, str) else value
