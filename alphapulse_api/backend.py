@@ -34,7 +34,8 @@ from alphapulse_api.sockets.origins import Origins
 from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.engine import Engine, engine_from
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock

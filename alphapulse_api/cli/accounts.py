@@ -17,7 +17,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
 from alphapulse_api.domain.times import now
 from alphapulse_api.runtime.tuning import run
-from alphapulse_api.storage.engine import engine_from
+from alphapulse_api.storage.engines import engine_from
 
 T = TypeVar("T")
 

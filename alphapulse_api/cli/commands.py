@@ -17,7 +17,7 @@ from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.runtime.tuning import on_stop, run, tune
-from alphapulse_api.storage.engine import engine_from
+from alphapulse_api.storage.engines import engine_from
 
 
 def main() -> None:

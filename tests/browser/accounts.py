@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from alphapulse_api import Config
 from alphapulse_api.backend import open_accounts
-from alphapulse_api.storage.engine import engine_from
+from alphapulse_api.storage.engines import engine_from
 
 
 def add_users(config: Config, roles: Mapping[str, str], password: str) -> None:

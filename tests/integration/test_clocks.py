@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
         for module in (portfolio, query, write):
             monkeypatch.setattr(module, "now", now)
-        for path in ("feed", "websocket.snapshot"):
+        for path in ("record.feed", "sockets.snapshot"):
             monkeypatch.setattr(f"alphapulse_api.{path}.now", now)
 
     return set_off

@@ -38,7 +38,8 @@ import asyncio, json, os, random, signal, sys
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
 from alphapulse_api.storage import outbox
-from alphapulse_api.storage.postgres import engine as postgres; from alphapulse_api.storage.sqlite import engine as sqlite
+from alphapulse_api.storage.postgres import engine as postgres
+from alphapulse_api.storage.sqlite import engine as sqlite
 from alphapulse_api.record.relay import Relay
 
 def answered(*words):

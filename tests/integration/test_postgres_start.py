@@ -15,8 +15,8 @@ import pytest
 
 from alphapulse_api.config import Config, DatabaseConfig
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.storage.engine import engine_from
 from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.postgres import connection as way
 from alphapulse_api.storage.postgres import schema as postgres_schema
 from alphapulse_api.storage.postgres.engine import PostgresEngine

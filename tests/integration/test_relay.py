@@ -386,9 +386,9 @@ async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
     """Let a database be made as the release before the outbox made it."""
     every = steps.migrations
     with monkeypatch.context() as before:
-        for module in ("sqlite_schema", "postgres_schema"):
+        for engine in ("sqlite", "postgres"):
             before.setattr(
-                f"alphapulse_api.storage.engine.{module}.migrations",
+                f"alphapulse_api.storage.{engine}.schema.migrations",
                 lambda types: list(takewhile(lambda step: step.name != "outbox", every(types))),
             )
         async with opening:
