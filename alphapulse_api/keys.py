@@ -21,7 +21,7 @@ BACKEND: web.AppKey[Backend] = web.AppKey("backend")
 OPENAPI: web.AppKey[dict[str, bytes]] = web.AppKey("openapi")
 ROWS: web.AppKey[dict[web.AbstractRoute, Row]] = web.AppKey("rows")
 HOSTS: web.AppKey[Hosts] = web.AppKey("hosts")
-FAST_PATH: web.AppKey[FastPath] = web.AppKey("lane")
+FAST_PATH: web.AppKey[FastPath] = web.AppKey("fast_path")
 CONSOLE: web.AppKey[Console] = web.AppKey("console")
 QUESTIONS: web.AppKey[Questions] = web.AppKey("questions")
 
