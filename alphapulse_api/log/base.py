@@ -151,7 +151,7 @@ class Gap:
         self.text = dumps({"type": "resync", "channel": channel.name, "cursor": cursor})
 
     def __repr__(self) -> str:
-        return f"<Break {self.channel.name} {self.cursor}>"
+        return f"<Gap {self.channel.name} {self.cursor}>"
 
 
 def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes:
@@ -175,7 +175,7 @@ class EventLog(Protocol):
     Attributes:
         waiting: events that the log has not taken yet; they are in memory.
         behind: whether events that others appended seconds ago may not have been handed out here.
-        breaks: places told of where events may be missing.
+        gaps: places where events may be missing.
         unreadable: entries of a shared log that were not ours, or damaged.
         failing: names of its tasks that do not run as they should.
         size: events that it keeps a channel.

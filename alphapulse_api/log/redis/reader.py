@@ -61,7 +61,7 @@ class Reader:
         name: of this process as a writer.
 
     Attributes:
-        breaks: places told of where events may be missing.
+        gaps: places where events may be missing.
         unreadable: entries that were not ours, or damaged.
     """
 
