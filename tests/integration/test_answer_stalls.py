@@ -52,6 +52,7 @@ async def stall(work: Callable[[], Awaitable[object]]) -> float:
     return stalls[-1]
 
 
+@pytest.mark.stalls
 async def test_the_openapi_document_is_made_once_and_beside_the_loop(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +72,7 @@ async def test_the_openapi_document_is_made_once_and_beside_the_loop(
     assert len(places) == 1
 
 
+@pytest.mark.stalls
 async def test_reading_the_catalogue_of_series_stalls_nobody(server: Server) -> None:
     points = [point(f"m{n}", labels={"a": str(n % 7)}) for n in range(5_000)]
     await server.feed.record_metrics(points)
@@ -83,6 +85,7 @@ async def test_reading_the_catalogue_of_series_stalls_nobody(server: Server) -> 
     assert await stall(read) < LONGEST
 
 
+@pytest.mark.stalls
 async def test_a_page_of_long_records_stalls_nobody(server: Server, tmp_path: Path) -> None:
     caller = await server.key()
     trades = [trade(id=str(n), metadata={"note": "a" * 60_000}) for n in range(50)]
@@ -96,6 +99,7 @@ async def test_a_page_of_long_records_stalls_nobody(server: Server, tmp_path: Pa
     assert {row["id"] for row in rows} == {str(n) for n in range(50)}
 
 
+@pytest.mark.stalls
 async def test_storing_many_trades_in_postgres_stalls_nobody(
     serve: Serve, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -111,6 +115,7 @@ async def test_storing_many_trades_in_postgres_stalls_nobody(
     assert len(await server.json("/api/trades", caller, limit=10_000)) == 10_000
 
 
+@pytest.mark.stalls
 async def test_a_large_answer_out_of_redis_stalls_nobody(serve: Serve, redis_url: str) -> None:
     server = await serve(cache=CacheConfig(type="redis", redis_url=redis_url))
     cache = server.dashboard._backend.cache

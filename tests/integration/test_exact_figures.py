@@ -207,6 +207,7 @@ async def test_percentiles_of_more_values_are_within_one_percent_and_marked(
     assert "X-Approximate" not in (await asked(end_time=at(3000).isoformat())).headers
 
 
+@pytest.mark.stalls
 async def test_no_function_takes_long_on_the_event_loop(metrics: MetricsDataAccessor) -> None:
     rng = random.Random(3)
     for first in range(0, 60_000, 10_000):

@@ -173,6 +173,7 @@ def uncollected() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("uncollected")
+@pytest.mark.stalls
 async def test_snapshots_and_replays_of_many_rows_stall_nobody(server: Server) -> None:
     events: EventLog = server.dashboard._backend.events
     await server.feed.record_metrics([point(f"m{n}") for n in range(4000)])
