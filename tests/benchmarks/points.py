@@ -19,11 +19,12 @@ _FILE = "points.json"
 def write_points(directory: Path) -> None:
     """Make the points once a run: a minute apart, the last one five minutes ago."""
     last = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+    times = [last - timedelta(minutes=COUNT - 1 - i) for i in range(COUNT)]
     points = [
         {
             "metric_type": METRIC_TYPE,
             "name": NAME,
-            "timestamp": (last - timedelta(minutes=COUNT - 1 - i)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": times[i].strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
             "value": round(1.5 + math.sin(i / 7), 4),
             "labels": {"strategy": "momentum-1", "symbol": "BTC-USD"},
         }
