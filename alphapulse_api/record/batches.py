@@ -30,6 +30,17 @@ def loading_each(
     return loaded
 
 
+def outcomes_of(
+    positions: Sequence[int], stored: Sequence[tuple[Mapping[str, Any], bool]]
+) -> Steps[dict[int, Mapping[str, Any]]]:
+    """What a batch's answer says of the trades that were stored, by position."""
+    outcomes: dict[int, Mapping[str, Any]] = {}
+    for position, (trade, new) in zip(positions, stored, strict=True):
+        outcomes[position] = {"status": 201 if new else 200, "id": trade["id"]}
+        yield
+    return outcomes
+
+
 def result_of(
     count: int, refused: Mapping[int, Refusal], stored: Mapping[int, Mapping[str, Any]]
 ) -> Steps[dict[str, Any]]:

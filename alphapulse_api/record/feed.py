@@ -18,7 +18,13 @@ from alphapulse_api.domain.errors import Conflict, ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.record.batches import Refused, add_one_by_one, loading_each, result_of
+from alphapulse_api.record.batches import (
+    Refused,
+    add_one_by_one,
+    loading_each,
+    outcomes_of,
+    result_of,
+)
 from alphapulse_api.record.calls import Calls
 from alphapulse_api.record.completion import (
     Stored,
@@ -227,10 +233,8 @@ class Feed:
         stored = await self._store_trades(records, None if on_error == STOP else conflicts)
         await self._slices.run(releasing(records))
         refused.update((positions[n], Refusal.of(conflict)) for n, conflict in conflicts.items())
-        results = {
-            position: {"status": 201 if new else 200, "id": trade["id"]}
-            for position, (trade, new) in zip(positions, stored, strict=True)
-        }
+        results = await self._slices.run(outcomes_of(positions, stored))
+        await self._slices.run(releasing(stored))
         return await self._slices.run(result_of(len(trades), refused, results))
 
     @_to_its_end
