@@ -1,4 +1,4 @@
-"""Fixtures of several of these files: the command line in this process, caches, Redis itself."""
+"""Fixtures of several of these files: servers, the command line in this process, caches, Redis."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from alphapulse_api.cli import main
-from alphapulse_api.config import CacheConfig
+from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig
 from tests.commands import Here
+from tests.conftest import Serve, Server
+from tests.forging import SECRET
+from tests.postgres import Postgres
 
 
 @pytest.fixture
@@ -63,3 +67,13 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
     """Looks at what is kept in Redis from outside, and harms it."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
+    """A server on either engine."""
+    sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        sections["database"] = DatabaseConfig(url=await postgres.new())
+    return await serve(**sections)

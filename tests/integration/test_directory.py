@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import pytest
 
 from alphapulse_api.backend import open_accounts
-from alphapulse_api.config import AuthConfig, DatabaseConfig
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.tables.accounts import AccountDataAccessor
 from tests.asking import ask
-from tests.conftest import Serve, Server
-from tests.forging import SECRET
-from tests.postgres import Postgres
+from tests.conftest import Server
 from tests.sockets import connect
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
-    """A server on either engine."""
-    sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
-    if request.param == "postgres":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        sections["database"] = DatabaseConfig(url=await postgres.new())
-    return await serve(**sections)
 
 
 async def set_back(transaction: Transaction) -> None:

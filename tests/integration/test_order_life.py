@@ -9,27 +9,17 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.config import AuthConfig, DatabaseConfig
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.orders import FINAL, STATUSES, completed
 from alphapulse_api.storage.outbox import oldest, read
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.asking import ask, places, problem
-from tests.conftest import Serve, Server
+from tests.conftest import Server
 from tests.postgres import Postgres
 from tests.sockets import connect
 from tests.storage import at, connected
 
 ORDER = {"id": "o1", "symbol": "AAPL", "side": "buy", "quantity": "10", "order_type": "limit"}
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def desk(request: pytest.FixtureRequest, serve: Serve) -> Server:
-    """A server on either engine."""
-    if request.param == "sqlite":
-        return await serve()
-    url = await request.getfixturevalue("postgres").new()
-    return await serve(database=DatabaseConfig(url=url), auth=AuthConfig(jwt_secret="s" * 32))
 
 
 async def post(server: Server, caller: Any, **fields: Any) -> Any:
@@ -38,17 +28,17 @@ async def post(server: Server, caller: Any, **fields: Any) -> Any:
     return answer.json
 
 
-async def test_an_order_lives_and_everybody_sees_each_state_once(desk: Server) -> None:
-    caller = await desk.key("publish")
-    async with connect(desk, caller) as client:
+async def test_an_order_lives_and_everybody_sees_each_state_once(either: Server) -> None:
+    caller = await either.key("publish")
+    async with connect(either, caller) as client:
         await client.ask(type="subscribe", channels=["trades"])
-        await post(desk, caller, status="pending")
-        await post(desk, caller, status="open", order_id="v-1")
+        await post(either, caller, status="pending")
+        await post(either, caller, status="open", order_id="v-1")
         first = {"status": "partially_filled", "filled_quantity": "4", "price": "100.10"}
-        await post(desk, caller, **first)
-        again = await post(desk, caller, **first)
-        await post(desk, caller, status="partially_filled", filled_quantity="7", price="100.20")
-        last = await post(desk, caller, status="filled", price="100.25", fee="1.50")
+        await post(either, caller, **first)
+        again = await post(either, caller, **first)
+        await post(either, caller, status="partially_filled", filled_quantity="7", price="100.20")
+        last = await post(either, caller, status="filled", price="100.25", fee="1.50")
         events = [m["data"] for m in await client.settled() if m["type"] == "trade"]
     assert [(e["status"], e["filled_quantity"], e["price"], e["value"]) for e in events] == [
         ("pending", "0", None, None),
@@ -60,7 +50,7 @@ async def test_an_order_lives_and_everybody_sees_each_state_once(desk: Server) -
     assert again == events[2]
     assert last == events[-1]
     assert [e["updated_at"] for e in events] == sorted({e["updated_at"] for e in events})
-    trade = await desk.json("/api/trades/o1", caller)
+    trade = await either.json("/api/trades/o1", caller)
     history = trade.pop("history")
     assert trade == last
     assert trade["order_id"] == "v-1"
@@ -68,23 +58,23 @@ async def test_an_order_lives_and_everybody_sees_each_state_once(desk: Server) -
         (e["status"], e["filled_quantity"], e["price"]) for e in events
     ]
     assert [s["at"] for s in history] == [e["updated_at"] for e in events]
-    assert await desk.json("/api/trades", caller) == [last]
+    assert await either.json("/api/trades", caller) == [last]
 
 
-async def test_an_array_may_hold_an_orders_whole_life(desk: Server) -> None:
-    caller = await desk.key("publish")
+async def test_an_array_may_hold_an_orders_whole_life(either: Server) -> None:
+    caller = await either.key("publish")
     states = [
         {**ORDER, "status": "open"},
         {**ORDER, "id": "o2", "status": "canceled", "quantity": "0"},
         {**ORDER, "status": "filled", "price": "99"},
     ]
-    async with connect(desk, caller) as client:
+    async with connect(either, caller) as client:
         await client.ask(type="subscribe", channels=["trades"])
-        answer = await ask(desk, "POST", "/api/trades", caller, json=states)
+        answer = await ask(either, "POST", "/api/trades", caller, json=states)
         assert answer.json == {"accepted": 3}
         events = [m["data"] for m in await client.settled() if m["type"] == "trade"]
         # The whole array again: repeats of earlier states and of the present ones.
-        answer = await ask(desk, "POST", "/api/trades", caller, json=states)
+        answer = await ask(either, "POST", "/api/trades", caller, json=states)
         assert answer.json == {"accepted": 3}
         assert not [m for m in await client.settled() if m["type"] == "trade"]
     assert [(e["id"], e["status"]) for e in events] == [
@@ -92,9 +82,9 @@ async def test_an_array_may_hold_an_orders_whole_life(desk: Server) -> None:
     ]  # fmt: skip
 
 
-async def test_a_state_never_goes_back(desk: Server) -> None:
-    caller = await desk.key("publish")
-    filled = await post(desk, caller, status="filled", price="100")
+async def test_a_state_never_goes_back(either: Server) -> None:
+    caller = await either.key("publish")
+    filled = await post(either, caller, status="filled", price="100")
     for change, reason in (
         ({"status": "open", "price": "100"}, "is filled, which is final"),
         ({"status": "cancelled"}, "is filled, which is final"),
@@ -102,9 +92,9 @@ async def test_a_state_never_goes_back(desk: Server) -> None:
         ({"price": "100", "symbol": "MSFT"}, "another symbol"),
         ({"price": "100", "side": "sell"}, "another side"),
     ):
-        answer = await ask(desk, "POST", "/api/trades", caller, json={**ORDER, **change})
+        answer = await ask(either, "POST", "/api/trades", caller, json={**ORDER, **change})
         assert reason in problem(answer, 409)["detail"]
-    assert await desk.json("/api/trades", caller) == [filled]
+    assert await either.json("/api/trades", caller) == [filled]
 
 
 @pytest.mark.parametrize(
@@ -116,22 +106,22 @@ async def test_a_state_never_goes_back(desk: Server) -> None:
     ],
 )
 async def test_a_refusal_says_what_to_do_about_it(
-    desk: Server, change: dict[str, str], remedy: str
+    either: Server, change: dict[str, str], remedy: str
 ) -> None:
-    caller = await desk.key("publish")
+    caller = await either.key("publish")
     state = {**ORDER, "status": "filled", "price": "100", "fee": "1"}
-    assert (await ask(desk, "POST", "/api/trades", caller, json=state)).status == 201
-    answer = await ask(desk, "POST", "/api/trades", caller, json={**state, **change})
+    assert (await ask(either, "POST", "/api/trades", caller, json=state)).status == 201
+    answer = await ask(either, "POST", "/api/trades", caller, json={**state, **change})
     assert problem(answer, 409)["detail"].endswith(remedy)
 
 
 @pytest.mark.parametrize("status", ["filled", "cancelled", "open"])
 async def test_a_commission_that_comes_late_is_added_once_and_sent(
-    desk: Server, status: str
+    either: Server, status: str
 ) -> None:
-    caller = await desk.key("publish")
+    caller = await either.key("publish")
     state = {"status": status, "price": "100"}
-    before = await post(desk, caller, **state)
+    before = await post(either, caller, **state)
     facts = {
         "fee": "-0.25",
         "fees": [{"currency": "BNB", "amount": "0.0010"}],
@@ -139,22 +129,22 @@ async def test_a_commission_that_comes_late_is_added_once_and_sent(
         "decision_id": "d1",
         "decided_price": "99.90",
     }
-    async with connect(desk, caller) as client:
+    async with connect(either, caller) as client:
         await client.ask(type="subscribe", channels=["trades"])
         for name, value in facts.items():
-            after = await post(desk, caller, **state, **{name: value})
-            assert after == await post(desk, caller, **state, **{name: value})
+            after = await post(either, caller, **state, **{name: value})
+            assert after == await post(either, caller, **state, **{name: value})
             assert after[name] == value
         events = [m["data"] for m in await client.settled() if m["type"] == "trade"]
     assert len(events) == len(facts)
-    assert events[-1] == after == await post(desk, caller, **state)
+    assert events[-1] == after == await post(either, caller, **state)
     assert {**after, "updated_at": None} == {**before, **facts, "updated_at": None}
     for name, value in {"fee": "1", "metadata": {"venue": "Y"}, "decision_id": "d2"}.items():
         answer = await ask(
-            desk, "POST", "/api/trades", caller, json={**ORDER, **state, name: value}
+            either, "POST", "/api/trades", caller, json={**ORDER, **state, name: value}
         )
         assert f"another {name}" in problem(answer, 409)["detail"]
-    trade = await desk.json("/api/trades/o1", caller)
+    trade = await either.json("/api/trades/o1", caller)
     assert [s["status"] for s in trade["history"]] == [status]
 
 

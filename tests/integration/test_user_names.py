@@ -5,37 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from alphapulse_api.auth import passwords
 from alphapulse_api.auth.accounts import AccountError
-from alphapulse_api.config import AuthConfig, DatabaseConfig
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.tables.accounts import AccountDataAccessor
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 from tests.asking import ALERT, ask, problem
-from tests.conftest import PASSWORD, Serve, Server
-from tests.forging import SECRET, bearer
+from tests.conftest import PASSWORD, Server
+from tests.forging import bearer
 from tests.integration.test_tokens import WRONG, login, me, refused
-from tests.postgres import Postgres
 from tests.sockets import connect
 from tests.storage import Fresh, opened
 from tests.throttling import forgive_nothing
 
 COMPOSED, DECOMPOSED = "Jörg", "Jo\u0308rg"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
-    """A server on either engine."""
-    sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
-    if request.param == "postgres":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        sections["database"] = DatabaseConfig(url=await postgres.new())
-    return await serve(**sections)
 
 
 async def test_every_spelling_of_a_name_is_one_user(either: Server) -> None:
