@@ -132,7 +132,7 @@ class Feeders:
         self._round += 1
         order = [self._round, point, random.randint(1, 30)]
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        killing: asyncio.TimerHandle | None = None
+        killing: asyncio.TimerHandle | None = None  # stays None where it dies before an answer
         pid = 0
         async with asyncio.timeout(20):
             while (line := (await self._process.stdout.readline()).decode().split())[0] != "ended":
@@ -140,13 +140,13 @@ class Feeders:
                     pid = int(line[1])
                 else:
                     self.answered.add((line[0], line[1]))
-                if pid and self.answered and killing is None:
+                if len(line) == 2 and line[0] != "pid" and killing is None:
                     wait = random.uniform(0, LONGEST) if point == "at random" else 5 * LONGEST
                     killing = asyncio.get_running_loop().call_later(
                         wait, os.kill, pid, signal.SIGKILL
                     )
-        assert killing is not None
-        killing.cancel()
+        if killing is not None:
+            killing.cancel()
         assert int(line[1]) == -signal.SIGKILL
 
 

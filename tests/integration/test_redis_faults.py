@@ -26,7 +26,6 @@ Caller = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_link, "CALL_SECONDS", 0.4)
     monkeypatch.setattr(redis_link, "PROBE_SECONDS", 0.05)
 
 
