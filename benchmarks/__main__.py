@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks <entry> [options]`: one row a benchmark."""
+"""`python -m benchmarks <entry> [options]`: one row a benchmark."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ ENTRIES = (
 
 def main() -> None:
     """Parse the command line and run one entry."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="entry")
     for entry in ENTRIES:
         command = commands.add_parser(entry.name, help=entry.help, description=entry.help)

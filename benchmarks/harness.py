@@ -1,6 +1,6 @@
 """Servers as child processes: pinned to a core, ready by a pipe, always ended.
 
-A server module is started as `python -m tests.benchmarks.servers.<name> <work directory>`.
+A server module is started as `python -m benchmarks.servers.<name> <work directory>`.
 It binds a free port itself (port 0) and then calls `announce` once; until that line arrives,
 or the pipe closes because the child died, the parent waits. Nothing sleeps and nothing polls.
 """
@@ -26,7 +26,7 @@ LOAD_CORE = 1
 READY_FD_VARIABLE = "BENCHMARK_READY_FD"
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class BenchmarkError(RuntimeError):

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks <entry>`. Never part of a test run."""

@@ -1,1 +1,0 @@
-"""Benchmarks: `python -m tests.benchmarks <entry>`. Never part of a test run."""
