@@ -16,6 +16,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["alphapulse_api", "alphapulse_api.*"]),
     package_data={
+        "": ["*.lua"],  # beside the modules that load them
         "alphapulse_api": [
             "py.typed",
             "console/static/*",
