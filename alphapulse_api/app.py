@@ -12,22 +12,23 @@ from typing import Any, Final
 import aiohttp_cors
 from aiohttp import hdrs, web
 
-from alphapulse_api.backend import Backend
+from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import StartupError, Unavailable
 from alphapulse_api.http.endpoint import endpoint
-from alphapulse_api.http.handlers.console import Console
+from alphapulse_api.http.handlers.console import CONSOLE, Console
+from alphapulse_api.http.handlers.documents import OPENAPI
 from alphapulse_api.http.pipeline import MIDDLEWARES
-from alphapulse_api.http.pipeline.fast_path import FastPath
+from alphapulse_api.http.pipeline.fast_path import FAST_PATH, FastPath
 from alphapulse_api.http.pipeline.headers import (
     CORS_RESPONSE_HEADERS,
     browser_origins,
     cors_headers,
 )
-from alphapulse_api.http.pipeline.host import Hosts
-from alphapulse_api.http.query import Questions
+from alphapulse_api.http.pipeline.host import HOSTS, Hosts
+from alphapulse_api.http.query import QUESTIONS, Questions
+from alphapulse_api.http.route import ROWS
 from alphapulse_api.http.route_table import ROWS as TABLE
-from alphapulse_api.keys import BACKEND, CONSOLE, FAST_PATH, HOSTS, OPENAPI, QUESTIONS, ROWS
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from aiohttp import web
+
 from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.throttles import Throttles
@@ -187,6 +189,9 @@ class Backend:
         if isinstance(self.cache, MemoryCache):
             self.cache.forget(None)
         self.relay.look()
+
+
+BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)
 
 
 async def open_accounts(

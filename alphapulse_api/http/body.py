@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.errors import (
     BAD_REQUEST,
     TOO_LARGE,
@@ -16,7 +17,6 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.route import Row
-from alphapulse_api.keys import BACKEND
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from alphapulse_api.backend import Backend
+from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import NOT_FOUND, Problem, ValidationProblem
 from alphapulse_api.http.body import read_json
 from alphapulse_api.http.codecs.formats import (
@@ -24,15 +24,15 @@ from alphapulse_api.http.codecs.formats import (
 from alphapulse_api.http.compression import compressed
 from alphapulse_api.http.export import export
 from alphapulse_api.http.ingest import LINED, ingest
-from alphapulse_api.http.query import Question
+from alphapulse_api.http.pipeline.auth import CALLER
+from alphapulse_api.http.pipeline.headers import HEADERS, VARY
+from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import Call, Handler, RawHandler, Row
-from alphapulse_api.keys import BACKEND, CALLER, HEADERS, QUESTION, QUESTIONS
 from alphapulse_api.runtime.slices import releasing
 
 MAX_PATH_VARIABLE: Final = 256
 
 CONTENT_TYPES: Final = {**FORMATS, "csv": "text/csv; charset=utf-8"}
-VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache": "BYPASS"}
 
 

@@ -14,9 +14,9 @@ from aiohttp import hdrs, web
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.formats import Encoder, Rows, approximate, encoder
 from alphapulse_api.http.compression import Coding, compressor
+from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.http.query import Question
 from alphapulse_api.http.route import Call, Row
-from alphapulse_api.keys import HEADERS
 from alphapulse_api.storage.query import FIRST
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import canonical
 from alphapulse_api.domain.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
 from alphapulse_api.domain.times import now
@@ -17,7 +18,6 @@ from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.compression import PLAIN, Coding, coding_of
 from alphapulse_api.http.negotiation import weights
 from alphapulse_api.http.route import Row
-from alphapulse_api.keys import BACKEND
 from alphapulse_api.schemas.errors import load_parameters
 from alphapulse_api.schemas.paths import check_path
 from alphapulse_api.schemas.queries import LabelPairs
@@ -84,6 +84,10 @@ class Questions:
                     self._read.clear()
                 self._read[key] = question
         return question
+
+
+QUESTION: Final[web.RequestKey[Question]] = web.RequestKey("question", Question)
+QUESTIONS: Final[web.AppKey[Questions]] = web.AppKey("questions", Questions)
 
 
 def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) -> Question:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from marshmallow import Schema
@@ -113,3 +113,6 @@ class Row:
     def pages(self) -> bool:
         """Whether the answer comes in pages."""
         return "cursor" in self.query_schema.fields
+
+
+ROWS: Final[web.AppKey[dict[web.AbstractRoute, Row]]] = web.AppKey("rows", dict)

@@ -10,6 +10,7 @@ from weakref import WeakMethod
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from alphapulse_api.auth.caller import Caller
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.errors import (
     PROTOCOL_ERROR,
     SHUTDOWN,
@@ -20,7 +21,7 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.http.pipeline.auth import identify
 from alphapulse_api.http.pipeline.client import client_key
-from alphapulse_api.keys import BACKEND, HEADERS
+from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.sockets.admission import RETRY_SECONDS, Place
 from alphapulse_api.sockets.connection import CLOSE_SECONDS, Connection
 from alphapulse_api.sockets.guard import FrameGuard

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from alphapulse_api.auth.accounts import TokenPair
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import (
     BAD_REQUEST,
@@ -24,7 +25,6 @@ from alphapulse_api.http.body import read_body
 from alphapulse_api.http.pipeline.auth import REALM
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.route import Call
-from alphapulse_api.keys import BACKEND
 
 MAX_FORM_BYTES: Final = 16 * 1024
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}

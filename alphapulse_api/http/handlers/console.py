@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.cache import SingleFlight
 from alphapulse_api.console.files import PAGE, plotly_file, read_files
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.http.handlers.static import FOREVER, REVALIDATE, StaticFile, answer_file
-from alphapulse_api.keys import BACKEND, CONSOLE
 
 NOT_INSTALLED: Final = (
     'The console is not installed: pip install "alphapulse-api[console]" and start again.'
@@ -62,6 +62,9 @@ class Console:
         files = await asyncio.to_thread(read_files, self._plotly)
         assets = {name: StaticFile(name, body) for name, body in files.assets.items()}
         return Served(files.version, StaticFile(PAGE, files.page), assets)
+
+
+CONSOLE: Final[web.AppKey[Console]] = web.AppKey("console", Console)
 
 
 async def root(request: web.Request) -> web.StreamResponse:

@@ -10,12 +10,16 @@ from typing import Final
 
 from aiohttp import web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.http.handlers.static import StaticFile, answer_file
+from alphapulse_api.http.route import ROWS
 from alphapulse_api.http.spec.asyncapi import asyncapi_document
 from alphapulse_api.http.spec.openapi import openapi_document
-from alphapulse_api.keys import BACKEND, OPENAPI, ROWS
+
+# The OpenAPI document, by the path that the application is mounted at; made when it is asked for.
+OPENAPI: Final[web.AppKey[dict[str, bytes]]] = web.AppKey("openapi", dict)
 
 # The package that follows Swagger UI's releases most closely. Only its files are used: finding them
 # imports neither it nor Flask.

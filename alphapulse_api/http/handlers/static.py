@@ -9,10 +9,10 @@ from typing import Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.cache import Entry, SingleFlight, etag_of
 from alphapulse_api.http.compression import coding_of, compressed
 from alphapulse_api.http.pipeline.conditions import answer
-from alphapulse_api.keys import BACKEND
 
 # A table of ours: what `mimetypes` says depends on the system's registry.
 CONTENT_TYPES: Final = {

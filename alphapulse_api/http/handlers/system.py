@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import UNAVAILABLE, Problem
 from alphapulse_api.http.route import Call
-from alphapulse_api.keys import BACKEND
 
 
 async def list_system(call: Call) -> Any:

@@ -14,14 +14,19 @@ from typing import Final
 import uuid_utils
 from aiohttp import web
 
+from alphapulse_api.backend import BACKEND
+from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.client import client_address
-from alphapulse_api.http.pipeline.headers import COMMON, vary_by_origin
-from alphapulse_api.keys import BACKEND, CALLER, FAST_PATH, HEADERS, REQUEST_ID, ROWS, X_REQUEST_ID
+from alphapulse_api.http.pipeline.fast_path import FAST_PATH
+from alphapulse_api.http.pipeline.headers import COMMON, HEADERS, X_REQUEST_ID, vary_by_origin
+from alphapulse_api.http.route import ROWS
 
 logger = logging.getLogger("alphapulse_api.access")
 
 # A caller's own id is kept if it can do no harm in a log line or a header.
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
 
 CLIENT_GONE: Final = 499  # nginx's status for a client that left before its answer
 

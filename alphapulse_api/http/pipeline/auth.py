@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import BAD_REQUEST, FORBIDDEN, UNAUTHENTICATED, Problem
 from alphapulse_api.http.pipeline.client import client_key
+from alphapulse_api.http.pipeline.headers import HEADERS, X_API_KEY
 from alphapulse_api.http.pipeline.rate_limit import count_request
-from alphapulse_api.keys import BACKEND, CALLER, HEADERS, ROWS, X_API_KEY
+from alphapulse_api.http.route import ROWS
 
-if TYPE_CHECKING:
-    from alphapulse_api.backend import Backend
-
+CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", Caller)
 REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

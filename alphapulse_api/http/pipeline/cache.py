@@ -8,13 +8,14 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from alphapulse_api.backend import Backend
+from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.cache import Entry, etag_of
 from alphapulse_api.http.compression import ON_LOOP_BYTES
-from alphapulse_api.http.endpoint import VARY
 from alphapulse_api.http.pipeline.conditions import answer
-from alphapulse_api.http.route import Row
-from alphapulse_api.keys import BACKEND, FAST_PATH, QUESTION, QUESTIONS, ROWS
+from alphapulse_api.http.pipeline.fast_path import FAST_PATH
+from alphapulse_api.http.pipeline.headers import VARY
+from alphapulse_api.http.query import QUESTION, QUESTIONS
+from alphapulse_api.http.route import ROWS, Row
 
 # Of past ranges too: what is written into them late must be seen.
 CONTROL: Final = "private, no-cache"

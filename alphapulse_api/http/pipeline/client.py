@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.addresses import Proxies, address_key
-from alphapulse_api.keys import BACKEND
 
 _proxies = lru_cache(maxsize=16)(Proxies)
 

@@ -19,8 +19,8 @@ from alphapulse_api.domain.errors import (
     ProblemType,
     problem_document,
 )
-from alphapulse_api.http.pipeline.access import CLIENT_GONE
-from alphapulse_api.keys import REQUEST_ID, ROWS
+from alphapulse_api.http.pipeline.access import CLIENT_GONE, REQUEST_ID
+from alphapulse_api.http.route import ROWS
 
 logger = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from multidict import CIMultiDict
 from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.cache import Entry
 from alphapulse_api.cache.base import Key
+from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.conditions import leave_body_out, unchanged
-from alphapulse_api.http.pipeline.headers import COMMON
+from alphapulse_api.http.pipeline.headers import COMMON, X_API_KEY
 from alphapulse_api.http.pipeline.rate_limit import told
 from alphapulse_api.http.pipeline.ready import Ready
-from alphapulse_api.keys import CALLER, X_API_KEY
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
@@ -133,6 +133,9 @@ class FastPath:
         if unchanged(request.headers, entry.etag):
             return Ready(304, plan.unchanged + rest.encode())
         return Ready(200, b"".join((plan.found, rest.encode(), entry.body)))
+
+
+FAST_PATH: Final[web.AppKey[FastPath]] = web.AppKey("fast_path", FastPath)
 
 
 def _asked(request: web.Request) -> _Asked | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from aiohttp import hdrs
-from multidict import CIMultiDict
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
 
 from alphapulse_api.config import CorsConfig
 from alphapulse_api.http.hosts import parse_origin
@@ -14,6 +14,15 @@ from alphapulse_api.http.hosts import parse_origin
 # aiohttp would name its own version and Python's.
 SERVER: Final = "alphapulse_api"
 COMMON: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+
+VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"  # of every GET
+
+# Looked up as they are; a plain str is folded anew each time.
+X_API_KEY: Final = istr("X-API-Key")
+X_REQUEST_ID: Final = istr("X-Request-ID")
+
+# Headers that middlewares want on the response, whoever makes it: set before it is prepared.
+HEADERS: Final[web.RequestKey[dict[str, str]]] = web.RequestKey("headers", dict)
 
 # What a page of another origin may read.
 CORS_RESPONSE_HEADERS: Final = (

@@ -12,7 +12,6 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.addresses import parse_address
 from alphapulse_api.domain.errors import MISDIRECTED, Problem
 from alphapulse_api.http.hosts import AllowedHosts, parse_host
-from alphapulse_api.keys import HOSTS
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +73,9 @@ class Hosts:
             f"This server does not answer for the host {name}: use localhost, its IP address or a "
             "name in allowed_hosts.",
         )
+
+
+HOSTS: Final[web.AppKey[Hosts]] = web.AppKey("hosts", Hosts)
 
 
 @web.middleware

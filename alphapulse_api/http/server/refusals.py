@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.addresses import parse_address
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import (
@@ -29,7 +30,6 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.pipeline.access import log_request, request_id_of
 from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
 from alphapulse_api.http.pipeline.ready import Ready
-from alphapulse_api.keys import BACKEND
 
 if TYPE_CHECKING:
     from alphapulse_api.http.server.protocol import Protocol

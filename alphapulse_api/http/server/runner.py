@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.http.server.protocol import Protocol
 from alphapulse_api.http.server.refusals import Refusals
-from alphapulse_api.keys import BACKEND
 
 LOOKS: Final = 10  # at what is awaited, within the shortest time-out
 LONGEST_TICK: Final = 1.0
