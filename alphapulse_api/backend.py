@@ -22,8 +22,8 @@ from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
 from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.history import HistoryWatch
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.runtime.history import HistoryWatch
 from alphapulse_api.runtime.monitor import Monitor
 from alphapulse_api.runtime.readiness import Readiness
 from alphapulse_api.runtime.redis import RedisLinks

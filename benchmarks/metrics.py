@@ -23,10 +23,10 @@ from typing import Any
 
 import asyncpg
 
+from alphapulse_api.domain.aggregation import auto_interval, parse_interval
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
-from alphapulse_api.storage.metrics.aggregation import auto_interval, parse_interval
 from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
 from alphapulse_api.storage.postgres.connection import prepare
 from alphapulse_api.storage.postgres.engine import PostgresEngine

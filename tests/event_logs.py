@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.log.redis.log import RedisEventLog
 from alphapulse_api.runtime.redis import RedisLink
-from alphapulse_api.storage.engine.outbox import OutboxRow
 from tests.proxy import Proxy
 
 SECONDS = 10.0  # no wait of these tests is meant to come near it

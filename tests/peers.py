@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import Event
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import SocketWriter

@@ -22,8 +22,8 @@ from alphapulse_api import __version__
 from alphapulse_api.cache.base import Entry, Key, Version, slot
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.http.compression import ON_LOOP_BYTES
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
+from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from alphapulse_api.storage.columns import EXACT
+from alphapulse_api.domain.decimals import EXACT
 
 
 def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.storage.columns import EXACT
+from alphapulse_api.domain.decimals import EXACT
 
 Trade = dict[str, Any]
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from alphapulse_api.domain.errors import NOT_ACCEPTABLE, Problem
 from alphapulse_api.http.negotiation import weights
+from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -26,7 +27,6 @@ else:
 
 FAST: Final = 1
 MIN_BYTES: Final = 1024  # smaller bodies fit a packet as they are
-ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are compressed on a thread
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from alphapulse_api.config import EventsConfig
-from alphapulse_api.log.base import CHANNELS, Channel, Event, EventLog, Gap
+from alphapulse_api.log.base import Event, EventLog, Gap
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.runtime.redis import RedisLink
 
-__all__ = ["CHANNELS", "Channel", "Event", "EventLog", "Gap", "event_log_from"]
+__all__ = ["Event", "EventLog", "Gap", "event_log_from"]
 
 
 def event_log_from(config: EventsConfig, link: RedisLink | None, *, read: bool = True) -> EventLog:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
-from alphapulse_api.log.base import Channel, Event
+from alphapulse_api.domain.channels import Channel
+from alphapulse_api.log.base import Event
 
 
 class EventBatch(Sequence[Event]):

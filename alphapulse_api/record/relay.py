@@ -19,13 +19,13 @@ from alphapulse_api.cache import Cache
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log import EventLog
 from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.engine.outbox import OutboxRow
 from alphapulse_api.storage.sqlite.transaction import run
 
 logger = logging.getLogger(__name__)

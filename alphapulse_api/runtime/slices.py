@@ -16,6 +16,7 @@ T = TypeVar("T")
 Steps = Generator[None, None, T]
 
 SLICE_SECONDS: Final = 0.002
+ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are hashed and compressed on a thread
 RELEASED: Final = 100  # elements freed in one step
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from alphapulse_api.domain.aggregation import FUNCTIONS, MAX_BUCKETS
 from alphapulse_api.schemas.fields import METRIC_TYPE, EventTime, Figure, Labels, Text, Timestamp
 from alphapulse_api.schemas.queries import (
     Formatted,
@@ -12,7 +13,6 @@ from alphapulse_api.schemas.queries import (
     QueryInteger,
     RangeQuery,
 )
-from alphapulse_api.storage.metrics.aggregation import FUNCTIONS, MAX_BUCKETS
 
 # Marks the fields that only an answer with several aggregations has.
 ONLY_AGGREGATED = "x-only-aggregated"

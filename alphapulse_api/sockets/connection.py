@@ -14,6 +14,7 @@ from aiohttp import web
 from alphapulse_api.auth.authenticator import Authenticator, BadCredentials, ExpiredCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.config import WebSocketConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import (
     AUTH_TIMEOUT,
@@ -26,7 +27,7 @@ from alphapulse_api.domain.errors import (
     RateLimited,
 )
 from alphapulse_api.domain.times import now
-from alphapulse_api.log import CHANNELS, EventLog
+from alphapulse_api.log import EventLog
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.admission import Place
 from alphapulse_api.sockets.hub import Hub

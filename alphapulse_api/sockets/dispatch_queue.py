@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from alphapulse_api.log import Channel, Event, Gap
+from alphapulse_api.domain.channels import Channel
+from alphapulse_api.log import Event, Gap
 
 
 class DispatchQueue:

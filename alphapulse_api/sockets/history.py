@@ -7,7 +7,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from alphapulse_api.cache import SingleFlight
-from alphapulse_api.log import CHANNELS, Event, EventLog
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import Event, EventLog
 from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.protocol import Filters

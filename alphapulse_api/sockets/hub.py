@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER
-from alphapulse_api.log import CHANNELS, Event, EventLog, Gap
+from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.sockets.dispatch_queue import DispatchQueue
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.history import Histories

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from alphapulse_api.domain.errors import FORBIDDEN, Problem
-from alphapulse_api.http.hosts import ANY, parse_host, parse_origin
+from alphapulse_api.domain.hosts import ANY, parse_host, parse_origin
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 import orjson
 
 from alphapulse_api.auth.caller import Caller
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, TOKEN_EXPIRED, Close
 from alphapulse_api.domain.times import now
 from alphapulse_api.limits import Gcra
-from alphapulse_api.log.base import CHANNELS
 
 VERSION: Final = 1
 MAX_ID_LENGTH: Final = 36

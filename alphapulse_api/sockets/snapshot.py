@@ -15,10 +15,11 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from alphapulse_api.cache import SingleFlight
+from alphapulse_api.domain.channels import Channel
 from alphapulse_api.domain.encoding import canonical, dumps
 from alphapulse_api.domain.errors import NotFound, Unavailable
 from alphapulse_api.domain.times import now, to_micros
-from alphapulse_api.log.base import Channel, Event, message
+from alphapulse_api.log.base import Event, message
 from alphapulse_api.runtime.slices import Slices, Steps, finish
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.protocol import Filters

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.log import CHANNELS, EventLog, Gap
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import EventLog, Gap
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.frames import chunks, frame
 from alphapulse_api.sockets.history import Stretch

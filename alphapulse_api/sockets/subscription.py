@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.log.base import Channel, Event, Gap
+from alphapulse_api.domain.channels import Channel
+from alphapulse_api.log.base import Event, Gap
 from alphapulse_api.sockets.protocol import Filters
 from alphapulse_api.sockets.writer import SocketWriter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import dumps, loads_stored
@@ -12,9 +12,6 @@ from alphapulse_api.domain.times import from_micros, rfc3339_micros, to_micros
 from alphapulse_api.storage.bulk import insert_rows, select_rows
 from alphapulse_api.storage.engine.base import Transaction
 
-# For sums and products that keep every digit: the default context keeps 28, a host's maybe fewer.
-# Two amounts have at most 76 digits each, and 10000 of their products are summed.
-EXACT: Final = Context(prec=200)
 A_TURN: Final = 100  # records looked at between two turns of the loop
 
 

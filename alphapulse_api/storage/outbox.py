@@ -20,9 +20,10 @@ from typing import Any, Final
 import uuid_utils
 
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.outbox import BOOK, OutboxRow
 from alphapulse_api.domain.points import Points
 from alphapulse_api.storage.engine.base import Engine, Transaction
-from alphapulse_api.storage.engine.outbox import BOOK, COLUMNS, OutboxRow, insert
+from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
 TOGETHER: Final = 200  # new records a row
 _UUID_LENGTH: Final = 36

@@ -17,8 +17,8 @@ from aiohttp import web
 from alphapulse_api import Config, create_app
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, CorsConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.http.route_table import ROWS
-from alphapulse_api.log import CHANNELS
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET

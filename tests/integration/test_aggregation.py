@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.aggregation import FUNCTIONS, grid_of, parse_interval
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.times import EPOCH, from_micros, now
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
-from alphapulse_api.storage.metrics.aggregation import FUNCTIONS, grid_of, parse_interval
 from tests.storage import Fresh, at, point
 
 SECOND = 1_000_000

@@ -17,8 +17,8 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import EventsConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.log import CHANNELS
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.conftest import Server
 from tests.event_logs import Ear, redis_log

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.aggregation import FUNCTIONS
 from alphapulse_api.domain.errors import Problem
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.metrics.aggregation import FUNCTIONS
 from alphapulse_api.storage.tables import agents, alerts, portfolio
 from alphapulse_api.storage.tables import trades as trade_store
 from tests.integration.test_accessors import alert, sample, signal, trade

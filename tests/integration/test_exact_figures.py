@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.aggregation import FUNCTIONS
 from alphapulse_api.storage import threads
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
-from alphapulse_api.storage.metrics.aggregation import FUNCTIONS
 from alphapulse_api.storage.metrics.rollups import read, source
 from tests.asking import Answer, ask
 from tests.conftest import Server

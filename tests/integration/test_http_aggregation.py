@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alphapulse_api.config import AuthConfig, DatabaseConfig
-from alphapulse_api.storage.metrics.aggregation import AUTO_INTERVALS, FUNCTIONS
+from alphapulse_api.domain.aggregation import AUTO_INTERVALS, FUNCTIONS
 from tests.asking import Answer, ask, places, problem
 from tests.conftest import Serve
 

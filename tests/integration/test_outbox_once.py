@@ -16,8 +16,8 @@ import pytest
 
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import NotFound
-from alphapulse_api.log import CHANNELS
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine

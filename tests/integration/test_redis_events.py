@@ -15,8 +15,9 @@ import pytest
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.client import DashboardClient, Event, StreamGap
 from alphapulse_api.config import EventsConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.log import CHANNELS, Gap
+from alphapulse_api.log import Gap
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import scripts
 from alphapulse_api.sockets import snapshot as snapshot_module

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
@@ -27,7 +28,6 @@ from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine import migrations as steps
-from alphapulse_api.storage.engine.outbox import OutboxRow
 from tests.event_logs import Ear
 from tests.postgres import Postgres
 from tests.sockets import alert, portfolio, trade

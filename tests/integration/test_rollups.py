@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros, to_micros
-from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.engine.migrations import migrations
-from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
-from alphapulse_api.storage.metrics.aggregation import (
+from alphapulse_api.domain.aggregation import (
     MAX_BUCKETS,
     auto_interval,
     grid_of,
     time_zone,
 )
-from alphapulse_api.storage.metrics.buckets import Grid
+from alphapulse_api.domain.buckets import Grid
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros, to_micros
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.metrics.rollups import backfill, read, write
 from alphapulse_api.storage.metrics.rollups.fold import DAY, HOUR, MINUTE
 from alphapulse_api.storage.postgres import schema as postgres_schema

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.log import CHANNELS
+from alphapulse_api.domain.channels import CHANNELS
 from tests.conftest import Server
 from tests.sockets import alert, connect, point, portfolio, trade
 

@@ -9,9 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.times import to_micros
-from alphapulse_api.storage.metrics.aggregation import (
+from alphapulse_api.domain.aggregation import (
     AUTO_INTERVALS,
     FUNCTIONS,
     MAX_BUCKETS,
@@ -23,7 +21,9 @@ from alphapulse_api.storage.metrics.aggregation import (
     plan,
     time_zone,
 )
-from alphapulse_api.storage.metrics.buckets import FIRST_MONDAY
+from alphapulse_api.domain.buckets import FIRST_MONDAY
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import to_micros
 
 LAST = datetime.max.replace(tzinfo=UTC)
 SECOND = 1_000_000

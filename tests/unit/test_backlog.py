@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import Event
 from alphapulse_api.sockets.backlog import MARK_SECONDS, Backlog
 from alphapulse_api.sockets.frames import frame
 

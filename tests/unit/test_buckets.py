@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.aggregation import grid_of
+from alphapulse_api.domain.buckets import FIRST_MONDAY, HOUR, WEEK, Even
 from alphapulse_api.domain.times import EPOCH, MICROSECOND, to_micros
-from alphapulse_api.storage.metrics.aggregation import grid_of
-from alphapulse_api.storage.metrics.buckets import FIRST_MONDAY, HOUR, WEEK, Even
 
 MINUTE = HOUR // 60
 # Daylight saving of an hour, north and south, of half an hour, at midnight and a minute after it;

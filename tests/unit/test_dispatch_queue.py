@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.log import CHANNELS, Event, Gap
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import Event, Gap
 from alphapulse_api.sockets.dispatch_queue import DispatchQueue
 
 NAMES = ("metrics", "trades")

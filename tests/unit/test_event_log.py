@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.times import to_micros
-from alphapulse_api.log import CHANNELS, Event, EventLog, Gap
+from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.log import ring as ring_module
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.log.redis import log as redis_module

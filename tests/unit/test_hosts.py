@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alphapulse_api.http.hosts import AllowedHosts, parse_host, parse_origin
+from alphapulse_api.domain.hosts import AllowedHosts, parse_host, parse_origin
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import VIEWS
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, SOCKET_ERRORS, TOKEN_EXPIRED
 from alphapulse_api.limits import Gcra
-from alphapulse_api.log import CHANNELS
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.protocol import (
     MAX_FILTER_VALUES,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.log import CHANNELS, Event
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log import Event
 from alphapulse_api.log import ring as ring_module
 from alphapulse_api.log.batch import EventBatch
 from alphapulse_api.log.ring import Ring

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphapulse_api.log import CHANNELS
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log.base import Event
 from alphapulse_api.sockets.snapshot import Snapshot
 

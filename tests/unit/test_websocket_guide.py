@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import EventsConfig, WebSocketConfig
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
 from alphapulse_api.http.spec.asyncapi import FROM_CLIENT, FROM_SERVER
-from alphapulse_api.log import CHANNELS
 from alphapulse_api.sockets.protocol import REQUESTS, Authenticate, Protocol, Reply
 from tests.unit.test_protocol import a_caller
 

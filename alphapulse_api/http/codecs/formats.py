@@ -12,13 +12,13 @@ from typing import Any, Final, Protocol
 
 from marshmallow import fields
 
+from alphapulse_api.domain.aggregation import parse_functions
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.arrow import ArrowStream
 from alphapulse_api.http.route import Row
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
-from alphapulse_api.storage.metrics.aggregation import parse_functions
 from alphapulse_api.storage.page import plain
 
 FORMATS: Final = {

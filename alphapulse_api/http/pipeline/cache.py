@@ -10,12 +10,12 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.cache import Entry, etag_of
-from alphapulse_api.http.compression import ON_LOOP_BYTES
 from alphapulse_api.http.pipeline.conditions import answer
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS
 from alphapulse_api.http.route import ROWS, Row
+from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 # Of past ranges too: what is written into them late must be seen.
 CONTROL: Final = "private, no-cache"

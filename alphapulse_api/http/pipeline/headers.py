@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
 from alphapulse_api.config import CorsConfig
-from alphapulse_api.http.hosts import parse_origin
+from alphapulse_api.domain.hosts import parse_origin
 
 # aiohttp would name its own version and Python's.
 SERVER: Final = "alphapulse_api"

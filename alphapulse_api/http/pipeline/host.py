@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.config import Config
 from alphapulse_api.domain.addresses import parse_address
 from alphapulse_api.domain.errors import MISDIRECTED, Problem
-from alphapulse_api.http.hosts import AllowedHosts, parse_host
+from alphapulse_api.domain.hosts import AllowedHosts, parse_host
 
 logger = logging.getLogger(__name__)
 

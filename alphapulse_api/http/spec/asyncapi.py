@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
 from alphapulse_api.http.spec.fields import make_spec
-from alphapulse_api.log.base import CHANNELS
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.log.base import CHANNELS, Changed, LogAway
+from alphapulse_api.log.base import Changed, LogAway
 from alphapulse_api.log.local import LocalLog
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import scripts
@@ -30,7 +31,7 @@ from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from alphapulse_api.storage.engine.outbox import OutboxRow
+    from alphapulse_api.domain.outbox import OutboxRow
 
 logger = logging.getLogger(__name__)
 

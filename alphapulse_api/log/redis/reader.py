@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from alphapulse_api.log.base import CHANNELS, Changed, Event, Gap
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.followers import Followers
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis.entries import Entry, Fields, decode, parse

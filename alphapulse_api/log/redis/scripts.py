@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alphapulse_api.log.base import CHANNELS
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.runtime.lua import load_lua
 from alphapulse_api.runtime.redis import PREFIX
 

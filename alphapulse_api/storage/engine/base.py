@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from alphapulse_api.storage.engine.outbox import OutboxRow
+    from alphapulse_api.domain.outbox import OutboxRow
 
 T = TypeVar("T")
 Row = Sequence[Any]

@@ -13,7 +13,7 @@ from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Committed, Work
 
 if TYPE_CHECKING:
-    from alphapulse_api.storage.engine.outbox import OutboxRow
+    from alphapulse_api.domain.outbox import OutboxRow
 
 T = TypeVar("T")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
-from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.storage.engine.base import Transaction
 
-BOOK: Final = "main"
 COLUMNS: Final = "id, channel, book, record_id, revision, tags, body"
 _INTO: Final = f"INSERT INTO outbox ({COLUMNS})"
 _TYPES: Final = ("text", "text", "text", "text", "bigint", "text", "text")
@@ -17,34 +16,6 @@ _MANY: Final = f"{_INTO} SELECT * FROM unnest({{}})".format(
     ", ".join(f"CAST(${n} AS {kind}[])" for n, kind in enumerate(_TYPES, 1))
 )
 TOGETHER: Final = 5  # rows a statement; one may have 200 events
-
-
-class OutboxRow(NamedTuple):
-    """One row.
-
-    Attributes:
-        id: unique for ever, also over databases that are restored.
-        channel: of its events; None: it only invalidates.
-        record_id: of the record; None for several new records, or none.
-        revision: how far along its life the record is; without a record, how many events there are.
-        tags: of the cached answers that its records make stale.
-        bodies: the JSON of each event; none where the row refers to the record, and where it has
-            neither body nor record: events are missing here.
-        records: the same as dicts, in the process that stored them.
-        points: metric points, which are not in the table, in the process that stored them.
-        stored: whether it is in the table already.
-    """
-
-    id: str
-    channel: str | None
-    record_id: str | None
-    revision: int
-    tags: Sequence[str]
-    bodies: Sequence[bytes] = ()
-    records: Sequence[Mapping[str, Any]] = ()
-    points: Sequence[Points] = ()
-    stored: bool = False
-    book: str = BOOK
 
 
 async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from alphapulse_api.domain.aggregation import plan
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import (
@@ -19,7 +20,6 @@ from alphapulse_api.domain.times import (
 )
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
-from alphapulse_api.storage.metrics.aggregation import plan
 from alphapulse_api.storage.metrics.reader import PointReader
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.read import RollupReader

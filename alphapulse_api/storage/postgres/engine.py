@@ -16,10 +16,10 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.storage.engine.base import Row, Work
 from alphapulse_api.storage.engine.breaker import Breaker
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
-from alphapulse_api.storage.engine.outbox import OutboxRow
 from alphapulse_api.storage.postgres.connection import (
     FAULTS,
     GRACE_SECONDS,

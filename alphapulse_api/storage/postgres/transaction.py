@@ -13,7 +13,7 @@ from alphapulse_api.storage.engine.outbox import insert, literal_insert
 from alphapulse_api.storage.postgres.errors import ends_connection, may_run_again
 
 if TYPE_CHECKING:
-    from alphapulse_api.storage.engine.outbox import OutboxRow
+    from alphapulse_api.domain.outbox import OutboxRow
 
 
 LONGEST_TEXT: Final = 1 << 16  # of a statement without parameters

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
-from alphapulse_api.storage.engine.outbox import OutboxRow, insert
+from alphapulse_api.storage.engine.outbox import insert
 from alphapulse_api.storage.sqlite.files import refuse_network
 from alphapulse_api.storage.sqlite.schema import claim, migrate
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbered, run

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from alphapulse_api.storage.engine.base import Row
 
 if TYPE_CHECKING:
-    from alphapulse_api.storage.engine.outbox import OutboxRow
+    from alphapulse_api.domain.outbox import OutboxRow
 
 T = TypeVar("T")
 

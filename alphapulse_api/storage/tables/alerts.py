@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import now, to_micros
-from alphapulse_api.log.base import CHANNELS
 from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first

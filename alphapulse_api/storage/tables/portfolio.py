@@ -9,10 +9,11 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
+from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, parse, to_micros
-from alphapulse_api.storage.columns import DECIMAL, EXACT, JSON, PLAIN, TIME, Columns, Kind
+from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.outbox import invalidation, of_change

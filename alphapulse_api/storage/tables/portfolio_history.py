@@ -13,8 +13,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.times import to_micros
-from alphapulse_api.storage.columns import DECIMAL, EXACT, TIME, Columns
+from alphapulse_api.storage.columns import DECIMAL, TIME, Columns
 from alphapulse_api.storage.engine.base import Engine, Row
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.threads import off_loop

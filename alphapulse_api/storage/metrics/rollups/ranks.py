@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from alphapulse_api.domain.aggregation import PERCENTILES
+from alphapulse_api.domain.buckets import Key
 from alphapulse_api.storage.engine.base import Row
-from alphapulse_api.storage.metrics.aggregation import PERCENTILES
-from alphapulse_api.storage.metrics.buckets import Key
 from alphapulse_api.storage.metrics.rollups.deviation import Moments, join, moments, stddev
 from alphapulse_api.storage.metrics.rollups.percentiles import Sketch, exact
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from alphapulse_api.domain.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
+from alphapulse_api.domain.buckets import SECOND, Even, Grid, Key
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.storage.engine.base import Engine, Row
-from alphapulse_api.storage.metrics.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
-from alphapulse_api.storage.metrics.buckets import SECOND, Even, Grid, Key
 from alphapulse_api.storage.metrics.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures, Ranks
 from alphapulse_api.storage.metrics.rollups.source import PIECE, RollupSource, Segment, segments

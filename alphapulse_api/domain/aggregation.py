@@ -20,8 +20,7 @@ from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.storage.metrics.buckets import (
+from alphapulse_api.domain.buckets import (
     DAY,
     FIRST_MONDAY,
     HOUR,
@@ -31,6 +30,7 @@ from alphapulse_api.storage.metrics.buckets import (
     Grid,
     Zoned,
 )
+from alphapulse_api.domain.errors import ValidationProblem
 
 FUNCTIONS: Final = (
     "avg", "min", "max", "sum", "count", "first", "last", "stddev", "p50", "p95", "p99",

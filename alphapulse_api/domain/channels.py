@@ -1,0 +1,80 @@
+"""The channels of the socket, as data: what each carries, and how its events are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.times import to_micros
+
+
+class Channel(NamedTuple):
+    """One logical channel of the socket, as data."""
+
+    name: str
+    type: str  # the `type` of its frames
+    permission: str
+    filters: Mapping[str, str]  # filter name -> field of the event's data that it looks at
+    # A slow client of a conflated channel keeps only the newest event of each key; on the others
+    # every event counts.
+    conflate: Callable[[Mapping[str, Any]], Any] | None
+    # The identity of what an event tells of, and how far along its life it is: an event that is
+    # not further than the snapshot already sent is not sent again. A late point of a series is
+    # news, however: so a point's identity is its series and its time. The same for a row of the
+    # store and for an event that was read back as JSON.
+    identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
+
+
+def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (data["metric_type"], data["name"], *data["labels"].items())
+
+
+def _micros(value: Any) -> int:
+    if value is None:
+        return 0  # a trade of before changes were noted, or of a host's own accessor
+    return to_micros(datetime.fromisoformat(value) if isinstance(value, str) else value)
+
+
+def _stage(alert: Mapping[str, Any]) -> int:
+    """An alert may be resolved before it is acknowledged; of neither is there a way back."""
+    return 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
+
+
+CHANNELS: Final = {
+    channel.name: channel
+    for channel in (
+        Channel(
+            "metrics",
+            "metric",
+            "view_metrics",
+            {"metric_types": "metric_type", "names": "name"},
+            _series,
+            lambda data: ((_series(data), _micros(data["timestamp"])), 0),
+        ),
+        Channel(
+            "alerts",
+            "alert",
+            "view_alerts",
+            {"severities": "severity", "sources": "source"},
+            None,
+            lambda data: (data["id"], _stage(data)),
+        ),
+        Channel(
+            "trades",
+            "trade",
+            "view_trades",
+            {"symbols": "symbol", "strategies": "strategy"},
+            None,
+            lambda data: (data["id"], _micros(data.get("updated_at"))),
+        ),
+        Channel(
+            "portfolio",
+            "portfolio",
+            "view_portfolio",
+            {},
+            lambda data: None,
+            lambda data: ("current", _micros(data["as_of"])),
+        ),
+    )
+}
