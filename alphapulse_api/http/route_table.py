@@ -16,6 +16,7 @@ from alphapulse_api.http.handlers import (
     system,
     trades,
 )
+from alphapulse_api.http.handlers.websocket import websocket
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas import agents as agent
 from alphapulse_api.schemas import alerts as alert
@@ -25,7 +26,6 @@ from alphapulse_api.schemas import metrics as metric
 from alphapulse_api.schemas import portfolio as folio
 from alphapulse_api.schemas import system as sample
 from alphapulse_api.schemas import trades as trade
-from alphapulse_api.sockets.endpoint import websocket
 
 # fmt: off
 ROWS: Final = (

@@ -16,8 +16,8 @@ from alphapulse_api.auth import authenticator
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.domain.times import now
+from alphapulse_api.http.handlers.websocket import Socket
 from alphapulse_api.sockets.connection import Connection
-from alphapulse_api.sockets.endpoint import Socket
 from alphapulse_api.sockets.writer import SocketWriter
 from tests.conftest import Serve, Server
 from tests.sockets import SECONDS, Client, connect, gone, trade
