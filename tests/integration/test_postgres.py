@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -101,6 +102,31 @@ async def test_a_reader_that_goes_away_gives_its_connection_back(
 
 async def test_a_probe_of_a_server_that_answers_ends_well(postgres: Postgres) -> None:
     await Address(await postgres.emptied(), 10.0, False).probe()
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "failed"])
+async def test_a_connection_that_is_not_ready_yet_is_closed(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """As when the process ends while a reader connects, or the server while it is set up."""
+    reached = asyncio.Event()
+    opened: list[asyncpg.Connection] = []
+
+    async def execute(connection: asyncpg.Connection, *args: Any, **kwargs: Any) -> None:
+        opened.append(connection)
+        reached.set()
+        if ending == "failed":
+            raise asyncpg.ConnectionDoesNotExistError
+        await asyncio.Event().wait()
+
+    address = Address(await postgres.emptied(), 10.0, False)
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+    connecting = asyncio.create_task(address.connect(reading=True))
+    await reached.wait()
+    connecting.cancel()
+    with pytest.raises((asyncio.CancelledError, asyncpg.ConnectionDoesNotExistError)):
+        await connecting
+    assert [connection.is_closed() for connection in opened] == [True]
 
 
 async def test_close_ends_within_its_time_whatever_still_runs(

@@ -158,10 +158,14 @@ class Address:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if it does not let us in.
         """
         connection = await asyncpg.connect(**self.arguments())
-        await prepare(connection)
-        if reading and not self._pgbouncer:
-            # Not at the start of the session: the driver would take every server for a standby.
-            await connection.execute("SET default_transaction_read_only = on")
+        try:
+            await prepare(connection)
+            if reading and not self._pgbouncer:
+                # Not at the start of the session: the driver would take every server for a standby.
+                await connection.execute("SET default_transaction_read_only = on")
+        except BaseException:
+            connection.terminate()  # nobody else knows of it yet
+            raise
         return connection
 
     async def probe(self) -> None:

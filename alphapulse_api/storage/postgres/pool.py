@@ -100,12 +100,13 @@ class Pool:
                 await asyncio.gather(*self._background)
         except way.FAULTS:
             pass  # they are ended without a goodbye
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        self._close_idle()
-        for connection in self._in_use:
-            connection.terminate()
+        finally:
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            self._close_idle()
+            for connection in self._in_use:
+                connection.terminate()
 
     async def _take(self) -> asyncpg.Connection:
         self._check()
@@ -132,7 +133,7 @@ class Pool:
         while self._free:
             connection, back = self._free.pop()
             if back < oldest:
-                self._run_in_background(way.part(connection))
+                self._retire(connection)
             elif not connection.is_closed():
                 return connection
         connection = await self._address.connect(reading=self._reading)
@@ -184,8 +185,17 @@ class Pool:
             back = asyncio.get_running_loop().time()
             self._free.append((connection, back))
             if self._free[0][1] < back - IDLE_SECONDS:
-                self._run_in_background(way.part(self._free.pop(0)[0]))
+                self._retire(self._free.pop(0)[0])
         self._places.release()
+
+    def _retire(self, connection: asyncpg.Connection) -> None:
+        """Disconnect in the background; `close` ends what has not been disconnected by then."""
+        self._in_use.add(connection)
+        self._run_in_background(self._part(connection))
+
+    async def _part(self, connection: asyncpg.Connection) -> None:
+        await way.part(connection)
+        self._in_use.discard(connection)
 
     def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
