@@ -35,7 +35,7 @@ def closed() -> Iterator[RedisServer]:
     with running() as server:
         with server.client() as client:
             for user, rules in {
-                "ours": ("~{alphapulse}:*", "+@all", "-@dangerous"),  # docs/configuration.md
+                "ours": ("~{alphapulse}:*", "+@all", "-@dangerous"),  # docs/operating.md
                 "elsewhere": ("~other:*", "+@all"),
                 "scriptless": ("~*", "+@all", "-@scripting"),
                 "reader": ("~*", "+@read", "+@connection"),
