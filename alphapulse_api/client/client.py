@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -103,7 +103,7 @@ class DashboardClient(Writing):
             self._session = _session()
             # A stream holds its connection for as long as it lives: out of one pool with the
             # requests, the hundredth would leave none for them.
-            self._sockets = _session(limit=0)
+            self._sockets = _session(limit=0, middlewares=(_refuse_redirects,))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -167,18 +167,40 @@ class DashboardClient(Writing):
             self._sleep,
         )
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, secret: Secret) -> aiohttp.ClientWebSocketResponse:
         return await _opened(self._sockets).ws_connect(
             URL(f"{self._url}/ws", encoded=True),
+            headers=secret.headers,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
             max_msg_size=MAX_MESSAGE_BYTES,
         )
 
 
-def _session(**pool: Any) -> aiohttp.ClientSession:
+def _session(
+    limit: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(**pool), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(limit=limit),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=middlewares,
     )
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Refuse to follow a redirect of a handshake: the key would travel to wherever it points."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info,
+            response.history,
+            status=response.status,
+            message=response.reason or "",
+            headers=response.headers,
+        )
+    return response
 
 
 def _opened(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:

@@ -1,9 +1,9 @@
-"""Events as they happen, whatever happens to the connection they come by.
+"""A stream of events that outlives the connections it arrives on.
 
-A task of its own reads the socket, and what it has read waits in a bounded queue. While the queue
-is full the task reads no further, so that the server conflates metrics and portfolio, or closes the
-connection as too slow, which is resumed by cursor. Pings that wait unread are made up for: the task
-sends unsolicited pongs (RFC 6455 section 5.5.3) and renews the token in time.
+A task reads the socket and puts what it reads into a bounded queue. While the queue is full the
+task stops reading, so that the server conflates metrics and portfolio, or closes the connection as
+a slow consumer, after which the stream resumes by cursor. Meanwhile the task keeps the connection
+alive and its token valid (connection.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import aiohttp
-import orjson
 
 from alphapulse_api.client.backoff import Backoff
+from alphapulse_api.client.connection import (
+    CONNECT_SECONDS,
+    Connection,
+    ConnectionLost,
+    handshake_failure,
+)
 from alphapulse_api.client.conversation import (
-    AUTH,
     Conversation,
     CredentialsError,
     Entry,
@@ -29,56 +33,42 @@ from alphapulse_api.client.conversation import (
 )
 from alphapulse_api.client.credentials import Credentials, Secret
 from alphapulse_api.client.errors import ApiError, StreamError, Unreachable
-from alphapulse_api.client.http import FAULTS, refusal
-from alphapulse_api.domain import integers
+from alphapulse_api.client.http import FAULTS
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 10.0  # from the first packet to the server's welcome
-# After so many ping intervals without a frame a ping asks whether anybody is there, and after so
-# many the connection is given up. The server sends a heartbeat and a ping each interval.
-ASK_INTERVALS: Final = 1.5
-LOST_INTERVALS: Final = 2.5
-# So many pongs an interval while the consumer is busy: the server waits half an interval for one.
+# Pongs per ping interval while the consumer is busy: the server waits half an interval for one.
 PONGS: Final = 4
-
-# Close reasons that no other connection would mend.
-FATAL: Final = frozenset({"revoked", "text_only", "too_big"})
-REFUSED: Final = frozenset({"auth_failed", "token_expired"})
 RESUME_AT_ONCE: Final = "slow_consumer"
-
-
-class _Lost(Exception):
-    """The connection is over; the text says how.
-
-    Args:
-        reason: for the log.
-        wait: seconds before the next; None: as the backoff says.
-    """
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 class EventStream:
     """An async iterator of `Event` and, where events may be missing, `StreamGap`.
 
-    Each event is handed over once, in its channel's order, over as many connections as it takes;
-    only of metrics and portfolio, a slow reader gets the newest values instead of all. Waiting for
-    the next may be cancelled, and nothing is lost by it.
+    Each event is handed over once and in the order of its channel, across reconnects. A slow reader
+    gets only the newest values of metrics and portfolio, and every trade and alert. Cancelling a
+    wait for the next event loses nothing.
 
-    `async with client.stream(…) as stream` returns once the subscription stands, and ends it where
-    the block ends. Without it, the first iteration begins and `aclose`, or the client's end, ends.
+    `async with client.stream(...) as stream` returns once the subscription stands and closes the
+    stream at the end of the block. Without it, the first iteration opens the stream, and `aclose`
+    or the end of the client closes it.
 
-    Raises, as iteration comes to it:
-        StreamError: if channels or filters are refused, or the credentials end for good.
+    Raises, while it is iterated:
+        StreamError: if channels or filters are refused, or the credentials are not valid any more.
         ApiError: if the login or the connection is refused.
+
+    Example:
+        async with client.stream("trades", "alerts", snapshot=True) as stream:
+            async for item in stream:
+                if isinstance(item, StreamGap):
+                    ...  # read item.channel by REST
+                else:
+                    print(item.channel, item.data["id"])
     """
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[aiohttp.ClientWebSocketResponse]],
+        connect: Callable[[Secret], Awaitable[aiohttp.ClientWebSocketResponse]],
         credentials: Credentials,
         conversation: Conversation,
         backoff: Backoff,
@@ -96,11 +86,7 @@ class EventStream:
         self._task: asyncio.Task[None] | None = None
         self._ended = False
         self._failure: Exception | None = None
-        self._standing = asyncio.Event()
-        self._ping_interval = 0.0
-        self._secret: Secret | None = None
-        self._renew_at = math.inf
-        self._renewable_at = math.inf  # when the credentials have a newer secret than was shown
+        self._subscribed = asyncio.Event()
         self._refusals = 0
         self._cursors: dict[str, str] = {}
         self.connections = 0
@@ -110,20 +96,20 @@ class EventStream:
 
     @property
     def cursors(self) -> Mapping[str, str]:
-        """By channel, where the events handed over have come to: `since` for another stream."""
+        """By channel, the cursor of the newest event handed over: `since` for another stream."""
         return dict(self._cursors)
 
     async def __aenter__(self) -> EventStream:
         self._start()
-        standing = asyncio.create_task(self._standing.wait())
+        subscribed = asyncio.create_task(self._subscribed.wait())
         try:
             if self._task is not None:
-                await asyncio.wait((self._task, standing), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((self._task, subscribed), return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await self.aclose()
             raise
         finally:
-            standing.cancel()
+            subscribed.cancel()
         if self._failure is not None:
             raise self._failure
         return self
@@ -140,11 +126,11 @@ class EventStream:
             self._cursors.update(entry.cursors)
             if entry.item is not None:
                 return entry.item
-        self._entries.put_nowait(None)  # there is room: we have just taken it out
+        self._entries.put_nowait(None)  # for the next caller; there is room for it
         raise self._failure or StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Close the connection; iteration ends, what still waited is dropped."""
+        """Close the connection and drop what is queued; iteration ends."""
         self._ended = True
         self._closed(self)
         if self._task is not None:
@@ -163,98 +149,118 @@ class EventStream:
     async def _run(self) -> None:
         try:
             while True:
-                await self._sleep(await self._connection())
+                await self._sleep(await self._hold_connection())
         except Exception as failure:
             self._failure = failure
         finally:
             self._closed(self)
         await self._entries.put(None)
 
-    async def _connection(self) -> float:
-        """One connection from its beginning to its end; returns seconds to wait before the next."""
+    async def _hold_connection(self) -> float:
+        """Hold one connection from handshake to end; return the seconds to wait before the next."""
+        try:
+            secret = await self._credentials.current()
+            try:
+                socket = await self._open(secret)
+                connection = Connection(socket, self._credentials, secret)
+                try:
+                    await self._converse(connection)
+                finally:
+                    secret = connection.secret
+                    await socket.close()
+            except CredentialsError as refused:
+                return self._credentials_refused(str(refused), secret)
+        except ApiError as error:
+            return self._refused(error)
+        except ConnectionLost as lost:
+            at_once = lost.reason == RESUME_AT_ONCE and self._conversation.settled
+            return self._lost(lost, 0.0 if at_once else None)
+        except (*FAULTS, Unreachable, PassingError) as fault:
+            return self._lost(fault)
+
+    async def _open(self, secret: Secret) -> aiohttp.ClientWebSocketResponse:
+        """Connect with the secret in the handshake.
+
+        A socket that authenticates later counts against the server's small bound for
+        unauthenticated sockets, which many streams of one client would exceed.
+        """
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                socket = await self._connect()
-            self.connections += 1
-            try:
-                await self._converse(socket)
-            except CredentialsError as refused:
-                raise self._refused(str(refused)) from None
-            finally:
-                await socket.close()
+                socket = await self._connect(secret)
         except aiohttp.WSServerHandshakeError as error:
-            return self._told(refusal(error.status, error.message, error.headers))
-        except ApiError as error:
-            return self._told(error)
-        except _Lost as lost:
-            return self._after(lost, lost.wait)
-        except (*FAULTS, Unreachable, PassingError) as fault:
-            return self._after(fault)
+            raise handshake_failure(error) from None
+        self.connections += 1
+        return socket
 
-    def _told(self, error: ApiError) -> float:
-        """The login or the connection was refused: for now, or for good."""
-        passing = error.status >= 500 or error.status == 429
-        # A proxy answers for a server that restarts. Before the first connection it may as well be
-        # the wrong address, which waiting does not mend.
-        if not passing and (error.from_dashboard or not self._standing.is_set()):
+    def _credentials_refused(self, code: str, secret: Secret) -> float:
+        """Try once more with a new secret, if there is one; the next refusal is final."""
+        if not self._credentials.reject(secret) or self._refusals:
+            raise StreamError(code, "the server refuses the credentials")
+        self._refusals += 1
+        return self._lost(ConnectionLost(code), 0.0)
+
+    def _refused(self, error: ApiError) -> float:
+        """Wait after a refused login or connection if the refusal is temporary, else raise it."""
+        temporary = error.status >= 500 or error.status == 429
+        # A proxy answers in place of a server that restarts. Before the first subscription it is
+        # more likely the wrong address, which waiting does not mend.
+        if not temporary and (error.from_dashboard or not self._subscribed.is_set()):
             raise error
-        # With the jitter on top: not everybody who was sent away comes back at the same instant.
-        return self._after(error, (error.retry_after or 0.0) + self._backoff.next())
+        # The jitter spreads clients that were all given the same Retry-After.
+        return self._lost(error, (error.retry_after or 0.0) + self._backoff.next())
 
-    def _after(self, fault: Exception, wait: float | None = None) -> float:
+    def _lost(self, fault: Exception, wait: float | None = None) -> float:
         wait = self._backoff.next() if wait is None else wait
-        logger.warning("the stream was cut (%s); again in %.1f s", str(fault) or repr(fault), wait)
+        logger.warning(
+            "lost the stream's connection (%s); reconnecting in %.1f s",
+            str(fault) or repr(fault),
+            wait,
+        )
         return wait
 
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> NoReturn:
-        """Speak until the connection ends, which it does with an exception."""
-        self._ping_interval = CONNECT_SECONDS / LOST_INTERVALS  # until the welcome says it
-        self._renew_at = math.inf
-        subscribed = False
+    async def _converse(self, connection: Connection) -> NoReturn:
+        """Subscribe and queue what arrives until the connection ends with an exception."""
+        subscribing = False
         while True:
-            message = await self._receive(socket)
+            message = await connection.receive()
             match message["type"]:
                 case "welcome":
-                    self._ping_interval = message["ping_interval"]
-                    await self._authenticate(socket)
+                    connection.ping_interval = message["ping_interval"]
                 case "authenticated":
                     self._refusals = 0
-                    if not subscribed:  # else it answers a renewal
-                        subscribed = True
+                    if not subscribing:  # otherwise it answers a renewal
+                        subscribing = True
                         for request in self._conversation.begin():
-                            await _send(socket, request)
+                            await connection.send(request)
                 case "token_expiring":
-                    self._plan_renewal()
+                    connection.plan_renewal()
                 case kind:
-                    await self._hand_over(socket, self._conversation.receive(message))
+                    await self._hand_over(connection, self._conversation.receive(message))
                     if kind == "subscribed":
-                        self._standing.set()
+                        self._subscribed.set()
                     elif kind == "pong":
                         self._backoff.reset()
 
-    async def _hand_over(
-        self, socket: aiohttp.ClientWebSocketResponse, entries: Sequence[Entry]
-    ) -> None:
-        """Queue them all, however long that takes, and then raise what went wrong meanwhile.
+    async def _hand_over(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Queue all entries, however long that takes, then raise any failure that occurred.
 
-        The conversation counts them as handed over: a connection that ends now must not lose them.
+        The conversation has counted them as handed over, so a connection that ends in the meantime
+        must not lose them.
         """
         failure: Exception | None = None
         for entry in entries:
-            while not await self._queued(entry, math.inf if failure else self._pong_seconds):
+            patience = math.inf if failure else connection.ping_interval / PONGS
+            while not await self._queued(entry, patience):
                 try:
-                    await self._keep_alive(socket)
+                    await connection.keep_alive()
                 except Exception as error:
                     failure = error
+                    patience = math.inf
         if failure is not None:
             raise failure
 
-    @property
-    def _pong_seconds(self) -> float:
-        return self._ping_interval / PONGS
-
     async def _queued(self, entry: Entry, patience: float) -> bool:
-        """Whether the queue had room for it within so many seconds."""
+        """Queue the entry; return whether there was room within so many seconds."""
         if not self._entries.full():
             self._entries.put_nowait(entry)
             return True
@@ -264,76 +270,3 @@ class EventStream:
         except TimeoutError:
             return False
         return True
-
-    async def _keep_alive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """What the server must hear from one who does not read."""
-        await socket.pong()
-        if asyncio.get_running_loop().time() >= self._renewable_at:
-            await self._authenticate(socket)
-
-    # -- credentials ------------------------------------------------------------------------------
-
-    async def _authenticate(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._renew_at = math.inf
-        self._secret = secret = await self._credentials.current()
-        wait = self._credentials.renews_in()
-        clock = asyncio.get_running_loop().time
-        self._renewable_at = math.inf if wait is None else clock() + wait
-        await _send(socket, {"type": "auth", "id": AUTH, secret.kind: secret.value})
-
-    def _refused(self, code: str) -> Exception:
-        """The credentials are: another login may do, once, and again only after one that was."""
-        assert self._secret is not None
-        if not self._credentials.reject(self._secret) or self._refusals:
-            return StreamError(code, "the server refuses the credentials")
-        self._refusals += 1
-        return _Lost(code, 0.0)
-
-    def _plan_renewal(self) -> None:
-        """Show a new token once there is one; the same again would only be announced again."""
-        wait = self._credentials.renews_in()
-        if wait is not None:
-            self._renew_at = asyncio.get_running_loop().time() + wait
-
-    # -- frames -----------------------------------------------------------------------------------
-
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-        """The next message; while it is awaited, tokens are renewed and silence is watched."""
-        clock = asyncio.get_running_loop().time
-        heard = clock()
-        asked = False
-        while True:
-            if clock() >= self._renew_at:
-                await self._authenticate(socket)
-            intervals = LOST_INTERVALS if asked else ASK_INTERVALS
-            silent_at = heard + intervals * self._ping_interval
-            wait = min(silent_at, self._renew_at) - clock()
-            try:
-                frame = await socket.receive(max(wait, 0.001))
-            except TimeoutError:
-                if clock() < silent_at:
-                    continue
-                if asked:
-                    raise _Lost("nothing was heard") from None
-                asked = True
-                await _send(socket, {"type": "ping"})
-                continue
-            if frame.type is aiohttp.WSMsgType.TEXT:
-                message: dict[str, Any] = integers.loads(frame.data)
-                return message
-            raise self._over(frame)
-
-    def _over(self, frame: aiohttp.WSMessage) -> Exception:
-        if frame.type is not aiohttp.WSMsgType.CLOSE:
-            return _Lost("without a close")
-        code, reason = frame.data, frame.extra or ""
-        if reason in REFUSED:
-            return CredentialsError(reason)
-        if reason in FATAL:
-            return StreamError(reason, f"the server closed the connection with {code}")
-        at_once = reason == RESUME_AT_ONCE and self._conversation.settled
-        return _Lost(f"{code} {reason}", 0.0 if at_once else None)
-
-
-async def _send(socket: aiohttp.ClientWebSocketResponse, message: Mapping[str, Any]) -> None:
-    await socket.send_str(orjson.dumps(message).decode())

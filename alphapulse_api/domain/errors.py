@@ -39,6 +39,8 @@ class ProblemType(NamedTuple):
 
 BAD_REQUEST: Final = ProblemType("bad-request", "The request cannot be parsed", 400)
 UNAUTHENTICATED: Final = ProblemType("unauthenticated", "Credentials are needed", 401)
+# Part of WWW-Authenticate, for clients that see only the headers (RFC 6750, section 3).
+EXPIRED_CHALLENGE: Final = 'error_description="The credentials expired"'
 FORBIDDEN: Final = ProblemType("forbidden", "Not permitted", 403)
 NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)

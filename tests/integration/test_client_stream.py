@@ -253,7 +253,7 @@ async def test_a_short_lived_token_is_renewed_on_the_open_connection(
         assert stream.connections == 1
 
 
-async def test_a_token_that_ends_is_replaced_on_a_new_connection(server: Server) -> None:
+async def test_a_revoked_token_is_replaced_by_a_new_login(server: Server) -> None:
     async with DashboardClient(
         server.url, username="admin", password=PASSWORD, rand=lambda: 0.0
     ) as client:
@@ -261,7 +261,46 @@ async def test_a_token_that_ends_is_replaced_on_a_new_connection(server: Server)
         login: Any = client._credentials
         await server.dashboard.accounts.revoke(login._access_token)
         async with client.stream("trades") as stream:
-            assert stream.connections == 2
+            assert stream.connections == 1  # the handshake with the revoked token was refused
+
+
+async def test_an_expired_token_has_its_own_code(serve: Serve, config: Config) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=1, leeway=0))
+    token = (await server.login())["Authorization"].removeprefix("Bearer ")
+    async with DashboardClient(server.url, token=token, rand=lambda: 0.0) as client:
+        async with client.stream("trades") as stream:
+            assert (await failure(stream, StreamError)).code == "token_expired"
+        assert (await failure(client.stream("trades"), StreamError)).code == "token_expired"
+
+
+async def test_many_streams_that_start_at_once_all_stand(server: Server, caplog: Any) -> None:
+    async with client_of(server) as client, asyncio.timeout(SECONDS):
+        streams = [client.stream("trades") for _ in range(300)]
+        await asyncio.gather(*(stream.__aenter__() for stream in streams))
+        assert {stream.connections for stream in streams} == {1}
+    assert "lost the stream's connection" not in caplog.text
+
+
+async def test_a_redirect_does_not_carry_the_key_elsewhere() -> None:
+    keys = []
+
+    async def redirect(_: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(elsewhere.make_url("/ws"))
+
+    async def steal(request: web.Request) -> web.Response:
+        keys.append(request.headers.get("X-API-Key"))
+        return web.Response(status=404)
+
+    app, other = web.Application(), web.Application()
+    app.router.add_get("/ws", redirect)
+    other.router.add_get("/ws", steal)
+    async with (
+        test_utils.TestServer(other) as elsewhere,
+        test_utils.TestServer(app) as server,
+        DashboardClient(str(server.make_url("")), api_key="apk_secret") as client,
+    ):
+        assert (await failure(client.stream("trades"), ApiError)).status == 307
+    assert keys == []
 
 
 async def test_waiting_may_be_given_up_and_taken_up_again(server: Server) -> None:

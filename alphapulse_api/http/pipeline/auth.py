@@ -7,11 +7,17 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from alphapulse_api.auth.authenticator import BadCredentials
+from alphapulse_api.auth.authenticator import BadCredentials, ExpiredCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.backend import BACKEND, Backend
-from alphapulse_api.domain.errors import BAD_REQUEST, FORBIDDEN, UNAUTHENTICATED, Problem
+from alphapulse_api.domain.errors import (
+    BAD_REQUEST,
+    EXPIRED_CHALLENGE,
+    FORBIDDEN,
+    UNAUTHENTICATED,
+    Problem,
+)
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.pipeline.headers import HEADERS, X_API_KEY
 from alphapulse_api.http.pipeline.rate_limit import count_request
@@ -77,10 +83,11 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
         if api_key is not None:
             return await backend.authenticator.api_key(api_key, client_key(request))
     except BadCredentials as refusal:
+        challenge = f'{REALM}, error="invalid_token"'
+        if isinstance(refusal, ExpiredCredentials):
+            challenge = f"{challenge}, {EXPIRED_CHALLENGE}"
         raise Problem(
-            UNAUTHENTICATED,
-            str(refusal),
-            headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
+            UNAUTHENTICATED, str(refusal), headers={"WWW-Authenticate": challenge}
         ) from None
     return None
 
