@@ -63,6 +63,7 @@ setup(
             "asyncpg>=0.30",
             "gunicorn>=23.0",
             "hypothesis>=6.130",
+            "import-linter>=2.5",
             "jsonschema>=4.23",
             "mypy>=1.18",
             "openapi-spec-validator>=0.7.1",

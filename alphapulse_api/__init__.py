@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from alphapulse_api.domain.version import VERSION
+
 if TYPE_CHECKING:
     from alphapulse_api.app import create_app
     from alphapulse_api.config import Config
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from alphapulse_api.record.feed import Feed
 
 __all__ = ["Config", "ConfigError", "Dashboard", "Feed", "Problem", "StartupError", "create_app"]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Config": "config",

@@ -19,6 +19,7 @@ from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
 from alphapulse_api.record.feed import Feed
@@ -126,7 +127,7 @@ class Backend:
         self.hub: Hub
         self.authenticator: Authenticator
         self.accounts: Accounts
-        self.monitor = Monitor(self)
+        self.monitor = Monitor()
         self._serve = serve
         self._first_user = serve and first_user
         self._stack = AsyncExitStack()
@@ -171,10 +172,31 @@ class Backend:
             self.feed.open()
             stack.push_async_callback(self.feed.close)
             if self._serve:
-                start(self.monitor.measure_lag_forever, "the measuring of the loop's lag")
-                start(self.monitor.report_forever, "the report on this process")
+                self._observe()
             self._stack = stack.pop_all()
         return self
+
+    def _observe(self) -> None:
+        """Measure this process, for Prometheus and for /api/system."""
+        figures = Figures(
+            self.engine,
+            self.links,
+            self.readiness,
+            self.events,
+            self.relay,
+            self.feed.queue,
+            self.admission,
+            self.hub,
+        )
+        self.monitor.add(figures)
+        self._tasks.start(self.monitor.measure_lag_forever, "the lag measurement")
+        report = partial(
+            self.monitor.report_forever,
+            self.feed.report_system,
+            figures.gauges,
+            self.readiness.note_answer,
+        )
+        self._tasks.start(report, "the samples of this process")
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()

@@ -18,10 +18,10 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from alphapulse_api import __version__
 from alphapulse_api.cache.base import Entry, Key, Version, slot
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.version import VERSION
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
@@ -180,5 +180,5 @@ async def _delete(redis: Redis, resources: Iterable[str]) -> None:
 
 def _name(key: Key) -> str:
     # Another release may answer in other words.
-    digest = hashlib.blake2b(dumps([__version__, *key]), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(dumps([VERSION, *key]), digest_size=16).hexdigest()
     return f"{PREFIX}answer:{digest}"

@@ -9,13 +9,13 @@ from dataclasses import replace
 import click
 import yaml
 
-from alphapulse_api import __version__
 from alphapulse_api.auth.accounts import AccountError
 from alphapulse_api.backend import Backend
 from alphapulse_api.cli.accounts import api_key, user
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.domain.version import VERSION
 from alphapulse_api.runtime.tuning import on_stop, run, tune
 from alphapulse_api.storage.engines import engine_from
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.version_option(__version__)
+@click.version_option(VERSION)
 @CONFIG
 @HOST
 @PORT

@@ -33,7 +33,7 @@ QUICK = (
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group, "STALL_SECONDS", 0.4)
-    monkeypatch.setattr(readiness, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(readiness, "SHARED_SECONDS", 0.05)
     monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.05)
 
