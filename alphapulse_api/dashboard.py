@@ -92,7 +92,7 @@ class Dashboard:
     def __getattr__(self, name: str) -> Any:
         """The accessors: metrics, alerts, portfolio, trades, agents, system."""
         if name in ("metrics", "alerts", "portfolio", "trades", "agents", "system"):
-            return getattr(self._backend.accessors, name)
+            return self._backend.accessors.public(name)
         raise AttributeError(name)
 
     async def __aenter__(self) -> Dashboard:

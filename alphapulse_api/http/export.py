@@ -34,10 +34,9 @@ async def export(
         headers: of the answer.
     """
     assert row.handler is not None
-    # A host's accessor gives all it has in one page.
-    ours = row.tag not in call.backend.accessors.replaced
     query = dict(call.query)
-    if ours:
+    # A host's accessor returns all of its rows in one page.
+    if call.backend.accessors.managed(row.tag):
         query["limit"] = EXPORT_ROWS
         if row.range_of_rows and "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all that there is, not a page's default range

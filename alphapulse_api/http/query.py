@@ -71,7 +71,7 @@ class Questions:
             Problem: 406, if only a format or a coding is accepted that cannot be had here.
         """
         # A host's own objects may have ids of their own kind.
-        if "{" in row.path and row.tag not in request.app[BACKEND].accessors.replaced:
+        if "{" in row.path and request.app[BACKEND].accessors.managed(row.tag):
             check_path(request.match_info)
         accept = request.headers.get("Accept") if row.many else None
         coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema
 
-from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.errors import Faults, Refusal, load_record
 
@@ -62,19 +61,3 @@ def result_of(
             results.append(refusal._asdict())
         yield
     return {"accepted": count - len(refused), "refused": len(refused), "results": results}
-
-
-async def add_one_by_one(
-    add: Callable[..., Awaitable[list[tuple[dict[str, Any], bool]]]],
-    records: Sequence[dict[str, Any]],
-    conflicts: dict[int, Conflict],
-) -> list[tuple[dict[str, Any], bool]]:
-    """Store records by a host's accessor, which stores all it is given or raises."""
-    stored: list[tuple[dict[str, Any], bool]] = []
-    for index, record in enumerate(records):
-        try:
-            stored += await add([record], one=True)
-        except Conflict as conflict:
-            conflicts[index] = conflict
-            stored.append((record, False))
-    return stored

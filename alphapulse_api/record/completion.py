@@ -1,8 +1,8 @@
-"""What a record lacks when it is checked: an id, a time, values that follow from others."""
+"""What a validated record still lacks: an id, a time, derived values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import uuid_utils
@@ -13,17 +13,25 @@ from alphapulse_api.domain.times import now
 from alphapulse_api.runtime.slices import Steps
 
 
-def completed(record: dict[str, Any], time: str) -> dict[str, Any]:
-    """With an id and a time; "unsaid" names what the caller left to us."""
+def complete(record: dict[str, Any], time: str) -> frozenset[str]:
+    """Give a record an id and a time, in its place.
+
+    Args:
+        record: validated.
+        time: the name of the field with its time.
+
+    Returns:
+        The fields that the server set, and that a repeat of the record may therefore differ in.
+    """
     record.setdefault("id", str(uuid_utils.uuid7()))
-    return timed(record, time)
+    return set_time(record, time)
 
 
-def timed(record: dict[str, Any], time: str) -> dict[str, Any]:
-    """With a time; "unsaid" names what the caller left to us."""
-    unsaid = record.get("unsaid", frozenset()) | ({time} - record.keys())
+def set_time(record: dict[str, Any], time: str) -> frozenset[str]:
+    """Give a record a time, if it has none; returns the fields that the server set."""
+    server_set = frozenset({time} - record.keys())
     record.setdefault(time, now())
-    return {**record, "unsaid": unsaid}
+    return server_set
 
 
 class Stored(dict[str, Any]):
@@ -40,38 +48,25 @@ class Stored(dict[str, Any]):
         self.new = new
 
 
-def said(record: dict[str, Any]) -> dict[str, Any]:
-    """Without the name of what was left to us, which a host's accessor may hand back."""
-    return {name: value for name, value in record.items() if name != "unsaid"}
-
-
-def saying(
-    stored: Iterable[tuple[dict[str, Any], bool]],
-) -> Steps[list[tuple[dict[str, Any], bool]]]:
-    """The same of many, in steps; each with whether it is new."""
-    done = []
-    for record, new in stored:
-        done.append((said(record), new))
-        yield
-    return done
-
-
-def trade_completed(trade: dict[str, Any]) -> dict[str, Any]:
-    """With an id, a time and whatever else follows; "unsaid" names what the caller left to us."""
-    record, unsaid = orders.completed(trade, now())
+def complete_trade(trade: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """The trade with an id, a time and its derived values, and the fields that the server set."""
+    record, server_set = orders.completed(trade, now())
     record.setdefault("id", str(uuid_utils.uuid7()))
-    return {**record, "unsaid": unsaid}
+    return record, server_set
 
 
-def completing_trades(trades: list[dict[str, Any]]) -> Steps[None]:
-    """The same of many, in their places, in steps."""
+def completing_trades(trades: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
+    """Complete many trades in their places, in steps; returns what the server set of each."""
+    server_set = []
     for index, trade in enumerate(trades):
-        trades[index] = trade_completed(trade)
+        trades[index], names = complete_trade(trade)
+        server_set.append(names)
         yield
+    return server_set
 
 
 def valuing(portfolio: Mapping[str, Any]) -> Steps[list[dict[str, Any]]]:
-    """The positions of a portfolio with what follows from the rest, in steps."""
+    """The positions of a portfolio with their derived values, in steps."""
     done = []
     for position in portfolio["positions"]:
         done.append(valued(position, portfolio["total_value"]))

@@ -5,9 +5,8 @@ A call returns when its record is stored durably and its event is in the log.
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -18,22 +17,14 @@ from alphapulse_api.domain.errors import Conflict, ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.record.batches import (
-    Refused,
-    add_one_by_one,
-    loading_each,
-    outcomes_of,
-    result_of,
-)
+from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.calls import Calls
 from alphapulse_api.record.completion import (
     Stored,
-    completed,
+    complete,
+    complete_trade,
     completing_trades,
-    said,
-    saying,
-    timed,
-    trade_completed,
+    set_time,
     valuing,
 )
 from alphapulse_api.record.point_queue import PointQueue
@@ -51,6 +42,7 @@ from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
 from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.stores import Written
 
 MAX_BATCH = 10_000
 _IDENTIFIER = Identifier()
@@ -110,8 +102,6 @@ class Feed:
             self._sample,
         ):  # fmt: skip
             allow_ahead(schema, ahead)
-        # A host's accessor does not say what has changed: one change of an alert at a time.
-        self._changing_alerts = asyncio.Lock()
         self._calls = Calls()
         self.queue = PointQueue(self._store_metrics)
 
@@ -172,11 +162,9 @@ class Feed:
         return await self._store_points(checked)
 
     async def _store_points(self, checked: Points) -> int:
-        # A host's accessor may do with its list what it likes.
-        given = list(checked) if "metrics" in self._accessors.replaced else checked
-        work = self._accessors.method("metrics", "add_points")(given)
-        stored: int = await self._publisher.stored(work, *checked.tags)
-        await self._publisher.points_published(checked)
+        tags = checked.tags
+        stored = await self._publisher.stored(self._accessors.metrics.add_points(checked), *tags)
+        await self._publisher.published("metrics", checked, tags)
         return stored
 
     def _one_checked(self, point: Record, at: datetime) -> Points:
@@ -189,8 +177,8 @@ class Feed:
     @_to_its_end
     async def record_trade(self, trade: Record) -> dict[str, Any]:
         """Store one trade and tell the trades channel; returns it as stored."""
-        record = trade_completed(load(self._trade, trade))
-        ((stored, new),) = await self._store_trades([record], one=True)
+        record, server_set = complete_trade(load(self._trade, trade))
+        ((stored, new),) = await self._store_trades([record], [server_set], one=True)
         return Stored(stored, new)
 
     @_to_its_end
@@ -198,8 +186,8 @@ class Feed:
         """Store up to 10000 trades, all or none; returns them as stored."""
         _check_batch(trades)
         records = await self._slices.run(loading(self._trades, trades))
-        await self._slices.run(completing_trades(records))
-        stored = await self._store_trades(records)
+        server_set = await self._slices.run(completing_trades(records))
+        stored = await self._store_trades(records, server_set)
         await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]
 
@@ -228,9 +216,11 @@ class Feed:
             loaded = await self._slices.run(loading_each(self._trade, trades, refused))
             positions, records = list(loaded), list(loaded.values())
             loaded.clear()
-        await self._slices.run(completing_trades(records))
+        server_set = await self._slices.run(completing_trades(records))
         conflicts: dict[int, Conflict] = {}
-        stored = await self._store_trades(records, None if on_error == STOP else conflicts)
+        stored = await self._store_trades(
+            records, server_set, None if on_error == STOP else conflicts
+        )
         await self._slices.run(releasing(records))
         refused.update((positions[n], Refusal.of(conflict)) for n, conflict in conflicts.items())
         results = await self._slices.run(outcomes_of(positions, stored))
@@ -253,12 +243,11 @@ class Feed:
     @_to_its_end
     async def raise_alert(self, alert: Record) -> dict[str, Any]:
         """Store an alert and tell the alerts channel; returns it as stored."""
-        record = completed(load(self._alert, alert), "created_at")
-        stored: dict[str, Any]
-        work = self._accessors.method("alerts", "add_alert")(record)
+        record = load(self._alert, alert)
+        server_set = complete(record, "created_at")
+        work = self._accessors.alerts.add_alert(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, "alerts")
-        stored = said(stored)
-        await self._publisher.published("alerts", [(stored, new)])
+        await self._publisher.published("alerts", [stored] if new else [])
         return Stored(stored, new)
 
     @_to_its_end
@@ -266,51 +255,49 @@ class Feed:
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
-        return await self._change_alert("acknowledge", alert_id, user, comments)
+        work = self._accessors.alerts.try_to_acknowledge(alert_id, user, comments)
+        return await self._change_alert(work)
 
     @_to_its_end
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
-        return await self._change_alert("resolve", alert_id)
+        return await self._change_alert(self._accessors.alerts.try_to_resolve(alert_id))
 
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
-        record = timed(await self._slices.run(loading(self._portfolio, portfolio)), "as_of")
+        record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
+        server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valuing(record))
-        stored: dict[str, Any]
-        work = self._accessors.method("portfolio", "set_portfolio")(record)
+        work = self._accessors.portfolio.set_portfolio(record, server_set=server_set)
         stored, revision = await self._publisher.stored(work, "portfolio")
-        stored = said(stored)
-        # One that comes late belongs to the history: no event. A host's own store may just say
-        # whether it does.
-        current = revision is not None and revision is not False
-        await self._publisher.published("portfolio", [(stored, current)])
+        # A late snapshot belongs to the history: no event.
+        await self._publisher.published("portfolio", [] if revision is None else [stored])
         return stored
 
     @_to_its_end
     async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
-        record = completed(load(self._signal, signal), "timestamp")
+        record = load(self._signal, signal)
+        server_set = complete(record, "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
             raise ValidationProblem(
                 [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
             )
-        stored: dict[str, Any]
-        work = self._accessors.method("agents", "add_signal")(record)
+        work = self._accessors.agents.add_signal(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, "agents")
-        await self._publisher.invalidated("agents")
-        return Stored(said(stored), new)
+        await self._publisher.published("agents")
+        return Stored(stored, new)
 
     @_to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store what an agent says of itself; what is left out stays; returns the agent."""
         agent_id = _agent_id(agent_id)
         record = load(self._agent, update)
-        work = self._accessors.method("agents", "set_agent")(agent_id, record)
-        stored: dict[str, Any] = await self._publisher.stored(work, "agents")
-        await self._publisher.invalidated("agents")
+        work = self._accessors.agents.set_agent(agent_id, record)
+        stored = await self._publisher.stored(work, "agents")
+        await self._publisher.published("agents")
         return stored
 
     @_to_its_end
@@ -318,50 +305,31 @@ class Feed:
         """Store how a component is doing; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
-        work = self._accessors.method("system", "add_sample")(record)
-        stored: dict[str, Any] = await self._publisher.stored(work, "system")
-        await self._publisher.invalidated("system")
+        stored = await self._publisher.stored(self._accessors.system.add_sample(record), "system")
+        await self._publisher.published("system")
         return stored
 
     async def _store_trades(
         self,
         records: Sequence[dict[str, Any]],
+        server_set: Sequence[frozenset[str]],
         conflicts: dict[int, Conflict] | None = None,
         *,
         one: bool = False,
-    ) -> list[tuple[dict[str, Any], bool]]:
-        """Each trade as stored, and whether it is new; see `TradeDataAccessor.add_trades`."""
-        add = self._accessors.method("trades", "add_trades")
-        if conflicts is None:
-            work = add(records, one=one)
-        elif "trades" in self._accessors.replaced:
-            work = add_one_by_one(add, records, conflicts)
-        else:
-            work = add(records, one=True, conflicts=conflicts)
-        stored = await self._slices.run(saying(await self._publisher.stored(work, "trades")))
-        kept = [known for n, known in enumerate(stored) if n not in (conflicts or ())]
-        await self._publisher.published("trades", kept)
+    ) -> list[Written]:
+        """Each trade as stored, and whether it is new; see `TradeStore.add_trades`."""
+        work = self._accessors.trades.add_trades(
+            records, server_set=server_set, one=one or conflicts is not None, conflicts=conflicts
+        )
+        stored = await self._publisher.stored(work, "trades")
+        new = (trade for n, (trade, new) in enumerate(stored) if new and n not in (conflicts or ()))
+        await self._publisher.published("trades", new)
         return stored
 
-    async def _change_alert(self, verb: str, alert_id: str, *args: Any) -> dict[str, Any]:
-        if "alerts" in self._accessors.replaced:
-            work = self._change_hosts_alert(verb, alert_id, *args)
-        else:
-            work = self._accessors.method("alerts", f"try_to_{verb}")(alert_id, *args)
+    async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
         alert, changed = await self._publisher.stored(work, "alerts")
-        await self._publisher.published("alerts", [(alert, changed)])
+        await self._publisher.published("alerts", [alert] if changed else [])
         return alert
-
-    async def _change_hosts_alert(
-        self, verb: str, alert_id: str, *args: Any
-    ) -> tuple[dict[str, Any], bool]:
-        """A host's accessor does not say whether it changed anything."""
-        async with self._changing_alerts:
-            before = None
-            if self._accessors.offers("alerts", "get_alert"):
-                before = await self._accessors.method("alerts", "get_alert")(alert_id)
-            after = await self._accessors.method("alerts", f"{verb}_alert")(alert_id, *args)
-            return after, after != before
 
 
 def _check_batch(records: Sequence[Record], on_error: str = STOP) -> None:

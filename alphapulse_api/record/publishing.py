@@ -1,12 +1,11 @@
-"""What follows once a record is stored: its event is published, and stale answers go."""
+"""After a record is stored: publish its event, and invalidate the answers it made stale."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.domain.points import Points
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.storage.accessors import Accessors
 
@@ -18,7 +17,7 @@ class Publisher:
     """Publishes what was written.
 
     Our own stores commit events with their records, and the relay publishes them. A host's own
-    store has no outbox: what it calls new is published directly.
+    store has no outbox: its new records are published directly.
 
     Args:
         accessors: where records are stored.
@@ -30,46 +29,36 @@ class Publisher:
         self._relay = relay
 
     async def stored(self, work: Awaitable[T], *tags: str) -> T:
-        """What a store's method returns.
+        """The result of a store's write.
 
         Args:
-            work: the method's call.
+            work: the call.
             tags: of the cached answers that it makes stale.
         """
         try:
             return await work
         except Unavailable:
-            # A COMMIT may have been carried out, and only its answer lost: then what is cached
-            # lacks a record that is there.
+            # The COMMIT may have been carried out and only its answer lost; then the cached
+            # answers lack a stored record.
             await self._relay.invalidate(*tags)
             raise
 
-    async def published(self, channel: str, written: Sequence[tuple[Record, bool]]) -> None:
-        """Return once the events of a write are in the log.
+    async def published(
+        self, resource: str, new: Iterable[Record] = (), tags: Sequence[str] | None = None
+    ) -> None:
+        """Return once a write's events are in the log, and the answers it made stale are gone.
 
         Args:
-            channel: theirs, which is a resource.
-            written: each record as it is stored, and whether it was this call that stored it so.
+            resource: what was written; the channel of its events has the same name.
+            new: the records that this write changed, as they are stored.
+            tags: of the cached answers that the write made stale; default: those of the resource.
         """
-        if channel in self._accessors.replaced:
-            news = [record for record, new in written if new]
-            if news:
-                await self._relay.publish(channel, news, [channel])
-            else:
-                await self._relay.invalidate(channel)
-        else:
+        if self._accessors.managed(resource):
             await self._relay.flush()
-
-    async def points_published(self, points: Points) -> None:
-        """Return once metric points are in the log."""
-        if "metrics" in self._accessors.replaced:
-            await self._relay.publish("metrics", points, points.tags)
+            return
+        tags = tags or [resource]
+        records = new if isinstance(new, Sequence) else list(new)
+        if records:
+            await self._relay.publish(resource, records, tags)
         else:
-            await self._relay.flush()
-
-    async def invalidated(self, resource: str) -> None:
-        """Return once the cached answers of a resource without a channel are invalidated."""
-        if resource in self._accessors.replaced:
-            await self._relay.invalidate(resource)
-        else:
-            await self._relay.flush()
+            await self._relay.invalidate(*tags)

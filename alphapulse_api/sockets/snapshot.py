@@ -31,7 +31,6 @@ from alphapulse_api.storage.accessors import Accessors
 TRADES: Final = 50
 LOOK_SECONDS: Final = 1.0
 NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # as they are read; sent oldest first
-ALERTS_A_PART: Final = 200
 STEP: Final = 10  # rows that are encoded without a break
 Rows = Sequence[Mapping[str, Any]]
 
@@ -223,7 +222,7 @@ class Snapshots:
         charge = partial(self._readings.charge, caller)
         parts = await read_snapshot(self._accessors, channel, filters, charge)
         pending: AbstractSet[str] = frozenset()
-        if channel.name not in self._accessors.replaced:
+        if self._accessors.managed(channel.name):
             # Read after them: what is relayed in between comes as any event does.
             pending = await outbox.pending(self._accessors.engine, channel.name)
         snapshot = Snapshot(channel, cursor, pending=pending)
@@ -258,44 +257,28 @@ async def read_snapshot(
 
 async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     types: Sequence[str | None] = sorted(filters.get("metric_types", ())) or [None]
-    if "metrics" in accessors.replaced:
-        latest = accessors.method("metrics", "get_latest_metrics")
-        for metric_type in types:
-            yield await latest(metric_type)
-        return
     names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
     for metric_type in types:
         for name in names:
-            yield ()  # that there is nothing has to be looked up, too
+            yield ()  # a lookup costs something even if it finds nothing
             async for part in accessors.metrics.latest_in_parts(metric_type, name):
                 yield part
 
 
 async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    if "alerts" in accessors.replaced:
-        rows = await accessors.method("alerts", "get_alerts")()
-        yield [row for row in rows if row["status"] != "resolved"]
-        return
-    cursor = None
-    while True:
-        page = await accessors.alerts.get_alerts(
-            unresolved=True, limit=ALERTS_A_PART, cursor=cursor
-        )
-        yield page
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+    async for part in accessors.alerts.unresolved_in_parts():
+        yield part
 
 
 async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     columns = {"symbols": "symbol", "strategies": "strategy"}
-    wanted = {columns[name]: sorted(values) for name, values in filters.items()}
-    yield await accessors.method("trades", "get_trades")(**wanted, limit=TRADES)
+    wanted: dict[str, Any] = {columns[name]: sorted(values) for name, values in filters.items()}
+    yield await accessors.trades.get_trades(**wanted, limit=TRADES)
 
 
 async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     try:
-        yield [await accessors.method("portfolio", "get_portfolio")()]
+        yield [await accessors.portfolio.get_portfolio()]
     except NotFound:
         return
 

@@ -1,90 +1,96 @@
-"""The six accessors together, any of which a host may replace by its own object."""
+"""The six stores together, any of which a host may replace by its own object."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Problem, ValidationProblem
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.host import (
+    HostAgents,
+    HostAlerts,
+    HostMetrics,
+    HostPortfolio,
+    HostSystem,
+    HostTrades,
+)
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.stores import (
+    AgentStore,
+    AlertStore,
+    MetricStore,
+    PortfolioStore,
+    SystemStore,
+    TradeStore,
+)
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 
-RESOURCES = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
+T = TypeVar("T")
+RESOURCES: Final = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
 
 
 class Accessors:
-    """Who answers for each resource.
+    """The store of each resource.
 
     Args:
-        engine: where our own accessors keep their rows.
+        engine: where our own stores keep their rows.
         stale_after: seconds after which a portfolio is stale.
-        ahead: seconds by which a sender's clock may be ahead of this one.
-        replaced: the host's own objects by resource; each needs the methods that are used of it,
+        hosts: the host's own objects by resource; each needs the methods that are called,
             with the names and signatures of ours.
+        ahead: seconds by which a sender's clock may be ahead of this one.
 
     Raises:
-        TypeError: for a resource that there is not.
+        TypeError: for the name of a resource that does not exist.
     """
 
     def __init__(
         self,
         engine: Engine,
         stale_after: float,
-        replaced: Mapping[str, Any],
+        hosts: Mapping[str, Any],
         *,
         ahead: float = CLOCK_AHEAD,
     ) -> None:
-        if strangers := set(replaced) - set(RESOURCES):
-            raise TypeError(f"there is no accessor {', '.join(sorted(strangers))}")
-        self.engine = engine
-        self.replaced = frozenset(name for name, value in replaced.items() if value is not None)
-        # Any: a host's object needs only the methods it serves.
-        self.metrics: Any = replaced.get("metrics") or MetricsDataAccessor(engine, ahead)
-        self.alerts: Any = replaced.get("alerts") or AlertDataAccessor(engine)
-        self.portfolio: Any = replaced.get("portfolio") or PortfolioDataAccessor(
-            engine, stale_after, ahead
-        )
-        self.trades: Any = replaced.get("trades") or TradeDataAccessor(engine)
-        self.agents: Any = replaced.get("agents") or AgentDataAccessor(engine, ahead)
-        self.system: Any = replaced.get("system") or SystemDataAccessor(engine, ahead)
-
-    def method(self, resource: str, name: str) -> Any:
-        """A method of the resource's accessor.
-
-        Raises:
-            Problem: 501, if the host's own accessor does not have it.
-        """
-        found = getattr(getattr(self, resource), name, None)
-        if found is None:
-            raise Problem(
-                NOT_IMPLEMENTED,
-                f"The host's own {resource} accessor has no method {name}; it can be added there.",
+        if strangers := set(hosts) - set(RESOURCES):
+            raise TypeError(
+                f"there is no accessor {', '.join(sorted(strangers))}; "
+                f"there are {', '.join(RESOURCES)}"
             )
-        return _checked(found) if resource in self.replaced else found
+        self.engine = engine
+        self._hosts = {name: value for name, value in hosts.items() if value is not None}
+        self.metrics: MetricStore = self._host("metrics", HostMetrics) or MetricsDataAccessor(
+            engine, ahead
+        )
+        self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(engine)
+        self.portfolio: PortfolioStore = self._host(
+            "portfolio", HostPortfolio
+        ) or PortfolioDataAccessor(engine, stale_after, ahead)
+        self.trades: TradeStore = self._host("trades", HostTrades) or TradeDataAccessor(engine)
+        self.agents: AgentStore = self._host("agents", HostAgents) or AgentDataAccessor(
+            engine, ahead
+        )
+        self.system: SystemStore = self._host("system", HostSystem) or SystemDataAccessor(
+            engine, ahead
+        )
 
-    def offers(self, resource: str, name: str) -> bool:
-        """Whether the resource's accessor has a method; ours have all."""
-        return hasattr(getattr(self, resource), name)
+    def managed(self, resource: str) -> bool:
+        """Whether this package keeps the records of a resource, and not the host.
 
+        If so, their events are committed with them, each change invalidates cached answers, lists
+        come in pages, and ids are those that the schemas allow.
+        """
+        return resource not in self._hosts
 
-def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A host's method, called only with what its signature takes."""
-    signature = inspect.signature(method)
+    def public(self, resource: str) -> Any:
+        """The accessor of a resource as a user of the package knows it: a host gets its own."""
+        return self._hosts.get(resource) or getattr(self, resource)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        taken = signature.parameters
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
-            strangers = sorted(kwargs.keys() - taken.keys())
-            if strangers:
-                detail = "The host's own accessor does not know this parameter."
-                raise ValidationProblem([{"parameter": n, "detail": detail} for n in strangers])
-        return method(*args, **kwargs)
-
-    return call
+    def _host(self, resource: str, adapter: Callable[[str, Any], T]) -> T | None:
+        if resource not in self._hosts:
+            return None
+        return adapter(resource, self._hosts[resource])

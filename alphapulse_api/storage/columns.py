@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -130,61 +130,33 @@ class Columns:
         record: Mapping[str, Any],
         *,
         fixed: Sequence[str],
+        server_set: frozenset[str] = frozenset(),
     ) -> tuple[dict[str, Any], bool]:
-        """Store a record under its id, once; the arguments are those of `insert_all_once`.
+        """Store a record under its id, once.
+
+        Args:
+            record: the columns' values; "id" among them.
+            fixed: the columns that a repeat must agree in; those the server may change later
+                are not among them.
+            server_set: the fields that the server set, in which a repeat may differ.
+
+        Returns:
+            The record as stored, and whether it is new.
 
         Raises:
             Conflict: if the id exists with other content; its pointer is "/id".
         """
-        (stored,) = await self.insert_all_once(transaction, [record], fixed=fixed, one=True)
-        return stored
-
-    async def insert_all_once(
-        self,
-        transaction: Transaction,
-        records: Sequence[Mapping[str, Any]],
-        *,
-        fixed: Sequence[str],
-        one: bool = False,
-        conflicts: dict[int, Conflict] | None = None,
-    ) -> list[tuple[dict[str, Any], bool]]:
-        """Store records under their ids, each id once; one may be there twice in `records` too.
-
-        Args:
-            records: the columns' values; "id" among them. A value of None in a column that is
-                `fixed` says nothing if its record carries the name in "unsaid".
-            fixed: the columns that a repeat must agree in; those the server may change later
-                are not among them.
-            one: the caller's body is the record itself and not an array of them.
-            conflicts: filled with the records that are not stored because their id exists with
-                other content, by position; without it such a record refuses all.
-
-        Returns:
-            Each record as stored, and whether it is new.
-
-        Raises:
-            Conflict: if an id exists with other content; it points at the first such record's id.
-        """
-        if conflicts is not None:
-            conflicts.clear()  # of a transaction that was begun anew
-        first: dict[str, Mapping[str, Any]] = {}
-        for record in records:
-            first.setdefault(record["id"], record)
-        added, known = await self.insert_new(transaction, first)
-        answer: list[tuple[dict[str, Any], bool]] = []
-        for index, record in enumerate(records):
-            id_ = record["id"]
-            new = first[id_] is record and id_ in added
-            there = known.get(id_) or {name: first[id_].get(name) for name in self.names}
-            if not new:
-                try:
-                    _agree(record, there, fixed, "/id" if one else f"/{index}/id", self.hint)
-                except Conflict as conflict:
-                    if conflicts is None:
-                        raise
-                    conflicts[index] = conflict
-            answer.append((there, new))
-        return answer
+        id_ = record["id"]
+        added, known = await self.insert_new(transaction, {id_: record})
+        if added:
+            return {name: record.get(name) for name in self.names}, True
+        stored = known[id_]
+        for name in fixed:
+            if name not in server_set and stored[name] != record.get(name):
+                detail = f"{id_!r} exists already, with another {name}"
+                detail = f"{detail}. {self.hint}" if self.hint else detail
+                raise Conflict(detail, errors=[{"pointer": "/id", "detail": detail}])
+        return stored, False
 
     async def insert_new(
         self, transaction: Transaction, records: Mapping[str, Mapping[str, Any]]
@@ -212,19 +184,3 @@ class Columns:
                 stored = self.read(row)
                 known[stored["id"]] = stored
         return added, known
-
-
-def _agree(
-    record: Mapping[str, Any],
-    stored: Mapping[str, Any],
-    fixed: Iterable[str],
-    pointer: str,
-    hint: str,
-) -> None:
-    """Raises `Conflict` if the record differs from what is stored under its id."""
-    unsaid: frozenset[str] = record.get("unsaid", frozenset())
-    for name in fixed:
-        if name not in unsaid and stored[name] != record.get(name):
-            detail = f"{record['id']!r} exists already, with another {name}"
-            detail = f"{detail}. {hint}" if hint else detail
-            raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}])

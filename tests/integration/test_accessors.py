@@ -405,10 +405,10 @@ async def test_a_host_may_replace_an_accessor_and_need_not_offer_everything(
         async def get_trades(self) -> list[Any]:
             return []
 
-    mine = Accessors(store.metrics._engine, 300, {"trades": Mine()})
-    assert await mine.method("trades", "get_trades")() == []
-    with pytest.raises(Problem) as refused:
-        mine.method("trades", "add_trades")
+    mine = Accessors(store.engine, 300, {"trades": Mine()})
+    assert await mine.trades.get_trades() == []
+    with pytest.raises(Problem, match="has no method add_trades") as refused:
+        await mine.trades.add_trades([])
     assert refused.value.kind.status == 501
     with pytest.raises(TypeError, match="trade"):
-        Accessors(store.metrics._engine, 300, {"trade": Mine()})
+        Accessors(store.engine, 300, {"trade": Mine()})

@@ -106,10 +106,11 @@ async def test_of_snapshots_without_a_time_the_last_received_is_current(
     for value in range(6):
         off = timedelta(seconds=60 * (value % 2))
         clock(off)
-        record = snapshot(0, value, as_of=times.now() + off, unsaid=frozenset({"as_of"}))
-        shown, revision = await store.portfolio.set_portfolio(record)
+        record = snapshot(0, value, as_of=times.now() + off)
+        server_set = frozenset({"as_of"})
+        shown, revision = await store.portfolio.set_portfolio(record, server_set=server_set)
         revisions.append(revision)
-        assert "unsaid" not in shown
+        assert "server_set" not in shown
         assert await _current(store) == value
     assert revisions == [1, 2, 3, 4, 5, 6]
 

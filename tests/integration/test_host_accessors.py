@@ -114,3 +114,25 @@ async def test_a_method_that_is_missing_is_a_501_that_names_it(
     detail = problem(answer, 501)["detail"]
     assert f"{resource} accessor has no method {missing};" in detail
     assert "Allow" not in answer.headers
+
+
+class Trades:
+    """Stores trades, and knows nothing of the options of ours."""
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+
+    async def add_trades(self, trades: list[dict[str, Any]]) -> list[tuple[dict[str, Any], bool]]:
+        self.given += trades
+        return [(trade, True) for trade in trades]
+
+
+async def test_they_are_given_records_with_the_contracts_fields_alone(serve: Serve) -> None:
+    trades = Trades()
+    server = await serve({"trades": trades})
+    await server.feed.record_trade(TRADE)
+    await server.feed.record_trades([TRADE])
+    document = await server.json("/openapi.json", {})
+    fields = document["components"]["schemas"]["Trade"]["properties"].keys()
+    assert all(trade.keys() <= fields for trade in trades.given)
+    assert len(trades.given) == 2

@@ -205,7 +205,7 @@ async def test_two_processes_that_advance_one_order_agree_on_its_life(two: list[
     async def say(store: TradeDataAccessor, id_: str, status: str, **fields: Any) -> bool:
         trade, server_set = completed({**order, "id": id_, "status": status, **fields}, at(0))
         try:
-            await store.add_trades([{**trade, "unsaid": server_set}], one=True)
+            await store.add_trades([trade], server_set=[server_set], one=True)
         except Conflict:
             return False
         return True

@@ -9,13 +9,12 @@ from alphapulse_api.http.route import Call
 
 async def list_agents(call: Call) -> Any:
     """Agents, each with its newest 20 signals in the range."""
-    return await call.backend.accessors.method("agents", "get_agents")(**call.query)
+    return await call.backend.accessors.agents.get_agents(**call.query)
 
 
 async def list_signals(call: Call) -> Any:
     """An agent's signals, newest first."""
-    get = call.backend.accessors.method("agents", "get_signals")
-    return await get(call.path["id"], **call.query)
+    return await call.backend.accessors.agents.get_signals(call.path["id"], **call.query)
 
 
 async def put_agent(call: Call) -> Any:

@@ -18,12 +18,12 @@ _NOTHING = Nothing()
 
 async def list_alerts(call: Call) -> Any:
     """Alerts, newest first."""
-    return await call.backend.accessors.method("alerts", "get_alerts")(**call.query)
+    return await call.backend.accessors.alerts.get_alerts(**call.query)
 
 
 async def get_alert(call: Call) -> Any:
     """One alert."""
-    return await call.backend.accessors.method("alerts", "get_alert")(call.path["id"])
+    return await call.backend.accessors.alerts.get_alert(call.path["id"])
 
 
 async def raise_alert(call: Call) -> Any:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from alphapulse_api.domain.times import now
 from alphapulse_api.http.route import Call
-from alphapulse_api.storage.metrics.accessor import WINDOW
-from alphapulse_api.storage.query import window_before
 
 
 async def list_series(call: Call) -> Any:
     """The series known, with the range and number of their points."""
-    return await call.backend.accessors.method("metrics", "list_series")()
+    return await call.backend.accessors.metrics.list_series()
 
 
 async def get_metrics(call: Call) -> Any:
     """Points of a type, oldest first, raw or aggregated into time buckets."""
     query = dict(call.query)
-    start, end = query.pop("start_time", None), query.pop("end_time", None)
-    if "metrics" in call.backend.accessors.replaced:
-        # A host's accessor need not know the defaults.
-        end = end or now()
-        start = start or window_before(end, WINDOW)
     if "label" in query:
         query["labels"] = query.pop("label")
-    get = call.backend.accessors.method("metrics", "get_metrics")
-    return await get(call.path["metric_type"], start, end, **query)
+    return await call.backend.accessors.metrics.get_metrics(call.path["metric_type"], **query)
 
 
 async def get_latest(call: Call) -> Any:
@@ -34,8 +25,8 @@ async def get_latest(call: Call) -> Any:
     query = dict(call.query)
     if "label" in query:
         query["labels"] = query.pop("label")
-    get = call.backend.accessors.method("metrics", "get_latest_metrics")
-    return await get(call.path["metric_type"], **query)
+    metric_type = call.path["metric_type"]
+    return await call.backend.accessors.metrics.get_latest_metrics(metric_type, **query)
 
 
 async def record_metrics(call: Call) -> Any:

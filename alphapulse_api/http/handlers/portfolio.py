@@ -9,7 +9,7 @@ from alphapulse_api.http.route import Call
 
 async def get_portfolio(call: Call) -> Any:
     """The current portfolio, with its history when asked for."""
-    return await call.backend.accessors.method("portfolio", "get_portfolio")(**call.query)
+    return await call.backend.accessors.portfolio.get_portfolio(**call.query)
 
 
 async def put_portfolio(call: Call) -> Any:

@@ -14,7 +14,7 @@ from alphapulse_api.http.route import Call
 
 async def list_system(call: Call) -> Any:
     """Samples of the system's components, oldest first."""
-    return await call.backend.accessors.method("system", "get_system")(**call.query)
+    return await call.backend.accessors.system.get_system(**call.query)
 
 
 async def report_system(call: Call) -> Any:

@@ -9,12 +9,12 @@ from alphapulse_api.http.route import Call
 
 async def list_trades(call: Call) -> Any:
     """Trades, newest first."""
-    return await call.backend.accessors.method("trades", "get_trades")(**call.query)
+    return await call.backend.accessors.trades.get_trades(**call.query)
 
 
 async def get_trade(call: Call) -> Any:
     """One trade."""
-    return await call.backend.accessors.method("trades", "get_trade")(call.path["id"])
+    return await call.backend.accessors.trades.get_trade(call.path["id"])
 
 
 async def record_trades(call: Call) -> Any:

@@ -65,8 +65,8 @@ def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
     """What the answer depends on; None if it must not come from the cache."""
     if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
-    # The host's own objects change without telling us.
-    if row.tag in backend.accessors.replaced:
+    # The host's own objects change without a notice that would invalidate the answer.
+    if not backend.accessors.managed(row.tag):
         return None
     return row.resource.format_map(request.match_info) if "{" in row.resource else row.resource
 

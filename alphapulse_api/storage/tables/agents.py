@@ -15,6 +15,7 @@ from alphapulse_api.storage.listing import newest_first
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range, default_range
+from alphapulse_api.storage.stores import NONE_SET, Written
 
 AGENTS = Columns(
     "agents",
@@ -44,7 +45,6 @@ _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
 Agent = dict[str, Any]
-Signal = dict[str, Any]
 
 
 class AgentDataAccessor:
@@ -159,8 +159,13 @@ class AgentDataAccessor:
 
         return await self._engine.write(work)
 
-    async def add_signal(self, signal: Mapping[str, Any]) -> tuple[Signal, bool]:
-        """Store a validated signal; an agent not heard of before is made.
+    async def add_signal(
+        self, signal: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> Written:
+        """Store a validated signal; creates the agent if it is new.
+
+        Args:
+            server_set: the fields that the server set, in which a repeat may differ.
 
         Returns:
             The signal as stored, and whether it is new.
@@ -169,18 +174,20 @@ class AgentDataAccessor:
             Conflict: if the id exists with other content.
         """
 
-        async def work(transaction: Transaction) -> tuple[Signal, bool]:
+        async def work(transaction: Transaction) -> Written:
             await _make(transaction, signal["agent_id"])
             transaction.publish(invalidation("agents"))
-            return await SIGNALS.insert_once(transaction, signal, fixed=SIGNALS.names[1:])
+            return await SIGNALS.insert_once(
+                transaction, signal, fixed=SIGNALS.names[1:], server_set=server_set
+            )
 
         return await self._engine.write(work)
 
 
 async def _make(transaction: Transaction, agent_id: str) -> None:
-    """Have a row of that agent, if only one that says nothing yet."""
-    unsaid = {"agent_type": "unknown", "state": "active", "metrics": {}}
+    """Create the agent with defaults, unless it exists."""
+    defaults = {"agent_type": "unknown", "state": "active", "metrics": {}}
     await transaction.execute(
         f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
-        *AGENTS.store({**unsaid, "agent_id": agent_id, "updated_at": now()}),
+        *AGENTS.store({**defaults, "agent_id": agent_id, "updated_at": now()}),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import NotFound
@@ -15,6 +15,7 @@ from alphapulse_api.storage.listing import newest_first
 from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
+from alphapulse_api.storage.stores import NONE_SET, Written
 
 COLUMNS = Columns(
     "alerts",
@@ -39,11 +40,12 @@ COLUMNS = Columns(
         "metadata": JSON,
     },
 )
-# What the one who raises the alert says; the rest is its later life.
-SAID_AT_CREATION = (
+# The fields of the alert that is raised; the others change later.
+SET_AT_CREATION = (
     "title", "message", "severity", "source", "rule_id", "metric_name", "metric_value",
     "threshold", "created_at", "tags", "metadata",
 )  # fmt: skip
+ALERTS_A_PART: Final = 200
 Alert = dict[str, Any]
 
 
@@ -110,20 +112,37 @@ class AlertDataAccessor:
         )
         return _only(rows, alert_id)
 
-    async def add_alert(self, alert: Mapping[str, Any]) -> tuple[Alert, bool]:
+    async def add_alert(
+        self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> Written:
         """Store a validated alert; returns it and whether it is new.
+
+        Args:
+            server_set: the fields that the server set, in which a repeat may differ.
 
         Raises:
             Conflict: if the id exists with other content.
         """
         record = {**alert, "status": "active", "acknowledged": False}
 
-        async def work(transaction: Transaction) -> tuple[Alert, bool]:
-            stored, new = await COLUMNS.insert_once(transaction, record, fixed=SAID_AT_CREATION)
+        async def work(transaction: Transaction) -> Written:
+            stored, new = await COLUMNS.insert_once(
+                transaction, record, fixed=SET_AT_CREATION, server_set=server_set
+            )
             transaction.publish(*of_new("alerts", [stored] if new else []))
             return stored, new
 
         return await self._engine.write(work)
+
+    async def unresolved_in_parts(self) -> AsyncIterator[Page]:
+        """All alerts that are not resolved, newest first, in pages."""
+        cursor = None
+        while True:
+            page = await self.get_alerts(unresolved=True, limit=ALERTS_A_PART, cursor=cursor)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
@@ -145,7 +164,7 @@ class AlertDataAccessor:
 
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
-    ) -> tuple[Alert, bool]:
+    ) -> Written:
         """As `acknowledge_alert`; also whether it was this call that changed the alert."""
         return await self._change(
             alert_id,
@@ -157,7 +176,7 @@ class AlertDataAccessor:
             comments,
         )
 
-    async def try_to_resolve(self, alert_id: str) -> tuple[Alert, bool]:
+    async def try_to_resolve(self, alert_id: str) -> Written:
         """As `resolve_alert`; also whether it was this call that changed the alert."""
         return await self._change(
             alert_id,
@@ -166,10 +185,8 @@ class AlertDataAccessor:
             to_micros(now()),
         )
 
-    async def _change(
-        self, alert_id: str, change: str, condition: str, *args: Any
-    ) -> tuple[Alert, bool]:
-        async def work(transaction: Transaction) -> tuple[Alert, bool]:
+    async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Written:
+        async def work(transaction: Transaction) -> Written:
             # Of two at once the later one waits here for the earlier one's commit, and then finds
             # its own condition no longer met.
             changed = await transaction.execute(

@@ -18,6 +18,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.outbox import invalidation, of_change
 from alphapulse_api.storage.query import check_range
+from alphapulse_api.storage.stores import NONE_SET
 from alphapulse_api.storage.tables.newest import overtakes
 from alphapulse_api.storage.tables.portfolio_history import history
 
@@ -131,12 +132,18 @@ class PortfolioDataAccessor:
         rows = await self._engine.fetch(sql, as_of)
         return self._shown(await _read(rows[0])) if rows else None
 
-    async def set_portfolio(self, portfolio: Mapping[str, Any]) -> tuple[Portfolio, int | None]:
+    async def set_portfolio(
+        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> tuple[Portfolio, int | None]:
         """Store a validated snapshot; one of the same `as_of` is replaced.
 
         It becomes the current one unless it comes late. In what order snapshots are received is
-        the store's to say, so one whose `as_of` was left to the server ("unsaid") never comes late,
-        nor does one that follows a snapshot from ahead of now (`newest.overtakes`).
+        the store's to say, so one whose `as_of` the server set never comes late, nor does one that
+        follows a snapshot from ahead of now (`newest.overtakes`).
+
+        Args:
+            portfolio: the snapshot.
+            server_set: the fields of it that the server set.
 
         Returns:
             The snapshot and, if it is the current one, its revision: how often the current snapshot
@@ -145,7 +152,7 @@ class PortfolioDataAccessor:
         worth = (p["value"] for p in portfolio["positions"] if p.get("value") is not None)
         record = {**portfolio, "positions_value": reduce(EXACT.add, worth, Decimal(0))}
         as_of = to_micros(record["as_of"])
-        latest = "as_of" in record.pop("unsaid", ())
+        latest = "as_of" in server_set
 
         shown = self._shown(dict(record))
         many = len(record["positions"]) > ON_LOOP_POSITIONS

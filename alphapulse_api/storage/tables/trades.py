@@ -17,6 +17,7 @@ from alphapulse_api.storage.listing import newest_first
 from alphapulse_api.storage.outbox import TOGETHER, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
+from alphapulse_api.storage.stores import NONE_SET, Written
 
 COLUMNS = Columns(
     "trades",
@@ -121,14 +122,16 @@ class TradeDataAccessor:
         self,
         trades: Sequence[Mapping[str, Any]],
         *,
+        server_set: Sequence[frozenset[str]] | None = None,
         one: bool = False,
         conflicts: dict[int, Conflict] | None = None,
-    ) -> list[tuple[Trade, bool]]:
+    ) -> list[Written]:
         """Store validated trades, all of them or none; one whose id is known may advance it.
 
         Args:
-            trades: as `orders.completed` gives them; "unsaid" names what their callers left out.
-            one: the caller sent a single trade, not an array: errors point at "/id".
+            trades: as `orders.completed` gives them.
+            server_set: of each trade, the fields that its sender left out.
+            one: the sender sent a single trade, not an array: errors point at "/id".
             conflicts: filled with those that are not stored for a conflict, by position; without
                 it one refuses all.
 
@@ -141,7 +144,7 @@ class TradeDataAccessor:
         """
         at = now()
 
-        async def work(transaction: Transaction) -> list[tuple[Trade, bool]]:
+        async def work(transaction: Transaction) -> list[Written]:
             if conflicts is not None:
                 conflicts.clear()  # of a transaction that was begun anew
             first: dict[str, Mapping[str, Any]] = {}
@@ -161,7 +164,7 @@ class TradeDataAccessor:
                 transaction.publish(*of_new("trades", part))
                 await transaction.turn()
             known.update(new)
-            answer: list[tuple[Trade, bool]] = []
+            answer: list[Written] = []
             for index, trade in enumerate(trades):
                 id_ = trade["id"]
                 is_new = new.pop(id_, None) is not None
@@ -169,7 +172,12 @@ class TradeDataAccessor:
                     pointer = "/id" if one else f"/{index}/id"
                     try:
                         known[id_] = await self._followed(
-                            transaction, known[id_], trade, at, pointer
+                            transaction,
+                            known[id_],
+                            trade,
+                            NONE_SET if server_set is None else server_set[index],
+                            at,
+                            pointer,
                         )
                     except Conflict as conflict:
                         if conflicts is None:
@@ -187,13 +195,13 @@ class TradeDataAccessor:
         transaction: Transaction,
         stored: Trade,
         trade: Mapping[str, Any],
+        server_set: frozenset[str],
         at: datetime,
         pointer: str,
     ) -> Trade:
-        """The stored trade after another one of its id came."""
-        unsaid: frozenset[str] = trade.get("unsaid", frozenset())
+        """The stored trade after another one was sent under its id."""
         with suppress(Disagreement):  # it may be a repeat of an earlier state
-            if advanced(stored, trade, unsaid) is None:
+            if advanced(stored, trade, server_set) is None:
                 return stored  # the common case, a repeat, asks and locks nothing
         ((revision, *row),) = await transaction.fetch(
             f"SELECT revision, {COLUMNS.select} FROM trades WHERE id = $1 {self._engine.locked}",
@@ -202,7 +210,7 @@ class TradeDataAccessor:
         stored = COLUMNS.read(row)
         states = await _states(transaction, trade["id"])
         try:
-            after = advanced(stored, trade, unsaid, states)
+            after = advanced(stored, trade, server_set, states)
         except Disagreement as disagreement:
             detail = f"{trade['id']!r} {disagreement.reason}. {disagreement.remedy or COLUMNS.hint}"
             raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None

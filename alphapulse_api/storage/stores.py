@@ -1,0 +1,202 @@
+"""What the package asks of the store of each resource: ours or, behind an adapter, a host's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.storage.page import Page
+
+Record = dict[str, Any]
+Written = tuple[Record, bool]  # a record as it is stored, and whether this call stored it so
+NONE_SET: frozenset[str] = frozenset()
+
+
+class MetricStore(Protocol):
+    """Points of series."""
+
+    async def list_series(self) -> Page:
+        """Every series, with the range and number of its points."""
+
+    async def get_metrics(
+        self,
+        metric_type: str,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        aggregation: str | None = None,
+        *,
+        interval: str | None = None,
+        max_points: int | None = None,
+        timezone: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Page:
+        """Points of a type, oldest first."""
+
+    async def get_latest_metrics(
+        self,
+        metric_type: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Page:
+        """The newest point of every matching series."""
+
+    def latest_in_parts(
+        self, metric_type: str | None = None, name: str | None = None
+    ) -> AsyncIterator[Page]:
+        """The same in pages."""
+
+    async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
+        """Store validated points; returns how many were given."""
+
+
+class AlertStore(Protocol):
+    """Alerts and their life."""
+
+    async def get_alerts(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        severity: Sequence[str] | None = None,
+        acknowledged: bool | None = None,
+        source: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        status: str | None = None,
+    ) -> Page:
+        """One page, newest first."""
+
+    def unresolved_in_parts(self) -> AsyncIterator[Page]:
+        """All alerts that are not resolved, newest first, in pages."""
+
+    async def get_alert(self, alert_id: str) -> Record:
+        """One alert; raises `NotFound`."""
+
+    async def add_alert(
+        self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> Written:
+        """Store a validated alert; raises `Conflict`."""
+
+    async def try_to_acknowledge(
+        self, alert_id: str, user: str, comments: str | None = None
+    ) -> Written:
+        """Acknowledge an alert, unless it is; raises `NotFound`."""
+
+    async def try_to_resolve(self, alert_id: str) -> Written:
+        """Resolve an alert, unless it is; raises `NotFound`."""
+
+
+class TradeStore(Protocol):
+    """Trades: orders that advance."""
+
+    async def get_trades(
+        self,
+        symbol: str | Collection[str] | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        side: str | None = None,
+        status: str | None = None,
+        strategy: str | Collection[str] | None = None,
+        agent_id: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page, newest first."""
+
+    async def get_trade(self, trade_id: str) -> Record:
+        """One trade; raises `NotFound`."""
+
+    async def add_trades(
+        self,
+        trades: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        one: bool = False,
+        conflicts: dict[int, Conflict] | None = None,
+    ) -> list[Written]:
+        """Store validated trades.
+
+        Args:
+            trades: as `orders.completed` gives them.
+            server_set: of each trade, the fields that its sender left out.
+            one: the sender sent a single trade, not an array: errors point at "/id".
+            conflicts: filled with those that are not stored for a conflict, by position; without
+                it, one conflict refuses all.
+
+        Raises:
+            Conflict: if a trade cannot follow the one that is stored under its id.
+        """
+
+
+class PortfolioStore(Protocol):
+    """Snapshots of the portfolio."""
+
+    async def get_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = 500,
+    ) -> Record:
+        """The current portfolio; raises `NotFound`."""
+
+    async def set_portfolio(
+        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> tuple[Record, int | None]:
+        """Store a validated snapshot; returns it and, if it is the current one, its revision."""
+
+
+class AgentStore(Protocol):
+    """Agents and their signals."""
+
+    async def get_agents(
+        self,
+        agent_type: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of agents, by id, each with its newest signals."""
+
+    async def get_signals(
+        self,
+        agent_id: str,
+        symbol: str | None = None,
+        direction: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of an agent's signals, newest first; raises `NotFound`."""
+
+    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Record:
+        """Store a validated update; fields that it leaves out keep their values."""
+
+    async def add_signal(
+        self, signal: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> Written:
+        """Store a validated signal; raises `Conflict`."""
+
+
+class SystemStore(Protocol):
+    """Samples of the system's components."""
+
+    async def get_system(
+        self,
+        component: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page, oldest first."""
+
+    async def add_sample(self, sample: Mapping[str, Any]) -> Record:
+        """Store a validated sample."""
