@@ -42,7 +42,7 @@ from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor
+from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 

@@ -18,7 +18,7 @@ from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLE
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.domain.names import new_name
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor, ApiKey, User
+from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey, User
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 ADMIN: Final = "admin"

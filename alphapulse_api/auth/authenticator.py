@@ -15,7 +15,7 @@ from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor, ApiKey, Directory, Version
+from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey, Directory, Version
 
 POLL_SECONDS: Final = 1.0  # the contract allows 5 for a revocation to take hold everywhere
 LOOK_SECONDS: Final = 0.1  # between looks for what others made a moment ago, however many ask

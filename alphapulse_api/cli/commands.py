@@ -11,8 +11,8 @@ import yaml
 
 from alphapulse_api.auth.accounts import AccountError
 from alphapulse_api.backend import Backend
-from alphapulse_api.cli.accounts import api_key, user
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
+from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION

@@ -18,7 +18,7 @@ from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.compression import PLAIN, Coding, coding_of
 from alphapulse_api.http.negotiation import weights
 from alphapulse_api.http.route import Row
-from alphapulse_api.schemas.errors import load_parameters
+from alphapulse_api.schemas.loading import load_parameters
 from alphapulse_api.schemas.paths import check_path
 from alphapulse_api.schemas.queries import LabelPairs
 from alphapulse_api.storage.query import check_range

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema
 
 from alphapulse_api.runtime.slices import Steps
-from alphapulse_api.schemas.errors import Faults, Refusal, load_record
+from alphapulse_api.schemas.loading import Faults, Refusal, load_record
 
 Refused = dict[int, Refusal]  # by position in the batch
 

@@ -34,9 +34,9 @@ from alphapulse_api.runtime.slices import Slices, releasing
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
-from alphapulse_api.schemas.errors import Refusal, load, loading
 from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.fields import Identifier, allow_ahead
+from alphapulse_api.schemas.loading import Refusal, load, loading
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample

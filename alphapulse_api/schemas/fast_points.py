@@ -21,8 +21,8 @@ from marshmallow import ValidationError
 from alphapulse_api.domain import times
 from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.runtime.slices import Steps, finish
-from alphapulse_api.schemas.errors import Faults, Refusal, load_record
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, allow_ahead, clean
+from alphapulse_api.schemas.loading import Faults, Refusal, load_record
 from alphapulse_api.schemas.metrics import MetricPoint
 
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB

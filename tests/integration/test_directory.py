@@ -6,7 +6,7 @@ import asyncio
 
 from alphapulse_api.backend import open_accounts
 from alphapulse_api.storage.engine import Transaction
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor
+from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from tests.asking import ask
 from tests.conftest import Server
 from tests.sockets import connect

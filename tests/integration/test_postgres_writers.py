@@ -18,7 +18,7 @@ from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.retention import forget
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor, ApiKey
+from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 from tests.integration.test_accessors import alert, signal, trade
 from tests.integration.test_history import snapshot

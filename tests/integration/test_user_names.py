@@ -12,7 +12,7 @@ from alphapulse_api.auth import passwords
 from alphapulse_api.auth.accounts import AccountError
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.tables.accounts import AccountDataAccessor
+from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 from tests.asking import ALERT, ask, problem
 from tests.conftest import PASSWORD, Server

@@ -18,8 +18,8 @@ from alphapulse_api.domain import times
 from alphapulse_api.domain.encoding import loads
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.schemas.errors import load
 from alphapulse_api.schemas.fast_points import load_points
+from alphapulse_api.schemas.loading import load
 from alphapulse_api.schemas.metrics import MetricPoint
 
 SCHEMA = MetricPoint(many=True)

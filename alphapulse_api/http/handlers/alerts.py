@@ -8,7 +8,7 @@ from alphapulse_api.domain.errors import FORBIDDEN, Problem
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.http.route import Call
 from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
-from alphapulse_api.schemas.errors import load
+from alphapulse_api.schemas.loading import load
 
 # Who may acknowledge in another's name, such as that of a person who has no account here.
 MAY_NAME_ANOTHER: Final = frozenset({"admin"})

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.tables.accounts import USERS, User, end_tokens, note_address
+from alphapulse_api.storage.tables.directory import USERS, User, end_tokens, note_address
 
 REFRESH_TOKENS = Columns(
     "refresh_tokens",
