@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
 CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
+# The parser also takes 0.9 and 2.0, and aiohttp would answer in them.
+VERSIONS: Final = (HttpVersion11, HttpVersion10)
 _UPGRADE: Final = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -106,6 +109,7 @@ class Protocol(RequestHandler):
         RequestHandler.data_received(self, data)
         if self._upgraded:
             self._server.watched.pop(self, None)
+            self._check_heads(data, before)
         elif len(messages) > before:
             message, payload = messages[-1]
             # Most requests have no body and come in one packet: there is nothing to wait for.
@@ -114,6 +118,8 @@ class Protocol(RequestHandler):
                 or self in self._server.watched
                 or isinstance(message, _ErrInfo)
                 or message.upgrade
+                or message.version not in VERSIONS
+                or len(messages) > before + 1
                 or len(data) > self._max_head
             ):
                 self._take(data, before)
@@ -132,16 +138,8 @@ class Protocol(RequestHandler):
             messages.pop()
             self._refuse(self._server.refusals.problem_of(message.exc), data)
             return
-        if len(self._head) + len(data) > self._max_head:
-            for index in range(before, len(messages)):
-                sent = messages[index][0]
-                assert not isinstance(sent, _ErrInfo)
-                size = sum(len(name) + len(value) + 4 for name, value in sent.raw_headers)
-                if size > self._max_head:
-                    while len(messages) > index:
-                        messages.pop()
-                    self._refuse(self._server.refusals.head_too_large(), data)
-                    return
+        if not self._check_heads(data, before):
+            return
         if message.upgrade and not (
             payload is EMPTY_PAYLOAD and _ends_upgrade(bytes(self._head + data))
         ):
@@ -155,6 +153,25 @@ class Protocol(RequestHandler):
         else:
             self._body = payload
             self._watch()
+
+    def _check_heads(self, data: bytes, before: int) -> bool:
+        """Refuse the first of the new requests whose version or size we do not serve."""
+        messages = self._messages
+        may_be_large = len(self._head) + len(data) > self._max_head
+        for index in range(before, len(messages)):
+            message = messages[index][0]
+            assert not isinstance(message, _ErrInfo)
+            if message.version not in VERSIONS:
+                problem = self._server.refusals.unknown_version()
+            elif may_be_large and _size_of(message) > self._max_head:
+                problem = self._server.refusals.head_too_large()
+            else:
+                continue
+            while len(messages) > index:
+                messages.pop()
+            self._refuse(problem, data)
+            return False
+        return True
 
     def _begin(self, data: bytes) -> None:
         """Part of a head has come."""
@@ -309,6 +326,11 @@ class Protocol(RequestHandler):
         if self.transport is not None and self._request_in_progress:
             self.transport.abort()
         await super().shutdown(CANCEL_SECONDS)
+
+
+def _size_of(message: RawRequestMessage) -> int:
+    """How many bytes the headers of a request had."""
+    return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
 
 
 def _ends_upgrade(data: bytes) -> bool:

@@ -75,6 +75,10 @@ class Refusals:
         detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
         return Problem(HEADERS_TOO_LARGE, detail)
 
+    def unknown_version(self) -> Problem:
+        """The request is of another version of HTTP."""
+        return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
+
     def answer(self, protocol: Protocol, problem: Problem, head: bytes) -> Refusal:
         """The whole answer, logged and counted.
 
