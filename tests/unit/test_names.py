@@ -51,13 +51,19 @@ def test_what_is_no_name_is_refused_in_one_sentence(text: str) -> None:
         new_name(text)
 
 
-@given(st.text())
+@given(st.text(max_size=120))
 def test_any_text_has_a_key_that_can_be_stored(text: str) -> None:
     key = name_key(text)
     assert "\x00" not in key
     key.encode()
     assert name_key(key) == key
     assert name_key(unicodedata.normalize("NFD", text)) == name_key(text)
+
+
+def test_text_that_is_too_long_for_a_name_is_not_normalized() -> None:
+    text = "A" + "\u0327\u0301" * 200  # that order is not normal
+    assert name_key(text) == text.lower()
+    assert name_key(text + "\x00") == text.lower() + "\ufffd"
 
 
 @given(st.text())
