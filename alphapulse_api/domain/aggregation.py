@@ -181,11 +181,15 @@ def plan(
         timezone: the name of the zone by whose clock buckets of whole hours begin; None is UTC.
 
     Raises:
-        ValidationProblem: for an unknown function, interval or zone, or more than 11000 buckets
-            (then with `suggested_interval`).
+        ValidationProblem: for an unknown function, interval or zone, a zone for raw points, or more
+            than 11000 buckets (then with `suggested_interval`).
     """
     zone = None if timezone is None else time_zone(timezone)
     if aggregation is None and interval is None and max_points is None:
+        if zone is not None:
+            raise ValidationProblem.parameter(
+                "timezone", "it applies to buckets only: add interval or aggregation"
+            )
         return None
     functions = parse_functions(aggregation or "avg")
     points = max_points or DEFAULT_MAX_POINTS

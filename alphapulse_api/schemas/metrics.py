@@ -99,7 +99,8 @@ class MetricsQuery(RangeQuery, ListQuery, LatestQuery):
         64,
         metadata={
             "description": "an IANA name, such as America/New_York; default: UTC. Buckets of whole "
-            "hours, days and weeks begin by its clock, daylight saving included."
+            "hours, days and weeks begin by its clock, daylight saving included. Raw points "
+            "take none."
         },
     )
 

@@ -251,3 +251,10 @@ async def test_each_zone_has_answers_of_its_own_in_the_cache(get: Get) -> None:
 async def test_an_unknown_zone_is_refused_by_name(get: Get, zone: str) -> None:
     assert places(await get(timezone=zone)) == ["timezone"]
     assert places(await get(timezone=zone, aggregation="avg")) == ["timezone"]
+
+
+async def test_a_zone_for_raw_points_is_refused_with_the_way_out(get: Get) -> None:
+    refused = await get(timezone="America/New_York")
+    assert places(refused) == ["timezone"]
+    assert "interval or aggregation" in refused.json["detail"]
+    assert (await get(timezone="America/New_York", max_points=10)).status == 200
