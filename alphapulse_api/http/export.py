@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.formats import Encoder, Rows, approximate, encoder
 from alphapulse_api.http.compression import Coding, compressor
+from alphapulse_api.http.large_body import write_pieces
 from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.http.query import Question
 from alphapulse_api.http.route import Call, Row
@@ -56,10 +57,11 @@ async def export(
     if request.method == hdrs.METH_HEAD:
         return response
     try:
-        await response.write(stretch)
+        await write_pieces(response.write, stretch)
         while cursor := getattr(page, "next_cursor", None):
             page = await row.handler(replace(call, query={**query, "cursor": cursor}))
-            await response.write(await asyncio.to_thread(stream.stretch, page))
+            stretch = await asyncio.to_thread(stream.stretch, page)
+            await write_pieces(response.write, stretch)
         await response.write(stream.end())
         await response.write_eof()
     except Exception as error:

@@ -49,6 +49,7 @@ async def stall(work: Callable[[], Awaitable[object]]) -> float:
         async with Lateness() as lateness:
             await work()
         stalls.append(lateness.longest)
+        print("STALL", lateness.longest, lateness.wall)
     return stalls[-1]
 
 
@@ -130,3 +131,41 @@ async def test_a_large_answer_out_of_redis_stalls_nobody(serve: Serve, redis_url
         assert entry.body == body
 
     assert await stall(look) < LONGEST
+
+
+@pytest.mark.stalls
+async def test_a_large_answer_out_of_the_cache_stalls_nobody(
+    server: Server, tmp_path: Path
+) -> None:
+    caller = await server.key()
+    trades = [trade(id=str(n), metadata={"note": "a" * 60_000}) for n in range(120)]
+    await server.feed.record_trades(trades)
+    host, port = server.url.removeprefix("http://").split(":")
+    with Sender(host, int(port), tmp_path) as sender:
+        sender.prepare(raw(Hostile("large", "GET", "/api/trades", b""), caller))
+        assert await asyncio.to_thread(sender.send) == 200
+
+        async def hit() -> None:
+            for _ in range(10):
+                await asyncio.to_thread(sender.send)
+
+        assert await stall(hit) < LONGEST
+    assert server.dashboard._backend.monitor.answers["HIT"] >= 10
+
+
+@pytest.mark.stalls
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"username": "a" + "\u0301\u0327" * 1_300, "password": "b"},
+        {"username": "a", "password": "b" + "\u0301\u0327" * 1_300},
+        {"username": "a", "password": "\u00e9" * 2_600},
+        {"username": "a", "password": "b" + "\u0301\u0327" * 500},
+    ],
+)
+async def test_a_login_with_odd_text_stalls_nobody(server: Server, form: dict[str, str]) -> None:
+    async def log_in() -> None:
+        answer = await ask(server, "POST", "/token", data={"grant_type": "password", **form})
+        assert answer.status in (401, 429)
+
+    assert await stall(log_in) < LONGEST

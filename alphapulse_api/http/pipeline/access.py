@@ -15,6 +15,7 @@ import uuid_utils
 from aiohttp import web
 
 from alphapulse_api.backend import BACKEND
+from alphapulse_api.http.large_body import split_large_body
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.client import client_address
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
@@ -62,6 +63,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
             response.headers.update(headers)
             if backend.config.cors.allowed_origins:
                 vary_by_origin(response.headers)
+            split_large_body(response)
         return response
     finally:
         seconds = time.perf_counter() - started
