@@ -18,7 +18,7 @@ from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.domain.errors import ConfigError, StartupError
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
@@ -214,6 +214,27 @@ class Backend:
 
 
 BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)
+
+
+def check_parts(config: Config) -> None:
+    """Check that every part that the configuration names can be made; opens nothing.
+
+    Raises:
+        ConfigError: with a line for each part that cannot, such as one whose package is missing.
+    """
+    links = RedisLinks()
+    faults: list[str] = []
+    for make in (
+        partial(engine_from, config.database),
+        partial(links.of, config.cache),
+        partial(links.of, config.events),
+    ):
+        try:
+            make()
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ConfigError(*dict.fromkeys(faults))
 
 
 async def open_accounts(

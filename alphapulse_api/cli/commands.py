@@ -10,7 +10,7 @@ import click
 import yaml
 
 from alphapulse_api.auth.accounts import AccountError
-from alphapulse_api.backend import Backend
+from alphapulse_api.backend import check_parts
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
@@ -24,7 +24,11 @@ def main() -> None:
     """Run a command; a fault that the user can mend is one line, not a traceback."""
     try:
         cli()
-    except (ConfigError, StartupError, AccountError) as error:
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(f"alphapulse_api: {fault}", err=True)
+        sys.exit(1)
+    except (StartupError, AccountError) as error:
         click.echo(f"alphapulse_api: {error}", err=True)
         sys.exit(1)
     except Unavailable as error:
@@ -94,11 +98,11 @@ def config_group() -> None:
 @config_group.command("check")
 @click.argument("path", required=False, metavar="[FILE]")
 def config_check(path: str | None) -> None:
-    """Print what is in force, secrets masked."""
+    """Print the configuration in force with secrets masked, or every fault in it."""
     config = Config.load(path)
     described = {"dashboard_api": config.describe()}
     click.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
-    Backend(config, {})  # opens nothing; refuses what cannot be had
+    check_parts(config)
 
 
 @cli.command()

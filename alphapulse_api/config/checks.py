@@ -6,7 +6,7 @@ key, or None. Checks of secrets never repeat the value.
 
 import re
 
-from alphapulse_api.config.options import WORD_BITS, Check
+from alphapulse_api.config.values import WORD_BITS, Check
 from alphapulse_api.domain.addresses import UNIX, parse_network
 
 MIN_SECRET_BYTES = 32

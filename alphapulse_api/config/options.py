@@ -5,49 +5,25 @@ A section is a frozen dataclass derived from `Section`. Its annotations are the 
 field that holds another section needs no option.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
-from types import UnionType
-from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 from alphapulse_api.config.durations import format_duration
+from alphapulse_api.config.values import Check, Option, check_value
 from alphapulse_api.domain.errors import ConfigError
 
 __all__ = [
-    "Check",
     "Key",
-    "Option",
+    "Rule",
     "Section",
-    "expected",
-    "found",
+    "broken_rules",
+    "checked",
     "is_section",
     "keys_of",
     "option",
-    "split_optional",
     "walk",
 ]
-
-# What is wrong with a value ("must be at least 1, not 0"), or None.
-Check = Callable[[Any], str | None]
-
-# What is longer is not repeated in messages.
-_LONGEST_SHOWN = 60
-WORD_BITS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What is known of a key beside its name, type and default."""
-
-    help: str
-    check: Check | None = None
-    # Set for values that hold secrets: gives the form that may be shown.
-    mask: Callable[[str], str] | None = None
-    # Written as a duration (90d) in YAML, held in seconds.
-    duration: bool = False
-    # Given the values of the section, whether this one has any effect.
-    needed: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 class Key(NamedTuple):
@@ -58,6 +34,19 @@ class Key(NamedTuple):
     hint: Any
     option: Option
     default: Any
+
+
+class Rule(NamedTuple):
+    """A condition on several keys of a section.
+
+    Attributes:
+        names: the field names it depends on.
+        check: called with their values in that order; returns what is wrong, naming the key by its
+            path, or None.
+    """
+
+    names: tuple[str, ...]
+    check: Callable[..., str | None]
 
 
 def option(
@@ -76,23 +65,32 @@ def option(
 class Section:
     """Base of the sections: checks the types and ranges of its fields when it is made.
 
-    Whole numbers given for a number become floats, and lists become tuples. Every fault is a
-    ConfigError that names the key by its dotted path.
+    Whole numbers given for a number become floats, and lists become tuples.
+
+    Raises:
+        ConfigError: with a line for each fault, which names the key by its dotted path.
     """
 
     # Dotted, below dashboard_api; empty for the outermost.
     path: ClassVar[str] = ""
     # Whether YAML may give one value, in the place of a mapping, for every key.
     one_for_all: ClassVar[bool] = False
+    # Conditions on more than one key.
+    rules: ClassVar[tuple[Rule, ...]] = ()
 
     def __post_init__(self) -> None:
+        faults: list[str] = []
+        failed: set[str] = set()
         for key in keys_of(type(self)):
-            value = _checked(key.path, key.hint, key.option, getattr(self, key.name))
-            object.__setattr__(self, key.name, value)
-        self._check_together()
-
-    def _check_together(self) -> None:
-        """Check what depends on more than one field; raises ConfigError."""
+            try:
+                object.__setattr__(self, key.name, checked(key, getattr(self, key.name)))
+            except ConfigError as error:
+                faults.extend(error.faults)
+                failed.add(key.name)
+        values = {key.name: getattr(self, key.name) for key in keys_of(type(self))}
+        faults.extend(broken_rules(type(self), values, failed))
+        if faults:
+            raise ConfigError(*faults)
 
     def describe(self) -> dict[str, Any]:
         """Return what is in force as plain YAML values, by field name, with secrets masked."""
@@ -111,6 +109,32 @@ def keys_of(kind: type[Section]) -> tuple[Key, ...]:
     )
 
 
+def checked(key: Key, value: Any) -> Any:
+    """Return the value of a key as the section holds it.
+
+    Raises:
+        ConfigError: with each fault of the value.
+    """
+    return check_value(key.path, key.hint, key.option, value)
+
+
+def broken_rules(
+    kind: type[Section], values: Mapping[str, Any], failed: Collection[str]
+) -> Iterator[str]:
+    """Yield the faults of values that do not fit together.
+
+    Args:
+        kind: the section class.
+        values: by field name, all of them.
+        failed: the fields whose own values are faulty; rules that depend on them are skipped.
+    """
+    for rule in kind.rules:
+        if not any(name in failed for name in rule.names):
+            fault = rule.check(*(values[name] for name in rule.names))
+            if fault is not None:
+                yield fault
+
+
 def walk(kind: type[Section]) -> Iterator[Key]:
     """Yield every key that holds a value, in this section class and the sections inside it."""
     for key in keys_of(kind):
@@ -123,105 +147,6 @@ def walk(kind: type[Section]) -> Iterator[Key]:
 def is_section(hint: Any) -> bool:
     """Whether a field's type is a nested section."""
     return isinstance(hint, type) and issubclass(hint, Section)
-
-
-def split_optional(hint: Any) -> tuple[Any, bool]:
-    """Return the type without its `| None`, and whether it had one."""
-    if get_origin(hint) in (UnionType, Union):
-        (kind,) = (part for part in get_args(hint) if part is not type(None))
-        return kind, True
-    return hint, False
-
-
-# Types, in words
-
-
-def expected(hint: Any, *, duration: bool = False) -> str:
-    """Return the phrase that follows "must be" for a type."""
-    kind, optional = split_optional(hint)
-    phrases = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
-    if duration:
-        phrase = "a duration"
-    elif get_origin(kind) is Literal:
-        phrase = "one of " + ", ".join(get_args(kind))
-    elif get_origin(kind) is tuple:
-        phrase = "a list of texts"
-    else:
-        phrase = phrases.get(kind) or kind.__name__
-    return f"{phrase} or null" if optional else phrase
-
-
-def found(value: object, *, secret: bool = False) -> str:
-    """Return the phrase that follows "not": the kind of a value and, unless secret, the value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            kind, text = "a boolean", str(value).lower()
-        case int():
-            kind, text = "an integer", str(value) if value.bit_length() <= WORD_BITS else ""
-        case float():
-            kind, text = "a number", repr(value)
-        case str():
-            kind, text = "text", repr(value[:_LONGEST_SHOWN])
-        case Mapping():
-            kind, text = "a mapping", ""
-        case list() | tuple():
-            kind, text = "a list", ""
-        case _:
-            kind, text = f"a {type(value).__name__}", ""
-    return kind if secret or not text else f"{kind} ({text})"
-
-
-def _checked(path: str, hint: Any, about: Option, value: Any) -> Any:
-    kind, optional = split_optional(hint)
-    if value is None and optional:
-        return None
-    if get_origin(kind) is tuple and isinstance(value, list | tuple):
-        item_kind = get_args(kind)[0]
-        return tuple(
-            _checked(f"{path}[{index}]", item_kind, about, item) for index, item in enumerate(value)
-        )
-    if not _fits(kind, value):
-        shown = found(value, secret=about.mask is not None)
-        raise ConfigError(f"{path}: must be {expected(hint)}, not {shown}")
-    if isinstance(value, str) and not _is_unicode(value):
-        raise ConfigError(f"{path}: must be valid Unicode text")
-    if kind is float:
-        value = _finite(path, value)
-    problem = about.check(value) if about.check is not None else None
-    if problem is not None:
-        raise ConfigError(f"{path}: {problem}")
-    return value
-
-
-def _fits(kind: Any, value: object) -> bool:
-    if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
-    if get_origin(kind) is tuple:
-        return False
-    if kind in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, int | float if kind is float else kind)
-
-
-def _is_unicode(text: str) -> bool:
-    # An environment variable that is not UTF-8 reaches Python as lone surrogates.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _finite(path: str, value: float) -> float:
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise ConfigError(f"{path}: must be a finite number")
-    return number
 
 
 def _shown(about: Option, value: Any) -> Any:

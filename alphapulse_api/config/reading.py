@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_origin
 
@@ -15,12 +15,13 @@ from alphapulse_api.config.environment import MissingVariable, expand, is_refere
 from alphapulse_api.config.options import (
     Key,
     Section,
-    found,
+    broken_rules,
+    checked,
     is_section,
     keys_of,
-    split_optional,
     walk,
 )
+from alphapulse_api.config.values import found, split_optional
 from alphapulse_api.domain.errors import ConfigError
 
 __all__ = ["build_section", "read_yaml"]
@@ -65,33 +66,42 @@ def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
     """Return a section made of a mapping of plain YAML values; what it leaves out is default.
 
     `null` in the place of the mapping is an empty one, as a YAML key with nothing under it is.
-    Raises ConfigError naming the key for anything that does not fit.
+
+    Raises:
+        ConfigError: with a line for each fault in the mapping, which names its key.
     """
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
         shown = found(data, secret=True)
         raise ConfigError(f"{kind.path or 'dashboard_api'}: must be a mapping of keys, not {shown}")
-    _refuse_unknown(kind, data)
-
+    faults = list(_unknown_keys(kind, data))
+    failed: set[str] = set()
     values: dict[str, Any] = {}
     missing: list[tuple[Key, str]] = []
     for key in keys_of(kind):
         if key.name not in data:
             continue
         try:
-            values[key.name] = _read(key, data[key.name], env)
+            values[key.name] = checked(key, _read(key, data[key.name], env))
         except MissingVariable as error:
             missing.append((key, error.name))
+        except ConfigError as error:
+            faults.extend(error.faults)
+            failed.add(key.name)
     in_force = {key.name: values.get(key.name, key.default) for key in keys_of(kind)}
     for key, variable in missing:
         if key.option.needed is None or key.option.needed(in_force):
-            raise ConfigError(f"{key.path}: environment variable {variable} is not set")
+            faults.append(f"{key.path}: environment variable {variable} is not set")
+            failed.add(key.name)
+    faults.extend(broken_rules(kind, in_force, failed))
+    if faults:
+        raise ConfigError(*faults)
     return kind(**values)
 
 
 def _read(key: Key, raw: Any, env: Mapping[str, str]) -> Any:
-    """Return the value of one key; the section's constructor checks it later."""
+    """Return the value of one key, not yet checked."""
     if is_section(key.hint):
         if raw is None or isinstance(raw, Mapping) or not key.hint.one_for_all:
             return build_section(key.hint, raw, env)
@@ -137,14 +147,13 @@ def _from_text(hint: Any, text: str) -> Any:
     return text
 
 
-def _refuse_unknown(kind: type[Section], data: Mapping[Any, Any]) -> None:
+def _unknown_keys(kind: type[Section], data: Mapping[Any, Any]) -> Iterator[str]:
     known = [key.name for key in keys_of(kind)]
+    prefix = f"{kind.path}." if kind.path else ""
     for name in data:
-        if name in known:
-            continue
-        prefix = f"{kind.path}." if kind.path else ""
-        hint = _suggestion(kind, str(name), known)
-        raise ConfigError(f"{prefix}{_one_line(name)}: unknown key; {hint}")
+        if name not in known:
+            hint = _suggestion(kind, str(name), known)
+            yield f"{prefix}{_one_line(name)}: unknown key; {hint}"
 
 
 def _suggestion(kind: type[Section], name: str, known: list[str]) -> str:

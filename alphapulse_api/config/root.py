@@ -1,16 +1,16 @@
 """The whole configuration, and where it comes from.
 
-Every fault, in a file or in code, is a ConfigError whose text is one line naming the key.
+Every fault, in a file or in code, is a line of a ConfigError that names the key.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from alphapulse_api.config import checks
-from alphapulse_api.config.options import Section, option
+from alphapulse_api.config.options import Rule, Section, option
 from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
     AuthConfig,
@@ -31,9 +31,32 @@ __all__ = ["Config"]
 ROOT_KEY = "dashboard_api"
 
 
+def _url_of_events(events: EventsConfig, cache: CacheConfig) -> str | None:
+    if events.type == "redis" and events.redis_url is None and cache.redis_url is None:
+        return (
+            "events.redis_url: is required when events.type is redis "
+            "and there is no cache.redis_url to use"
+        )
+    return None
+
+
+def _shared_secret(database: DatabaseConfig, auth: AuthConfig) -> str | None:
+    if database.url.startswith("postgresql:") and auth.jwt_secret is None:
+        return (
+            "auth.jwt_secret: is required with PostgreSQL, whose processes must all sign "
+            "with the same one; openssl rand -base64 48 makes a good one"
+        )
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Config(Section):
     """The whole configuration. `Config()` needs no file: local, SQLite, everything in memory."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(("events", "cache"), _url_of_events),
+        Rule(("database", "auth"), _shared_secret),
+    )
 
     host: str = field(
         default="127.0.0.1",
@@ -99,9 +122,15 @@ class Config(Section):
     ) -> "Config":
         """Return what the file at `path` says, or the file AP_CONFIG names, or the defaults.
 
-        `env` takes the place of os.environ, for AP_CONFIG and for `${NAME}`. Raises ConfigError,
-        naming the file, if it cannot be read or has no valid `dashboard_api` section; other
-        sections in it belong to the application around this one, and are not looked at.
+        Other sections of the file belong to the application around this one and are ignored.
+
+        Args:
+            path: of a YAML file.
+            env: used in place of os.environ for AP_CONFIG and `${NAME}`.
+
+        Raises:
+            ConfigError: if the file cannot be read or has no valid `dashboard_api` section, with a
+                line for each fault that names the file and the key.
         """
         env = os.environ if env is None else env
         if path is None:
@@ -114,7 +143,8 @@ class Config(Section):
                 raise ConfigError(_no_root(data))
             return cls.from_mapping(data, env=env)
         except ConfigError as error:
-            raise ConfigError(f"{os.fspath(path)}: {error}") from error
+            faults = (f"{os.fspath(path)}: {fault}" for fault in error.faults)
+            raise ConfigError(*faults) from error
 
     @classmethod
     def from_mapping(
@@ -122,26 +152,22 @@ class Config(Section):
     ) -> "Config":
         """Return the configuration in a mapping: the `dashboard_api` section, or one holding it.
 
-        Values are as YAML gives them; `env` takes the place of os.environ for `${NAME}`.
+        Args:
+            data: values as YAML gives them.
+            env: used in place of os.environ for `${NAME}`.
+
+        Raises:
+            ConfigError: with a line for each fault, which names the key.
         """
         if isinstance(data, Mapping) and ROOT_KEY in data:
             data = data[ROOT_KEY]
         return build_section(cls, data, os.environ if env is None else env)
 
-    def _check_together(self) -> None:
+    def __post_init__(self) -> None:
+        Section.__post_init__(self)
         if self.events.type == "redis" and self.events.redis_url is None:
-            if self.cache.redis_url is None:
-                raise ConfigError(
-                    "events.redis_url: is required when events.type is redis "
-                    "and there is no cache.redis_url to use"
-                )
             events = replace(self.events, redis_url=self.cache.redis_url)
             object.__setattr__(self, "events", events)
-        if self.database.url.startswith("postgresql:") and self.auth.jwt_secret is None:
-            raise ConfigError(
-                "auth.jwt_secret: is required with PostgreSQL, whose processes must all sign "
-                "with the same one; openssl rand -base64 48 makes a good one"
-            )
 
 
 def _no_root(data: Any) -> str:

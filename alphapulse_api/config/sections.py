@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide
-from alphapulse_api.config.options import Section, option
-from alphapulse_api.domain.errors import ConfigError
+from alphapulse_api.config.options import Rule, Section, option
 
 _HEAD = checks.between(1024, 16 * 1024 * 1024)
 
@@ -74,11 +73,23 @@ class RateLimitConfig(Section):
     )
 
 
+def _no_wildcard_with_credentials(credentials: bool, origins: tuple[str, ...]) -> str | None:
+    if credentials and "*" in origins:
+        return (
+            'cors.allowed_origins: "*" cannot be used while cors.allow_credentials is true; '
+            "list the origins"
+        )
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class CorsConfig(Section):
     """Which web pages of other origins may call the API and open sockets."""
 
     path: ClassVar[str] = "cors"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(("allow_credentials", "allowed_origins"), _no_wildcard_with_credentials),
+    )
 
     allowed_origins: tuple[str, ...] = field(
         default=(),
@@ -94,13 +105,6 @@ class CorsConfig(Section):
             needed=lambda values: bool(values["allowed_origins"]),
         ),
     )
-
-    def _check_together(self) -> None:
-        if self.allow_credentials and "*" in self.allowed_origins:
-            raise ConfigError(
-                'cors.allowed_origins: "*" cannot be used while cors.allow_credentials is true; '
-                "list the origins"
-            )
 
 
 @dataclass(frozen=True, slots=True)

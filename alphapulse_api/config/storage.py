@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide_password
-from alphapulse_api.config.options import Option, Section, option
-from alphapulse_api.domain.errors import ConfigError
+from alphapulse_api.config.options import Rule, Section, option
+from alphapulse_api.config.values import Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,18 @@ class EventsConfig(SharedSection):
     )
 
 
+def _url_of_redis(kind: str, url: str | None) -> str | None:
+    if kind == "redis" and url is None:
+        return "cache.redis_url: is required when cache.type is redis"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class CacheConfig(SharedSection):
     """Where the answers to GET requests are kept, and how long."""
 
     path: ClassVar[str] = "cache"
+    rules: ClassVar[tuple[Rule, ...]] = (Rule(("type", "redis_url"), _url_of_redis),)
 
     default_ttl: float = field(
         default=300.0,
@@ -134,7 +141,3 @@ class CacheConfig(SharedSection):
         default=64 * 2**20,
         metadata=option("Room for the memory cache, in bytes (64 MiB).", checks.COUNT),
     )
-
-    def _check_together(self) -> None:
-        if self.type == "redis" and self.redis_url is None:
-            raise ConfigError("cache.redis_url: is required when cache.type is redis")

@@ -11,7 +11,15 @@ from typing import Any, Final, NamedTuple
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the text is one line for the person who wrote it."""
+    """The configuration cannot be used; the text has a line for each fault.
+
+    Args:
+        faults: one line each, for the person who wrote the configuration.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 class StartupError(Exception):

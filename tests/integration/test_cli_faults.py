@@ -80,6 +80,34 @@ dashboard_api:
     assert SECRET not in result.stdout
 
 
+def test_config_check_reports_every_fault(tmp_path: Path, here: Here) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("dashboard_api: {prot: 1, port: x, auth: {jwt_secret: short}}")
+    result = here("config", "check", str(config))
+    assert (result.returncode, result.stdout) == (1, "")
+    start = f"alphapulse_api: {config}: "
+    assert result.stderr.splitlines() == [
+        f"{start}prot: unknown key; did you mean port?",
+        f"{start}port: must be an integer, not text ('x')",
+        f"{start}auth.jwt_secret: must be at least 32 bytes long",
+    ]
+
+
+def test_config_check_reports_every_part_that_cannot_be_made(tmp_path: Path, here: Here) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("""
+dashboard_api:
+  cache: {type: redis, redis_url: "redis://localhost:99999"}
+  events: {type: redis, redis_url: "redis://localhost:88888"}
+""")
+    result = here("config", "check", str(config))
+    assert result.returncode == 1
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == [
+        "cache.redis_url",
+        "events.redis_url",
+    ]
+
+
 def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path, here: Here) -> None:
     def config(text: str) -> str:
         path = tmp_path / "broken.yaml"

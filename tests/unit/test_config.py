@@ -327,3 +327,65 @@ def test_a_retention_without_a_unit_is_refused(value: str) -> None:
     assert fault(f"database: {{retention: {value}}}").startswith("database.retention: must be")
     message = fault(f"database: {{retention: {{trades: {value}}}}}")
     assert message.startswith("database.retention.trades: must be")
+
+
+# Several faults
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    text = """
+dashboard_api:
+  prot: 1
+  port: 70000
+  trusted_proxies: ["10.0.0.0/8", "nowhere", 7]
+  auth: {jwt_secret: "${UNSET}", token_expiry: soon, leeway: -1}
+  cors: {allowed_origins: ["*"], allow_credentials: true}
+  cache: {type: redis}
+  logging: {level: loud}
+  database: {pool_size: 1, retention: {metrics: 90, trades: 1y}}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    path = str(tmp_path / "dashboard.yaml")
+    assert [fault.removeprefix(f"{path}: ") for fault in caught.value.faults] == [
+        "prot: unknown key; did you mean port?",
+        "port: must be at most 65535, not 70000",
+        "trusted_proxies[1]: must be an IP address, a network such as 10.0.0.0/8, or unix:; "
+        "'nowhere' does not appear to be an IPv4 or IPv6 network",
+        "trusted_proxies[2]: must be text, not an integer (7)",
+        "auth.token_expiry: must be an integer, not text ('soon')",
+        "auth.leeway: must be at least 0, not -1",
+        "auth.jwt_secret: environment variable UNSET is not set",
+        'cors.allowed_origins: "*" cannot be used while cors.allow_credentials is true; '
+        "list the origins",
+        "cache.redis_url: is required when cache.type is redis",
+        "logging.level: must be one of debug, info, warning, error, not text ('loud')",
+        "database.pool_size: must be at least 2, not 1",
+        "database.retention.metrics: must be a duration such as 90d or null, not an integer (90)",
+        "database.retention.trades: must be a duration such as 90d, 12h, 30m, 2w or 45s",
+    ]
+    assert str(caught.value) == "\n".join(caught.value.faults)
+
+
+def test_a_rule_on_a_faulty_value_adds_no_second_fault() -> None:
+    assert fault("cache: {type: redis, redis_url: 7}") == (
+        "cache.redis_url: must be text or null, not an integer"
+    )
+
+
+def test_rules_of_several_sections_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("{database: {url: 'postgresql://h/d'}, events: {type: redis}}")
+    assert [text.partition(":")[0] for text in caught.value.faults] == [
+        "events.redis_url",
+        "auth.jwt_secret",
+    ]
+
+
+def test_faults_in_code_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        WebSocketConfig(max_connections=0, ping_interval=0)
+    assert caught.value.faults == (
+        "websocket.max_connections: must be at least 1, not 0",
+        "websocket.ping_interval: must be more than 0, not 0",
+    )

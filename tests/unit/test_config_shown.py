@@ -11,7 +11,8 @@ import yaml
 
 from alphapulse_api.config import Config, DatabaseConfig, EventsConfig, RetentionConfig
 from alphapulse_api.config.masks import hide_password
-from alphapulse_api.config.options import expected, walk
+from alphapulse_api.config.options import walk
+from alphapulse_api.config.values import expected
 from tests.configurations import DESIGN, DESIGN_ENV, SECRET, fault, load
 
 ROOT = Path(__file__).parents[2]
