@@ -174,6 +174,6 @@ async def _expect(request: web.Request) -> None:
 
 async def _drain(app: web.Application) -> None:
     # Here and not at cleanup: aiohttp waits for open sockets in between.
-    app[BACKEND].let_go()  # the next server need not wait for the last socket of this one
+    await app[BACKEND].hand_over()  # the next server need not wait for this one's last socket
     await app[BACKEND].events.flush()
     await app[BACKEND].hub.drain(app[BACKEND].config.shutdown_timeout)

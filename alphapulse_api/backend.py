@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.domain.errors import ConfigError, StartupError
+from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
@@ -49,6 +50,7 @@ from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccesso
 logger = logging.getLogger(__name__)
 
 MINUTE: Final = 60.0
+HAND_OVER_SECONDS: Final = 2.0  # for the commit under way; the drain's own time runs meanwhile
 
 
 class Backend:
@@ -87,6 +89,7 @@ class Backend:
             accessors,
             ahead=config.max_clock_ahead,
         )
+        serves_file = serve and isinstance(self.engine, SQLiteEngine)
         own = PortfolioDataAccessor(self.engine, config.portfolio.stale_after)
         self.relay = Relay(
             self.engine,
@@ -94,20 +97,21 @@ class Backend:
             self.events,
             own.get_snapshot,
             leaves=not serve and config.events.type == "memory",
-            alone=serve and isinstance(self.engine, SQLiteEngine),
+            alone=serves_file,
         )
         self.history = HistoryWatch(
             self.engine, self.cache, self.events, pooled=config.database.pgbouncer
         )
         self.slices = Slices()
         self.feed = Feed(self.accessors, self.relay, config.max_clock_ahead, self.slices)
-        # Who shares the log is one service with the others; without it, each would be blind to
-        # what the other publishes.
+        # One process serves a file; any may write into it.
         self._lock: ServerLock | None = None
+        self._other_wrote = asyncio.Event()
+        self._accounts_may_differ: asyncio.Event | None = None
         if serve and isinstance(self.engine, SQLiteEngine):
+            self._lock = ServerLock(self.engine.path)
+            self._accounts_may_differ = asyncio.Event()
             self.engine.watch(self._written_by_others)
-            if config.events.type == "memory":
-                self._lock = ServerLock(self.engine.path)
         self.limiter = (
             Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
             if config.rate_limit.enabled
@@ -140,7 +144,7 @@ class Backend:
         async with AsyncExitStack() as stack:
             if self._lock is not None:
                 await self._lock.acquire()
-            stack.callback(self.let_go)
+            stack.callback(self._release)
             await self.engine.open()
             stack.push_async_callback(self.engine.close)
             stack.push_async_callback(self.links.close)
@@ -159,13 +163,19 @@ class Backend:
             self.hub = Hub(self.events, histories, self.config.websocket.max_connections)
             stack.callback(self.hub.stop)
             self.authenticator.on_change(self.hub.recheck)
-            watch = partial(self.authenticator.watch_forever, self.readiness.note_answer)
+            watch = partial(
+                self.authenticator.watch_forever,
+                self.readiness.note_answer,
+                self._accounts_may_differ,
+            )
             start(watch, "the watch on users and keys")
             start(self.readiness.watch_forever, "the watch on the database")
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
             start(self.feed.queue.store_forever, "the storing of points handed over")
             start(self.relay.watch_forever, "the relay of the outbox")
+            if self._lock is not None:
+                start(self._follow_other_writers, "the watch on the database file")
             start(self.snapshots.watch_forever, "the watch on what snapshots have told")
             start(self.history.watch_forever, "the watch on the database's history")
             stack.push_async_callback(self.relay.close)
@@ -201,16 +211,36 @@ class Backend:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def let_go(self) -> None:
-        """Let another process serve the file; this one finishes what it has begun."""
+    async def hand_over(self) -> None:
+        """Let another process serve the database file; this one finishes what it has begun."""
+        if self._lock is None:
+            return
+        if self.config.events.type == "memory":
+            # The next server has a log of its own: what is committed from now on is for that one.
+            try:
+                async with asyncio.timeout(HAND_OVER_SECONDS):
+                    await self.relay.leave()
+            except (TimeoutError, Unavailable) as error:
+                logger.warning("handed the database file over in haste: %r", error)
+        self._release()
+
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
 
     def _written_by_others(self) -> None:
-        # Rows of the outbox say what; but whoever has written may be no program of ours.
-        if isinstance(self.cache, MemoryCache):
-            self.cache.forget(None)
-        self.relay.look()
+        self._other_wrote.set()
+        if self._accounts_may_differ is not None:
+            self._accounts_may_differ.set()
+
+    async def _follow_other_writers(self) -> None:
+        """Invalidate and relay after each commit of another process, until cancelled."""
+        while True:
+            await self._other_wrote.wait()
+            self._other_wrote.clear()
+            # Rows of the outbox say what to invalidate; but the writer may be no program of ours.
+            await self.cache.clear()
+            self.relay.look()
 
 
 BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)

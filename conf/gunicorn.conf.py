@@ -24,6 +24,11 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 
 def _load():
     config = Config.load()
+    if workers > 1 and config.database.url.startswith("sqlite:"):
+        raise ConfigError(
+            "gunicorn.conf.py: one worker serves an SQLite file; set WEB_CONCURRENCY=1, or "
+            "database.url to a PostgreSQL"
+        )
     if workers > 1 and config.events.type != "redis":
         raise ConfigError(
             "gunicorn.conf.py: several workers need events.type: redis, or a client of one worker "

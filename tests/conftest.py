@@ -144,7 +144,7 @@ async def engine(fresh: Fresh) -> AsyncIterator[Engine]:
 async def serve(config: Config) -> AsyncIterator[Serve]:
     """Start dashboards: `server = await serve(websocket=WebSocketConfig(ping_interval=1))`.
 
-    Of those that share no event log, one may serve an SQLite file at a time.
+    One at a time may serve an SQLite file; several need `shared_store`.
     """
     async with AsyncExitStack() as stack:
 

@@ -75,21 +75,33 @@ class Authenticator:
         for watcher in tuple(self._watchers):
             watcher()
 
-    async def watch_forever(self, heard: Callable[[str | None], None]) -> None:
+    async def watch_forever(
+        self, note_answer: Callable[[str | None], None], changed: asyncio.Event | None = None
+    ) -> None:
         """Follow changes made by other processes, until cancelled.
 
         Args:
-            heard: told each second whether the database answered: None, or why it did not. Callers
-                are then known from memory only.
+            note_answer: called after each look with None, or with the reason why the database did
+                not answer. Callers are then known from memory only.
+            changed: set when another process may have changed something; without it, the database
+                is asked once a second.
         """
+        answered = True
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            if changed is None or not answered:
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                await changed.wait()
+            if changed is not None:
+                changed.clear()
             try:
                 await self.refresh()
             except Unavailable as error:
-                heard(error.detail)
+                answered = False
+                note_answer(error.detail)
             else:
-                heard(None)
+                answered = True
+                note_answer(None)
 
     async def bearer(self, token: str) -> Caller:
         """The caller of an access token.

@@ -25,7 +25,7 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage import outbox
-from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.sqlite.transaction import run
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class Relay:
         self._missed = 0  # events of rows that came meanwhile
         self._seen: Collection[str] = ()  # rows of others, at the look before
         self._look = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # of the next look
         self._started = False
         engine.on_commit(self._take, relayed=self._relayed, leaves=leaves)
 
@@ -131,13 +132,38 @@ class Relay:
             try:
                 await self.relay_left()
             except Unavailable:
-                pass  # readiness looks into it
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._look.wait()
-            except TimeoutError:
-                pass
+                self._look_soon()  # readiness finds out why
+            # Whoever serves a file alone is called (`look`) when another process has written.
+            if not self._alone or self._behind:
+                self._look_soon()
+            await self._look.wait()
             self._look.clear()
+
+    def _look_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._look.set()
+
+    async def leave(self) -> None:
+        """Leave what is committed from now on to the next server, whose log is another.
+
+        Returns once this process relays nothing more and the table has none of the rows that it
+        relayed.
+
+        Raises:
+            Unavailable: if the database is away; then rows may be relayed by both.
+        """
+        self._leaves = True
+        self._engine.on_commit(self._take, relayed=self._relayed, leaves=True)
+        # Rows of earlier commits come here before this one is answered.
+        await self._engine.write(_nothing)
+        await self.flush()
+        if self._removing is not None:
+            await asyncio.shield(self._removing)
+        await self._remove()
 
     async def close(self) -> None:
         """Relay what was committed, for a bounded time, and remove it."""
@@ -150,6 +176,8 @@ class Relay:
         except (TimeoutError, Unavailable):
             # What stays in the table the next process relays.
             logger.warning("%d rows stay in the outbox", len(self._mine))
+        if self._timer is not None:
+            self._timer.cancel()
 
     # -- the process's own rows -------------------------------------------------------------------
 
@@ -182,7 +210,7 @@ class Relay:
         except Exception:
             # The rows are in the table: the next look finds them there.
             logger.exception("committed events could not be relayed, trying again")
-            self._behind = True
+            self._fall_behind()
 
     async def _relay_own(self, rows: Sequence[OutboxRow]) -> None:
         await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
@@ -193,7 +221,7 @@ class Relay:
             try:
                 await self._append(rows)
             except LogAway:
-                self._behind = True
+                self._fall_behind()
             else:
                 self._done([row.id for row in rows])
                 return
@@ -203,6 +231,10 @@ class Relay:
                 await self._events.relay([row for row in rows if row.points])
         self._missed += sum(len(row.bodies) or 1 for row in rows if row.channel and not row.stored)
         self._mine.difference_update(row.id for row in rows)
+
+    def _fall_behind(self) -> None:
+        self._behind = True
+        self._look_soon()
 
     async def _append(self, rows: Sequence[OutboxRow]) -> None:
         """Append rows to the log, in their order.
@@ -231,13 +263,16 @@ class Relay:
 
     def _done(self, ids: Sequence[str]) -> None:
         self._relayed.update(dict.fromkeys(ids))
+        self._look_soon()  # and remove them
         if len(self._relayed) >= REMOVED_TOGETHER and self._removing is None:
             self._removing = asyncio.get_running_loop().create_task(self._remove())
             self._removing.add_done_callback(self._removed)
 
     def _removed(self, task: asyncio.Task[None]) -> None:
         self._removing = None
-        consume_exception(task)  # what could not be removed is tried again
+        consume_exception(task)
+        if self._relayed:  # rows that came meanwhile, or could not be removed
+            self._look_soon()
 
     async def _remove(self) -> None:
         ids = list(self._relayed)
@@ -310,6 +345,10 @@ class Relay:
 
     async def _collapse(self) -> None:
         await outbox.collapse(self._engine, self._events.size, self._events.ttl)
+
+
+async def _nothing(_: Transaction) -> None:
+    return None
 
 
 def _suspends_nothing(rows: Sequence[OutboxRow]) -> bool:

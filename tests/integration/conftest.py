@@ -69,6 +69,15 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture
+async def shared_store(postgres: Postgres) -> dict[str, Any]:
+    """The sections of a database that several processes serve at once."""
+    return {
+        "database": DatabaseConfig(url=await postgres.emptied()),
+        "auth": AuthConfig(jwt_secret=SECRET),
+    }
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
     """A server on either engine."""

@@ -105,10 +105,10 @@ async def test_long_integers_in_metadata_keep_their_digits_by_every_way(stored_i
 
 
 async def test_long_integers_keep_their_digits_by_way_of_redis(
-    serve: Serve, redis_url: str
+    serve: Serve, redis_url: str, shared_store: dict[str, Any]
 ) -> None:
-    events = EventsConfig(type="redis", redis_url=redis_url)
-    one, other = await serve(events=events), await serve(events=events)
+    sections = {**shared_store, "events": EventsConfig(type="redis", redis_url=redis_url)}
+    one, other = await serve(**sections), await serve(**sections)
     caller = await one.login("admin")
     await other.dashboard._backend.authenticator.refresh()
     async with connect(other, caller) as client:

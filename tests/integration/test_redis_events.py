@@ -31,18 +31,18 @@ from tests.storage import at
 Pair = tuple[Server, Server, dict[str, str]]
 
 
-async def pair_on(serve: Serve, url: str, **events: Any) -> Pair:
+async def pair_on(serve: Serve, url: str, store: dict[str, Any]) -> Pair:
     """Two servers, and the headers of a viewer that both know."""
-    config = EventsConfig(type="redis", redis_url=url, **events)
-    one, other = await serve(events=config), await serve(events=config)
+    sections = {**store, "events": EventsConfig(type="redis", redis_url=url)}
+    one, other = await serve(**sections), await serve(**sections)
     headers = await one.login("admin")
     await other.dashboard._backend.authenticator.refresh()
     return one, other, headers
 
 
 @pytest.fixture
-async def pair(serve: Serve, redis_url: str) -> Pair:
-    return await pair_on(serve, redis_url)
+async def pair(serve: Serve, redis_url: str, shared_store: dict[str, Any]) -> Pair:
+    return await pair_on(serve, redis_url, shared_store)
 
 
 @pytest.fixture
@@ -164,9 +164,9 @@ async def test_a_cached_answer_is_not_older_than_an_event(pair: Pair) -> None:
 
 
 async def test_without_redis_everything_goes_on_and_then_all_are_told_to_resync(
-    serve: Serve, harmed: RedisServer
+    serve: Serve, harmed: RedisServer, shared_store: dict[str, Any]
 ) -> None:
-    one, other, headers = await pair_on(serve, harmed.url)
+    one, other, headers = await pair_on(serve, harmed.url, shared_store)
     async with connect(one, headers) as here, connect(other, headers) as there:
         filters = {"trades": {"symbols": ["AAPL"]}}
         start = await here.ask(type="subscribe", channels=["trades"])
@@ -201,8 +201,10 @@ async def test_without_redis_everything_goes_on_and_then_all_are_told_to_resync(
                 assert len(await client.settled()) == (replayed or 0)
 
 
-async def test_the_client_goes_on_behind_a_resync(serve: Serve, harmed: RedisServer) -> None:
-    one, other, _ = await pair_on(serve, harmed.url)
+async def test_the_client_goes_on_behind_a_resync(
+    serve: Serve, harmed: RedisServer, shared_store: dict[str, Any]
+) -> None:
+    one, other, _ = await pair_on(serve, harmed.url, shared_store)
     key = (await one.key())["X-API-Key"]
     async with (
         DashboardClient(one.url, api_key=key, rand=lambda: 0.0) as client,

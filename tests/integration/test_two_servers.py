@@ -20,11 +20,12 @@ SECONDS = 5.0  # in which a revocation takes hold everywhere
 
 
 @pytest.fixture
-def pair(serve: Serve, redis_url: str) -> Pair:
+def pair(serve: Serve, redis_url: str, shared_store: dict[str, Any]) -> Pair:
     """Start two."""
 
     async def start(**sections: Any) -> tuple[Server, Server]:
         shared = {
+            **shared_store,
             "cache": CacheConfig(type="redis", redis_url=redis_url),
             "events": EventsConfig(type="redis", redis_url=redis_url),
             **sections,

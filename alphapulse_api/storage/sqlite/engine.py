@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,45 +25,15 @@ from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.storage.engine.outbox import insert
+from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
+from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
 from alphapulse_api.storage.sqlite.schema import claim, migrate
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbered, run
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
-WATCH_SECONDS: Final = 0.25
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
-
-# The primary result codes that mean "not now", as opposed to a fault of ours in the SQL.
-_UNAVAILABLE: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk gives an input/output error",
-    sqlite3.SQLITE_BUSY: "the database is locked by another process",
-    sqlite3.SQLITE_LOCKED: "the database is locked",
-    sqlite3.SQLITE_READONLY: "the database is read-only",
-    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
-    sqlite3.SQLITE_NOTADB: "the file is not a database",
-    sqlite3.SQLITE_PERM: "the database file may not be accessed",
-}
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 if the error is the driver's own."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _reason(error: sqlite3.Error) -> str | None:
-    """Why the database is away, or None if the error is a fault in our own statement."""
-    return _UNAVAILABLE.get(_code(error))
-
-
-def _data_version(connection: sqlite3.Connection) -> int | None:
-    try:
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
-    except sqlite3.Error:
-        return None  # the file is away: the next write says so
-    return int(version)
 
 
 class SQLiteEngine(GroupingEngine):
@@ -78,7 +49,8 @@ class SQLiteEngine(GroupingEngine):
     def __init__(self, path: str, *, network_file: bool = False) -> None:
         super().__init__()
         self._network_file = network_file
-        self._foreign: Callable[[], None] | None = None
+        self._on_other_commit: Callable[[], None] | None = None
+        self._watch: CommitWatch | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._path = Path(path).absolute()  # the host may change its working directory
@@ -97,12 +69,12 @@ class SQLiteEngine(GroupingEngine):
         """The database file."""
         return self._path
 
-    def watch(self, foreign: Callable[[], None]) -> None:
-        """Call back on the loop when somebody else has written into the file.
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call back on the loop when another connection has written into the file.
 
-        Looked at four times a second; to be called before `open`.
+        The engine looks four times a second. To be called before `open`.
         """
-        self._foreign = foreign
+        self._on_other_commit = callback
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -207,11 +179,11 @@ class SQLiteEngine(GroupingEngine):
             except sqlite3.Error as error:
                 self._disconnect()
                 # Who enters WAL mode while another enters it is told "busy" without any wait.
-                if _code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
+                if primary_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue
                 raise StartupError(
-                    f"database.url: cannot use {self.location}: {_reason(error) or error}"
+                    f"database.url: cannot use {self.location}: {reason(error) or error}"
                 ) from None
             except StartupError:
                 self._disconnect()
@@ -224,6 +196,12 @@ class SQLiteEngine(GroupingEngine):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection, self.location)
+        if (callback := self._on_other_commit) is not None:
+            assert self._loop is not None
+            # From here on, before anything is read: no commit after that reading is missed.
+            self._watch = CommitWatch(
+                connection, partial(self._loop.call_soon_threadsafe, callback)
+            )
         self._file = self._identity()
         return connection
 
@@ -243,28 +221,24 @@ class SQLiteEngine(GroupingEngine):
                 connection.execute("PRAGMA query_only = ON")
             return connection.execute(numbered(sql), args).fetchall()
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translated(error) from error
 
     def _write_forever(self, connection: sqlite3.Connection) -> None:
         assert self._loop is not None
+        watch = self._watch
         closing = False
-        version, look_at = _data_version(connection), 0.0
-        wait = None if self._foreign is None else WATCH_SECONDS
         while not closing:
             group: list[Job] = []
             with suppress(queue.Empty):
-                group, closing = self._group(self._jobs.get(timeout=wait))
+                timeout = None if watch is None else watch.seconds_left
+                group, closing = self._group(self._jobs.get(timeout=timeout))
             if group:
                 self._under_way_since = time.monotonic()
                 answer = self._commit(connection, group)
                 self._under_way_since = None
                 self._loop.call_soon_threadsafe(self._answer, *answer)
-            if self._foreign is not None and time.monotonic() >= look_at:
-                look_at = time.monotonic() + WATCH_SECONDS
-                # It changes by the commits of other connections alone.
-                before, version = version, _data_version(connection)
-                if version != before:
-                    self._loop.call_soon_threadsafe(self._foreign)
+            if watch is not None:
+                watch.look_if_due()
 
     def _commit(
         self, connection: sqlite3.Connection, group: list[Job]
@@ -288,7 +262,7 @@ class SQLiteEngine(GroupingEngine):
                         raise  # a full disk has ended the whole transaction
                     connection.execute("ROLLBACK TO unit")
                     del transaction.rows[before:]
-                    outcomes.append(Outcome(job, None, self._translated(error)))
+                    outcomes.append(Outcome(job, None, translated(error)))
                 else:
                     outcomes.append(Outcome(job, value, None))
                 connection.execute("RELEASE unit")
@@ -300,7 +274,7 @@ class SQLiteEngine(GroupingEngine):
                 # What stays open after this, the next group's BEGIN finds and ends.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-            failure = self._translated(error)
+            failure = translated(error)
             if not isinstance(failure, Unavailable):
                 failure = Unavailable(f"The database is unavailable: {error}.")
             if began:
@@ -312,8 +286,3 @@ class SQLiteEngine(GroupingEngine):
         elif connection.total_changes != changes:
             self._trouble = None
         return outcomes, transaction.rows
-
-    def _translated(self, error: Exception) -> Exception:
-        if isinstance(error, sqlite3.Error) and (reason := _reason(error)):
-            return Unavailable(f"The database is unavailable: {reason}.")
-        return error
