@@ -16,7 +16,7 @@ from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
-from alphapulse_api.runtime.tuning import on_stop, run, tune
+from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.engines import engine_from
 
 
@@ -158,6 +158,7 @@ def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
                 pages.append(f"console at {console}")
             told = f" ({', '.join(pages)})" if pages else ""
             click.echo(f"alphapulse_api: serving {dashboard.url}{told}", err=True)
+            freeze_heap()
             await stopped.wait()
         click.echo("alphapulse_api: stopped", err=True)
 

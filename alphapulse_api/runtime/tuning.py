@@ -33,6 +33,17 @@ def tune() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
+def freeze_heap() -> None:
+    """Exempt everything that exists now from garbage collection; call it once, after the start.
+
+    A full collection then visits what came later only. With full event logs (18,000 trades and
+    alerts) it held the process for 16 ms, and for 50 ms with what the start had made. It is due
+    after some five million containers: after 20 minutes of as many writes as one core can store.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop where it is installed."""
     try:

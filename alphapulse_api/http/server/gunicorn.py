@@ -12,11 +12,18 @@ from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker, GunicornWebWorker
 
 from alphapulse_api.http.server.runner import Runner
+from alphapulse_api.runtime.tuning import freeze_heap
 
 if TYPE_CHECKING:
     _Base = GunicornWebWorker
 else:
     _Base = GunicornUVLoopWebWorker if find_spec("uvloop") else GunicornWebWorker
+
+
+class _WorkerRunner(Runner):
+    async def setup(self) -> None:
+        await super().setup()
+        freeze_heap()
 
 
 class Worker(_Base):
@@ -29,7 +36,7 @@ class Worker(_Base):
         if isinstance(app, web.Application):
 
             async def runner() -> web.AppRunner:
-                return Runner(app, logger=self.log)
+                return _WorkerRunner(app, logger=self.log)
 
             self.wsgi = runner
         await super()._run()
