@@ -1,4 +1,4 @@
-"""Answers kept for a while, and made unreachable by writes."""
+"""Cached answers, invalidated by writes."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ __all__ = ["Cache", "Entry", "Key", "SingleFlight", "Version", "cache_from", "et
 
 
 def cache_from(config: CacheConfig, link: RedisLink | None) -> Cache:
-    """The cache that `cache.type` names; `link` is to its Redis, if that is where it is."""
+    """The cache that `cache.type` names; with a `link`, the one in that Redis."""
     return MemoryCache(config.max_bytes) if link is None else RedisCache(link)

@@ -1,8 +1,8 @@
-"""What a cache promises.
+"""The interface of a cache of answers.
 
-Each resource has a version. A write moves it on; an answer is kept with the version that was read
-before its data were, and is found under that version alone. So what was computed before a write, or
-while it committed, can never be found after it.
+Each resource has a version, which every write changes. An answer is stored under the version that
+was read before its data, and is found only while that version is current. So an answer computed
+before a write, or while it committed, is never found after it.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from zlib import crc32
 
 from multidict import CIMultiDict
 
-# What was asked: the path, the question and the format.
+# Identifies a request: path, normalized query and format.
 Key = tuple[str, ...]
 Version = Hashable
 
 
-# Versions of one kind of resource that are kept apart. Two names that share one cost a computation.
+# Versions of each kind of resource. Two names that share a version invalidate each other's answers.
 SLOTS: Final = 1024
 
 
 def slot(resource: str) -> str:
-    """Where the version of a resource is kept.
+    """The name under which the version of a resource is stored.
 
-    Readers choose the name in "metrics:risk", so names share a fixed number of slots: what is kept
-    of them does not grow with what is asked for.
+    Readers choose the second part of a name such as "metrics:risk". Such names share a fixed number
+    of slots, so that memory does not grow with the names that are requested.
     """
     kind, colon, name = resource.partition(":")
     return f"{kind}:{crc32(name.encode(errors='replace')) % SLOTS}" if colon else resource
 
 
 class Entry(NamedTuple):
-    """One answer: its bytes, and the headers that are the same for everyone who gets it."""
+    """One answer: its body, and the headers that are the same for every recipient."""
 
     body: bytes
     etag: str
@@ -41,25 +41,25 @@ class Entry(NamedTuple):
 
 
 class Cache(Protocol):
-    """A bounded store of answers. No method raises because it is away."""
+    """A bounded store of answers. No method raises while the store is away."""
 
     async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
         """The resource's version, and the answer under the key if it is of that version.
 
-        Without a version the cache is away: what is computed now cannot be kept.
+        A version of None means that the cache is away, and that an answer cannot be stored.
         """
         ...
 
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
     ) -> None:
-        """Keep an answer of that version for at most `ttl` seconds, unless a write overtook it."""
+        """Store an answer for at most `ttl` seconds, unless its version is no longer current."""
         ...
 
     async def invalidate(self, *resources: str) -> None:
-        """Make every answer about the resources unreachable, in every process."""
+        """Invalidate every answer about the resources, in every process."""
         ...
 
     async def clear(self) -> None:
-        """Make every answer unreachable."""
+        """Invalidate every answer."""
         ...

@@ -10,7 +10,7 @@ from cachetools import TLRUCache
 
 from alphapulse_api.cache.base import Entry, Key, Version, slot
 
-# What an entry costs beside its key and its body: headers, bookkeeping.
+# Estimated bytes of an entry beside its key and body: headers, bookkeeping.
 ENTRY_OVERHEAD = 2048
 
 
@@ -29,12 +29,12 @@ class MemoryCache:
     """Answers in this process's memory.
 
     Args:
-        max_bytes: the bound on what is kept; the least recently used goes first.
+        max_bytes: bound on the size of all entries; the least recently used is evicted first.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._versions: Counter[str] = Counter()  # reading a resource's leaves no trace
-        self._forgotten = 0
+        self._versions: Counter[str] = Counter()  # a Counter: reading a version stores nothing
+        self._clears = 0  # part of every version
         self._entries: TLRUCache[Key, _Kept] = TLRUCache(
             max_bytes,
             ttu=lambda _key, kept, now: now + kept.ttl,
@@ -64,12 +64,12 @@ class MemoryCache:
         self.forget(None)
 
     def forget(self, resource: str | None) -> None:
-        """Another process has changed the resource; None: it may have changed any."""
+        """Invalidate a resource that another process has changed; None: all of them."""
         if resource is None:
-            self._forgotten += 1
+            self._clears += 1
             self._entries.clear()
         else:
             self._versions[slot(resource)] += 1
 
     def _version(self, resource: str) -> Version:
-        return self._forgotten, self._versions[slot(resource)]
+        return self._clears, self._versions[slot(resource)]

@@ -1,13 +1,14 @@
 """The cache that several processes share in a Redis.
 
-Versions are random tokens in one hash, a field a resource, of which there are few (`base.slot`). A
-write deletes the field, which works in a Redis that is full, too; whoever looks next finds none and
-makes one. So a token is never used again, and a version that was evicted or has expired costs its
-answers and nothing else. An answer is one value that begins with the token it was computed under.
+Versions are random tokens in one hash with a field for each resource, of which there are few
+(`base.slot`). A write deletes the field, which works even in a Redis that is full; the next look-up
+finds no version and makes one. So a token is never used again, and a version that was evicted or
+has expired costs its answers and nothing else. An answer is one value that begins with the token
+under which it was computed.
 
-Scripts do not outlive the server, and its dump may be older than the writes. A dump's versions and
-answers fit each other, though not the data. So whoever has to load the script that looks deletes
-the versions first: nobody finds an answer before that has been done.
+A Redis that restarts may restore a dump from before recent writes. Versions and answers in a dump
+match each other, but not the data. Scripts are not in a dump. So the process that has to load the
+look-up script deletes all versions first, and nobody finds a restored answer.
 """
 
 from __future__ import annotations
@@ -22,47 +23,28 @@ from alphapulse_api.cache.base import Entry, Key, Version, slot
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.version import VERSION
+from alphapulse_api.runtime.lua import load_lua
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-MAX_VALUE_BYTES: Final = 4 * 2**20  # larger answers are computed each time
+MAX_VALUE_BYTES: Final = 4 * 2**20  # larger answers are not cached
 _VERSIONS: Final = f"{PREFIX}versions"
 _REHEARSED: Final = "rehearsal"  # no resource has this name
-_EVERYTHING: Final = "*"  # nor this: it stands for all of them
+_EVERYTHING: Final = "*"  # stands for all resources; no resource has this name either
 
-# The hash of versions, after the last of them was made: a cache that nobody uses leaves nothing.
+# The hash of versions expires so long after the newest was made: an unused cache leaves nothing.
 VERSIONS_SECONDS: Final = 86_400
 
-# KEYS: versions, answer. ARGV: resource, the token it gets if it has none.
-# Gives the version, and the answer if it is of that version: others stay where they are.
-_LOOK: Final = f"""
-local version = redis.call('HGET', KEYS[1], ARGV[1])
-if not version then
-    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-    redis.call('EXPIRE', KEYS[1], {VERSIONS_SECONDS})
-    return {{ARGV[2], false}}
-end
-local answer = redis.call('GET', KEYS[2])
-if answer and string.sub(answer, 1, #version) == version then
-    return {{version, answer}}
-end
-return {{version, false}}
-"""
+_LOOK: Final = load_lua(__package__, "look")
 _LOOK_SHA: Final = hashlib.sha1(_LOOK.encode(), usedforsecurity=False).hexdigest()
-
-# KEYS: versions, answer. ARGV: resource, version, answer, milliseconds to live.
-_PUT: Final = """
-if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
-    redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-end
-"""
+_PUT: Final = load_lua(__package__, "put")
 
 
 class RedisCache:
-    """Answers in a Redis, reached by every process that has the same one.
+    """Answers in a Redis, for every process that uses the same one.
 
     Args:
         link: to the Redis.
@@ -71,11 +53,12 @@ class RedisCache:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._put = link.redis.register_script(_PUT)
-        # What a write could not delete, each with a mark of its own: deleted before the next look.
+        # Invalidations that failed while Redis was away, made good before the next look-up. The
+        # value is unique: a resource that fails again meanwhile must not be taken for done.
         self._missed: dict[str, object] = {}
         self._deletions: set[asyncio.Task[None]] = set()
         link.prepare(self._rehearse)
-        link.on_return(self._make_up)
+        link.on_return(self._repeat_missed)
 
     async def look(self, resource: str, key: Key) -> tuple[Version | None, Entry | None]:
         missed = dict(self._missed)
@@ -93,9 +76,8 @@ class RedisCache:
         self._forget(missed)
         if value is None or len(value) <= ON_LOOP_BYTES:
             return version, None if value is None else decode(value)
-        return version, await asyncio.to_thread(
-            decode, value
-        )  # hashes without the interpreter lock
+        # Hashing a large body on a thread releases the interpreter lock.
+        return version, await asyncio.to_thread(decode, value)
 
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
@@ -108,11 +90,10 @@ class RedisCache:
         try:
             await self._link.script(self._put, keys, (slot(resource), version, value, milliseconds))
         except RedisAway:
-            pass  # the answer itself is not in danger, and the link has logged it
+            pass  # the caller has its answer, and the link has logged the outage
 
     async def invalidate(self, *resources: str) -> None:
-        # What is written is stored already: a caller that gives up here must not leave the answers
-        # of before.
+        # The write is committed already: cancelling its caller must not leave stale answers.
         await asyncio.shield(self._start(tuple(map(slot, resources))))
 
     async def clear(self) -> None:
@@ -133,13 +114,13 @@ class RedisCache:
         else:
             self._forget(missed)
 
-    def _make_up(self) -> None:
-        """Delete what was missed while the link was being prepared."""
+    def _repeat_missed(self) -> None:
+        """Repeat the invalidations that failed while the link was being prepared."""
         if self._missed:
             self._start(())
 
     async def _rehearse(self, redis: Redis) -> None:
-        """Delete what was missed before anybody looks, and see that all we do is permitted."""
+        """Repeat failed invalidations before any look-up; check that commands are permitted."""
         missed = dict(self._missed)
         await _delete(redis, (_REHEARSED, *missed))
         self._forget(missed)
@@ -148,7 +129,7 @@ class RedisCache:
         await self._put(keys=(_VERSIONS, name), args=(_REHEARSED, version, version, 1))
 
     def _forget(self, missed: dict[str, object]) -> None:
-        """No longer miss what has been deleted, unless it was missed again meanwhile."""
+        """Remove invalidations that have succeeded, unless they failed again meanwhile."""
         for resource, mark in missed.items():
             if self._missed.get(resource) is mark:
                 del self._missed[resource]
@@ -159,7 +140,7 @@ async def _look(redis: Redis, resource: str, name: str) -> tuple[bytes, bytes | 
 
     async def ask() -> Any:
         token = secrets.token_bytes(TOKEN_BYTES)
-        return await redis.evalsha(_LOOK_SHA, 2, _VERSIONS, name, resource, token)
+        return await redis.evalsha(_LOOK_SHA, 2, _VERSIONS, name, resource, token, VERSIONS_SECONDS)
 
     try:
         version, value = await ask()
@@ -179,6 +160,6 @@ async def _delete(redis: Redis, resources: Iterable[str]) -> None:
 
 
 def _name(key: Key) -> str:
-    # Another release may answer in other words.
+    # Another release may answer the same request differently.
     digest = hashlib.blake2b(dumps([VERSION, *key]), digest_size=16).hexdigest()
     return f"{PREFIX}answer:{digest}"

@@ -1,4 +1,4 @@
-"""One computation a key at a time, however many ask."""
+"""One computation at a time for each key, shared by all who ask for it meanwhile."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class SingleFlight:
-    """Computations under way: who asks for one that flies already waits for it.
+    """Runs computations by key; a second caller of one under way waits for the same result.
 
     Args:
-        abandon: whether to cancel a computation when all who waited for it were cancelled.
+        abandon: whether to cancel a computation when every caller waiting for it is cancelled.
     """
 
     def __init__(self, *, abandon: bool = False) -> None:
@@ -29,14 +29,18 @@ class SingleFlight:
         return key in self._under_way
 
     async def once(self, key: Any, compute: Callable[[], Awaitable[T]]) -> T:
-        """The result of `compute`, run by whoever asked first."""
+        """The result of `compute`, which runs only if none for the key is under way.
+
+        Raises:
+            Exception: what `compute` raises, in every caller that waits for it.
+        """
         task: asyncio.Task[T] | None = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(_awaited(compute))
-            task.add_done_callback(partial(self._landed, key))
+            task.add_done_callback(partial(self._done, key))
         self._waiting[task] += 1
         try:
-            # A client that goes away must not take the others' answer with it.
+            # Cancelling one caller must not cancel the computation for the others.
             return await asyncio.shield(task)
         finally:
             self._waiting[task] -= 1
@@ -46,10 +50,10 @@ class SingleFlight:
                     self._under_way.pop(key, None)
                     task.cancel()
 
-    def _landed(self, key: Any, task: asyncio.Task[Any]) -> None:
+    def _done(self, key: Any, task: asyncio.Task[Any]) -> None:
         if self._under_way.get(key) is task:
             del self._under_way[key]
-        consume_exception(task)  # if nobody waits for it any more, it is nobody's
+        consume_exception(task)  # there may be no caller left to retrieve it
 
 
 async def _awaited(compute: Callable[[], Awaitable[T]]) -> T:

@@ -1,7 +1,8 @@
-"""An answer as the value of one key: what comes back may have been damaged, or put there by others.
+"""The encoding of an answer as the value of one Redis key.
 
-The version's token, a line of JSON (etag and headers), the body. The etag is a hash of the body, so
-a body that was cut or changed is seen.
+The value is the version's token, a line of JSON (etag and headers), then the body. What is read may
+be damaged or written by another program: the etag is a hash of the body, so a truncated or changed
+body is detected.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from alphapulse_api.cache.base import Entry
 from alphapulse_api.domain.encoding import dumps, loads_stored
 
 TOKEN_BYTES: Final = 16
-# Nothing that could end a header and begin another.
+# No character that could end a header and begin another.
 _HEADER: Final = re.compile(r"[\x20-\x7e]*")
 
 
@@ -26,12 +27,12 @@ def etag_of(body: bytes) -> str:
 
 
 def encode(token: bytes, entry: Entry) -> bytes:
-    """The value that holds the answer, computed under the version `token`."""
+    """The value for an answer that was computed under the version `token`."""
     return b"".join((token, dumps([entry.etag, list(entry.headers.items())]), b"\n", entry.body))
 
 
 def decode(value: bytes) -> Entry | None:
-    """The answer in a value; None if it is not one that `encode` made."""
+    """The answer in a value; None for a value that `encode` did not make."""
     head, _, body = value[TOKEN_BYTES:].partition(b"\n")
     try:
         match loads_stored(head):

@@ -1,4 +1,4 @@
-"""How much of something a caller may do in a while."""
+"""Rate limits."""
 
 from __future__ import annotations
 

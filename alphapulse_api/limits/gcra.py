@@ -1,7 +1,7 @@
-"""Rate limits: the generic cell rate algorithm (ITU-T I.371), one number a caller.
+"""Rate limits by the generic cell rate algorithm (ITU-T I.371), which keeps one number a caller.
 
 The number is the theoretical arrival time: when the caller's allowance will be whole again. A
-request is let through while that lies less than a window ahead.
+request is allowed while that time is less than a window ahead.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-# A hair of an interval is tolerated: sums of intervals are not exact.
+# The part of an interval that is tolerated, since sums of intervals are not exact.
 TOLERANCE = 1e-6
 
 
 class Verdict(NamedTuple):
-    """The answer to one request; times in seconds."""
+    """The decision on one request; times in seconds."""
 
     allowed: bool
-    remaining: int  # requests that would be let through right now
+    remaining: int  # requests that would be allowed right now
     reset: float  # until the allowance is whole again
-    retry_after: float  # until the next request is let through; 0 if it would be now
+    retry_after: float  # until the next request is allowed; 0 if it is allowed now
 
 
 class Gcra:
@@ -29,8 +29,8 @@ class Gcra:
     Args:
         quota: requests a window.
         window: seconds.
-        callers: how many are remembered; beyond that those whose allowance is whole are
-            forgotten, which changes nothing for them, or else the earliest half.
+        callers: bound on the callers that are remembered. At the bound, callers whose allowance is
+            whole are evicted, which changes nothing for them; if too few are, the older half.
         clock: seconds, monotonic.
     """
 
@@ -59,21 +59,21 @@ class Gcra:
         if allowed:
             whole_at += self.interval
             if len(self._arrivals) >= self._callers and caller not in self._arrivals:
-                self._forget(now)
+                self._evict(now)
             self._arrivals[caller] = whole_at
         return self.verdict(allowed, whole_at - now)
 
     def give_back(self, caller: Hashable) -> None:
-        """Take back one count."""
+        """Take back one count of the caller."""
         if (whole_at := self._arrivals.get(caller)) is not None:
             self._arrivals[caller] = whole_at - self.interval
 
     def verdict(self, allowed: bool, reset: float) -> Verdict:
-        """What is told of a decision when the allowance is whole again in `reset` seconds."""
+        """The verdict when the allowance is whole again in `reset` seconds."""
         remaining = int((self.window - reset) / self.interval + TOLERANCE)
         return Verdict(allowed, remaining, reset, max(0.0, reset + self.interval - self.window))
 
-    def _forget(self, now: float) -> None:
+    def _evict(self, now: float) -> None:
         self._arrivals = {c: at for c, at in self._arrivals.items() if at > now}
         if len(self._arrivals) >= self._callers:
             kept = list(self._arrivals.items())[len(self._arrivals) // 2 :]
