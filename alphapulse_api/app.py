@@ -176,4 +176,4 @@ async def _drain(app: web.Application) -> None:
     # Here and not at cleanup: aiohttp waits for open sockets in between.
     await app[BACKEND].hand_over()  # the next server need not wait for this one's last socket
     await app[BACKEND].events.flush()
-    await app[BACKEND].hub.drain(app[BACKEND].config.shutdown_timeout)
+    await app[BACKEND].connections.drain(app[BACKEND].config.shutdown_timeout)

@@ -33,9 +33,9 @@ from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.runtime.supervisor import Supervisor
 from alphapulse_api.sockets.admission import Admission
 from alphapulse_api.sockets.history import Histories
-from alphapulse_api.sockets.hub import Hub
 from alphapulse_api.sockets.origins import Origins
 from alphapulse_api.sockets.readings import Readings
+from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
@@ -128,7 +128,7 @@ class Backend:
         self.snapshots = Snapshots(self.accessors, self.slices, self.readings)
         self.admission = Admission(config.websocket)
         self.origins = Origins(config.cors.allowed_origins)
-        self.hub: Hub
+        self.connections: Registry
         self.authenticator: Authenticator
         self.accounts: Accounts
         self.monitor = Monitor()
@@ -160,9 +160,11 @@ class Backend:
                 self.engine, self.config, self.throttles, first_user=self._first_user
             )
             histories = Histories(self.events, self.slices, self.readings)
-            self.hub = Hub(self.events, histories, self.config.websocket.max_connections)
-            stack.callback(self.hub.stop)
-            self.authenticator.on_change(self.hub.recheck)
+            self.connections = Registry(
+                self.events, histories, self.snapshots, self.authenticator, self.config.websocket
+            )
+            stack.callback(self.connections.fanout.stop)
+            self.authenticator.on_change(self.connections.recheck)
             watch = partial(
                 self.authenticator.watch_forever,
                 self.readiness.note_answer,
@@ -196,7 +198,7 @@ class Backend:
             self.relay,
             self.feed.queue,
             self.admission,
-            self.hub,
+            self.connections,
         )
         self.monitor.add(figures)
         self._tasks.start(self.monitor.measure_lag_forever, "the lag measurement")

@@ -15,7 +15,7 @@ from alphapulse_api.runtime.monitor import PREFIX, counter_by
 from alphapulse_api.runtime.readiness import Readiness
 from alphapulse_api.runtime.redis import RedisLinks
 from alphapulse_api.sockets.admission import Admission
-from alphapulse_api.sockets.hub import Hub
+from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.storage.engine import Engine
 
 
@@ -30,7 +30,7 @@ class Figures:
     relay: Relay
     queue: PointQueue
     admission: Admission
-    hub: Hub
+    connections: Registry
 
     def __call__(self) -> Iterator[Metric]:
         yield from self._sockets()
@@ -41,20 +41,22 @@ class Figures:
     def gauges(self) -> dict[str, float]:
         """The figures that the process's own system samples carry."""
         return {
-            "websocket_connections": self.hub.connections,
+            "websocket_connections": len(self.connections),
             "writes_waiting": self.engine.waiting,
         }
 
     def _sockets(self) -> Iterator[Metric]:
-        hub = self.hub
-        yield GaugeMetricFamily(f"{PREFIX}websocket_connections", "Open sockets.", hub.connections)
+        connections = self.connections
+        yield GaugeMetricFamily(f"{PREFIX}websocket_connections", "Open sockets.", len(connections))
         yield GaugeMetricFamily(
             f"{PREFIX}websocket_unauthenticated",
             "Open sockets that have not authenticated yet.",
             self.admission.unauthenticated,
         )
         yield CounterMetricFamily(
-            f"{PREFIX}websocket_deliveries", "Events written to sockets.", hub.delivered
+            f"{PREFIX}websocket_deliveries",
+            "Events written to sockets.",
+            connections.fanout.delivered,
         )
         # A series that alerts depend on starts at 0: Prometheus sees no increase in a series that
         # did not exist before.
@@ -62,10 +64,12 @@ class Figures:
             "reason",
             f"{PREFIX}websocket_closes",
             "Sockets closed by the server.",
-            {SLOW_CONSUMER.reason: 0, **hub.closes},
+            {SLOW_CONSUMER.reason: 0, **connections.closes},
         )
         yield GaugeMetricFamily(
-            f"{PREFIX}events_pending", "Events not yet dispatched to sockets.", hub.pending
+            f"{PREFIX}events_pending",
+            "Events not yet dispatched to sockets.",
+            connections.fanout.pending,
         )
 
     def _events(self) -> Iterator[Metric]:

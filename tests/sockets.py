@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from alphapulse_api.domain.channels import CHANNELS
 from tests.conftest import Server
 
 SECONDS = 8.0  # no wait of these tests is meant to come near it
@@ -89,11 +90,11 @@ async def connect(
 
 async def gone(server: Server) -> None:
     """Wait until the server has let go of every socket."""
-    hub = server.dashboard._backend.hub
+    connections = server.dashboard._backend.connections
     async with asyncio.timeout(SECONDS):
-        await hub._empty.wait()
-    assert not hub.connections
-    assert not any(hub._indexes.values())
+        await connections.empty.wait()
+    assert len(connections) == 0
+    assert not any(map(connections.fanout.subscriptions, CHANNELS))
 
 
 def client_frame(payload: bytes, head: int = 0x81, *, masked: bool = True) -> bytes:

@@ -102,8 +102,9 @@ class _Batch:
         await self._call.backend.slices.run(releasing(self._records))
         self._lines.clear()
         self.bytes = 0
-        # A store may be faster than what tells of it: events would gather without a bound.
-        while self._call.backend.hub.pending > MAX_PENDING:  # noqa: ASYNC110 (tells nobody)
+        # A store may be faster than the fan-out: events would queue without a bound.
+        fanout = self._call.backend.connections.fanout
+        while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)
             await asyncio.sleep(PENDING_SECONDS)
 
     def placed(self, problem: Problem) -> Problem:

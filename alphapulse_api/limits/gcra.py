@@ -49,9 +49,14 @@ class Gcra:
         self._arrivals: dict[Hashable, float] = {}
         self._clock = clock
 
-    def take(self, caller: Hashable) -> Verdict:
-        """Count a request, unless it is refused."""
-        now = self._clock()
+    def take(self, caller: Hashable, at: float | None = None) -> Verdict:
+        """Count a request, unless it is refused.
+
+        Args:
+            caller: whose allowance it counts against.
+            at: monotonic time in seconds; None: the clock's.
+        """
+        now = self._clock() if at is None else at
         whole_at = self._arrivals.get(caller, now)
         if whole_at < now:
             whole_at = now

@@ -1,1 +1,1 @@
-"""The one multiplexed socket: protocol (no I/O), hub (who gets what), outbound, endpoint."""
+"""The multiplexed WebSocket: protocol (no I/O), connection, fan-out, registry, writer."""

@@ -1,4 +1,4 @@
-"""What the event log has told of and the hub has not dealt out yet."""
+"""Events of the log that the fan-out has not dispatched yet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from alphapulse_api.log import Event, Gap
 
 
 class DispatchQueue:
-    """Events in their order, with the breaks between them.
-
-    Its length is the number of both.
-    """
+    """Events in order, with the gaps between them; its length counts both."""
 
     __slots__ = ("_begun", "_items", "_waiting")
 
@@ -26,22 +23,22 @@ class DispatchQueue:
         return self._waiting
 
     def put(self, events: Sequence[Event]) -> None:
-        """Add the next events of one channel, at least one."""
+        """Add the next events of one channel; at least one."""
         self._items.append(events)
         self._waiting += len(events)
 
     def put_gap(self, gap: Gap) -> None:
-        """Add a place where events may be missing."""
+        """Add a gap."""
         self._items.append(gap)
         self._waiting += 1
 
     def channel(self) -> Channel:
-        """Whose turn it is; something waits."""
+        """Return the channel of the next item; the queue must not be empty."""
         item = self._items[0]
         return item.channel if isinstance(item, Gap) else item[0].channel
 
     def take_gap(self) -> Gap | None:
-        """Take the break that is next, if one is."""
+        """Take the next item if it is a gap."""
         item = self._items[0]
         if not isinstance(item, Gap):
             return None
@@ -50,7 +47,7 @@ class DispatchQueue:
         return item
 
     def take(self, most: int) -> list[Event]:
-        """Take the next events of the channel whose turn it is, where no break is next."""
+        """Take at most so many events of one channel, up to the next gap; an event must be next."""
         taken: list[Event] = []
         channel = self.channel()
         while self._items and len(taken) < most and self.channel() is channel:
@@ -67,7 +64,7 @@ class DispatchQueue:
         return taken
 
     def pass_over(self) -> Event:
-        """Take events that nobody wants, where no break is next; returns the last of them."""
+        """Drop the next events, which nobody wants, and return the last one; no gap may be next."""
         batch = self._items.popleft()
         assert not isinstance(batch, Gap)
         self._waiting -= len(batch) - self._begun

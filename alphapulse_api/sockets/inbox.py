@@ -1,4 +1,4 @@
-"""What one client has asked for, acted on one request after the other."""
+"""One client's requests, carried out one after the other."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from alphapulse_api.sockets import protocol
+from alphapulse_api.sockets.requests import id_of
 
 MAX_WAITING: Final = 20  # messages of one client
 
 
 class Inbox:
-    """Holds what comes while a subscribe or an authentication is under way.
+    """Queues text frames while a subscribe or an authentication is in progress.
 
     Args:
-        decide: what to do about a text frame, when its turn has come.
-        act: does what takes no time.
-        carry_out: does the rest; it raises nothing.
+        decide: returns what to do about a text frame.
+        act: carries out a quick action.
+        carry_out: carries out a slow action; it must not raise.
     """
 
     __slots__ = ("_act", "_carry_out", "_decide", "_waiting", "_working")
@@ -39,13 +40,13 @@ class Inbox:
         return f"<Inbox waiting={len(self._waiting)} working={self._working is not None}>"
 
     def put(self, text: str) -> None:
-        """Act on a text frame, when those before it have been acted on."""
+        """Carry out a text frame after those before it."""
         if self._working is not None:
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(text)
             else:
                 wait = f"At most {MAX_WAITING} messages may wait for an answer."
-                self._act(protocol.error(protocol.id_of(text), "rate_limited", wait))
+                self._act(protocol.error(id_of(text), "rate_limited", wait))
             return
         for action in self._decide(text):
             if isinstance(action, protocol.Slow):
@@ -54,7 +55,7 @@ class Inbox:
                 self._act(action)
 
     def drop(self) -> asyncio.Task[None] | None:
-        """Act on nothing more; returns what is still under way, unless that is who asks."""
+        """Drop all requests, and cancel and return the one in progress unless it is the caller."""
         self._waiting.clear()
         working = self._working
         if working is None or working is asyncio.current_task():

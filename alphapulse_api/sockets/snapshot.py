@@ -1,14 +1,15 @@
-"""The present state of a channel, sent before its events.
+"""Snapshots: the present state of a channel, sent before its events.
 
-Clients that were cut off together come back together: what they ask for at one place of the log is
-read, encoded and framed once, and kept once for as long as an event may still say it again.
+Clients that lost their connections together come back together. A snapshot that several ask for at
+one position of the log is read, encoded and framed once, and kept once until every event that it
+includes has passed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
@@ -17,51 +18,49 @@ from weakref import WeakSet
 from alphapulse_api.cache import SingleFlight
 from alphapulse_api.domain.channels import Channel
 from alphapulse_api.domain.encoding import canonical, dumps
-from alphapulse_api.domain.errors import NotFound, Unavailable
+from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.log.base import Event, message
 from alphapulse_api.runtime.slices import Slices, Steps, finish
 from alphapulse_api.sockets.frames import Chunks
-from alphapulse_api.sockets.protocol import Filters
-from alphapulse_api.sockets.readings import QUERY_ROWS, Readings
+from alphapulse_api.sockets.readings import Readings
+from alphapulse_api.sockets.requests import Filters
+from alphapulse_api.sockets.snapshot_rows import NEWEST_FIRST, Rows, read_snapshot
 from alphapulse_api.sockets.subscription import Subscription, passes
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
 
-TRADES: Final = 50
-LOOK_SECONDS: Final = 1.0
-NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # as they are read; sent oldest first
-STEP: Final = 10  # rows that are encoded without a break
-Rows = Sequence[Mapping[str, Any]]
+POLL_SECONDS: Final = 1.0
+STEP: Final = 10  # rows encoded between two pauses
 
 
 class Snapshot:
-    """What one reading told, shared by all subscriptions that it was read for.
+    """The result of one read, shared by all subscriptions that it was read for.
 
-    They began at one place and have the same filters, so each of them is offered the same events in
-    the same order, some sooner and some later: what is found of an event holds for all of them.
+    These subscriptions began at one position and have the same filters, so each of them is offered
+    the same events in the same order. The answer for an event therefore holds for all of them.
 
     Args:
         channel: whose state it is.
-        cursor: the place at which they began.
-        rows: what was read, as far as it is few.
-        pending: ids of outbox rows that were there when it had been read: of some of its rows'
-            states the events are still to come.
+        cursor: the position at which the subscriptions began.
+        rows: the state, if it is small; otherwise it is added with `adding`.
+        pending: ids of the outbox rows that existed after the read: the events of some of the
+            states that were read are still to come.
 
     Attributes:
         channel: as given.
-        pending: those that are there still.
+        pending: those of the outbox rows that still exist.
     """
 
     __slots__ = (
         "__weakref__",
         "_answer",
-        "_asked",
+        "_checked",
+        "_contents",
         "_current_since",
         "_cursor",
         "_frames",
         "_overtaken",
-        "_said",
         "_stages",
         "channel",
         "pending",
@@ -79,13 +78,13 @@ class Snapshot:
         self._cursor = cursor
         self._current_since = time.monotonic()
         self._frames = Chunks()
-        # By the hash of an identity: its stage, and the hash of its JSON. Rows themselves would be
-        # some hundred thousand objects that the garbage collector looks through.
+        # By the hash of an identity: its stage, and the hash of its JSON. Rows would be hundreds of
+        # thousands of objects for the garbage collector to traverse.
         self._stages: dict[int, int] = {}
-        self._said: dict[int, int] = {}
-        # By identity, the offset of the first event that said something else of it.
+        self._contents: dict[int, int] = {}
+        # By identity, the offset of the first event that is newer than the snapshot.
         self._overtaken: dict[Any, int] = {}
-        self._asked: Event | None = None
+        self._checked: Event | None = None
         self._answer = False
         finish(self.adding(rows, {}))
 
@@ -94,11 +93,11 @@ class Snapshot:
 
     @property
     def chunks(self) -> Sequence[bytes]:
-        """Joined frames of all that was added."""
+        """Joined frames of all rows that were added."""
         return self._frames.join()
 
     def adding(self, rows: Rows, filters: Filters) -> Steps[None]:
-        """Add those of the rows that pass the filters."""
+        """Add the rows that pass the filters, in steps."""
         channel, cursor = self.channel, self._cursor
         for number, row in enumerate(rows, 1):
             if passes(channel, filters, row):
@@ -106,40 +105,40 @@ class Snapshot:
                 identity, stage = channel.identity(row)
                 key = hash(identity)
                 self._stages[key] = stage
-                self._said[key] = hash(canonical(row))
+                self._contents[key] = hash(canonical(row))
             if not number % STEP:
                 yield
 
-    def over(self, seconds: float, *, behind: bool) -> bool:
-        """Whether no event that it has told can come any more; to be asked now and then.
+    def expired(self, seconds: float, *, behind: bool) -> bool:
+        """Return whether every event that it includes has passed; to be polled.
 
         Args:
-            seconds: in which an event comes that is in the log.
-            behind: whether the log says that it is behind.
+            seconds: within which an event of the log arrives.
+            behind: whether the log is behind.
         """
         at = time.monotonic()
         if behind or self.pending:
             self._current_since = at
         return at - self._current_since >= seconds
 
-    def look(self, there: AbstractSet[str]) -> None:
-        """Take in which rows are in the outbox."""
-        self.pending &= there
+    def update_pending(self, outbox_ids: AbstractSet[str]) -> None:
+        """Note which rows are in the outbox now."""
+        self.pending &= outbox_ids
         self._current_since = time.monotonic()
 
-    def tells(self, event: Event) -> bool:
-        """Whether an event says nothing that the snapshot has not said.
+    def includes(self, event: Event) -> bool:
+        """Return whether the snapshot already contains an event's state, or a newer one.
 
         Args:
-            event: one that is wanted; each subscription asks of them in their order.
+            event: one that passes the filters; each subscription asks for its events in order.
         """
-        # An event is dealt to one subscription after the other.
-        if event is not self._asked:
-            self._answer = self._tells(event)
-            self._asked = event
+        # An event is offered to one subscription after the other, so the last answer is kept.
+        if event is not self._checked:
+            self._answer = self._includes(event)
+            self._checked = event
         return self._answer
 
-    def _tells(self, event: Event) -> bool:
+    def _includes(self, event: Event) -> bool:
         identity, stage = self.channel.identity(event.data)
         key = hash(identity)
         known = self._stages.get(key)
@@ -147,25 +146,25 @@ class Snapshot:
             return False
         overtaken = self._overtaken.get(identity)
         if overtaken is not None and event.offset >= overtaken:
-            # Whoever was sent that one is to be sent what follows, also if the snapshot had it.
+            # A newer state was sent, so what follows must be sent too, even if it is included.
             return False
         if known > to_micros(now()):
-            # A portfolio from ahead of now gives way to whatever is received after it.
+            # A portfolio whose time is ahead of the clock gives way to the next one received.
             known = 0
-        # Compared as JSON: a store may give back "1.0" for what the event has as a Decimal.
-        if stage < known or hash(canonical(event.data)) == self._said[key]:
+        # Compared as JSON: a store may return "1.0" where the event has a Decimal.
+        if stage < known or hash(canonical(event.data)) == self._contents[key]:
             return True
         self._overtaken[identity] = event.offset
         return False
 
 
 class Snapshots:
-    """Reads them.
+    """Reads snapshots and shares them.
 
     Args:
-        accessors: from where.
-        slices: for what is long.
-        readings: what they cost their callers.
+        accessors: the stores.
+        slices: runs long encodings in slices.
+        readings: the callers' budgets.
     """
 
     def __init__(self, accessors: Accessors, slices: Slices, readings: Readings) -> None:
@@ -173,42 +172,42 @@ class Snapshots:
         self._slices = slices
         self._readings = readings
         self._single_flight = SingleFlight(abandon=True)
-        self._awaiting: WeakSet[Snapshot] = WeakSet()  # with rows that are still in the outbox
+        self._awaiting: WeakSet[Snapshot] = WeakSet()  # those with pending outbox rows
         self._look = asyncio.Event()
 
     async def watch_forever(self) -> None:
-        """Find out which rows of the outbox have been relayed since a snapshot, until cancelled."""
+        """Poll the outbox for rows that snapshots wait for, until cancelled."""
         while True:
             await self._look.wait()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             awaiting = list(self._awaiting)
             try:
-                there = {
+                outbox_ids = {
                     channel: await outbox.pending(self._accessors.engine, channel)
                     for channel in {snapshot.channel.name for snapshot in awaiting}
                 }
             except Unavailable:
                 continue
             for snapshot in awaiting:
-                snapshot.look(there[snapshot.channel.name])
+                snapshot.update_pending(outbox_ids[snapshot.channel.name])
                 if not snapshot.pending:
                     self._awaiting.discard(snapshot)
             if not self._awaiting:
                 self._look.clear()
 
     async def of(self, subscription: Subscription, caller: str) -> Snapshot:
-        """What a subscription is told first; it stands in the hub already, and holds what comes.
+        """Return the snapshot of a subscription, which holds its events in the meantime.
 
-        A reading that is under way will do if it is for subscriptions that began at the same place:
-        all that was told up to there had been stored before it began, and all that was told since
-        they hold. One that began elsewhere would leave a gap between the two.
+        A read in progress is shared if its subscriptions began at the same position: everything
+        published up to there was stored before the read began, and they hold everything published
+        since. One that began elsewhere would leave a gap between the two.
 
         Args:
-            subscription: whose.
-            caller: who pays for it, unless it is under way.
+            subscription: already in the fan-out.
+            caller: whose budget it counts against, unless it is shared.
 
         Raises:
-            RateLimited: if the caller has had too much read.
+            RateLimited: if the caller's budget is used up.
         """
         channel, cursor, filters = subscription.channel, subscription.cursor, subscription.filters
         key = (channel.name, subscription.after, cursor, frozenset(filters.items()))
@@ -223,69 +222,14 @@ class Snapshots:
         parts = await read_snapshot(self._accessors, channel, filters, charge)
         pending: AbstractSet[str] = frozenset()
         if self._accessors.managed(channel.name):
-            # Read after them: what is relayed in between comes as any event does.
+            # Read after the rows: a row relayed in between arrives as an ordinary event.
             pending = await outbox.pending(self._accessors.engine, channel.name)
         snapshot = Snapshot(channel, cursor, pending=pending)
         backwards = channel.name in NEWEST_FIRST
         for rows in reversed(parts) if backwards else parts:
-            # Those of a page are made here, when its turn has come.
+            # The rows of a page are materialised here.
             await self._slices.run(snapshot.adding(rows[::-1] if backwards else rows, filters))
         if pending:
             self._awaiting.add(snapshot)
             self._look.set()
         return snapshot
-
-
-async def read_snapshot(
-    accessors: Accessors, channel: Channel, filters: Filters, charge: Callable[[int], None]
-) -> Sequence[Rows]:
-    """The rows of a snapshot, in parts, with some that the filters do not pass.
-
-    Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
-    Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
-
-    Args:
-        charge: told what was read while it is read, since whoever waits for it may leave.
-    """
-    parts = []
-    async for part in _READERS[channel.name](accessors, filters):
-        charge(QUERY_ROWS + len(part))
-        if part:
-            parts.append(part)
-    return parts
-
-
-async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    types: Sequence[str | None] = sorted(filters.get("metric_types", ())) or [None]
-    names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
-    for metric_type in types:
-        for name in names:
-            yield ()  # a lookup costs something even if it finds nothing
-            async for part in accessors.metrics.latest_in_parts(metric_type, name):
-                yield part
-
-
-async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    async for part in accessors.alerts.unresolved_in_parts():
-        yield part
-
-
-async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    columns = {"symbols": "symbol", "strategies": "strategy"}
-    wanted: dict[str, Any] = {columns[name]: sorted(values) for name, values in filters.items()}
-    yield await accessors.trades.get_trades(**wanted, limit=TRADES)
-
-
-async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    try:
-        yield [await accessors.portfolio.get_portfolio()]
-    except NotFound:
-        return
-
-
-_READERS: Final = {
-    "metrics": _metrics,
-    "alerts": _alerts,
-    "trades": _trades,
-    "portfolio": _portfolio,
-}

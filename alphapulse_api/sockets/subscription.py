@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import Channel
 from alphapulse_api.log.base import Event, Gap
-from alphapulse_api.sockets.protocol import Filters
+from alphapulse_api.sockets.requests import Filters
 from alphapulse_api.sockets.writer import SocketWriter
 
-if TYPE_CHECKING:
-    from alphapulse_api.sockets.snapshot import Snapshot
+
+class Seen(Protocol):
+    """The snapshot that a subscription was sent."""
+
+    def includes(self, event: Event) -> bool:
+        """Return whether it already contains the event's state, or a newer one."""
+        ...
+
+    def expired(self, seconds: float, *, behind: bool) -> bool:
+        """Return whether every event that it includes has passed."""
+        ...
 
 
 class Subscription:
     """Which events of a channel a connection wants, and up to where it has them.
 
     Attributes:
+        channel: the channel.
+        filters: by filter name, the values that pass.
         after: the offset of the newest event before it.
-        cursor: the same place, for clients.
-        held: all that was dealt while the past was being read, or None once live. Also what lies
-            before `after`: the subscription whose place it is to take may get it back.
-        seen: the snapshot that it was sent; None once no event that it told of can come any more.
-        narrowest: the field of the event that the filter of the fewest values looks at, and those.
-        outbound: where its events leave.
+        cursor: the same position, for clients.
+        writer: of its socket.
+        held: what was dispatched while the past was being read, or None once live. It includes
+            events up to `after`: the subscription that it replaces may get them back.
+        seen: the snapshot that it was sent; None once every event that the snapshot includes has
+            passed.
+        narrowest: the event field of the filter with the fewest values, and those values.
     """
 
     __slots__ = (
@@ -52,20 +64,20 @@ class Subscription:
         self.cursor = cursor
         self.writer = writer
         self.held: list[Event | Gap] | None = []
-        self.seen: Snapshot | None = None
+        self.seen: Seen | None = None
         fields = [(channel.filters[name], values) for name, values in filters.items()]
         self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
 
     def wants(self, data: Mapping[str, Any]) -> bool:
-        """Whether the data pass every filter."""
+        """Return whether the data pass every filter."""
         return passes(self.channel, self.filters, data)
 
-    def settled(self, offset: int) -> bool:
-        """Whether it has come to the present: nothing behind the offset was sent to it before."""
+    def up_to_date(self, offset: int) -> bool:
+        """Return whether it is live, and no event after the offset was sent to it before."""
         return self.held is None and self.seen is None and self.after <= offset
 
     def offer(self, event: Event, framed: bytes) -> bool:
-        """Take an event of the channel, in the channel's order; returns whether it was sent."""
+        """Take the channel's next event; return whether it was sent."""
         if self.held is not None:
             self.held.append(event)
             return False
@@ -74,23 +86,23 @@ class Subscription:
         self.writer.gather_event(event, framed)
         return True
 
-    def tell(self, gap: Gap) -> None:
-        """Say that events may be missing, if it lies after where the subscription began."""
+    def offer_gap(self, gap: Gap) -> None:
+        """Take a gap; it is sent if it lies after where the subscription began."""
         if self.held is not None:
             self.held.append(gap)
         elif gap.offset > self.after:
             self.writer.send(gap.text)
 
     def release(self) -> list[Event | Gap]:
-        """Go live; returns what was held and is to be sent."""
+        """Go live; return what was held and has to be sent."""
         held, self.held = self.held or [], None
         later = (item for item in held if item.offset > self.after)
         return [item for item in later if isinstance(item, Gap) or self._passes(item)]
 
     def _passes(self, event: Event) -> bool:
-        return self.wants(event.data) and not (self.seen is not None and self.seen.tells(event))
+        return self.wants(event.data) and not (self.seen is not None and self.seen.includes(event))
 
 
 def passes(channel: Channel, filters: Filters, data: Mapping[str, Any]) -> bool:
-    """Whether an event's data pass every filter of the channel."""
+    """Return whether an event's data pass every filter of the channel."""
     return all(data.get(channel.filters[name]) in values for name, values in filters.items())

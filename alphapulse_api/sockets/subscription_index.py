@@ -1,36 +1,34 @@
-"""One channel's subscriptions, found by what an event says: a publish costs what it delivers."""
+"""One channel's subscriptions, indexed so that an event costs only what it delivers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.writer import SocketWriter
 
-if TYPE_CHECKING:
-    from alphapulse_api.sockets.connection import Connection
-
-Members = dict["Connection", Subscription]
+Members = dict[SocketWriter, Subscription]
 
 
 class SubscriptionIndex:
-    """Who listens to a channel.
+    """The subscriptions to one channel, at most one per socket.
 
-    A subscription without filters is joining until it has come to the present, and settled from
-    then on: every event is for it, and nobody looks at it any more. One with filters stands under
-    each value of the filter that has the fewest, and checks the others itself.
+    A subscription without filters starts in `joining`. Once it is up to date it is promoted to
+    `live`: it takes every event, and dispatch does not look at it any more. One with filters is
+    listed under each value of its filter with the fewest values, and checks the other filters
+    itself.
 
     Attributes:
-        joining: the subscriptions without filters that may have some of the next events already.
-        settled: where every event goes, and whose socket that is.
+        joining: subscriptions without filters that may already have some of the next events.
+        live: writers that every event goes to; a dict as an ordered set.
     """
 
-    __slots__ = ("_by_field", "_members", "joining", "settled")
+    __slots__ = ("_by_field", "_members", "joining", "live")
 
     def __init__(self) -> None:
         self.joining: Members = {}
-        self.settled: dict[SocketWriter, Connection] = {}
+        self.live: dict[SocketWriter, None] = {}
         self._by_field: dict[str, dict[str, Members]] = {}
         self._members: Members = {}
 
@@ -38,27 +36,28 @@ class SubscriptionIndex:
         return bool(self._members)
 
     def __iter__(self) -> Iterator[Subscription]:
-        return iter(tuple(self._members.values()))
+        return iter(self._members.values())
 
-    def get(self, connection: Connection) -> Subscription | None:
-        """The connection's subscription, if it has one."""
-        return self._members.get(connection)
+    def get(self, writer: SocketWriter) -> Subscription | None:
+        """Return the socket's subscription, if it has one."""
+        return self._members.get(writer)
 
-    def put(self, connection: Connection, subscription: Subscription) -> None:
-        """Add a subscription in the place of the connection's older one."""
-        self.remove(connection)
-        self._members[connection] = subscription
-        for members in self._places(subscription):
-            members[connection] = subscription
+    def put(self, subscription: Subscription) -> None:
+        """Add a subscription in place of an older one of its socket."""
+        writer = subscription.writer
+        self.remove(writer)
+        self._members[writer] = subscription
+        for members in self._entries(subscription):
+            members[writer] = subscription
 
-    def remove(self, connection: Connection) -> None:
-        """Take the connection's subscription out, if it has one."""
-        subscription = self._members.pop(connection, None)
+    def remove(self, writer: SocketWriter) -> None:
+        """Remove the socket's subscription, if it has one."""
+        subscription = self._members.pop(writer, None)
         if subscription is None:
             return
-        for members in self._places(subscription):
-            members.pop(connection, None)
-        self.settled.pop(subscription.writer, None)
+        for members in self._entries(subscription):
+            members.pop(writer, None)
+        self.live.pop(writer, None)
         if subscription.narrowest is not None:
             field, values = subscription.narrowest
             by_value = self._by_field[field]
@@ -68,24 +67,24 @@ class SubscriptionIndex:
             if not by_value:
                 del self._by_field[field]
 
-    def settle(self, offset: int) -> None:
-        """Look no more at those that want every event after the offset."""
-        for connection, subscription in tuple(self.joining.items()):
-            if subscription.settled(offset):
-                del self.joining[connection]
-                self.settled[subscription.writer] = connection
+    def promote(self, offset: int) -> None:
+        """Make those live that want every event after the offset."""
+        for writer, subscription in tuple(self.joining.items()):
+            if subscription.up_to_date(offset):
+                del self.joining[writer]
+                self.live[writer] = None
 
-    def candidates(self, data: Mapping[str, Any]) -> Iterator[tuple[Connection, Subscription]]:
-        """The subscriptions, other than the settled, that may want an event."""
-        yield from tuple(self.joining.items())
+    def candidates(self, data: Mapping[str, Any]) -> Iterator[Subscription]:
+        """Iterate over the subscriptions, other than the live ones, that may want an event."""
+        yield from tuple(self.joining.values())
         for field, by_value in tuple(self._by_field.items()):
             value = data.get(field)
-            # Filters are lists of strings; a host's accessor may give what is no string.
+            # Filters are lists of strings; a host's accessor may return other types.
             members = by_value.get(value) if type(value) is str else None
             if members:
-                yield from tuple(members.items())
+                yield from tuple(members.values())
 
-    def _places(self, subscription: Subscription) -> list[Members]:
+    def _entries(self, subscription: Subscription) -> list[Members]:
         if subscription.narrowest is None:
             return [self.joining]
         field, values = subscription.narrowest

@@ -68,7 +68,7 @@ class Orders:
             async def publish() -> None:
                 await append("trades", [trades.record()])
 
-        (*_, connection) = self._backend.hub._connections
+        (*_, connection) = self._backend.connections
         before = trades.bytes
         result = await publish_for(seconds, limit, burst, publish, connection._transport)
         if self._backend.events.offset("trades") != trades.sent:
@@ -87,8 +87,8 @@ class Orders:
 
     async def state(self) -> dict[str, Any]:
         """Memory, sockets, and sockets closed for being slow."""
-        hub = self._backend.hub
-        return {"resident": resident(), "connections": hub.connections, "evicted": hub.evicted}
+        open_ = self._backend.connections
+        return {"resident": resident(), "connections": len(open_), "evicted": open_.evicted}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from alphapulse_api.config import WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
-from alphapulse_api.sockets.protocol import REQUESTS
+from alphapulse_api.sockets.requests import REQUESTS
 from tests.conftest import Serve, Server
 from tests.sockets import SECONDS, client_frame, connect, gone, raw
 

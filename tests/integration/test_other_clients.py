@@ -116,8 +116,8 @@ async def messages(process: asyncio.subprocess.Process, count: int) -> list[dict
 
 async def subscribed(server: Server, count: int = 1) -> None:
     """Wait until so many clients are subscribed."""
-    hub = server.dashboard._backend.hub
-    while len([*hub._indexes["trades"]]) < count:
+    fanout = server.dashboard._backend.connections.fanout
+    while len(fanout.subscriptions("trades")) < count:
         await asyncio.sleep(0.001)
 
 

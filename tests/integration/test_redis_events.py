@@ -218,7 +218,7 @@ async def test_the_client_goes_on_behind_a_resync(
         assert isinstance(gap, StreamGap)
         assert stream.cursors == {"trades": gap.cursor}
         await other.feed.record_trade(trade(id="2"))
-        (connection,) = one.dashboard._backend.hub._connections
+        (connection,) = one.dashboard._backend.connections
         connection.abort()
         event = await anext(stream)
         assert isinstance(event, Event)
@@ -304,7 +304,7 @@ async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -
     async with raw(server, headers) as client:
         await client.send(type="subscribe", channels=["trades", "metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         n = 0
         while not connection.writer._backlog:
             await server.feed.record_trade(trade(id=f"{n:04}", metadata={"pad": "x" * 10_000}))

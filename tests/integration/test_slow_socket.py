@@ -23,7 +23,7 @@ def big_trades(first: int, count: int) -> list[dict[str, Any]]:
 
 def small_kernel_buffers(server: Server) -> None:
     """So that few megabytes are enough to make a client lag."""
-    for connection in server.dashboard._backend.hub._connections:
+    for connection in server.dashboard._backend.connections:
         if connection._transport.is_closing():
             continue
         sock = connection._transport.get_extra_info("socket")
@@ -42,18 +42,18 @@ LIMITED = WebSocketConfig(max_buffer=200_000)
 
 async def test_a_stalled_reader_of_trades_is_evicted_soon(serve: Serve) -> None:
     server = await serve(websocket=LIMITED)
-    hub = server.dashboard._backend.hub
+    connections = server.dashboard._backend.connections
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
-        (connection,) = hub._connections
+        (connection,) = connections
         for first in range(0, 2000, 500):
             await server.feed.record_trades(big_trades(first, 500))
             assert connection.writer.waiting <= LIMITED.max_buffer + 65_536
         async with asyncio.timeout(4):
             await gone(server)
-        assert hub.evicted == 1
+        assert connections.evicted == 1
         assert connection.writer.waiting == 0
         got = [m["data"]["id"] async for m in client.messages() if m["type"] == "trade"]
         assert got == [f"{n:06}" for n in range(len(got))]
@@ -66,7 +66,7 @@ async def test_an_evicted_reader_that_wakes_is_told_why(serve: Serve) -> None:
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 2000))
-        await until(lambda: server.dashboard._backend.hub.evicted)
+        await until(lambda: server.dashboard._backend.connections.evicted)
         async for _ in client.messages():
             pass
         assert client.closed == (1013, "slow_consumer")
@@ -82,7 +82,7 @@ async def test_an_evicted_reader_comes_back_for_everything(serve: Serve) -> None
         (ack,) = await client.until("subscribed")
         cursor = ack["channels"]["trades"]["cursor"]
         await server.feed.record_trades(big_trades(0, 4000))
-        await until(lambda: server.dashboard._backend.hub.evicted)
+        await until(lambda: server.dashboard._backend.connections.evicted)
         got = []
         async for message in client.messages():
             got.append(message["data"]["id"])
@@ -96,7 +96,7 @@ async def test_an_evicted_reader_comes_back_for_everything(serve: Serve) -> None
         assert ack["channels"]["trades"]["resumed"] is True
         got += [m["data"]["id"] for m in events]
     assert got == [f"{n:06}" for n in range(4000)]
-    assert server.dashboard._backend.hub.evicted == 1
+    assert server.dashboard._backend.connections.evicted == 1
 
 
 async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Serve) -> None:
@@ -105,7 +105,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         rounds = 0
         while not connection.writer._backlog or rounds % 10:
             rounds += 1
@@ -116,11 +116,11 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await server.feed.record_metrics(
             [point(f"s{n % 10}", n, labels=labels) for n in range(100)]
         )
-        await until(lambda: not server.dashboard._backend.hub.pending)
+        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
         newest = {f"s{n % 10}": float(n) for n in range(100)}
         await client.send(type="ping", id="end")
         messages = await client.until("pong")
-        assert server.dashboard._backend.hub.evicted == 0
+        assert server.dashboard._backend.connections.evicted == 0
         last = {m["data"]["name"]: m for m in messages[:-1]}
         assert {name: m["data"]["value"] for name, m in last.items()} == newest
         assert all(m["skipped"] > 0 for m in last.values())
@@ -141,7 +141,7 @@ async def test_a_stalled_client_does_not_slow_another(serve: Serve) -> None:
             got = [m["data"]["id"] for m in await reader.receive_many(100, "trade")]
             assert got == [f"{n:06}" for n in range(first, first + 100)]
             assert time.monotonic() - started < 2
-        assert server.dashboard._backend.hub.evicted == 1
+        assert server.dashboard._backend.connections.evicted == 1
 
 
 @pytest.mark.parametrize("channel", ["metrics", "trades"])
@@ -159,7 +159,7 @@ async def test_ten_thousand_records_at_once_evict_no_reader(server: Server, chan
         )
         assert got_one == got_two
         assert len({m["cursor"] for m in got_one}) == 10_000
-    assert server.dashboard._backend.hub.evicted == 0
+    assert server.dashboard._backend.connections.evicted == 0
 
 
 async def test_who_asks_again_and_again_and_reads_nothing_costs_bounded_memory(
@@ -170,7 +170,7 @@ async def test_who_asks_again_and_again_and_reads_nothing_costs_bounded_memory(
     await server.feed.record_trades(big_trades(0, 1000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         for n in range(10):
             await client.send(type="subscribe", id=n, channels=["trades"], since={"trades": start})
         deadline = time.monotonic() + 0.5
@@ -190,7 +190,7 @@ async def test_a_stalled_reader_of_a_replay_that_drops_leaves_nothing_behind(
     await server.feed.record_trades(big_trades(0, 3000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         for _ in range(2):
             await client.send(type="subscribe", channels=["trades"], since={"trades": start})
         await client.until("subscribed")
@@ -205,14 +205,14 @@ async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serv
     server = await serve(websocket=WebSocketConfig(max_lag=0.5))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 400))
         assert connection.writer.waiting < 1_000_000
         async with asyncio.timeout(4):
             await gone(server)
-    assert server.dashboard._backend.hub.closes["slow_consumer"] == 1
+    assert server.dashboard._backend.connections.closes["slow_consumer"] == 1
 
 
 async def test_a_stalled_reader_that_answers_no_ping_is_let_go(serve: Serve) -> None:
@@ -221,7 +221,7 @@ async def test_a_stalled_reader_that_answers_no_ping_is_let_go(serve: Serve) -> 
     await server.feed.record_trades(big_trades(0, 3000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         await client.send(type="subscribe", channels=["trades"], since={"trades": start})
         async with asyncio.timeout(4):
             await gone(server)

@@ -84,10 +84,11 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
                 filters={"metrics": {"metric_types": ["risk", "other1"]}},
             )
             async with asyncio.timeout(SECONDS):
-                while len(server.dashboard._backend.hub._indexes["metrics"]._members) < 2:
+                fanout = server.dashboard._backend.connections.fanout
+                while len(fanout.subscriptions("metrics")) < 2:
                     await asyncio.sleep(0)
         async with asyncio.timeout(SECONDS):
-            while server.dashboard._backend.hub.connections > 1:
+            while len(server.dashboard._backend.connections) > 1:
                 await asyncio.sleep(0)
         held.goes_on.set()
         assert (await stays.receive())["type"] == "subscribed"

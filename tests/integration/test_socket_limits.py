@@ -22,11 +22,11 @@ async def test_one_user_has_so_many_sockets_and_no_more(serve: Serve) -> None:
             closed = await refused.receive()
             assert (closed.data, closed.extra) == (1008, "rate_limited")
         # One has gone: there is room for another.
-        while server.dashboard._backend.hub.connections > 2:
+        while len(server.dashboard._backend.connections) > 2:
             await asyncio.sleep(0)
         async with connect(server, ann):
             pass
-    assert server.dashboard._backend.hub.closes["rate_limited"] == 1
+    assert server.dashboard._backend.connections.closes["rate_limited"] == 1
 
 
 async def test_one_address_opens_so_many_sockets_a_minute(serve: Serve) -> None:

@@ -82,7 +82,7 @@ async def test_an_event_that_cannot_be_sent_is_replayed_after_a_reconnect(
 def broken_end(server: Server, client: Client) -> int:
     """The descriptor of the server's end of the client's socket."""
     port = client.ws.get_extra_info("sockname")[1]
-    for connection in server.dashboard._backend.hub._connections:
+    for connection in server.dashboard._backend.connections:
         if connection._transport.get_extra_info("peername")[1] == port:
             return int(connection._transport.get_extra_info("socket").fileno())
     raise AssertionError("no such socket")
@@ -293,7 +293,7 @@ async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
         channels = ["trades", "alerts"]
         await client.send(type="subscribe", channels=channels, since=since, snapshot=True)
         await feeding
-        await changed(lambda: not server.dashboard._backend.hub.pending)
+        await changed(lambda: not server.dashboard._backend.connections.fanout.pending)
         messages += await client.settled()
     assert [m["code"] for m in messages if m["type"] == "error"] == ["internal"]
     got = [m["data"]["symbol"] for m in messages if m["type"] == "trade"]

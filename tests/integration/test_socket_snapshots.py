@@ -50,7 +50,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
 
 
 def subscriptions(server: Server, channel: str) -> list[Any]:
-    return list(server.dashboard._backend.hub._indexes[channel])
+    return list(server.dashboard._backend.connections.fanout.subscriptions(channel))
 
 
 async def crowd(server: Server, stack: AsyncExitStack) -> list[Client]:
@@ -230,7 +230,7 @@ async def test_a_socket_that_is_cut_while_its_snapshot_is_read_leaves_nothing_be
     async with connect(server, await server.login("viewer")) as client:
         await ask(server, [client], "alerts")
         await reading.done.acquire()
-    await changed(lambda: not server.dashboard._backend.hub.connections)
+    await changed(lambda: not len(server.dashboard._backend.connections))
     reading.goes_on.set()
     await asyncio.sleep(0.15)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

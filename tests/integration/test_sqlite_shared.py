@@ -87,14 +87,14 @@ async def test_a_second_server_waits_for_the_end_of_the_first(config: Config) ->
 
 async def test_a_server_that_drains_lets_the_next_one_serve(config: Config) -> None:
     async with Dashboard(config) as first:
-        drained, hub = asyncio.Event(), first._backend.hub
-        drain = hub.drain
+        drained, connections = asyncio.Event(), first._backend.connections
+        drain = connections.drain
 
         async def slowly(seconds: float) -> None:
             await drained.wait()
             await drain(seconds)
 
-        hub.drain = slowly  # type: ignore[method-assign]
+        connections.drain = slowly  # type: ignore[method-assign]
         starting = asyncio.create_task(Dashboard(config).__aenter__())
         ending = asyncio.create_task(first.__aexit__(None, None, None))
         second = await asyncio.wait_for(starting, 30)

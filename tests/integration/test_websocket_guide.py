@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
-from alphapulse_api.sockets.protocol import REQUESTS
+from alphapulse_api.sockets.requests import REQUESTS
 from tests.conftest import Serve, Server
 from tests.integration.test_slow_socket import small_kernel_buffers, until
 from tests.sockets import Client, connect, point, raw, trade
@@ -108,7 +108,7 @@ async def _lag(tour: Tour) -> None:
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.hub._connections
+        (connection,) = server.dashboard._backend.connections
         for n in range(10_000):
             await server.feed.record_metrics(
                 [point("var_95", n + i, labels=labels) for i in range(50)]
@@ -116,7 +116,7 @@ async def _lag(tour: Tour) -> None:
             if connection.writer._backlog:
                 break
         await server.feed.record_metrics([point("var_95", labels=labels)] * 10)
-        await until(lambda: not server.dashboard._backend.hub.pending)
+        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
         await client.send(type="ping", id="end")
         tour.heard += await client.until("pong")
 

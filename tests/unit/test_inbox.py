@@ -6,6 +6,7 @@ import asyncio
 
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.inbox import MAX_WAITING, Inbox
+from alphapulse_api.sockets.requests import Authenticate
 
 
 class Client:
@@ -19,7 +20,7 @@ class Client:
 
     def decide(self, text: str) -> list[protocol.Action]:
         if text.startswith("slow"):
-            return [protocol.Authenticate(text, token="x")]
+            return [Authenticate(text, token="x")]
         return [protocol.error(text, "internal", "")]
 
     def act(self, action: protocol.Quick) -> None:

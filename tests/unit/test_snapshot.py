@@ -24,7 +24,7 @@ states = st.builds(
 
 
 def heard(snapshot: Snapshot, events: list[Event]) -> list[int]:
-    return [event.offset for event in events if not snapshot.tells(event)]
+    return [event.offset for event in events if not snapshot.includes(event)]
 
 
 @given(st.lists(states, max_size=3), st.lists(states, max_size=8), st.data())

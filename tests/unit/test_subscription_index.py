@@ -19,8 +19,10 @@ filters = st.dictionaries(
 events = st.fixed_dictionaries({"symbol": values, "strategy": st.none() | values})
 
 
-def subscription(wanted: Any, *, after: int = 0, live: bool = False) -> Subscription:
-    writer: Any = object()  # nothing is sent here
+def subscription(
+    wanted: Any, *, writer: Any = 1, after: int = 0, live: bool = False
+) -> Subscription:
+    """A subscription that sends nothing: any object serves as its writer."""
     made = Subscription(TRADES, wanted, after, "", writer)
     if live:
         made.release()
@@ -29,69 +31,66 @@ def subscription(wanted: Any, *, after: int = 0, live: bool = False) -> Subscrip
 
 @given(st.lists(st.tuples(st.integers(0, 5), filters, st.booleans())), st.lists(events, min_size=1))
 def test_an_event_finds_just_those_who_want_it(
-    puts: list[tuple[Any, Any, bool]], told: list[dict[str, Any]]
+    puts: list[tuple[Any, Any, bool]], published: list[dict[str, Any]]
 ) -> None:
     index = SubscriptionIndex()
     standing: dict[Any, Any] = {}
-    for connection, wanted, live in puts:
-        index.put(connection, subscription(wanted, live=live))
-        standing[connection] = wanted
-        index.settle(0)
-    for data in told:
-        found = [*index.settled.values()]
-        found += [c for c, s in index.candidates(data) if s.wants(data)]
+    for writer, wanted, live in puts:
+        index.put(subscription(wanted, writer=writer, live=live))
+        standing[writer] = wanted
+        index.promote(0)
+    for data in published:
+        found: list[Any] = [*index.live]
+        found += [s.writer for s in index.candidates(data) if s.wants(data)]
         expected = [
-            c
-            for c, wanted in standing.items()
+            writer
+            for writer, wanted in standing.items()
             if all(data[TRADES.filters[name]] in only for name, only in wanted.items())
         ]
         assert sorted(found) == sorted(expected)
 
 
-def test_it_settles_once_it_is_live_and_nothing_before_it_can_come() -> None:
+def test_a_subscription_is_promoted_once_it_has_nothing_of_the_next_event() -> None:
     index = SubscriptionIndex()
-    connection: Any = 1
     joining = subscription({}, after=7)
     joining.seen = snapshot = object()  # type: ignore[assignment]
-    index.put(connection, joining)
-    index.settle(7)
-    assert index.joining  # it holds what comes
+    index.put(joining)
+    index.promote(7)
+    assert index.joining  # it holds events
     joining.release()
     assert joining.seen is snapshot
-    index.settle(7)
-    assert index.joining  # an event may say what the snapshot said
+    index.promote(7)
+    assert index.joining  # the snapshot may include the next event
     joining.seen = None
-    index.settle(6)
-    assert index.joining  # the next event is one that it has
-    index.settle(7)
+    index.promote(6)
+    assert index.joining  # it already has the next event
+    index.promote(7)
     assert not index.joining
-    assert index.settled == {joining.writer: connection}
+    assert list(index.live) == [joining.writer]
 
 
-def test_a_filter_keeps_it_from_settling() -> None:
+def test_a_subscription_with_filters_is_never_promoted() -> None:
     index = SubscriptionIndex()
-    connection: Any = 1
-    index.put(connection, subscription({"symbols": frozenset({"a"})}, live=True))
-    index.settle(0)
-    assert not index.settled
+    index.put(subscription({"symbols": frozenset({"a"})}, live=True))
+    index.promote(0)
+    assert not index.live
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), filters, st.booleans())))
 def test_nothing_is_left_of_those_who_left(puts: list[tuple[Any, Any, bool]]) -> None:
     index = SubscriptionIndex()
-    for connection, wanted, live in puts:
-        index.put(connection, subscription(wanted, live=live))
-        index.settle(0)
-    for connection in range(6):
-        index.remove(connection)  # type: ignore[arg-type]
+    for writer, wanted, live in puts:
+        index.put(subscription(wanted, writer=writer, live=live))
+        index.promote(0)
+    for writer in range(6):
+        index.remove(writer)  # type: ignore[arg-type]
     assert not index
     assert not index.joining
-    assert not index.settled
+    assert not index.live
     assert index._by_field == {}
 
 
 def test_a_value_that_is_no_string_finds_no_filter() -> None:
     index = SubscriptionIndex()
-    connection: Any = 1
-    index.put(connection, subscription({"symbols": frozenset({"a"})}))
+    index.put(subscription({"symbols": frozenset({"a"})}))
     assert list(index.candidates({"symbol": ["a"]})) == []

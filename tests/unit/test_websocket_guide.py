@@ -13,8 +13,10 @@ import pytest
 from alphapulse_api.config import EventsConfig, WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
+from alphapulse_api.domain.times import now
 from alphapulse_api.http.spec.asyncapi import FROM_CLIENT, FROM_SERVER
-from alphapulse_api.sockets.protocol import REQUESTS, Authenticate, Protocol, Reply
+from alphapulse_api.sockets.protocol import Protocol, Reply
+from alphapulse_api.sockets.requests import REQUESTS, Authenticate
 from tests.unit.test_protocol import a_caller
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "websocket.md").read_text()
@@ -44,7 +46,7 @@ def test_every_message_type_has_an_example() -> None:
     "example", [e for e in EXAMPLES if e["type"] in REQUESTS.keys() - {"subscriptions"}]
 )
 def test_every_request_of_the_guide_is_understood(example: dict[str, Any]) -> None:
-    (action,) = Protocol(a_caller()).receive(json.dumps(example))
+    (action,) = Protocol(a_caller()).receive(json.dumps(example), now())
     if isinstance(action, Reply):
         assert action.message["type"] == "pong"
     assert not isinstance(action, Authenticate) or example["type"] == "auth"

@@ -40,7 +40,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     backend = request.app[BACKEND]
     checks = await backend.readiness.checks()
     down = sorted(name for name, state in checks.items() if state != "ok")
-    if backend.hub.closing:
+    if backend.connections.closing:
         down.append("server")
     if down:
         raise Problem(

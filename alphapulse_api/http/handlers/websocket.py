@@ -23,29 +23,29 @@ from alphapulse_api.http.pipeline.auth import identify
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.sockets.admission import RETRY_SECONDS, Place
-from alphapulse_api.sockets.connection import CLOSE_SECONDS, Connection
+from alphapulse_api.sockets.connection import CLOSE_SECONDS
 from alphapulse_api.sockets.guard import FrameGuard
 from alphapulse_api.sockets.handshake import check_handshake
 from alphapulse_api.sockets.writer import HIGH_WATER, SocketWriter
 
-# Of closes by aiohttp, which gives no reason.
+# Reasons for closes by aiohttp, which gives none.
 _REASONS: Final = {close.code: close.reason.encode() for close in (TOO_BIG, PROTOCOL_ERROR)}
 
 
 class Socket(web.WebSocketResponse):
-    """aiohttp's socket, with the contract's words for what it closes by itself.
+    """aiohttp's socket, with the contract's reasons for closes by aiohttp itself.
 
-    It is freed when it ends. aiohttp lets its protocol call back to it for good, and keeps an error
-    with the frames in which it rose: in such rings a socket would wait, with the request, the
-    transport and their buffers, until the garbage collector looks at what is old.
+    It is freed as soon as it ends. aiohttp's protocol keeps a callback to it, and an exception
+    keeps its traceback. These reference cycles would keep the socket, the request, the transport
+    and their buffers until the garbage collector runs on the oldest generation.
     """
 
     writer: SocketWriter | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        noted = WeakMethod(self._on_data_received)
-        self._on_data_received = lambda: (note := noted()) and note()  # type: ignore[method-assign]
+        weak = WeakMethod(self._on_data_received)
+        self._on_data_received = lambda: (method := weak()) and method()  # type: ignore[method-assign]
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -57,8 +57,8 @@ class Socket(web.WebSocketResponse):
             self.writer.close()
         return await super().close(code=code, message=message, drain=drain)
 
-    def let_go(self) -> None:
-        """Keep nothing that keeps this; it has ended."""
+    def break_cycles(self) -> None:
+        """Drop the references that lead back to this socket; it has ended."""
         error: BaseException | None = self.exception()
         while error is not None:
             error.__traceback__ = None
@@ -66,9 +66,9 @@ class Socket(web.WebSocketResponse):
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
-    """The multiplexed socket; its messages are described by /asyncapi.json."""
+    """Open the multiplexed socket; /asyncapi.json describes its messages."""
     backend = request.app[BACKEND]
-    hub, config = backend.hub, backend.config.websocket
+    config = backend.config.websocket
     backend.origins.check(request.headers.getall(hdrs.ORIGIN, ()), request.host)
     address = client_key(request)
     verdict = await backend.connect_throttle.take(address)
@@ -78,7 +78,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
             verdict.retry_after,
         )
     caller = await identify(request, backend)
-    if hub.closing:
+    if backend.connections.closing:
         raise Unavailable("The server is shutting down.", RETRY_SECONDS)
     check_handshake(request)
     socket = Socket(
@@ -98,9 +98,8 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 async def _converse(
     request: web.Request, socket: Socket, place: Place, caller: Caller | None
 ) -> None:
-    """Upgrade, and talk until the socket ends."""
+    """Upgrade, and serve the socket until it ends."""
     backend = request.app[BACKEND]
-    hub = backend.hub
     transport = request.transport
     if transport is None:
         return
@@ -108,22 +107,12 @@ async def _converse(
     socket.headers.update(request[HEADERS])
     await socket.prepare(request)
     _bound_kernel_buffer(transport)
-    connection = Connection(
-        socket,
-        transport,
-        place,
-        hub,
-        backend.events,
-        backend.snapshots,
-        backend.authenticator,
-        backend.config.websocket,
-    )
+    connection = backend.connections.add(socket, transport, place)
     socket.writer = connection.writer
-    hub.join(connection)
     try:
         connection.open(caller)
         guard.start(connection.close)
-        if hub.closing:
+        if backend.connections.closing:
             connection.close(SHUTDOWN)
         async for frame in socket:
             if frame.type is WSMsgType.TEXT:
@@ -131,26 +120,26 @@ async def _converse(
             elif frame.type is WSMsgType.BINARY:
                 connection.close(TEXT_ONLY)
     finally:
-        await connection.closed()
-        socket.let_go()
+        await backend.connections.release(connection)
+        socket.break_cycles()
 
 
 def _guard(transport: asyncio.Transport, ping_interval: float) -> FrameGuard:
-    """Have the frames looked at before aiohttp reads them."""
+    """Check frames before aiohttp parses them."""
     inner = transport.get_protocol()
     assert isinstance(inner, asyncio.Protocol)
-    # What a client sent without waiting for the answer (it must wait: RFC 6455, section 4.1) lies
-    # there until the answer is sent.
+    # aiohttp keeps bytes there that arrive before the handshake is answered, although a client must
+    # wait for the answer (RFC 6455, section 4.1).
     guard = FrameGuard(inner, getattr(inner, "_message_tail", b""), ping_interval)
     transport.set_protocol(guard)
     return guard
 
 
 def _bound_kernel_buffer(transport: asyncio.Transport) -> None:
-    """Let the kernel hold little that it has not sent yet.
+    """Limit the bytes that the kernel holds unsent.
 
-    Left to itself, Linux grows a socket's send buffer to some megabytes: a thousand clients that
-    stopped reading would take gigabytes that no limit of ours counts.
+    By default Linux grows a socket's send buffer to some megabytes. A thousand clients that stopped
+    reading would take gigabytes that none of our limits counts.
     """
     option = getattr(socket_module, "TCP_NOTSENT_LOWAT", None)
     sock = transport.get_extra_info("socket")

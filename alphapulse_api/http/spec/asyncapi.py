@@ -11,7 +11,7 @@ from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.sockets.protocol import MAX_FILTER_VALUES, MAX_ID_LENGTH
+from alphapulse_api.sockets.requests import MAX_FILTER_VALUES, MAX_ID_LENGTH
 
 VERSION: Final = "3.0.0"
 DATA: Final = {"metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio}

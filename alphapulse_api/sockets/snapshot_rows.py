@@ -1,0 +1,72 @@
+"""The rows of snapshots, read from the stores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from alphapulse_api.domain.channels import Channel
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.sockets.readings import QUERY_ROWS
+from alphapulse_api.sockets.requests import Filters
+from alphapulse_api.storage.accessors import Accessors
+
+TRADES: Final = 50
+NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # as they are read; sent oldest first
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+async def read_snapshot(
+    accessors: Accessors, channel: Channel, filters: Filters, charge: Callable[[int], None]
+) -> Sequence[Rows]:
+    """Return the rows of a snapshot in parts, including some that the filters do not pass.
+
+    Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
+    Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
+
+    Args:
+        charge: called with the number of rows during the read, since its caller may leave.
+    """
+    parts = []
+    async for part in _READERS[channel.name](accessors, filters):
+        charge(QUERY_ROWS + len(part))
+        if part:
+            parts.append(part)
+    return parts
+
+
+async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+    types: Sequence[str | None] = sorted(filters.get("metric_types", ())) or [None]
+    names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
+    for metric_type in types:
+        for name in names:
+            yield ()  # a lookup costs something even if it finds nothing
+            async for part in accessors.metrics.latest_in_parts(metric_type, name):
+                yield part
+
+
+async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+    async for part in accessors.alerts.unresolved_in_parts():
+        yield part
+
+
+async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+    columns = {"symbols": "symbol", "strategies": "strategy"}
+    wanted: dict[str, Any] = {columns[name]: sorted(values) for name, values in filters.items()}
+    yield await accessors.trades.get_trades(**wanted, limit=TRADES)
+
+
+async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+    try:
+        yield [await accessors.portfolio.get_portfolio()]
+    except NotFound:
+        return
+
+
+_READERS: Final = {
+    "metrics": _metrics,
+    "alerts": _alerts,
+    "trades": _trades,
+    "portfolio": _portfolio,
+}
