@@ -1,4 +1,4 @@
-"""The dashboard inside the trading process: in its own loop, or in a thread beside it."""
+"""The dashboard of a trading process: in its own loop, in a thread, or in a process beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alphapulse_api.app import compose
 from alphapulse_api.auth.accounts import Accounts
@@ -15,6 +15,8 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.embed.process_dashboard import NICENESS, TIMEOUT_SECONDS, ProcessDashboard
+from alphapulse_api.embed.queue import LIMIT
 from alphapulse_api.http.server import Runner, listen
 from alphapulse_api.record.feed import Feed, Record
 from alphapulse_api.schemas.batches import STOP
@@ -112,6 +114,47 @@ class Dashboard:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
         self._port = None
+
+    @classmethod
+    def in_process(
+        cls,
+        config: Config | None = None,
+        *,
+        serve: bool = True,
+        first_user: bool = True,
+        timeout: float | None = TIMEOUT_SECONDS,
+        on_unavailable: Literal["raise", "drop"] = "raise",
+        max_depth: int = LIMIT,
+        niceness: int = NICENESS,
+    ) -> ProcessDashboard:
+        """A dashboard in a process of its own; the host only hands records over.
+
+        `with` starts it and gives its feed; so do `start` and `close`. The process is started again
+        if it dies, and ends with its host, however that ends.
+
+        Args:
+            config: what is in force; without one, what `python -m alphapulse_api` would load.
+            serve: False only feeds: another process serves.
+            first_user: whether to make `admin` if there are no users and HTTP is served.
+            timeout: seconds that a call waits for its answer, unless it says otherwise; None: for
+                ever.
+            on_unavailable: what happens to a record of a call that does not wait, once `max_depth`
+                records wait: "raise" raises `Unavailable`, "drop" counts it and goes on.
+            max_depth: records that may be handed over and not yet stored.
+            niceness: added to the process's own, so that viewers do not take the host's CPU.
+
+        Raises:
+            ConfigError, StartupError: on starting, as the dashboard itself does.
+        """
+        return ProcessDashboard(
+            config,
+            serve=serve,
+            first_user=first_user,
+            timeout=timeout,
+            on_unavailable=on_unavailable,
+            max_depth=max_depth,
+            niceness=niceness,
+        )
 
     @classmethod
     @contextmanager

@@ -33,6 +33,17 @@ class DashboardClosed(RuntimeError):
         super().__init__("the dashboard is closed: it takes no more calls")
 
 
+class DashboardForked(RuntimeError):
+    """A call came in a forked process, whose parent runs the dashboard; nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the dashboard runs in the process that this one was forked from, and cannot be fed "
+            "from here: start worker processes with multiprocessing's 'spawn' method, and feed "
+            "from them over HTTP with alphapulse_api.client"
+        )
+
+
 class ProblemType(NamedTuple):
     """One row of the closed list: the slug ends the type URI."""
 

@@ -6,6 +6,9 @@ Sources: RFC 3339 for text; the Unix epoch for numbers, whose digits tell their 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from functools import lru_cache
@@ -41,6 +44,24 @@ _EXACT = Context(prec=120, rounding=ROUND_FLOOR)
 def now() -> datetime:
     """The current instant, UTC, to the microsecond."""
     return datetime.now(UTC)
+
+
+_call_time: ContextVar[datetime | None] = ContextVar("call_time", default=None)
+
+
+def call_time() -> datetime:
+    """When the call in progress was made: the time of a record that has none."""
+    return _call_time.get() or now()
+
+
+@contextmanager
+def called_at(at: datetime) -> Iterator[None]:
+    """Carry out calls that were made in another process at that moment."""
+    token = _call_time.set(at)
+    try:
+        yield
+    finally:
+        _call_time.reset(token)
 
 
 def to_micros(instant: datetime) -> int:

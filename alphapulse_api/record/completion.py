@@ -9,7 +9,7 @@ import uuid_utils
 
 from alphapulse_api.domain import orders
 from alphapulse_api.domain.derived import valued
-from alphapulse_api.domain.times import now
+from alphapulse_api.domain.times import call_time
 from alphapulse_api.runtime.slices import Steps
 
 
@@ -30,7 +30,7 @@ def complete(record: dict[str, Any], time: str) -> frozenset[str]:
 def set_time(record: dict[str, Any], time: str) -> frozenset[str]:
     """Give a record a time, if it has none; returns the fields that the server set."""
     server_set = frozenset({time} - record.keys())
-    record.setdefault(time, now())
+    record.setdefault(time, call_time())
     return server_set
 
 
@@ -50,7 +50,7 @@ class Stored(dict[str, Any]):
 
 def complete_trade(trade: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
     """The trade with an id, a time and its derived values, and the fields that the server set."""
-    record, server_set = orders.completed(trade, now())
+    record, server_set = orders.completed(trade, call_time())
     record.setdefault("id", str(uuid_utils.uuid7()))
     return record, server_set
 

@@ -54,6 +54,14 @@ async def test_a_dashboard_lives_beside_a_synchronous_loop(tmp_path: Path) -> No
     assert "recorded 20 trades" in out
 
 
+async def test_a_dashboard_lives_in_a_process_beside_a_trading_loop(tmp_path: Path) -> None:
+    database = str(tmp_path / "process.db")
+    options = ("--port", "0", "--steps", "20", "--pause", "0", "--database", database)
+    out = await run("embed_process.py", *options, AP_ADMIN_PASSWORD="a password")
+    assert out.startswith("dashboard: http://127.0.0.1:")
+    assert "stored 41 of 41 records" in out
+
+
 async def test_what_one_process_publishes_another_streams(server: Server) -> None:
     _, publisher = await server.dashboard.accounts.create_api_key("bot", {*VIEWS, "publish"})
     _, viewer = await server.dashboard.accounts.create_api_key("screen")

@@ -1,7 +1,6 @@
 // Alerts: the list, the count that is seen from anywhere, and what those who may can do about them.
 
 import { $, batched, el, onSubmit, say, sync } from "./dom.js";
-import { downloadable } from "./download.js";
 import { time } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -30,8 +29,6 @@ export class Alerts {
     this.#app = app;
     this.#channel = new Channel(app, "alerts", this.#section, () => this.#load(), (alert) => this.#accept(alert));
     for (const select of [this.#status, this.#severity]) select.addEventListener("change", this.#render);
-    const severities = () => SEVERITIES.slice(Number(this.#severity.value)).join();
-    downloadable(app, this.#section, "api/alerts", () => ({ severity: severities() }));
     onSubmit($("form", this.#dialog), (elements) => this.#act(elements));
     $("button[name=cancel]", this.#dialog).addEventListener("click", () => this.#dialog.close());
   }

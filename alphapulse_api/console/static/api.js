@@ -37,7 +37,8 @@ export class Api {
    * `more` the path of the next page. @returns {Promise<{data: any, cursor: ?string, more: ?string}>}
    */
   async get(path, query = {}) {
-    const { headers, data } = await this.#send(asking(path, query));
+    const given = Object.entries(query).filter(([, value]) => value !== "");
+    const { headers, data } = await this.#send(given.length ? `${path}?${new URLSearchParams(given)}` : path);
     const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
     return { data, cursor: headers.get("X-Stream-Cursor"), more: next && path.split("?")[0] + new URL(next, BASE).search };
   }
@@ -53,34 +54,22 @@ export class Api {
     return all;
   }
 
-  /** An answer as a file, however long. @returns {Promise<Blob>} */
-  async file(path, query) {
-    return (await this.#send(asking(path, query), {}, (response) => response.blob())).data;
-  }
-
   /** @returns {Promise<any>} the answer's body */
   async post(path, content = {}) {
     const options = { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
     return (await this.#send(path, options)).data;
   }
 
-  async #send(path, options = {}, read = content, refused = undefined) {
+  async #send(path, options = {}, refused = undefined) {
     const token = await this.#session.token(refused);
     try {
       const authorized = { ...options.headers, Authorization: `Bearer ${token}` };
       const response = await request(path, { ...options, headers: authorized });
-      return { headers: response.headers, data: await read(response) };
+      const isJson = response.headers.get("Content-Type").includes("json");
+      return { headers: response.headers, data: await (isJson ? response.json() : response.text()) };
     } catch (error) {
-      if (error.status === 401 && refused === undefined) return this.#send(path, options, read, token);
+      if (error.status === 401 && refused === undefined) return this.#send(path, options, token);
       throw error instanceof ApiError ? error : new ApiError(0, { detail: "The answer broke off." });
     }
   }
 }
-
-/** A path with the values of a query that are not empty. */
-function asking(path, query) {
-  const given = Object.entries(query).filter(([, value]) => value !== "");
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
-}
-
-const content = (response) => (response.headers.get("Content-Type").includes("json") ? response.json() : response.text());

@@ -157,7 +157,7 @@ function inRange(history) {
   if (history.length < 2) return "";
   const values = history.map(value);
   const worst = -Math.min(...belowHighest(values));
-  return `: ${signedPercent(values.at(-1) / values[0] - 1)} return, largest drawdown ${percent(worst)}`;
+  return `: ${signedPercent(values.at(-1) / values[0] - 1)} in all, at worst ${percent(worst)} below`;
 }
 
 function curve(history, currency, range) {

@@ -2,7 +2,6 @@
 
 import { Chart, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, options, say, table } from "./dom.js";
-import { downloadable } from "./download.js";
 import { instant, money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -39,7 +38,6 @@ export class Trades {
     }
     this.#filters.addEventListener("change", this.start);
     this.#filters.addEventListener("submit", (event) => event.preventDefault());
-    downloadable(app, this.#section, "api/trades", () => Object.fromEntries(this.#wanted()));
   }
 
   #wanted() {

@@ -1,0 +1,89 @@
+"""Calls made ready to be sent: those that nobody waits for are merged, a chunk of records each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.embed.calls import MERGED, Call, is_timed, stamped_record
+from alphapulse_api.embed.frames import CHUNK_RECORDS
+
+Refuse = Callable[[str, int, Exception], None]  # method, how many records, why
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records of one method that travel as one call.
+
+    Attributes:
+        at: the moment of their calls, if a record has no time of its own.
+    """
+
+    method: str
+    at: datetime
+    timed: bool
+    records: list[Any] = field(default_factory=list)
+
+    def takes(self, call: Call, timed: bool) -> bool:
+        """Whether a record of the call may join."""
+        return (
+            self.method == call.method
+            and len(self.records) < CHUNK_RECORDS
+            and ((self.timed and timed) or self.at == call.at)
+        )
+
+
+def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
+    """The calls with their bodies, in order.
+
+    Args:
+        calls: as the host made them. Those with a caller who waits are encoded already.
+        refuse: called for records that cannot be encoded; they cost no other record.
+    """
+    group: _Group | None = None
+    for call in calls:
+        if call.waits or call.method not in MERGED:
+            if group is not None:
+                yield from _encoded(_merged(group), refuse)
+                group = None
+            if call.waits:
+                yield call
+            else:
+                yield from _encoded(call, refuse)
+            continue
+        for record in call.records:
+            try:
+                value = stamped_record(record, call.method, call.at)
+            except Exception as error:
+                refuse(call.method, 1, error)
+                continue
+            timed = is_timed((value,), call.method)
+            if group is not None and not group.takes(call, timed):
+                yield from _encoded(_merged(group), refuse)
+                group = None
+            if group is None:
+                group = _Group(call.method, call.at, timed)
+            group.records.append(value)
+    if group is not None:
+        yield from _encoded(_merged(group), refuse)
+
+
+def _merged(group: _Group) -> Call:
+    return Call(group.method, group.at, group.records, many=True, waits=False)
+
+
+def _encoded(call: Call, refuse: Refuse) -> Iterator[Call]:
+    try:
+        call.body = call.encode()
+    except ValidationProblem as error:
+        if len(call.records) <= 1:
+            refuse(call.method, call.count, error)
+            return
+        half = len(call.records) // 2
+        for records in (call.records[:half], call.records[half:]):
+            yield from _encoded(Call(call.method, call.at, records, many=True, waits=False), refuse)
+        return
+    yield call

@@ -1,0 +1,137 @@
+"""The dashboard's process, as its host sees it: started, spoken to, ended."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.embed.faults import rebuilt
+from alphapulse_api.embed.frames import (
+    Frame,
+    FrameReader,
+    Kind,
+    chunks_of,
+    frame,
+    loads,
+)
+from alphapulse_api.embed.hello import Hello
+
+READ_BYTES: Final = 1 << 18
+END_SECONDS: Final = 10.0  # for a process that cannot start
+MODULE: Final = "alphapulse_api.embed.child"
+
+
+class Process:
+    """One run of the dashboard's process.
+
+    It is a fresh interpreter: a fork would take over the host's locks in whatever state they are,
+    and multiprocessing would import the host's main module again. Whoever makes one must be a
+    thread that outlives it: Linux tells the process of its parent's death when that thread ends.
+
+    Args:
+        directory: the working directory, from which relative paths count.
+    """
+
+    def __init__(self, directory: str) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-P", "-m", MODULE],
+                    stdin=theirs.fileno(),
+                    cwd=directory,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    # Ctrl-C in a terminal goes to the host's group. Not a session of its own:
+                    # the scheduler compares niceness within a session.
+                    process_group=0,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        self._socket = ours
+        self._frames = FrameReader()
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid}>"
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def begin(self, hello: Hello) -> dict[str, Any]:
+        """Send the configuration and wait until the dashboard has started.
+
+        Returns:
+            `url` and `console_url`.
+
+        Raises:
+            ConfigError, StartupError: as the dashboard did; the process has ended then.
+        """
+        try:
+            self.send([frame(Kind.HELLO, 0, pickle.dumps(hello))])
+            for first in self.frames():
+                content = loads(next(chunks_of(first.body)))
+                if first.kind is Kind.READY:
+                    place: dict[str, Any] = content
+                    return place
+                self.wait(END_SECONDS)
+                raise rebuilt(content)
+        except OSError:
+            pass  # it died before it could say anything
+        code = self.wait(END_SECONDS)
+        raise StartupError(f"the dashboard's process ended while it started, with exit code {code}")
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Send frames; waits while the process reads too slowly.
+
+        Raises:
+            OSError: if it is gone.
+        """
+        self._socket.sendall(b"".join(frames))
+
+    def frames(self) -> Iterator[Frame]:
+        """What it sends, until it ends."""
+        while True:
+            try:
+                data = self._socket.recv(READ_BYTES)
+            except OSError:
+                return
+            if not data:
+                return
+            yield from self._frames.feed(data)
+
+    def finish(self) -> None:
+        """Send nothing more: the process carries out what it has, and ends."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it is gone
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Its exit code, once it has ended and its end of the socket is closed.
+
+        It is killed if it takes longer than so many seconds.
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+        finally:
+            self._socket.close()
+
+    def disown(self) -> None:
+        """Let go of the process in a fork of the host, which must not keep its socket open."""
+        self._socket.close()
+        self._process.returncode = 0  # it is no child of the fork

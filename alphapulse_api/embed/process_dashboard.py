@@ -1,0 +1,159 @@
+"""A dashboard beside its host: store, event log, HTTP and sockets in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, Final, Literal
+
+from alphapulse_api.config import Config
+from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
+from alphapulse_api.domain.times import now
+from alphapulse_api.embed.calls import Answer, Call
+from alphapulse_api.embed.faults import rebuilt
+from alphapulse_api.embed.feed import HostFeed
+from alphapulse_api.embed.frames import Frame, Kind, chunks_of, loads
+from alphapulse_api.embed.hello import Hello
+from alphapulse_api.embed.hosted import HostedDashboard
+from alphapulse_api.embed.link import Link
+from alphapulse_api.embed.queue import LIMIT, CallQueue
+from alphapulse_api.record.stats import FeedCounters, FeedStats
+
+TIMEOUT_SECONDS: Final = 30.0
+NICENESS: Final = 5  # a process of the same niceness would take half a core from a busy host
+
+
+class ProcessFeed(HostFeed):
+    """The feed of a dashboard in a process of its own."""
+
+    __slots__ = ("_counters", "_drop", "_link", "_queue", "_timeout", "close")
+
+    def __init__(
+        self,
+        link: Link,
+        queue: CallQueue,
+        counters: FeedCounters,
+        timeout: float | None,
+        drop: bool,
+        close: Callable[[], None],
+    ) -> None:
+        self.close = close  # ends the dashboard, for a host that keeps only its feed
+        self._link = link
+        self._queue = queue
+        self._counters = counters
+        self._timeout = timeout
+        self._drop = drop
+
+    @property
+    def url(self) -> str:
+        if self._link.url is None:
+            raise RuntimeError("this dashboard does not serve")
+        return self._link.url
+
+    @property
+    def console_url(self) -> str | None:
+        _ = self.url
+        return self._link.console_url
+
+    def stats(self) -> FeedStats:
+        return self._link.stats()
+
+    def _call(
+        self,
+        method: str,
+        before: tuple[Any, ...],
+        records: Sequence[Any],
+        many: bool,
+        wait: bool,
+        timeout: float | None,
+        **options: Any,
+    ) -> Any:
+        if not wait:
+            # The caller may use its dict again.
+            kept = [dict(r) if type(r) is dict else r for r in records]
+            call = Call(method, now(), kept, many, before, options, waits=False)
+            count = call.count
+            taken = self._queue.put(call, count, timeout or 0.0, drop=self._drop)
+            return count if taken else 0
+        self._queue.check()
+        seconds = self._timeout if timeout is None else timeout
+        end = None if seconds is None else monotonic() + seconds
+        answer = Answer()
+        call = Call(method, now(), records, many, before, options, answer=answer)
+        call.body = call.encode()
+        self._queue.put(call, call.count, float("inf") if seconds is None else seconds, drop=False)
+        if not answer.wait(None if end is None else end - monotonic()):
+            raise Unavailable(
+                f"The dashboard's process has not answered {method} within {seconds:g} s; the "
+                "record may still be stored: repeat the call with the same id."
+            )
+        if answer.frame is None:
+            raise DashboardClosed
+        return _result(answer.frame)
+
+
+def _result(answer: Frame) -> Any:
+    chunks = chunks_of(answer.body)
+    if answer.kind is Kind.ERROR:
+        raise rebuilt(loads(next(chunks)))
+    next(chunks)  # why records were refused: for the counters
+    shape, head = loads(next(chunks))
+    if shape == "value":
+        return head
+    items = [item for chunk in chunks for item in loads(chunk)]
+    return items if shape == "list" else {**head, "results": items}
+
+
+class ProcessDashboard(HostedDashboard[ProcessFeed]):
+    """A dashboard in a process of its own; see `Dashboard.in_process`."""
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        serve: bool = True,
+        first_user: bool = True,
+        timeout: float | None = TIMEOUT_SECONDS,
+        on_unavailable: Literal["raise", "drop"] = "raise",
+        max_depth: int = LIMIT,
+        niceness: int = NICENESS,
+    ) -> None:
+        super().__init__()
+        if on_unavailable not in ("raise", "drop"):
+            raise ValueError(f"on_unavailable must be 'raise' or 'drop', not {on_unavailable!r}")
+        self._config = config or Config.load()
+        self._serve = serve
+        self._first_user = first_user
+        self._timeout = timeout
+        self._drop = on_unavailable == "drop"
+        self._max_depth = max_depth
+        self._niceness = niceness
+        self._link: Link | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the dashboard's process, while it runs."""
+        return None if self._link is None else self._link.pid
+
+    def _open(self) -> ProcessFeed:
+        if sys.platform == "win32":
+            raise StartupError(
+                "a dashboard in a process of its own needs a POSIX system: use Dashboard.in_thread"
+            )
+        counters = FeedCounters()
+        queue = CallQueue(counters, self._max_depth)
+        hello = Hello(self._config, self._serve, self._first_user, os.getpid(), self._niceness)
+        link = Link(hello, queue, counters)
+        link.open()
+        self._link = link
+        return ProcessFeed(link, queue, counters, self._timeout, self._drop, self.close)
+
+    def _close(self) -> None:
+        assert self._link is not None
+        self._link.close()
+
+    def _disown(self) -> None:
+        if self._link is not None:
+            self._link.disown(DashboardForked)

@@ -1,0 +1,159 @@
+"""Calls that wait, in the host, to be sent to the dashboard's process: bounded, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.embed.calls import Call
+from alphapulse_api.record.stats import FeedCounters
+
+LONG_SECONDS: Final = 3600.0  # a wait without end, in parts that a lock takes
+LIMIT: Final = 100_000  # records taken and not settled: some 100 MB at the worst
+LINGER_SECONDS: Final = 0.01  # that calls nobody waits for gather, so that the host's threads rest
+
+
+class CallQueue:
+    """Takes calls from any thread; one thread sends them.
+
+    A record counts from the moment it is taken until it is settled, so the bound holds for the
+    dashboard's process, too.
+
+    Args:
+        counters: what is taken and dropped is counted in them.
+        limit: records that may be taken and not settled.
+    """
+
+    def __init__(self, counters: FeedCounters, limit: int = LIMIT) -> None:
+        self._counters = counters
+        self._limit = limit
+        self._lock = counters.lock
+        self._room = threading.Condition(self._lock)
+        self._blocked = 0
+        self._calls: deque[Call] = deque()
+        self._work = threading.Event()
+        self._urgent = threading.Event()
+        self._idle = True
+        self._refusal: Callable[[], Exception] | None = None
+
+    def check(self) -> None:
+        """Raises what `close` and `disown` were given, if no call is taken any more."""
+        if self._refusal is not None:
+            raise self._refusal()
+
+    def put(self, call: Call, count: int, seconds: float, *, drop: bool) -> bool:
+        """Take a call.
+
+        Args:
+            call: what to send.
+            count: its records.
+            seconds: how long to wait for room.
+            drop: without room, count the records as dropped instead of raising.
+
+        Returns:
+            Whether it was taken.
+
+        Raises:
+            DashboardClosed, ForkedProcess: what `close` and `disown` were given.
+            Unavailable: if there is no room.
+        """
+        counters = self._counters
+        # Before the lock: in a forked process nobody may be left to release it.
+        if self._refusal is not None:
+            raise self._refusal()
+        with self._lock:
+            depth = counters.taken - counters.stored - counters.refused
+            # A call larger than the whole bound goes alone.
+            if depth and depth + count > self._limit and not self._waited(count, seconds):
+                if not drop:
+                    raise Unavailable(
+                        f"{counters.depth} records wait for the dashboard's process, and at most "
+                        f"{self._limit} may; try again later."
+                    )
+                counters.dropped += count
+                return False
+            if self._refusal is not None:
+                raise self._refusal()
+            counters.taken += count
+            self._calls.append(call)
+            idle, self._idle = self._idle, False
+        if call.waits:
+            self._urgent.set()
+            self._work.set()
+        elif idle:
+            self._work.set()
+        return True
+
+    def _waited(self, count: int, seconds: float) -> bool:
+        if seconds <= 0:
+            return False
+        end = monotonic() + seconds
+        self._blocked += 1
+        try:
+            while self._counters.depth and self._counters.depth + count > self._limit:
+                left = end - monotonic()
+                if left <= 0 or self._refusal is not None:
+                    return self._refusal is not None
+                self._room.wait(min(left, LONG_SECONDS))
+            return True
+        finally:
+            self._blocked -= 1
+
+    def made_room(self) -> None:
+        """Records were settled: let callers that wait for room look again."""
+        if self._blocked:
+            with self._lock:
+                self._room.notify_all()
+
+    def take(self, most: int) -> list[Call]:
+        """Wait for calls, and return up to so many; none after `wake`."""
+        self._work.wait()
+        if not self._urgent.is_set():
+            self._urgent.wait(LINGER_SECONDS)
+        with self._lock:
+            calls = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
+            if self._calls:
+                self._urgent.set()
+            else:
+                self._idle = True
+                self._work.clear()
+                self._urgent.clear()
+        return calls
+
+    def wait_until_settled(self, seconds: float) -> bool:
+        """Wait until nothing that was taken is unsettled; returns whether that is so."""
+        end = monotonic() + seconds
+        with self._lock:
+            self._blocked += 1
+            try:
+                while self._counters.depth and (left := end - monotonic()) > 0:
+                    self._room.wait(left)
+                return not self._counters.depth
+            finally:
+                self._blocked -= 1
+
+    def wake(self) -> None:
+        """Let `take` return."""
+        self._urgent.set()
+        self._work.set()
+
+    def close(self, refusal: Callable[[], Exception]) -> None:
+        """Refuse further calls, with this error."""
+        with self._lock:
+            self._refusal = refusal
+            self._room.notify_all()
+
+    def disown(self, refusal: Callable[[], Exception]) -> None:
+        """Refuse further calls in a forked process, whose copy of the lock may be held for ever."""
+        self._refusal = refusal
+
+    def drop_all(self) -> list[Call]:
+        """Take out what was never sent."""
+        with self._lock:
+            calls = list(self._calls)
+            self._calls.clear()
+        return calls
