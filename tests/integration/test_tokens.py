@@ -19,6 +19,7 @@ from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import AuthConfig
 from alphapulse_api.domain import times
 from alphapulse_api.storage.tables import refresh_tokens
+from alphapulse_api.storage.tables.refresh_tokens import MAX_SUCCESSORS
 from tests.asking import Answer, ask, places, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import bearer
@@ -95,25 +96,44 @@ async def test_without_a_grace_at_most_one_of_those_who_refresh_at_once_gets_tok
 
 async def test_a_refresh_whose_answer_was_lost_can_be_sent_again(server: Server) -> None:
     pair = (await login(server)).json
-    lost = (await refresh(server, pair["refresh_token"])).json
+    await refresh(server, pair["refresh_token"])
     again = (await refresh(server, pair["refresh_token"])).json
     assert await me(server, again["access_token"]) == 200
-    # The one that was lost ends; that somebody has it is no reason to end the others.
-    refused(await refresh(server, lost["refresh_token"]), 401, "invalid_grant")
     third = (await refresh(server, again["refresh_token"])).json
     assert await me(server, third["access_token"]) == 200
 
 
-async def test_two_pages_that_refresh_at_once_both_go_on(server: Server) -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_two_pages_that_refresh_at_once_both_stay_signed_in(
+    server: Server, order: tuple[int, int]
+) -> None:
     pair = (await login(server)).json
-    answers = await asyncio.gather(*(refresh(server, pair["refresh_token"]) for _ in range(2)))
-    assert [answer.status for answer in answers] == [200, 200]
-    for answer in answers:
-        assert await me(server, answer.json["access_token"]) == 200
+    renewals = (refresh(server, pair["refresh_token"]) for _ in range(2))
+    pages = [answer.json for answer in await asyncio.gather(*renewals)]
+    for _ in range(3):  # each renews on its own from here on
+        for page in order:
+            assert await me(server, pages[page]["access_token"]) == 200
+            renewed = await refresh(server, pages[page]["refresh_token"])
+            assert renewed.status == 200
+            pages[page] = renewed.json
+
+
+async def test_a_token_has_only_so_many_successors(server: Server) -> None:
+    pair = (await login(server)).json
+    answers = [await refresh(server, pair["refresh_token"]) for _ in range(MAX_SUCCESSORS + 2)]
     renewed = [await refresh(server, answer.json["refresh_token"]) for answer in answers]
-    assert sorted(answer.status for answer in renewed) == [200, 401]
-    for answer in answers:
-        assert await me(server, answer.json["access_token"]) == 200
+    assert [answer.status for answer in renewed] == [401] * 2 + [200] * MAX_SUCCESSORS
+
+
+async def test_reuse_after_the_grace_ends_every_page(server: Server) -> None:
+    pair = (await login(server)).json
+    pages = [(await refresh(server, pair["refresh_token"])).json for _ in range(2)]
+    renewed = (await refresh(server, pages[0]["refresh_token"])).json
+    # A successor was used, so the grace of the first token is over.
+    refused(await refresh(server, pair["refresh_token"]), 401, "invalid_grant")
+    for page in (pages[1], renewed):
+        refused(await refresh(server, page["refresh_token"]), 401, "invalid_grant")
+        assert await me(server, page["access_token"]) == 401
 
 
 async def test_the_grace_is_over_once_the_successor_was_used(server: Server) -> None:

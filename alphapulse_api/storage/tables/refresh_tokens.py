@@ -23,9 +23,12 @@ REFRESH_TOKENS = Columns(
         "expires_at": TIME,
         "used_at": TIME,
         "revoked_at": TIME,
-        "successor": PLAIN,
+        "successor": PLAIN,  # hashes, separated by spaces, the newest last
     },
 )
+
+# Successors of one token that are valid at once: pages that share it and renew at the same time.
+MAX_SUCCESSORS: Final = 4
 
 
 class Renewal(NamedTuple):
@@ -50,7 +53,7 @@ class RefreshTokenDataAccessor:
 
     Args:
         engine: the database.
-        grace: how long after its use a token may be used again, if its successor was not.
+        grace: how long after its use a token may be used again, if no successor was used.
         access: how long an access token that was given out lately may still be valid.
     """
 
@@ -111,13 +114,14 @@ class RefreshTokenDataAccessor:
         return bool(rows)
 
     async def rotate(self, token_hash: str, successor_hash: str, expires_at: datetime) -> Renewal:
-        """Use a token up and put its successor in its place.
+        """Use a token and store its successor.
 
-        One that was used before ends its whole family (RFC 9700, section 4.14.2): either the
-        caller or the one who used it first has stolen it. Unless the first answer may have been
-        lost, that is for a short while, and while its successor was not used: then that one ends,
-        and the family goes on with the new one. One that has ended without being used is refused
-        and no more: of two pages that renew at once, one holds such a token.
+        Using a token again ends its whole family (RFC 9700, section 4.14.2), because either the
+        caller or its first user has stolen it. The exception is a use within the grace and before
+        any successor is used: then the first answer may have been lost, or two pages that share the
+        token renew at once. Earlier successors stay valid, because in the second case a page still
+        holds each of them; the oldest of more than `MAX_SUCCESSORS` ends. A token that ended unused
+        is refused without ending its family.
         """
 
         async def work(transaction: Transaction) -> Renewal:
@@ -126,7 +130,7 @@ class RefreshTokenDataAccessor:
                 return _INVALID
             instant = now()
             spent = token["used_at"] is not None
-            if spent and not await self._answer_was_lost(transaction, token, instant):
+            if spent and not await self._may_repeat(transaction, token, instant):
                 return Renewal(None, token["family"], await self._end(transaction, token))
             users = await transaction.fetch(
                 f"SELECT {USERS.select} FROM users "
@@ -136,10 +140,11 @@ class RefreshTokenDataAccessor:
             )
             if token["expires_at"] <= instant or not users:
                 return _INVALID
-            if spent:
+            successors = [*(token["successor"] or "").split(), successor_hash]
+            for ended in successors[:-MAX_SUCCESSORS]:
                 await transaction.execute(
                     "UPDATE refresh_tokens SET revoked_at = $2 WHERE token_hash = $1",
-                    token["successor"],
+                    ended,
                     to_micros(instant),
                 )
             await transaction.execute(
@@ -147,7 +152,7 @@ class RefreshTokenDataAccessor:
                 "WHERE token_hash = $1",
                 token_hash,
                 to_micros(instant),
-                successor_hash,
+                " ".join(successors[-MAX_SUCCESSORS:]),
             )
             successor = {
                 **token,
@@ -184,19 +189,22 @@ class RefreshTokenDataAccessor:
         )
         return REFRESH_TOKENS.read(rows[0]) if rows else None
 
-    async def _answer_was_lost(
+    async def _may_repeat(
         self, transaction: Transaction, token: dict[str, Any], instant: datetime
     ) -> bool:
-        """Whether nobody may have got the answer to the use of a token, as far as can be told."""
-        # Also where the clock was set back since: a use that lies ahead is not a recent one.
+        """Return whether a used token may be used again: within the grace, no successor used."""
+        # A use that lies ahead is not recent either: the clock was set back since.
         if abs(instant - token["used_at"]) >= self._grace:
             return False
-        unused = await transaction.fetch(
-            "SELECT 1 FROM refresh_tokens "
-            "WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL",
-            token["successor"],
-        )
-        return bool(unused)
+        for successor in token["successor"].split():
+            unused = await transaction.fetch(
+                "SELECT 1 FROM refresh_tokens "
+                "WHERE token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL",
+                successor,
+            )
+            if not unused:
+                return False
+        return True
 
     async def _end(self, transaction: Transaction, token: dict[str, Any]) -> bool:
         """End a token's family, its access tokens too; returns whether it had not ended."""
