@@ -13,7 +13,7 @@ from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Event
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LagTimer
-from alphapulse_api.sockets.writer import SocketWriter
+from alphapulse_api.sockets.writer import SocketWriter, State
 from tests.sockets import server_frame
 
 LIMIT = 200_000
@@ -77,7 +77,7 @@ class Peer:
 
     def stall(self) -> None:
         """Fill what the kernel and the transport take, until the client lags."""
-        while not self.writer._lagging:
+        while self.writer.state is not State.LAGGING:
             self.send("fill", pad="x" * 10_000)
             self.writer._flush()
 

@@ -8,12 +8,13 @@ from typing import Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Event, EventLog, Gap
+from alphapulse_api.sockets.broadcast import broadcast
 from alphapulse_api.sockets.dispatch_queue import DispatchQueue
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.history import Histories
 from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
-from alphapulse_api.sockets.writer import SocketWriter, broadcast
+from alphapulse_api.sockets.writer import SocketWriter
 
 # Events dispatched in one turn of the loop; between two slices sockets drain and other tasks run.
 SLICE: Final = 64

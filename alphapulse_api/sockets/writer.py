@@ -1,22 +1,23 @@
-"""How messages leave for one socket.
+"""The sending side of one socket.
 
-Frames that gather within a turn of the loop leave in one write: 70,000 single deliveries a second
-against 600,000 joined by eight (docs/performance.md). It goes past aiohttp's writer, and, while the
-transport holds nothing back, past the transport too: a tenth of a delivery is the transport's own
-bookkeeping. That is safe beside aiohttp's writer, which sends pings, pongs and close frames: all
-write whole frames, each in one call, on one thread, and what the transport holds goes first.
+Frames that gather within a turn of the loop leave in one write: single deliveries reach 70,000 a
+second, deliveries joined by eight 600,000 (docs/performance.md). The writer bypasses aiohttp's
+writer and, while the transport buffers nothing, the transport too, whose bookkeeping takes a tenth
+of a delivery. This is safe beside aiohttp's writer, which sends pings, pongs and close frames: both
+write whole frames, each in one call, on one thread, and bytes that the transport buffers go first.
 
-A client that reads more slowly than it is sent to is lagging: what it has not taken waits in the
-backlog (backlog.py), bounded in bytes and in age. Over a bound the client is given up, and may come
-back with `since`.
+A client that reads more slowly than the server sends is lagging. What it has not taken waits in the
+backlog (backlog.py), which is bounded in bytes and in age. A client that exceeds a bound is closed
+and may resume by cursor.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from alphapulse_api.log.base import Event
@@ -27,39 +28,52 @@ from alphapulse_api.sockets.lag_timer import LAG_SECONDS, LagTimer
 logger = logging.getLogger(__name__)
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
-LOW_WATER: Final = 16_384  # and from which more is handed over
-# How soon a lagging client's buffer is looked at again: twice as long each time it took nothing,
-# and at last by the sweep.
+LOW_WATER: Final = 16_384  # bytes up to which the transport is given more
+# How soon a lagging client's buffer is polled again: twice as long after each poll without
+# progress, up to the interval of the lag timer.
 FIRST_POLL_SECONDS: Final = 0.001
 
 
+class State(enum.Enum):
+    """What happens to the next frame."""
+
+    IDLE = "nothing waits: an event is written at once"
+    GATHERING = "frames gather until the end of this turn of the loop"
+    LAGGING = "frames wait in the backlog"
+    CLOSED = "frames are dropped"
+
+
 class SocketWriter:
-    """The sending side of one socket.
+    """Sends frames to one socket, in order.
 
     Args:
         transport: the socket's.
-        max_bytes: that may wait, the past left out.
+        max_bytes: live bytes that may wait; the past has its own bound.
         max_age: seconds that a message may wait.
-        sweep: looks at it again while its client takes nothing.
-        overflowed: called once, when a bound is passed.
+        lag_timer: polls the client while it takes nothing.
+        overflowed: called once, when a bound is exceeded.
+
+    Attributes:
+        transport: as given.
+        direct: the descriptor that events may be written to, in state IDLE; otherwise None.
+        state: what happens to the next frame.
     """
 
     __slots__ = (
         "_backlog",
-        "_closed",
         "_descriptor",
-        "_direct",
         "_gathered",
         "_gathered_bytes",
         "_lag_timer",
-        "_lagging",
         "_loop",
         "_max_age",
         "_max_bytes",
         "_overflowed",
         "_pause",
         "_timer",
-        "_transport",
+        "direct",
+        "state",
+        "transport",
     )
 
     def __init__(
@@ -70,9 +84,9 @@ class SocketWriter:
         lag_timer: LagTimer,
         overflowed: Callable[[], None],
     ) -> None:
-        self._transport = transport
+        self.transport = transport
         self._descriptor = _descriptor(transport)
-        self._direct = self._descriptor  # the same, or None while something waits here
+        self.direct = self._descriptor
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._lag_timer = lag_timer
@@ -81,107 +95,114 @@ class SocketWriter:
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._backlog = Backlog()
-        self._lagging = False
-        self._closed = False
         self._pause = FIRST_POLL_SECONDS
         self._timer: asyncio.TimerHandle | None = None
+        self.state = State.IDLE
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "lagging" if self._lagging else "open"
-        return f"<Outbound {state} waiting={self.waiting}>"
+        return f"<SocketWriter {self.state.name} waiting={self.waiting}>"
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait here and in the transport's buffer, the past left out."""
-        return self._backlog.size + self._gathered_bytes + self._transport.get_write_buffer_size()
+        """Live bytes that wait here and in the transport's buffer."""
+        return self._backlog.size + self._gathered_bytes + self.transport.get_write_buffer_size()
+
+    @property
+    def backlog(self) -> int:
+        """How many messages, and chunks of the past, wait in the backlog."""
+        return len(self._backlog)
 
     def send(self, text: bytes) -> None:
-        """Send a message that must arrive, in its order."""
-        framed = frame(text)
-        if self._lagging or self._closed:
-            self._wait(framed)
-        else:
-            self._gather(framed)
+        """Send a message that must arrive, in order."""
+        self._send(frame(text))
 
     def gather_event(self, event: Event, framed: bytes) -> None:
-        """Send a live event, in one write with whatever else comes in this turn."""
-        if self._lagging or self._closed:
+        """Send a live event, in one write with whatever else is sent in this turn."""
+        if self.state is State.LAGGING:
             self._wait_events((event,), framed)
         else:
-            self._gather(framed)
+            self._send(framed)
 
     def replay(self, chunks: Sequence[bytes]) -> None:
         """Send joined frames of the past at the client's own pace."""
-        if self._closed or not chunks:
+        self._flush()
+        if self.state is State.CLOSED or not chunks:
             return
         self._backlog.add_past(chunks)
-        if not self._lagging:
+        if self.state is State.IDLE:
             self._lag()
             self._hand_over()
 
     async def caught_up(self) -> None:
-        """Wait until nothing of the past waits any more, or the socket is closed."""
+        """Wait until no part of the past waits any more, or the socket is closed."""
         await self._backlog.caught_up.wait()
 
     async def flushed(self, seconds: float) -> None:
-        """Wait until the transport has sent all it was given, or so many seconds."""
+        """Wait until the transport's buffer is empty, at most so many seconds."""
         for _ in range(round(seconds / LAG_SECONDS)):
-            if not self._transport.get_write_buffer_size():
+            if not self.transport.get_write_buffer_size():
                 return
             await asyncio.sleep(LAG_SECONDS)
 
     def seal(self) -> None:
-        """Put newer events behind what waits now, also where they would be conflated with it."""
+        """Never conflate newer events with those that wait now."""
         self._backlog.seal()
 
     def close(self) -> None:
-        """Forget what waits; nothing is sent any more."""
+        """Write what has gathered, drop the backlog, and send nothing more."""
         self._flush()
-        self._closed = True
-        self._overflowed = _nobody
-        self._choose_way()
+        self._enter(State.CLOSED)
+        self._overflowed = _ignore
         self._backlog.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._lag_timer.discard(self._hand_over)
 
-    # -- a client that reads ----------------------------------------------------------------------
+    def _enter(self, state: State) -> None:
+        """Make every transition: `broadcast` reads one field instead of the state."""
+        if self.state is not State.CLOSED:
+            self.state = state
+            self.direct = self._descriptor if state is State.IDLE else None
 
-    def _gather(self, framed: bytes) -> None:
-        if not self._gathered:
-            self._loop.call_soon(self._flush)
-            self._direct = None
+    # -- a client that keeps up -------------------------------------------------------------------
+
+    def _send(self, framed: bytes) -> None:
+        match self.state:
+            case State.LAGGING:
+                self._backlog.add(framed)
+                self._check()
+                return
+            case State.CLOSED:
+                return
+            case State.IDLE:
+                self._loop.call_soon(self._flush)
+                self._enter(State.GATHERING)
         self._gathered.append(framed)
         self._gathered_bytes += len(framed)
         if self._gathered_bytes > HIGH_WATER:
             self._flush()
 
     def _flush(self) -> None:
-        if not self._gathered:
-            return
-        data = b"".join(self._gathered)
-        self._gathered.clear()
-        self._gathered_bytes = 0
-        if not self._closed:
-            self._choose_way()
-            self._write(data)
+        if self.state is State.GATHERING:
+            data = b"".join(self._gathered)
+            self._gathered.clear()
+            self._gathered_bytes = 0
+            self._enter(State.IDLE)
+            self.write(data)
 
-    def _choose_way(self) -> None:
-        """Events may go straight to the socket only while nothing waits here."""
-        waits = self._closed or self._lagging or self._gathered
-        self._direct = None if waits else self._descriptor
-
-    def _write_events(self, events: Sequence[Event], framed: bytes) -> None:
-        if self._lagging or self._closed:
+    def write_events(self, events: Sequence[Event], framed: bytes) -> None:
+        """Send live events of one channel, at once if nothing waits."""
+        if self.state is State.IDLE:
+            self.write(framed)
+        elif self.state is State.LAGGING:
             self._wait_events(events, framed)
-        elif self._gathered:
-            self._gather(framed)
         else:
-            self._write(framed)
+            self._send(framed)
 
-    def _write(self, data: bytes) -> None:
-        transport = self._transport
+    def write(self, data: bytes) -> None:
+        """Write whole frames, or the rest of them, to a socket in state IDLE."""
+        transport = self.transport
         if transport.is_closing():
             return
         if self._descriptor is not None and not transport.get_write_buffer_size():
@@ -190,7 +211,7 @@ class SocketWriter:
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                self._on_gap(error)
+                self._abort(error)
                 return
             if sent == len(data):
                 return
@@ -199,11 +220,11 @@ class SocketWriter:
         if transport.get_write_buffer_size() > HIGH_WATER:
             self._lag()
 
-    def _on_gap(self, error: OSError) -> None:
+    def _abort(self, error: OSError) -> None:
         """End the socket: a frame is lost, and only a client that reconnects can ask for it."""
-        if not isinstance(error, ConnectionError):  # those are the peer's doing
-            logger.warning("a socket was cut, since sending to it failed: %s", error)
-        self._transport.abort()
+        if not isinstance(error, ConnectionError):  # those are caused by the peer
+            logger.warning("aborted a socket because a write to it failed: %s", error)
+        self.transport.abort()
         self.close()
 
     # -- a client that lags -----------------------------------------------------------------------
@@ -211,16 +232,10 @@ class SocketWriter:
     def _wait_events(self, events: Sequence[Event], framed: bytes) -> None:
         conflate = events[0].channel.conflate
         if conflate is None:
-            self._wait(framed)
-        elif not self._closed:
+            self._backlog.add(framed)
+        else:
             for event in events:
                 self._backlog.add_newest(event, conflate(event.data))
-            self._check()
-
-    def _wait(self, framed: bytes) -> None:
-        if self._closed:
-            return
-        self._backlog.add(framed)
         self._check()
 
     def _check(self) -> None:
@@ -228,20 +243,17 @@ class SocketWriter:
             self._give_up()
 
     def _give_up(self) -> None:
-        if not self._closed:
-            overflowed = self._overflowed
-            self.close()
-            overflowed()
+        overflowed = self._overflowed
+        self.close()
+        overflowed()
 
     def _lag(self) -> None:
-        if not self._lagging:
-            self._lagging = True
-            self._choose_way()
-            self._pause = FIRST_POLL_SECONDS
+        self._enter(State.LAGGING)
+        self._pause = FIRST_POLL_SECONDS
         self._poll()
 
     def _poll(self) -> None:
-        if self._timer is not None or self._closed:
+        if self._timer is not None or self.state is State.CLOSED:
             return
         if self._pause < LAG_SECONDS:
             self._timer = self._loop.call_later(self._pause, self._polled)
@@ -254,9 +266,10 @@ class SocketWriter:
         self._hand_over()
 
     def _hand_over(self) -> None:
-        """Give the transport what fits; the client is no longer lagging when all is given."""
-        self._flush()
-        transport, backlog = self._transport, self._backlog
+        """Give the transport what fits; the client stops lagging when everything is given."""
+        if self.state is not State.LAGGING:
+            return  # a poll that was scheduled before
+        transport, backlog = self.transport, self._backlog
         while backlog and not transport.is_closing():
             if transport.get_write_buffer_size() > LOW_WATER:
                 break
@@ -269,52 +282,15 @@ class SocketWriter:
         elif backlog or transport.get_write_buffer_size() > HIGH_WATER:
             self._poll()
         else:
-            self._lagging = False
-            self._choose_way()
+            self._enter(State.IDLE)
 
 
-def broadcast(
-    writers: Iterable[SocketWriter], events: Sequence[Event], framed: bytes
-) -> list[tuple[SocketWriter, Exception]]:
-    """Send live events of one channel to many sockets.
-
-    Args:
-        outbounds: of the sockets.
-        events: what to send.
-        framed: their frames joined, shared by all.
-
-    Returns:
-        The sockets to which the events could not be sent, each with the reason.
-    """
-    faults = []
-    write, size = os.write, len(framed)
-    for writer in writers:
-        try:
-            # The common case, written out, and with few looks: among so many sockets each look at
-            # another object is one past the processor's cache.
-            direct, transport = writer._direct, writer._transport
-            if direct is None or transport.is_closing() or transport.get_write_buffer_size():
-                writer._write_events(events, framed)
-                continue
-            try:
-                sent = write(direct, framed)
-            except OSError:
-                sent = 0  # the kernel is full or the peer is gone: a second try will find which
-            if not sent:
-                writer._write_events(events, framed)
-            elif sent != size:
-                writer._write(framed[sent:])
-        except Exception as error:
-            faults.append((writer, error))
-    return faults
-
-
-def _nobody() -> None:
-    """Called back in the place of whoever refers to this: a ring (see endpoint.Socket)."""
+def _ignore() -> None:
+    """Replaces a callback that would keep a reference cycle alive (see Socket)."""
 
 
 def _descriptor(transport: asyncio.Transport) -> int | None:
-    """The socket to write to directly; None where bytes must pass the transport, as TLS does."""
+    """Return the descriptor to write to; None if bytes must pass the transport, as with TLS."""
     plain = transport.get_extra_info("sslcontext") is None
     sock = transport.get_extra_info("socket")
     return sock.fileno() if os.name == "posix" and plain and sock is not None else None

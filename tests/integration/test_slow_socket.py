@@ -107,7 +107,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await client.until("subscribed")
         (connection,) = server.dashboard._backend.connections
         rounds = 0
-        while not connection.writer._backlog or rounds % 10:
+        while not connection.writer.backlog or rounds % 10:
             rounds += 1
             labels = {f"label{n}": "x" * 250 for n in range(4)}
             points = [point(f"s{n % 10}", rounds * 100 + n, labels=labels) for n in range(100)]
@@ -176,7 +176,7 @@ async def test_who_asks_again_and_again_and_reads_nothing_costs_bounded_memory(
         deadline = time.monotonic() + 0.5
         while time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-            assert len(connection.writer._backlog) <= 1000
+            assert connection.writer.backlog <= 1000
         # It wakes, and gets every answer.
         messages = await client.until("subscribed", id=9)
         assert len([m for m in messages if m["type"] == "trade"]) == 9 * 1000
@@ -197,7 +197,7 @@ async def test_a_stalled_reader_of_a_replay_that_drops_leaves_nothing_behind(
     async with asyncio.timeout(4):
         await gone(server)
     assert connection.writer._timer is None
-    assert not connection.writer._backlog
+    assert connection.writer.backlog == 0
 
 
 async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serve) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from alphapulse_api.sockets import writer
+from alphapulse_api.sockets.broadcast import broadcast
 from alphapulse_api.sockets.frames import frame
-from alphapulse_api.sockets.writer import SocketWriter, broadcast
+from alphapulse_api.sockets.writer import SocketWriter
 from tests.peers import Peer, event, peered
 
 
@@ -39,7 +40,7 @@ async def ids(peer: Peer) -> list[str]:
 
 def straight(peer: Peer) -> bool:
     """Whether events go past the transport."""
-    return peer.writer._direct is not None
+    return peer.writer.direct is not None
 
 
 async def test_each_socket_gets_every_event_in_order(peers: Sequence[Peer]) -> None:
@@ -82,7 +83,7 @@ async def test_what_a_full_kernel_refuses_arrives_in_order(peers: Sequence[Peer]
     filling = frame(json.dumps({"type": "fill"}).encode())
     while True:
         try:
-            os.write(full.writer._direct or -1, filling)
+            os.write(full.writer.direct or -1, filling)
         except BlockingIOError:
             break
     tell(peers, 1)
@@ -114,7 +115,7 @@ async def test_a_descriptor_that_another_socket_has_now_is_left_alone(
     peers: Sequence[Peer],
 ) -> None:
     lost = peers[1]
-    descriptor = lost.writer._direct
+    descriptor = lost.writer.direct
     assert descriptor is not None
     stranger, other_end = socket.socketpair()
     with stranger, other_end:
@@ -146,7 +147,7 @@ async def test_nothing_follows_a_close(peers: Sequence[Peer]) -> None:
 async def test_the_fault_of_one_is_told_and_ends_nothing(
     peers: Sequence[Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = peers[1].writer._direct
+    broken = peers[1].writer.direct
     write = os.write
 
     def failing(descriptor: int, data: bytes) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.sockets.lag_timer import LagTimer
+from alphapulse_api.sockets.writer import State
 from tests.peers import Peer, peered
 
 
@@ -67,7 +68,7 @@ async def test_a_client_that_takes_nothing_is_left_to_the_sweep(peer: Peer) -> N
     assert peer.writer._timer is None
     peer.send("end")
     await peer.read("end")
-    await until(lambda: not peer.writer._lagging)
+    await until(lambda: peer.writer.state is not State.LAGGING)
     assert not peer.lag_timer._looks
 
 

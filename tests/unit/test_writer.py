@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from alphapulse_api.sockets.frames import CHUNK, chunks, frame
-from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER
+from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER, State
 from tests.peers import LIMIT, Peer, peered
 
 
@@ -71,7 +71,7 @@ class Counting:
 
 async def test_what_gathers_in_one_turn_leaves_in_one_write(peer: Peer) -> None:
     counting: Any = Counting(peer.transport)
-    peer.writer._transport = counting
+    peer.writer.transport = counting
     peer.writer._descriptor = None
     for n in range(50):
         peer.send("n", n=n)
@@ -148,7 +148,7 @@ async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
     peer.send("end")
     await peer.read("end")
     async with asyncio.timeout(5):
-        while peer.writer._lagging:
+        while peer.writer.state is State.LAGGING:
             await asyncio.sleep(0)
     for n in range(3):
         peer.metric(n, "a")
