@@ -20,6 +20,7 @@ from alphapulse_api.config import DatabaseConfig, RateLimitConfig
 from alphapulse_api.storage.engine import Engine
 from tests import postgres as postgres_server
 from tests import redis_server
+from tests.clock import LoopClock
 from tests.postgres import Postgres
 from tests.storage import Fresh, opened, opened_postgres
 
@@ -76,6 +77,12 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same argon2id, at a thousandth of the cost: every server starts with one hash."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", cheap)
+
+
+@pytest.fixture
+async def clock() -> LoopClock:
+    """The clock of the test's event loop, to be moved on."""
+    return LoopClock()
 
 
 @pytest.fixture

@@ -67,6 +67,14 @@ class Postgres:
         finally:
             await connection.close()
 
+    async def ask(self, sql: str) -> Any:
+        """One value, as the server's owner."""
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
     async def new(self, options: str = "") -> str:
         """The URL of a new database without a table."""
         name = f"ap_{uuid.uuid4().hex}"

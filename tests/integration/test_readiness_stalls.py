@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from alphapulse_api.config import AuthConfig, Config, DatabaseConfig
+from alphapulse_api.config import AuthConfig, DatabaseConfig
 from alphapulse_api.runtime import readiness
 from alphapulse_api.storage.engine import group
 from tests import postgres as postgres_server
-from tests.asking import ALERT, ask, problem, until_ready
+from tests.asking import ALERT, Answer, ask, problem, until_ready
+from tests.clock import LoopClock
 from tests.commands import Process, environment
 from tests.conftest import PASSWORD, Serve, Server
 from tests.units import Held
+from tests.waiting import until
 from tests.workers import SECRET
 
+UNCONFIRMED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 SOURCE = Path(__file__).parents[1] / "slow_disk.c"
 # The same server, but for what it takes to call a commit one that hangs.
 QUICK = (
@@ -32,16 +38,16 @@ QUICK = (
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group, "STALL_SECONDS", 0.4)
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(readiness, "SHARED_SECONDS", 0.05)
     monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.05)
 
 
 async def until_down(server: Server) -> None:
-    async with asyncio.timeout(10):
-        while (await ask(server, "GET", "/readyz")).status != 503:
-            await asyncio.sleep(0.02)
+    async def down() -> bool:
+        return (await ask(server, "GET", "/readyz")).status == 503
+
+    await until(down)
 
 
 async def figure(server: Server, caller: dict[str, str], name: str) -> float:
@@ -50,38 +56,60 @@ async def figure(server: Server, caller: dict[str, str], name: str) -> float:
     return float(line.split()[1])
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_a_commit_that_hangs_is_down_and_one_that_is_slow_is_not(
-    kind: str, serve: Serve, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> None:
-    sections = {}
-    if kind == "postgres":
+@pytest.fixture(params=["sqlite", "postgres"])
+async def start(request: pytest.FixtureRequest, serve: Serve) -> Callable[[], Awaitable[Server]]:
+    """Start a server on either engine."""
+    sections: dict[str, Any] = {}
+    if request.param == "postgres":
         url = await request.getfixturevalue("postgres").new()
         sections = {
             "database": DatabaseConfig(url=url), "auth": AuthConfig(jwt_secret=SECRET),
         }  # fmt: skip
-    server = await serve(**sections)
-    caller = await server.key()
+    return partial(serve, **sections)
+
+
+@asynccontextmanager
+async def commit_under_way(server: Server) -> AsyncIterator[None]:
     engine = server.dashboard._backend.engine
     held = Held(engine)
     writing = asyncio.create_task(engine.write(held))
-    await held.entered()
-    started = time.monotonic()
-    assert (await ask(server, "GET", "/readyz")).status == 200
-    assert time.monotonic() - started < 0.35  # it did not wait for the commit
-    # Nobody needs to ask for the log to tell of it.
-    async with asyncio.timeout(10):
-        while "the database is away" not in caplog.text:
-            await asyncio.sleep(0.02)
-    assert "A transaction has been under way for" in caplog.text
-    for _ in range(10):
-        answer = await ask(server, "GET", "/readyz")
-        assert problem(answer, 503)["down"] == ["database"]
-        await asyncio.sleep(0.03)
-    assert await figure(server, caller, "database_up") == 0
-    assert await figure(server, caller, "commit_under_way_seconds") > 0.4
-    held.release()
-    await writing
+    try:
+        await held.entered()
+        yield
+    finally:
+        held.release()
+        await writing
+
+
+async def test_a_commit_that_is_slow_is_not_waited_for(
+    start: Callable[[], Awaitable[Server]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "STALL_SECONDS", 3600.0)
+    server = await start()
+    async with commit_under_way(server):
+        assert (await ask(server, "GET", "/readyz")).status == 200
+
+
+async def test_a_commit_that_hangs_is_down_until_it_ends(
+    start: Callable[[], Awaitable[Server]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group, "STALL_SECONDS", 0.2)
+    server = await start()
+    caller = await server.key()
+    await until_ready(server)
+    caplog.clear()
+    async with commit_under_way(server):
+        # Nobody needs to ask for the log to say so.
+        await until(lambda: "the database is away" in caplog.text)
+        assert "A transaction has been under way for" in caplog.text
+        for _ in range(10):
+            answer = await ask(server, "GET", "/readyz")
+            assert problem(answer, 503)["down"] == ["database"]
+            await asyncio.sleep(0.03)
+        assert await figure(server, caller, "database_up") == 0
+        assert await figure(server, caller, "commit_under_way_seconds") > 0.2
     await until_ready(server)
     assert caplog.text.count("the database is away") == 1
     assert await figure(server, caller, "database_up") == 1
@@ -89,10 +117,10 @@ async def test_a_commit_that_hangs_is_down_and_one_that_is_slow_is_not(
 
 
 async def test_an_absent_synchronous_standby_is_down_all_the_time_until_it_is_back(
-    config: Config, serve: Serve
+    serve: Serve, clock: LoopClock
 ) -> None:
     with postgres_server.server() as postgres:
-        database = DatabaseConfig(url=await postgres.new(), statement_timeout=0.2)
+        database = DatabaseConfig(url=await postgres.new())
         server = await serve(database=database, auth=AuthConfig(jwt_secret=SECRET))
         caller = await server.key("publish")
         local = "SET synchronous_commit = local"
@@ -102,28 +130,46 @@ async def test_an_absent_synchronous_standby_is_down_all_the_time_until_it_is_ba
             "ALTER SYSTEM SET synchronous_commit = on",
             "SELECT pg_reload_conf()",
         )
-        raised = 0
-        while raised != 503:  # the reload takes a moment
-            raised = (await ask(server, "POST", "/api/alerts", caller, json=ALERT)).status
+
+        def raising() -> asyncio.Task[Answer]:
+            return asyncio.create_task(ask(server, "POST", "/api/alerts", caller, json=ALERT))
+
+        async def unconfirmed() -> bool:
+            return bool(await postgres.ask(UNCONFIRMED))
+
+        async def given_up(*alerts: asyncio.Task[Answer]) -> None:
+            while not all(alert.done() for alert in alerts):
+                await clock.advance(database.statement_timeout + 2)
+                await asyncio.sleep(0.01)
+            assert {(await alert).status for alert in alerts} == {503}
+
+        async def hangs() -> bool:
+            first = raising()  # the reload takes a moment
+            await until(lambda: first.done() or unconfirmed())
+            if first.done():
+                return False
+            await given_up(first)
+            return True
+
+        await until(hangs)
         await until_down(server)
-        raising = [
-            asyncio.create_task(ask(server, "POST", "/api/alerts", caller, json=ALERT))
-            for _ in range(3)
-        ]
-        for _ in range(30):  # a commit hangs, and is given up, meanwhile
-            started = time.monotonic()
+        alerts = [raising() for _ in range(3)]
+        await until(unconfirmed)
+        for _ in range(30):  # at once: nothing but the clock ends the commit
             assert (await ask(server, "GET", "/readyz")).status == 503
-            assert time.monotonic() - started < 1
-            await asyncio.sleep(0.05)
-        assert {answer.status for answer in await asyncio.gather(*raising)} == {503}
+        assert not any(alert.done() for alert in alerts)
+        await given_up(*alerts)
+        assert (await ask(server, "GET", "/readyz")).status == 503
         await postgres.run(
             local,
             "ALTER SYSTEM RESET synchronous_standby_names",
             "SELECT pg_reload_conf()",
         )
-        async with asyncio.timeout(10):
-            while (await ask(server, "POST", "/api/alerts", caller, json=ALERT)).status != 201:
-                await asyncio.sleep(0.05)
+
+        async def confirmed() -> bool:
+            return (await raising()).status == 201
+
+        await until(confirmed)
         await until_ready(server)
 
 
@@ -158,25 +204,23 @@ async def test_a_disk_that_hangs_is_told_and_then_forgotten(tmp_path: Path) -> N
             headers = {"Authorization": f"Bearer {token}"}
 
             async def status() -> int:
-                async with asyncio.timeout(3), session.get(f"{process.url}/readyz") as response:
+                async with session.get(f"{process.url}/readyz") as response:
                     return response.status
 
             assert await status() == 200
             flag.touch()
             alerts = f"{process.url}/api/alerts"
             raising = asyncio.create_task(session.post(alerts, json=ALERT, headers=headers))
-            async with asyncio.timeout(10):
-                while await status() != 503:
-                    await asyncio.sleep(0.05)
-            async with asyncio.timeout(10):
-                while "going on without it: A transaction has been" not in process.said:
-                    await asyncio.sleep(0.02)
+
+            async def answers(expected: int) -> bool:
+                return await status() == expected
+
+            await until(lambda: answers(503))
+            await until(lambda: "going on without it: A transaction has been" in process.said)
             assert not raising.done()
             flag.unlink()
             assert (await raising).status == 201
-            async with asyncio.timeout(10):
-                while await status() != 200:
-                    await asyncio.sleep(0.05)
+            await until(lambda: answers(200))
     finally:
         flag.unlink(missing_ok=True)
         await process.stop()
