@@ -161,7 +161,12 @@ class Backend:
             )
             histories = Histories(self.events, self.slices, self.readings)
             self.connections = Registry(
-                self.events, histories, self.snapshots, self.authenticator, self.config.websocket
+                self.events,
+                histories,
+                self.snapshots,
+                self.readings,
+                self.authenticator,
+                self.config.websocket,
             )
             stack.callback(self.connections.fanout.stop)
             self.authenticator.on_change(self.connections.recheck)

@@ -1,21 +1,22 @@
-"""What waits for a client that lags: in order, and only the newest of what is conflated.
+"""What waits for a lagging client: in order, and of conflated events only the newest per key.
 
-Live frames count against the socket's bounds in bytes and in age. Frames of the past do not: their
-bytes are shared by all who asked for them, and they leave at the client's own pace.
+Live frames count against the socket's bounds in bytes and in age. Frames of the past do not: they
+leave at the client's own pace, and their bytes are shared by all sockets that asked for them and
+bounded per caller (readings.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.log.base import Event, message
 from alphapulse_api.sockets.frames import CHUNK, frame
 
-# Ages are told to within this: a mark for each frame would cost more than the frame.
+# Precision of ages: a mark per frame would cost more than the frame.
 MARK_SECONDS: Final = 1.0
 
 
@@ -26,14 +27,14 @@ class _Past(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """The newest event of a conflated key; `number` is its place in the order."""
+    """The newest event of a conflated key; `number` is its position in the order."""
 
     number: int
     event: Event
     skipped: int
 
     def framed(self) -> bytes:
-        """The frame, saying how many older events of the key were skipped."""
+        """Return the frame, with the number of older events of the key that were skipped."""
         event = self.event
         if not self.skipped:
             return frame(event.text)
@@ -42,10 +43,14 @@ class _Newest(NamedTuple):
 
 
 class _Mark(NamedTuple):
-    """All that is numbered up to here waited at this time already."""
+    """Everything numbered up to here was already waiting at this time."""
 
     number: int
     time: float
+
+
+def ignore() -> None:
+    """Take the place of a callback: of none, or of one that would keep a reference cycle alive."""
 
 
 class Backlog:
@@ -56,21 +61,31 @@ class Backlog:
         caught_up: set while nothing of the past waits.
     """
 
-    __slots__ = ("_entries", "_marks", "_number", "_past", "_seal", "caught_up", "size")
+    __slots__ = (
+        "_entries",
+        "_marks",
+        "_number",
+        "_on_caught_up",
+        "_past",
+        "_seal",
+        "caught_up",
+        "size",
+    )
 
     def __init__(self) -> None:
-        # Keys are numbers, or of a conflated channel (seal, channel, key).
+        # Keys are numbers or, for a conflated channel, (seal, channel, key).
         self._entries: OrderedDict[Hashable, bytes | _Past | _Newest] = OrderedDict()
         self._number = 0
         self._seal = 0
-        self._past = 0  # chunks of it that wait
+        self._past = 0  # chunks of the past that wait
         self._marks: deque[_Mark] = deque()
         self.size = 0
+        self._on_caught_up: list[Callable[[], None]] = []
         self.caught_up = asyncio.Event()
         self.caught_up.set()
 
     def __len__(self) -> int:
-        """How many messages and chunks of the past."""
+        """Return the number of messages and of chunks of the past."""
         return len(self._entries)
 
     def add(self, framed: bytes) -> None:
@@ -80,10 +95,10 @@ class Backlog:
         self.size += len(framed)
 
     def add_newest(self, event: Event, key: Hashable) -> None:
-        """Put the event at the end, in the place of an older one of its key.
+        """Put the event at the end, and drop an older one of its key.
 
-        At the end, so that cursors only grow: whoever is cut off and resumes from the last of them
-        has missed no key and sees no older value again.
+        At the end, so that cursors only grow: a client that is cut off and resumes from its last
+        cursor has missed no key and gets no older value again.
         """
         whole_key = (self._seal, event.channel.name, key)
         older = self._entries.pop(whole_key, None)
@@ -95,8 +110,14 @@ class Backlog:
         self._entries[whole_key] = _Newest(self._number, event, skipped)
         self.size += len(event.text)
 
-    def add_past(self, chunks: Sequence[bytes]) -> None:
-        """Put joined frames of the past at the end."""
+    def add_past(self, chunks: Sequence[bytes], released: Callable[[], None] = ignore) -> None:
+        """Put joined frames of the past at the end.
+
+        Args:
+            chunks: at least one.
+            released: called once, when no chunk of the past waits any more.
+        """
+        self._on_caught_up.append(released)
         for chunk in chunks:
             self._number += 1
             self._entries[self._number] = _Past(chunk)
@@ -104,21 +125,21 @@ class Backlog:
         self.caught_up.clear()
 
     def seal(self) -> None:
-        """Put newer events behind what waits now, also where they would be conflated with it."""
+        """Never conflate newer events with those that wait now."""
         self._seal += 1
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Drop everything."""
         self._entries.clear()
         self._marks.clear()
         self.size = self._past = 0
-        self.caught_up.set()
+        self._catch_up()
 
     def age(self, now: float) -> float:
-        """Seconds that the oldest live message has waited, told to within `MARK_SECONDS`.
+        """Return the seconds that the oldest live message has waited, within `MARK_SECONDS`.
 
-        To be asked again and again: it is then that marks are set. What waits behind the past has
-        no age yet.
+        It must be called repeatedly, since it sets the marks. What waits behind the past has no age
+        yet.
         """
         marks = self._marks
         if self._past or not self._entries:
@@ -133,8 +154,14 @@ class Backlog:
             marks.append(_Mark(self._number, now))
         return now - marks[0].time
 
+    def _catch_up(self) -> None:
+        self.caught_up.set()
+        callbacks, self._on_caught_up = self._on_caught_up, []
+        for released in callbacks:
+            released()
+
     def next_chunk(self) -> bytes:
-        """Take frames off the front, joined, of about `CHUNK` bytes."""
+        """Take about `CHUNK` bytes of frames off the front, joined."""
         frames: list[bytes] = []
         size = 0
         while self._entries and size < CHUNK:
@@ -143,7 +170,7 @@ class Backlog:
                 framed = entry.chunk
                 self._past -= 1
                 if not self._past:
-                    self.caught_up.set()
+                    self._catch_up()
             elif isinstance(entry, _Newest):
                 framed = entry.framed()
                 self.size -= len(entry.event.text)

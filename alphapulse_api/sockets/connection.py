@@ -6,14 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import uuid_utils
 from aiohttp import web
 
-from alphapulse_api.auth.authenticator import Authenticator, BadCredentials, ExpiredCredentials
+from alphapulse_api.auth.authenticator import BadCredentials, ExpiredCredentials
 from alphapulse_api.auth.caller import Caller
-from alphapulse_api.config import WebSocketConfig
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import (
     AUTH_TIMEOUT,
@@ -26,16 +25,13 @@ from alphapulse_api.domain.errors import (
     RateLimited,
 )
 from alphapulse_api.domain.times import now
-from alphapulse_api.log import EventLog
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.admission import Place
 from alphapulse_api.sockets.expiry import Expiry
-from alphapulse_api.sockets.fanout import FanOut
 from alphapulse_api.sockets.inbox import Inbox
 from alphapulse_api.sockets.join import Subscriber
-from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.requests import Authenticate, MessageId, Subscribe, Unsubscribe
-from alphapulse_api.sockets.snapshot import Snapshots
+from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.timers import Timers
 from alphapulse_api.sockets.writer import SocketWriter
 
@@ -45,26 +41,6 @@ CLOSE_SECONDS: Final = 1.0  # for the peer to answer a close; a stalled one neve
 # How long after a snapshot an event that the snapshot includes may still arrive, once its row has
 # left the outbox and the log is not behind. In practice it is milliseconds.
 LATE_SECONDS: Final = 5.0
-
-
-class Services(NamedTuple):
-    """What every connection of a process uses.
-
-    Attributes:
-        fanout: dispatches events to the connections.
-        events: the log.
-        snapshots: the present state of channels.
-        authenticator: checks callers.
-        config: limits and times.
-        lag_timer: polls slow clients.
-    """
-
-    fanout: FanOut
-    events: EventLog
-    snapshots: Snapshots
-    authenticator: Authenticator
-    config: WebSocketConfig
-    lag_timer: LagTimer
 
 
 class Connection:
@@ -110,9 +86,7 @@ class Connection:
         self._transport = transport
         self._place = place
         self._services = services
-        self._subscriber = Subscriber(
-            self.writer, services.fanout, services.events, services.snapshots
-        )
+        self._subscriber = Subscriber(self.writer, services)
         self._on_close = on_close
         self._protocol = protocol.Protocol()
         self._inbox = Inbox(self._decide, self._act, self._carry_out)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.log import EventLog, Gap
-from alphapulse_api.sockets.fanout import FanOut
+from alphapulse_api.log import Gap
+from alphapulse_api.sockets.backlog import ignore
 from alphapulse_api.sockets.frames import chunks, frame
 from alphapulse_api.sockets.history import Stretch
 from alphapulse_api.sockets.requests import Filters, Subscribe
-from alphapulse_api.sockets.snapshot import Snapshots
+from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.writer import SocketWriter
 
@@ -30,9 +30,10 @@ class _Join:
         missed: the events of the log after `since`.
         ack: the channel's part of the acknowledgement.
         past: joined frames that follow the ack.
+        released: to be called when the past does not wait any more.
     """
 
-    __slots__ = ("ack", "before", "missed", "new", "past")
+    __slots__ = ("ack", "before", "missed", "new", "past", "released")
 
     def __init__(self, before: Subscription | None, new: Subscription) -> None:
         self.before = before
@@ -40,6 +41,7 @@ class _Join:
         self.missed: Stretch | None = None
         self.ack: dict[str, Any] = {"cursor": new.cursor}
         self.past: Sequence[bytes] = ()
+        self.released: Callable[[], None] = ignore
 
 
 class Subscriber:
@@ -47,20 +49,17 @@ class Subscriber:
 
     Args:
         writer: the socket's.
-        fanout: dispatches events to the subscriptions.
-        events: the log.
-        snapshots: the present state of channels.
+        services: shared with the other connections.
     """
 
-    __slots__ = ("_events", "_fanout", "_snapshots", "_writer")
+    __slots__ = ("_events", "_fanout", "_readings", "_snapshots", "_writer")
 
-    def __init__(
-        self, writer: SocketWriter, fanout: FanOut, events: EventLog, snapshots: Snapshots
-    ) -> None:
+    def __init__(self, writer: SocketWriter, services: Services) -> None:
         self._writer = writer
-        self._fanout = fanout
-        self._events = events
-        self._snapshots = snapshots
+        self._fanout = services.fanout
+        self._events = services.events
+        self._snapshots = services.snapshots
+        self._readings = services.readings
 
     async def subscribe(
         self,
@@ -94,17 +93,20 @@ class Subscriber:
                     history = await self._fanout.histories.framed(join.missed, caller)
                     join.ack["replayed"] = history.events
                     join.past = history.chunks
+                    join.released = self._readings.hold(caller, join.past)
                 elif request.snapshot:
                     join.new.seen = snapshot = await self._snapshots.of(join.new, caller)
                     join.past = snapshot.chunks
+                    join.released = self._readings.hold(caller, join.past)
         except BaseException:
             for join in joins:
+                join.released()
                 self._restore(join)
             raise
         self._writer.seal()
         acknowledge({join.new.channel.name: join.ack for join in joins})
         for join in joins:
-            self._writer.replay(join.past)
+            self._writer.replay(join.past, join.released)
             # Held events count as past, too: they do not show that the client is slow.
             self._writer.replay(chunks(event.text for event in join.new.release()))
 

@@ -1,30 +1,46 @@
-"""What reading the past may cost: one reading at a time of a caller, and so many rows a second."""
+"""What snapshots and replays may cost a caller: one read at a time, rows, and waiting bytes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from alphapulse_api.domain.errors import RateLimited
 
-# A row costs some 10 µs to read, encode and frame: a caller that asks for more and more snapshots
-# and replays is left a fifth of a core, after a burst of a few seconds.
+# A row takes some 10 µs to read, encode and frame. After a burst of a few seconds, a caller that
+# keeps asking for snapshots and replays gets a fifth of a core.
 ROWS_A_SECOND: Final = 20_000
 ROWS_BURST: Final = 500_000
 QUERY_ROWS: Final = 10  # what a query costs beside its rows, which may be none
+# Bytes of snapshots and replays that may wait for the sockets of one caller when another read
+# begins; so a caller holds at most this much and the result of one read.
+WAITING_BYTES: Final = 64 << 20
+RETRY_SECONDS: Final = 5.0  # for sockets that wait to read, or to be closed
+
+
+class _Waiting:
+    """Chunks that wait for one or more sockets of a caller."""
+
+    __slots__ = ("chunks", "size", "sockets")
+
+    def __init__(self, chunks: Sequence[bytes]) -> None:
+        self.chunks = chunks  # kept, so that no other list gets its id
+        self.size = sum(map(len, chunks))
+        self.sockets = 0
 
 
 class Readings:
-    """Counts the rows of snapshots and replays that callers have had read for them.
+    """Counts the rows that were read for each caller, and the bytes that wait for its sockets.
 
-    What others had read anyway, and is shared, costs nothing.
+    Rows that were read for another caller and are shared cost nothing. Bytes that several sockets
+    of a caller share count once.
 
     Args:
-        clock: seconds, monotonic.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,16 +48,17 @@ class Readings:
         self._whole_at: dict[str, float] = {}  # by caller: when its allowance is whole again
         self._turns: dict[str, asyncio.Lock] = {}
         self._asking: Counter[str] = Counter()
+        self._waiting: dict[str, dict[int, _Waiting]] = {}
 
     def __repr__(self) -> str:
         return f"<Readings callers={len(self._whole_at)} reading={len(self._turns)}>"
 
     @asynccontextmanager
     async def turn(self, caller: str) -> AsyncIterator[None]:
-        """Wait until the caller has nothing else read.
+        """Wait until no other read of the caller is in progress.
 
         Raises:
-            RateLimited: if it had too much read.
+            RateLimited: if too many rows were read for it, or too many bytes wait for its sockets.
         """
         lock = self._turns.setdefault(caller, asyncio.Lock())
         self._asking[caller] += 1
@@ -55,18 +72,47 @@ class Readings:
                 del self._asking[caller], self._turns[caller]
 
     def charge(self, caller: str, rows: int) -> None:
-        """So many rows were read for the caller; one reading may cost more than is left."""
+        """Count rows that were read for the caller; one read may exceed what is left."""
         now = self._clock()
         if len(self._whole_at) > 10_000:
             self._whole_at = {who: at for who, at in self._whole_at.items() if at > now}
         self._whole_at[caller] = max(now, self._whole_at.get(caller, now)) + rows / ROWS_A_SECOND
+
+    def waiting(self, caller: str) -> int:
+        """Return how many bytes wait for the caller's sockets."""
+        return sum(one.size for one in self._waiting.get(caller, {}).values())
+
+    def hold(self, caller: str, chunks: Sequence[bytes]) -> Callable[[], None]:
+        """Count chunks that wait for a socket of the caller.
+
+        Returns:
+            What to call, once, when they wait for the socket no more.
+        """
+        lists = self._waiting.setdefault(caller, {})
+        waiting = lists.setdefault(id(chunks), _Waiting(chunks))
+        waiting.sockets += 1
+
+        def release() -> None:
+            waiting.sockets -= 1
+            if not waiting.sockets:
+                del lists[id(chunks)]
+                if not lists and self._waiting.get(caller) is lists:
+                    del self._waiting[caller]
+
+        return release
 
     def _check(self, caller: str) -> None:
         ahead = self._whole_at.get(caller, 0.0) - self._clock()
         over = ahead - ROWS_BURST / ROWS_A_SECOND
         if over > 0:
             raise RateLimited(
-                f"Snapshots and replays of one caller may hold {ROWS_BURST} rows at once and "
+                f"Snapshots and replays of one caller may have {ROWS_BURST} rows at once and "
                 f"{ROWS_A_SECOND} a second",
                 over,
+            )
+        if self.waiting(caller) > WAITING_BYTES:
+            raise RateLimited(
+                f"At most {WAITING_BYTES >> 20} MiB of snapshots and replays may wait for the "
+                "sockets of one caller: read them, or close sockets that do not read",
+                RETRY_SECONDS,
             )

@@ -16,10 +16,12 @@ from alphapulse_api.config import WebSocketConfig
 from alphapulse_api.domain.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER, Close
 from alphapulse_api.log import EventLog
 from alphapulse_api.sockets.admission import Place
-from alphapulse_api.sockets.connection import Connection, Services
+from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.fanout import FanOut
 from alphapulse_api.sockets.history import Histories
 from alphapulse_api.sockets.lag_timer import LagTimer
+from alphapulse_api.sockets.readings import Readings
+from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.sockets.writer import SocketWriter
 
@@ -36,6 +38,7 @@ class Registry:
         events: the log that they follow.
         histories: its past.
         snapshots: the present state of channels.
+        readings: the callers' budgets for snapshots and replays.
         authenticator: checks callers.
         config: limits and times.
 
@@ -51,13 +54,16 @@ class Registry:
         events: EventLog,
         histories: Histories,
         snapshots: Snapshots,
+        readings: Readings,
         authenticator: Authenticator,
         config: WebSocketConfig,
     ) -> None:
         self._connections: dict[SocketWriter, Connection] = {}
         self._max_connections = config.max_connections
         self.fanout = FanOut(events, histories, self._on_fault)
-        self._services = Services(self.fanout, events, snapshots, authenticator, config, LagTimer())
+        self._services = Services(
+            self.fanout, events, snapshots, readings, authenticator, config, LagTimer()
+        )
         self.closes: Counter[str] = Counter()
         self.closing = False
         self.empty = asyncio.Event()

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from alphapulse_api.log.base import Event
-from alphapulse_api.sockets.backlog import Backlog
+from alphapulse_api.sockets.backlog import Backlog, ignore
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LAG_SECONDS, LagTimer
 
@@ -123,12 +123,18 @@ class SocketWriter:
         else:
             self._send(framed)
 
-    def replay(self, chunks: Sequence[bytes]) -> None:
-        """Send joined frames of the past at the client's own pace."""
+    def replay(self, chunks: Sequence[bytes], released: Callable[[], None] = ignore) -> None:
+        """Send joined frames of the past at the client's own pace.
+
+        Args:
+            chunks: the frames.
+            released: called once, when they do not wait here any more.
+        """
         self._flush()
         if self.state is State.CLOSED or not chunks:
+            released()
             return
-        self._backlog.add_past(chunks)
+        self._backlog.add_past(chunks, released)
         if self.state is State.IDLE:
             self._lag()
             self._hand_over()
@@ -152,7 +158,7 @@ class SocketWriter:
         """Write what has gathered, drop the backlog, and send nothing more."""
         self._flush()
         self._enter(State.CLOSED)
-        self._overflowed = _ignore
+        self._overflowed = ignore
         self._backlog.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -283,10 +289,6 @@ class SocketWriter:
             self._poll()
         else:
             self._enter(State.IDLE)
-
-
-def _ignore() -> None:
-    """Replaces a callback that would keep a reference cycle alive (see Socket)."""
 
 
 def _descriptor(transport: asyncio.Transport) -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import EventsConfig, WebSocketConfig
+from alphapulse_api.sockets import readings
 from tests.conftest import Serve, Server
 from tests.sockets import connect, gone, point, raw, trade
 
@@ -241,3 +242,27 @@ async def test_shutdown_is_quick_beside_a_stalled_reader(serve: Serve) -> None:
         leaving = asyncio.ensure_future(server.dashboard.__aexit__(None, None, None))
         assert (await reader.until_closed())[:2] == (1001, "shutdown")
         await asyncio.wait_for(leaving, 4)
+
+
+async def test_history_that_waits_for_sockets_that_do_not_read_is_bounded(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "WAITING_BYTES", 100_000)
+    server = await serve()
+    headers = await server.login("viewer")
+    waiting = server.dashboard._backend.readings.waiting
+    async with connect(server, headers) as reader:
+        acknowledged = await reader.ask(type="subscribe", channels=["trades"])
+        await reader.ask(type="unsubscribe", channels=["trades"])
+        replay = {"trades": acknowledged["channels"]["trades"]["cursor"]}
+        await server.feed.record_trades(big_trades(0, 3000))
+        async with raw(server, headers) as stalled:
+            small_kernel_buffers(server)
+            await stalled.send(type="subscribe", channels=["trades"], since=replay)
+            await stalled.until("subscribed")
+            await until(lambda: waiting("user:viewer") > 100_000)
+            refused = await reader.ask(type="subscribe", channels=["alerts"], snapshot=True)
+            assert refused["code"] == "rate_limited"
+        await until(lambda: not waiting("user:viewer"))  # the socket that did not read is gone
+        again = await reader.ask(type="subscribe", channels=["alerts"], snapshot=True)
+        assert again["type"] == "subscribed"

@@ -1,4 +1,4 @@
-"""What snapshots and replays may cost a caller: by turns, and in rows."""
+"""What snapshots and replays may cost a caller: by turns, in rows, and in waiting bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from alphapulse_api.domain.errors import RateLimited
-from alphapulse_api.sockets.readings import ROWS_A_SECOND, ROWS_BURST, Readings
+from alphapulse_api.sockets.readings import ROWS_A_SECOND, ROWS_BURST, WAITING_BYTES, Readings
 
 
 async def read(readings: Readings, caller: str, rows: int) -> None:
@@ -46,3 +46,29 @@ async def test_a_caller_has_one_thing_read_at_a_time() -> None:
     await asyncio.wait(turns)
     assert order == ["a1", "b1", "a2"]
     assert "reading=0" in repr(readings)
+
+
+async def test_a_caller_whose_sockets_do_not_read_gets_nothing_more() -> None:
+    readings = Readings()
+    first, second = [b"x" * (WAITING_BYTES - 1)], [b"xx"]
+    release = readings.hold("ann", first)
+    await read(readings, "ann", 1)  # one read may exceed what is left
+    release_second = readings.hold("ann", second)
+    with pytest.raises(RateLimited, match="64 MiB"):
+        await read(readings, "ann", 1)
+    await read(readings, "ben", 1)
+    release_second()
+    await read(readings, "ann", 1)
+    release()
+    assert readings.waiting("ann") == 0
+
+
+async def test_bytes_that_sockets_share_count_once() -> None:
+    readings, chunks = Readings(), [b"x" * 1000, b"y" * 10]
+    releases = [readings.hold("ann", chunks) for _ in range(3)]
+    assert readings.waiting("ann") == 1010
+    for release in releases[:2]:
+        release()
+    assert readings.waiting("ann") == 1010
+    releases[2]()
+    assert readings.waiting("ann") == 0
