@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any, Literal, TypeVar
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Literal
 
 from alphapulse_api.app import compose
 from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
-from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.embed.process_dashboard import NICENESS, TIMEOUT_SECONDS, ProcessDashboard
+from alphapulse_api.domain.errors import DashboardForked
+from alphapulse_api.embed.hosted import TIMEOUT_SECONDS
+from alphapulse_api.embed.process_dashboard import NICENESS, ProcessDashboard
 from alphapulse_api.embed.queue import LIMIT
+from alphapulse_api.embed.thread_dashboard import ThreadDashboard
 from alphapulse_api.http.server import Runner, listen
-from alphapulse_api.record.feed import Feed, Record
-from alphapulse_api.schemas.batches import STOP
-
-T = TypeVar("T")
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.runtime.forks import disown_in_children, keep_in_children, release
 
 
 class Dashboard:
-    """Stores, events and, unless `serve` is off, the HTTP server, in the running loop.
+    """A dashboard in the running event loop: stores, events and, unless `serve` is off, HTTP.
+
+    `async with` starts and closes it; after that it may be started again.
 
     Args:
         config: what is in force; without one, what `python -m alphapulse_api` would load.
@@ -37,6 +37,13 @@ class Dashboard:
     Raises:
         ConfigError: if the configuration cannot be used.
         StartupError: on entering, if the port is taken or the database cannot be used.
+        RuntimeError: on entering, if it is started already.
+
+    Example:
+        async with Dashboard(Config(port=8080)) as dashboard:
+            await dashboard.feed.record_metrics(
+                {"metric_type": "risk", "name": "var", "value": 0.02}
+            )
     """
 
     def __init__(
@@ -52,14 +59,23 @@ class Dashboard:
         self._backend = Backend(self._config, accessors, serve=serve, first_user=first_user)
         self._feed = self._backend.feed.of_host()
         self._stack = AsyncExitStack()
+        self._started = False
+        self._runner: Runner | None = None
+        self._listener: asyncio.Server | None = None
         self._port: int | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            "a dashboard cannot be pickled: send its url, and feed from the other process over "
+            "HTTP with alphapulse_api.client"
+        )
 
     def __repr__(self) -> str:
         return f"<Dashboard {self.url if self._port is not None else 'not serving'}>"
 
     @property
     def feed(self) -> Feed:
-        """What the trading side calls, until the dashboard ends."""
+        """Records what happens, until the dashboard is closed."""
         return self._feed
 
     @property
@@ -69,10 +85,10 @@ class Dashboard:
 
     @property
     def url(self) -> str:
-        """Where it is served, without a slash at the end.
+        """The base URL, without a slash at its end.
 
         Raises:
-            RuntimeError: if it is not served.
+            RuntimeError: if it is not started, or does not serve.
         """
         if self._port is None:
             raise RuntimeError("this dashboard does not serve")
@@ -83,10 +99,10 @@ class Dashboard:
 
     @property
     def console_url(self) -> str | None:
-        """Where the console is; None if it is not installed, or switched off.
+        """The URL of the console; None if it is not installed or is switched off.
 
         Raises:
-            RuntimeError: if nothing is served.
+            RuntimeError: if it is not started, or does not serve.
         """
         there = self._config.console.enabled and plotly_file() is not None
         return f"{self.url}/console/" if there else None
@@ -97,23 +113,50 @@ class Dashboard:
             return self._backend.accessors.public(name)
         raise AttributeError(name)
 
+    async def health(self) -> dict[str, str]:
+        """ "ok" or "down" for each part, as /readyz reports them: database, redis, tasks."""
+        return await self._backend.readiness.checks()
+
     async def __aenter__(self) -> Dashboard:
+        if self._started:
+            raise RuntimeError(
+                "the dashboard is started already: use its feed, or create another dashboard"
+            )
+        self._started = True
         async with AsyncExitStack() as stack:
+            stack.callback(self._forget)
+            disown_in_children(self)
             await stack.enter_async_context(self._backend)
             if self._serve:
-                runner = Runner(compose(self._backend))
+                self._runner = runner = Runner(compose(self._backend))
                 await runner.setup()
                 stack.push_async_callback(runner.cleanup)
-                self._port = await listen(runner, self._config.host, self._config.port)
+                self._listener = await listen(runner, self._config.host, self._config.port)
+                stack.callback(self._listener.close)
+                self._port = self._listener.sockets[0].getsockname()[1]
             self._feed.open()
-            # The end goes the way of a write: feed, store, log, sockets; then requests in flight.
+            # Closing follows the way of a write: feed, store, log, sockets. Requests end last.
             stack.push_async_callback(self._feed.close)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-        self._port = None
+
+    def disown(self) -> None:
+        """Give up the sockets in a forked process, and refuse every call there."""
+        self._feed.refuse(DashboardForked)
+        if self._listener is not None:
+            release(listening.fileno() for listening in self._listener.sockets)
+        if self._runner is not None and self._runner.server is not None:
+            transports = (protocol.transport for protocol in self._runner.server.connections)
+            sockets = (t.get_extra_info("socket") for t in transports if t is not None)
+            release(connected.fileno() for connected in sockets if connected is not None)
+
+    def _forget(self) -> None:
+        keep_in_children(self)
+        self._started = False
+        self._runner = self._listener = self._port = None
 
     @classmethod
     def in_process(
@@ -157,143 +200,30 @@ class Dashboard:
         )
 
     @classmethod
-    @contextmanager
     def in_thread(
-        cls, config: Config | None = None, *, serve: bool = True, **accessors: Any
-    ) -> Iterator[ThreadFeed]:
-        """Run a dashboard in a thread of its own; gives its feed, for synchronous callers.
+        cls,
+        config: Config | None = None,
+        *,
+        serve: bool = True,
+        timeout: float | None = TIMEOUT_SECONDS,
+        **accessors: Any,
+    ) -> ThreadDashboard:
+        """A dashboard in a thread of its own, for hosts that do not await.
+
+        `with` starts it, gives its feed and closes it; so do `start` and `close`.
+
+        Args:
+            config: what is in force; without one, what `python -m alphapulse_api` would load.
+            serve: False only feeds: another process serves.
+            timeout: seconds that each call, and the closing, may take; None: no limit.
+            accessors: the host's own accessors, as for `create_app`.
 
         Raises:
-            ConfigError, StartupError: as the dashboard itself does, in the caller's thread.
+            ConfigError: if the configuration cannot be used.
+
+        Example:
+            with Dashboard.in_thread(Config(port=8080)) as feed:
+                feed.record_trade({"symbol": "BTC-USD", "side": "buy", "quantity": 1, "price": 10})
         """
-        dashboard = cls(config, serve=serve, **accessors)
-        ready = threading.Event()
-        failure: list[BaseException] = []
-        loop = asyncio.new_event_loop()
-        leave = asyncio.Event()
-
-        async def run() -> None:
-            running = asyncio.current_task()
-            assert running is not None
-            # Whoever leaves while the dashboard still starts cancels the start.
-            starting = asyncio.ensure_future(leave.wait())
-            starting.add_done_callback(lambda _: None if ready.is_set() else running.cancel())
-            try:
-                async with dashboard:
-                    ready.set()
-                    await leave.wait()
-            finally:
-                starting.cancel()
-
-        def main() -> None:
-            try:
-                with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                    runner.run(run())
-            except BaseException as error:
-                failure.append(error)
-            finally:
-                ready.set()
-
-        thread = threading.Thread(target=main, name="alphapulse-dashboard", daemon=True)
-        feed = ThreadFeed(dashboard, loop)
-        try:
-            thread.start()
-            ready.wait()
-            if failure:
-                raise failure[0]
-            yield feed
-        finally:
-            if thread.is_alive():
-                feed.end()
-                # A thread that failed to start may have closed its loop and not yet ended.
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(leave.set)
-            thread.join()
-        if failure:
-            raise failure[0]
-
-
-class ThreadFeed:
-    """The feed, called from any thread: each call returns when its record is stored.
-
-    The methods have the names, arguments, results and errors of `Feed`; once the `with` block is
-    left, each raises `DashboardClosed`.
-    """
-
-    def __init__(self, dashboard: Dashboard, loop: asyncio.AbstractEventLoop) -> None:
-        self._dashboard = dashboard
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._under_way: set[Future[Any]] | None = set()
-
-    @property
-    def url(self) -> str:
-        """Where the dashboard is served."""
-        return self._dashboard.url
-
-    def end(self) -> None:
-        """Take no more calls, and wait for those of other threads that are under way."""
-        with self._lock:
-            under_way = tuple(self._under_way or ())
-            self._under_way = None
-        wait(under_way)
-
-    def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
-        if not wait:
-            return self._dashboard.feed.hand_over(points)
-        return self._run(self._dashboard.feed.record_metrics(points))
-
-    def record_trade(self, trade: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.record_trade(trade))
-
-    def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
-        return self._run(self._dashboard.feed.record_trades(trades))
-
-    def record_trades_batch(
-        self, trades: Sequence[Record], *, on_error: str = STOP
-    ) -> dict[str, Any]:
-        feed = self._dashboard.feed
-        return self._run(feed.record_trades_batch(trades, on_error=on_error))
-
-    def record_metrics_batch(
-        self, points: Sequence[Record], *, on_error: str = STOP
-    ) -> dict[str, Any]:
-        feed = self._dashboard.feed
-        return self._run(feed.record_metrics_batch(points, on_error=on_error))
-
-    def raise_alert(self, alert: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.raise_alert(alert))
-
-    def acknowledge_alert(
-        self, alert_id: str, user: str, comments: str | None = None
-    ) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.acknowledge_alert(alert_id, user, comments))
-
-    def resolve_alert(self, alert_id: str) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.resolve_alert(alert_id))
-
-    def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.update_portfolio(portfolio))
-
-    def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.record_signal(agent_id, signal))
-
-    def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.update_agent(agent_id, update))
-
-    def report_system(self, sample: Record) -> dict[str, Any]:
-        return self._run(self._dashboard.feed.report_system(sample))
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        with self._lock:
-            if self._under_way is None:
-                work.close()
-                raise DashboardClosed
-            under_way = self._under_way
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-            under_way.add(future)
-        try:
-            return future.result()
-        finally:
-            with self._lock:
-                under_way.discard(future)
+        config = config or Config.load()
+        return ThreadDashboard(partial(cls, config, serve=serve, **accessors), timeout)

@@ -33,6 +33,16 @@ class DashboardClosed(RuntimeError):
         super().__init__("the dashboard is closed: it takes no more calls")
 
 
+class DashboardFailed(DashboardClosed):
+    """The dashboard's event loop has ended by itself; later calls store nothing."""
+
+    def __init__(self, cause: BaseException) -> None:
+        RuntimeError.__init__(
+            self,
+            f"the dashboard has ended unexpectedly ({cause!r}): close it, then start it again",
+        )
+
+
 class DashboardForked(RuntimeError):
     """A call came in a forked process, whose parent runs the dashboard; nothing was stored."""
 

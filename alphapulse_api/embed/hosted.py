@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import atexit
-import os
+import logging
 import threading
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from alphapulse_api.domain.errors import DashboardClosed, DashboardForked
-from alphapulse_api.embed.feed import HostFeed
-from alphapulse_api.record.stats import FeedStats
+from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, Unavailable
+from alphapulse_api.runtime.forks import disown_in_children, keep_in_children
 
-F = TypeVar("F", bound=HostFeed)
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS: Final = 30.0  # of a call; the database's own time-outs end well before
+
+
+class ServedFeed(Protocol):
+    """The feed of a dashboard that may serve HTTP."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def console_url(self) -> str | None: ...
+
+
+F = TypeVar("F", bound=ServedFeed)
 
 
 class HostedDashboard(ABC, Generic[F]):
@@ -28,8 +42,7 @@ class HostedDashboard(ABC, Generic[F]):
         self._forked = False
 
     def __repr__(self) -> str:
-        state = "not started" if self._feed is None else self._feed.stats().state
-        return f"<{type(self).__name__} {state}>"
+        return f"<{type(self).__name__} {'not started' if self._feed is None else 'started'}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError(
@@ -65,10 +78,6 @@ class HostedDashboard(ABC, Generic[F]):
         """Where the console is; None if it is not installed, or switched off."""
         return self.feed.console_url
 
-    def stats(self) -> FeedStats:
-        """What became of the records."""
-        return self.feed.stats()
-
     def start(self) -> F:
         """Start the dashboard, and return its feed once it serves.
 
@@ -85,6 +94,7 @@ class HostedDashboard(ABC, Generic[F]):
                 )
             self._feed = self._open()
             _running.add(self)
+            disown_in_children(self)
         return self._feed
 
     def close(self) -> None:
@@ -99,6 +109,7 @@ class HostedDashboard(ABC, Generic[F]):
             finally:
                 self._feed = None
                 _running.discard(self)
+                keep_in_children(self)
 
     def __enter__(self) -> F:
         return self.start()
@@ -111,11 +122,11 @@ class HostedDashboard(ABC, Generic[F]):
     ) -> None:
         self.close()
 
-    def disown(self) -> Self:
+    def disown(self) -> None:
         """Let go of the dashboard in a fork of its host."""
         self._forked = True
+        _running.discard(self)
         self._disown()
-        return self
 
     @abstractmethod
     def _open(self) -> F: ...
@@ -127,21 +138,14 @@ class HostedDashboard(ABC, Generic[F]):
     def _disown(self) -> None: ...
 
 
-# Kept from being collected while they run, whatever the host keeps of them.
-_running: set[HostedDashboard[Any]] = set()
+# Running dashboards are kept alive here, whatever references the host keeps.
+_running: Final[set[HostedDashboard[Any]]] = set()
 
 
+@atexit.register
 def _close_all() -> None:
     for dashboard in tuple(_running):
-        dashboard.close()
-
-
-def _disown_all() -> None:
-    for dashboard in tuple(_running):
-        dashboard.disown()
-    _running.clear()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+        try:
+            dashboard.close()
+        except (DashboardClosed, Unavailable) as error:
+            logger.error("failed to close the dashboard at exit: %s", error)

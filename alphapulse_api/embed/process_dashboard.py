@@ -16,12 +16,11 @@ from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.frames import Frame, Kind, chunks_of, loads
 from alphapulse_api.embed.hello import Hello
-from alphapulse_api.embed.hosted import HostedDashboard
+from alphapulse_api.embed.hosted import TIMEOUT_SECONDS, HostedDashboard
 from alphapulse_api.embed.link import Link
 from alphapulse_api.embed.queue import LIMIT, CallQueue
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
-TIMEOUT_SECONDS: Final = 30.0
 NICENESS: Final = 5  # a process of the same niceness would take half a core from a busy host
 
 
@@ -131,6 +130,10 @@ class ProcessDashboard(HostedDashboard[ProcessFeed]):
         self._max_depth = max_depth
         self._niceness = niceness
         self._link: Link | None = None
+
+    def stats(self) -> FeedStats:
+        """What became of the records."""
+        return self.feed.stats()
 
     @property
     def pid(self) -> int | None:

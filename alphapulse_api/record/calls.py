@@ -15,23 +15,33 @@ T = TypeVar("T")
 class Calls:
     """Runs calls to their end, until it is closed."""
 
-    __slots__ = ("_closed", "_under_way")
+    __slots__ = ("_refusal", "_under_way")
 
     def __init__(self) -> None:
-        self._closed = False
+        self._refusal: type[RuntimeError] | None = None
         self._under_way: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
-        return f"<Calls {'closed' if self._closed else 'open'} under_way={len(self._under_way)}>"
+        state = "open" if self._refusal is None else "closed"
+        return f"<Calls {state} under_way={len(self._under_way)}>"
 
     def open(self) -> None:
         """Take calls, also after `close`."""
-        self._closed = False
+        self._refusal = None
+
+    def refuse(self, error: type[RuntimeError]) -> None:
+        """Raise an `error` for every later call."""
+        self._refusal = error
 
     def check(self) -> None:
-        """Raises `DashboardClosed` if no call is taken any more."""
-        if self._closed:
-            raise DashboardClosed
+        """Raise the error for later calls, if no call is taken any more.
+
+        Raises:
+            DashboardClosed: after `close`.
+            RuntimeError: the error of `refuse`.
+        """
+        if self._refusal is not None:
+            raise self._refusal()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a call, which goes on to its end if the caller is cancelled.
@@ -39,9 +49,9 @@ class Calls:
         Raises:
             DashboardClosed: if no call is taken any more.
         """
-        if self._closed:
+        if self._refusal is not None:
             work.close()
-            raise DashboardClosed
+            raise self._refusal()
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -51,7 +61,7 @@ class Calls:
 
     async def close(self) -> None:
         """Take no more calls, and wait for those that are under way."""
-        self._closed = True
+        self.refuse(DashboardClosed)
         # A call's own I/O is bounded; one that calls on is waited for, too.
         while self._under_way:
             await asyncio.wait(self._under_way)

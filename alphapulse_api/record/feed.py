@@ -116,6 +116,10 @@ class Feed:
         self._calls.open()
         self.queue.open()
 
+    def refuse(self, error: type[RuntimeError]) -> None:
+        """Raise an `error` for every later call."""
+        self._calls.refuse(error)
+
     async def close(self) -> None:
         """Take no more calls, wait for those under way, and store the points handed over."""
         await self._calls.close()

@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
 from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.runtime.executor import LastingExecutor
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
@@ -57,7 +57,7 @@ class SQLiteEngine(GroupingEngine):
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None
-        self._readers: ThreadPoolExecutor | None = None
+        self._readers: LastingExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -86,7 +86,7 @@ class SQLiteEngine(GroupingEngine):
             consume_exception(preparing)
             self._disconnect()
             raise
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="alphapulse-read")
+        self._readers = LastingExecutor(READERS, "alphapulse-read")
         self._writer = threading.Thread(
             target=self._write_forever, args=(connection,), name="alphapulse-write", daemon=True
         )
