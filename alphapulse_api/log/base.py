@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class Event:
-    """Something that happened, encoded once for everyone who will be told.
+    """A published record, encoded once for all subscribers.
 
     Args:
         channel: the channel it belongs to.
-        offset: see below.
-        cursor: see below.
+        offset: see the attribute.
+        cursor: see the attribute.
         data: the resource's dict.
-        body: the JSON of `data`, where it is at hand; else it is made when `text` is wanted.
+        body: the JSON of `data` if it exists; otherwise `text` encodes it when it is needed.
 
     Attributes:
         channel: the channel it belongs to.
-        offset: its number in the channel; each process counts by itself, and never back.
-        cursor: its place in the channel, the same in every process; opaque to clients.
-        data: the resource's dict; what was read back from a shared log has the types of JSON.
+        offset: its number in the channel; local to the process, and only growing.
+        cursor: its position in the channel, the same in every process; opaque to clients.
+        data: the resource's dict; with JSON types if it was read from a shared log.
         text: the complete JSON message, as UTF-8.
     """
 
@@ -49,7 +49,7 @@ class Event:
 
     @property
     def text(self) -> bytes:
-        # Not before somebody is told: of most metric points nobody is.
+        # Encoded lazily: most metric points have no subscriber.
         if self._text is None:
             body = dumps(self.data) if self._body is None else self._body
             self._text = message(self.channel, self.cursor, body)
@@ -61,13 +61,13 @@ class Event:
 
 
 class Gap:
-    """A place in a channel before which events may be missing.
+    """A position in a channel before which events may be missing.
 
     Attributes:
-        channel: the channel that it is in.
+        channel: the channel.
         offset: its number, counted with the events.
-        cursor: the place itself: from here on nothing is missing.
-        text: the message that tells a client of it.
+        cursor: the position; from here on nothing is missing.
+        text: the `resync` message for clients.
     """
 
     __slots__ = ("channel", "cursor", "offset", "text")
@@ -83,13 +83,13 @@ class Gap:
 
 
 def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes:
-    """The JSON of a data message, around the JSON of its data; with members like snapshot=True."""
+    """Return a data message as JSON, with the JSON of its data and members like snapshot=True."""
     head = {"type": channel.type, "channel": channel.name, "cursor": cursor, **members}
     return b'%b,"data":%b}' % (dumps(head)[:-1], body)
 
 
 class LogAway(Exception):
-    """The log cannot be reached for now."""
+    """The log cannot be reached at present."""
 
 
 Follower = Callable[[Sequence[Event]], None]
@@ -98,16 +98,16 @@ Changed = Callable[[str | None], None]
 
 
 class EventLog(Protocol):
-    """An append-only log a channel, with a bounded past.
+    """An append-only log per channel, with a bounded past.
 
     Attributes:
-        waiting: events that the log has not taken yet; they are in memory.
-        behind: whether events that others appended seconds ago may not have been handed out here.
-        gaps: places where events may be missing.
-        unreadable: entries of a shared log that were not ours, or damaged.
-        failing: names of its tasks that do not run as they should.
-        size: events that it keeps a channel.
-        ttl: seconds that it keeps an event, and knows a row that was relayed; not so long of many.
+        waiting: how many events wait in memory to be appended.
+        behind: whether events appended seconds ago may not have reached the followers here.
+        gaps: how many gaps were published here.
+        unreadable: how many entries of a shared log were foreign or damaged.
+        failing: names of its background tasks that are failing.
+        size: events kept per channel.
+        ttl: seconds that an event, and the id of a relayed row, are kept if there is room.
     """
 
     @property
@@ -132,28 +132,28 @@ class EventLog(Protocol):
     def unreadable(self) -> int: ...
 
     async def open(self) -> None:
-        """Get ready for all the rest."""
+        """Open the log; to be called before anything else."""
         ...
 
     async def flush(self) -> None:
-        """Wait, for a bounded time, until what was appended here has been handed out here."""
+        """Wait, for a bounded time, until the followers here have what was appended here."""
         ...
 
     async def close(self) -> None:
-        """Hand out nothing more."""
+        """Stop handing events to followers."""
         ...
 
     async def append(
         self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
-        """Append records in order; the followers, of every process, are handed them.
+        """Append records in order; the followers in every process get them.
 
-        While the log is away they wait in memory, within a bound; what exceeds it becomes a gap.
+        While the log is away, records wait in memory up to a bound; what exceeds it becomes a gap.
 
         Args:
             channel: its name.
-            records: the resources' dicts; none of them is appended if one has no JSON form.
-            tags: of cached answers that the records make stale, in the other processes.
+            records: the resources' dicts; if one has no JSON form, none is appended.
+            tags: of the cached answers that the records invalidate in the other processes.
 
         Raises:
             TypeError: if a record holds something that has no JSON form.
@@ -161,12 +161,12 @@ class EventLog(Protocol):
         ...
 
     async def relay(self, rows: Sequence[OutboxRow]) -> None:
-        """Append the events of outbox rows in order, each row once, whoever relays it.
+        """Append the events of outbox rows in order, each row once across all processes.
 
-        Returns once the log has them. Points of rows are appended as `append` does.
+        Returns once the log has them. The points of rows are appended as by `append`.
 
         Raises:
-            LogAway: if the log may lack any of the rows.
+            LogAway: if any of the rows may be missing from the log.
         """
         ...
 
@@ -175,7 +175,7 @@ class EventLog(Protocol):
         ...
 
     async def gap(self, channel: str) -> None:
-        """Say, to everyone, that events are missing here.
+        """Publish a gap to every follower of the channel.
 
         Raises:
             LogAway: if the log cannot be reached.
@@ -183,47 +183,47 @@ class EventLog(Protocol):
         ...
 
     async def adopt(self, history: str) -> bool:
-        """Publish a gap in every channel if the log's events are of another history.
+        """Publish a gap in every channel if the log belongs to another history of the database.
 
         Args:
-            history: of the database, as `Engine.history` names it.
+            history: of the database, as in `Engine.history`.
 
         Returns:
-            Whether they are.
+            Whether it does.
 
         Raises:
-            LogAway: if the log cannot be reached; to be called again.
+            LogAway: if the log cannot be reached; call it again.
         """
         ...
 
     def on_change(self, callback: Changed) -> None:
-        """Call back with each tag that another process invalidates.
+        """Call back with each tag that another process invalidates; None stands for all tags.
 
-        None stands for all of them. An event is handed out after the tags that it carries.
+        Followers get an event after the callbacks for its tags.
         """
         ...
 
     def cursor(self, channel: str) -> str:
-        """The place after the newest event."""
+        """Return the position after the newest event."""
         ...
 
     def offset(self, channel: str) -> int:
-        """The number of the newest event."""
+        """Return the offset of the newest event."""
         ...
 
     async def reach(self, channel: str, cursor: str) -> None:
-        """Wait, for a bounded time, until a place another process has come to is known here."""
+        """Wait, for a bounded time, until this process has caught up with a cursor."""
         ...
 
     def since(self, channel: str, cursor: str) -> Sequence[Event] | None:
-        """Every event after the cursor, or None if any of them may be missing."""
+        """Return every event after the cursor, or None if any of them may be missing."""
         ...
 
     def follow(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
-        """Be handed all that comes from now on, in its order; returns what ends that.
+        """Follow the log from now on, in order; return a function that stops it.
 
         Args:
-            follower: takes the next events of one channel.
-            broken: told where events may be missing between those before and those after.
+            follower: called with the next events of one channel.
+            on_gap: called where events may be missing.
         """
         ...

@@ -1,4 +1,4 @@
-"""Events that are made when somebody looks at them: of most metric points nobody is told."""
+"""Events that are created when they are needed: most metric points have no subscriber."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from alphapulse_api.log.base import Event
 
 
 class EventBatch(Sequence[Event]):
-    """Successive events of one channel, each made once.
+    """Successive events of one channel, each created once.
 
     Args:
         channel: theirs.
         first: the offset of the first.
-        cursor: the cursor of an offset.
-        records: what they tell of, all of which have a JSON form.
+        cursor: returns the cursor of an offset.
+        records: their data, all of which has a JSON form.
     """
 
-    __slots__ = ("_channel", "_cursor", "_first", "_made", "_records")
+    __slots__ = ("_channel", "_cursor", "_events", "_first", "_records")
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class EventBatch(Sequence[Event]):
         self._first = first
         self._cursor = cursor
         self._records = records
-        self._made: dict[int, Event] = {}
+        self._events: dict[int, Event] = {}
 
     def __repr__(self) -> str:
         return f"<EventBatch {self._channel.name} events={len(self)}>"
@@ -53,9 +53,9 @@ class EventBatch(Sequence[Event]):
         return self._event(places)
 
     def _event(self, place: int) -> Event:
-        event = self._made.get(place)
+        event = self._events.get(place)
         if event is None:
             offset = self._first + place
             event = Event(self._channel, offset, self._cursor(offset), self._records[place])
-            self._made[place] = event
+            self._events[place] = event
         return event

@@ -1,4 +1,4 @@
-"""Which outbox rows a log in memory has: the same rule as that of a shared log (scripts.py)."""
+"""Deduplicates outbox rows in a log in memory, by the rule of a shared log (append.lua)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 
 
 class Dedup:
-    """Ids that were seen.
+    """Ids that were seen, in two sets.
 
-    In two sets: once the younger is full, or old, it takes the place of the older. So all ids since
-    the older began are known, and nothing has to be sorted by age.
+    When the younger set is full or old, it replaces the older one. So every id since the older set
+    began is known, and nothing has to be sorted by age.
 
     Args:
-        size: ids of one set.
-        ttl: seconds that one is filled.
+        size: ids in one set.
+        ttl: seconds until a set is old.
     """
 
     __slots__ = ("_began", "_older", "_size", "_ttl", "_younger")
@@ -29,7 +29,7 @@ class Dedup:
         return f"<Dedup {len(self._younger) + len(self._older)} ids>"
 
     def is_new(self, id_: str) -> bool:
-        """Whether an id was not seen before; it is known from now on."""
+        """Remember an id; return whether it was unknown."""
         if id_ in self._younger or id_ in self._older:
             return False
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Who is handed the events of a log."""
+"""The followers of a log: callbacks that get its events and gaps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Followers:
-    """The followers of one log; a fault of one of them is not the others'."""
+    """Calls the followers of one log; a failure of one does not affect the others."""
 
     __slots__ = ("_followers",)
 
@@ -19,21 +19,21 @@ class Followers:
         self._followers: list[tuple[Follower, GapCallback]] = []
 
     def add(self, follower: Follower, on_gap: GapCallback) -> Callable[[], None]:
-        """Returns what removes it again."""
+        """Add a follower; return a function that removes it."""
         pair = (follower, on_gap)
         self._followers.append(pair)
         return lambda: self._followers.remove(pair)
 
-    def hand_out(self, events: Sequence[Event]) -> None:
-        """The next events of one channel."""
+    def publish(self, events: Sequence[Event]) -> None:
+        """Pass on the next events of one channel."""
         for follower, _ in tuple(self._followers):
             try:
                 follower(events)
             except Exception:
                 logger.exception("a follower of the event log failed")
 
-    def tell(self, gap: Gap) -> None:
-        """Events may be missing here."""
+    def publish_gap(self, gap: Gap) -> None:
+        """Pass on a gap."""
         for _, on_gap in tuple(self._followers):
             try:
                 on_gap(gap)

@@ -1,4 +1,4 @@
-"""What every log has in its process: a ring a channel, and those who follow them."""
+"""The part of every log that is local to a process: a ring per channel, and the followers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from alphapulse_api.log.ring import Ring
 
 
 class LocalLog:
-    """The reading side of an `EventLog`; what fills the rings is each log's own.
+    """The reading side of an `EventLog`; each kind of log fills the rings in its own way.
 
     Args:
         rings: by channel.
-        size: events kept a channel.
+        size: events kept per channel.
         ttl: seconds an event is kept.
     """
 

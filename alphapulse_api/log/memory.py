@@ -1,7 +1,7 @@
-"""The event log of one process: a ring a channel.
+"""The event log of one process: a ring per channel.
 
-A cursor is `epoch-offset`. The epoch is new with every start, so that a cursor from before a
-restart is seen to be one and never taken for a place in the new ring.
+A cursor is `epoch-offset`. Every start has a new epoch, so a cursor from before a restart is never
+mistaken for a position in the new ring.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
 
 
-TOGETHER: Final = 100  # events made and handed out between two turns of the loop
+SLICE: Final = 100  # events encoded and published between two turns of the loop
 
 
 class MemoryEventLog(LocalLog):
     """The log inside one process.
 
     Args:
-        size: events kept a channel.
+        size: events kept per channel.
         ttl: seconds an event is kept.
     """
 
@@ -50,45 +50,45 @@ class MemoryEventLog(LocalLog):
         self._history: str | None = None
 
     async def open(self) -> None:
-        """Nothing: a ring in memory is ready at once."""
+        """Do nothing: a ring in memory is always open."""
 
     async def flush(self) -> None:
-        """Nothing: an append hands its events out."""
+        """Do nothing: an append publishes its events at once."""
 
     async def close(self) -> None:
-        """Nothing: it goes with the process."""
+        """Do nothing: the log ends with the process."""
 
     async def append(
         self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
         first, cursor = self._next(channel)
         if isinstance(records, Points) and len(records) > 1:
-            # Checked, so each can be encoded. (Of one, the event is needed at once.)
+            # They are validated, so each can be encoded later. A single point is needed at once.
             self._extend(channel, EventBatch(CHANNELS[channel], first, cursor, records))
             return
-        # All or none: one that cannot be encoded leaves no trace.
+        # Encoded before any is appended: all or none.
         self._put(channel, [(record, dumps(record)) for record in records])
 
     async def relay(self, rows: Sequence[OutboxRow]) -> None:
-        made = 0  # events in this turn of the loop
+        encoded = 0  # in this turn of the loop
         for row in rows:
             for points in row.points:
                 await self.append("metrics", points)
             if row.channel is not None and self._relayed.is_new(row.id):
-                for at in range(0, len(row.bodies), TOGETHER):
-                    bodies = row.bodies[at : at + TOGETHER]
-                    records = row.records[at : at + TOGETHER] or map(loads_stored, bodies)
+                for at in range(0, len(row.bodies), SLICE):
+                    bodies = row.bodies[at : at + SLICE]
+                    records = row.records[at : at + SLICE] or map(loads_stored, bodies)
                     self._put(row.channel, list(zip(records, bodies, strict=True)))
-                    made += len(bodies)
-                    if made >= TOGETHER:
-                        made = 0
-                        await asyncio.sleep(0)  # neither a long row nor many may hold the loop
+                    encoded += len(bodies)
+                    if encoded >= SLICE:
+                        encoded = 0
+                        await asyncio.sleep(0)  # let other tasks run
 
     async def gap(self, channel: str) -> None:
         ring = self._rings[channel]
         ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
         self.gaps += 1
-        self._followers.tell(Gap(CHANNELS[channel], ring.number, ring.cursor))
+        self._followers.publish_gap(Gap(CHANNELS[channel], ring.number, ring.cursor))
 
     async def adopt(self, history: str) -> bool:
         lost = self._history not in (None, history)
@@ -98,11 +98,11 @@ class MemoryEventLog(LocalLog):
         self._history = history
         return lost
 
-    def _put(self, channel: str, news: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+    def _put(self, channel: str, records: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
         first, cursor = self._next(channel)
         events = [
             Event(CHANNELS[channel], offset, cursor(offset), record, body)
-            for offset, (record, body) in enumerate(news, first)
+            for offset, (record, body) in enumerate(records, first)
         ]
         self._extend(channel, events)
 
@@ -112,13 +112,13 @@ class MemoryEventLog(LocalLog):
     def _extend(self, channel: str, events: Sequence[Event]) -> None:
         if events:
             self._rings[channel].extend(events, time.monotonic())
-            self._followers.hand_out(events)
+            self._followers.publish(events)
 
     async def announce(self, tags: Sequence[str]) -> None:
-        """Nothing: there is no other process."""
+        """Do nothing: there is no other process."""
 
     def on_change(self, callback: Changed) -> None:
-        """Nothing: no other process changes anything."""
+        """Do nothing: no other process changes anything."""
 
     async def reach(self, channel: str, cursor: str) -> None:
-        """Nothing: what is not known here is known nowhere."""
+        """Do nothing: no other process is ahead."""

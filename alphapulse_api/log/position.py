@@ -1,21 +1,22 @@
-"""Places in a log that processes share."""
+"""Positions in a log that processes share."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _CURSOR = re.compile(r"([0-9a-f]{1,32})-([0-9]{1,15})-([0-9]{1,18})")
 
 
 class StreamPosition(NamedTuple):
-    """Where a channel has come to.
+    """The position of one event in a channel's stream.
 
     Attributes:
-        epoch: the life of the log, begun anew when a Redis has lost everything.
-        ms: when its event was appended, by the clock of Redis, in milliseconds; it never goes back
+        epoch: the log's lifetime; a Redis that lost everything begins a new one.
+        ms: when the event was appended, in milliseconds by the clock of Redis; it never decreases
             within an epoch.
-        offset: its event's number.
+        offset: the event's number.
     """
 
     epoch: str
@@ -24,20 +25,34 @@ class StreamPosition(NamedTuple):
 
     @classmethod
     def parse(cls, cursor: str) -> StreamPosition | None:
-        """The place that a cursor means, if it is one of a shared log."""
+        """Parse a cursor; None if it is not one of a shared log."""
         found = _CURSOR.fullmatch(cursor)
         return found and cls(found[1], int(found[2]), int(found[3]))
 
     @property
     def cursor(self) -> str:
-        """The text that clients know it by."""
+        """The text that clients get."""
         return f"{self.epoch}-{self.ms}-{self.offset}"
 
     @property
     def id(self) -> str:
-        """The ID of its entry in the stream."""
+        """The ID of the entry in the stream."""
         return f"{self.ms}-{self.offset}"
 
     def follows(self, other: StreamPosition) -> bool:
-        """Whether it comes after the other in the same epoch."""
+        """Return whether it comes after the other, in the same epoch."""
         return self.epoch == other.epoch and self[1:] > other[1:]
+
+
+class Visit(NamedTuple):
+    """The state of the log.
+
+    Attributes:
+        ms: the time of Redis.
+        positions: by channel, its newest position.
+        origins: of channels whose position was lost, the cursor to continue from.
+    """
+
+    ms: int
+    positions: Mapping[str, StreamPosition]
+    origins: Mapping[str, str]

@@ -11,10 +11,10 @@ from alphapulse_api.log.base import Event
 
 
 class Past(Sequence[Event]):
-    """Successive events of several batches; those of a batch are made when they are looked at.
+    """Successive events of several batches, materialised lazily.
 
     Args:
-        parts: batches, and from where on.
+        parts: batches, each with the index of its first event that counts.
     """
 
     __slots__ = ("_parts", "_size")
@@ -44,32 +44,31 @@ class Past(Sequence[Event]):
 
 
 class Ring:
-    """Events without a gap between them, up to a place.
+    """The newest events of a channel, without a gap between them.
 
-    A cursor is a place only if it is exactly that of an event in here, or of the one before them: a
-    number alone may have been given twice, by a log that lost its end.
-
-    A batch that came at once is let go of as a whole, when the last of it is forgotten.
+    A cursor is valid only if it is exactly that of an event in the ring, or of the event before the
+    oldest: a log that lost its end may have given a number twice. A batch is released as a whole,
+    when its last event is evicted.
 
     Args:
-        size: how many are kept.
-        ttl: seconds that one is kept.
-        cursor: the place to begin at; all cursors end in "-" and a number that grows by one.
+        size: how many events are kept.
+        ttl: seconds that an event is kept.
+        cursor: the position to begin at; every cursor ends in "-" and a number that grows by one.
 
     Attributes:
         size: as given.
-        cursor: the place after the newest event.
-        number: the newest event's, or that of the restart after it; it never goes back.
+        cursor: the position after the newest event.
+        number: of the newest event, or of the restart after it; it never decreases.
     """
 
-    __slots__ = ("_base", "_batches", "_forgotten", "_kept", "_ttl", "cursor", "number", "size")
+    __slots__ = ("_base", "_batches", "_evicted", "_kept", "_ttl", "cursor", "number", "size")
 
     def __init__(self, size: int, ttl: float, cursor: str) -> None:
         self.size = size
         self._ttl = ttl
         self._batches: deque[tuple[Sequence[Event], float]] = deque()
         self._kept = 0  # events
-        self._forgotten = 0  # of the oldest batch
+        self._evicted = 0  # events of the oldest batch
         self._base = cursor
         self.cursor = cursor
         self.number = 0
@@ -81,8 +80,8 @@ class Ring:
         """Add the next events.
 
         Args:
-            events: numbered on from `number`.
-            came: when they did, by the monotonic clock.
+            events: numbered from `number` + 1.
+            came: when they arrived, by the monotonic clock.
         """
         if not events:
             return
@@ -91,18 +90,18 @@ class Ring:
         newest = events[-1]
         self.number = newest.offset
         self.cursor = newest.cursor
-        self._forget()
+        self._evict()
 
     def restart(self, cursor: str) -> None:
-        """Forget everything and go on from another place."""
+        """Drop every event and continue from another position."""
         self._batches.clear()
-        self._kept = self._forgotten = 0
+        self._kept = self._evicted = 0
         self._base = self.cursor = cursor
         self.number += 1
 
     def since(self, cursor: str) -> Sequence[Event] | None:
-        """Every event after the cursor, or None if it is not a place in here."""
-        self._forget()
+        """Return every event after the cursor, or None if the cursor is not valid here."""
+        self._evict()
         number, last = _number(cursor), _number(self.cursor)
         if number is None or last is None or not 0 <= last - number <= self._kept:
             return None
@@ -121,22 +120,22 @@ class Ring:
             return None
         return Past(parts) if parts else ()
 
-    def _forget(self) -> None:
+    def _evict(self) -> None:
         before = time.monotonic() - self._ttl
         while self._batches:
             events, came = self._batches[0]
             excess = self._kept - self.size
-            left = len(events) - self._forgotten
+            left = len(events) - self._evicted
             if came < before or excess >= left:
                 self._base = events[-1].cursor
                 self._kept -= left
-                self._forgotten = 0
+                self._evicted = 0
                 self._batches.popleft()
                 continue
             if excess > 0:
-                self._forgotten += excess
+                self._evicted += excess
                 self._kept -= excess
-                self._base = events[self._forgotten - 1].cursor
+                self._base = events[self._evicted - 1].cursor
             return
 
 

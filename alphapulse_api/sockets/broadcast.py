@@ -35,9 +35,8 @@ def broadcast(
             try:
                 sent = write(direct, framed)
             except OSError:
-                sent = (
-                    0  # the kernel's buffer is full or the peer is gone; the next write tells which
-                )
+                # The kernel's buffer is full or the peer is gone: the next write shows which.
+                sent = 0
             if not sent:
                 writer.write_events(events, framed)
             elif sent != size:

@@ -219,7 +219,7 @@ async def test_what_still_waits_at_the_end_is_sent_or_complained_about(
             harmed.kill()
             await changed(lambda: log.link.trouble)
             await log.append("trades", trades(2))
-    assert "1 events may not have reached redis" in caplog.text
+    assert "1 events that may not have reached redis" in caplog.text
 
 
 async def test_a_writer_does_not_wait_for_a_log_that_closes(

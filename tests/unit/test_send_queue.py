@@ -30,9 +30,7 @@ def told(queue: SendQueue) -> list[tuple[str, bool, list[str]]]:
     while (load := queue.take()) is not None:
         stretches += load.stretches
         queue.sent()
-    return [
-        (s.channel, s.broken, [parcel.body.decode() for parcel in s.parcels]) for s in stretches
-    ]
+    return [(s.channel, s.gap, [parcel.body.decode() for parcel in s.parcels]) for s in stretches]
 
 
 def room(events: int) -> int:
@@ -130,7 +128,7 @@ async def test_a_writer_waits_until_all_of_its_events_were_sent_or_cannot_be() -
     assert taken.done()
     waiting = [queue.put("trades", [news("2")], (), away=False) for _ in range(2)]
     queue.take()
-    queue.let_go()
+    queue.release()
     await asyncio.gather(*filter(None, waiting))
     assert queue.waiting == 2
     assert queue.put("trades", [news("3")], (), away=True) is None

@@ -1,4 +1,4 @@
-"""Entries of a shared log's streams, as Redis hands them out; anybody may have put them there."""
+"""Parses entries of a shared log's streams; a foreign writer may have added some."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ Fields = Mapping[bytes, bytes]
 class Entry(NamedTuple):
     after: str
     cursor: str
-    body: bytes | None  # None: a break, or only tags
+    body: bytes | None  # None: a gap, or only tags
     tags: str
     by: bytes
 
 
 def parse(entry_id: bytes, fields: Fields, expected: str | None = None) -> Entry | None:
-    """An entry of the log, or None if it is none.
+    """Parse an entry; return None if it is not one of the log.
 
-    It most often comes after the cursor `expected`, which needs no look.
+    Args:
+        entry_id: its ID.
+        fields: of the entry.
+        expected: the cursor that it most likely follows; that one is not validated.
     """
     after = fields.get(b"after", b"").decode(errors="replace")
     body = fields.get(b"data")

@@ -1,9 +1,8 @@
-"""The event log that several processes share, in one Redis (scripts.py has its form).
+"""The event log that several processes share, in one Redis (scripts.py describes its layout).
 
-An append waits until Redis has its events, unless Redis is away: then they wait in a send queue,
-and the writer does not, for its records are stored already. Rows of the outbox do not wait there:
-they stay in the database. Whatever may be missing for anybody at the end of it is told to all as a
-break, in every process.
+An append returns when Redis has its events. While Redis is away, events wait in a send queue and
+the caller does not, because its records are stored already. Outbox rows do not wait in the queue:
+they stay in the database. Events that may be missing in the end become a gap in every process.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +18,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.log.base import Changed, LogAway
 from alphapulse_api.log.local import LocalLog
-from alphapulse_api.log.position import StreamPosition
+from alphapulse_api.log.position import StreamPosition, Visit
 from alphapulse_api.log.redis import scripts
-from alphapulse_api.log.redis.reader import Reader, Visit
-from alphapulse_api.log.redis.send_queue import LOAD_EVENTS, Load, Parcel, SendQueue
+from alphapulse_api.log.redis.parcels import Parcel, parcels_of, parts_of
+from alphapulse_api.log.redis.reader import Reader
+from alphapulse_api.log.redis.send_queue import Load, SendQueue
 from alphapulse_api.log.ring import Ring
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.supervisor import Supervisor
@@ -35,29 +34,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A reader may be behind by so much before it has to begin anew.
+# How far a reader may be behind before entries that it has not read are trimmed.
 BEHIND_EVENTS: Final = 20_000
 BEHIND_SECONDS: Final = 60.0
 QUEUE_BYTES: Final = 32 << 20
 REACH_SECONDS: Final = 2.0
-LOOK_SECONDS: Final = 1.0  # how often a writer with nothing to send sees whether Redis has it all
-CLOSE_SECONDS: Final = 2.0  # for what still waits to be sent
+CHECK_SECONDS: Final = 1.0  # how often an idle writer checks that Redis still has its events
+CLOSE_SECONDS: Final = 2.0  # to send what still waits
 
-# Of which history of the database the log's events are.
+# Names the history of the database that the log belongs to.
 _HISTORY: Final = f"{PREFIX}history"
-READING: Final = "the reading of the event log"
-SENDING: Final = "the sending to the event log"
+READING: Final = "reading the event log"
+SENDING: Final = "sending to the event log"
 
 
 class RedisEventLog(LocalLog):
     """The log of all processes on one Redis.
 
     Args:
-        link: to it.
-        size: events kept a channel.
+        link: to the Redis.
+        size: events kept per channel.
         ttl: seconds an event is kept.
-        read: whether this process is handed events; one without sockets need not be.
-        queue_bytes: how much may wait for Redis.
+        read: whether this process reads events; one without sockets does not need to.
+        queue_bytes: how many bytes may wait while Redis is away.
     """
 
     def __init__(
@@ -80,10 +79,12 @@ class RedisEventLog(LocalLog):
         self._kept = (size + BEHIND_EVENTS, round(1000 * (ttl + BEHIND_SECONDS)))
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
-        # Until the log has been seen, every place is none of it.
-        nowhere = StreamPosition(secrets.token_hex(8), 0, 0)
-        super().__init__({name: Ring(size, ttl, nowhere.cursor) for name in CHANNELS}, size, ttl)
-        self._taken = dict.fromkeys(scripts.ALL, nowhere.cursor)  # up to where Redis had our events
+        # A position that no log has, until the first visit.
+        unknown = StreamPosition(secrets.token_hex(8), 0, 0)
+        super().__init__({name: Ring(size, ttl, unknown.cursor) for name in CHANNELS}, size, ttl)
+        self._taken = dict.fromkeys(
+            scripts.ALL, unknown.cursor
+        )  # the newest cursors that Redis had
         self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer)
         self._read = read
         self._queue = SendQueue(queue_bytes)
@@ -119,7 +120,7 @@ class RedisEventLog(LocalLog):
         self._closed = False
         if self._read:
             if self._link.trouble is None:
-                # One that is away now is entered when it comes.
+                # If Redis is away, `read_forever` enters later.
                 with suppress(RedisError, OSError):
                     await self._reader.enter()
             self._tasks.start(self._reader.read_forever, READING)
@@ -139,18 +140,20 @@ class RedisEventLog(LocalLog):
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._queue.drained.wait()
-        self._closed = True  # nobody waits for what is put from here on
+        self._closed = True  # calls from here on do not wait
         await self._tasks.cancel()
-        self._queue.let_go()
+        self._queue.release()
         await self._reader.close()
         if self.waiting:
-            logger.error("%d events may not have reached redis, nor any socket", self.waiting)
+            logger.error(
+                "closed with %d events that may not have reached redis or any socket", self.waiting
+            )
 
     async def append(
         self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str] = ()
     ) -> None:
         if records:
-            await self._put(channel, _parcels(records, tags))
+            await self._put(channel, parcels_of(records, tags))
         else:
             await self._put(None, (), tags)
 
@@ -158,11 +161,11 @@ class RedisEventLog(LocalLog):
         if self._away:
             for row in rows:
                 for points in row.points:
-                    await self._put("metrics", _parcels(points, row.tags))
+                    await self._put("metrics", parcels_of(points, row.tags))
             raise LogAway
-        taken = [self._queue.put(*part, away=False) for row in rows for part in _parts(row)]
+        taken = [self._queue.put(*part, away=False) for row in rows for part in parts_of(row)]
         self._work.set()
-        # They go their way also when the caller is cancelled.
+        # They are sent even if the caller is cancelled.
         sent = await asyncio.gather(*(asyncio.shield(one) for one in taken if one is not None))
         if not all(sent):
             raise LogAway
@@ -184,7 +187,8 @@ class RedisEventLog(LocalLog):
             if known == history.encode():
                 return False
             if known is not None:
-                # Before it is noted: two processes may both publish gaps, but none is left out.
+                # Published before the name is set: two processes may both publish gaps, but no
+                # process can miss them.
                 for channel in CHANNELS:
                     await self.gap(channel)
             await self._link.call(lambda redis: redis.set(_HISTORY, history))
@@ -196,12 +200,12 @@ class RedisEventLog(LocalLog):
         self._reader.on_change(callback)
 
     async def reach(self, channel: str, cursor: str) -> None:
-        place = StreamPosition.parse(cursor)
-        if place is None:
+        wanted = StreamPosition.parse(cursor)
+        if wanted is None:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(REACH_SECONDS):
-                while (here := StreamPosition.parse(self.cursor(channel))) and place.follows(here):
+                while (here := StreamPosition.parse(self.cursor(channel))) and wanted.follows(here):
                     await self._reader.moved(channel)
 
     # -- writing ----------------------------------------------------------------------------------
@@ -219,29 +223,29 @@ class RedisEventLog(LocalLog):
         taken = self._queue.put(channel, parcels, changed, away=self._away)
         if taken is not None:
             self._work.set()
-            # It goes its way also when the caller is cancelled: its record is stored.
+            # Sent even if the caller is cancelled, because its record is stored.
             await asyncio.shield(taken)
 
     async def _send_forever(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(CHECK_SECONDS):
                     await self._work.wait()
             self._work.clear()
             try:
                 if self._queue.drained.is_set():
-                    # Nobody else may know of what Redis had from us, and has no more.
+                    # Only this process may know that Redis lost its newest events.
                     await self._link.call(lambda redis: self._visit(redis, self._taken))
                 while (load := self._queue.take()) is not None:
                     await self._send(load)
                     self._queue.sent()
             except RedisAway:
-                self._queue.let_go()
+                self._queue.release()
                 if self._link.trouble is None:
-                    self._work.set()  # only this call has failed
+                    self._work.set()  # only this call failed
             except Exception:
-                # Nobody waits for the next run; it sends what this one has taken.
-                self._queue.let_go()
+                # The next run sends what this one has taken; callers do not wait for it.
+                self._queue.release()
                 self._work.set()
                 raise
 
@@ -256,7 +260,7 @@ class RedisEventLog(LocalLog):
         ]
         channels = list(CHANNELS)
         for stretch in load.stretches:
-            args += (channels.index(stretch.channel) + 1, int(stretch.broken), len(stretch.parcels))
+            args += (channels.index(stretch.channel) + 1, int(stretch.gap), len(stretch.parcels))
             for parcel in stretch.parcels:
                 args += (parcel.mark, parcel.tags, parcel.body)
         epoch, *ids = await self._link.script(self._appending, self._keys, args)
@@ -268,34 +272,10 @@ class RedisEventLog(LocalLog):
     async def _visit(self, redis: Redis, cursors: Mapping[str, str]) -> Visit:
         args = [secrets.token_hex(4), *cursors.values()]
         epoch, ms, *rest = await self._visiting(keys=self._keys, args=args, client=redis)
-        places, origins = {}, {}
+        positions, origins = {}, {}
         for name, at, origin in zip(scripts.ALL, rest[::2], rest[1::2], strict=True):
-            place_ms, _, offset = at.decode().partition("-")
-            places[name] = StreamPosition(epoch.decode(), int(place_ms), int(offset))
+            newest_ms, _, offset = at.decode().partition("-")
+            positions[name] = StreamPosition(epoch.decode(), int(newest_ms), int(offset))
             if origin:
                 origins[name] = origin.decode()
-        return Visit(int(ms), places, origins)
-
-
-def _parcels(records: Sequence[Mapping[str, Any]], tags: Sequence[str]) -> list[Parcel]:
-    # All or none: one that cannot be encoded leaves no trace.
-    bodies = [dumps(record) for record in records]
-    lines = "\n".join(tags).encode()
-    # Their tags go with the first of them.
-    return [Parcel(b"", body, b"" if number else lines) for number, body in enumerate(bodies)]
-
-
-def _parts(row: OutboxRow) -> Iterator[tuple[str | None, Sequence[Parcel], Sequence[str]]]:
-    """What `SendQueue.put` takes of a row."""
-    if row.points:
-        for points in row.points:
-            yield "metrics", _parcels(points, row.tags), ()
-    elif row.channel is None or not row.bodies:
-        yield None, (), row.tags
-    else:
-        lines = "\n".join(row.tags).encode()
-        for at in range(0, len(row.bodies), LOAD_EVENTS):
-            first, *rest = row.bodies[at : at + LOAD_EVENTS]
-            parcels = [Parcel(f"{row.id}/{at}".encode(), first, lines)]
-            parcels += [Parcel(b"=", body) for body in rest]
-            yield row.channel, parcels, ()
+        return Visit(int(ms), positions, origins)

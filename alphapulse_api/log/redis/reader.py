@@ -1,7 +1,7 @@
-"""From the streams of a shared log to the rings and followers of one process.
+"""Reads the streams of a shared log into the rings and followers of one process.
 
-One connection waits for the entries of all channels. It is this process's only source of events,
-its own among them: so they come in the log's order, with the log's cursors.
+One connection waits for the entries of all channels. It is the only source of events in this
+process, including its own, so they arrive in the log's order and with the log's cursors.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -19,8 +18,9 @@ from redis.exceptions import RedisError
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.followers import Followers
-from alphapulse_api.log.position import StreamPosition
+from alphapulse_api.log.position import StreamPosition, Visit
 from alphapulse_api.log.redis.entries import Entry, Fields, decode, parse
+from alphapulse_api.log.redis.past import Page, read_past
 from alphapulse_api.log.redis.scripts import ALL, CHANGED, CHANGES, STREAMS
 from alphapulse_api.log.redis.send_queue import EVERYTHING
 from alphapulse_api.log.ring import Ring
@@ -28,42 +28,27 @@ from alphapulse_api.runtime.redis import CALL_SECONDS, RedisLink
 
 logger = logging.getLogger(__name__)
 
-# Entries of a stream in one answer: decoded in a millisecond or so, then others run.
+# Entries of a stream per answer: decoding them takes about a millisecond.
 SLICE: Final = 200
-PAGE: Final = 1000  # entries of the past read at once
-BLOCK_SECONDS: Final = 1.0  # also how long a log that lost its past goes unnoticed
+BLOCK_SECONDS: Final = 1.0  # also how long a log that lost its past may go unnoticed
 RETRY_SECONDS: Final = 0.25
 
 _CHANNEL_OF: Final = {stream: name for name, stream in STREAMS.items()}
 
 
-class Visit(NamedTuple):
-    """What the log says of itself.
-
-    Attributes:
-        ms: the time of Redis.
-        places: by channel, its newest place.
-        origins: the cursor to go on from, of channels whose place was lost.
-    """
-
-    ms: int
-    places: Mapping[str, StreamPosition]
-    origins: Mapping[str, str]
-
-
 class Reader:
-    """Keeps the rings.
+    """Fills the rings and calls the followers.
 
     Args:
         link: to the Redis.
-        rings: by channel; each begins at a place that is none of the log's.
-        followers: who is handed the events.
-        visit: asks through a client where the log is, and whether it has the cursors of channels.
-        name: of this process as a writer.
+        rings: by channel; each begins at a position that the log does not have.
+        followers: they get the events.
+        visit: asks for the log's state, given the channels' cursors here.
+        name: the writer name of this process.
 
     Attributes:
-        gaps: places where events may be missing.
-        unreadable: entries that were not ours, or damaged.
+        gaps: how many gaps were published.
+        unreadable: how many entries were foreign or damaged.
     """
 
     def __init__(
@@ -81,7 +66,7 @@ class Reader:
         self._name = name.encode()
         self._client = link.blocking()
         self._positions: dict[Any, Any] = {}  # by stream, the ID to read after
-        # After the newest entry of CHANGES; to begin with, a place that is none.
+        # The position after the newest entry of CHANGES; at first one that the log does not have.
         self._invalidated = next(iter(rings.values())).cursor
         self._changed: list[Changed] = []
         self._moved: dict[str, asyncio.Event] = {}
@@ -92,11 +77,11 @@ class Reader:
 
     @property
     def failing(self) -> bool:
-        """Whether it does not read at present."""
+        """Whether it is not reading at present."""
         return self._failing or not self._entered
 
     def on_change(self, callback: Changed) -> None:
-        """Call back with each resource that another process changed; None: with any."""
+        """Call back with each tag that another process invalidates; None stands for all tags."""
         self._changed.append(callback)
 
     async def enter(self) -> None:
@@ -105,24 +90,24 @@ class Reader:
         Raises:
             RedisError, OSError: if Redis is away.
         """
-        visit = await self._look()
-        for name, place in visit.places.items():
+        visit = await self._visit_log()
+        for name, position in visit.positions.items():
             if name == CHANGED:
-                self._invalidated = place.cursor
-                self._positions[CHANGES] = place.id
+                self._invalidated = position.cursor
+                self._positions[CHANGES] = position.id
             else:
-                await self._load(name, place, visit.ms)
+                await self._load(name, position, visit.ms)
         self._entered = True
 
     async def read_forever(self) -> None:
-        """Hand out what comes, until cancelled."""
+        """Publish new entries to the followers, until cancelled."""
         while True:
             try:
                 await self._read_on()
             except (RedisError, OSError) as error:
                 await self._lost(error)
             except Exception:
-                # Whatever it has left half done: the next run begins anew, and tells everybody so.
+                # Some entries may be half done, so the next run starts again, with gaps.
                 self._entered = False
                 await self._client.connection_pool.disconnect()
                 self._announce(None)
@@ -133,7 +118,7 @@ class Reader:
         await self._client.aclose()
 
     async def moved(self, channel: str) -> None:
-        """Wait until the channel's ring has moved on."""
+        """Wait until the channel's ring has changed."""
         await self._moved.setdefault(channel, asyncio.Event()).wait()
 
     async def _read_on(self) -> None:
@@ -142,8 +127,8 @@ class Reader:
         else:
             await self.enter()
             for name, ring in self._rings.items():
-                self._tell(name, Gap(CHANNELS[name], ring.number, ring.cursor))
-        # What came while there was no connection may have changed anything.
+                self._publish_gap(name, Gap(CHANNELS[name], ring.number, ring.cursor))
+        # Any invalidation may have been missed while there was no connection.
         self._announce(None)
         self._failing = False
         clock = asyncio.get_running_loop().time
@@ -161,21 +146,36 @@ class Reader:
                 await self._revisit()
                 due = clock() + BLOCK_SECONDS
 
-    async def _revisit(self) -> Visit:
-        """See whether our places are still the log's."""
-        visit = await self._look()
-        for name, place in visit.places.items():
+    async def _load(self, name: str, position: StreamPosition, ms: int) -> None:
+        """Fill the ring with the newest events without a gap, up to the position."""
+        ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
+
+        async def page(end: str, count: int) -> Page:
+            answer: Page = await self._ask(self._client.xrevrange(stream, end, "-", count=count))
+            return answer
+
+        past = await read_past(page, position, ring.size, lambda id_: self._skip(stream, id_))
+        ring.restart(past.base)
+        offset = time.monotonic() - ms / 1000  # from the clock of Redis to ours
+        for number, (entry, data, at) in enumerate(past.entries, ring.number + 1):
+            event = Event(channel, number, entry.cursor, data, entry.body)
+            ring.extend((event,), offset + at / 1000)
+        self._positions[stream] = position.id
+
+    async def _revisit(self) -> None:
+        """Check that our positions are still those of the log."""
+        visit = await self._visit_log()
+        for name, position in visit.positions.items():
             stream, here = ALL[name], self._cursor(name)
             if name in visit.origins:
                 here = visit.origins[name]
-                self._break(name, here)
-            elif place.cursor == here or _order(self._positions[stream]) <= place[1:]:
+                self._restart(name, here)
+            elif position.cursor == here or _order(self._positions[stream]) <= position[1:]:
                 continue
-            # Here too: entries that are not the log's have led us beyond what is to come.
+            # Also if foreign entries moved the read position past the log's next entry.
             self._positions[stream] = _id(here)
-        return visit
 
-    async def _look(self) -> Visit:
+    async def _visit_log(self) -> Visit:
         cursors = {name: self._cursor(name) for name in ALL}
         visit: Visit = await self._ask(self._visit(self._client, cursors))
         return visit
@@ -188,9 +188,9 @@ class Reader:
         await self._client.connection_pool.disconnect()
         await self._link.ping()
         if self._link.trouble is None and not self._failing:
-            logger.warning("the event log could not be read, trying again: %s", error)
+            logger.warning("failed to read the event log, trying again: %s", error)
         self._failing = True
-        # Nobody tells us of changes now: no answer may be older than this moment.
+        # Invalidations do not arrive now, so no cached answer may be older than this moment.
         self._announce(None)
         await asyncio.sleep(RETRY_SECONDS)
 
@@ -201,11 +201,11 @@ class Reader:
         ring, channel = self._rings[name], CHANNELS[name]
         events: list[Event] = []
 
-        def hand_out() -> None:
+        def publish() -> None:
             if events:
                 batch = tuple(events)
                 ring.extend(batch, time.monotonic())
-                self._followers.hand_out(batch)
+                self._followers.publish(batch)
                 events.clear()
 
         for entry_id, fields in found:
@@ -216,20 +216,20 @@ class Reader:
                 self._skip(stream, entry_id)
                 continue
             if entry.after != here:
-                hand_out()
-                self._break(name, entry.after)
-            # Before the event: whoever gets it must find no answer from before it.
+                publish()
+                self._restart(name, entry.after)
+            # Before the event: a client that gets it must not find an older cached answer.
             self._invalidate(entry)
             data = decode(entry.body)
             if entry.body is None or data is None:
                 if entry.body is not None:
                     self._skip(stream, entry_id)
-                hand_out()
-                self._break(name, entry.cursor)
+                publish()
+                self._restart(name, entry.cursor)
                 continue
             number = ring.number + len(events) + 1
             events.append(Event(channel, number, entry.cursor, data, entry.body))
-        hand_out()
+        publish()
         self._wake(name)
 
     def _take_changes(self, found: Iterable[tuple[bytes, Fields]]) -> None:
@@ -245,7 +245,7 @@ class Reader:
             self._invalidated = entry.cursor
 
     def _invalidate(self, entry: Entry) -> None:
-        """What another process made stale; ours was invalidated before it was appended."""
+        """Announce the tags of another process; our own were invalidated before the append."""
         if entry.by != self._name and entry.tags:
             for tag in entry.tags.split("\n"):
                 self._announce(None if tag == EVERYTHING else tag)
@@ -257,20 +257,20 @@ class Reader:
         for callback in self._changed:
             callback(resource)
 
-    def _break(self, name: str, cursor: str) -> None:
-        """The ring goes on from the cursor, and what came before it may be incomplete."""
+    def _restart(self, name: str, cursor: str) -> None:
+        """Continue the ring from the cursor; events before it may be missing."""
         if name == CHANGED:
             self._invalidated = cursor
             self._announce(None)
             return
         ring = self._rings[name]
         ring.restart(cursor)
-        self._tell(name, Gap(CHANNELS[name], ring.number, cursor))
+        self._publish_gap(name, Gap(CHANNELS[name], ring.number, cursor))
 
-    def _tell(self, name: str, gap: Gap) -> None:
+    def _publish_gap(self, name: str, gap: Gap) -> None:
         self.gaps += 1
         self._announce(None)
-        self._followers.tell(gap)
+        self._followers.publish_gap(gap)
         self._wake(name)
 
     def _wake(self, name: str) -> None:
@@ -280,34 +280,7 @@ class Reader:
     def _skip(self, stream: str, entry_id: bytes) -> None:
         self.unreadable += 1
         if self.unreadable == 1:
-            logger.error("%s: entry %s is not ours, or damaged: skipped", stream, entry_id.decode())
-
-    # -- the past ---------------------------------------------------------------------------------
-
-    async def _load(self, name: str, place: StreamPosition, ms: int) -> None:
-        """Fill the ring with the newest events without a gap, up to the place."""
-        ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
-        entries: deque[tuple[Entry, Mapping[str, Any], float]] = deque()
-        base, at = place.cursor, time.monotonic() - ms / 1000
-        end: str | None = place.id
-        while end is not None and len(entries) < ring.size:
-            page = await self._ask(self._client.xrevrange(stream, end, "-", count=PAGE))
-            end = f"({page[-1][0].decode()}" if len(page) == PAGE else None
-            for entry_id, fields in page:
-                entry = parse(entry_id, fields)
-                if entry is None:
-                    self._skip(stream, entry_id)
-                    continue
-                data = decode(entry.body)
-                if entry.cursor != base or data is None:
-                    end = None
-                    break
-                entries.appendleft((entry, data, at + int(entry_id.partition(b"-")[0]) / 1000))
-                base = entry.after
-        ring.restart(base)
-        for number, (entry, data, came) in enumerate(entries, ring.number + 1):
-            ring.extend((Event(channel, number, entry.cursor, data, entry.body),), came)
-        self._positions[stream] = place.id
+            logger.error("skipped a foreign or damaged entry: %s %s", stream, entry_id.decode())
 
 
 def _id(cursor: str) -> str:

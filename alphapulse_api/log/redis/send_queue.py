@@ -1,8 +1,8 @@
-"""What is on its way to a shared log, in order, without I/O.
+"""The queue of events on their way to a shared log, without I/O.
 
-While the log cannot be reached it waits here, up to a bound. What waits beyond it is dropped, a
-whole channel's at once, and a break in its place says so: who is told of that reads everything
-again, and would be helped by no part of it.
+While the log cannot be reached, events wait here up to a bound. Beyond it, the events of a whole
+channel are dropped and replaced by a gap: a client that gets a gap reads everything again, so a
+part of the events would not help it.
 """
 
 from __future__ import annotations
@@ -12,50 +12,37 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-LOAD_EVENTS: Final = 1000  # sent at once: some milliseconds of Redis
+from alphapulse_api.log.redis.parcels import LOAD_EVENTS, Parcel
+
 LOAD_BYTES: Final = 1 << 20
-OVERHEAD: Final = 100  # bytes that keeping an event costs beside its JSON
+OVERHEAD: Final = 100  # bytes per event beside its JSON
 MAX_NAMES: Final = 1000
-EVERYTHING: Final = "*"  # has changed: in the place of more names than are kept
-
-
-class Parcel(NamedTuple):
-    """An event on its way.
-
-    Attributes:
-        mark: what the log deduplicates by; empty: nothing; "=": the event goes with the one before.
-        body: its JSON.
-        tags: lines, of the cached answers that it makes stale.
-    """
-
-    mark: bytes
-    body: bytes
-    tags: bytes = b""
+EVERYTHING: Final = "*"  # stands for more names than are kept
 
 
 class _Item:
-    """Some events of a channel; the last of a call's has what the caller waits for."""
+    """Some events of a channel; the last item of a call has the future that the caller awaits."""
 
-    __slots__ = ("broken", "channel", "parcels", "size", "taken")
+    __slots__ = ("channel", "gap", "parcels", "size", "taken")
 
     def __init__(self, channel: str | None, parcels: Sequence[Parcel]) -> None:
         self.channel = channel
         self.parcels = parcels
-        self.broken = False
+        self.gap = False
         self.size = sum(sum(map(len, parcel)) + OVERHEAD for parcel in parcels)
         self.taken: asyncio.Future[bool] | None = None
 
 
 class Stretch(NamedTuple):
-    """Successive events of one channel, after a break if `broken`."""
+    """Successive events of one channel, after a gap if `gap`."""
 
     channel: str
-    broken: bool
+    gap: bool
     parcels: list[Parcel]
 
 
 class Load(NamedTuple):
-    """What is sent at once, always the same under the same number."""
+    """What is sent at once; a number always stands for the same content."""
 
     number: int
     changed: Sequence[str]
@@ -63,10 +50,10 @@ class Load(NamedTuple):
 
 
 class SendQueue:
-    """Events and changes that wait to be sent.
+    """Events and invalidations that wait to be sent.
 
     Args:
-        limit: bytes that may wait while nothing is sent.
+        limit: bytes that may wait while the log is away.
 
     Attributes:
         waiting: how many events wait.
@@ -92,16 +79,16 @@ class SendQueue:
     def put(
         self, channel: str | None, parcels: Sequence[Parcel], changed: Sequence[str], *, away: bool
     ) -> asyncio.Future[bool] | None:
-        """Add events of a channel, and names of what has changed.
+        """Add events of a channel, and tags to invalidate.
 
         Args:
             channel: None if there are no events.
-            parcels: themselves.
-            changed: names; they leave no later than the events.
-            away: whether nothing can be sent at present: then nobody needs to wait.
+            parcels: the events.
+            changed: tags; they are sent no later than the events.
+            away: whether the log is away: then there is nothing to wait for.
 
         Returns:
-            What is done once it was sent, or cannot be for now.
+            A future: True once it was sent, False if it cannot be sent at present.
         """
         self._changed.update(changed)
         if len(self._changed) > MAX_NAMES:
@@ -119,7 +106,7 @@ class SendQueue:
             self._drop(channel)
             if self._size + sum(item.size for item in items) > self._limit:
                 items = [_Item(channel, ())]
-            items[0].broken = True
+            items[0].gap = True
         for item in items:
             self._items.append(item)
             self._size += item.size
@@ -127,7 +114,7 @@ class SendQueue:
         return items[-1].taken
 
     def take(self) -> Load | None:
-        """What is to be sent next, if anything: until `sent`, the same again."""
+        """Return what to send next, if anything; the same until `sent` is called."""
         if self._load is None and not self.drained.is_set():
             self._number += 1
             self._load = Load(self._number, sorted(self._changed), self._stretches())
@@ -135,7 +122,7 @@ class SendQueue:
         return self._load
 
     def sent(self) -> None:
-        """The log has what was taken."""
+        """Note that the log has what was taken."""
         for item in self._loaded:
             self._remove(item, sent=True)
         self._loaded.clear()
@@ -144,8 +131,8 @@ class SendQueue:
         if not self._items and not self._changed:
             self.drained.set()
 
-    def let_go(self) -> None:
-        """Nothing can be sent for now: nobody needs to wait for it."""
+    def release(self) -> None:
+        """Release all who wait, because nothing can be sent at present."""
         for taken in self._awaited:
             _release(taken, False)
         self._awaited.clear()
@@ -166,16 +153,16 @@ class SendQueue:
             size += item.size
             if item.channel is None:
                 continue
-            if stretches and stretches[-1].channel == item.channel and not item.broken:
+            if stretches and stretches[-1].channel == item.channel and not item.gap:
                 stretches[-1].parcels.extend(item.parcels)
             else:
-                stretches.append(Stretch(item.channel, item.broken, list(item.parcels)))
+                stretches.append(Stretch(item.channel, item.gap, list(item.parcels)))
         return stretches
 
     def put_gap(self, channel: str) -> asyncio.Future[bool]:
-        """Add a break; returns what is done once it was sent, or cannot be for now."""
+        """Add a gap; return a future as `put` does."""
         item = _Item(channel, ())
-        item.broken = True
+        item.gap = True
         item.taken = asyncio.get_running_loop().create_future()
         self._awaited.append(item.taken)
         self._items.append(item)
@@ -183,7 +170,7 @@ class SendQueue:
         return item.taken
 
     def _drop(self, channel: str) -> None:
-        """Forget what waits of a channel, but for what may be in the log already."""
+        """Drop a channel's events, except those that may be in the log already."""
         kept = deque(item for item in self._items if item.channel != channel)
         for item in self._items:
             if item.channel == channel:
