@@ -1,4 +1,4 @@
-"""Managing who may call: what the command line and the token endpoints do."""
+"""Management of users, API keys and logins, for the command line and the token endpoints."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _KEY_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
 class AccountError(ValueError):
-    """What was asked of an account cannot be done; the text is one sentence."""
+    """An operation on an account failed; the text is one sentence."""
 
 
 class TokenPair(NamedTuple):
-    """What a login or a refresh gives."""
+    """The result of a login or a refresh; `expires_in` is in seconds."""
 
     access_token: str
     refresh_token: str
@@ -43,11 +43,11 @@ class Accounts:
     """Users, keys and logins.
 
     Args:
-        store: where users and keys are kept.
-        refresh_tokens: where these are kept.
-        authenticator: told at once of every change, so that this process sees its own.
-        tokens: makes access tokens.
-        refresh_lifetime: seconds a refresh token is valid.
+        store: stores users and keys.
+        refresh_tokens: stores refresh tokens.
+        authenticator: reloads after every change made here, so that it holds at once.
+        tokens: creates access tokens.
+        refresh_lifetime: lifetime of a refresh token, in seconds.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Accounts:
         self._passwords = Passwords()
 
     async def ensure_admin(self) -> str | None:
-        """Make `admin` if there are no users; returns a password made up for it, if one was.
+        """Create `admin` if there are no users; returns the password that was generated, if any.
 
         Raises:
             AccountError: if AP_ADMIN_PASSWORD is not acceptable.
@@ -81,9 +81,9 @@ class Accounts:
         return password if made and not given else None
 
     async def set_user(self, username: str, role: str, password: str) -> None:
-        """Make a user, or replace its role and password; tokens given out before end.
+        """Create a user, or replace its role and password; its existing tokens are revoked.
 
-        A name in another spelling or case (RFC 8265) is the same user's, which keeps its own.
+        A name that differs only in spelling or case (RFC 8265) is the same user, whose name stays.
 
         Raises:
             AccountError: for a name, role or password that is not acceptable.
@@ -100,7 +100,7 @@ class Accounts:
         await self._authenticator.refresh()
 
     async def set_password(self, username: str, password: str) -> None:
-        """Change a password; tokens given out before end.
+        """Change a password; existing tokens are revoked.
 
         Raises:
             AccountError: for an unknown user or a password that is not acceptable.
@@ -109,7 +109,7 @@ class Accounts:
         await self._change(username, "password_hash = $2", await self._passwords.hash(password))
 
     async def disable_user(self, username: str) -> None:
-        """Shut a user out; its tokens end, its sockets close.
+        """Disable a user: its tokens are revoked and its sockets closed.
 
         Raises:
             AccountError: for an unknown user.
@@ -130,12 +130,12 @@ class Accounts:
         scopes: Collection[str] = DEFAULT_KEY_SCOPES,
         expires_at: datetime | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key; returns what is kept of it, and the key itself, which is not.
+        """Create a key; returns the stored record, and the key itself, which is not stored.
 
         Args:
-            name: of whoever gets it.
-            scopes: what it may do, and nothing else; `view` is every view_*.
-            expires_at: when it ends, if it does.
+            name: of the owner.
+            scopes: the permissions it has; `view` stands for every view_*.
+            expires_at: when it expires; None: never.
 
         Raises:
             AccountError: for a name or scope that is not acceptable.
@@ -159,10 +159,10 @@ class Accounts:
         return await self._store.list_api_keys()
 
     async def revoke_api_key(self, key_id: str) -> None:
-        """End a key; its sockets close.
+        """Revoke a key; its sockets are closed.
 
         Raises:
-            AccountError: if there is no such key, or it has ended already.
+            AccountError: if there is no such key, or it is revoked already.
         """
         if not key_id.isascii() or not await self._store.revoke_api_key(key_id):
             raise AccountError(f"there is no live API key {key_id!r}")
@@ -171,10 +171,12 @@ class Accounts:
     async def login(
         self, username: str, password: str, address: str | None = None
     ) -> TokenPair | None:
-        """Tokens for a user, or None: at one cost, whether the user or the password is wrong.
+        """Tokens for a user; None if the user or the password is wrong, which takes equally long.
 
         Args:
-            address: where the user logs in from, to be remembered.
+            username: in any spelling and case.
+            password: as it was typed.
+            address: where the user logs in from; it is remembered for the limit on logins.
         """
         user = await self._store.find_user(username)
         stored = user.password_hash if user is not None and not user.disabled else None
@@ -196,19 +198,19 @@ class Accounts:
         return self._pair(user, family, refresh_token)
 
     async def has_logged_in(self, username: str, address: str) -> bool:
-        """Whether a user of that name has logged in from that address of late."""
+        """Whether the user has logged in from that address recently."""
         return await self._store.has_logged_in(username, address)
 
     def guessed_by(self, token: str, address: str) -> str:
-        """What to count a token under that may be made up: the address, or else the token itself.
+        """The subject under which a token counts as a guess: the address, or the token itself.
 
-        One that we made is no guess, so what others send from the same address is no reason to
-        refuse it, nor is it one to refuse others.
+        A token that this server created is no guess. It counts apart from what others send from the
+        same address, so that neither is refused because of the other.
         """
         return _hash(token) if self._tokens.made(token) else address
 
     async def refresh(self, refresh_token: str) -> TokenPair | None:
-        """New tokens for a refresh token, which is used up; None if it is not valid."""
+        """New tokens for a refresh token, which is consumed; None if it is not valid."""
         token_hash = _hash(refresh_token)
         if not await self._refresh_tokens.is_known(token_hash):
             return None
@@ -221,10 +223,10 @@ class Accounts:
         return None if user is None else self._pair(user, family, successor)
 
     async def revoke(self, token: str) -> bool:
-        """End a refresh token and all that came of its login, or an access token alone.
+        """Revoke a refresh token with all tokens of its login, or one access token.
 
         Returns:
-            Whether it is a token that was given out; that it is not is no error (RFC 7009).
+            Whether the token is genuine. An unknown one is no error (RFC 7009).
         """
         try:
             claims = self._tokens.check(token)
@@ -260,7 +262,7 @@ class Accounts:
 
 
 def announce_admin(password: str) -> None:
-    """Tell the person at the terminal, once, what the first password is; no log ever has it."""
+    """Print the first password to standard error, once; it is never logged."""
     print(  # noqa: T201
         f"alphapulse_api: made the user '{ADMIN}' with the password {password}\n"
         "                (shown this once; change it with: alphapulse-api user passwd admin)",

@@ -1,8 +1,7 @@
 """API keys: `apk_<id>_<secret><checksum>`.
 
-The checksum (CRC-32 of what stands before it, in base 62) lets a scanner and our own front line
-tell a mistyped key from a wrong one without a look-up. The secret has 190 random bits, so a plain
-SHA-256 is enough to store it by.
+The checksum (CRC-32 of all before it, in base 62) lets secret scanners and this server recognise a
+mistyped key without a look-up. The secret has 190 random bits, so a plain SHA-256 is safe to store.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _KEY = re.compile(
 
 
 class ParsedKey(NamedTuple):
-    """A well-formed key: its id, and the hash its secret is stored by."""
+    """A well-formed key: its id, and the hash of its secret."""
 
     id: str
     secret_hash: str
@@ -44,14 +43,14 @@ def _checksum(text: str) -> str:
 
 
 def make_key() -> tuple[str, ParsedKey]:
-    """A new key as its owner sees it, and as we keep it."""
+    """A new key: the text for its owner, and the parts that are stored."""
     key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
     text = f"{PREFIX}_{key_id}_{secret}"
     return text + _checksum(text), ParsedKey(key_id, _hash(secret))
 
 
 def parse_key(key: str) -> ParsedKey | None:
-    """The parts of a key, or None if it cannot be one."""
+    """The parts of a key; None if the text is not a key."""
     match = _KEY.fullmatch(key)
     if match is None or _checksum(key[:-_CHECKSUM_LENGTH]) != match[3]:
         return None

@@ -1,4 +1,4 @@
-"""From credentials to a caller, from memory: the directory is read again when it has changed."""
+"""Finds the caller of given credentials in memory; the directory is reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey, Directory, Version
 
-POLL_SECONDS: Final = 1.0  # the contract allows 5 for a revocation to take hold everywhere
-LOOK_SECONDS: Final = 0.1  # between looks for what others made a moment ago, however many ask
+POLL_SECONDS: Final = 1.0  # a revocation takes effect everywhere within 5 s
+RELOAD_SECONDS: Final = 0.1  # between reloads for unknown credentials, however many arrive
 REMEMBERED_TOKENS: Final = 10_000
-_NOBODYS_HASH: Final = "0" * 64  # compared with in the place of an unknown key's
+_NOBODYS_HASH: Final = "0" * 64  # compared with the secret of an unknown key
 
 
 class BadCredentials(Exception):
@@ -28,17 +28,17 @@ class BadCredentials(Exception):
 
 
 class ExpiredCredentials(BadCredentials):
-    """They were valid, once."""
+    """The credentials have expired."""
 
 
 class Authenticator:
-    """Knows every caller.
+    """Authenticates callers from a copy of the directory of users and keys.
 
     Args:
-        accounts: where users and keys are stored.
-        tokens: checks access tokens.
-        throttles: counts keys that are not known.
-        api_keys_enabled: whether keys are taken at all.
+        accounts: stores users and keys.
+        tokens: verifies access tokens.
+        throttles: limits guesses of API keys.
+        api_keys_enabled: whether API keys are accepted.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Authenticator:
         self._throttles = throttles
         self._api_keys_enabled = api_keys_enabled
         self._directory = Directory(Version(0, ""), {}, {}, frozenset())
-        # A signature is verified once; expiry and the directory are looked at on every use.
+        # A signature is verified once; expiry and directory are checked on every use.
         self._remembered: dict[str, Caller] = {}
         self._watchers: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
-        self._looking = asyncio.Lock()
-        self._looked_at = -math.inf
+        self._reloading = asyncio.Lock()
+        self._reloaded_at = -math.inf  # on the loop's clock
 
     def on_change(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` whenever who may call has changed."""
+        """Call `watcher` whenever users, keys or revocations have changed."""
         self._watchers.append(watcher)
 
     async def refresh(self) -> None:
-        """Read the directory again if it has changed."""
+        """Reload the directory if it has changed."""
         async with self._refreshing:
             if await self._accounts.version() == self._directory.version:
                 return
@@ -81,10 +81,10 @@ class Authenticator:
         """Follow changes made by other processes, until cancelled.
 
         Args:
-            note_answer: called after each look with None, or with the reason why the database did
-                not answer. Callers are then known from memory only.
-            changed: set when another process may have changed something; without it, the database
-                is asked once a second.
+            note_answer: called after each check with None, or with the reason why the database did
+                not answer. Callers are then authenticated from memory only.
+            changed: set when another process may have changed something. Without it, the database
+                is polled once a second.
         """
         answered = True
         while True:
@@ -107,7 +107,7 @@ class Authenticator:
         """The caller of an access token.
 
         Raises:
-            BadCredentials: if it is not valid (any more).
+            BadCredentials: if it is not valid, or no longer.
         """
         caller = self._remembered.get(token)
         if caller is None:
@@ -119,14 +119,17 @@ class Authenticator:
         return caller
 
     async def api_key(self, key: str, address: str) -> Caller:
-        """The caller of an API key that comes from an address.
+        """The caller of an API key.
 
-        A key whose id is not known and one with a wrong secret take the same way, so that the time
-        it takes says nothing about ids.
+        An unknown id and a wrong secret take the same path, so that the time does not reveal ids.
+
+        Args:
+            key: as it was presented.
+            address: where it comes from, for the limit on guesses.
 
         Raises:
-            BadCredentials: if it is not valid (any more).
-            RateLimited: if it is not known, and too many from that address were not of late.
+            BadCredentials: if it is not valid, or no longer.
+            RateLimited: if it is unknown, and that address has recently sent too many of these.
         """
         parsed = parse_key(key)
         if parsed is None or not self._api_keys_enabled:
@@ -134,8 +137,8 @@ class Authenticator:
         stored = self._stored(parsed)
         if stored is None:
             async with self._throttles.secret("key", address) as guess:
-                # Made a moment ago by another process, perhaps.
-                await self._look_again()
+                # Another process may have created it a moment ago.
+                await self._reload()
                 stored = self._stored(parsed)
                 guess.wrong = stored is None
         if stored is None:
@@ -145,34 +148,34 @@ class Authenticator:
         return caller
 
     def _stored(self, key: ParsedKey) -> ApiKey | None:
-        """What is known of a key, if its secret is the right one."""
+        """The stored key, if the secret matches."""
         stored = self._directory.keys.get(key.id)
         secret_hash = _NOBODYS_HASH if stored is None else stored.secret_hash
         return stored if hmac.compare_digest(secret_hash, key.secret_hash) else None
 
-    async def _look_again(self) -> None:
-        """Read the directory as it is from now on; those who ask at the same time share a look."""
+    async def _reload(self) -> None:
+        """Load the directory as of now or later; concurrent callers share one reload."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        async with self._looking:
-            # One that began before may have missed what was made before we were asked.
-            if self._looked_at >= asked:
+        async with self._reloading:
+            # A reload that began earlier may have missed a change made before this call.
+            if self._reloaded_at >= asked:
                 return
-            await asyncio.sleep(max(0.0, self._looked_at + LOOK_SECONDS - loop.time()))
+            await asyncio.sleep(max(0.0, self._reloaded_at + RELOAD_SECONDS - loop.time()))
             began = loop.time()
             await self.refresh()
-            self._looked_at = began
+            self._reloaded_at = began
 
     def has_ended(self, name: str) -> bool:
-        """Whether the access token of this jti, or those of this family, were revoked."""
+        """Whether the access token with this jti, or all of this family, were revoked."""
         return name in self._directory.ended
 
     def check(self, caller: Caller) -> None:
-        """Whether a caller known before may still call, with the same permissions.
+        """Check that an authenticated caller may still call, with the same permissions.
 
         Raises:
-            ExpiredCredentials: if the credentials have ended by time.
-            BadCredentials: if they were taken back.
+            ExpiredCredentials: if the credentials have expired.
+            BadCredentials: if they were revoked.
         """
         if caller.ends_at is not None and caller.ends_at <= (instant := now()):
             raise ExpiredCredentials(expired(caller.expires_at or caller.ends_at, instant))
@@ -201,7 +204,7 @@ class Authenticator:
             raise BadCredentials(str(refusal)) from None
         user = self._directory.users.get(claims.username)
         if user is None or user.generation != claims.generation:
-            await self._look_again()
+            await self._reload()
             user = self._directory.users.get(claims.username)
         if user is None:
             raise BadCredentials("The credentials were revoked.")

@@ -1,4 +1,4 @@
-"""The one who calls, once known."""
+"""The authenticated caller of a request or a socket."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ class Caller:
 
     Attributes:
         username: the user's name, or the API key's.
-        auth: what was presented.
-        subject: what rate limits and audits count by; differs for a user and a key of one name.
-        expires_at: when the credentials end, if they do.
-        ends_at: until when they are accepted: a token's end, and the leeway for clocks behind it.
+        auth: the kind of credentials.
+        subject: identifies the caller in rate limits and audits; a user and a key with the same
+            name have different subjects.
+        expires_at: when the credentials expire; None if they do not.
+        ends_at: until when they are accepted: `expires_at` plus the leeway for slow clocks.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
-        family: of the login that a token comes from, if it comes from one.
+        family: identifies the login that a token comes from; None if it comes from none.
     """
 
     username: str

@@ -20,16 +20,16 @@ from argon2.low_level import ARGON2_VERSION
 from alphapulse_api.domain.names import same_password
 
 MIN_LENGTH: Final = 8
-MAX_LENGTH: Final = 1024  # hashing cost grows with length: a bound for the hostile client
-_AT_ONCE: Final = 2  # verifications that may run together: each takes a core and 64 MiB
+MAX_LENGTH: Final = 1024  # bounds the cost of hashing what a hostile client sends
+_AT_ONCE: Final = 2  # concurrent verifications; each takes a core and 64 MiB
 
 _hasher = PasswordHasher()
 
 
 def _nobodys_hash() -> str:
-    """A hash that no known password has, so that an unknown user costs what a known one does.
+    """A hash that matches no password, so that unknown users take as long as known ones.
 
-    It is made up: one that is computed would make the first unknown user cost twice as much.
+    It is random: computing one would make the first unknown user take twice as long.
     """
     salt, digest = (
         b64encode(secrets.token_bytes(length)).decode().rstrip("=")
@@ -40,7 +40,11 @@ def _nobodys_hash() -> str:
 
 
 def check_new_password(password: str) -> None:
-    """Raises `ValueError` with one sentence if a password is not acceptable."""
+    """Check a password that a user wants to set.
+
+    Raises:
+        ValueError: if it is not acceptable; the text is one sentence.
+    """
     if not MIN_LENGTH <= len(same_password(password)) <= MAX_LENGTH:
         raise ValueError(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
@@ -48,15 +52,15 @@ def check_new_password(password: str) -> None:
 
 
 class Match(Enum):
-    """Whether a password is the stored hash's."""
+    """Whether a password matches a stored hash."""
 
     NONE = auto()
     YES = auto()
-    OLD_FORM = auto()  # it is, but was hashed as it was typed: hash it again
+    OLD_FORM = auto()  # it does, but was hashed before normalization: hash it again
 
 
 class Passwords:
-    """Hashes and verifies, a bounded number at once."""
+    """Hashes and verifies passwords, a bounded number at the same time."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -67,7 +71,7 @@ class Passwords:
             return await asyncio.to_thread(_hasher.hash, same_password(password))
 
     async def match(self, stored: str | None, password: str) -> Match:
-        """Whether the password is the stored hash's; None stands for a user that is not there."""
+        """Whether the password matches a stored hash; None stands for an unknown user."""
         async with self._slots:
             return await asyncio.to_thread(_match, stored, password)
 
@@ -78,8 +82,8 @@ def _match(stored: str | None, password: str) -> Match:
     normal = same_password(password)
     if _matches(stored, normal):
         return Match.YES
-    # A hash of before there was one form. Whether it is tried depends on what was typed alone, so
-    # that the time says nothing about the user.
+    # The hash may be from before passwords were normalized. Whether that is tried depends only on
+    # the given password, so that the time does not reveal whether the user exists.
     return Match.OLD_FORM if normal != password and _matches(stored, password) else Match.NONE
 
 

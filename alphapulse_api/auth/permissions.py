@@ -1,4 +1,4 @@
-"""Who may do what: roles and permissions as data."""
+"""Roles and permissions, as data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANAGE: Final = "manage"
 
 PERMISSIONS: Final = VIEWS | {ACKNOWLEDGE_ALERTS, PUBLISH, MANAGE}
 
-# Rows of the route table that ask for no single permission.
+# For rows of the route table that require no single permission.
 PUBLIC: Final = "public"
 ANY_CALLER: Final = "any caller"
 
@@ -27,7 +27,7 @@ ROLES: Final = {
     "api": VIEWS | {PUBLISH},
 }
 
-# What an API key may be given; what it is given is its scopes, and it may do nothing else.
+# The permissions that an API key can have. It has exactly those in its scopes.
 KEY_SCOPES: Final = ROLES["api"]
 VIEW: Final = "view"  # stands for every view_*
 DEFAULT_KEY_SCOPES: Final = VIEWS

@@ -1,7 +1,7 @@
-"""How often somebody may be wrong about a secret, without keeping out whoever is right.
+"""Limits on wrong guesses of secrets, which do not lock out callers with the right secret.
 
-A guess is counted before it is tried, so that guesses sent at once are all counted, and given back
-unless it turns out to be wrong.
+A guess is counted before it is tried, so that concurrent guesses are all counted. A right guess
+gives its count back.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from alphapulse_api.domain.errors import RateLimited
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.runtime.redis import RedisLink
 
-_REMEMBERED: Final = 10_000  # subjects of each limit, without a Redis
+_REMEMBERED: Final = 10_000  # subjects of each limit that are counted in this process
 
 
 class Quota(NamedTuple):
-    """A limit: so many in so many seconds."""
+    """A limit: guesses within seconds."""
 
     guesses: int
     seconds: float
 
 
-# Made-up refresh tokens, tokens to revoke and API keys of one address, each kind for itself. Their
-# secrets have more than 180 random bits: this bounds the work they cause, not the chance that one
-# is right.
+# Invalid refresh tokens, tokens to revoke and API keys from one address; each kind has its own
+# count. Their secrets have more than 180 random bits: this bounds the work that they cause, not the
+# chance of a hit.
 SECRETS: Final = Quota(60, 60.0)
-# Passwords of one user from one address: what a person mistypes, and hopeless for guessing. Nobody
-# elsewhere can use it up.
+# Passwords of one user from one address: enough for mistyping, too few for guessing. Nobody at
+# another address can use it up.
 PAIRS: Final = Quota(10, 60.0)
-# Passwords of any user from one address: who tries one password on every user.
+# Passwords of any user from one address: against trying one password on every user.
 ADDRESSES: Final = Quota(30, 60.0)
-# Passwords of any user from anywhere, so that many addresses are no way around the above. It is
-# short, so that those who wait for their turn to be verified (50 ms each) are few.
+# Passwords of any user from any address: against guessing from many addresses. The window is short,
+# so that few logins queue for verification, which takes 50 ms each.
 EVERYBODY: Final = Quota(100, 10.0)
 
 Exempt = Callable[[], Awaitable[bool]]
 
 
 class Guess:
-    """One attempt; `wrong` is for whoever made it to set."""
+    """One attempt. The caller sets `wrong` if the guess is wrong."""
 
     wrong = False
 
@@ -50,7 +50,7 @@ class Throttles:
     """The limits on wrong guesses.
 
     Args:
-        link: to the Redis that all processes count in, if there is one.
+        link: to the Redis in which all processes count; None: this process counts by itself.
     """
 
     def __init__(self, link: RedisLink | None = None) -> None:
@@ -61,15 +61,15 @@ class Throttles:
 
     @asynccontextmanager
     async def secret(self, kind: str, subject: str) -> AsyncIterator[Guess]:
-        """A token or key that has to be looked up.
+        """Count a token or key that has to be looked up.
 
         Args:
-            kind: what it is. A program that goes on sending a key that has ended must not keep the
-                people behind the same address from renewing their logins.
-            subject: the address it comes from; or itself, if it is known to be none made up.
+            kind: of secret. A program that keeps sending a revoked key must not prevent people at
+                the same address from renewing their logins.
+            subject: the address it comes from; the secret itself if it is known to be genuine.
 
         Raises:
-            RateLimited: if too many of that kind and subject were wrong of late.
+            RateLimited: if too many of that kind and subject were wrong recently.
         """
         count = (self._secrets, f"{kind} {subject}")
         async with _counted("Too many invalid tokens or keys", count) as guess:
@@ -77,16 +77,17 @@ class Throttles:
 
     @asynccontextmanager
     async def login(self, address: str, username: str, known: Exempt) -> AsyncIterator[Guess]:
-        """A user name and password.
+        """Count a user name and password.
 
         Args:
             address: where they come from.
-            username: in the form that names are compared in.
-            known: whether this user has logged in from there before. The limit on everybody does
-                not hold for them: or whoever has many addresses could lock everybody out.
+            username: in the normal form in which names are compared.
+            known: whether this user has logged in from this address before. Such logins are exempt
+                from the limit on all logins, or an attacker with many addresses could lock
+                everybody out.
 
         Raises:
-            RateLimited: if too many were wrong of late.
+            RateLimited: if too many were wrong recently.
         """
         counts = (
             (self._pairs, f"{address} {username}"),
@@ -101,7 +102,7 @@ class Throttles:
 async def _counted(
     reason: str, *counts: tuple[Limiter, str], exempt_from_last: Exempt | None = None
 ) -> AsyncIterator[Guess]:
-    """Count a guess by each limiter under its subject."""
+    """Count one guess in each limiter, under its subject."""
     guess = Guess()
     taken: list[tuple[Limiter, str]] = []
     try:

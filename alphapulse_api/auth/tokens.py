@@ -1,7 +1,7 @@
 """Access tokens (JWT, RFC 7519: one fixed algorithm, every claim checked) and refresh tokens.
 
-PyJWT verifies the signature. The claims are checked here, by a table: a signed token may still hold
-any JSON in any claim, and whatever that is, the answer is a refusal.
+PyJWT verifies the signature. The claims are checked here, against a table: a signed token may hold
+any JSON in any claim, and must be refused whatever that is.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ ALGORITHM: Final = "HS256"
 ISSUER: Final = "alphapulse_api"
 AUDIENCE: Final = "alphapulse_api"
 MIN_SECRET_BYTES: Final = 32  # RFC 7518, section 3.2: as long as the hash
-TYPE: Final = "at+jwt"  # RFC 9068, section 2.1: no other kind of JWT passes for an access token
-_LATEST: Final = 253_370_764_800  # year 9999: any later and a date plus leeway is no date
+TYPE: Final = "at+jwt"  # RFC 9068, section 2.1: other kinds of JWT are refused as access tokens
+_LATEST: Final = 253_370_764_800  # in the year 9999; a later date plus the leeway would overflow
 _ID = re.compile(r"[!-~]{1,128}")
 
 
 class Claims(NamedTuple):
-    """What a valid token says. `generation` is the user's when it was made.
+    """The claims of a valid token.
 
     Attributes:
-        family: of the login that the token comes from, and whose end ends it; None if of none.
+        username: the subject.
+        jti: identifies the token.
+        generation: the user's token generation when the token was created.
+        expires_at: when it expires.
+        family: identifies the login that it comes from and is revoked with; None if there is none.
     """
 
     username: str
@@ -49,7 +53,7 @@ class TokenError(Exception):
 
 
 class TokenExpired(TokenError):
-    """The token was valid, once."""
+    """The token has expired, and is valid otherwise."""
 
 
 def _is_text(value: object) -> bool:
@@ -89,12 +93,15 @@ _OPTIONAL: Final[dict[str, Callable[[object], bool]]] = {"nbf": _is_time, "fam":
 
 
 class Tokens:
-    """Makes and checks access tokens.
+    """Creates and checks access tokens.
 
     Args:
-        secret: 32 bytes or more.
-        lifetime: seconds a token is valid.
-        leeway: seconds by which the clocks of who makes and who checks a token may differ.
+        secret: signs tokens; at least 32 bytes.
+        lifetime: of an access token, in seconds.
+        leeway: seconds by which the clocks of issuer and verifier may differ.
+
+    Raises:
+        ConfigError: if the secret is too short.
     """
 
     def __init__(self, secret: str, lifetime: int, leeway: float = 0.0) -> None:
@@ -108,7 +115,7 @@ class Tokens:
         return f"<Tokens {ALGORITHM} lifetime={self.lifetime}>"
 
     def make(self, username: str, generation: int, family: str | None = None) -> str:
-        """A new token of a user, of the login `family`."""
+        """A new access token for a user, from the login `family`."""
         issued = int(now().timestamp())
         claims = {
             "iss": ISSUER,
@@ -124,17 +131,17 @@ class Tokens:
         return jwt.encode(claims, self._secret, ALGORITHM, headers={"typ": TYPE})
 
     def make_refresh(self) -> str:
-        """A new refresh token: random, with a tag that shows who made it.
+        """A new refresh token: random, with a tag that proves its origin.
 
-        The tag is no credential, which a token's row in the database is. It lets made-up tokens be
-        told from real ones in memory, so that those who make them up can be throttled by their
-        address and those who share it are not.
+        The tag is not the credential; the token's row in the database is. It distinguishes forged
+        tokens from genuine ones in memory, so that forgers are throttled by their address and
+        others who share that address are not.
         """
         random = secrets.token_urlsafe(32)
         return f"{random}.{self._tag(random)}"
 
     def made(self, token: str) -> bool:
-        """Whether this is a token of either kind that was made with the same secret."""
+        """Whether this is an access or refresh token that was created with the same secret."""
         random, _, tag = token.rpartition(".")
         if hmac.compare_digest(self._tag(random).encode(), tag.encode()):
             return True
@@ -147,19 +154,19 @@ class Tokens:
         return True
 
     def _tag(self, random: str) -> str:
-        # No JWT's signing input begins like this.
+        # The prefix keeps tags apart from signatures: no JWT's signing input begins like this.
         digest = hmac.digest(self._secret.encode(), f"refresh {random}".encode(), "sha256")
         return digest[:16].hex()
 
     def check(self, token: str) -> Claims:
         """The claims of a token.
 
-        An `iat` in the future is no reason to refuse a token (RFC 7519 gives it no such meaning):
-        the clock of whoever made it is fast, and `nbf` is there to say from when on it is valid.
+        An `iat` in the future is accepted: the issuer's clock may be fast, and RFC 7519 has `nbf`
+        to say from when on a token is valid.
 
         Raises:
-            TokenExpired: if only its time is over.
-            TokenError: if anything else about it is wrong.
+            TokenExpired: if it has expired and is valid otherwise.
+            TokenError: if it is not valid.
         """
         try:
             decoded = jwt.decode_complete(
@@ -204,7 +211,7 @@ _SIGNATURE_ONLY: Final[Any] = {
 
 
 def expired(expires_at: datetime, instant: datetime) -> str:
-    """What is said of credentials that ended by time."""
+    """The message about expired credentials."""
     return (
         f"The credentials expired at {rfc3339(expires_at)}; this server's clock says "
         f"{rfc3339(instant)}."
@@ -221,10 +228,10 @@ def _time(seconds: float) -> datetime:
 
 
 def secret_beside(database: str) -> str:
-    """The secret kept beside a database file, made on first use with mode 0600.
+    """The secret in a file beside the database file, created on first use with mode 0600.
 
     Raises:
-        StartupError: if it can be neither read nor made.
+        StartupError: if it can be neither read nor created.
     """
     path = Path(f"{database}.jwt-secret")
     try:
@@ -236,7 +243,7 @@ def secret_beside(database: str) -> str:
 
 
 def _keep(path: Path, secret: str) -> None:
-    """Write the file whole or not at all; of two processes that start at once, one wins."""
+    """Create the file atomically; of two processes that start together, one wins."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
