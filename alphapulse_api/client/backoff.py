@@ -1,4 +1,4 @@
-"""How long to wait before the next try."""
+"""How long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Backoff:
     Args:
         base: the first bound, in seconds.
         cap: the highest bound, in seconds.
-        rand: uniform numbers between 0 and 1.
+        rand: returns a uniform random number between 0 and 1.
     """
 
     __slots__ = ("_base", "_cap", "_doublings", "_rand")
@@ -36,11 +36,11 @@ class Backoff:
         self._doublings = 0
 
     def next(self) -> float:
-        """Seconds to wait after one more failure."""
+        """Return the seconds to wait after another failure."""
         bound = min(self._cap, self._base * 2.0**self._doublings)
         self._doublings = min(self._doublings + 1, _MAX_DOUBLINGS)
         return self._rand() * bound
 
     def reset(self) -> None:
-        """It worked."""
+        """Start again from the first bound, after a success."""
         self._doublings = 0

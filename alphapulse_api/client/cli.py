@@ -20,7 +20,7 @@ from alphapulse_api.client.conversation import Event, StreamGap
 from alphapulse_api.client.errors import DashboardClientError
 
 PASSWORD_VARIABLE: Final = "AP_PASSWORD"  # noqa: S105
-# An event is one line, and its text gives the terminal no orders.
+# An event is one line, without control characters that a terminal would obey.
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 # Option -> the channel and filter it stands for.
 FILTERS: Final = {
@@ -48,15 +48,19 @@ def main() -> None:
     help="The environment variable that holds the API key.",
 )
 @click.option("--username", help=f"Log in instead; the password is in {PASSWORD_VARIABLE}.")
-@click.option("--symbol", multiple=True, help="Only trades in it. Repeatable, as the next ones.")
-@click.option("--strategy", multiple=True, help="Only trades of it.")
-@click.option("--severity", multiple=True, help="Only alerts of it.")
-@click.option("--source", multiple=True, help="Only alerts from it.")
-@click.option("--metric-type", multiple=True, help="Only metrics of it.")
-@click.option("--name", multiple=True, help="Only metrics of that name.")
-@click.option("--snapshot", is_flag=True, help="Begin with how things stand.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option(
+    "--symbol",
+    multiple=True,
+    help="Only trades of this symbol. Repeatable.",
+)
+@click.option("--strategy", multiple=True, help="Only trades of this strategy.")
+@click.option("--severity", multiple=True, help="Only alerts of this severity.")
+@click.option("--source", multiple=True, help="Only alerts from this source.")
+@click.option("--metric-type", multiple=True, help="Only metrics of this type.")
+@click.option("--name", multiple=True, help="Only metrics of this name.")
+@click.option("--snapshot", is_flag=True, help="Print the present state first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--count", type=click.IntRange(1), help="Exit after so many events.")
 def tail(
     channels: tuple[str, ...],
     url: str,
@@ -67,7 +71,7 @@ def tail(
     count: int | None,
     **wanted: tuple[str, ...],
 ) -> None:
-    """Print events as they happen, of all CHANNELS if none is named."""
+    """Print the events of CHANNELS (default: all) as they happen."""
     _escape_what_cannot_be_shown()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     secret = _secret(username, api_key_env)
@@ -96,14 +100,14 @@ def tail(
 
 
 def _escape_what_cannot_be_shown() -> None:
-    """A terminal that is not UTF-8 shows `\\u4ea4` for a character it does not have."""
+    """Print escapes such as `\\u4ea4` for characters that the terminal cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _secret(username: str | None, api_key_env: str) -> dict[str, Any]:
-    """Never from the command line, which every user of the machine can read."""
+    """Read the secret from the environment: every user of the machine can read command lines."""
     variable = PASSWORD_VARIABLE if username else api_key_env
     value = os.environ.get(variable)
     if not value:
@@ -118,14 +122,16 @@ def _filters(
     for option, given in wanted.items():
         channel, name = FILTERS[option]
         if given and channel not in channels:
-            raise click.UsageError(f"--{option.replace('_', '-')} is about {channel}")
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} filters {channel}, which is not among the CHANNELS"
+            )
         if given:
             filters.setdefault(channel, {})[name] = given
     return filters
 
 
 def _raw(item: Event | StreamGap) -> bytes:
-    """JSON, which is UTF-8 wherever it goes (RFC 8259 section 8.1)."""
+    """Encode as JSON, which is always UTF-8 (RFC 8259, section 8.1)."""
     if isinstance(item, StreamGap):
         content: dict[str, Any] = {"type": "gap", "channel": item.channel, "cursor": item.cursor}
     else:

@@ -27,33 +27,42 @@ CHANNELS: Final = ("metrics", "alerts", "trades", "portfolio")
 
 
 class DashboardClient(Writing):
-    """A dashboard's API: `async with DashboardClient("http://127.0.0.1:8080", api_key=…) as api`.
+    """A client of one dashboard: every call of the API, and streams of events.
 
-    Records go in as mappings, with the field names of the API; money as Decimals, strings or
-    numbers, instants as aware datetimes or RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are
-    converted as the feed converts them (`alphapulse_api.domain.plain`).
+    Records are given as mappings with the field names of the API: money as Decimals, strings or
+    numbers, times as aware datetimes or RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are
+    converted as by the feed (`alphapulse_api.domain.plain`). Answers have the types of
+    `alphapulse_api.client.rows`.
 
-    They come out as the types of `alphapulse_api.client.rows`. A record without an id, or without
-    a timestamp where that is its identity, gets one here, by this machine's clock: sent again after
-    a lost answer it is still the same record. Requests are tried again after 429, 502, 503 and 504,
-    at the server's Retry-After if it names one, and after lost connections.
+    A record without an id, or without a timestamp where that is its identity, gets one here by this
+    machine's clock, so a request that is repeated after a lost answer names the same record.
+    Requests are repeated after 429, 502, 503, 504 and lost connections, at the server's
+    Retry-After if it sends one.
 
-    Every call raises `ApiError` if the server refuses it and `Unreachable` if nobody answers.
+    Every call raises `ApiError` if the server refuses it and `Unreachable` if there is no answer.
+
+    Example:
+        async with DashboardClient("http://127.0.0.1:8080", api_key=key) as client:
+            await client.record_trade({"symbol": "AAPL", "side": "buy", "quantity": 1, "price": 2})
+            async for trade in client.trades(symbol="AAPL"):
+                ...
 
     Args:
-        url: where the dashboard is, with its base path if it has one.
+        url: of the dashboard, with its base path if it has one.
         api_key: an API key; or
-        username, password: of a user, logged in and kept logged in; or
-        token: an access token that the caller looks after.
-        session: of aiohttp, stays the caller's to close, and each stream takes one of its
-            connections; by default sessions of our own, one of them for any number of streams.
-        timeout: seconds for one try of a request.
-        retries: further tries after the first.
-        sleep, rand: stand-ins for tests: wait so many seconds; uniform numbers between 0 and 1.
+        username, password: of a user; the client logs in and renews its tokens; or
+        token: an access token that the caller renews.
+        session: of aiohttp; the caller closes it. Each stream takes one of its connections, and it
+            follows redirects of a handshake. By default the client has sessions of its own, which
+            do neither.
+        timeout: seconds for one attempt of a request.
+        retries: further attempts after the first.
+        sleep, rand: replacements for tests: wait so many seconds; return a uniform random number
+            between 0 and 1.
 
     Raises:
-        ValueError: for a URL that is not http(s), not exactly one kind of credentials, or text that
-            is not valid Unicode.
+        ValueError: if the URL is not http(s), if not exactly one kind of credentials is given, or
+            if a text is not valid Unicode.
     """
 
     def __init__(
@@ -78,7 +87,7 @@ class DashboardClient(Writing):
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
         given = [secret for secret in (api_key, username, token) if secret is not None]
         if len(given) != 1 or (username is None) != (password is None):
-            raise ValueError("give an api_key, or a username and its password, or a token")
+            raise ValueError("give exactly one of: api_key, username with password, token")
         self._session = session
         self._owns_session = session is None
         self._sockets = session
@@ -101,8 +110,8 @@ class DashboardClient(Writing):
     async def __aenter__(self) -> DashboardClient:
         if self._owns_session:
             self._session = _session()
-            # A stream holds its connection for as long as it lives: out of one pool with the
-            # requests, the hundredth would leave none for them.
+            # Streams hold their connections. In one pool of 100 with the requests, the hundredth
+            # stream would leave none for them.
             self._sockets = _session(limit=0, middlewares=(_refuse_redirects,))
         return self
 
@@ -122,15 +131,18 @@ class DashboardClient(Writing):
         since: Mapping[str, str] | None = None,
         buffer: int = BUFFERED_EVENTS,
     ) -> EventStream:
-        """The events of the channels as they happen, whatever happens to the connection.
+        """Return a stream of the channels' events that reconnects and resumes by itself.
 
         Args:
-            channels: metrics, alerts, trades, portfolio; all of them, if none is named.
-            filters: by channel: {"trades": {"symbols": ["AAPL"]}}.
-            snapshot: be told the present state first, and again after a gap.
-            since: cursors to go on from, by channel: another stream's `cursors`, an event's
+            channels: of metrics, alerts, trades, portfolio; default: all.
+            filters: by channel, such as {"trades": {"symbols": ["AAPL"]}}.
+            snapshot: whether to get the present state first, and again after a gap.
+            since: by channel, the cursor to resume from: another stream's `cursors`, an event's
                 `cursor`, or the `stream_cursor` of rows that were read before.
-            buffer: events that may wait here; while there are more, the server must wait.
+            buffer: events that may wait here; while it is full, nothing more is read.
+
+        Raises:
+            ValueError: if a filter is not valid Unicode.
         """
         for channel, lists in (filters or {}).items():
             for name, wanted in lists.items():
@@ -205,5 +217,5 @@ async def _refuse_redirects(
 
 def _opened(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
     if session is None:
-        raise RuntimeError("use the client inside `async with`")
+        raise RuntimeError("the client is not open: use it inside `async with`")
     return session

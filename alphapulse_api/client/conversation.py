@@ -1,7 +1,7 @@
-"""The client's side of the socket without I/O: messages in, what to hand over out.
+"""The client's side of the protocol without I/O: messages in, entries for the consumer out.
 
-It outlives the connections it is held on. Where each channel has come to is kept here, so that a
-new connection asks for what came after it.
+It outlives connections. It keeps the cursor of each channel, so that a new connection resumes from
+there.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from alphapulse_api.client.errors import StreamError
 
 Filters = Mapping[str, Mapping[str, Sequence[str]]]
 
-# The ids of our requests. The ping goes out right behind the subscribe, and requests are answered
-# in their order: so its pong says that the snapshot has been told to its end.
+# The ids of our requests. The ping is sent right after the subscribe and requests are answered in
+# order, so its pong shows that the snapshot is complete.
 AUTH: Final = "auth"
 SUBSCRIBE: Final = "subscribe"
 SETTLED: Final = "settled"
 
-# Errors that another try can mend; the others are faults of what was asked for.
+# Errors that may pass on another connection; the others are faults of the request.
 PASSING: Final = frozenset({"internal", "rate_limited", "unauthenticated"})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, or with `snapshot` how things stand.
+    """A published record or, with `snapshot`, part of the present state.
 
     Attributes:
         type: metric, alert, trade or portfolio.
         channel: metrics, alerts, trades or portfolio.
-        cursor: its place in the channel; opaque.
+        cursor: its position in the channel; opaque.
         data: the row; see `alphapulse_api.client.rows`.
-        snapshot: it tells of the present state, asked for with `snapshot=True`.
-        skipped: how many older values of the same series or portfolio it stands for, left out
-            because this client read too slowly.
+        snapshot: whether it is part of a snapshot.
+        skipped: how many older values of the same series or portfolio the server skipped, because
+            this client read too slowly.
     """
 
     type: str
@@ -49,13 +49,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StreamGap:
-    """Events of the channel may be missing here: what matters of them is to be read by REST.
+    """Events of the channel may be missing here; read the present state by REST.
 
-    The server's log of events did not reach back to where the stream was cut, or began anew.
+    The server's event log did not reach back to where the connection was lost, or was lost itself.
 
     Attributes:
-        channel: where.
-        cursor: from here on nothing is missing; None if the server did not say.
+        channel: the channel.
+        cursor: from here on nothing is missing; None if the server did not send it.
     """
 
     channel: str
@@ -63,14 +63,14 @@ class StreamGap:
 
 
 class Entry(NamedTuple):
-    """Something to hand over, or nothing, and where its channels have come to after it."""
+    """An item for the consumer, if any, and the channels' cursors after it."""
 
     item: Event | StreamGap | None
     cursors: Mapping[str, str]
 
 
 class PassingError(Exception):
-    """The server could not do it now; on another connection it may."""
+    """The server failed to carry out a request; another connection may do better."""
 
 
 class CredentialsError(Exception):
@@ -78,7 +78,7 @@ class CredentialsError(Exception):
 
 
 class _Snapshot:
-    """What was told of a channel's state so far; handed over when it is whole, or not at all."""
+    """The part of a snapshot received so far; handed over when it is complete."""
 
     __slots__ = ("cursor", "items")
 
@@ -88,12 +88,12 @@ class _Snapshot:
 
 
 class Conversation:
-    """What is subscribed to, and how far it has come.
+    """The subscription of one stream, and its cursors.
 
     Args:
         channels: names.
         filters: by channel, lists by filter name.
-        snapshot: whether to be told the present state of a channel that is not resumed.
+        snapshot: whether to ask for the present state of a channel that is not resumed.
         since: cursors to resume from, by channel.
     """
 
@@ -118,7 +118,7 @@ class Conversation:
         return f"<Conversation {' '.join(self._channels)}>"
 
     def begin(self) -> list[dict[str, Any]]:
-        """The messages to send on a connection that is authenticated."""
+        """Return the messages to send on a new connection once it is authenticated."""
         self._snapshots.clear()
         self.settled = False
         subscribe = {
@@ -132,12 +132,12 @@ class Conversation:
         return [subscribe, {"type": "ping", "id": SETTLED}]
 
     def receive(self, message: Mapping[str, Any]) -> list[Entry]:
-        """What to hand over after one message; one of an unknown type says nothing to us.
+        """Return the entries that one message leads to; messages of unknown types are ignored.
 
         Raises:
-            StreamError: if what was asked for is refused.
-            CredentialsError: if the credentials are.
-            PassingError: if it is worth another try.
+            StreamError: if the request is refused.
+            CredentialsError: if the credentials are refused.
+            PassingError: if another connection may do better.
         """
         match message:
             case {"data": _, "channel": _}:
@@ -152,9 +152,9 @@ class Conversation:
             case {"type": "resync"}:
                 return self._resynced(message["channel"], message.get("cursor"))
             case {"type": "unsubscribed"}:
-                # We never ask for it: somebody took the permission away.
+                # Never requested by us: the permission was withdrawn.
                 raise StreamError(
-                    "forbidden", "the permission was taken away", message["channels"][0]
+                    "forbidden", "the permission was withdrawn", message["channels"][0]
                 )
             case {"type": "error"}:
                 raise _fault(message)
@@ -187,7 +187,7 @@ class Conversation:
         return [] if self._snapshot else self._release(*self._snapshots)
 
     def _resynced(self, channel: str, cursor: str | None) -> list[Entry]:
-        """The gap, and that the stream goes on behind it; earlier servers do not say where."""
+        """Report a gap and continue after it."""
         entries = self._release(channel)
         if cursor is not None:
             self._cursors[channel] = cursor
@@ -197,13 +197,13 @@ class Conversation:
         ]
 
     def _release(self, *channels: str) -> list[Entry]:
-        """The snapshots of the channels, which are whole."""
+        """Return the entries of the channels' snapshots, which are complete."""
         entries: list[Entry] = []
         for channel in channels:
             snapshot = self._snapshots.pop(channel, None)
             if snapshot is None:
                 continue
-            # Only after all of it: whoever stores the cursor in its middle must not lose the rest.
+            # The cursor comes last: a consumer that stores it half way must not lose the rest.
             entries.extend(Entry(item, {}) for item in snapshot.items)
             entries.append(Entry(None, {channel: snapshot.cursor}))
             self._cursors[channel] = snapshot.cursor

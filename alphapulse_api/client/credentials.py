@@ -1,4 +1,4 @@
-"""What the client shows to be let in: a key, a token, or tokens that it renews by itself."""
+"""The client's credentials: a key, a token, or tokens that it renews by itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from alphapulse_api.client.errors import ApiError
 
-# A token is renewed when so much of its life is left, or so great a part of it is over, whichever
-# is later: the server announces the end of a token at 60 s, and of a short one at once.
+# A token is renewed when so many seconds are left, or so great a share of its life is over,
+# whichever is later: the server announces the end of a token 60 s before, and of a short-lived one
+# at once.
 RENEW_SECONDS: Final = 60.0
 RENEW_SHARE: Final = 0.4
 
@@ -26,30 +27,30 @@ class Secret(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """As HTTP wants it."""
+        """The HTTP header that carries it."""
         if self.kind == "api_key":
             return {"X-API-Key": self.value}
         return {"Authorization": f"Bearer {self.value}"}
 
 
 class Credentials(Protocol):
-    """Where secrets come from."""
+    """A source of secrets."""
 
     async def current(self) -> Secret:
-        """The secret to show now."""
+        """Return the secret to send now."""
         ...
 
     def renews_in(self) -> float | None:
-        """Seconds until `current` gives a new secret; None if it never does."""
+        """Return the seconds until `current` returns a new secret; None if it never does."""
         ...
 
     def reject(self, secret: Secret) -> bool:
-        """The server refused the secret; returns whether `current` has another one."""
+        """Note that the server refused the secret; return whether `current` has another one."""
         ...
 
 
 class Fixed:
-    """A key, or a token that somebody else renews."""
+    """A key, or a token that the client's user renews."""
 
     __slots__ = ("_secret",)
 
@@ -67,13 +68,13 @@ class Fixed:
 
 
 class Login:
-    """Tokens for a user name and password; refreshed in time, or fetched anew.
+    """Tokens of a user, refreshed in time or obtained by a new login.
 
     Args:
-        grant: asks `POST /token` with a form.
+        grant: sends a form to `POST /token` and returns the answer.
         username: of the user.
         password: of the user.
-        clock: seconds, monotonic.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class Login:
         return f"<Login {self._username}>"
 
     async def current(self) -> Secret:
-        """An access token with some life left.
+        """Return an access token that is not about to expire.
 
         Raises:
             ApiError: if the login is refused.
-            Unreachable: if the server is away.
+            Unreachable: if there is no answer.
         """
         async with self._renewing:
             if self._access_token is None or self._clock() >= self._renew_at:
@@ -117,8 +118,8 @@ class Login:
         return True
 
     async def _renew(self) -> None:
-        # A refresh token is good for one use. Whether a try whose answer was lost has used it
-        # nobody knows, and a second use would end the whole family: so it is let go before.
+        # A refresh token works once, and a second use may end the whole login. If the answer is
+        # lost, nobody knows whether the token was used, so it is dropped beforehand.
         refresh_token, self._refresh_token = self._refresh_token, None
         granted = None
         if refresh_token is not None:

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions."""
+"""The client's exceptions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class DashboardClientError(Exception):
-    """The base of all of them."""
+    """The base class of the client's exceptions."""
 
 
 class Unreachable(DashboardClientError):
-    """The server could not be reached, or gave no whole answer."""
+    """The server could not be reached, or did not answer completely."""
 
 
 class ApiError(DashboardClientError):
@@ -21,10 +21,10 @@ class ApiError(DashboardClientError):
         status: of the HTTP answer.
         type: the problem's stable URI, such as "urn:alphapulse:problem:validation".
         title: the type in words.
-        detail: one sentence about this very request.
-        errors: of a 422 or 409: {"pointer" or "parameter": place, "detail": what is wrong there}.
-        request_id: what to look for in the server's log.
-        retry_after: seconds after which the server wants to be asked again, if it said so.
+        detail: one sentence about this request.
+        errors: of a 422 or 409: {"pointer" or "parameter": where, "detail": what is wrong}.
+        request_id: the id of the request in the server's log.
+        retry_after: seconds after which to try again, if the server sent them.
         from_dashboard: whether the dashboard itself answered; else a proxy, or another service.
     """
 
@@ -49,12 +49,12 @@ class ApiError(DashboardClientError):
 
 
 class StreamError(DashboardClientError):
-    """The stream cannot go on: its credentials, channels or filters are refused.
+    """The stream cannot continue: its credentials, channels or filters are refused.
 
     Attributes:
-        code: a word for programs: an error code of the socket (forbidden, invalid_filter …) or
+        code: for programs: an error code of the socket (forbidden, invalid_filter …) or
             the reason of its close (auth_failed, revoked, token_expired …).
-        channel: the channel it is about, if it is about one.
+        channel: the channel that it is about, if any.
     """
 
     def __init__(self, code: str, detail: str, channel: str | None = None) -> None:

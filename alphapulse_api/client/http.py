@@ -1,4 +1,4 @@
-"""One HTTP request, tried until it is answered or there is no sense in trying."""
+"""HTTP requests with retries."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from alphapulse_api.client.values import request_body, rfc3339
 from alphapulse_api.domain import integers
 from alphapulse_api.domain.plain import plain
 
-# Too many requests, and away for a while: the server's own 503, and what proxies say for it.
+# Too many requests; unavailable for a while, by the server's own answer or a proxy's.
 RETRIED: Final = frozenset({429, 502, 503, 504})
-MAX_WAIT_SECONDS: Final = 60.0  # a longer Retry-After is for the caller to wait, or not
+MAX_WAIT_SECONDS: Final = 60.0  # a longer Retry-After is left to the caller
 PROBLEM: Final = "application/problem+json"
 FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Answer(NamedTuple):
-    """A success, read to its end."""
+    """A successful answer, read completely."""
 
     content: Any
     headers: Mapping[str, str]
@@ -38,9 +38,9 @@ class Http:
     Args:
         session: sends them.
         url: of the server.
-        timeout: seconds for one try.
-        retries: further tries after the first.
-        backoff: makes a new series of waits.
+        timeout: seconds for one attempt.
+        retries: further attempts after the first.
+        backoff: returns a new series of waits.
         sleep: waits.
     """
 
@@ -71,16 +71,17 @@ class Http:
         form: Mapping[str, str] | None = None,
         repeatable: bool = True,
     ) -> Answer:
-        """Ask, and ask again after 429, 502, 503, 504 and lost connections.
+        """Send a request; repeat it after 429, 502, 503, 504 and lost connections.
 
         Args:
-            method: of HTTP.
-            path: beginning with a slash, its variables quoted.
-            credentials: who asks; nobody, if left out.
-            params: the query; None, False and datetimes are understood, lists are repeated.
+            method: the HTTP method.
+            path: with a leading slash, its variables quoted.
+            credentials: None sends the request without.
+            params: the query; None is left out, lists are repeated, datetimes and booleans are
+                converted.
             body: sent as JSON.
             form: sent as a form instead.
-            repeatable: whether it may be sent again when nobody knows if it arrived.
+            repeatable: whether it may be sent again if it may have arrived.
 
         Raises:
             ApiError: if the server refuses it.
@@ -118,7 +119,7 @@ class Http:
 
     async def _once(self, method: str, path: str, **options: Any) -> Answer:
         url = URL(f"{self._url}{path}", encoded=True)
-        # A redirect would carry the key to wherever it points.
+        # A redirect would carry the key to another server.
         async with self._session.request(
             method, url, timeout=self._timeout, allow_redirects=False, **options
         ) as response:
@@ -133,12 +134,12 @@ class Http:
 def refusal(
     status: int, reason: str | None, headers: Mapping[str, str] | None, content: Any = None
 ) -> ApiError:
-    """The error that an answer is; what is no problem+json comes from something in between."""
+    """Convert an answer to an error; one that is not problem+json comes from a proxy."""
     headers = headers or {}
-    # Of a refused handshake there are only the headers.
+    # A refused handshake has no body here, only headers.
     ours = headers.get("Content-Type", "").partition(";")[0].strip().lower() == PROBLEM
     if not isinstance(content, Mapping):
-        detail = "the dashboard refuses it" if ours else "the answer is not one of alphapulse_api"
+        detail = "the dashboard refused it" if ours else "the answer is not from alphapulse_api"
         content = {"title": reason or "", "detail": detail}
     after = headers.get("Retry-After", "")
     return ApiError(
@@ -151,12 +152,12 @@ def refusal(
 
 
 def segment(variable: object) -> str:
-    """One variable of a path; an enum or a UUID stands for its text."""
+    """Quote one variable of a path; an enum or a UUID stands for its text."""
     return quote(str(plain(variable)), safe="")
 
 
 def query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The parameters that say something, as text."""
+    """Convert query parameters to text; None is left out."""
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         if value is None:

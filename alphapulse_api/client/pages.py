@@ -1,4 +1,4 @@
-"""A listing, a page at a time."""
+"""Listings, read one page at a time."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ class Page(NamedTuple):
     stream_cursor: str | None
 
 
-# Asks for a page of at most so many rows, from a cursor on.
+# Requests a page of at most so many rows, from a cursor.
 Fetch = Callable[[int, str | None], Awaitable[Page]]
 
 
 class Rows(Generic[T]):
-    """The rows of a listing: `async for row in rows`, or all at once by `await rows`.
+    """The rows of a listing: `async for row in rows`, or all at once with `await rows`.
 
-    One page is in memory at a time, and the next is asked for when it is needed. Once only.
+    Only one page is in memory; the next is requested when it is needed. Rows can be read once.
 
     Args:
-        fetch: asks for a page.
-        limit: rows in all; None: all there are.
+        fetch: requests a page.
+        limit: total number of rows; None: all.
 
     Attributes:
-        stream_cursor: after the first page, the cursor of the matching channel, taken before the
-            rows were read: a stream `since` it misses nothing that is not in the rows. None where
-            there is no such channel.
+        stream_cursor: after the first page, the cursor of the matching channel from before the rows
+            were read, so that a stream `since` it misses nothing. None if no channel matches.
     """
 
     def __init__(self, fetch: Fetch, limit: int | None = None) -> None:
@@ -49,7 +48,12 @@ class Rows(Generic[T]):
         self.stream_cursor: str | None = None
 
     async def next_page(self) -> list[T] | None:
-        """The next page, or None after the last. Raises `ApiError` and `Unreachable`."""
+        """Return the next page, or None after the last.
+
+        Raises:
+            ApiError: if the server refuses the request.
+            Unreachable: if there is no answer.
+        """
         if self._ended:
             return None
         size = PAGE_ROWS if self._left is None else min(PAGE_ROWS, self._left)

@@ -1,4 +1,4 @@
-"""The calls that read. What a call answers to what is the contract's matter; see /docs."""
+"""The calls that read; /docs describes their parameters and answers in full."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from alphapulse_api.domain.plain import plain
 
 
 class Reading(ABC):
-    """Every GET of the API as a method; how a request is sent is the heir's matter."""
+    """Every GET of the API as a method; subclasses define how a request is sent."""
 
     @abstractmethod
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
         """Send an authenticated request."""
 
     async def me(self) -> Me:
-        """Who is calling, and what they may do."""
+        """Return the caller and its permissions."""
         me: Me = await self._get("/api/me", values.ME)
         return me
 
     def series(self) -> Rows[Series]:
-        """The series known, with the range and number of their points."""
+        """Return every series, with the time range and number of its points."""
         return self._list("/api/metrics", values.SERIES)
 
     def metrics(
@@ -60,20 +60,20 @@ class Reading(ABC):
         timezone: str | None = None,
         limit: int | None = None,
     ) -> Rows[MetricPoint]:
-        """Points of a type, oldest first, raw or in time buckets.
+        """Return points of a type, oldest first, raw or aggregated in time buckets.
 
         Args:
             start_time: inclusive; default: 24 h before the end.
             end_time: exclusive; default: now.
             name: of the series.
             labels: that the series must have.
-            aggregation: avg, min, max, sum, count, first, last, stddev, p50, p95, p99; one goes
-                to `value`, several to fields of their names.
-            interval: of the buckets: "auto", or such as "30s", "5m", "1h", "1d", "1w".
-            max_points: the most buckets that "auto" may make.
-            timezone: by whose clock hours, days and weeks begin, such as "America/New_York";
-                default: UTC.
-            limit: points in all; default: all there are.
+            aggregation: avg, min, max, sum, count, first, last, stddev, p50, p95, p99; a single one
+                is in `value`, several are in fields of their names.
+            interval: length of a bucket: "auto", or for example "30s", "5m", "1h", "1d", "1w".
+            max_points: the largest number of buckets for "auto".
+            timezone: IANA zone in which hours, days and weeks begin, such as
+                "America/New_York"; default: UTC.
+            limit: total number of points; default: all.
         """
         params = {
             "start_time": start_time,
@@ -95,7 +95,7 @@ class Reading(ABC):
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Rows[MetricPoint]:
-        """The newest point of every series of a type."""
+        """Return the newest point of every series of a type."""
         path = f"/api/metrics/{segment(metric_type)}/latest"
         return self._list(path, values.POINT, {"name": name, "label": _labels(labels)})
 
@@ -107,7 +107,11 @@ class Reading(ABC):
         end_time: datetime | None = None,
         max_points: int | None = None,
     ) -> Portfolio:
-        """The portfolio now, and if asked for its `history` in the range; 404 before the first."""
+        """Return the current portfolio, with its `history` in the range if requested.
+
+        Raises:
+            ApiError: 404 before the first portfolio is recorded.
+        """
         params = {
             "include_history": True if include_history else None,
             "start_time": start_time,
@@ -156,7 +160,7 @@ class Reading(ABC):
         end_time: datetime | None = None,
         limit: int | None = None,
     ) -> Rows[Trade]:
-        """Trades, newest first; `limit` is of all rows."""
+        """Return trades, newest first; `limit` is the total number of rows."""
         params = {
             "symbol": symbol,
             "side": side,
@@ -169,7 +173,7 @@ class Reading(ABC):
         return self._pages("/api/trades", values.TRADE, params, limit)
 
     async def trade(self, trade_id: str) -> Trade:
-        """One trade."""
+        """Return one trade, with the history of its states."""
         trade: Trade = await self._get(f"/api/trades/{segment(trade_id)}", values.TRADE)
         return trade
 
@@ -181,9 +185,9 @@ class Reading(ABC):
         end_time: datetime | None = None,
         limit: int | None = None,
     ) -> Rows[Agent]:
-        """Agents by id, each with its newest 20 signals in the range (default: the last 24 h).
+        """Return agents by id, each with its newest 20 signals in the range (default: last 24 h).
 
-        `limit` is of all rows.
+        `limit` is the total number of rows.
         """
         params = {"agent_type": agent_type, "start_time": start_time, "end_time": end_time}
         return self._pages("/api/agents", values.AGENT, params, limit)
@@ -198,7 +202,7 @@ class Reading(ABC):
         end_time: datetime | None = None,
         limit: int | None = None,
     ) -> Rows[Signal]:
-        """An agent's signals, newest first; `limit` is of all rows."""
+        """Return an agent's signals, newest first; `limit` is the total number of rows."""
         params = {
             "symbol": symbol,
             "direction": direction,
@@ -216,18 +220,18 @@ class Reading(ABC):
         end_time: datetime | None = None,
         limit: int | None = None,
     ) -> Rows[SystemSample]:
-        """Samples of the system's components, oldest first (default: of the last hour)."""
+        """Return samples of components, oldest first (default: of the last hour)."""
         params = {"component": component, "start_time": start_time, "end_time": end_time}
         return self._pages("/api/system", values.SAMPLE, params, limit)
 
-    # -- what they have in common -----------------------------------------------------------------
+    # -- requests -----------------------------------------------------------------
 
     async def _get(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Any:
         answer = await self._request("GET", path, params=params)
         return values.convert(answer.content, shape)
 
     def _list(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Rows[Any]:
-        """A listing that comes whole."""
+        """Make a listing without pages."""
 
         async def fetch(size: int, cursor: str | None) -> Page:
             return await self._page(path, shape, params or {})
@@ -237,7 +241,7 @@ class Reading(ABC):
     def _pages(
         self, path: str, shape: Shape, params: Mapping[str, Any], limit: int | None
     ) -> Rows[Any]:
-        """A listing that comes in pages."""
+        """Make a listing with pages."""
 
         async def fetch(size: int, cursor: str | None) -> Page:
             return await self._page(path, shape, {**params, "limit": size, "cursor": cursor})

@@ -1,7 +1,7 @@
-"""What the answers hold, as types.
+"""The types of the answers' rows.
 
-Money and quantities are `Decimal`, instants aware `datetime`s in UTC, metric values `float`s, and
-None stands where the server says null.
+Money and quantities are `Decimal`, times are aware `datetime`s in UTC, metric values are `float`,
+and null is None.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OnError = Literal["stop", "continue"]
 
 
 class Me(TypedDict):
-    """Who is calling."""
+    """The caller."""
 
     username: str
     role: str
@@ -32,7 +32,7 @@ class Me(TypedDict):
 
 
 class Series(TypedDict):
-    """A series and what is stored of it."""
+    """A series, and the time range and number of its points."""
 
     metric_type: str
     name: str
@@ -45,7 +45,7 @@ class Series(TypedDict):
 class MetricPoint(TypedDict):
     """A point, or a bucket, whose `timestamp` is its start.
 
-    One aggregation is in `value`; several are in fields of their names, and `value` is not there.
+    A single aggregation is in `value`; several are in fields of their names, without `value`.
     """
 
     metric_type: str
@@ -83,7 +83,7 @@ class Position(TypedDict):
 
 
 class HistoryPoint(TypedDict):
-    """The portfolio's worth at an instant."""
+    """The value of the portfolio at one time."""
 
     timestamp: datetime
     total_value: Decimal
@@ -92,7 +92,7 @@ class HistoryPoint(TypedDict):
 
 
 class Portfolio(TypedDict):
-    """What is held, and what it is worth."""
+    """Positions, cash and their value."""
 
     total_value: Decimal
     cash: Decimal
@@ -105,7 +105,7 @@ class Portfolio(TypedDict):
 
 
 class Alert(TypedDict):
-    """Something a person should know of."""
+    """A condition that needs attention."""
 
     id: str
     title: str
@@ -135,7 +135,7 @@ class Fee(TypedDict):
 
 
 class OrderState(TypedDict):
-    """A state that an order was in, and when it was recorded."""
+    """One state of an order, and when it was recorded."""
 
     at: datetime
     status: TradeStatus
@@ -144,7 +144,7 @@ class OrderState(TypedDict):
 
 
 class Trade(TypedDict):
-    """An order: its execution, or its attempt; `history` is there where one trade is asked for."""
+    """An order or its execution; only the answer for a single trade has `history`."""
 
     id: str
     order_id: str | None
@@ -172,7 +172,7 @@ class Trade(TypedDict):
 
 
 class Signal(TypedDict):
-    """What an agent advises."""
+    """An agent's recommendation."""
 
     id: str
     agent_id: str
@@ -186,7 +186,7 @@ class Signal(TypedDict):
 
 
 class Agent(TypedDict):
-    """An agent; in the list of agents with its newest signals."""
+    """An agent; lists of agents include the newest signals."""
 
     agent_id: str
     agent_type: str
@@ -197,7 +197,7 @@ class Agent(TypedDict):
 
 
 class SystemSample(TypedDict):
-    """How a component was doing."""
+    """The state of a component at one time."""
 
     component: str
     status: Literal["healthy", "warning", "error", "offline"]
@@ -207,7 +207,7 @@ class SystemSample(TypedDict):
 
 
 class ItemResult(TypedDict):
-    """What became of one record of a batch."""
+    """The result of one record of a batch."""
 
     status: Literal[200, 201, 409, 422]
     id: NotRequired[str]
@@ -215,7 +215,7 @@ class ItemResult(TypedDict):
 
 
 class BatchResult(TypedDict):
-    """What became of a batch: `results` has one for each record, in the order they were given."""
+    """The result of a batch; `results` has one entry per record, in order."""
 
     accepted: int
     refused: int

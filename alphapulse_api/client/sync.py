@@ -1,4 +1,4 @@
-"""The client for synchronous code: a thread with a loop inside, the same calls outside."""
+"""The client for synchronous code: the same calls, run on an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _LoopThread:
-    """A loop that runs in a thread of its own."""
+    """An event loop that runs in its own thread."""
 
     __slots__ = ("_loop", "_thread")
 
@@ -31,7 +31,7 @@ class _LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of the coroutine; if the caller is interrupted, it is cancelled."""
+        """Return the result of the coroutine; cancel it if the caller is interrupted."""
         if self._loop.is_closed():
             work.close()
             raise RuntimeError("the client is closed")
@@ -52,7 +52,7 @@ class _LoopThread:
 def _call(
     method: Callable[Concatenate[DashboardClient, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[SyncDashboardClient, P], T]:
-    """A call that waits for the client's coroutine."""
+    """Make a method that waits for the client's coroutine."""
 
     @wraps(method)
     def call(self: SyncDashboardClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -64,7 +64,7 @@ def _call(
 def _rows(
     method: Callable[Concatenate[DashboardClient, P], Rows[T]],
 ) -> Callable[Concatenate[SyncDashboardClient, P], Iterator[T]]:
-    """A listing that asks for its pages as it is iterated over."""
+    """Make a listing that requests its pages during iteration."""
 
     @wraps(method)
     def listing(self: SyncDashboardClient, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
@@ -78,7 +78,11 @@ def _rows(
 class SyncDashboardClient:
     """`DashboardClient` for scripts and notebooks: the same arguments, calls, rows and errors.
 
-    Its thread starts with it and ends with `close`, with the `with` block, or with the program.
+    Its thread starts with it and ends at `close`, at the end of the `with` block or of the program.
+
+    Example:
+        with SyncDashboardClient("http://127.0.0.1:8080", api_key=key) as client:
+            client.record_trade({"symbol": "AAPL", "side": "buy", "quantity": 1, "price": 2})
     """
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -97,7 +101,7 @@ class SyncDashboardClient:
         self.close()
 
     def close(self) -> None:
-        """End every stream, the connections and the thread."""
+        """Close every stream and connection, and end the thread."""
         self._close()
 
     def stream(
@@ -107,7 +111,7 @@ class SyncDashboardClient:
         snapshot: bool = False,
         since: Mapping[str, str] | None = None,
     ) -> SyncStream:
-        """The events of the channels as they happen; see `DashboardClient.stream`."""
+        """Return a stream of the channels' events; see `DashboardClient.stream`."""
 
         async def begin() -> EventStream:
             return self._client.stream(*channels, filters=filters, snapshot=snapshot, since=since)
@@ -141,7 +145,7 @@ class SyncDashboardClient:
 
 
 class SyncStream:
-    """An iterator of `Event` and `StreamGap`; blocks until there is one.
+    """An iterator of `Event` and `StreamGap` that blocks until there is one.
 
     `with client.stream(…) as stream` returns once the subscription stands, as `EventStream` does.
     """
@@ -152,7 +156,7 @@ class SyncStream:
 
     @property
     def cursors(self) -> Mapping[str, str]:
-        """By channel, where the events handed over have come to."""
+        """By channel, the cursor of the newest event handed over."""
         return self._stream.cursors
 
     def __enter__(self) -> SyncStream:
@@ -172,7 +176,7 @@ class SyncStream:
             raise StopIteration from None
 
     def close(self) -> None:
-        """Close its connection; iteration ends."""
+        """Close the connection; iteration ends."""
         self._thread.run(self._stream.aclose())
 
 
@@ -186,7 +190,7 @@ def stream(
 ) -> Iterator[Event | StreamGap]:
     """`for event in stream("http://127.0.0.1:8080", "trades", api_key=…)`.
 
-    `options` are `DashboardClient`'s. Leaving the loop closes the connection and the thread.
+    `options` are those of `DashboardClient`. Leaving the loop closes the connection and the thread.
     """
     with SyncDashboardClient(url, **options) as client:
         yield from client.stream(*channels, filters=filters, snapshot=snapshot, since=since)

@@ -1,4 +1,4 @@
-"""Between JSON and Python: which fields are money, which are instants, as data."""
+"""Converts between JSON and Python: which fields are money and which are times, as data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alphapulse_api.domain.plain import plain
 
 
 class Shape(NamedTuple):
-    """The fields of a row that are not plain JSON; those inside lists under `nested`."""
+    """The fields of a row that are not plain JSON; `nested` has the shapes of lists of objects."""
 
     money: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfoli
 
 
 def convert(row: dict[str, Any], shape: Shape) -> Any:
-    """The row with its money as `Decimal`s and its instants as aware `datetime`s, in place."""
+    """Convert a row in place: money to `Decimal`, times to aware `datetime`."""
     for name in shape.money:
         if (value := row.get(name)) is not None:
             row[name] = Decimal(value)
@@ -69,10 +69,10 @@ def convert(row: dict[str, Any], shape: Shape) -> Any:
 
 
 def encodable(name: str, text: str) -> None:
-    """Refuse text that came out of bytes that are no UTF-8, such as of a command line.
+    """Check that text is valid Unicode; a command line may contain bytes that are not UTF-8.
 
     Raises:
-        ValueError: naming it, without the text, which may be a secret.
+        ValueError: with the name but not the text, which may be a secret.
     """
     try:
         text.encode()
@@ -81,18 +81,18 @@ def encodable(name: str, text: str) -> None:
 
 
 def rfc3339(instant: datetime) -> str:
-    """RFC 3339 in UTC, with six digits of fraction.
+    """Format a time as RFC 3339 in UTC, with six digits of fraction.
 
     Raises:
-        ValueError: if the datetime is naive: whose clock would it be?
+        ValueError: if the datetime has no time zone.
     """
     if instant.tzinfo is None:
-        raise ValueError(f"{instant!r} has no time zone; say datetime.now(UTC), for example")
+        raise ValueError(f"{instant!r} has no time zone; use for example datetime.now(UTC)")
     return f"{instant.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def dumps(value: Any) -> bytes:
-    """JSON as the API writes it: decimals are strings, NaN and infinities are null.
+    """Encode JSON as the API writes it: decimals are strings, NaN and infinities are null.
 
     Raises:
         TypeError: if the value holds a naive datetime, or something that has no JSON form.
@@ -101,10 +101,10 @@ def dumps(value: Any) -> bytes:
 
 
 def request_body(value: Any) -> bytes:
-    """JSON as the server reads it: every number is a JSON number with all of its digits.
+    """Encode JSON for a request: every number is a JSON number with all its digits.
 
-    A `Decimal` is a number too, because only the server's schema knows which fields are money; it
-    reads both.
+    A `Decimal` becomes a number too, since the server takes both for money and only numbers for
+    metrics.
 
     Raises:
         TypeError: if the value holds a naive datetime, or something that has no JSON form.

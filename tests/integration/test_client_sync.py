@@ -140,7 +140,7 @@ async def test_tail_prints_raw_events_of_a_user(server: Server) -> None:
         (("trades",), {"AP_API_KEY": ""}, "set the environment variable AP_API_KEY"),
         (("trades", "--api-key-env", "MY_KEY"), {}, "set the environment variable MY_KEY"),
         (("trades", "--username", "ann"), {"AP_PASSWORD": ""}, "AP_PASSWORD"),
-        (("alerts", "--symbol", "AAPL"), {"AP_API_KEY": "k"}, "--symbol is about trades"),
+        (("alerts", "--symbol", "AAPL"), {"AP_API_KEY": "k"}, "--symbol filters trades"),
         (("trades",), {"AP_API_KEY": "k"}, "auth_failed"),
     ],
 )
