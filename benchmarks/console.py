@@ -26,7 +26,7 @@ from selenium.webdriver import Chrome
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig
-from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.browser.accounts import add_users
 from tests.browser.chromium import CHROMEDRIVER, CHROMIUM, HEIGHT, WIDTH, chromium
 from tests.browser.page import Page

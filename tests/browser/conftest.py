@@ -12,7 +12,7 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import RateLimitConfig
-from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import PORTFOLIO
 from tests.browser.accounts import add_users
 from tests.conftest import PASSWORD

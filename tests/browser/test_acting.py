@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import ALERT
 from tests.conftest import PASSWORD
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import ALERT, TRADE
 from tests.conftest import PASSWORD
 

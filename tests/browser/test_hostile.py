@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from alphapulse_api.dashboard import ThreadFeed
 from alphapulse_api.domain.times import now
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import SIGNAL, TRADE
 from tests.browser.panels import PANELS
 from tests.conftest import PASSWORD

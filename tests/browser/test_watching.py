@@ -12,8 +12,8 @@ import pytest
 
 from alphapulse_api.client import SyncDashboardClient
 from alphapulse_api.config import AuthConfig
-from alphapulse_api.dashboard import ThreadFeed
 from alphapulse_api.domain.times import now
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import PORTFOLIO, TRADE
 from tests.browser.pictures import take_pictures
 from tests.browser.servers import started

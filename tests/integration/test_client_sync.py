@@ -14,7 +14,7 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.client import ApiError, Event, StreamError, SyncDashboardClient, stream
-from alphapulse_api.dashboard import ThreadFeed
+from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.conftest import PASSWORD, Server
 from tests.sockets import alert, point, portfolio, trade
 
