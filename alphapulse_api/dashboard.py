@@ -20,6 +20,7 @@ from alphapulse_api.embed.thread_dashboard import ThreadDashboard
 from alphapulse_api.http.server import Runner, listen
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.runtime.forks import disown_in_children, keep_in_children, release
+from alphapulse_api.storage.accessors import RESOURCES
 
 
 class Dashboard:
@@ -109,7 +110,7 @@ class Dashboard:
 
     def __getattr__(self, name: str) -> Any:
         """The accessors: metrics, alerts, portfolio, trades, agents, system."""
-        if name in ("metrics", "alerts", "portfolio", "trades", "agents", "system"):
+        if name in RESOURCES:
             return self._backend.accessors.public(name)
         raise AttributeError(name)
 

@@ -17,7 +17,7 @@ from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.runtime.logs import configure_logging
 from alphapulse_api.runtime.tuning import tune
 
-RELOAD_SECONDS = 10.0  # for what a reload tries first: meanwhile the master does nothing else
+RELOAD_SECONDS = 10.0  # for the checks of a reload, during which the master does nothing else
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 
@@ -26,13 +26,13 @@ def _load():
     config = Config.load()
     if workers > 1 and config.database.url.startswith("sqlite:"):
         raise ConfigError(
-            "gunicorn.conf.py: one worker serves an SQLite file; set WEB_CONCURRENCY=1, or "
-            "database.url to a PostgreSQL"
+            "gunicorn.conf.py: only one worker can serve an SQLite file; set WEB_CONCURRENCY=1, or "
+            "set database.url to PostgreSQL"
         )
     if workers > 1 and config.events.type != "redis":
         raise ConfigError(
-            "gunicorn.conf.py: several workers need events.type: redis, or a client of one worker "
-            "hears nothing of what is written through another"
+            "gunicorn.conf.py: several workers need events.type: redis; otherwise a client of one "
+            "worker misses what is written through another"
         )
     return config
 
@@ -46,22 +46,22 @@ wsgi_app = "alphapulse_api.app:create_app()"
 bind = (
     f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
 )
-# The dashboard's own server: its limits, time-outs and answers to what cannot be parsed.
+# The dashboard's own worker: its limits, time-outs and answers to requests it cannot parse.
 worker_class = "alphapulse_api.http.server.gunicorn.Worker"
 
-# The dashboard ends by itself within its `shutdown_timeout`; a worker that does not is killed, and
-# so is one that does not answer for `timeout` seconds.
+# The dashboard ends within its `shutdown_timeout`. A worker that does not is killed, and so is one
+# that does not respond for `timeout` seconds.
 graceful_timeout = ceil(_config.shutdown_timeout) + 10
 timeout = 30
-# The dashboard writes its own access log; gunicorn's would hold every request twice.
+# The dashboard writes its own access log; gunicorn's would log every request twice.
 accesslog = None
 errorlog = "-"
-# Signals are enough; a control socket in the home directory would be one more way in.
+# Signals are enough; a control socket would be one more way in.
 control_socket_disable = True
 
 
 async def _prepare(config):
-    """Do once what every worker would: bring the schema up to date, try Redis, make `admin`."""
+    """Do once what every worker would do: migrate the database, check Redis, create `admin`."""
     backend = Backend(config, {})
     await backend.engine.open()
     try:
@@ -75,19 +75,19 @@ async def _prepare(config):
 
 
 def on_starting(server):
-    """Prepare what the workers stand on, or end with one line if they could not start."""
+    """Prepare the workers' database and Redis, or end with one line if they could not start."""
     configure_logging(_config.logging)
     try:
         asyncio.run(_prepare(_config))
     except (ConfigError, StartupError) as error:
         raise SystemExit(str(error)) from None
     # gunicorn's own reload ends everything if the new configuration cannot be read, and ends the
-    # old workers before the new ones can be known to start.
+    # old workers before it is known that new ones can start.
     server.handle_hup = lambda: _reload(server)
 
 
 def _reload(server):
-    """Take over the new configuration, or keep the old one and its workers if it is of no use."""
+    """Apply the new configuration, or keep the old one and its workers if it cannot be used."""
 
     async def prepare(config):
         async with asyncio.timeout(RELOAD_SECONDS):
@@ -100,7 +100,7 @@ def _reload(server):
     except (ConfigError, StartupError) as error:
         server.log.error("not reloaded: %s", error)
     except Exception:
-        # A fault of ours; in the master it would end the workers, which are well.
+        # A bug; raised in the master it would end the workers, which still work.
         server.log.exception("not reloaded")
     else:
         type(server).handle_hup(server)
@@ -108,24 +108,24 @@ def _reload(server):
 
 def pre_fork(server, worker):
     """Number the workers 1, 2, …; one that replaces a dead one takes over its number."""
-    # Those of before a reload, which are about to end, have a configuration of their own.
+    # Workers of before a reload, which are about to end, have another configuration.
     taken = {other.number for other in server.WORKERS.values() if other.cfg is worker.cfg}
     worker.number = next(n for n in range(1, len(taken) + 2) if n not in taken)
 
 
 def post_fork(server, worker):
-    """Tell the process its number: /metrics and /api/system name it."""
+    """Pass the process its number, which /metrics and /api/system show."""
     os.environ["AP_WORKER"] = str(worker.number)
     configure_logging(_config.logging)
     tune()
-    # As the master has read it: what is in the file by now may be half edited.
+    # The configuration that the master read: the file may be half edited by now.
     worker.app.callable = create_app(_config)
 
 
 def post_worker_init(worker):
-    """Keep a worker that waits for its database alive, for as long as somebody wants it.
+    """Keep a worker alive that waits for its database, until the master ends it.
 
-    aiohttp's own worker tells the master of itself, and listens to it, only once it is up.
+    aiohttp's own worker notifies the master, and handles its signals, only once it is up.
     """
 
     async def beat():

@@ -3,8 +3,8 @@
     pip install pandas pyarrow
     AP_URL=http://127.0.0.1:8080 AP_API_KEY=apk_… python examples/analyse_pandas.py
 
-Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API comes in all
-three, and `csv`, `ndjson`, `arrow` below give the same frame: times with their zone, money exact.
+Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API has all three
+formats, and `csv`, `ndjson`, `arrow` below give the same frame: aware times, exact money.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 import pandas as pd
 import pyarrow as pa
 
-# %% Which server, and which days
+# %% The server and the days
 URL = os.environ.get("AP_URL", "http://127.0.0.1:8080")
 HEADERS = {"X-API-Key": os.environ["AP_API_KEY"]}
 SINCE = {"start_time": (datetime.now(UTC) - timedelta(days=90)).isoformat()}
@@ -69,7 +69,7 @@ def arrow(path: str, **query: object) -> pd.DataFrame:
         return typed(stream.read_all().to_pandas())
 
 
-# %% Trades, alerts, metrics, the portfolio and its past
+# %% Trades, alerts, metrics, the portfolio and its history
 trades = csv("/api/trades", **SINCE)
 alerts = ndjson("/api/alerts", **SINCE)
 risk = arrow("/api/metrics/risk", aggregation="avg,max,p95", interval="1d", **SINCE)
@@ -96,9 +96,9 @@ turnover = fills.groupby("symbol")["value"].sum().astype(float) / equity.mean()
 print("\nTurnover by symbol, times the portfolio:")
 print(turnover.sort_values(ascending=False).round(3).to_string())
 
-# %% Profit and loss by strategy: cash that came in, and what is held at its present price
-# Exact, since money is Decimal. It takes fees to be in the account's currency, and every position
-# to have been opened by a trade of these days.
+# %% Profit and loss by strategy: cash received, and holdings at their current price
+# Exact, since money is Decimal. Assumes that fees are in the account's currency, and that every
+# position was opened by a trade of these days.
 side = fills["side"].map({"buy": 1, "sell": -1})
 books = (
     fills.assign(

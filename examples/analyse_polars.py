@@ -3,8 +3,8 @@
     pip install polars
     AP_URL=http://127.0.0.1:8080 AP_API_KEY=apk_… python examples/analyse_polars.py
 
-Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API comes in all
-three, and `csv`, `ndjson`, `arrow` below give the same: times with their zone, money exact.
+Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API has all three
+formats, and `csv`, `ndjson`, `arrow` below give the same: aware times, exact money.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 import polars as pl
 
-# %% Which server, and which days
+# %% The server and the days
 URL = os.environ.get("AP_URL", "http://127.0.0.1:8080")
 HEADERS = {"X-API-Key": os.environ["AP_API_KEY"]}
 SINCE = {"start_time": (datetime.now(UTC) - timedelta(days=90)).isoformat()}
@@ -68,7 +68,7 @@ def arrow(path: str, **query: object) -> pl.DataFrame:
     return typed(pl.read_ipc_stream(ask(path, format="arrow", **query)))
 
 
-# %% Trades, alerts, metrics, the portfolio and its past
+# %% Trades, alerts, metrics, the portfolio and its history
 trades = csv("/api/trades", **SINCE)
 alerts = ndjson(
     "/api/alerts", dict.fromkeys(("created_at", "severity", "title"), pl.String), **SINCE
@@ -111,9 +111,9 @@ turnover = (
 print("Turnover by symbol, times the portfolio:")
 print(turnover)
 
-# %% Profit and loss by strategy: cash that came in, and what is held at its present price
-# Exact, since money is decimal. It takes fees to be in the account's currency, and every position
-# to have been opened by a trade of these days.
+# %% Profit and loss by strategy: cash received, and holdings at their current price
+# Exact, since money is decimal. Assumes that fees are in the account's currency, and that every
+# position was opened by a trade of these days.
 side = pl.when(pl.col("side") == "buy").then(1).otherwise(-1).cast(pl.Int64)
 prices = fills.group_by("symbol").agg(pl.col("price").last())
 held_now = pl.DataFrame(

@@ -2,7 +2,7 @@
 
     python examples/embed_asyncio.py
 
-The prices are a made-up walk; put your own loop in the place of `trade`.
+The prices are a random walk; replace `trade` by your own loop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alphapulse_api.config import DatabaseConfig
 
 
 async def trade(dashboard: Dashboard, steps: int, pause: float) -> None:
-    """Trade a random walk, and tell the dashboard of everything."""
+    """Trade a random walk, and record everything."""
     feed = dashboard.feed
     walk = random.Random(7)  # noqa: S311
     price, cash, held = Decimal("100.00"), Decimal("10000.00"), 0

@@ -2,7 +2,7 @@
 
     python examples/embed_thread.py
 
-Each call returns when its record is stored. The prices are a made-up walk.
+Each call returns when its record is stored. The prices are a random walk.
 """
 
 from __future__ import annotations

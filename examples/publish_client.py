@@ -3,7 +3,7 @@
     alphapulse-api api-key create bot --scope publish      # prints the key
     AP_API_KEY=apk_… python examples/publish_client.py http://127.0.0.1:8080
 
-Every record carries an id of its own, so that sending it again after a lost answer is safe.
+Every trade has an id of its own, so that repeating it after a lost answer is safe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def post(url: str, key: str, path: str, record: Any, *, method: str = "POST") -> Any:
-    """Send a record; try again while the server is away, wait when it says so."""
+    """Send a record; retry while the server is away, and wait as long as it asks."""
     body = json.dumps(record).encode()
     headers = {"Content-Type": "application/json", "X-API-Key": key}
     for attempt in range(5):
@@ -34,7 +34,7 @@ def post(url: str, key: str, path: str, record: Any, *, method: str = "POST") ->
         except urllib.error.URLError:
             wait = 0.5 * 2**attempt
         time.sleep(wait)
-    raise SystemExit(f"{url} is away")
+    raise SystemExit(f"cannot reach {url}")
 
 
 def main(url: str, key: str, count: int) -> None:
@@ -60,5 +60,5 @@ if __name__ == "__main__":
     parser.add_argument("url")
     parser.add_argument("--count", type=int, default=10)
     given = parser.parse_args()
-    # From the environment: what stands on a command line, every user of the machine can read.
+    # From the environment: every user of the machine can read a command line.
     main(given.url.rstrip("/"), os.environ["AP_API_KEY"], given.count)

@@ -1,5 +1,5 @@
-// Print what the channels carry, as JSON lines, through lost connections and restarts.
-// The client itself is one file without dependencies: copy stream.js. Wants Node 22.7, or
+// Print the events of the channels as JSON lines, through lost connections and restarts.
+// The client itself is one file without dependencies: copy stream.js. It needs Node 22.7, or
 // Node 20.19 with --experimental-websocket.
 //
 //   AP_API_KEY=apk_… node examples/stream_client.mjs http://127.0.0.1:8080 trades alerts

@@ -1,4 +1,4 @@
-"""Print the four channels as they happen; reconnect and go on where the connection was lost.
+"""Print the events of all channels; after a lost connection, reconnect and resume.
 
 AP_API_KEY=apk_… python examples/stream_client.py http://127.0.0.1:8080
 """
@@ -28,15 +28,15 @@ def show(event: dict[str, Any]) -> None:
 
 
 async def follow(url: str, key: str, count: int) -> None:
-    """Print `count` events (0: for ever), whatever happens to the connection."""
+    """Print `count` events (0: without end), and resume after lost connections."""
     cursors: dict[str, str] = {}
     shown = 0
     async with aiohttp.ClientSession(headers={"X-API-Key": key}) as session:
         while True:
             try:
                 async with session.ws_connect(f"{url}/ws", heartbeat=30) as ws:
-                    # With the cursors of what was seen last, nothing is missed in between; the
-                    # first time there are none, and the present state comes instead.
+                    # With the newest cursors the server replays what was missed. The first time
+                    # there are none, and the server sends the current state instead.
                     await ws.send_json(
                         {
                             "type": "subscribe",
@@ -68,6 +68,6 @@ async def follow(url: str, key: str, count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("--count", type=int, default=0, help="events to show; 0: for ever")
+    parser.add_argument("--count", type=int, default=0, help="events to show; 0: no limit")
     given = parser.parse_args()
     asyncio.run(follow(given.url.rstrip("/"), os.environ["AP_API_KEY"], given.count))

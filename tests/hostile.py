@@ -156,7 +156,10 @@ def _forms(size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _valid(row: Row) -> dict[str, Any]:
-    return next(VALID[step] for step in reversed(row.path.split("/")) if step in VALID)
+    for step in reversed(row.path.split("/")):
+        if step in VALID:
+            return VALID[step]
+    raise LookupError(f"VALID has no record for {row.method} {row.path}")
 
 
 def _array(item: bytes, size: int, most: int | None = None) -> bytes:

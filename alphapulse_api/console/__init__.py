@@ -1,1 +1,1 @@
-"""The console: a page that watches the dashboard in a browser, out of the installation."""
+"""The console: a page that shows the dashboard in a browser, served from the installation."""

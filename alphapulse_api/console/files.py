@@ -1,9 +1,8 @@
-"""The console's files, and the address under which a browser may keep them for ever.
+"""The console's files, and the address under which a browser may cache them for ever.
 
-The page names its files as they lie beside it. As it is served, each name has the version in front,
-a hash over all files: a new release has new addresses, and modules that import each other
-relatively stay within one version. So there is nothing to build, and no file of one release ever
-meets one of another.
+The page names its files by relative paths. The server puts the version, a hash over all files, in
+front of each name. A new release has new addresses, and modules that import each other by relative
+paths stay within one version. So there is no build step, and files of two releases never mix.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ _REFERENCE: Final = re.compile(r'\b(src|href)="([^"]+)"')
 
 
 class Files(NamedTuple):
-    """What there is to serve.
+    """The files that are served.
 
     Attributes:
-        version: of all files together.
-        page: the HTML page.
-        assets: what the page loads, by name.
+        version: a hash over all files.
+        page: the HTML of the page.
+        assets: the files that the page loads, by name.
     """
 
     version: str
@@ -39,7 +38,7 @@ class Files(NamedTuple):
 def plotly_file() -> Path | None:
     """plotly.js in the installed plotly package; None if that is not installed.
 
-    The package is not imported: that would take a second, and nothing of it is needed.
+    The package is not imported: that would take a second, and only this file is needed.
     """
     spec = find_spec("plotly")
     folders = spec.submodule_search_locations if spec is not None else None
@@ -50,15 +49,15 @@ def plotly_file() -> Path | None:
 
 
 def read_files(plotly: Path) -> Files:
-    """Read everything.
+    """Read all files.
 
     Args:
-        plotly: where plotly.js is.
+        plotly: the path of plotly.js.
     """
     assets = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir())}
     page = assets.pop(PAGE).decode()
     assets[PLOTLY] = plotly.read_bytes()
-    # Length and name of each: no two sets of files give the same input.
+    # The length and the name of each file: two different sets never give the same input.
     digest = hashlib.blake2b(digest_size=8)
     for name, body in assets.items():
         digest.update(f"{name}:{len(body)}:".encode())

@@ -1,4 +1,4 @@
-"""Agents that look at closing prices and take a stance on each symbol: long, flat or short.
+"""Agents that read closing prices and take a stance on each symbol: long, flat or short.
 
 The parameters are the textbook ones, not fitted to the replayed years.
 """
@@ -22,7 +22,7 @@ DIRECTIONS = {
     (FLAT, SHORT): "short",
     (LONG, SHORT): "short",
 }
-"""What a change of stance is called; no change is a hold."""
+"""The signal of each change of stance; no change is a hold."""
 
 
 def in_cents(price: float) -> Decimal:
@@ -32,7 +32,7 @@ def in_cents(price: float) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What an agent says of a symbol on one day; `confidence` is from 0 to 1, prices are in USD."""
+    """An agent's view of a symbol on one day; `confidence` is from 0 to 1, prices are in USD."""
 
     agent_id: str
     symbol: str

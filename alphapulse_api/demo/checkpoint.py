@@ -1,4 +1,4 @@
-"""Where the replay is, in a file beside the database: a restart need not simulate it all again."""
+"""The position of the replay, in a file beside the database, so that a restart continues there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphapulse_api.demo.simulation import Simulation
 __all__ = ["EVERY", "Checkpoint"]
 
 EVERY: Final = 50  # trading days
-_FORMAT: Final = 1  # counts on when what is pickled changes
+_FORMAT: Final = 1  # increases when the pickled state changes
 
 Published = dict[int, datetime]
 
@@ -24,7 +24,7 @@ class Checkpoint:
     """The state of a simulation after a day that is stored, and when its days were published.
 
     Args:
-        path: of the file. It is a pickle, and as private as the database that it lies beside.
+        path: the file. It is a pickle, and as private as the database beside it.
     """
 
     __slots__ = ("_path",)
@@ -36,7 +36,7 @@ class Checkpoint:
         return f"<Checkpoint {self._path}>"
 
     def load(self, prices: Sequence[PriceDay]) -> tuple[Simulation, Published] | None:
-        """What was saved; None if there is nothing of this format."""
+        """The saved state; None if there is none of this format."""
         try:
             saved = pickle.loads(self._path.read_bytes())  # noqa: S301
         except (FileNotFoundError, EOFError, pickle.UnpicklingError):

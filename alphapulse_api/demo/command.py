@@ -30,12 +30,12 @@ __all__ = ["run"]
 
 USER = KEY_NAME = "demo"
 KEPT_SECONDS = 6 * 3600.0
-"""43,000 trading days, or 200 MB, at the default speed; half as long an absence can be resumed."""
+"""43,000 trading days, or 200 MB, at the default speed. An absence of half of it can be resumed."""
 
 CHECKPOINT_ENDING = ".replay"
 FILE_ENDINGS = ("", "-wal", "-shm", ".jwt-secret", CHECKPOINT_ENDING)
 KEPT_EVENTS = 1000
-"""A channel: who was cut off for minutes resumes. More would go on filling memory for an hour."""
+"""Events a channel keeps: enough to resume after minutes. More would fill memory for an hour."""
 
 PLAIN_LINE_INTERVAL = 5.0
 
@@ -74,7 +74,7 @@ async def run(*, port: int, speed: float, fresh: bool, database: str) -> None:
 
 
 async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> None:
-    """Let the user in, and replay until told to stop."""
+    """Create the login, and replay until stopped."""
     password, key = await _let_in(dashboard)
     newest = dashboard.metrics.get_latest_metrics
     start = newest_marker(await newest(MARKER_TYPE, name=MARKER_NAME))
@@ -110,7 +110,7 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
             on_day=progress,
         )
     )
-    # Windows' loops take no signal handlers: there Ctrl-C cancels this coroutine.
+    # Windows' loops support no signal handlers: there Ctrl-C cancels this coroutine.
     with suppress(NotImplementedError):
         on_stop(replaying.cancel)
     with suppress(asyncio.CancelledError):
@@ -120,7 +120,7 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
 
 @contextmanager
 def _only_one(database: str) -> Iterator[None]:
-    """Keep a second demo away: two would publish the same days into one database.
+    """Refuse a second demo: two would publish the same days into one database.
 
     The lock is SQLite's own, on an empty file beside the database: it works on every system, and
     ends with the process however that ends. It is not the server's own lock file, which is text.
@@ -140,7 +140,7 @@ def _only_one(database: str) -> Iterator[None]:
 
 
 def _prepare(database: str, fresh: bool) -> None:
-    """Delete the database's files if they are not to be continued."""
+    """Delete the database's files unless the demo continues them."""
     files = [path for ending in FILE_ENDINGS if (path := Path(database + ending)).exists()]
     last_write = max((path.stat().st_mtime for path in files), default=0.0)
     # Later, retention may have taken the newest marker, but leaves alerts whose ids would clash.
@@ -171,7 +171,7 @@ async def _let_in(dashboard: Dashboard) -> tuple[str, str]:
 
 
 class _Progress:
-    """Shows the newest day: on a terminal in place, elsewhere as a line every few seconds."""
+    """Shows the newest day: in place on a terminal, otherwise as a line every few seconds."""
 
     __slots__ = ("_in_place", "_next_line")
 

@@ -51,7 +51,7 @@ class Position:
 
     @property
     def cost(self) -> Decimal:
-        """What the open lots cost: negative when short, where it is the proceeds."""
+        """The cost of the open lots: negative when short, where it is the proceeds."""
         return sum((quantity * price for quantity, price in self.lots), ZERO)
 
     @property
@@ -107,7 +107,7 @@ class Ledger:
         opening = position.close_lots(fill.quantity, fill.price)
         realized = position.realized_pnl - before
         if opening and not position.lots and opening != fill.quantity:
-            # The fill turned the position round: the new side is a position of its own.
+            # The fill reversed the position: the new side is a position of its own.
             position = self.positions[fill.symbol] = Position(fill.symbol, day)
         if opening:
             position.lots.append((opening, fill.price))
@@ -133,5 +133,5 @@ class Ledger:
         return sum((abs(p.value(prices[p.symbol])) for p in self.positions.values()), ZERO)
 
     def equity(self, prices: Mapping[str, Decimal]) -> Decimal:
-        """Cash and positions together: what the account is worth."""
+        """The value of the account: cash and positions together."""
         return self.cash + self.value(prices)

@@ -16,11 +16,11 @@ SLEEVES = {
     "momentum": Decimal("0.08"),
     "mean-reversion": Decimal("0.06"),
 }
-"""The part of the account's value an agent may hold of each symbol: 96% if all agree on all."""
+"""The share of the account that an agent may hold of each symbol: 96% if all agree on all."""
 
 CAPACITY = Decimal(1_000_000)
-"""What the strategies are sized for, in USD: beyond it the account grows by what they earn, and not
-by compounding that would never end."""
+"""The capital that the strategies are sized for, in USD. Beyond it the account grows by what they
+earn, without endless compounding."""
 
 SMALLEST_REBALANCE = Decimal("0.005")
 """A weekly correction below this part of the account's value is not worth its fee."""

@@ -1,4 +1,4 @@
-"""What is measured when the market closes: metric points, agents' states, system samples."""
+"""Measurements at the close of the market: metric points, agents' states, system samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from alphapulse_api.demo.risk import ACCOUNT, RiskAgent
 __all__ = ["Close", "agent_records", "metric_records", "risk_readings", "system_records"]
 
 Readings = Mapping[str, float | Mapping[str, float]]
-"""Values by metric name; a mapping holds one value a label."""
+"""Values by metric name; a mapping has one value for each label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Close:
 
 
 def risk_readings(close: Close) -> dict[tuple[str, str], float]:
-    """Return what the risk rules look at, by metric name and subject."""
+    """Return the inputs of the risk rules, by metric name and subject."""
     return {
         ("current_drawdown", ACCOUNT): close.performance.get("current_drawdown", 0.0),
         ("daily_loss", ACCOUNT): close.daily_loss,

@@ -19,21 +19,21 @@ __all__ = ["OPENING_DAYS", "OPENING_NAME", "Opening", "newest_opening", "write_o
 
 OPENING_DAYS: Final = 504  # two years of 252 trading days
 OPENING_NAME: Final = "replay_opening"
-LONGEST: Final = timedelta(hours=1)  # that the opening reaches back, however slow the replay is
+LONGEST: Final = timedelta(hours=1)  # how far the opening reaches back at most
 BATCH: Final = 10_000  # records a call
 AT_ONCE: Final = 500  # calls
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When its first day was published, and how many seconds lie between its days."""
+    """When its first day was published, and the seconds between its days."""
 
     first: datetime
     spacing: float
 
 
 def newest_opening(rows: Iterable[Mapping[str, Any]]) -> Opening | None:
-    """Return the opening that the points of ``system/replay_opening`` tell of, if they do."""
+    """Return the opening that the points of ``system/replay_opening`` describe, if they do."""
     openings = [Opening(row["timestamp"], row["value"]) for row in rows]
     return max(openings, key=lambda opening: opening.first, default=None)
 
@@ -52,7 +52,7 @@ async def write_opening(
         simulation: at its beginning.
         count: days to write.
         period: seconds between the days that follow.
-        begun: an opening that was perhaps not finished.
+        begun: an opening that may not be finished.
 
     Returns:
         The marker of the last day.
@@ -64,8 +64,8 @@ async def write_opening(
     days = await asyncio.to_thread(lambda: list(islice(simulation, count)))
     times = [begun.first + timedelta(seconds=begun.spacing * n) for n in range(count)]
     dated = list(zip(days, times, strict=True))
-    told = {**marker_point(0, begun.first), "name": OPENING_NAME, "value": begun.spacing}
-    await feed.record_metrics([told])
+    marker = {**marker_point(0, begun.first), "name": OPENING_NAME, "value": begun.spacing}
+    await feed.record_metrics([marker])
     points = [{**point, "timestamp": at} for day, at in dated for point in day.metrics]
     for some in _batches(points):
         await feed.record_metrics(some)
@@ -98,7 +98,7 @@ def _batches(records: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Some hundred at a time, which share a transaction."""
+    """Run some hundred calls at a time, so that they share a transaction."""
     waiting = iter(calls)
     while some := list(islice(waiting, AT_ONCE)):
         await asyncio.gather(*some)

@@ -1,4 +1,4 @@
-"""Days of the simulation as calls of a Feed, with the times that they lack."""
+"""Publishes days of the simulation through a feed, and adds the times."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = [
 
 MARKER_TYPE: Final = "system"
 MARKER_NAME: Final = "replay_day"
-REPLAY: Final = "replay"  # the component whose message says where in history the replay is
+REPLAY: Final = "replay"  # the component whose message names the day of history
 
 
 class ReplayFeed(Protocol):
@@ -41,7 +41,7 @@ class ReplayFeed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """That the publishing of a day began: days count on over the passes, times are UTC."""
+    """The start of publishing a day. Days are counted over all passes; times are UTC."""
 
     day: int
     timestamp: datetime
@@ -57,8 +57,8 @@ class Publisher:
     """Stores days.
 
     Args:
-        feed: where to.
-        published: when the days were published that positions were opened on.
+        feed: the feed to publish to.
+        published: the publishing times of the days on which positions were opened.
     """
 
     __slots__ = ("feed", "published")
@@ -90,7 +90,7 @@ class Publisher:
             yield feed.report_system({**sample, "timestamp": at})
 
     async def report_lag(self, lag: float, period: float, place: Place) -> None:
-        """Report where in history the replay is, and how late the last day began."""
+        """Report the day of history, and how late the last day began."""
         await self.feed.report_system(
             {
                 "component": REPLAY,
@@ -102,7 +102,7 @@ class Publisher:
         )
 
     def portfolio(self, day: TradingDay, at: datetime) -> Record:
-        """The day's portfolio with its times; remembers those that are still wanted."""
+        """The day's portfolio with its times; keeps the times that later days need."""
         self.published[day.number] = at
         opened = {position["opened_on_day"] for position in day.portfolio["positions"]}
         for number in [n for n in self.published if n < day.number and n not in opened]:
@@ -110,7 +110,7 @@ class Publisher:
         positions = [
             {
                 **{name: value for name, value in position.items() if name != "opened_on_day"},
-                # Not known of days that an earlier process published after its last checkpoint.
+                # Unknown for days that an earlier process published after its last checkpoint.
                 "opened_at": self.published.get(position["opened_on_day"]),
             }
             for position in day.portfolio["positions"]

@@ -36,16 +36,16 @@ async def replay(
     """Publish trading days at the present time, one account for as long as it runs.
 
     Args:
-        feed: where to.
+        feed: the feed to publish to.
         speed: trading days a second.
         start: the newest marker of an earlier replay into the same database. Its day is published
             again, unless the checkpoint knows it to be stored, and the replay goes on from there.
-        checkpoint: where to keep the place, and to find it again.
-        opening: without a `start`, so many days are written first, at times before now.
+        checkpoint: stores the position, and restores it.
+        opening: without a `start`, this many days are written first, at times before now.
         begun: the opening of an earlier process that stored no marker.
         on_open: called with the place of the first day to come, once the opening is stored.
         on_day: called with every day once all of it is stored.
-        days: stop after so many days, those of the opening not counted.
+        days: stop after this many days, without those of the opening.
     """
     simulation, published = await asyncio.to_thread(_resumed, checkpoint, start)
     publisher = Publisher(feed, published)
@@ -62,7 +62,7 @@ async def replay(
         lag = await pace.wait()
         day = next(simulation)
         if start is None or day.number > start.day:
-            # A clock that was set back must not give two days one time.
+            # A clock that was set back must not give two days the same time.
             timestamp = max(datetime.now(UTC), timestamp + TICK)
         await publisher.publish(day, timestamp)
         await publisher.report_lag(lag, pace.period, day.place)
@@ -90,7 +90,7 @@ def _resumed(
 
 
 class _Pace:
-    """Lets one day begin every `period` seconds, on the loop's clock, without adding up delays."""
+    """Starts one day every `period` seconds by the loop's clock, without accumulating delays."""
 
     __slots__ = ("_due", "period")
 
@@ -103,6 +103,6 @@ class _Pace:
         loop = asyncio.get_running_loop()
         lag = max(0.0, loop.time() - self._due)
         await asyncio.sleep(self._due - loop.time())
-        # After a long stop (a laptop asleep) there is no rush to catch up: at most one day.
+        # After a long stop (a laptop asleep) at most one day is caught up.
         self._due = max(self._due, loop.time() - self.period) + self.period
         return lag

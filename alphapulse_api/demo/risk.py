@@ -1,4 +1,4 @@
-"""The risk agent: halves what swings too much, and raises alerts when a limit is crossed."""
+"""The risk agent: halves volatile positions, and raises alerts when a limit is crossed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from alphapulse_api.demo.performance import annualised_volatility, daily_returns
 __all__ = ["ACCOUNT", "RULES", "Alert", "RiskAgent", "RiskMonitor", "Rule"]
 
 ACCOUNT = "account"
-"""The subject of a reading that is not of one symbol."""
+"""The subject of a reading of the whole account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class RiskAgent:
         for symbol, closes in histories.items():
             volatility = annualised_volatility(daily_returns(closes[-self.WINDOW - 1 :]))
             if volatility is None:
-                raise ValueError("volatility wants at least three closes")
+                raise ValueError("volatility needs at least three closes")
             self.volatilities[symbol] = volatility
             before = self.scales[symbol]
             if volatility > self.LIMIT:

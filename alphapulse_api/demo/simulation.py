@@ -30,14 +30,14 @@ __all__ = ["INITIAL_CASH", "WARM_UP", "Place", "Simulation", "TradingDay"]
 
 INITIAL_CASH = Decimal("100000.00")
 WARM_UP = 60
-"""Trading days that only fill the agents' averages, the longest of which is 50 days."""
+"""Trading days that only fill the agents' averages; the longest average takes 50 days."""
 
 WEEKLY_REPORT = "weekly-report"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in history a day lies: its date, and in which pass over the prices, from 0."""
+    """The position of a day in history: its date, and the pass over the prices, from 0."""
 
     date: date
     pass_number: int
@@ -108,17 +108,17 @@ class Simulation:
 
     @property
     def number(self) -> int:
-        """How many trading days have gone by."""
+        """The number of trading days so far."""
         return self._run.number
 
     @property
     def place(self) -> Place:
-        """Where in history the next day lies."""
+        """The position of the next day in history."""
         return self._at(self.number)[0]
 
     @property
     def first_pass(self) -> int:
-        """How many trading days the first pass has: those after the warm-up."""
+        """The number of trading days of the first pass, after the warm-up."""
         return len(self._prices) - WARM_UP
 
     @property
@@ -127,7 +127,7 @@ class Simulation:
         return pickle.dumps(self._run)
 
     def _at(self, number: int) -> tuple[Place, PriceDay]:
-        """Where a trading day lies in history. The day that two passes meet at comes once."""
+        """The position of a trading day in history. The day at which two passes meet comes once."""
         if number < self.first_pass:
             prices = self._prices[WARM_UP + number]
             return Place(prices.date, 0, backwards=False), prices

@@ -1,4 +1,4 @@
-"""``python -m alphapulse_api.demo.watch URL --api-key KEY``: print what the socket sends, as it is.
+"""``python -m alphapulse_api.demo.watch URL --api-key KEY``: print every message of the socket.
 
 The shortest client that works; it neither reconnects nor resumes.
 """
@@ -32,10 +32,10 @@ async def watch(url: str, api_key: str, channels: tuple[str, ...]) -> None:
     multiple=True,
     type=click.Choice(CHANNELS),
     default=CHANNELS,
-    help="Repeatable; all of them when left out.",
+    help="Repeatable; default: all channels.",
 )
 def main(url: str, api_key: str, channels: tuple[str, ...]) -> None:
-    """Print what the socket of the dashboard at URL sends."""
+    """Print every message of the socket of the dashboard at URL."""
     with suppress(KeyboardInterrupt):
         try:
             asyncio.run(watch(url, api_key, channels))

@@ -281,11 +281,11 @@ def test_the_figures_below_the_curve_are_those_of_the_curve(
         at = start + timedelta(seconds=second)
         desk.update_portfolio({**PORTFOLIO, "total_value": total, "as_of": at})
     page = watched(desk, open_console)
-    said = ": +25.00% in all, at worst 25.00% below"  # the desk has 100,000 now
+    said = ": +25.00% return, largest drawdown 25.00%"  # the desk has 100,000 now
     page.until(lambda: page.text("#in-range") == said, said)
     # More points than the page keeps: it lets some go, and never the extremes.
     for number in range(1_100):
         desk.update_portfolio({**PORTFOLIO, "total_value": str(100_001 + number % 7)})
     desk.update_portfolio({**PORTFOLIO, "total_value": "120000"})
-    said = ": +50.00% in all, at worst 25.00% below"
+    said = ": +50.00% return, largest drawdown 25.00%"
     page.until(lambda: page.text("#in-range") == said, said)

@@ -1,4 +1,4 @@
-// Agents: what state they are in, their figures, and what they last said.
+// Agents: state, figures and latest signals.
 
 import { $, el, pairs, table } from "./dom.js";
 import { ago, money, number, percent, time, words } from "./format.js";

@@ -1,6 +1,7 @@
-// Alerts: the list, the count that is seen from anywhere, and what those who may can do about them.
+// Alerts: the list, the count in the header, and the actions of those who may use them.
 
 import { $, batched, el, onSubmit, say, sync } from "./dom.js";
+import { downloadable } from "./download.js";
 import { time } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -9,7 +10,7 @@ const SEVERITIES = ["info", "warning", "error", "critical"];
 const SIGNS = { info: "ℹ", warning: "▲", error: "✖", critical: "⬣" };
 const ACTIONS = { acknowledge: "Acknowledge", resolve: "Resolve" };
 const SHOWN = { open: (status) => status !== "resolved", active: (status) => status === "active", all: () => true };
-/** How far an alert has come. It never goes back: of two reports of one alert, the one that is further on is the newer. */
+/** The progress of an alert, which never decreases: of two reports of one alert, the further one is the newer. */
 const progress = ({ acknowledged, status }) => Number(acknowledged) + 2 * Number(status === "resolved");
 const EMPTY = "No alerts here. They appear when a rule fires: POST /api/alerts, or feed.raise_alert().";
 
@@ -19,9 +20,9 @@ export class Alerts {
   #status = $("select[name=status]", this.#section);
   #severity = $("select[name=severity]", this.#section);
   #dialog = $("#alert-dialog");
-  #asked; // {action, alert} that the dialog is about
+  #asked; // {action, alert} of the open dialog
   #alerts = new Map(); // id -> alert, oldest first
-  #announced = ""; // the newest, for those who listen; until it has been shown
+  #announced = ""; // the newest alert, for screen readers; empty once it was announced
   #channel;
   #render = batched(() => this.#show());
 
@@ -29,12 +30,14 @@ export class Alerts {
     this.#app = app;
     this.#channel = new Channel(app, "alerts", this.#section, () => this.#load(), (alert) => this.#accept(alert));
     for (const select of [this.#status, this.#severity]) select.addEventListener("change", this.#render);
+    const severities = () => SEVERITIES.slice(Number(this.#severity.value)).join();
+    downloadable(app, this.#section, "api/alerts", () => ({ severity: severities() }));
     onSubmit($("form", this.#dialog), (elements) => this.#act(elements));
     $("button[name=cancel]", this.#dialog).addEventListener("click", () => this.#dialog.close());
   }
 
   start() {
-    $("#alerts").replaceChildren(); // another user may see other buttons
+    $("#alerts").replaceChildren(); // the buttons depend on the user
     return this.#channel.reload();
   }
 
@@ -53,7 +56,7 @@ export class Alerts {
 
   #put(alert) {
     const known = this.#alerts.get(alert.id);
-    if (known && progress(known) > progress(alert)) return; // an answer that another's action has overtaken
+    if (known && progress(known) > progress(alert)) return; // an answer that another user's action has overtaken
     this.#alerts.set(alert.id, alert);
     const [...all] = this.#alerts.values();
     if (all.length > MAX_KEPT) this.#alerts.delete((all.find(({ status }) => status !== "active") ?? all[0]).id);
@@ -62,7 +65,7 @@ export class Alerts {
 
   #active = () => [...this.#alerts.values()].filter(({ status }) => status === "active");
 
-  /** The tab's title at once: it is seen where no frame is drawn, too. */
+  /** Update the tab's title at once: it is visible even where no frame is drawn. */
   #changed() {
     const count = this.#active().length;
     document.title = count ? `(${count}) AlphaPulse` : "AlphaPulse";
@@ -74,7 +77,7 @@ export class Alerts {
     $("#active-alerts").textContent = active.length;
     const worst = Math.max(-1, ...active.map(({ severity }) => SEVERITIES.indexOf(severity)));
     $("#alert-badge").dataset.severity = SEVERITIES[worst] ?? "none";
-    if (this.#announced) $("#announcer").textContent = this.#announced; // again would be read out again
+    if (this.#announced) $("#announcer").textContent = this.#announced; // setting it again would read it out again
     this.#announced = "";
     const least = Number(this.#severity.value), wanted = SHOWN[this.#status.value];
     const passing = [...this.#alerts.values()].reverse()
@@ -105,7 +108,7 @@ export class Alerts {
     const { comments } = $("form", this.#dialog).elements;
     $("form", this.#dialog).reset();
     $("[role=alert]", this.#dialog).textContent = "";
-    // An acknowledgement is what carries comments, and the first one stands.
+    // Only an acknowledgement has comments, and the first one counts.
     comments.closest("label").hidden = alert.acknowledged;
     $("#alert-question").textContent = `${ACTIONS[action]} this alert?`;
     $("[data-field=title]", this.#dialog).textContent = alert.title;
@@ -121,6 +124,6 @@ export class Alerts {
     }
     if (action === "resolve") this.#put(await this.#app.api.post(`${path}/resolve`));
     this.#dialog.close();
-    $("#alerts").focus(); // the button that had it may be gone
+    $("#alerts").focus(); // the button that had the focus may be gone
   }
 }

@@ -1,9 +1,9 @@
-// The REST API: answers as they are, problems (RFC 9457) as exceptions.
+// The REST API: answers as values, problems (RFC 9457) as exceptions.
 
-/** Where the service is mounted, behind whatever prefix: the page is at console/ below it. */
+/** The base URL of the service, with any prefix: the page is at console/ below it. */
 export const BASE = new URL("..", document.baseURI);
 
-/** A request that was refused, or got no answer (`status` 0). */
+/** A request that was refused, or that got no answer (`status` 0). */
 export class ApiError extends Error {
   constructor(status, problem = {}, retryAfter = 0) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
@@ -33,17 +33,16 @@ export class Api {
   }
 
   /**
-   * Read a resource; empty values of the query are left out. `cursor` is the channel's place before `data` was read,
+   * Read a resource; empty values of the query are left out. `cursor` is the channel's position before `data` was read,
    * `more` the path of the next page. @returns {Promise<{data: any, cursor: ?string, more: ?string}>}
    */
   async get(path, query = {}) {
-    const given = Object.entries(query).filter(([, value]) => value !== "");
-    const { headers, data } = await this.#send(given.length ? `${path}?${new URLSearchParams(given)}` : path);
+    const { headers, data } = await this.#send(asking(path, query));
     const next = /<([^>]*)>; rel="next"/.exec(headers.get("Link"))?.[1];
     return { data, cursor: headers.get("X-Stream-Cursor"), more: next && path.split("?")[0] + new URL(next, BASE).search };
   }
 
-  /** As `get`, of all pages, or of so many; the cursor is the first one's, so that nothing is missing after it. */
+  /** As `get`, for all pages or for `pages` of them. The cursor is that of the first page, so that nothing is missing. */
   async getAll(path, query, pages = Infinity) {
     const all = await this.get(path, query);
     for (let { more } = all, n = 1; more && n < pages; n++) {
@@ -54,22 +53,34 @@ export class Api {
     return all;
   }
 
+  /** An answer as a file, however long. @returns {Promise<Blob>} */
+  async file(path, query) {
+    return (await this.#send(asking(path, query), {}, (response) => response.blob())).data;
+  }
+
   /** @returns {Promise<any>} the answer's body */
   async post(path, content = {}) {
     const options = { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
     return (await this.#send(path, options)).data;
   }
 
-  async #send(path, options = {}, refused = undefined) {
+  async #send(path, options = {}, read = content, refused = undefined) {
     const token = await this.#session.token(refused);
     try {
       const authorized = { ...options.headers, Authorization: `Bearer ${token}` };
       const response = await request(path, { ...options, headers: authorized });
-      const isJson = response.headers.get("Content-Type").includes("json");
-      return { headers: response.headers, data: await (isJson ? response.json() : response.text()) };
+      return { headers: response.headers, data: await read(response) };
     } catch (error) {
-      if (error.status === 401 && refused === undefined) return this.#send(path, options, token);
+      if (error.status === 401 && refused === undefined) return this.#send(path, options, read, token);
       throw error instanceof ApiError ? error : new ApiError(0, { detail: "The answer broke off." });
     }
   }
 }
+
+/** A path with the values of a query that are not empty. */
+function asking(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+const content = (response) => (response.headers.get("Content-Type").includes("json") ? response.json() : response.text());

@@ -1,5 +1,5 @@
-// One series in time buckets: what the server has aggregated, and the newest points one by one.
-// The server's rules (docs/http.md): buckets count from the epoch, nulls take no part, percentiles interpolate.
+// One series in time buckets: the server's aggregates, and the newest points one by one.
+// The server's rules (docs/http.md): buckets count from the epoch, nulls are ignored, percentiles interpolate.
 
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
@@ -12,7 +12,7 @@ const deviation = (values) => {
   return values.length < 2 ? null : Math.sqrt(total(values.map((value) => (value - mean) ** 2)) / (values.length - 1));
 };
 
-/** Of the value `v` of `n` points and further values `xs`, oldest first; either may be none, but not both. */
+/** Combine the value `v` of `n` points with further values `xs`, oldest first; either may be empty, but not both. */
 const MERGED = {
   avg: (v, n, xs) => ((v ?? 0) * n + total(xs)) / (n + xs.length),
   min: (v, n, xs) => Math.min(...(n ? [v] : []), ...xs),
@@ -22,7 +22,7 @@ const MERGED = {
   first: (v, n, xs) => (n ? v : xs[0]),
   last: (v, n, xs) => xs.at(-1) ?? v,
 };
-/** These need all of a bucket's points: of one that the server has begun, only the server can tell. */
+/** These need all points of a bucket: only the server can compute a bucket that it has begun. */
 const WHOLE = { stddev: deviation, p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99) };
 
 export const AGGREGATIONS = [...Object.keys(MERGED), ...Object.keys(WHOLE)];
@@ -32,18 +32,18 @@ export class Series {
   #aggregation; #width;
   #buckets = new Map(); // start -> {value, count, points: Map of time -> value}
 
-  /** @param {string} aggregation @param {number} width of a bucket, ms; 0 if the server alone aggregates */
+  /** @param {string} aggregation @param {number} width of a bucket, ms; 0 if only the server aggregates */
   constructor(aggregation, width) {
     this.#aggregation = aggregation;
     this.#width = width;
   }
 
-  /** What the server says of `count` points. */
+  /** The server's aggregate of `count` points. */
   settle(start, value, count) {
     this.#buckets.set(start, { value, count, points: new Map() });
   }
 
-  /** One point; the same time again replaces it. */
+  /** Add a point; one of the same time is replaced. */
   add(time, value) {
     const start = Math.floor(time / this.#width) * this.#width;
     let bucket = this.#buckets.get(start);
@@ -51,7 +51,7 @@ export class Series {
     bucket.points.set(time, value);
   }
 
-  /** Forget buckets before `from`, and the single points before `until`, whose values stay in what is merged. */
+  /** Drop buckets before `from`, and single points before `until`; their values stay in the merged aggregates. */
   fold(from, until) {
     for (const [start, bucket] of this.#buckets) {
       if (start + this.#width <= from) this.#buckets.delete(start);

@@ -1,14 +1,14 @@
-// plotly.js, loaded when the first chart is drawn, drawn at a bounded rate, and only where somebody looks.
+// plotly.js: loaded with the first chart, drawn at a bounded rate, and only while the chart is in view.
 
 import { batched } from "./dom.js";
 import { rfc3339 } from "./format.js";
 
-/** Seconds, and what they are called. */
+/** Ranges: seconds and label. */
 export const RANGES = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"],
   ["604800", "1 week"], ["2592000", "30 days"], ["", "all"]];
 
-const REDRAW_MS = 1000, COSTS = 10; // a chart waits that long, and so many times what its last drawing took
-const DASHES = ["solid", "dot", "dash"]; // colour is never the only sign
+const REDRAW_MS = 1000, COSTS = 10; // between drawings of a chart; also COSTS times the last one
+const DASHES = ["solid", "dot", "dash"]; // colour is never the only distinction
 const OKABE_ITO = ["--blue", "--orange", "--green", "--vermillion", "--purple", "--sky", "--text"];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };
 
@@ -21,7 +21,7 @@ const plotly = () => (library ??= new Promise((loaded, failed) => {
   document.head.append(script);
 }));
 
-/** A colour of console.css as the browser resolves it in the theme of now. */
+/** A colour of console.css as the browser resolves it in the current theme. */
 export function colour(name) {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
@@ -31,10 +31,10 @@ const probe = document.body.appendChild(document.createElement("i"));
 /** The line of the nth series. */
 export const line = (n) => ({ color: colour(OKABE_ITO[n % OKABE_ITO.length]), dash: DASHES[n % DASHES.length], width: 1.6 });
 
-/** Text as it is, where plotly.js would read tags. */
+/** Escape text in which plotly.js would interpret tags. */
 export const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-/** Plotly takes times for what they read: UTC, without the zone. */
+/** A time for plotly.js, which ignores zones: UTC without the zone. */
 export const axisTime = (time) => (typeof time === "number" ? rfc3339(time) : time).replace("Z", "");
 
 function themed(layout) {
@@ -56,7 +56,7 @@ export class Chart {
   static #all = new Set();
   static #frame = batched(() => Chart.#drawNext());
   #node; #onZoom; #next;
-  #due = 0; // not drawn before; Infinity while it is being drawn
+  #due = 0; // earliest time of the next drawing; Infinity while drawing
   #stale = false;
   #seen = false;
 
@@ -69,20 +69,20 @@ export class Chart {
     Chart.#all.add(this);
   }
 
-  /** Draw all charts again, in the colours of now, and without waiting. */
+  /** Draw all charts again at once, in the current colours. */
   static restyle = () => Chart.#all.forEach((chart) => {
     if (chart.#due < Infinity) chart.#due = 0;
     chart.draw(chart.#next);
   });
 
-  /** One chart a frame: all of them in one would be felt. */
+  /** Draw one chart a frame: all of them in one frame would be noticeable. */
   static #drawNext() {
     const waiting = [...Chart.#all].filter((chart) => chart.#stale && chart.#seen).sort((a, b) => a.#due - b.#due);
     if (waiting[0]?.#due <= performance.now()) waiting.shift().#render();
     if (waiting.length) Chart.#frame();
   }
 
-  /** @param {() => {traces: object[], layout: object, label: string}} figure is asked when it is time to draw */
+  /** @param {() => {traces: object[], layout: object, label: string}} figure is called when the chart is drawn */
   draw(figure) {
     this.#next = figure;
     this.#stale = Boolean(figure);

@@ -1,8 +1,8 @@
-// The little of the DOM that every panel needs. Data only ever becomes text or an attribute.
+// DOM helpers that every panel needs. Data only ever becomes text or an attribute.
 
 import { cents } from "./format.js";
 
-const FRAME_MS = 250; // a page that changes with every frame of the screen costs a core, and nobody can read it
+const FRAME_MS = 250; // a page that changes with every frame of the screen costs a core, and is unreadable
 const CHUNK = 50; // rows
 
 export const $ = (selector, root = document) => root.querySelector(selector);
@@ -20,10 +20,10 @@ export function el(tag, props = {}, ...children) {
 }
 
 const before = (parent) => (node, place = null) => parent.insertBefore(node, place);
-const shown = new WeakMap(); // element -> the item it was built from
+const shown = new WeakMap(); // element -> the item that it shows
 
 /**
- * Make `nodes`, the children of `parent`, show `items`, in order, touching only what has changed: an item is taken for
+ * Make `nodes`, the children of `parent`, show `items`, in order, touching only what has changed: an item is
  * unchanged if it is the same object, or equal text. Its element, which `build` makes, gets its `id` as data-id.
  * `insert` puts one before another, or at the end.
  */
@@ -94,12 +94,12 @@ export const pairs = (entries) =>
 /** An amount of the account's currency, in cents; its title has every digit. @param {?string} value a decimal string */
 export const amount = (value, format = cents) => el("span", { title: value }, format(value));
 
-/** Fill a list of terms. @param {[string, string | Node, string?][]} entries name, text, and what tests call it */
+/** Fill a list of terms. @param {[string, string | Node, string?][]} entries name, text, and the data-figure that tests use */
 export const figures = (list, entries) =>
   list.replaceChildren(...entries.map(([name, text, figure]) =>
     el("div", {}, el("dt", {}, name), el("dd", { "data-figure": figure }, text))));
 
-const changed = new Set(); // what the next frame has to draw
+const changed = new Set(); // what the next frame draws
 let frame, drawn = -Infinity;
 
 /**
@@ -116,11 +116,11 @@ function draw() {
   changed.clear();
   [frame, drawn] = [undefined, performance.now()];
   for (const fn of fns) {
-    try { fn(); } catch (error) { reportError(error); } // one panel's fault is not the others'
+    try { fn(); } catch (error) { reportError(error); } // one panel's fault must not stop the others
   }
 }
 
-/** Send a form by `action`, which gets its elements; what goes wrong stands in its alert. */
+/** Send a form by `action`, which gets its elements; an error is shown in the form's alert. */
 export const onSubmit = (form, action) => form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = $("button[type=submit]", form), alert = $("[role=alert]", form);
@@ -130,7 +130,7 @@ export const onSubmit = (form, action) => form.addEventListener("submit", async 
   button.disabled = false;
 });
 
-/** Say in words what is wrong in a panel, or what will appear in it; no words clear the line. */
+/** Show an error of a panel, or what will appear in it; no words clear the line. */
 export function say(section, words = "", isError = false) {
   $(".status", section).textContent = words;
   $(".status", section).classList.toggle("error", isError);

@@ -1,4 +1,4 @@
-// Values as text. Money stays the decimal string that it came as: Intl formats strings digit for digit.
+// Values as text. Money stays the decimal string of the API: Intl formats strings digit for digit.
 
 const decimal = (least, most, signDisplay = "auto") =>
   new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most, signDisplay });
@@ -6,55 +6,54 @@ const inPercent = (signDisplay) =>
   new Intl.NumberFormat("en-US", { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay });
 const digits = (maximumSignificantDigits) => new Intl.NumberFormat("en-US", { maximumSignificantDigits });
 
-/** What there is in a format; a dash for what there is not. */
-const told = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
-const by = (formatter) => told((value) => formatter.format(value));
+/** A formatter that shows a dash for a missing value. */
+const orDash = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
+const by = (formatter) => orDash((value) => formatter.format(value));
 
-// Of decimal strings: every digit, and cents at least.
+// Decimal strings: every digit, and at least cents.
 export const money = by(decimal(2, 100));
 export const gain = by(decimal(2, 100, "exceptZero"));
 export const quantity = by(decimal(0, 100));
-// Of the same, to be read at a glance; the exact value stands in a title.
+// The same, rounded for reading; the exact value is in the title.
 export const cents = by(decimal(2, 2));
 export const gainInCents = by(decimal(2, 2, "exceptZero"));
-// Of numbers.
+// Numbers.
 export const number = by(digits(5));
 export const percent = by(inPercent("auto"));
 export const signedPercent = by(inPercent("exceptZero"));
-export const mebibytes = told((bytes) => `${digits(3).format(bytes / 2 ** 20)} MiB`);
-export const milliseconds = told((ms) =>
+export const mebibytes = orDash((bytes) => `${digits(3).format(bytes / 2 ** 20)} MiB`);
+export const milliseconds = orDash((ms) =>
   (ms < 1000 ? `${Math.max(0, Math.round(ms))} ms` : `${digits(3).format(ms / 1000)} s`));
 
-/** The class of a gain or a loss; the sign in the text says the same without colour. */
+/** The class of a gain or a loss; the sign in the text shows it without colour. */
 export const direction = (value) => (Number(value) > 0 ? "up" : Number(value) < 0 ? "down" : "");
 
-/** a - b of two decimal strings, exactly. */
+/** The exact difference a - b of two decimal strings. */
 export function minus(a, b) {
   const places = Math.max(...[a, b].map((text) => (text.split(".")[1] ?? "").length));
   const scaled = (text, [whole, fraction = ""] = text.split(".")) => BigInt(whole + fraction.padEnd(places, "0"));
   return `${scaled(a) - scaled(b)}e-${places}`;
 }
 
-/** Words out of a name: max_drawdown is "max drawdown". */
+/** A name as words: max_drawdown is "max drawdown". */
 export const words = (name) => name.replaceAll("_", " ");
 
 /**
- * Epoch milliseconds, with the microseconds that Date.parse drops. As text, times have no order: those of a whole second
- * come without a fraction. @param {string} iso in UTC, as the server writes it
+ * Epoch milliseconds, with the microseconds that Date.parse drops. @param {string} iso in UTC, as the server writes it
  */
 export const instant = (iso) => Date.parse(`${iso.slice(0, 19)}Z`) + Number(iso.slice(20, -1).padEnd(6, "0")) / 1000;
 
-/** An instant as the API takes it. @type {(ms: number) => string} */
+/** An instant as the API accepts it. @type {(ms: number) => string} */
 export const rfc3339 = (ms) => new Date(ms).toISOString();
 
 /** A time of day in UTC, with its date unless that is today. @param {?string} iso */
-export const time = told((iso) => {
+export const time = orDash((iso) => {
   const day = iso.slice(0, 10), clock = iso.slice(11, 19);
   return day === rfc3339(Date.now()).slice(0, 10) ? clock : `${day} ${clock}`;
 });
 
 /** How long ago, in words. @param {?string} iso */
-export const ago = told((iso) => {
+export const ago = orDash((iso) => {
   const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
   const [width, unit] = [[86400, "days"], [3600, "h"], [60, "min"], [1, "s"]].find(([w]) => seconds >= 1.5 * w) ?? [1, "s"];
   return `${Math.round(seconds / width)} ${unit} ago`;

@@ -1,11 +1,11 @@
-// What keeps a panel current: a channel of the socket, or a question asked again and again.
+// What keeps a panel current: a channel of the socket, or polling.
 
 import { say } from "./dom.js";
 
 const RETRY_SECONDS = [2, 5, 15, 30];
 const EMPTY_SECONDS = 10;
 
-/** The past by REST, then the socket from the place that the answer was read at: nothing missing, nothing twice. */
+/** Reads the past by REST, then follows the socket from the cursor of that answer: nothing is missing or repeated. */
 export class Channel {
   #app; #name; #section; #load; #retry;
   #generation = 0;
@@ -13,7 +13,7 @@ export class Channel {
 
   /**
    * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load changes nothing before `apply`
-   * @param {(data: object) => void} accept takes an event; one that `apply` has shown may come again
+   * @param {(data: object) => void} accept handles an event; one that `apply` has shown may be repeated
    */
   constructor(app, name, section, load, accept) {
     this.#app = app;
@@ -24,7 +24,7 @@ export class Channel {
     app.channels[name] = this;
   }
 
-  /** Read everything again; the newest call wins. */
+  /** Read everything again; a newer call replaces an older one. */
   async reload() {
     const own = ++this.#generation;
     const again = (seconds) => { this.#retry = setTimeout(() => this.reload(), seconds * 1000); };
@@ -36,7 +36,7 @@ export class Channel {
       say(this.#section);
       apply();
       this.#app.stream.subscribe(this.#name, filters, cursor);
-      if (!cursor) again(EMPTY_SECONDS); // where there is nothing yet, there is no place to follow from
+      if (!cursor) again(EMPTY_SECONDS); // an empty channel has no cursor to follow from
     } catch (error) {
       if (own !== this.#generation) return;
       say(this.#section, error.message, true);
@@ -45,7 +45,7 @@ export class Channel {
   }
 }
 
-/** Ask every so many seconds while the page is visible; `ask` returns words for an empty panel. Returns what starts it. */
+/** Call `ask` every `seconds` while the page is visible; it returns the text of an empty panel. Returns the starter. */
 export function polling(seconds, section, ask) {
   let timer;
   const once = async () => {

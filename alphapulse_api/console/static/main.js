@@ -1,4 +1,4 @@
-// The console: signs in, opens one stream, and hands every event to the panel of its channel.
+// The console: signs in, opens one stream, and dispatches every event to the panel of its channel.
 
 import { Agents } from "./agents.js";
 import { Alerts } from "./alerts.js";
@@ -13,8 +13,8 @@ import { stream } from "./stream.js";
 import { System } from "./system.js";
 import { Trades } from "./trades.js";
 
-const REFUSALS = 4; // until the page says why that may be
-const TOLD = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // when it happened
+const REFUSALS = 4; // before the page shows a possible reason
+const TIMES = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // in this order
 
 const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
@@ -51,7 +51,7 @@ session.addEventListener("user", () => {
 function openStream() {
   return stream(BASE.href, async (refused) => ({ token: await session.token(refused?.token) }), {
     event(event) {
-      newest = { type: event.type, at: app.now(), told: Date.parse(TOLD.map((name) => event.data[name]).find(Boolean)) };
+      newest = { type: event.type, at: app.now(), happened: Date.parse(TIMES.map((name) => event.data[name]).find(Boolean)) };
       app.channels[event.channel].accept(event.data);
     },
     gap: (channel) => app.channels[channel].reload(),
@@ -67,7 +67,7 @@ function showState(state) {
   $("#connection").textContent = $("#connection").dataset.state = shown;
 }
 
-/** A script cannot see why a socket is refused; if the server answers otherwise, say what it may be. */
+/** A script cannot see why a socket is refused; if the server answers other requests, show the likely reasons. */
 async function explain(state) {
   refusals = state === "reconnecting" ? refusals + 1 : 0;
   const answers = refusals >= REFUSALS && await fetch(new URL("healthz", BASE)).then(({ ok }) => ok, () => false);
@@ -77,7 +77,7 @@ async function explain(state) {
 function showClock() {
   $("#clock").textContent = rfc3339(app.now()).slice(11, 19);
   if (!newest) return;
-  $("#lag").textContent = milliseconds(newest.at - newest.told);
+  $("#lag").textContent = milliseconds(newest.at - newest.happened);
   $("#last-event").textContent = `${newest.type} ${time(rfc3339(newest.at))}`;
 }
 

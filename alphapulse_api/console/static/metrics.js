@@ -1,4 +1,4 @@
-// Any metric over any range: history by REST, then live; a closer look asks again in finer buckets.
+// Any metric over any range: history by REST, then live; zooming in reads finer buckets.
 
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
 import { Chart, RANGES, axisTime, line, plain } from "./charts.js";
@@ -15,8 +15,8 @@ const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.
 const keyOf = ({ name, labels }) => JSON.stringify([name, Object.entries(labels).sort()]);
 const titleOf = ({ name, labels }) => [words(name), ...Object.values(labels)].join(" ");
 
-/** Up to `view.settled`, the server aggregates; from there on, points are kept one by one, so that one that comes both by
- * REST and by the socket counts once. */
+/** Before `view.settled` the server aggregates. After it, points are kept one by one, so that a point that
+ * arrives both by REST and by the socket counts once. */
 export class Metrics {
   #app;
   #section = $("#panel-metrics");
@@ -28,7 +28,7 @@ export class Metrics {
   #checked = new Set(); // names
   #series = new Map(); // key -> {title, values: Series}
   #view = null; // {from, settled, span (ms), interval (s, or "auto"), aggregation}
-  #zoom = null; // [from, until] while somebody looks closer
+  #zoom = null; // [from, until] while zoomed in
   #channel;
   #again; // timer
   #render = batched(() => this.#show());
@@ -46,7 +46,7 @@ export class Metrics {
     this.#back.addEventListener("click", () => this.#look(null));
   }
 
-  /** A range of epoch ms to see more closely, or null to go on live. */
+  /** Zoom in on a range of epoch ms; null returns to live. */
   #look(range) {
     this.#zoom = range;
     this.#back.hidden = range === null;
@@ -73,7 +73,7 @@ export class Metrics {
     const from = span ? now - span : first;
     const interval = INTERVALS.find((seconds) => now - from <= POINTS * 1000 * seconds) ?? INTERVALS.at(-1);
     const step = Math.min(interval * 1000, SETTLED_MS);
-    // Two seconds for a clock that is ahead of the server's.
+    // Two seconds of tolerance for a clock that is ahead of the server's.
     return { from, settled: Math.floor((now - 2000) / step) * step, span, interval, aggregation };
   }
 
@@ -86,7 +86,7 @@ export class Metrics {
       ...names.map((name) => ({ name, start_time: rfc3339(settled) })), // single points
       ...(from < settled ? names.map((name) => ({ name, ...past })) : []),
     ].slice(this.#zoom ? names.length : 0);
-    const first = await get(queries[0]); // alone, since its cursor has to be from before all the others
+    const first = await get(queries[0]); // first, since its cursor must be older than all the others
     const others = await Promise.all(queries.slice(1).map(get));
     return { cursor: first.cursor, rows: [first, ...others].flatMap(({ data }) => data) };
   }
@@ -99,7 +99,7 @@ export class Metrics {
       if (start >= view.settled) this.#seriesOf(row)?.add(start, value);
       else this.#seriesOf(row)?.settle(start, value, count);
     }
-    // Of these, the newest points do not tell what the open bucket is: the server is asked now and then.
+    // The newest points are not enough to compute the open bucket of these: the server is polled.
     const asked = view && !this.#zoom && !isMergeable(view.aggregation) && view.interval * 1000 > SETTLED_MS;
     if (asked) this.#again = setTimeout(this.start, SETTLED_MS);
     this.#render();
@@ -119,7 +119,7 @@ export class Metrics {
     const at = instant(point.timestamp);
     if (at >= this.#view.settled) this.#seriesOf(point)?.add(at, point.value);
     else if (at >= this.#view.from) {
-      // Nobody can tell whether what was read has this late point: it is read again.
+      // It is unknown whether the data that was read contains this late point: read again.
       this.#again ??= setTimeout(this.start, LATE_MS);
     }
     this.#render();
@@ -148,7 +148,7 @@ export class Metrics {
       if (view.span) view.from = now - view.span;
       view.settled = Math.max(view.settled, (Math.floor(now / SETTLED_MS) - 2) * SETTLED_MS);
       for (const { values } of this.#series.values()) values.fold(view.from, view.settled);
-      // All there is grows by the hour: in wider buckets, then.
+      // The whole history grows by the hour, and needs wider buckets.
       if (now - view.from > 2000 * POINTS * view.interval) this.#again ??= setTimeout(this.start, LATE_MS);
     }
     if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : "No points in this range yet.");
@@ -166,7 +166,7 @@ export class Metrics {
       const mode = x.length < 3 ? "lines+markers" : "lines";
       return { x: x.map(axisTime), y, name: plain(title), mode, line: line(n), hovertemplate: "%{y:.6~g}" };
     });
-    // A young history has the whole width.
+    // A short history fills the width.
     const range = this.#zoom ?? (span ? [Math.max(now - span, first), now] : undefined);
     const label = `${aggregation}: ${traces.map(({ y }, n) => `${shown[n].title} ${number(y.at(-1))}`).join(", ")}`;
     const legend = { showlegend: traces.length > 1, legend: { orientation: "h", y: -0.12 } };

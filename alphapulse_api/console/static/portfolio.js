@@ -1,4 +1,4 @@
-// The portfolio: its value first, then the curve, the positions, and how it performs.
+// The portfolio: value, curve, positions and performance.
 
 import { Chart, RANGES, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, figures, options, say, sync, table } from "./dom.js";
@@ -29,7 +29,7 @@ export class Portfolio {
   ]);
   #now = null; // the portfolio
   #history = []; // {timestamp, total_value}, oldest first
-  #opening; // the point that the day's change is told from
+  #opening; // the point that the day's change is computed from
   #day;
   #render = batched(() => this.#show());
 
@@ -51,7 +51,7 @@ export class Portfolio {
     const midnight = this.#day * DAY_MS;
     try {
       const { data, cursor } = await this.#read(span && this.#app.now() - span, 0, MAX_POINTS);
-      // The last value before midnight (UTC), over a long weekend; or else the first one after.
+      // The last value before midnight (UTC), even over a long weekend; otherwise the first one after it.
       const before = (await this.#read(midnight - 4 * DAY_MS, midnight, 2)).data.history.at(-1);
       const opening = before ?? (await this.#read(midnight, 0, MAX_POINTS)).data.history[0];
       return { cursor, apply: () => this.#apply(data, opening) };
@@ -68,7 +68,7 @@ export class Portfolio {
   }
 
   #accept(portfolio) {
-    // A time that lies ahead of the server's clock gives way to whatever is received after it.
+    // A portfolio with a future time is replaced by whatever is received after it.
     const at = instant(portfolio.as_of), shown = this.#now ? instant(this.#now.as_of) : -Infinity;
     if (at < shown && shown <= this.#app.now()) return;
     if (!this.#now) say(this.#section);
@@ -123,8 +123,8 @@ function allocated({ symbol, value, weight }, total) {
 
 const value = ({ total_value }) => Number(total_value);
 
-/** As the server thins: of each of equally long stretches the first, last, lowest and highest, and the two points that
- *  the deepest drawdown lies between. */
+/** Thin as the server does: keep the first, last, lowest and highest point of equally long stretches, and the peak and
+ *  the trough of the largest drawdown. */
 function thinned(points) {
   const kept = new Set(deepest(points));
   const begin = instant(points[0].timestamp), width = (instant(points.at(-1).timestamp) - begin) / STRETCHES || 1;
@@ -152,12 +152,12 @@ function belowHighest(values) {
   return values.map((now) => now / (peak = Math.max(peak, now)) - 1);
 }
 
-/** What the curve itself comes to: the figures above it are the host's own, over whatever time it takes. */
+/** Return and largest drawdown of the curve on screen: the figures above it are the host's own, for its own period. */
 function inRange(history) {
   if (history.length < 2) return "";
   const values = history.map(value);
   const worst = -Math.min(...belowHighest(values));
-  return `: ${signedPercent(values.at(-1) / values[0] - 1)} in all, at worst ${percent(worst)} below`;
+  return `: ${signedPercent(values.at(-1) / values[0] - 1)} return, largest drawdown ${percent(worst)}`;
 }
 
 function curve(history, currency, range) {

@@ -1,18 +1,18 @@
-// Who is signed in. Tokens are kept in memory alone: closing the tab forgets them.
+// Who is signed in. Tokens are kept in memory only: closing the tab discards them.
 
 import { request } from "./api.js";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-/** Events: `ask` (the password is wanted; `detail` says why), `user` (somebody has signed in). */
+/** Events: `ask` (the password is needed; `detail` says why), `user` (somebody has signed in). */
 export class Session extends EventTarget {
   /** @type {?{username: string, role: string, permissions: string[]}} */
   user = null;
   #access = null;
   #refresh = null;
   #timer;
-  #renewal = null; // one at a time: a refresh token works once, and twice ends the whole family
-  #asking = null; // everybody who needs a token waits for the one who types the password
+  #renewal = null; // one at a time: using a refresh token twice ends the whole login
+  #asking = null; // all who need a token wait for one login
 
   can = (permission) => this.user?.permissions.includes(permission) ?? false;
 
@@ -26,7 +26,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("user"));
   }
 
-  /** An access token; another one than `refused`. Waits as long as the password takes. */
+  /** An access token other than `refused`. Waits until the user has signed in. */
   async token(refused) {
     while (!this.#access || this.#access === refused) {
       if (this.#refresh) await (this.#renewal ??= this.#renew().finally(() => { this.#renewal = null; }));
@@ -37,7 +37,7 @@ export class Session extends EventTarget {
 
   async logout() {
     const body = new URLSearchParams({ token: this.#refresh ?? "" });
-    if (this.#refresh) await request("token/revoke", { method: "POST", body }).catch(() => {}); // it ends by itself, too
+    if (this.#refresh) await request("token/revoke", { method: "POST", body }).catch(() => {}); // it also expires by itself
     location.reload();
   }
 
@@ -47,7 +47,7 @@ export class Session extends EventTarget {
         return this.#keep(await grant({ grant_type: "refresh_token", refresh_token: this.#refresh }));
       } catch (error) {
         if (error.status === 400 || error.status === 401) return void (this.#access = this.#refresh = null);
-        await pause(error.retryAfter || Math.random() * Math.min(20, 2 ** attempt)); // away or busy: it will know us
+        await pause(error.retryAfter || Math.random() * Math.min(20, 2 ** attempt)); // away or busy: the token stays valid
       }
     }
   }
@@ -56,7 +56,7 @@ export class Session extends EventTarget {
     this.#access = access_token;
     this.#refresh = refresh_token;
     clearTimeout(this.#timer);
-    // Before it expires, so that no request has to be refused first; a timer of over 24 days would fire at once.
+    // Before it expires, so that no request is refused first; a timer of over 24 days would fire at once.
     this.#timer = setTimeout(() => this.token(access_token), Math.min(0.75 * expires_in, 86400) * 1000);
   }
 

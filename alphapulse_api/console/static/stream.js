@@ -1,23 +1,23 @@
 // The reference client of docs/websocket.md: every event once, in order, across lost connections.
 // It has no dependency: browsers, Deno, Bun and Node 22 have WebSocket; Node 20 with --experimental-websocket.
 
-const PING_SECONDS = 10; // also how long a pong may take: a sleeping laptop's dead socket is found out by it
-const RENEW_SECONDS = 1; // until `credentials` is asked again for a token that is about to end
+const PING_SECONDS = 10; // also the time-out of a pong, which detects the dead socket of a laptop that slept
+const RENEW_SECONDS = 1; // between calls of `credentials` for a token that is about to expire
 
 /**
  * Follow channels of the service at `url` (http or https).
- * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`, other ones than
- *   `refused`; null ends the stream; where it fails, it is asked again later
+ * @param {(refused?: object) => Promise<?object> | object} credentials `{token}` or `{api_key}`, different from
+ *   `refused`; null ends the stream; if it fails, it is called again later
  * @param {(event: {type: string, channel: string, cursor: string, data: object}) => void} on.event
  * @param {(channel: string) => void} on.gap events are missing before the next one: read the REST API again
  * @param {(state: "connecting" | "live" | "reconnecting" | "offline") => void} [on.state]
  * @param {(roundTrip: number, timestamp: string) => void} [on.pong] milliseconds, and the server's time
- * @param {(error: {code: string, message: string}) => void} [on.error] the server's errors, and `credentials` where
- *   those could not be had
+ * @param {(error: {code: string, message: string}) => void} [on.error] the server's errors, and the code
+ *   `credentials` if that function failed
  */
 export function stream(url, credentials, { event, gap, state = () => {}, pong = () => {}, error = console.error }) {
   const filters = {}; // channel -> its filters; the channels that are wanted
-  const cursors = {}; // channel -> the place after the newest event handed over
+  const cursors = {}; // channel -> the position after the newest event that was delivered
   const asked = {}; // channel -> id of the subscribe that is not answered yet
   let socket, given, watchdog, retry, again, joined, stopped = false, attempt = 0, ids = 0, patience = 75;
 
@@ -38,7 +38,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   };
   const refused = (id) => {
     const channels = Object.keys(asked).filter((channel) => asked[channel] === id);
-    // All or nothing: of several, one may be what is refused.
+    // A subscribe is all or nothing: separate ones keep a refused channel from blocking the others.
     if (channels.length > 1) return channels.forEach((channel) => ask([channel]));
     for (const channel of channels) { delete asked[channel]; delete filters[channel]; }
   };
@@ -54,7 +54,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     token_expiring: () => renew(socket),
     subscribed: (m) => {
       for (const [channel, { cursor, resumed }] of Object.entries(m.channels)) {
-        if (asked[channel] !== m.id) continue; // asked again since
+        if (asked[channel] !== m.id) continue; // replaced by a newer request
         delete asked[channel];
         cursors[channel] = cursor;
         if (resumed === false) gap(channel);
@@ -66,7 +66,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     pong: (m) => pong(Date.now() - m.id, m.timestamp),
     error: (m) => {
       error(m);
-      // What has no answer yet is asked for again, once there is room.
+      // Repeat what was not answered, once the rate limit permits it.
       if (m.code === "rate_limited") again ??= setTimeout(askAgain, 1000 * (1 + Math.random()));
       else if (m.code !== "internal") refused(m.id);
       else if (Object.values(asked).includes(m.id)) lost(m.code);
@@ -85,7 +85,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
     } catch (failure) {
       if (!current()) return;
       missing(failure);
-      // The token is good for a while yet, and the server announces its end but once.
+      // The token is valid for a while, and the server announces its expiry only once.
       setTimeout(() => current() && renew(own), RENEW_SECONDS * 1000 * (0.5 + Math.random()));
     }
   };
@@ -107,9 +107,9 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       alive(patience);
       const message = JSON.parse(data);
       if (!("data" in message)) return handlers[message.type]?.(message);
-      if (message.channel in asked) return; // of the subscription before; the new one replays it
+      if (message.channel in asked) return; // of the previous subscription; the new one replays it
       event(message);
-      cursors[message.channel] = message.cursor; // only once it has been dealt with
+      cursors[message.channel] = message.cursor; // only after it was processed
     };
     socket.onclose = ({ reason }) => lost(reason);
     socket.onerror = () => {}; // a close follows
@@ -117,7 +117,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   const drop = () => {
     clearTimeout(watchdog);
     again = clearTimeout(again);
-    // A dead connection may take minutes to close: nobody waits for that.
+    // A dead connection may take minutes to close: do not wait for it.
     socket.onmessage = socket.onclose = null;
     socket.close();
     joined = false;
@@ -129,7 +129,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   }
   function later(worn, atOnce) {
     state("reconnecting");
-    // Full jitter: clients that were cut off together do not come back together.
+    // Full jitter: clients that were cut together do not reconnect together.
     const wait = atOnce ? 0 : Math.random() * Math.min(20_000, 500 * 2 ** attempt++);
     retry = setTimeout(connect, wait, worn);
   }
@@ -151,14 +151,14 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
   return {
     /**
      * Follow a channel, or replace its filters; `since` is a cursor, such as that of X-Stream-Cursor. A channel that is
-     * refused, as on.error is told, is followed no more once the connection is lost.
+     * refused (on.error reports it) is not followed any more after the connection is lost.
      */
     subscribe(channel, wanted = {}, since = cursors[channel]) {
       filters[channel] = wanted;
       cursors[channel] = since;
       if (joined) ask([channel]);
     },
-    /** Does the connection still live? For when a page is shown or a network comes back; connects if not. */
+    /** Check the connection, and reconnect if it is dead: for a page shown again or a network that came back. */
     check,
     close,
   };

@@ -1,4 +1,4 @@
-// The system: what every component last said of itself, and the API's own load out of its Prometheus text.
+// The system: the newest sample of every component, and the API's own load from its Prometheus text.
 
 import { request } from "./api.js";
 import { $, el, figures, pairs, table } from "./dom.js";
@@ -12,8 +12,8 @@ const EMPTY = "No samples in the last minutes. They appear here with POST /api/s
 export class System {
   #app;
   #newest = new Map(); // component -> its newest sample
-  #asked = null; // when that was, ms
-  #before = null; // the counters of the last time, and when that was
+  #asked = null; // time of the last poll, ms
+  #before = null; // the counters of the last poll, and its time
 
   constructor(app) {
     this.#app = app;
@@ -27,14 +27,14 @@ export class System {
     this.start = polling(SECONDS, $("#panel-system"), async () => {
       const [prometheus] = await Promise.all([app.api.get("metrics"), this.#read(), showReadiness()]);
       this.#showLoad(counters(prometheus.data));
-      const samples = [...this.#newest.values()].map((sample) => ({ ...sample })); // their age changes though they do not
+      const samples = [...this.#newest.values()].map((sample) => ({ ...sample })); // copies: ages change
       showReplay(this.#newest.get("replay"));
       show(samples.sort((a, b) => (a.component < b.component ? -1 : 1)), ({ component }) => component);
       return samples.length ? "" : EMPTY;
     });
   }
 
-  /** The newest sample of every component, reading only those since the last time. Not all clocks agree on when that was. */
+  /** The newest sample of every component, reading only those since the last poll, with a tolerance for clocks. */
   async #read() {
     const now = this.#app.now();
     const start_time = rfc3339(this.#asked === null ? now - FIRST_MS : this.#asked - OVERLAP_MS);
@@ -58,7 +58,7 @@ export class System {
   }
 }
 
-/** Prices of long ago at today's times want an explanation: the demo's component says where in history it is. */
+/** The demo replays old prices at today's times: its component says which day of history it shows. */
 function showReplay(sample) {
   $("#replay").hidden = !sample?.message;
   $("#replay").textContent = `Demo. Real prices, replayed: ${sample?.message}.`;
@@ -69,7 +69,7 @@ async function showReadiness() {
   $("#readiness").textContent = message ?? Object.entries(checks).map(([name, state]) => `${name} ${state}`).join(", ");
 }
 
-/** The sums wanted here out of the Prometheus text format (0.0.4), over however many labels. */
+/** Sums over all labels from the Prometheus text format (0.0.4). */
 function counters(text) {
   const sum = (name, labels = /./) => [...text.matchAll(new RegExp(`^alphapulse_${name}(\\{.*\\})? (\\S+)$`, "gm"))]
     .filter(([sample]) => labels.test(sample)).reduce((total, [, , value]) => total + Number(value), 0);

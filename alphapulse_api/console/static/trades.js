@@ -1,7 +1,8 @@
-// Trades as they happen: a table with filters, and where they were bought and sold.
+// Trades as they happen: a table with filters, and a chart of one symbol's fills.
 
 import { Chart, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, options, say, table } from "./dom.js";
+import { downloadable } from "./download.js";
 import { instant, money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -26,7 +27,7 @@ export class Trades {
     ["Strategy", (trade) => trade.strategy ?? "–"],
     ["Agent", (trade) => trade.agent_id ?? "–"],
   ]);
-  #trades = new Map(); // id -> trade, all that pass the filters
+  #trades = new Map(); // id -> trade that passes the filters
   #symbol; // of the chart
   #render = batched(() => this.#show());
 
@@ -38,6 +39,7 @@ export class Trades {
     }
     this.#filters.addEventListener("change", this.start);
     this.#filters.addEventListener("submit", (event) => event.preventDefault());
+    downloadable(app, this.#section, "api/trades", () => Object.fromEntries(this.#wanted()));
   }
 
   #wanted() {
