@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from alphapulse_api.domain.errors import PROBLEM_TYPES
 from tests.conftest import Server
+from tests.waiting import SECONDS
 
 VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 KINDS = {kind.uri: kind for kind in PROBLEM_TYPES}
@@ -35,7 +36,7 @@ async def ask(server: Server, method: str, path: str, caller: Any = None, **kwar
 
 async def until_ready(server: Server) -> None:
     """Wait for a 200 of /readyz: what was found a moment ago holds for a second."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while (await ask(server, "GET", "/readyz")).status != 200:
             await asyncio.sleep(0.02)
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.auth import passwords
@@ -28,7 +28,7 @@ PASSWORD = "correct horse battery"
 
 # No test is timed; and what CI runs twice, it runs the same way: new examples are found by people,
 # who can look at them.
-settings.register_profile("everywhere", deadline=None)
+settings.register_profile("everywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("everywhere"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
 

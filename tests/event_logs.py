@@ -13,8 +13,7 @@ from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.log.redis.log import RedisEventLog
 from alphapulse_api.runtime.redis import RedisLink
 from tests.proxy import Proxy
-
-SECONDS = 10.0  # no wait of these tests is meant to come near it
+from tests.waiting import SECONDS
 
 
 class Log(RedisEventLog):

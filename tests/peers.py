@@ -15,6 +15,7 @@ from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import SocketWriter, State
 from tests.sockets import server_frame
+from tests.waiting import SECONDS
 
 LIMIT = 200_000
 MAX_AGE = 30.0
@@ -54,7 +55,7 @@ class Peer:
         """Messages up to the one whose `type` is `until`."""
         loop = asyncio.get_running_loop()
         messages: list[dict[str, Any]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             while not messages or messages[-1]["type"] != until:
                 self._rest += await loop.sock_recv(self.sock, 1 << 20)
                 texts, self._rest = parsed(self._rest)

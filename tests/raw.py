@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDict
 
-SECONDS = 10.0  # no wait of these tests is meant to come near it
+from tests.waiting import SECONDS
 
 
 class RawAnswer(NamedTuple):

@@ -16,8 +16,7 @@ import aiohttp
 
 from alphapulse_api.domain.channels import CHANNELS
 from tests.conftest import Server
-
-SECONDS = 8.0  # no wait of these tests is meant to come near it
+from tests.waiting import SECONDS
 
 
 class Client:

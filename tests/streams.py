@@ -11,8 +11,7 @@ import pytest
 
 from alphapulse_api.client import DashboardClient, Event, EventStream, StreamGap
 from tests.conftest import Server
-
-SECONDS = 8.0  # no wait of these tests is meant to come near it
+from tests.waiting import SECONDS
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.conftest import Server
 from tests.event_logs import Ear, redis_log
 from tests.sockets import alert, connect, point, portfolio, trade
+from tests.waiting import SECONDS
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "record_metrics": lambda feed: feed.record_metrics(point()),
@@ -54,7 +55,7 @@ async def test_a_call_after_the_end_fails_at_once(config: Config, name: str, ser
     async with Dashboard(config, serve=serve) as dashboard:
         feed = dashboard.feed
     with pytest.raises(DashboardClosed, match="the dashboard is closed"):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(SECONDS):
             await CALLS[name](feed)
     with pytest.raises(DashboardClosed, match="the dashboard is closed"):
         feed.hand_over(point())
@@ -82,7 +83,7 @@ async def test_every_call_before_the_end_completes_and_is_published(
             points = [point("handed", n) for n in range(50)]
             await asyncio.sleep(0)  # the calls begin
             assert dashboard.feed.hand_over(points) == 50
-        stored = await asyncio.wait_for(asyncio.gather(*calls), 10)
+        stored = await asyncio.wait_for(asyncio.gather(*calls), SECONDS)
         assert [row["id"] for row in stored] == [f"t{n}" for n in range(200)]
         await ear.until(lambda: len(ear.items) == 250)
         assert sorted(ear.told()) == sorted(f"t{n}" for n in range(200))
@@ -104,7 +105,7 @@ async def test_a_call_that_meets_the_end_completes_or_is_refused(shared: Config)
         writers = [asyncio.create_task(write(dashboard.feed, who)) for who in range(20)]
         while len(answered) < 100:
             await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         await asyncio.gather(*writers)
     assert len(refused) == 20
     async with Dashboard(shared, serve=False) as dashboard:

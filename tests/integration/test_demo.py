@@ -22,6 +22,7 @@ from alphapulse_api.demo.opening import OPENING_DAYS
 from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.simulation import Simulation
 from alphapulse_api.domain.errors import StartupError
+from tests.waiting import SECONDS
 
 PROGRAM = """
 import asyncio, sys
@@ -148,7 +149,7 @@ async def test_all_four_channels_are_live(tmp_path: Path) -> None:
     ):
         channels = {"metrics", "alerts", "trades", "portfolio"}
         await socket.send_json({"type": "subscribe", "channels": sorted(channels)})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while channels:
                 message = await socket.receive_json()
                 channels.discard(message.get("channel", ""))
@@ -162,7 +163,7 @@ async def test_watch_command_prints_events(tmp_path: Path) -> None:
             sys.executable, *command[1].split(), stdout=PIPE
         )
         assert watching.stdout
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             lines = [await watching.stdout.readline() for _ in range(3)]
         watching.send_signal(signal.SIGINT)
         await watching.communicate()

@@ -11,6 +11,7 @@ from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis.send_queue import Load
 from alphapulse_api.runtime import supervisor
 from tests.event_logs import Ear, redis_log, trades
+from tests.waiting import SECONDS
 
 
 async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_break(
@@ -48,7 +49,7 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
             await send(load)
 
         monkeypatch.setattr(log, "_send", failing)
-        await asyncio.wait_for(log.append("trades", trades(1)), 5)
+        await asyncio.wait_for(log.append("trades", trades(1)), SECONDS)
         assert log.failing == [log_module.SENDING]
         await log.append("trades", trades(2))
         await ear.hears("1", "2")

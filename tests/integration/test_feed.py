@@ -25,6 +25,7 @@ from alphapulse_api.record.feed import MAX_BATCH, Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine.group import Outcome
 from tests.storage import T0, at, opened, relay_of
+from tests.waiting import SECONDS
 
 TRADE = {"id": "t1", "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"}
 
@@ -286,7 +287,7 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_untold(house
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.cancelled() for task in tasks)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while {channel for channel, _ in house.told} != calls.keys():
             await asyncio.sleep(0.005)
     assert len(await house.accessors.trades.get_trades()) == 1
@@ -304,7 +305,7 @@ async def test_a_trading_loop_need_not_wait(tmp_path: Path) -> None:
         assert feed.hand_over([{"metric_type": "risk", "name": "var", "value": "x"}]) == 1
         with pytest.raises(ValidationProblem):
             feed.hand_over([{}] * (MAX_BATCH + 1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             while feed.queue.waiting:
                 await asyncio.sleep(0.005)
         assert feed.queue.refused == {"invalid": 1}

@@ -25,6 +25,7 @@ from tests.asking import (
     problem,
 )
 from tests.conftest import Serve, Server
+from tests.waiting import SECONDS
 
 CACHED = {
     "/api/metrics": "metrics",
@@ -192,7 +193,7 @@ async def test_a_portfolio_grows_stale_while_nobody_writes(serve: Serve) -> None
     caller = await server.key()
     await server.feed.update_portfolio(PORTFOLIO)
     for path in ("/api/portfolio?include_history=true", "/api/portfolio"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while not (await ask(server, "GET", path, caller)).json["stale"]:
                 pass
 

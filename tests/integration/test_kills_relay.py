@@ -27,6 +27,7 @@ from tests.commands import environment
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres
 from tests.sockets import Client, trade
+from tests.waiting import SECONDS
 from tests.workers import SECRET
 
 LONGEST = 0.2  # seconds after the first answer
@@ -134,7 +135,7 @@ class Feeders:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         killing: asyncio.TimerHandle | None = None  # stays None where it dies before an answer
         pid = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while (line := (await self._process.stdout.readline()).decode().split())[0] != "ended":
                 if line[0] == "pid":
                     pid = int(line[1])

@@ -21,6 +21,7 @@ from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.postgres import Postgres
 from tests.storage import connected, opened_postgres
 from tests.units import COUNT, Held, adds, behind, stored
+from tests.waiting import SECONDS
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def held_by_the_server(engine: PostgresEngine, count: int) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'alphapulse_api'"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while await engine.fetch(ours) != [(count,)]:
             await asyncio.sleep(0.01)
 

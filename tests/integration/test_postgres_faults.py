@@ -19,6 +19,7 @@ from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.storage import connected
 from tests.units import COUNT, adds, stored
+from tests.waiting import SECONDS
 
 RECOVERY = 5.0  # seconds from the server's return to the first answers
 
@@ -76,7 +77,7 @@ class Load:
     async def progress(self, answers: int = 20) -> float:
         """Wait for so many answers; returns the seconds it took."""
         began = time.monotonic()
-        async with asyncio.timeout(30), self.answered:
+        async with asyncio.timeout(SECONDS), self.answered:
             for _ in range(answers):
                 await self.answered.wait()
         return time.monotonic() - began
@@ -84,7 +85,7 @@ class Load:
     async def trouble(self, refusals: int = 10) -> None:
         """Wait for so many more refusals."""
         count = len(self.refused) + refusals
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             while len(self.refused) < count:
                 await asyncio.sleep(0.01)
 
@@ -232,7 +233,7 @@ async def test_a_silent_network_to_a_pooler_is_found_out(
         proxy.freeze()
         with pytest.raises(Unavailable):
             await engine.fetch(COUNT)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             while not engine._breaker.trips:
                 await asyncio.sleep(0.01)
         with pytest.raises(Unavailable, match="does not answer"):
@@ -304,7 +305,7 @@ async def test_a_database_that_turns_read_only_refuses_writes_and_heals(
 
 async def _until_it_writes(engine: PostgresEngine) -> None:
     number = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while True:
             try:
                 await engine.write(adds(f"after {number}"))

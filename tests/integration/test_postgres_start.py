@@ -23,6 +23,7 @@ from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.postgres.schema import COLUMN_TYPES, VERSION_TABLE
 from tests.postgres import Postgres
 from tests.storage import connected
+from tests.waiting import SECONDS
 
 NEWEST = migrations(COLUMN_TYPES)[-1].version
 SECRET = "hush-hush-hush"
@@ -185,7 +186,7 @@ async def test_a_wrong_password_is_refused_without_being_shown(postgres: Postgre
     hba.write_text(f"local all {role} scram-sha-256\n{before}")
     await postgres.run("SELECT pg_reload_conf()")
     url = postgres.url("postgres").replace("postgres:@", f"{role}:{SECRET}@", 1)
-    async with asyncio.timeout(10):  # the server reads its file again in its own time
+    async with asyncio.timeout(SECONDS):  # the server reads its file again in its own time
         while "password" not in (line := await refusal(url)):
             await asyncio.sleep(0.01)
     hba.write_text(before)

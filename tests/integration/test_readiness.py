@@ -17,6 +17,7 @@ from alphapulse_api.storage.engine import Engine
 from tests.asking import ALERT, Answer, ask, problem, until_ready
 from tests.conftest import PASSWORD, Serve, Server
 from tests.postgres import Postgres
+from tests.waiting import SECONDS
 from tests.workers import SECRET
 
 
@@ -33,7 +34,7 @@ async def execute(engine: Engine, sql: str) -> None:
 
 
 async def until_told(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while text not in caplog.text:
             await asyncio.sleep(0.02)
 
@@ -130,7 +131,7 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
         assert "auth_version" not in answer.body.decode()
         await execute(other.engine, "ALTER TABLE aside RENAME TO auth_version")
         await other.accounts.revoke_api_key(key.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             while (await ask(server, "GET", "/api/me", caller)).status != 401:
                 await asyncio.sleep(0.02)
     await until_ready(server)

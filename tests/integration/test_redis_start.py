@@ -24,6 +24,7 @@ from tests.asking import TRADE, ask, problem
 from tests.conftest import Serve, Server
 from tests.redis_server import RedisServer, running
 from tests.sockets import connect
+from tests.waiting import SECONDS
 
 PASSWORD = "hunter2/with#marks@"
 ESCAPED = "hunter2%2Fwith%23marks%40"
@@ -152,7 +153,7 @@ async def test_a_redis_that_comes_later_is_used_from_then_on(
     link.on_return(back.set)
     try:
         await asyncio.to_thread(redis.start)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             await back.wait()
         assert await works(server)
     finally:

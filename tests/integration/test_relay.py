@@ -32,6 +32,7 @@ from tests.event_logs import Ear
 from tests.postgres import Postgres
 from tests.sockets import alert, portfolio, trade
 from tests.storage import at, connected, opened, relay_of
+from tests.waiting import SECONDS
 
 
 class FailingLog(MemoryEventLog):
@@ -93,7 +94,7 @@ async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
     ear = Ear(one.relay._events)
     position = {"symbol": "A", "quantity": 1, "entry_price": 1, "current_price": 1}
     positions = [{**position, "symbol": f"A{n}"} for n in range(300)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         await one.feed.update_portfolio(portfolio(as_of=at(0), positions=positions))
     assert len(ear.cursors("portfolio")) == 1
 
@@ -241,13 +242,13 @@ async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
         position = {"symbol": "S", "side": "long", "quantity": "1"}
         long = portfolio("1", positions=[{**position, "symbol": f"S{n}"} for n in range(201)])
         first = asyncio.create_task(server.feed.update_portfolio(long))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await begun.wait()
         await feeder.feed.update_portfolio(portfolio("2"))
         look = asyncio.create_task(server.relay.relay_left())
         await asyncio.wait({look}, timeout=0.2)  # as far as it comes meanwhile
         goes_on.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await asyncio.gather(first, look)
         assert [str(e.data["total_value"]) for e in ear.items] == ["1", "2"]  # type: ignore[union-attr]
 

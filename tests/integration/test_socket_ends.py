@@ -20,7 +20,8 @@ from alphapulse_api.http.handlers.websocket import Socket
 from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.writer import SocketWriter
 from tests.conftest import Serve, Server
-from tests.sockets import SECONDS, Client, connect, gone, trade
+from tests.sockets import Client, connect, gone, trade
+from tests.waiting import SECONDS
 
 
 def token_of(headers: dict[str, str]) -> str:
@@ -85,7 +86,7 @@ async def test_a_revoked_key_closes_its_socket(server: Server) -> None:
     stored, key = await accounts.create_api_key("bot", set(VIEWS))
     async with connect(server, {"X-API-Key": key}) as client:
         await accounts.revoke_api_key(stored.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert await client.until_closed() == (1008, "revoked", [])
     await gone(server)
 
@@ -104,7 +105,7 @@ async def test_a_changed_user_closes_the_users_sockets_only(server: Server, chan
             await accounts.set_user("ann", "operator", "another good password")
         else:
             await accounts.set_password("ann", "another good password")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert (await ann.until_closed())[:2] == (1008, "revoked")
         assert await ben.settled() == []
 

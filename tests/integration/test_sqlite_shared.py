@@ -26,8 +26,9 @@ from alphapulse_api.storage.sqlite.files import network_type
 from alphapulse_api.storage.tables.directory import AccountDataAccessor, Version
 from tests.conftest import Serve, Server
 from tests.sockets import alert, connect, point, portfolio, trade
+from tests.waiting import SECONDS
 
-SECONDS = 0.3  # in which a server shows what another process wrote
+SHOWN_SECONDS = 0.3  # in which a server shows what another process wrote
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -188,7 +189,7 @@ async def test_what_another_process_writes_is_published_within_300_ms(
             began = loop.time()
             await client.receive("trade")
             took.append(loop.time() - began)
-    assert max(took) < SECONDS
+    assert max(took) < SHOWN_SECONDS
 
 
 async def test_accounts_are_read_again_only_after_another_process_has_written(
@@ -208,14 +209,14 @@ async def test_accounts_are_read_again_only_after_another_process_has_written(
     with monkeypatch.context() as watched:
         watched.setattr(AccountDataAccessor, "version", noted)
         looks.permit(2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while looks.done < 2:
                 await server.json("/healthz", {})
     assert not read.is_set()
     async with Dashboard(config, serve=False) as other:
         await other.accounts.set_user("viewer", "viewer", "another password")
     looks.permit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while (await _status(server, "/api/me", headers)) != 401:
             await asyncio.sleep(0)
 
@@ -256,7 +257,7 @@ async def test_what_no_program_of_ours_writes_is_shown(
         connection.execute("DELETE FROM trades")
         connection.commit()
     looks.permit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while await server.json("/api/trades", headers):
             await asyncio.sleep(0)
 

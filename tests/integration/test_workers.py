@@ -16,6 +16,7 @@ import aiohttp
 
 from tests.commands import ROOT, environment, run
 from tests.sockets import trade, trades_until
+from tests.waiting import SECONDS
 from tests.workers import gunicorn, production
 
 ROUNDS = 20
@@ -91,7 +92,7 @@ async def test_what_one_is_told_of_callers_the_other_knows(
                 run, tmp_path, "api-key", "revoke", key[0].split("_")[1], **command
             )
             assert ended.returncode == 0, ended.stderr
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS):
                 assert (await bots.until_closed())[:2] == (1008, "revoked")
                 # A token taken back through one worker ends the sockets of the other.
                 assert (await one.ask("POST", "/token/revoke", data=token))[0] == 200

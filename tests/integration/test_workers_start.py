@@ -24,6 +24,7 @@ from tests.conftest import PASSWORD
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.sockets import trade, trades_until
+from tests.waiting import SECONDS
 from tests.workers import SECRET, Worker, Workers, gunicorn, production
 
 
@@ -105,7 +106,7 @@ async def test_a_worker_that_starts_while_postgres_is_away_waits_for_it(
         proxy.cut()
         os.kill(max(pids), signal.SIGKILL)
         await workers.says(r"(?s)cannot start yet.+cannot start yet")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             assert await workers.stop() == 0
         assert "Traceback" not in workers.said
 

@@ -17,6 +17,7 @@ from alphapulse_api.sockets.broadcast import broadcast
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.writer import SocketWriter
 from tests.peers import Peer, event, peered
+from tests.waiting import SECONDS
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_who_lags_holds_nobody_up_and_goes_straight_once_it_has_caught_up(
     tell(peers, 1)
     assert [straight(peer) for peer in peers] == [True, False, True]
     assert [await ids(peer) for peer in peers] == [["1"]] * 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while not straight(peers[1]):
             await asyncio.sleep(0)
     tell(peers, 2)

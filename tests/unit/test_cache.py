@@ -18,6 +18,7 @@ from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisC
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.runtime.redis import RedisLink
+from tests.waiting import SECONDS
 
 
 def entry(size: int = 10, text: str = "x") -> Entry:
@@ -75,7 +76,7 @@ async def test_an_answer_dies_of_age(cache: Cache) -> None:
     await keep(cache, "short", entry(), 0.05)
     await keep(cache, "long", entry(), 50)
     assert await found(cache, "short") == entry()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while await found(cache, "short") is not None:
             pass
     assert await found(cache, "long") == entry()

@@ -11,6 +11,7 @@ import pytest
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import State
 from tests.peers import Peer, peered
+from tests.waiting import SECONDS
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while not condition():
             await asyncio.sleep(0)
 

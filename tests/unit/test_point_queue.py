@@ -13,6 +13,7 @@ import pytest
 from alphapulse_api.domain.errors import Unavailable, ValidationProblem
 from alphapulse_api.record import point_queue
 from alphapulse_api.record.point_queue import BATCH, PointQueue
+from tests.waiting import SECONDS
 
 
 class Store:
@@ -55,7 +56,7 @@ async def running(queue: PointQueue) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while not condition():
             await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ import pytest
 
 from alphapulse_api.runtime import supervisor as tasks_module
 from alphapulse_api.runtime.supervisor import Supervisor, consume_exception
+from tests.waiting import SECONDS
 
 
 class Work:
@@ -45,7 +46,7 @@ async def test_what_fails_runs_again_and_is_told_once_each_way(
     tasks, work, other = Supervisor(), Work(5), Work(0)
     tasks.start(work, "the work")
     tasks.start(other, "the other")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         await work.going.wait()
         assert tasks.failing == ["the work"]  # until it has gone on for a while
         while tasks.failing:
@@ -64,7 +65,7 @@ async def test_cancelling_ends_it_for_good() -> None:
     tasks, going, failing = Supervisor(), Work(0), Work(10**9)
     tasks.start(going, "going")
     tasks.start(failing, "failing")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         await going.going.wait()
         before = asyncio.all_tasks()
         await tasks.cancel()

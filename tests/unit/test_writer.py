@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from alphapulse_api.sockets.frames import CHUNK, chunks, frame
 from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER, State
 from tests.peers import LIMIT, Peer, peered
+from tests.waiting import SECONDS
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
     peer.stall()
     peer.send("end")
     await peer.read("end")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while peer.writer.state is State.LAGGING:
             await asyncio.sleep(0)
     for n in range(3):
@@ -219,7 +220,7 @@ async def test_one_waits_for_a_replay_to_be_read(peer: Peer) -> None:
     assert not waiting.done()
     peer.send("end")
     await peer.read("end")
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, SECONDS)
 
 
 async def test_closing_ends_the_wait_for_a_replay(peer: Peer) -> None:
@@ -227,13 +228,13 @@ async def test_closing_ends_the_wait_for_a_replay(peer: Peer) -> None:
     waiting = asyncio.ensure_future(peer.writer.caught_up())
     await asyncio.sleep(0)
     peer.writer.close()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, SECONDS)
 
 
 async def test_a_client_that_drops_ends_the_wait_for_a_replay(peer: Peer) -> None:
     peer.writer.replay(chunks([b"x" * 1000] * 1000))
     peer.sock.close()
-    await asyncio.wait_for(peer.writer.caught_up(), 2)
+    await asyncio.wait_for(peer.writer.caught_up(), SECONDS)
     assert peer.writer._timer is None
 
 
