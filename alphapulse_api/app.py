@@ -1,4 +1,4 @@
-"""The application, composed: read this page to know where everything is."""
+"""The composition of the application: this page says where everything is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 
-# What a page of another origin may send, and may read.
+# Headers that a page of another origin may send.
 CORS_REQUEST_HEADERS = (
     "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-None-Match",
     "Cache-Control", "Accept",
@@ -42,12 +42,12 @@ CORS_REQUEST_HEADERS = (
 
 
 def create_app(config: Config | None = None, **accessors: Any) -> web.Application:
-    """An aiohttp application; also to be mounted: `parent.add_subapp("/dashboard/", app)`.
+    """Create the aiohttp application; it can be mounted: `parent.add_subapp("/dashboard/", app)`.
 
     Args:
-        config: what is in force; without one, what `serve` would load.
-        accessors: the host's own object in the place of any of metrics, alerts, portfolio,
-            trades, agents, system.
+        config: the configuration; without one, what `serve` would load.
+        accessors: the host's own accessor for any of metrics, alerts, portfolio, trades, agents
+            and system, by that name.
 
     Raises:
         ConfigError: if the configuration cannot be used.
@@ -65,10 +65,11 @@ def create_app(config: Config | None = None, **accessors: Any) -> web.Applicatio
 
 
 async def _enter(backend: Backend, stack: AsyncExitStack) -> None:
-    """Open the backend; one worker of several waits until it can.
+    """Open the backend; a gunicorn worker retries until it succeeds.
 
-    The first start is refused before there are workers (conf/gunicorn.conf.py). One that fails to
-    start later, in the place of a dead one, would end the others and all their sockets.
+    A configuration that cannot start is refused before there are workers (conf/gunicorn.conf.py).
+    If a worker that replaces a dead one failed to start, gunicorn would end the others with all of
+    their sockets.
     """
     waiting = False
     while True:
@@ -87,11 +88,11 @@ async def _enter(backend: Backend, stack: AsyncExitStack) -> None:
 
 
 def compose(backend: Backend) -> web.Application:
-    """The application on a backend that somebody else opens and closes."""
+    """Create the application on a backend that the caller opens and closes."""
     http = backend.config.http
     app = web.Application(
         middlewares=MIDDLEWARES,
-        # For whoever runs it: our own runner (alphapulse_api/server), or aiohttp's.
+        # For the server: our own (alphapulse_api/http/server) or aiohttp's.
         handler_args={
             "max_line_size": http.max_line_size,
             "max_field_size": http.max_header_size,
@@ -156,16 +157,16 @@ def _allow_origins(app: web.Application, config: Config) -> None:
     async def allow(request: web.Request, response: web.StreamResponse) -> None:
         if request.match_info.http_exception is not None:
             granted = cors_headers(config.cors, request.headers.get(hdrs.ORIGIN))
-            granted.pop(hdrs.VARY)  # every answer has it (http/pipeline/access.py)
+            granted.pop(hdrs.VARY)  # http/pipeline/access.py sets it on every answer
             response.headers.update(granted)
 
     app.on_response_prepare.append(allow)
 
 
 async def _expect(request: web.Request) -> None:
-    """Expect: 100-continue is met; any other is left alone (RFC 9110, section 10.1.1).
+    """Answer Expect: 100-continue, and ignore other expectations (RFC 9110, section 10.1.1).
 
-    aiohttp's own handler answers those with a 417 outside the middlewares, as plain text.
+    aiohttp's own handler answers the others with a plain-text 417, outside the middlewares.
     """
     continued = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     if continued and request.transport is not None:

@@ -1,4 +1,4 @@
-"""All that an application stands on, opened and closed in one place."""
+"""The parts that an application is made of, created, opened and closed in one place."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ HAND_OVER_SECONDS: Final = 2.0  # for the commit under way; the drain's own time
 
 
 class Backend:
-    """Stores, events, callers and the feed of one application, for one event loop.
+    """Storage, event log, callers and feed of one application, for one event loop.
 
     Args:
-        config: what is in force.
+        config: the configuration in force.
         accessors: the host's own accessors, by resource.
-        serve: whether HTTP is served from it: then the process reports itself.
-        first_user: whether to make `admin` if there are no users at all.
+        serve: whether this process serves HTTP; then it also reports on itself.
+        first_user: whether to create `admin` if there are no users.
 
     Raises:
-        ConfigError: if a part that the configuration names cannot be had.
+        ConfigError: if the configuration names a part that cannot be created.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Backend:
             stack.push_async_callback(self._tasks.cancel)
             start = self._tasks.start
             for link in self.links:
-                start(link.watch_forever, f"the watch on the redis of {link.key}")
+                start(link.watch_forever, f"probes of the Redis of {link.key}")
             await self.events.open()
             stack.push_async_callback(self.events.close)
             self.accounts, self.authenticator = await open_accounts(
@@ -175,16 +175,16 @@ class Backend:
                 self.readiness.note_answer,
                 self._accounts_may_differ,
             )
-            start(watch, "the watch on users and keys")
-            start(self.readiness.watch_forever, "the watch on the database")
+            start(watch, "updates of users and keys")
+            start(self.readiness.watch_forever, "checks of the database")
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
-            start(self.feed.queue.store_forever, "the storing of points handed over")
-            start(self.relay.watch_forever, "the relay of the outbox")
+            start(self.feed.queue.store_forever, "storage of queued points")
+            start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:
-                start(self._follow_other_writers, "the watch on the database file")
-            start(self.snapshots.watch_forever, "the watch on what snapshots have told")
-            start(self.history.watch_forever, "the watch on the database's history")
+                start(self._follow_other_writers, "updates by other writers")
+            start(self.snapshots.watch_forever, "expiry of snapshots")
+            start(self.history.watch_forever, "detection of lost records")
             stack.push_async_callback(self.relay.close)
             self.feed.open()
             stack.push_async_callback(self.feed.close)
@@ -206,14 +206,14 @@ class Backend:
             self.connections,
         )
         self.monitor.add(figures)
-        self._tasks.start(self.monitor.measure_lag_forever, "the lag measurement")
+        self._tasks.start(self.monitor.measure_lag_forever, "measurement of the loop's lag")
         report = partial(
             self.monitor.report_forever,
             self.feed.report_system,
             figures.gauges,
             self.readiness.note_answer,
         )
-        self._tasks.start(report, "the samples of this process")
+        self._tasks.start(report, "samples of this process")
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
@@ -228,7 +228,9 @@ class Backend:
                 async with asyncio.timeout(HAND_OVER_SECONDS):
                     await self.relay.leave()
             except (TimeoutError, Unavailable) as error:
-                logger.warning("handed the database file over in haste: %r", error)
+                logger.warning(
+                    "released the database file before the last events were relayed: %r", error
+                )
         self._release()
 
     def _release(self) -> None:
@@ -281,14 +283,16 @@ async def open_accounts(
     *,
     first_user: bool = False,
 ) -> tuple[Accounts, Authenticator]:
-    """Who may call, on an open engine.
+    """The accounts and the authenticator of an open engine.
 
     Args:
-        throttles: the limits on wrong guesses, where there are strangers who might guess.
-        first_user: make `admin`, and tell its password, if there is no user yet.
+        engine: stores users and keys.
+        config: the configuration in force.
+        throttles: the limits on wrong guesses; None where no untrusted caller can guess.
+        first_user: whether to create `admin`, and print its password, if there are no users.
 
     Raises:
-        StartupError: if `admin` cannot be made as the environment wants it.
+        StartupError: if AP_ADMIN_PASSWORD is not acceptable.
     """
     auth = config.auth
     secret = auth.jwt_secret or secret_beside(engine.location)

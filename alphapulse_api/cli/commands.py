@@ -1,4 +1,4 @@
-"""The commands: each parses and calls; what went wrong is said in one line."""
+"""The commands: each parses its arguments and calls the library; errors are one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from alphapulse_api.storage.engines import engine_from
 
 
 def main() -> None:
-    """Run a command; a fault that the user can mend is one line, not a traceback."""
+    """Run a command; an error that the user can fix is one line, not a traceback."""
     try:
         cli()
     except ConfigError as error:
@@ -49,7 +49,7 @@ def cli(
     if context.invoked_subcommand is None:
         _serve(config_path, host, port)
     elif (config_path, host, port) != (None, None, None):
-        # Silently the wrong database, otherwise.
+        # Ignoring them would silently use another database.
         raise click.UsageError(f"put the options after the command: {context.invoked_subcommand}")
 
 
@@ -71,7 +71,9 @@ def serve(config_path: str | None, host: str | None, port: int | None) -> None:
     show_default=True,
     help="Trading days a second.",
 )
-@click.option("--fresh", is_flag=True, help="Start clean instead of going on where it stopped.")
+@click.option(
+    "--fresh", is_flag=True, help="Start anew instead of continuing where the demo stopped."
+)
 @click.option(
     "--database",
     default="alphapulse-demo.db",
@@ -92,7 +94,7 @@ cli.add_command(api_key)
 
 @cli.group("config")
 def config_group() -> None:
-    """Look at the configuration."""
+    """Check the configuration."""
 
 
 @config_group.command("check")
@@ -108,7 +110,7 @@ def config_check(path: str | None) -> None:
 @cli.command()
 @CONFIG
 def migrate(config_path: str | None) -> None:
-    """Bring the database's schema up to date."""
+    """Migrate the database to the current schema."""
 
     async def work() -> str:
         engine = engine_from(Config.load(config_path).database)
@@ -156,8 +158,8 @@ def _serve(config_path: str | None, host: str | None, port: int | None) -> None:
             pages = [f"API at {dashboard.url}/docs"] if config.docs.enabled else []
             if (console := dashboard.console_url) is not None:
                 pages.append(f"console at {console}")
-            told = f" ({', '.join(pages)})" if pages else ""
-            click.echo(f"alphapulse_api: serving {dashboard.url}{told}", err=True)
+            shown = f" ({', '.join(pages)})" if pages else ""
+            click.echo(f"alphapulse_api: serving {dashboard.url}{shown}", err=True)
             freeze_heap()
             await stopped.wait()
         click.echo("alphapulse_api: stopped", err=True)

@@ -1,4 +1,4 @@
-"""Commands over users and API keys."""
+"""Commands for users and API keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @click.group()
 def user() -> None:
-    """Manage the users."""
+    """Manage users."""
 
 
 @user.command("add")
@@ -38,7 +38,7 @@ def user_add(name: str, role: str, password_stdin: bool, config_path: str | None
 
     async def work(accounts: Accounts) -> None:
         if (known := await accounts.find_user(name)) is not None:
-            raise AccountError(f"there is a user {known.username!r} already")
+            raise AccountError(f"the user {known.username!r} exists already")
         await accounts.set_user(name, role, password)
 
     _with_accounts(config_path, work)
@@ -63,7 +63,7 @@ def user_list(config_path: str | None) -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @CONFIG
 def user_passwd(name: str, password_stdin: bool, config_path: str | None) -> None:
-    """Change a user's password; tokens given out before end."""
+    """Change a user's password and revoke its tokens."""
     password = _password(password_stdin)
     _with_accounts(config_path, lambda accounts: accounts.set_password(name, password))
     click.echo(f"changed the password of {name}")
@@ -73,14 +73,14 @@ def user_passwd(name: str, password_stdin: bool, config_path: str | None) -> Non
 @click.argument("name")
 @CONFIG
 def user_disable(name: str, config_path: str | None) -> None:
-    """Shut a user out: tokens end, sockets close."""
+    """Disable a user: its tokens are revoked and its sockets closed."""
     _with_accounts(config_path, lambda accounts: accounts.disable_user(name))
     click.echo(f"disabled {name}")
 
 
 @click.group("api-key")
 def api_key() -> None:
-    """Manage the API keys."""
+    """Manage API keys."""
 
 
 @api_key.command("create")
@@ -89,15 +89,15 @@ def api_key() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    help="What the key may do, and nothing else: publish, view (reads everything) or any view_*; "
-    "repeatable.  [default: view]",
+    help="What the key may do: publish, view (read everything) or any view_*; repeatable.  "
+    "[default: view]",
 )
 @click.option("--expires", metavar="DURATION", help="Such as 90d or 12h.  [default: never]")
 @CONFIG
 def api_key_create(
     name: str, scopes: tuple[str, ...], expires: str | None, config_path: str | None
 ) -> None:
-    """Make a key; it is printed once and kept only as a hash."""
+    """Create a key; it is printed once, and only its hash is stored."""
     expires_at = _expiry(expires)
 
     async def work(accounts: Accounts) -> str:
@@ -110,7 +110,7 @@ def api_key_create(
 @api_key.command("list")
 @CONFIG
 def api_key_list(config_path: str | None) -> None:
-    """List the keys, without their secrets."""
+    """List keys, without their secrets."""
 
     async def work(accounts: Accounts) -> None:
         for key in await accounts.list_api_keys():
@@ -126,7 +126,7 @@ def api_key_list(config_path: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @CONFIG
 def api_key_revoke(key_id: str, config_path: str | None) -> None:
-    """End a key: it is refused within seconds, its sockets close."""
+    """Revoke a key: it is refused within seconds, and its sockets are closed."""
     _with_accounts(config_path, lambda accounts: accounts.revoke_api_key(key_id))
     click.echo(f"revoked {key_id}")
 
@@ -154,7 +154,7 @@ def _expiry(expires: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         raise AccountError("--expires must be a duration such as 90d or 12h") from None
     if not seconds:
-        raise AccountError("--expires 0: such a key would never be valid")
+        raise AccountError("--expires must be more than 0: such a key would never be valid")
     return expires_at
 
 

@@ -1,7 +1,7 @@
-"""What a value must be, beyond its type.
+"""Checks of values, beyond their types.
 
-Each check returns what is wrong with a value, as the end of a sentence that begins with the
-key, or None. Checks of secrets never repeat the value.
+Each check returns what is wrong with a value, as the end of a sentence that begins with the key, or
+None. Checks of secrets never repeat the value.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them in files and on command lines: 45s, 30m, 12h, 90d, 2w."""
+"""Durations as people write them in files and on command lines: 45s, 30m, 12h, 90d, 2w."""
 
 import re
 
@@ -9,9 +9,10 @@ _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhdw])")
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `text`, one number and one unit, stands for.
+    """Return the seconds of a duration such as 90d: one number and one unit.
 
-    Raises ValueError, without repeating the text, if it is anything else.
+    Raises:
+        ValueError: if it is anything else; the text is not repeated.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:

@@ -1,4 +1,4 @@
-"""Secrets in the form that may be shown."""
+"""Secrets, masked for display."""
 
 import re
 
@@ -8,15 +8,15 @@ MASK = "********"
 
 
 def hide(_secret: str) -> str:
-    """Return a mask that tells nothing of the secret, not even its length."""
+    """Return a mask that reveals nothing of the secret, not even its length."""
     return MASK
 
 
 def hide_password(url: str) -> str:
     """Return the URL with any password in it masked, and its host and path kept.
 
-    Errs on the side of masking: a password with an unescaped `/`, `#` or `@`, which a URL
-    parser would cut in two, is masked to its end.
+    A password with an unescaped `/`, `#` or `@`, which a URL parser would cut in two, is masked to
+    its end.
     """
     scheme, separator, rest = url.partition("://")
     rest = re.sub(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*", rf"\1{MASK}", rest, flags=re.I)

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Key(NamedTuple):
-    """One key of a section class: its dotted path, field name, type, option and default."""
+    """One key of a section class: dotted path, field name, type, option and default."""
 
     path: str
     name: str
@@ -71,9 +71,9 @@ class Section:
         ConfigError: with a line for each fault, which names the key by its dotted path.
     """
 
-    # Dotted, below dashboard_api; empty for the outermost.
+    # The dotted path below dashboard_api; empty for the outermost section.
     path: ClassVar[str] = ""
-    # Whether YAML may give one value, in the place of a mapping, for every key.
+    # Whether YAML may give one value for all keys, in place of a mapping.
     one_for_all: ClassVar[bool] = False
     # Conditions on more than one key.
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -1,4 +1,4 @@
-"""From the text of a YAML file to configuration sections."""
+"""Reads a YAML file into configuration sections."""
 
 import os
 import re
@@ -36,9 +36,10 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
-    """Return what the one YAML document in a UTF-8 file holds.
+    """Return the content of a UTF-8 file with one YAML document.
 
-    Raises ConfigError, in one line that names the file and, where there is one, the line.
+    Raises:
+        ConfigError: if it cannot be read; names the file and, where possible, the line.
     """
     name = os.fspath(path)
     try:
@@ -63,9 +64,9 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
 
 
 def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
-    """Return a section made of a mapping of plain YAML values; what it leaves out is default.
+    """Return the section for a mapping of plain YAML values; other keys have their defaults.
 
-    `null` in the place of the mapping is an empty one, as a YAML key with nothing under it is.
+    `null` counts as an empty mapping, since that is what YAML makes of a key with nothing below it.
 
     Raises:
         ConfigError: with a line for each fault in the mapping, which names its key.
@@ -129,7 +130,7 @@ def _read_value(path: str, key: Key, raw: Any, env: Mapping[str, str]) -> Any:
 
 
 def _from_text(hint: Any, text: str) -> Any:
-    """Return a variable's text as the key's type; as it is if it does not read as one."""
+    """Return a variable's text converted to the key's type; unchanged if that is impossible."""
     kind, optional = split_optional(hint)
     if optional and not text:
         return None
@@ -166,7 +167,7 @@ def _suggestion(kind: type[Section], name: str, known: list[str]) -> str:
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
-    # An unquoted secret that begins with *, & or ! is a name to YAML, which quotes it.
+    # YAML takes an unquoted secret that begins with *, & or ! for a name, and quotes it in errors.
     named = r"(alias|anchor|tag handle|tag) '.*?'(?=$|;)"
     problem = re.sub(named, r"\1", error.problem or error.context or "is not valid YAML")
     return _one_line(problem)
@@ -177,7 +178,7 @@ def _one_line(text: object) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """yaml.safe_load that refuses a key given twice, and gives every fault a line."""
+    """A safe loader that refuses duplicate keys, and reports every fault with its line."""
 
     def compose_mapping_node(self, anchor: dict[Any, Any]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -196,7 +197,7 @@ class _Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, LookupError, AttributeError, OverflowError):
-            # What PyYAML lets through for the date 2024-13-45 or for "!!bool maybe": it has no
-            # line, and may quote the value.
+            # PyYAML lets these errors through, such as for the date 2024-13-45 or "!!bool maybe".
+            # They have no line, and may quote the value.
             message = "a value that YAML takes for a number or a date, and is not one"
             raise ConstructorError(None, None, message, node.start_mark) from None

@@ -1,4 +1,4 @@
-"""What a value of one key must be, and the words for one that is not."""
+"""Checks of the value of one key, and the wording of its faults."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,25 +10,25 @@ from alphapulse_api.domain.errors import ConfigError
 
 __all__ = ["WORD_BITS", "Check", "Option", "check_value", "expected", "found", "split_optional"]
 
-# What is wrong with a value ("must be at least 1, not 0"), or None.
+# Returns what is wrong with a value ("must be at least 1, not 0"), or None.
 Check = Callable[[Any], str | None]
 
-# What is longer is not repeated in messages.
+# Messages repeat no more characters of a value than this.
 _LONGEST_SHOWN = 60
 WORD_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What is known of a key beside its name, type and default."""
+    """The properties of a key beside its name, type and default."""
 
     help: str
     check: Check | None = None
-    # Set for values that hold secrets: gives the form that may be shown.
+    # Returns the masked form of a secret; None if the value is no secret.
     mask: Callable[[str], str] | None = None
-    # Written as a duration (90d) in YAML, held in seconds.
+    # Whether it is a duration: written as such (90d) in YAML, and held in seconds.
     duration: bool = False
-    # Given the values of the section, whether this one has any effect.
+    # Returns whether the key has any effect, given the values of its section.
     needed: Callable[[Mapping[str, Any]], bool] | None = None
 
 

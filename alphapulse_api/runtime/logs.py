@@ -1,4 +1,4 @@
-"""Where log lines go and how they look, for the command line; a host has its own logging."""
+"""The logging set-up of the command line; a host configures logging itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT_EXTRAS: Final = ("duration_ms", "remote", "caller", "request_id")
 
 
 def configure_logging(config: LoggingConfig) -> None:
-    """Send our log to standard error, as text or as one JSON object a line."""
+    """Write our log to standard error, as text or as one JSON object a line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -29,7 +29,7 @@ def configure_logging(config: LoggingConfig) -> None:
         if config.format == "json"
         else _TextFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )
-    handler.addFilter(_discreet)
+    handler.addFilter(_without_quotes)
     for name in ("alphapulse_api", "aiohttp"):
         root = logging.getLogger(name)
         root.handlers[:] = [handler]
@@ -38,7 +38,7 @@ def configure_logging(config: LoggingConfig) -> None:
 
 
 class _TextFormatter(logging.Formatter):
-    """A line for people, with what else a record carries as key=value behind it."""
+    """A line for people, with the other fields of a record appended as key=value."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)
@@ -46,8 +46,8 @@ class _TextFormatter(logging.Formatter):
         return line + "".join(f" {name}={value}" for name, value in extras if value is not None)
 
 
-def _discreet(record: logging.LogRecord) -> bool:
-    """Bytes that are no HTTP request get one line, without a traceback that would quote them."""
+def _without_quotes(record: logging.LogRecord) -> bool:
+    """Log malformed requests in one line: a traceback would quote their bytes."""
     if record.exc_info and isinstance(record.exc_info[1], QUOTING):
         record.exc_info = record.exc_text = None
     return True

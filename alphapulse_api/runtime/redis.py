@@ -1,7 +1,7 @@
-"""The connection to a Redis that several processes share, and whether it answers.
+"""A client of a Redis that several processes share, with a circuit breaker.
 
-Whoever uses it can do without it for a while. So a call never waits long: the first that fails ends
-all calls until a probe in the background has been answered, and the log tells of both once.
+Redis is optional at run time. So no call waits long: after the first failure all calls are refused
+at once until a background probe succeeds. The log reports the outage and the recovery once each.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CALL_SECONDS: Final = 2.0  # for one answer, connecting included
+CALL_SECONDS: Final = 2.0  # bound on a call, connecting included
 PROBE_SECONDS: Final = 0.5
 CONNECTIONS: Final = 32
-# One hash tag: on a node of a cluster, scripts may touch several of our keys.
+# A hash tag keeps all of our keys on one node of a cluster, as scripts with several keys require.
 PREFIX: Final = "{alphapulse}:"
 _PROBE: Final = f"{PREFIX}probe"
 
@@ -36,14 +36,14 @@ class RedisAway(Exception):
 
 
 class RedisLink:
-    """One Redis, opened for one event loop.
+    """The connection pool and the circuit breaker of one Redis, for one event loop.
 
     Args:
         url: redis://, rediss:// or unix:// URL.
-        key: the configuration key it comes from, for messages.
+        key: the configuration key of the URL, for messages.
 
     Attributes:
-        losses: how often it went away.
+        losses: how often it stopped answering.
 
     Raises:
         ConfigError: if redis-py is not installed or cannot use the URL.
@@ -65,25 +65,25 @@ class RedisLink:
         try:
             pool = ConnectionPool.from_url(
                 url,
-                # Every call of ours is bounded as a whole, at less than redis-py asks for its own.
+                # `call` bounds each call as a whole, more cheaply than redis-py bounds its parts.
                 socket_timeout=None,
                 socket_connect_timeout=None,
                 socket_keepalive=True,
-                # With 3, redis-py hands out connections that the server has closed meanwhile.
+                # With protocol 3, redis-py uses connections that the server has closed meanwhile.
                 protocol=2,
-                # A second try is the caller's to make: it may have been carried out the first time.
+                # The first try may have been carried out, so only the caller can decide to retry.
                 retry=Retry(NoBackoff(), 0),
             )
             pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
-            # Connects nowhere yet, but refuses options that it does not know.
+            # This does not connect yet, but raises for unknown options.
             pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, RedisError):
-            # The error may repeat what stands for a port: the end of a password with a slash in it.
+            # The error may quote the end of a password that contains a slash, as if it were a port.
             raise ConfigError(
                 f"{key}: {self._location} is not usable: look at its port and its options"
             ) from None
         self._redis: Redis = Redis.from_pool(pool)
-        # redis-py has a pool that waits, too, at 80 us a call.
+        # redis-py has a pool that waits as well, but it takes 80 us a call.
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._trouble: str | None = None
         self.losses = 0
@@ -96,7 +96,7 @@ class RedisLink:
 
     @property
     def redis(self) -> Redis:
-        """The client itself, for scripts; what it raises is not translated."""
+        """The client itself, to register scripts; its exceptions are not translated."""
         return self._redis
 
     @property
@@ -105,16 +105,16 @@ class RedisLink:
         return self._trouble
 
     def prepare(self, step: Callable[[Redis], Awaitable[object]]) -> None:
-        """Run `step` at the start and after each outage, before anybody's call.
+        """Run `step` at the start and after each outage, before any call.
 
         Redis counts as away until every step has succeeded.
         """
         self._steps.append(step)
 
     def blocking(self) -> Redis:
-        """A client with one connection of its own, for calls that wait; the caller closes it.
+        """A client with one connection of its own, for blocking commands; the caller closes it.
 
-        It bounds no wait, and what it raises says nothing about `trouble`.
+        It has no time-outs, and its failures do not open the circuit breaker.
         """
         from redis.asyncio import ConnectionPool, Redis
         from redis.asyncio.retry import Retry
@@ -136,10 +136,10 @@ class RedisLink:
         self._watchers.append(watcher)
 
     async def open(self) -> None:
-        """Make the first calls. A Redis that is away is only logged: it may come later.
+        """Probe Redis for the first time. One that is away is only logged, since it may come back.
 
         Raises:
-            StartupError: if something is there and is no Redis, or not one for us.
+            StartupError: if the server is not Redis, or refuses what we need.
         """
         from redis.exceptions import RedisError
 
@@ -158,10 +158,10 @@ class RedisLink:
         await self._redis.aclose()
 
     async def call(self, operation: Callable[[Redis], Awaitable[T]]) -> T:
-        """What `operation` returns.
+        """Run `operation` with the client, and return its result.
 
         Raises:
-            RedisAway: if Redis does not answer within some seconds; at once while it is known to.
+            RedisAway: if it fails or takes more than 2 s; at once while Redis is known to be away.
         """
         from redis.exceptions import RedisError
 
@@ -172,17 +172,17 @@ class RedisLink:
             async with asyncio.timeout(CALL_SECONDS), self._free:
                 return await operation(self._redis)
         except (RedisError, OSError) as error:
-            # One that began before an outage may fail after it, and tells nothing of the present.
+            # A call from before an outage may fail after it, and says nothing about the present.
             if losses == self.losses:
                 self._lose(error)
             raise RedisAway(_reason(error)) from None
 
     async def ping(self) -> None:
-        """See whether Redis answers, in case nobody has asked it for a while."""
+        """Check whether Redis answers, in case it has not been used for a while."""
         try:
             await self.call(lambda redis: redis.ping())
         except RedisAway:
-            pass  # `trouble` tells
+            pass  # the breaker is open now, and `trouble` has the reason
 
     async def script(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """The result of a registered script, in one round trip.
@@ -193,7 +193,7 @@ class RedisLink:
         return await self.call(lambda _: cast("Awaitable[Any]", script(keys=keys, args=args)))
 
     async def watch_forever(self) -> None:
-        """Look for Redis while it is away, until cancelled."""
+        """Probe Redis while it is away, until cancelled."""
         from redis.exceptions import RedisError
 
         while True:
@@ -211,7 +211,7 @@ class RedisLink:
                 watcher()
 
     async def _probe(self) -> None:
-        # A write: one that is full, read-only or cannot save answers a ping, and is of no use.
+        # A write, since a Redis that is full, read-only or cannot save still answers a ping.
         async with asyncio.timeout(CALL_SECONDS):
             await self._redis.set(_PROBE, b"", ex=60)
             for step in self._steps:
@@ -238,7 +238,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether it may end by itself: nothing answers, or a Redis that loads, is full, follows."""
+    """Whether the failure may pass: no answer, or a Redis that loads, is full or a replica."""
     from redis import exceptions as e
 
     if isinstance(error, e.OutOfMemoryError | e.ReadOnlyError | e.ClusterDownError):
@@ -250,7 +250,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class RedisLinks:
-    """The links of one application: one a URL, however many parts stand on it."""
+    """The links of one application: one for each URL, shared by all parts that use it."""
 
     def __init__(self) -> None:
         self._links: dict[str, RedisLink] = {}
@@ -259,7 +259,7 @@ class RedisLinks:
         return iter(self._links.values())
 
     def of(self, section: SharedSection) -> RedisLink | None:
-        """The link to the Redis that a section of the configuration names, if it names one.
+        """The link to the Redis of a configuration section; None if the section uses none.
 
         Raises:
             ConfigError: as `RedisLink`.
@@ -272,7 +272,7 @@ class RedisLinks:
         return self._links[url]
 
     async def check(self) -> dict[str, str]:
-        """For /readyz: "ok", or why any is away; nothing if there is no Redis."""
+        """For /readyz: "ok", or the reasons why any is away; empty if no Redis is configured."""
         if not self._links:
             return {}
         await asyncio.gather(*(link.ping() for link in self))
@@ -283,7 +283,7 @@ class RedisLinks:
         """Open each.
 
         Raises:
-            StartupError: as `RedisLink.open`; those opened before are to be closed.
+            StartupError: as `RedisLink.open`; the caller still closes those already opened.
         """
         for link in self:
             await link.open()

@@ -1,8 +1,8 @@
-"""Long work on the event loop, a slice of 2 ms at a time.
+"""Long work on the event loop, in slices of 2 ms.
 
-A thread would not help: what parses and checks a body holds the interpreter's lock, and in a host's
-process a thread may keep it for 5 ms at a time. So such work is a generator that yields wherever it
-may be interrupted, and the loop gets a turn after each slice.
+A thread would not help: parsing and checking hold the interpreter lock, and in a host's process a
+thread may keep it for 5 ms at a time. So such work is a generator that yields wherever it may be
+interrupted, and the loop gets a turn after each slice.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ RELEASED: Final = 100  # elements freed in one step
 
 
 class Slices:
-    """Runs long work of one event loop: one slice a turn of the loop, whoever asks."""
+    """Runs long work of one event loop: all callers together get one slice a turn of the loop."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()  # waiters are served in the order they came
         self._left = SLICE_SECONDS  # of this turn
 
     async def run(self, steps: Steps[T]) -> T:
-        """Run to the end.
+        """Run `steps` to its end, in slices.
 
         Args:
-            steps: work that yields at least every fraction of a millisecond.
+            steps: yields several times a millisecond.
 
         Returns:
-            What it returns; what it raises is raised.
+            The value that `steps` returns.
+
+        Raises:
+            Exception: what `steps` raises.
         """
         while True:
             async with self._lock:
@@ -43,7 +46,7 @@ class Slices:
                 await asyncio.sleep(0)
 
     def _slice(self, steps: Steps[T]) -> tuple[T] | None:
-        """Run for what is left of this turn; returns the work's value once it is done."""
+        """Run for the rest of this turn's slice; returns the value of `steps` once it is done."""
         if self._left == SLICE_SECONDS:
             asyncio.get_running_loop().call_soon(self._turn)
         began = perf_counter()
@@ -58,12 +61,12 @@ class Slices:
         return None
 
     def _turn(self) -> None:
-        """The loop has come round."""
+        """Start the slice of a new turn of the loop."""
         self._left = SLICE_SECONDS
 
 
 def finish(steps: Steps[T]) -> T:
-    """Run to the end at once: for callers that no loop waits for."""
+    """Run `steps` to its end at once, for callers outside an event loop."""
     while True:
         try:
             next(steps)
@@ -73,7 +76,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 def releasing(value: Any) -> Steps[None]:
-    """Empty a parsed body, its arrays in parts: to free a million values at once takes long."""
+    """Free a parsed body in steps, since freeing a million values at once takes long."""
     members = value.values() if isinstance(value, dict) else (value,)
     for member in members:
         if isinstance(member, list):

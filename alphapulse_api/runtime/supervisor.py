@@ -1,7 +1,7 @@
-"""Work that goes on for as long as its owner, whatever happens to it.
+"""Supervision of background tasks, which are restarted when they fail.
 
-What it can expect, such as an outage, each such work deals with itself. A fault that nobody thought
-of must not end it for good: revoked keys would stay valid, events would stop, in silence.
+Each task handles the failures that it expects, such as an outage. An unexpected one must not end it
+for good: revoked keys would stay valid, or events would stop, without anybody noticing.
 """
 
 from __future__ import annotations
@@ -13,39 +13,44 @@ from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS: Final = 1.0  # before work that failed begins again
-# Work that has gone on for so long is well again: more than the pause of any that looks before it
-# does something.
+PAUSE_SECONDS: Final = 1.0  # before a failed task is restarted
+# A task that has run for so long counts as recovered. It is longer than the pause of any task that
+# sleeps before it does something.
 WELL_SECONDS: Final = 3.0
 
 
 def consume_exception(done: asyncio.Future[Any]) -> None:
-    """Take the exception of a future that nobody may await: else its end is complained about."""
+    """Retrieve the exception of a future that nobody may await, so that asyncio logs nothing."""
     if not done.cancelled():
         done.exception()
 
 
 class Supervisor:
-    """Forever-running work of one owner, on one event loop."""
+    """Runs the background tasks of one owner, on one event loop."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failing: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<Tasks {', '.join(self._tasks)} failing={self.failing}>"
+        return f"<Supervisor {', '.join(self._tasks)} failing={self.failing}>"
 
     @property
     def failing(self) -> list[str]:
-        """Names of what has failed and not gone on well since."""
+        """Names of the tasks that have failed and not recovered since."""
         return sorted(self._failing)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-        """Run `work` until `cancel`, again each time that it fails; `name` is for messages."""
+        """Run `work` until `cancel`, and restart it each time it fails.
+
+        Args:
+            work: the task's coroutine function.
+            name: of the task, for messages.
+        """
         self._tasks[name] = asyncio.create_task(self._keep_running(work, name), name=name)
 
     async def cancel(self) -> None:
-        """End all."""
+        """Cancel all tasks, and wait for their end."""
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -60,9 +65,11 @@ class Supervisor:
             try:
                 return await work()
             except Exception:
-                # A failure that stays would fill the log with one traceback a second.
+                # A failure that persists is logged once, not with a traceback every second.
                 if name not in self._failing:
-                    logger.exception("%s failed, it is tried again every second", name)
+                    logger.exception(
+                        "the background task %r failed; it is restarted every second", name
+                    )
                 self._failing.add(name)
             finally:
                 well.cancel()
@@ -71,4 +78,4 @@ class Supervisor:
     def _well(self, name: str) -> None:
         if name in self._failing:
             self._failing.discard(name)
-            logger.warning("%s is running again", name)
+            logger.warning("the background task %r is running again", name)

@@ -1,4 +1,4 @@
-"""What is done to a whole process, where the process is ours and not a host's."""
+"""Settings of a whole process, for processes that are ours and not a host's."""
 
 from __future__ import annotations
 

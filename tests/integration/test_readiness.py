@@ -124,7 +124,7 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
     async with Backend(config, {}, serve=False) as other:
         (key,) = await other.accounts.list_api_keys()
         await execute(other.engine, "ALTER TABLE auth_version RENAME TO aside")
-        await until_told(caplog, "the watch on users and keys failed")
+        await until_told(caplog, "background task 'updates of users and keys' failed")
         assert "Traceback" in caplog.text
         answer = await ready(server)
         assert problem(answer, 503)["checks"] == {"database": "down", "tasks": "down"}
@@ -135,4 +135,4 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
             while (await ask(server, "GET", "/api/me", caller)).status != 401:
                 await asyncio.sleep(0.02)
     await until_ready(server)
-    await until_told(caplog, "the watch on users and keys is running again")
+    await until_told(caplog, "background task 'updates of users and keys' is running again")

@@ -57,7 +57,7 @@ async def test_what_fails_runs_again_and_is_told_once_each_way(
     assert failed.exc_info is not None
     assert failed.exc_info[0] is LookupError
     assert "the work" in failed.getMessage()
-    assert well.getMessage() == "the work is running again"
+    assert well.getMessage() == "the background task 'the work' is running again"
     await tasks.cancel()
 
 
