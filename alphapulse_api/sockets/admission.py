@@ -1,8 +1,8 @@
-"""Who may open a socket: how many there may be, and how many of them without credentials.
+"""Limits on open sockets: in total, per caller, and for those that have not authenticated.
 
-Nobody has to say who they are to open a socket, since a browser can only do it afterwards. So those
-that have not are few, in total and by address, and one that has takes the place of the oldest of
-them where no other is left.
+A browser can authenticate only after the upgrade, so a socket may open without credentials. Such
+sockets are limited, in total and per address. When no place is left, a handshake with valid
+credentials takes the place of the oldest unauthenticated socket.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ RETRY_SECONDS: Final = 5
 
 
 class Place:
-    """One socket's place, from before its upgrade to its end.
+    """One socket's place, from before the upgrade to the end.
 
     Args:
-        admission: whose place it is.
-        address: what its client's address counts under.
+        admission: which made it.
+        address: the client's address, as it is counted.
 
     Attributes:
-        subject: of the caller that it counts as; None while there is none.
-        give_way: closes the socket in favour of one with credentials.
+        subject: the caller that it counts for; None before authentication.
+        give_way: closes the socket in favour of an authenticated one.
     """
 
     __slots__ = ("_admission", "address", "give_way", "subject")
@@ -41,11 +41,11 @@ class Place:
         return f"<Place {self.address} {self.subject or 'unauthenticated'}>"
 
     def claim(self, subject: str) -> bool:
-        """Count the socket as the caller's, unless the caller has as many as it may."""
+        """Count the socket for the caller; return False if the caller has reached its limit."""
         return self._admission.claim(self, subject)
 
     def leave(self) -> None:
-        """The socket is gone; once it is, this does nothing."""
+        """Release the place; a second time does nothing."""
         self._admission.leave(self)
 
 
@@ -53,14 +53,14 @@ class Admission:
     """The places of one process.
 
     Args:
-        config: how many there are.
+        config: the limits.
     """
 
     def __init__(self, config: WebSocketConfig) -> None:
         self._config = config
         self._places: set[Place] = set()
-        self._waiting: dict[Place, None] = {}  # without credentials, the oldest first
-        self._by_address: Counter[str] = Counter()  # of those that wait
+        self._waiting: dict[Place, None] = {}  # unauthenticated, the oldest first
+        self._by_address: Counter[str] = Counter()  # of the unauthenticated
         self._by_subject: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -68,19 +68,19 @@ class Admission:
 
     @property
     def unauthenticated(self) -> int:
-        """How many sockets have not said who they are."""
+        """How many sockets have not authenticated."""
         return len(self._waiting)
 
     def enter(self, address: str, *, authenticated: bool) -> Place:
         """Take a place.
 
         Args:
-            address: what the client's address counts under.
-            authenticated: whether the handshake has valid credentials.
+            address: the client's address, as it is counted.
+            authenticated: whether the handshake had valid credentials.
 
         Raises:
-            RateLimited: if the address has too many sockets without credentials.
-            Unavailable: if there are too many sockets, or too many without credentials.
+            RateLimited: if the address has too many unauthenticated sockets.
+            Unavailable: if there are too many sockets, or too many unauthenticated ones.
         """
         config = self._config
         if not authenticated:
@@ -102,13 +102,13 @@ class Admission:
         return place
 
     def claim(self, place: Place, subject: str) -> bool:
-        """Count the place as the caller's, unless the caller has as many as it may."""
+        """Count the place for the caller; return False if the caller has reached its limit."""
         if subject == place.subject:
             return True
         limit = self._config.max_user_connections
         if limit is not None and self._by_subject[subject] >= limit:
             return False
-        if place not in self._places:  # it had to give way while its credentials were checked
+        if place not in self._places:  # evicted while its credentials were checked
             return False
         self._release(place)
         place.give_way = None
@@ -117,14 +117,14 @@ class Admission:
         return True
 
     def leave(self, place: Place) -> None:
-        """The place's socket is gone; once it is, this does nothing."""
+        """Release the place; a second time does nothing."""
         if place in self._places:
             self._places.remove(place)
             self._release(place)
             place.give_way = None
 
     def _evict(self) -> bool:
-        """Close the oldest socket without credentials, if there is one that is open."""
+        """Close the oldest open socket that has not authenticated; return whether there was one."""
         for place in self._waiting:
             if place.give_way is not None:
                 give_way = place.give_way
@@ -134,7 +134,7 @@ class Admission:
         return False
 
     def _release(self, place: Place) -> None:
-        """Count the place no longer as what it was counted as."""
+        """Undo how the place was counted."""
         if place.subject is not None:
             _decrement(self._by_subject, place.subject)
         elif place in self._waiting:

@@ -1,15 +1,15 @@
-"""A server's text frames (RFC 6455, section 5.2), single and joined."""
+"""Text frames as a server sends them (RFC 6455, section 5.2), single and joined."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-CHUNK: Final = 65_536  # bytes that are joined to one write
+CHUNK: Final = 65_536  # bytes that are joined into one write
 
 
 def frame(text: bytes) -> bytes:
-    """One complete, unmasked text frame."""
+    """Return one complete, unmasked text frame."""
     size = len(text)
     if size < 126:
         return b"\x81" + bytes((size,)) + text
@@ -19,10 +19,10 @@ def frame(text: bytes) -> bytes:
 
 
 class Chunks:
-    """The frames of many messages, joined to writes of about 64 KiB.
+    """Joins the frames of many messages into writes of about 64 KiB.
 
     Attributes:
-        done: those that are joined.
+        done: the joined frames.
     """
 
     __slots__ = ("_gathered", "_size", "done")
@@ -41,7 +41,7 @@ class Chunks:
             self.join()
 
     def join(self) -> list[bytes]:
-        """Join what is left; returns all of them."""
+        """Join the remaining frames; return all."""
         if self._gathered:
             self.done.append(b"".join(self._gathered))
             self._gathered.clear()
@@ -50,7 +50,7 @@ class Chunks:
 
 
 def chunks(texts: Iterable[bytes]) -> list[bytes]:
-    """The frames of a few messages, joined."""
+    """Return the joined frames of a few messages."""
     joined = Chunks()
     for text in texts:
         joined.add(text)

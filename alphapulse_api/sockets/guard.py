@@ -1,9 +1,9 @@
-"""A look at the frames that clients send, before aiohttp reads them.
+"""Checks the frames that clients send, before aiohttp parses them.
 
-aiohttp takes frames that RFC 6455 forbids (unmasked, lengths longer than need be, close codes that
-do not exist) and answers every ping. The guard stands between the transport and aiohttp's protocol,
-by asyncio's own `set_protocol`, and reads the heads of frames alone: a client sends some messages a
-minute, and what the server sends does not pass here.
+aiohttp accepts frames that RFC 6455 forbids (unmasked, lengths not in the shortest form, invalid
+close codes) and answers every ping. The guard is between the transport and aiohttp's protocol, set
+with `set_protocol`, and reads only frame heads. It costs little: a client sends some messages a
+minute, and frames that the server sends do not pass it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from typing import Final
 from alphapulse_api.domain.errors import FLOODING, PROTOCOL_ERROR, Close
 from alphapulse_api.limits import Gcra
 
-# A message may come in pieces; one in smaller pieces than this costs more than it carries.
+# A fragment smaller than this costs more than it carries.
 SMALL_FRAGMENT: Final = 512
-# Of frames that are no messages: pings, pongs, small fragments. Messages have a limit of their own
-# (protocol.py), which none of these uses up.
+# Limits pings, pongs and small fragments. Messages have a separate limit (protocol.py).
 FRAMES_A_SECOND: Final = 10
 FRAME_BURST: Final = 100
-PINGS_AND_PONGS: Final = 4  # in an interval: each side's ping and its answer, twice over
+PINGS_AND_PONGS: Final = 4  # per interval: each side's ping and its answer, twice
 _CONTINUATION, _CLOSE = 0x0, 0x8
 _LONGEST_HEAD: Final = 14  # two bytes, eight of the length, four of the mask
 
 
 class FrameGuard(asyncio.Protocol):
-    """Passes on what a client sends until it breaks the rules of frames.
+    """Passes on what a client sends until it violates the framing rules.
 
     Args:
-        inner: the protocol that reads the frames.
-        early: what has come already, behind the handshake, and `inner` has.
-        ping_interval: seconds between our pings; what answers them is no flood.
+        inner: the protocol that parses the frames.
+        early: bytes that arrived behind the handshake and that `inner` already has.
+        ping_interval: seconds between the server's pings, whose answers are allowed for.
     """
 
     __slots__ = ("_early", "_end", "_head", "_inner", "_left", "_limit")
@@ -40,8 +39,8 @@ class FrameGuard(asyncio.Protocol):
     def __init__(self, inner: asyncio.Protocol, early: bytes, ping_interval: float) -> None:
         self._inner = inner
         self._early: bytes | None = early  # None once it has started
-        self._head = b""  # of a frame, as far as it has come
-        self._left = 0  # bytes to pass over: the rest of a mask and a payload
+        self._head = b""  # the part of a frame's head that has arrived
+        self._left = 0  # bytes to skip: the rest of a mask and a payload
         self._end: Callable[[Close], None] | None = None  # None from the end on
         rate = FRAMES_A_SECOND + PINGS_AND_PONGS / ping_interval
         self._limit = Gcra(FRAME_BURST, FRAME_BURST / rate, callers=1)
@@ -50,17 +49,17 @@ class FrameGuard(asyncio.Protocol):
         return f"<FrameGuard of {self._inner!r}>"
 
     def start(self, end: Callable[[Close], None]) -> None:
-        """Look at what has come, and at what comes; `end` is called once, if it breaks a rule."""
+        """Check what has arrived and what arrives; `end` is called once, if a rule is violated."""
         early, self._early = self._early, None
         self._end = end
         if early:
-            self._look(early)
+            self._check(early)
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on, if all of it may pass."""
+        """Pass the data on, unless a frame in it violates a rule."""
         if self._early is not None:
             self._early += data
-        elif self._end is None or not self._look(data):
+        elif self._end is None or not self._check(data):
             return
         self._inner.data_received(data)
 
@@ -77,8 +76,8 @@ class FrameGuard(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._inner.resume_writing()
 
-    def _look(self, data: bytes) -> bool:
-        """Whether the frames may pass, as far as their heads are in the data."""
+    def _check(self, data: bytes) -> bool:
+        """Return whether the frames whose heads are in the data may pass."""
         position, size = 0, len(data)
         while position < size:
             if self._left:
@@ -102,7 +101,7 @@ class FrameGuard(asyncio.Protocol):
         return True
 
     def _judge(self, head: bytes) -> Close | None:
-        """What a frame's head ends the connection with, if anything."""
+        """Return the close that a frame's head leads to, if any."""
         size, extended = head[1] & 0x7F, 0
         if size > 125:
             extended = 2 if size == 126 else 8
@@ -126,7 +125,7 @@ class FrameGuard(asyncio.Protocol):
 
 
 def _head_length(head: bytes) -> int:
-    """How long the head is: to the mask's end, and of a close frame to the code's."""
+    """Return the length of the head: up to the mask, and for a close frame up to the code."""
     if len(head) < 2:
         return 2
     size = head[1] & 0x7F
@@ -139,5 +138,5 @@ def _head_length(head: bytes) -> int:
 
 
 def _may_be_sent(code: int) -> bool:
-    """Whether a close frame may have the code (RFC 6455, section 7.4; IANA's registry)."""
+    """Return whether a close frame may have the code (RFC 6455, section 7.4; IANA registry)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

@@ -1,4 +1,4 @@
-"""What an upgrade request must say (RFC 6455, section 4.2.1), and what a refused one is told."""
+"""Validates upgrade requests (RFC 6455, section 4.2.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY_BYTES: Final = 16
 
 
 def check_handshake(request: web.Request) -> None:
-    """Refuse what is no upgrade request that can be answered.
+    """Check that a request is a valid upgrade request.
 
     Raises:
         Problem: 400, or 426 for another version of the protocol (RFC 6455, section 4.4).
@@ -24,12 +24,12 @@ def check_handshake(request: web.Request) -> None:
     if request.version < HttpVersion11:
         raise Problem(
             BAD_REQUEST,
-            "A socket needs HTTP/1.1: behind nginx, set proxy_http_version 1.1 and pass Upgrade "
-            "and Connection on.",
+            "A WebSocket needs HTTP/1.1: behind nginx, set proxy_http_version 1.1 and pass the "
+            "headers Upgrade and Connection.",
         )
     connection = {option.strip().lower() for option in headers.get(hdrs.CONNECTION, "").split(",")}
     if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket" or "upgrade" not in connection:
-        raise Problem(BAD_REQUEST, "This path speaks WebSocket: send an upgrade request.")
+        raise Problem(BAD_REQUEST, "This path serves WebSocket only: send an upgrade request.")
     if headers.get(hdrs.SEC_WEBSOCKET_VERSION, "").strip() != VERSION:
         raise Problem(
             UPGRADE_REQUIRED,

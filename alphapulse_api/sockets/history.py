@@ -1,4 +1,4 @@
-"""Stretches of the log's past, filtered and framed once for all who missed them together."""
+"""Replays of the log's past, filtered and framed once for all clients that need the same one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.requests import Filters
 from alphapulse_api.sockets.subscription import passes
 
-KEPT: Final = 4  # a channel
-STEP: Final = 10  # events that are encoded without a break
+KEPT: Final = 4  # per channel
+STEP: Final = 10  # events encoded between two pauses
 
 
 class History(NamedTuple):
-    """Joined frames, and of how many events they are."""
+    """Joined frames, and the number of their events."""
 
     chunks: Sequence[bytes]
     events: int
 
 
 class Stretch:
-    """All events of a channel after a cursor, up to now.
+    """The events of a channel after a cursor, up to now.
 
     Args:
-        channel: its name.
-        events: all of them.
-        filters: which of them are wanted.
+        channel: the channel's name.
+        events: all events.
+        filters: those that pass are replayed.
     """
 
     __slots__ = ("_channel", "_events", "_filters", "framed")
@@ -47,7 +47,7 @@ class Stretch:
         return len(self._events)
 
     def framing(self) -> Steps[History]:
-        """Filter and frame them."""
+        """Filter and frame the events, in steps."""
         frames, wanted = Chunks(), 0
         for number, event in enumerate(self._events, 1):
             if passes(self._channel, self._filters, event.data):
@@ -61,14 +61,14 @@ class Stretch:
 
 
 class Histories:
-    """Keeps the stretches that were asked for since a channel last went on.
+    """Shares stretches until their channel has a new event.
 
-    Clients that were cut off together come back together.
+    Clients that lost their connections together come back together.
 
     Args:
         events: the log.
-        slices: for what is long.
-        readings: what they cost their callers.
+        slices: runs long encodings in slices.
+        readings: the callers' budgets.
     """
 
     def __init__(self, events: EventLog, slices: Slices, readings: Readings) -> None:
@@ -79,11 +79,11 @@ class Histories:
         self._single_flight = SingleFlight(abandon=True)
 
     def forget(self, channel: str) -> None:
-        """The channel goes on."""
+        """Drop the channel's stretches, because it has a new event."""
         self._kept[channel].clear()
 
     def since(self, channel: str, since: str, filters: Filters) -> Stretch | None:
-        """What came after a cursor, up to now; None if any may be missing."""
+        """Return the events after a cursor, up to now; None if any may be missing."""
         kept = self._kept[channel]
         key = (since, self._events.offset(channel), frozenset(filters.items()))
         if key not in kept:
@@ -94,14 +94,14 @@ class Histories:
         return kept[key]
 
     async def framed(self, stretch: Stretch, caller: str) -> History:
-        """Its frames.
+        """Return the frames of a stretch.
 
         Args:
-            stretch: of which.
-            caller: who pays for it, unless others had it framed.
+            stretch: from `since`.
+            caller: whose budget it counts against, unless the frames are shared.
 
         Raises:
-            RateLimited: if the caller has had too much read.
+            RateLimited: if the caller's budget is used up.
         """
         if stretch.framed is not None:
             return stretch.framed

@@ -1,4 +1,4 @@
-"""A second look at sockets whose clients take nothing: at all of them in one turn of the loop."""
+"""Polls the sockets of clients that take nothing, all in one turn of the loop."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ LAG_SECONDS: Final = 0.064
 
 
 class LagTimer:
-    """One timer for many sockets: a timer of its own costs more than the look."""
+    """One timer for many sockets: a timer for each would cost more than the poll."""
 
-    __slots__ = ("_looks", "_timer")
+    __slots__ = ("_polls", "_timer")
 
     def __init__(self) -> None:
-        self._looks: dict[Callable[[], None], None] = {}
+        self._polls: dict[Callable[[], None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Sweep looks={len(self._looks)}>"
+        return f"<LagTimer polls={len(self._polls)}>"
 
-    def add(self, look: Callable[[], None]) -> None:
-        """Have it called once, by the next sweep."""
-        self._looks[look] = None
+    def __len__(self) -> int:
+        """Return how many sockets are polled next."""
+        return len(self._polls)
+
+    def add(self, poll: Callable[[], None]) -> None:
+        """Call a function once, when the timer fires next."""
+        self._polls[poll] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LAG_SECONDS, self._run)
 
-    def discard(self, look: Callable[[], None]) -> None:
-        """Have it called no more, unless the sweep is under way."""
-        self._looks.pop(look, None)
+    def discard(self, poll: Callable[[], None]) -> None:
+        """Do not call it, unless the timer has already fired."""
+        self._polls.pop(poll, None)
 
     def _run(self) -> None:
         self._timer = None
-        looks, self._looks = self._looks, {}
+        polls, self._polls = self._polls, {}
         loop = asyncio.get_running_loop()
-        for look in looks:
-            loop.call_soon(look)  # by the loop, so that one that fails keeps no other from its turn
+        for poll in polls:
+            loop.call_soon(poll)  # a failure of one must not stop the others

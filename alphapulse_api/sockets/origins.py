@@ -1,4 +1,4 @@
-"""Which pages may open sockets: a page of another site must not do it with its visitor's reach."""
+"""Checks which web pages may open sockets: a page must not use its visitor's network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SHOWN: Final = 300  # characters of a header
 
 
 class Origins:
-    """Compares the Origin of a handshake with its Host, and with those allowed beside.
+    """Compares the Origin of a handshake with its Host, and with the allowed origins.
 
     Args:
-        allowed: origins of other sites, or `*` for any.
+        allowed: origins of other sites; `*` allows any.
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
@@ -29,7 +29,7 @@ class Origins:
         self._warned: set[tuple[str, str]] = set()
 
     def check(self, origins: Sequence[str], host: str) -> None:
-        """Refuse a page of another site (RFC 6455, section 10.2).
+        """Refuse pages of other sites (RFC 6455, section 10.2).
 
         Args:
             origins: the values of the Origin header; programs send none.
@@ -55,13 +55,13 @@ class Origins:
         )
 
     def _warn(self, page: str, server: str) -> None:
-        """Log each pair once, and not without end: whoever asks can make up as many as it likes."""
+        """Log each pair once, up to a limit, because a client can invent any number of pairs."""
         if (page, server) in self._warned or len(self._warned) >= MAX_WARNINGS:
             return
         self._warned.add((page, server))
         logger.warning(
             "refused a socket to a page of the origin %r: the request's Host is %r. If the page is "
-            "this server's own, have the proxy pass the browser's Host on; if it is another site's "
+            "this server's own, let the proxy pass on the browser's Host; if it is another site's "
             "that may read, add the origin to cors.allowed_origins",
             page,
             server,

@@ -65,17 +65,17 @@ async def test_one_that_comes_during_a_sweep_is_called_by_the_next() -> None:
 
 async def test_a_client_that_takes_nothing_is_left_to_the_sweep(peer: Peer) -> None:
     peer.stall()
-    await until(lambda: peer.lag_timer._looks)
+    await until(lambda: peer.lag_timer)
     assert peer.writer._timer is None
     peer.send("end")
     await peer.read("end")
     await until(lambda: peer.writer.state is not State.LAGGING)
-    assert not peer.lag_timer._looks
+    assert not peer.lag_timer
 
 
 async def test_a_closed_socket_is_not_looked_at_again(peer: Peer) -> None:
     peer.stall()
-    await until(lambda: peer.lag_timer._looks)
+    await until(lambda: peer.lag_timer)
     peer.writer.close()
-    assert not peer.lag_timer._looks
+    assert not peer.lag_timer
     assert peer.writer._timer is None
