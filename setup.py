@@ -62,6 +62,7 @@ setup(
             "backports.zstd>=1.0; python_version < '3.14'",
             "asyncpg>=0.30",
             "gunicorn>=23.0",
+            "codespell>=2.4",
             "hypothesis>=6.130",
             "import-linter>=2.5",
             "jsonschema>=4.23",
