@@ -12,6 +12,7 @@ from . import (
     connections,
     console,
     fanout,
+    host,
     http,
     ingest,
     latency,
@@ -89,6 +90,12 @@ ENTRIES = (
         "the console's page in a real browser: time to first rows, main thread, memory",
         console.add_options,
         console.run,
+    ),
+    Entry(
+        "host",
+        "a trading loop's ticks beside viewers: without a dashboard, and by each way of embedding",
+        host.add_options,
+        host.run,
     ),
     Entry(
         "metrics",

@@ -77,6 +77,17 @@ class Answer:
         return self._done.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
 
 
+# Calls are carried out in their order within a lane. Between lanes nothing depends on it, and
+# a point and a trade a tick are two batches, not a thousand.
+LANES: Final = ("points", "trades", "others")
+_LANE_OF: Final = {"record_metrics_batch": "points", "record_trades_batch": "trades"}
+
+
+def lane_of(method: str) -> str:
+    """The lane of a method's calls."""
+    return _LANE_OF.get(MERGED.get(method, ""), "others")
+
+
 @dataclass(slots=True)
 class Call:
     """One call of a feed's method.

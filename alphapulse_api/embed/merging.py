@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.embed.calls import MERGED, Call, is_timed, stamped_record
+from alphapulse_api.embed.calls import MERGED, Call, is_timed, lane_of, stamped_record
 from alphapulse_api.embed.frames import CHUNK_RECORDS
 
 Refuse = Callable[[str, int, Exception], None]  # method, how many records, why
@@ -35,20 +35,24 @@ class _Group:
             and ((self.timed and timed) or self.at == call.at)
         )
 
+    def call(self) -> Call:
+        """The call of these records."""
+        return Call(self.method, self.at, self.records, many=True, waits=False)
+
 
 def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
-    """The calls with their bodies, in order.
+    """The calls with their bodies, in order within each lane.
 
     Args:
         calls: as the host made them. Those with a caller who waits are encoded already.
         refuse: called for records that cannot be encoded; they cost no other record.
     """
-    group: _Group | None = None
+    groups: dict[str, _Group] = {}
     for call in calls:
+        lane = lane_of(call.method)
         if call.waits or call.method not in MERGED:
-            if group is not None:
-                yield from _encoded(_merged(group), refuse)
-                group = None
+            if (group := groups.pop(lane, None)) is not None:
+                yield from _encoded(group.call(), refuse)
             if call.waits:
                 yield call
             else:
@@ -61,18 +65,15 @@ def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
                 refuse(call.method, 1, error)
                 continue
             timed = is_timed((value,), call.method)
+            group = groups.get(lane)
             if group is not None and not group.takes(call, timed):
-                yield from _encoded(_merged(group), refuse)
+                yield from _encoded(group.call(), refuse)
                 group = None
             if group is None:
-                group = _Group(call.method, call.at, timed)
+                group = groups[lane] = _Group(call.method, call.at, timed)
             group.records.append(value)
-    if group is not None:
-        yield from _encoded(_merged(group), refuse)
-
-
-def _merged(group: _Group) -> Call:
-    return Call(group.method, group.at, group.records, many=True, waits=False)
+    for group in groups.values():
+        yield from _encoded(group.call(), refuse)
 
 
 def _encoded(call: Call, refuse: Refuse) -> Iterator[Call]:

@@ -70,6 +70,15 @@ class ProcessFeed(HostFeed):
         **options: Any,
     ) -> Any:
         if not wait:
+            if (
+                not many
+                and len(records) == 1
+                and not before
+                and not options
+                and type(records[0]) is dict
+                and self._queue.put_record(method, records[0])
+            ):
+                return 1
             # The caller may use its dict again.
             kept = [dict(r) if type(r) is dict else r for r in records]
             call = Call(method, now(), kept, many, before, options, waits=False)

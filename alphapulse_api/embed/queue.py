@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.embed.calls import Call
@@ -15,6 +16,10 @@ from alphapulse_api.record.stats import FeedCounters
 LONG_SECONDS: Final = 3600.0  # a wait without end, in parts that a lock takes
 LIMIT: Final = 100_000  # records taken and not settled: some 100 MB at the worst
 LINGER_SECONDS: Final = 0.01  # that calls nobody waits for gather, so that the host's threads rest
+_now: Final = datetime.now  # a function of ours around it would cost as much again
+
+# A call, or a record for which nobody waits: the method, when it was called, and the record.
+Given = Call | tuple[str, datetime, dict[str, Any]]
 
 
 class CallQueue:
@@ -34,7 +39,7 @@ class CallQueue:
         self._lock = counters.lock
         self._room = threading.Condition(self._lock)
         self._blocked = 0
-        self._calls: deque[Call] = deque()
+        self._calls: deque[Given] = deque()
         self._work = threading.Event()
         self._urgent = threading.Event()
         self._idle = True
@@ -88,6 +93,27 @@ class CallQueue:
             self._work.set()
         return True
 
+    def put_record(self, method: str, record: dict[str, Any]) -> bool:
+        """Take one record for which nobody waits: the short way of `put`, where there is room.
+
+        Returns:
+            Whether it was taken; otherwise `put` says what becomes of it.
+        """
+        if self._refusal is not None:
+            return False
+        at = _now(UTC)
+        counters = self._counters
+        with self._lock:
+            if counters.taken - counters.stored - counters.refused >= self._limit:
+                return False
+            counters.taken += 1
+            self._calls.append((method, at, {**record}))
+            if not self._idle:
+                return True
+            self._idle = False
+        self._work.set()
+        return True
+
     def _waited(self, count: int, seconds: float) -> bool:
         if seconds <= 0:
             return False
@@ -115,14 +141,14 @@ class CallQueue:
         if not self._urgent.is_set():
             self._urgent.wait(LINGER_SECONDS)
         with self._lock:
-            calls = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
+            given = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
             if self._calls:
                 self._urgent.set()
             else:
                 self._idle = True
                 self._work.clear()
                 self._urgent.clear()
-        return calls
+        return [_call(one) for one in given]
 
     def wait_until_settled(self, seconds: float) -> bool:
         """Wait until nothing that was taken is unsettled; returns whether that is so."""
@@ -154,6 +180,13 @@ class CallQueue:
     def drop_all(self) -> list[Call]:
         """Take out what was never sent."""
         with self._lock:
-            calls = list(self._calls)
+            given = list(self._calls)
             self._calls.clear()
-        return calls
+        return [_call(one) for one in given]
+
+
+def _call(given: Given) -> Call:
+    if isinstance(given, Call):
+        return given
+    method, at, record = given
+    return Call(method, at, (record,), waits=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import Problem, Unavailable
@@ -19,34 +19,33 @@ Reasons = list[str]  # why records of a call were refused
 
 
 def next_run(calls: deque[Numbered]) -> list[Numbered]:
-    """Take away the calls at the front that may be carried out together.
+    """Take away the calls at the front of a lane that may be carried out together.
 
-    Calls that nobody waits for are merged, if they are of one kind. Others start in their order
-    and share a commit. A batch runs by itself: it is checked in slices, and calls that start after
-    it could overtake it.
+    Calls that nobody waits for are merged, if their records can be stored by a batch. Other calls
+    start in their order and share a commit. A batch with a caller runs by itself: it is checked in
+    slices, and calls that start after it could overtake it.
     """
     number, first = calls.popleft()
     run = [(number, first)]
-    if first.waits:
-        while calls and not first.many and len(run) < ABREAST and _single(calls[0][1]):
-            run.append(calls.popleft())
-    elif first.method in MERGED:
+    if is_merged(first):
         count = first.count
-        while calls and (count := count + calls[0][1].count) <= BATCH and _same(first, calls[0][1]):
+        while (
+            calls and (count := count + calls[0][1].count) <= BATCH and _joins(first, calls[0][1])
+        ):
+            run.append(calls.popleft())
+    elif not first.many:
+        while calls and len(run) < ABREAST and not (calls[0][1].many or is_merged(calls[0][1])):
             run.append(calls.popleft())
     return run
 
 
-def _single(call: Call) -> bool:
-    return call.waits and not call.many
+def is_merged(call: Call) -> bool:
+    """Whether the call's records may be stored with those of others."""
+    return not call.waits and call.method in MERGED
 
 
-def _same(first: Call, call: Call) -> bool:
-    return (
-        not call.waits
-        and MERGED.get(call.method) == MERGED[first.method]
-        and ((first.timed and call.timed) or first.at == call.at)
-    )
+def _joins(first: Call, call: Call) -> bool:
+    return is_merged(call) and ((first.timed and call.timed) or first.at == call.at)
 
 
 async def carried_out(feed: Feed, call: Call) -> Any:
@@ -56,7 +55,7 @@ async def carried_out(feed: Feed, call: Call) -> Any:
 
 
 async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
-    """Store the records of calls that nobody waits for; each stands alone.
+    """Store the records of merged calls; each stands alone.
 
     Returns:
         For each call, the reasons of its records that were refused.
@@ -66,8 +65,6 @@ async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
             it is tried again.
     """
     _, first = run[0]
-    if first.method not in MERGED:
-        return [await _alone(carried_out(feed, first), first.count)]
     records = [record for _, call in run for record in call.records]
     refused = await _each(feed, MERGED[first.method], records, first)
     reasons: list[Reasons] = []
@@ -77,6 +74,21 @@ async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
         reasons.append([refused[n] for n in range(begin, end) if n in refused])
         begin = end
     return reasons
+
+
+async def stored_alone(feed: Feed, call: Call) -> Reasons:
+    """Carry out a call that nobody waits for; returns why it was refused, for each record.
+
+    Raises:
+        Unavailable: if the database is away.
+    """
+    try:
+        await carried_out(feed, call)
+    except Unavailable:
+        raise
+    except Exception as error:
+        return [reason_of(error)] * call.count
+    return []
 
 
 async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dict[int, str]:
@@ -96,16 +108,6 @@ async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dic
             refused[half + n] = reason
         return refused
     return {n: r["error"] for n, r in enumerate(result["results"]) if "error" in r}
-
-
-async def _alone(work: Coroutine[Any, Any, Any], count: int) -> Reasons:
-    try:
-        await work
-    except Unavailable:
-        raise
-    except Exception as error:
-        return [reason_of(error)] * count
-    return []
 
 
 def reason_of(error: Exception) -> str:
