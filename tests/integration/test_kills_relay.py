@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.commands import environment
 from tests.conftest import Serve, Server
 from tests.postgres import Postgres
 from tests.sockets import Client, trade
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.workers import SECRET
 
 LONGEST = 0.2  # seconds after the first answer
@@ -181,8 +181,12 @@ class Listener:
         if self._ws is not None:
             self._ws._response.close()
 
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
     async def until_the_end(self) -> None:
-        await asyncio.wait({self._task}, timeout=10)
+        await asyncio.wait({self._task}, timeout=SECONDS)
         assert self._task.done(), "the end was not published"
         await self._task
 
@@ -267,26 +271,30 @@ async def survives(
     headers = await servers[0].login()
     for server in servers:
         await server.dashboard._backend.authenticator.refresh()
-    listeners = [Listener(server, headers) for server in servers for _ in range(2)]
-    for listener in listeners:
-        await listener.joined.wait()
-    given = {"type": events.type, "redis_url": events.redis_url}
-    async with feeders(folder, database=database_url, events=given) as feeder:
-        for point in kills:
-            await feeder.fed_and_killed(point)
-            random.choice(listeners).cut()
-    engine = servers[0].dashboard._backend.engine
-    async with asyncio.timeout(6):
-        while await engine.fetch("SELECT 1 FROM outbox WHERE channel IS NOT NULL LIMIT 1"):
-            await asyncio.sleep(0.05)
-    await servers[0].feed.record_trade(trade(id="end"))
-    expected = await committed(servers[0])
-    names = {("portfolio", "main") if kind == "portfolio" else (kind, id_)
-             for kind, id_ in feeder.answered}  # fmt: skip
-    assert names <= expected.keys()
-    for listener in listeners:
-        await listener.until_the_end()
-        assert listener.published() == expected
+    async with AsyncExitStack() as stack:
+        listeners = [Listener(server, headers) for server in servers for _ in range(2)]
+        for listener in listeners:
+            stack.push_async_callback(listener.close)
+            await listener.joined.wait()
+        given = {"type": events.type, "redis_url": events.redis_url}
+        async with feeders(folder, database=database_url, events=given) as feeder:
+            for point in kills:
+                await feeder.fed_and_killed(point)
+                random.choice(listeners).cut()
+        engine = servers[0].dashboard._backend.engine
+
+        async def relayed() -> bool:
+            return not await engine.fetch("SELECT 1 FROM outbox WHERE channel IS NOT NULL LIMIT 1")
+
+        await until(relayed)
+        await servers[0].feed.record_trade(trade(id="end"))
+        expected = await committed(servers[0])
+        names = {("portfolio", "main") if kind == "portfolio" else (kind, id_)
+                 for kind, id_ in feeder.answered}  # fmt: skip
+        assert names <= expected.keys()
+        for listener in listeners:
+            await listener.until_the_end()
+            assert listener.published() == expected
 
 
 @pytest.fixture(params=["memory", "redis"])

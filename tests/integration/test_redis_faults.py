@@ -16,9 +16,11 @@ from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, RateL
 from alphapulse_api.runtime import redis as redis_link
 from alphapulse_api.runtime.redis import RedisLink
 from tests.asking import TRADE, Answer, ask, problem, until_ready
+from tests.clock import LoopClock
 from tests.conftest import Serve, Server
 from tests.proxy import Proxy, proxied
 from tests.redis_server import RedisServer, running
+from tests.waiting import SECONDS
 from tests.workers import SECRET
 
 Caller = dict[str, str]
@@ -67,7 +69,7 @@ async def returned(server: Server) -> AsyncIterator[None]:
     link, back = link_of(server), asyncio.Event()
     link.on_return(back.set)
     yield
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         await back.wait()
     link._watchers.remove(back.set)
 
@@ -106,7 +108,7 @@ async def test_readers_notice_nothing_of_a_redis_that_is_killed_and_comes_back_e
 
     async def until(wanted: str) -> None:
         count = seen[wanted]
-        async with asyncio.timeout(20), changed:
+        async with asyncio.timeout(SECONDS), changed:
             await changed.wait_for(lambda: seen[wanted] > count + 20)
 
     readers = [asyncio.create_task(read(number)) for number in range(8)]
@@ -144,7 +146,7 @@ async def test_a_dump_older_than_the_writes_brings_no_old_answer_back(
         await asyncio.to_thread(redis.start)
         with redis.client() as client:
             assert client.keys("{alphapulse}:answer:*")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while (answer := await get(server, caller)).headers["X-Cache"] == "BYPASS":
                 pass
         assert answer.headers["X-Cache"] == "MISS"
@@ -154,28 +156,26 @@ async def test_a_dump_older_than_the_writes_brings_no_old_answer_back(
 async def test_while_redis_is_silent_one_call_waits_and_no_other(
     serve_on: ServeOn,
     redis: RedisServer,
+    clock: LoopClock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_link, "CALL_SECONDS", 1.0)
-    loop = asyncio.get_running_loop()
-
-    async def took(work: Awaitable[Any]) -> float:
-        began = loop.time()
-        await work
-        return loop.time() - began
-
+    monkeypatch.setattr(redis_link, "CALL_SECONDS", 100.0)  # whoever waits so long hangs
     async with before(redis) as (proxy, url):
         server = await serve_on(url)
         caller = await server.key()
         await get(server, caller)
         proxy.freeze()
         # The first ones wait side by side; each has but one call to wait for.
-        first = await asyncio.gather(*(took(get(server, caller)) for _ in range(50)))
-        assert 1.0 <= max(first) < 2.0
+        first = asyncio.gather(*(get(server, caller) for _ in range(50)))
+        while not link_of(server).trouble:
+            await asyncio.sleep(0.01)  # until all of them wait
+            assert not first.done()
+            await clock.advance(30)
+        await first
         for _ in range(10):
-            assert await took(get(server, caller)) < 1.0
-            assert await took(server.feed.record_trade(TRADE)) < 1.0
+            await get(server, caller)
+            await server.feed.record_trade(TRADE)
         async with returned(server):
             proxy.thaw()
         assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
