@@ -6,20 +6,19 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
-from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
+from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.auth.throttles import Throttles
-from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
+from alphapulse_api.domain.errors import ConfigError, Unavailable
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
@@ -38,14 +37,11 @@ from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock
-from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
-from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 logger = logging.getLogger(__name__)
 
@@ -274,45 +270,3 @@ def check_parts(config: Config) -> None:
             faults.extend(error.faults)
     if faults:
         raise ConfigError(*dict.fromkeys(faults))
-
-
-async def open_accounts(
-    engine: Engine,
-    config: Config,
-    throttles: Throttles | None = None,
-    *,
-    first_user: bool = False,
-) -> tuple[Accounts, Authenticator]:
-    """The accounts and the authenticator of an open engine.
-
-    Args:
-        engine: stores users and keys.
-        config: the configuration in force.
-        throttles: the limits on wrong guesses; None where no untrusted caller can guess.
-        first_user: whether to create `admin`, and print its password, if there are no users.
-
-    Raises:
-        StartupError: if AP_ADMIN_PASSWORD is not acceptable.
-    """
-    auth = config.auth
-    secret = auth.jwt_secret or secret_beside(engine.location)
-    tokens = Tokens(secret, auth.token_expiry, auth.leeway)
-    store = AccountDataAccessor(engine)
-    authenticator = Authenticator(
-        store, tokens, throttles or Throttles(), api_keys_enabled=auth.api_keys_enabled
-    )
-    await authenticator.refresh()
-    refresh_tokens = RefreshTokenDataAccessor(
-        engine,
-        grace=timedelta(seconds=auth.refresh_grace),
-        access=timedelta(seconds=auth.token_expiry) + tokens.leeway,
-    )
-    accounts = Accounts(store, refresh_tokens, authenticator, tokens, auth.refresh_expiry)
-    if first_user:
-        try:
-            password = await accounts.ensure_admin()
-        except AccountError as error:
-            raise StartupError(str(error)) from None
-        if password is not None:
-            announce_admin(password)
-    return accounts, authenticator

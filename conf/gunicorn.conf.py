@@ -11,7 +11,8 @@ import os
 from math import ceil
 
 from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
-from alphapulse_api.backend import Backend, open_accounts
+from alphapulse_api.auth.opening import open_accounts
+from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.runtime.logs import configure_logging

@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from alphapulse_api.auth.accounts import AccountError, Accounts
+from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES
-from alphapulse_api.backend import open_accounts
 from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration

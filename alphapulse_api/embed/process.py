@@ -24,7 +24,7 @@ from alphapulse_api.embed.hello import Hello
 
 READ_BYTES: Final = 1 << 18
 END_SECONDS: Final = 10.0  # for a process that cannot start
-MODULE: Final = "alphapulse_api.embed.child"
+MODULE: Final = "alphapulse_api.child"
 
 
 class Process:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from alphapulse_api import Config
-from alphapulse_api.backend import open_accounts
+from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.storage.engines import engine_from
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from alphapulse_api.auth.accounts import Accounts
-from alphapulse_api.backend import open_accounts
+from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.tables.directory import AccountDataAccessor

@@ -17,7 +17,7 @@ import pytest
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
 from alphapulse_api.storage.engine import Transaction
-from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.schema_versions import migrations
 from alphapulse_api.storage.sqlite import engine as sqlite_engine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES

@@ -15,12 +15,12 @@ import pytest
 
 from alphapulse_api.config import Config, DatabaseConfig
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
-from alphapulse_api.storage.engine.migrations import migrations
 from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.postgres import connection as way
 from alphapulse_api.storage.postgres import schema as postgres_schema
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.postgres.schema import COLUMN_TYPES, VERSION_TABLE
+from alphapulse_api.storage.schema_versions import migrations
 from tests.postgres import Postgres
 from tests.storage import connected
 from tests.waiting import SECONDS

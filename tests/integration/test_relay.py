@@ -25,9 +25,9 @@ from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.storage import outbox
+from alphapulse_api.storage import schema_versions as steps
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.engine import migrations as steps
 from tests.event_logs import Ear
 from tests.postgres import Postgres
 from tests.sockets import alert, portfolio, trade

@@ -24,12 +24,12 @@ from alphapulse_api.domain.buckets import Grid
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros, to_micros
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.engine.migrations import migrations
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.metrics.rollups import backfill, read, write
 from alphapulse_api.storage.metrics.rollups.fold import DAY, HOUR, MINUTE
 from alphapulse_api.storage.postgres import schema as postgres_schema
 from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.schema_versions import migrations
 from alphapulse_api.storage.sqlite import schema as sqlite_schema
 from tests.postgres import Postgres
 from tests.storage import T0, Fresh, at, connected, opened, point

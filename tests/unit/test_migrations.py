@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alphapulse_api.storage.engine.migrations import migrations
+from alphapulse_api.storage.schema_versions import migrations
 from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES
 
 

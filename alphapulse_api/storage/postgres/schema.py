@@ -8,8 +8,8 @@ from typing import Final
 import asyncpg
 
 from alphapulse_api.domain.errors import StartupError
-from alphapulse_api.storage.engine.migrations import Migration, migrations, unseen
 from alphapulse_api.storage.postgres.transaction import PostgresTransaction
+from alphapulse_api.storage.schema_versions import Migration, migrations, unseen
 
 OLDEST_SERVER: Final = 14  # date_bin
 

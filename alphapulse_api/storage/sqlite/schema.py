@@ -6,7 +6,7 @@ import sqlite3
 from typing import Final
 
 from alphapulse_api.domain.errors import StartupError
-from alphapulse_api.storage.engine.migrations import migrations, unseen
+from alphapulse_api.storage.schema_versions import migrations, unseen
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
 APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files

@@ -12,6 +12,7 @@ from typing import Any, Final
 from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, parse, to_micros
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -19,7 +20,6 @@ from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.outbox import invalidation, of_change
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
-from alphapulse_api.storage.tables.newest import overtakes
 from alphapulse_api.storage.tables.portfolio_history import history
 
 ON_LOOP_POSITIONS: Final = 200  # more are encoded on a thread

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import CLOCK_AHEAD, FIRST_MICROS, now, to_micros
 from alphapulse_api.storage.bulk import insert_rows, select_ranges, select_rows
 from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 from alphapulse_api.storage.metrics.rollups.change import Change, Replaced
 from alphapulse_api.storage.metrics.rollups.fold import DAY, Point
-from alphapulse_api.storage.tables.newest import overtakes
 
 TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
 # Of a series: its number, how many points it has, the first and last, the tail's first and size.

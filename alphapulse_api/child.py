@@ -1,4 +1,4 @@
-"""The dashboard's own process: `python -m alphapulse_api.embed.child`, started by its host.
+"""The dashboard's own process: `python -m alphapulse_api.child`, started by its host.
 
 Its standard input is a socket to the host. It ends when that ends, or when the host does.
 """

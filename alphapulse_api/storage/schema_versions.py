@@ -12,7 +12,9 @@ from importlib import resources
 from typing import NamedTuple
 
 from alphapulse_api.domain.errors import StartupError
-from alphapulse_api.storage.engine.base import Transaction, Work
+from alphapulse_api.storage.engine.base import Work
+from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
+from alphapulse_api.storage.tables.user_names import fill_name_keys
 
 
 class Migration(NamedTuple):
@@ -24,20 +26,7 @@ class Migration(NamedTuple):
     work: Work[None] | None
 
 
-async def _roll_up(transaction: Transaction) -> None:
-    # Here, because it stands on the engines.
-    from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
-
-    await roll_up_all(transaction)
-
-
-async def _fill_name_keys(transaction: Transaction) -> None:
-    from alphapulse_api.storage.tables.user_names import fill_name_keys
-
-    await fill_name_keys(transaction)
-
-
-_WORK: Mapping[int, Work[None]] = {2: _roll_up, 9: _fill_name_keys}
+_WORK: Mapping[int, Work[None]] = {2: roll_up_all, 9: fill_name_keys}
 
 
 def migrations(types: Mapping[str, str]) -> list[Migration]:
