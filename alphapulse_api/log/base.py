@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import Channel
 from alphapulse_api.domain.encoding import dumps
-
-if TYPE_CHECKING:
-    from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.domain.outbox import OutboxRow
 
 
 class Event:

@@ -10,20 +10,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps, loads_stored
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.domain.points import Points
 from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.batch import EventBatch
 from alphapulse_api.log.dedup import Dedup
 from alphapulse_api.log.local import LocalLog
 from alphapulse_api.log.ring import Ring
-
-if TYPE_CHECKING:
-    from alphapulse_api.domain.outbox import OutboxRow
-
 
 SLICE: Final = 100  # events encoded and published between two turns of the loop
 

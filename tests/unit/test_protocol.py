@@ -183,6 +183,18 @@ def test_a_new_auth_keeps_the_subscriptions(known: Protocol) -> None:
     assert "metrics" in answer(known, type="subscriptions").message["channels"]
 
 
+def test_a_new_caller_loses_the_channels_that_it_may_not_read(known: Protocol) -> None:
+    known.subscriptions.update({"metrics": {}, "trades": {}})
+    reply, unsubscribe = known.authenticated(3, a_caller(frozenset({"view_metrics"})))
+    assert isinstance(reply, Reply)
+    assert (reply.message["type"], reply.message["id"]) == ("authenticated", 3)
+    assert unsubscribe == Unsubscribe(None, ["trades"])
+
+
+def test_a_pong_has_the_time_that_was_passed_in(known: Protocol) -> None:
+    assert answer(known, type="ping").message["timestamp"] == NOW
+
+
 def test_a_subscription_says_everything_it_asks_for(known: Protocol) -> None:
     action = answer(
         known,

@@ -12,12 +12,13 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log.base import Changed, LogAway
 from alphapulse_api.log.local import LocalLog
 from alphapulse_api.log.position import StreamPosition, Visit
@@ -28,9 +29,6 @@ from alphapulse_api.log.redis.send_queue import Load, SendQueue
 from alphapulse_api.log.ring import Ring
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from alphapulse_api.domain.outbox import OutboxRow
 
 logger = logging.getLogger(__name__)
 

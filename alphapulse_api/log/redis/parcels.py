@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import dumps
-
-if TYPE_CHECKING:
-    from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.domain.outbox import OutboxRow
 
 LOAD_EVENTS: Final = 1000  # sent at once: some milliseconds of Redis
 
