@@ -16,11 +16,13 @@ from alphapulse_api.auth import api_keys
 from alphapulse_api.auth.api_keys import make_key
 from alphapulse_api.auth.throttles import SECRETS
 from alphapulse_api.config import AuthConfig, DatabaseConfig
+from alphapulse_api.storage.sqlite import engine as sqlite_engine
 from tests.asking import Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET, bearer
 from tests.sockets import connect
 from tests.throttling import forgive_nothing
+from tests.waiting import SECONDS
 
 PROXIED: Any = {"trusted_proxies": ("127.0.0.1",)}
 
@@ -82,10 +84,12 @@ def busy_writer(config: Config) -> Iterator[None]:
 
 @pytest.mark.parametrize("guess", GUESSES)
 async def test_what_a_stranger_makes_up_never_waits_for_the_writer(
-    server: Server, config: Config, guess: Guess
+    server: Server, config: Config, monkeypatch: pytest.MonkeyPatch, guess: Guess
 ) -> None:
+    # Whoever waits for the writer hangs.
+    monkeypatch.setattr(sqlite_engine, "BUSY_SECONDS", 600.0)
     with busy_writer(config):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SECONDS):
             assert (await guess(server, {})).status == GUESSES[guess]
 
 
