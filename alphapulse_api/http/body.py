@@ -60,7 +60,7 @@ class BodyReader:
                 parts.append(part)
                 size += len(part)
         except web.RequestPayloadError:
-            raise Problem(BAD_REQUEST, "The body is not well encoded or ended early.") from None
+            raise Problem(BAD_REQUEST, "The body is wrongly encoded or ended early.") from None
         self._size += size
         if self._limit is not None and self._size > self._limit:
             raise self._too_large()
@@ -90,7 +90,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
 
 async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) -> Any:
-    """The object, or array, that the body says.
+    """The object or array in the body.
 
     Args:
         request: whose body it is.
@@ -115,7 +115,7 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
         return {}
     if not is_json:
         raise _unsupported(request, others)
-    said = await slices.run(body.end())
+    value = await slices.run(body.end())
     kinds: tuple[type, ...]
     if row.body_is_array:
         kinds, wanted = (list,), "an array of objects"
@@ -123,8 +123,8 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
         kinds, wanted = (list, dict), "an object or an array of objects"
     else:
         kinds, wanted = (dict,), "an object"
-    if isinstance(said, kinds):
-        return said
+    if isinstance(value, kinds):
+        return value
     raise ValidationProblem([{"pointer": "", "detail": f"The body must be {wanted}."}])
 
 

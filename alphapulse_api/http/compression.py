@@ -1,7 +1,7 @@
 """Content codings of answers (RFC 9110, sections 8.4 and 12.5.3): which one, and the coding itself.
 
 Fast levels: a dashboard's JSON shrinks to a tenth at level 1, and little more at higher ones.
-What is compressed once for many answers asks for a higher one.
+Files that are compressed once for many answers use a higher one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a row of the table to aiohttp's handler: path and body in, bytes out."""
+"""aiohttp's handler of a row of the route table: path and body in, bytes out."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def endpoint(row: Row) -> RawHandler:
             call = replace(call, body=await read_json(request, row, others))
         headers = {}
         if row.channel is not None:
-            # Before the data are read: a client that follows the channel from here misses nothing.
+            # Read before the data: a client that subscribes from here misses nothing.
             headers["X-Stream-Cursor"] = backend.events.cursor(row.channel)
-            # A 404 has it, too: whoever is told that there is no portfolio yet can wait for it.
+            # On a 404 too: a client can then wait for the first portfolio.
             request[HEADERS].update(headers)
         headers["Content-Type"] = CONTENT_TYPES[question.format]
         if question.export:
@@ -116,5 +116,5 @@ def _path(request: web.Request) -> dict[str, str]:
     variables = dict(request.match_info)
     for value in variables.values():
         if "\x00" in value or len(value) > MAX_PATH_VARIABLE:
-            raise Problem(NOT_FOUND, "There is no such thing.")
+            raise Problem(NOT_FOUND, "Nothing can have this name.")
     return variables

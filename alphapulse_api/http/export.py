@@ -42,8 +42,8 @@ async def export(
         if row.range_of_rows and "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
     page: Rows = await row.handler(replace(call, query=query))
-    # Off the loop: thousands of rows are tens of milliseconds. Before the status goes out: what
-    # fails here is answered as what it is.
+    # On a thread: thousands of rows take tens of milliseconds. Before the status is sent, so that
+    # a failure is still answered as a problem.
     encode = await asyncio.to_thread(
         partial(encoder, question.format, row, query, spreadsheet=question.spreadsheet)
     )
@@ -65,16 +65,16 @@ async def export(
         await response.write(stream.end())
         await response.write_eof()
     except Exception as error:
-        # The status has gone out already: a stream that breaks off is the only honest sign left.
+        # The status has been sent: only an aborted connection can signal the failure.
         if not isinstance(error, ConnectionError):
-            logger.exception("an export broke off")
+            logger.exception("an export failed")
         if request.transport is not None:
             request.transport.abort()
     return response
 
 
 def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
-    """The header that tells an export's range, as an ISO 8601-2 interval; ".." is an open end."""
+    """The header with an export's range, as an ISO 8601-2 interval; ".." is an open end."""
     if not row.range_of_rows or "start_time" not in row.query_schema.fields:
         return {}
     start, end = query.get("start_time", FIRST), query.get("end_time")

@@ -1,4 +1,4 @@
-"""Bodies of any length, a record a line: parsed, validated and stored a batch at a time.
+"""Bodies of any length with one record a line, parsed, validated and stored in batches.
 
 The body is read no faster than it is stored, so what waits is one batch, and the rest is with the
 caller. A batch is stored whole or not at all; what was stored of the batches before stays, and a
@@ -28,7 +28,7 @@ LINED: Final[Mapping[str, type[Records]]] = {
     FORMATS["csv"]: CsvRecords,
 }
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-MAX_PENDING: Final = MAX_BATCH  # events not yet dealt to sockets, where the next batch is begun
+MAX_PENDING: Final = MAX_BATCH  # events not yet dispatched, above which no batch is begun
 STEP_RECORDS: Final = 16  # short ones parsed in one step
 PENDING_SECONDS: Final = 0.005
 
@@ -108,7 +108,7 @@ class _Batch:
             await asyncio.sleep(PENDING_SECONDS)
 
     def placed(self, problem: Problem) -> Problem:
-        """The problem with its places told in the whole body, and how many were stored."""
+        """The problem with pointers into the whole body, and how many records were stored."""
         extra = {**problem.extra, "accepted": self.accepted}
         detail = problem.detail
         if errors := [self._placed(error) for error in problem.extra.get("errors", ())]:

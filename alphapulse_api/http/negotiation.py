@@ -1,4 +1,4 @@
-"""What a client likes best (RFC 9110, section 12.4.2): Accept and Accept-Encoding, in weights."""
+"""Content negotiation (RFC 9110, section 12.4.2): Accept and Accept-Encoding as weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUALITY: Final = re.compile(
 def weights(header: str | None) -> dict[str, float]:
     """What the header names, in lower case, each with its weight from 0 (refused) to 1.
 
-    A weight that is none counts as 1; of two for one name the greater counts.
+    An invalid weight counts as 1. Of two weights of one name the greater counts.
     """
     found: dict[str, float] = {}
     for part in (header or "").lower().split(","):

@@ -1,4 +1,4 @@
-"""What one route is: a row of data, read by the router, the middlewares and the documents."""
+"""A route: a row of data that the router, the middlewares and the documents read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
     Attributes:
         permission: a permission, or PUBLIC or ANY_CALLER; there is no default.
         handler: gives the answer as plain data.
-        raw: instead of `handler`, for what is not JSON: gives a response.
+        raw: instead of `handler`, for answers that are not JSON; returns a response.
         query: the schema of the query string.
         body: the schema of the body, or None if the route takes none.
         body_may_be_array: an array of bodies is taken too, and a stream of them.
@@ -57,11 +57,10 @@ class Row:
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
         status: of success.
-        repeats: what is stored already may be sent again: then it is answered with a 200.
+        repeats: a record that is already stored may be sent again; the answer is then a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable); None:
             the answer is not cached.
-        range_of_rows: the range of the query says which rows the answer has; of agents it says
-            which signals they come with.
+        range_of_rows: the range of the query selects the rows; of agents it selects their signals.
         channel: the channel whose cursor goes with the answer.
         media_type: of the answer, where it is not JSON.
     """

@@ -1,4 +1,4 @@
-"""Every route of the service, one row each. What is not here cannot be asked for."""
+"""Every route of the service, one row each. There are no other routes."""
 
 from __future__ import annotations
 
@@ -18,81 +18,96 @@ from alphapulse_api.http.handlers import (
 )
 from alphapulse_api.http.handlers.websocket import websocket
 from alphapulse_api.http.route import Row
-from alphapulse_api.schemas import agents as agent
-from alphapulse_api.schemas import alerts as alert
-from alphapulse_api.schemas import auth as who
-from alphapulse_api.schemas import batches as batch
-from alphapulse_api.schemas import metrics as metric
-from alphapulse_api.schemas import portfolio as folio
-from alphapulse_api.schemas import system as sample
-from alphapulse_api.schemas import trades as trade
+from alphapulse_api.schemas.agents import (
+    Agent,
+    AgentsQuery,
+    AgentUpdate,
+    AgentWithSignals,
+    Signal,
+    SignalsQuery,
+)
+from alphapulse_api.schemas.alerts import Acknowledgement, Alert, AlertsQuery, Nothing
+from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
+from alphapulse_api.schemas.batches import BatchQuery, BatchResult
+from alphapulse_api.schemas.metrics import (
+    Accepted,
+    AggregatedPoint,
+    LatestQuery,
+    MetricPoint,
+    MetricsQuery,
+    SeriesQuery,
+    SeriesSummary,
+)
+from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery
+from alphapulse_api.schemas.system import Health, Readiness, SystemQuery, SystemSample
+from alphapulse_api.schemas.trades import Trade, TradesQuery, TradeWithHistory
 
 # fmt: off
 ROWS: Final = (
-    Row("GET", "/healthz", PUBLIC, raw=system.healthz, answer=sample.Health),
-    Row("GET", "/readyz", PUBLIC, raw=system.readyz, answer=sample.Readiness),
-    Row("POST", "/token", PUBLIC, raw=auth.token, form=who.TokenRequest, answer=who.Token,
+    Row("GET", "/healthz", PUBLIC, raw=system.healthz, answer=Health),
+    Row("GET", "/readyz", PUBLIC, raw=system.readyz, answer=Readiness),
+    Row("POST", "/token", PUBLIC, raw=auth.token, form=TokenRequest, answer=Token,
         tag="auth"),
-    Row("POST", "/token/revoke", PUBLIC, raw=auth.revoke, form=who.RevokeRequest,
-        answer=alert.Nothing, tag="auth"),
-    Row("GET", "/api/me", ANY_CALLER, auth.me, answer=who.Me, tag="auth"),
+    Row("POST", "/token/revoke", PUBLIC, raw=auth.revoke, form=RevokeRequest,
+        answer=Nothing, tag="auth"),
+    Row("GET", "/api/me", ANY_CALLER, auth.me, answer=Me, tag="auth"),
 
-    Row("GET", "/api/metrics", "view_metrics", metrics.list_series, query=metric.SeriesQuery,
-        answer=metric.SeriesSummary, many=True, resource="metrics", channel="metrics",
+    Row("GET", "/api/metrics", "view_metrics", metrics.list_series, query=SeriesQuery,
+        answer=SeriesSummary, many=True, resource="metrics", channel="metrics",
         tag="metrics"),
     Row("GET", "/api/metrics/{metric_type}", "view_metrics", metrics.get_metrics,
-        query=metric.MetricsQuery, answer=metric.AggregatedPoint, many=True,
+        query=MetricsQuery, answer=AggregatedPoint, many=True,
         resource="metrics:{metric_type}", channel="metrics", tag="metrics"),
     Row("GET", "/api/metrics/{metric_type}/latest", "view_metrics", metrics.get_latest,
-        query=metric.LatestQuery, answer=metric.MetricPoint, many=True, channel="metrics",
+        query=LatestQuery, answer=MetricPoint, many=True, channel="metrics",
         tag="metrics"),
-    Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=metric.MetricPoint,
-        body_may_be_array=True, body_exact=False, answer=metric.Accepted, status=201,
+    Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=MetricPoint,
+        body_may_be_array=True, body_exact=False, answer=Accepted, status=201,
         tag="metrics"),
-    Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=batch.BatchQuery,
-        body=metric.MetricPoint, body_is_array=True, body_exact=False, answer=batch.BatchResult,
+    Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=BatchQuery,
+        body=MetricPoint, body_is_array=True, body_exact=False, answer=BatchResult,
         tag="metrics"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
-        query=folio.PortfolioQuery, answer=folio.Portfolio, channel="portfolio", tag="portfolio"),
-    Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=folio.Portfolio,
-        answer=folio.Portfolio, tag="portfolio"),
+        query=PortfolioQuery, answer=Portfolio, channel="portfolio", tag="portfolio"),
+    Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=Portfolio,
+        answer=Portfolio, tag="portfolio"),
 
-    Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=alert.AlertsQuery,
-        answer=alert.Alert, many=True, resource="alerts", channel="alerts", tag="alerts"),
-    Row("GET", "/api/alerts/{id}", "view_alerts", alerts.get_alert, answer=alert.Alert,
+    Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=AlertsQuery,
+        answer=Alert, many=True, resource="alerts", channel="alerts", tag="alerts"),
+    Row("GET", "/api/alerts/{id}", "view_alerts", alerts.get_alert, answer=Alert,
         resource="alerts", channel="alerts", tag="alerts"),
-    Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=alert.Alert, answer=alert.Alert,
+    Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=Alert, answer=Alert,
         status=201, repeats=True, tag="alerts"),
     Row("POST", "/api/alerts/{id}/acknowledge", ACKNOWLEDGE_ALERTS, alerts.acknowledge_alert,
-        body=alert.Acknowledgement, body_may_be_absent=True, answer=alert.Alert, tag="alerts"),
+        body=Acknowledgement, body_may_be_absent=True, answer=Alert, tag="alerts"),
     Row("POST", "/api/alerts/{id}/resolve", ACKNOWLEDGE_ALERTS, alerts.resolve_alert,
-        body=alert.Nothing, body_may_be_absent=True, answer=alert.Alert, tag="alerts"),
+        body=Nothing, body_may_be_absent=True, answer=Alert, tag="alerts"),
 
-    Row("GET", "/api/trades", "view_trades", trades.list_trades, query=trade.TradesQuery,
-        answer=trade.Trade, many=True, resource="trades", channel="trades", tag="trades"),
+    Row("GET", "/api/trades", "view_trades", trades.list_trades, query=TradesQuery,
+        answer=Trade, many=True, resource="trades", channel="trades", tag="trades"),
     Row("GET", "/api/trades/{id}", "view_trades", trades.get_trade,
-        answer=trade.TradeWithHistory,
+        answer=TradeWithHistory,
         resource="trades", channel="trades", tag="trades"),
-    Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=trade.Trade,
-        body_may_be_array=True, answer=trade.Trade, status=201, repeats=True, tag="trades"),
-    Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=batch.BatchQuery,
-        body=trade.Trade, body_is_array=True, answer=batch.BatchResult, tag="trades"),
+    Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=Trade,
+        body_may_be_array=True, answer=Trade, status=201, repeats=True, tag="trades"),
+    Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=BatchQuery,
+        body=Trade, body_is_array=True, answer=BatchResult, tag="trades"),
 
-    Row("GET", "/api/agents", "view_agents", agents.list_agents, query=agent.AgentsQuery,
-        answer=agent.AgentWithSignals, many=True, resource="agents", range_of_rows=False,
+    Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
+        answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
         tag="agents"),
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
-        query=agent.SignalsQuery, answer=agent.Signal, many=True, resource="agents", tag="agents"),
-    Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=agent.AgentUpdate,
-        answer=agent.Agent, tag="agents"),
-    Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=agent.Signal,
-        answer=agent.Signal, status=201, repeats=True, tag="agents"),
+        query=SignalsQuery, answer=Signal, many=True, resource="agents", tag="agents"),
+    Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentUpdate,
+        answer=Agent, tag="agents"),
+    Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=Signal,
+        answer=Signal, status=201, repeats=True, tag="agents"),
 
-    Row("GET", "/api/system", "view_system", system.list_system, query=sample.SystemQuery,
-        answer=sample.SystemSample, many=True, resource="system", tag="system"),
-    Row("POST", "/api/system", PUBLISH, system.report_system, body=sample.SystemSample,
-        answer=sample.SystemSample, status=201, tag="system"),
+    Row("GET", "/api/system", "view_system", system.list_system, query=SystemQuery,
+        answer=SystemSample, many=True, resource="system", tag="system"),
+    Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSample,
+        answer=SystemSample, status=201, tag="system"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",
         tag="system"),
 

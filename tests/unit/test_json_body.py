@@ -1,4 +1,4 @@
-"""A body that is parsed while it arrives says the same as one that is parsed at once."""
+"""A body that is parsed while it arrives has the value that it has when parsed at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alphapulse_api.domain.encoding import loads
 from alphapulse_api.domain.errors import Problem
-from alphapulse_api.http import json_body
+from alphapulse_api.http import json_body, json_scan
 from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.runtime.slices import finish
 
@@ -29,8 +29,8 @@ LAYOUTS = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensu
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every body is cut, wherever it can be."""
     monkeypatch.setattr(json_body, "AT_ONCE_BYTES", 0)
-    monkeypatch.setattr(json_body, "GROUP_BYTES", 16)
-    monkeypatch.setattr(json_body, "GROUP_VALUES", 3)
+    monkeypatch.setattr(json_scan, "GROUP_BYTES", 16)
+    monkeypatch.setattr(json_scan, "GROUP_VALUES", 3)
 
 
 def _parse(text: bytes, size: int, *, array: bool = True) -> Any:
@@ -41,9 +41,7 @@ def _parse(text: bytes, size: int, *, array: bool = True) -> Any:
 
 
 @given(BODIES, LAYOUTS, st.integers(1, 40))
-def test_a_body_in_pieces_says_the_same_as_at_once(
-    value: Any, layout: dict[str, Any], size: int
-) -> None:
+def test_a_body_in_pieces_has_the_same_value(value: Any, layout: dict[str, Any], size: int) -> None:
     text = json.dumps(value, **layout).encode()
     whole = loads(text)
     assert repr(_parse(text, size)) == repr(whole)

@@ -41,7 +41,7 @@ REPEATED: Final = frozenset({
 
 
 def installed() -> bool:
-    """Whether pyarrow is there; it is loaded only when somebody asks for Arrow."""
+    """Whether pyarrow is installed; it is imported with the first request for Arrow."""
     return find_spec("pyarrow") is not None
 
 

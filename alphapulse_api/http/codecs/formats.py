@@ -61,7 +61,7 @@ def encoder(form: str, row: Row, query: Mapping[str, Any], *, spreadsheet: bool 
     Args:
         form: one of FORMATS, but JSON, of which `dumping_rows` makes one array.
         row: the listing.
-        query: what is asked of it: several aggregations have columns of their own.
+        query: the parameters: several aggregations have a column each.
         spreadsheet: no cell of a CSV may be a formula.
     """
     match form:

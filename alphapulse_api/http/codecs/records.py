@@ -17,15 +17,15 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.domain.encoding import loads
 from alphapulse_api.domain.errors import BAD_REQUEST, TOO_LARGE, VALIDATION, Problem, ProblemType
-from alphapulse_api.http.json_body import MAX_ELEMENT_BYTES, MAX_ELEMENT_VALUES, has_too_many_values
+from alphapulse_api.http.json_scan import MAX_ELEMENT_BYTES, MAX_ELEMENT_VALUES, has_too_many_values
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
 
 MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
 MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quotes
-PAUSE_BYTES: Final = 4096  # of a record after which to look at the clock
-PAUSE_LINES: Final = 64  # lines without a record between two looks at the clock
+PAUSE_BYTES: Final = 4096  # of a record between two steps
+PAUSE_LINES: Final = 64  # lines without a record between two steps
 _BOM: Final = b"\xef\xbb\xbf"
-# By what the csv module says of a fault.
+# By the message of the csv module.
 _FAULTS: Final = {
     "new-line character": "a line ends in a bare CR; end lines with LF or CRLF",
     "unexpected end of data": "a quoted cell is never closed",
@@ -35,7 +35,7 @@ _FAULTS: Final = {
 _INFINITIES: Final = (float("inf"), float("-inf"))
 _LABEL: Final = "label."  # begins the name of a column that holds one label
 
-Record = tuple[int, Any]  # the number of the line it begins in, from 1; and what it says
+Record = tuple[int, Any]  # the number of the line it begins in, from 1; and its value
 
 
 class Records(ABC):
@@ -83,7 +83,7 @@ class Records(ABC):
             raise self._wrong(TOO_LARGE, f"A line may have at most {MAX_LINE_BYTES} bytes.")
 
     def _wrong(self, kind: ProblemType, detail: str) -> Problem:
-        """What is wrong with the next record, which begins in the next line."""
+        """The error of the next record, which begins in the next line."""
         place = {"pointer": f"/{self._count}", "line": self._line, "detail": detail}
         return Problem(kind, detail, errors=[place])
 
@@ -116,7 +116,7 @@ class NdjsonRecords(Records):
 class CsvRecords(Records):
     """RFC 4180: a header line that names the fields, and a line a record.
 
-    An empty cell says nothing, or null where the field is a metric's number. Labels are JSON in the
+    An empty cell means absent, or null where the field is a metric's number. Labels are JSON in the
     column `labels`, or each has its column `label.<key>`; other objects and lists are JSON.
     """
 
@@ -190,7 +190,7 @@ class CsvRecords(Records):
 
     def _read_header(self, names: list[str]) -> None:
         known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}
-        # An export that is sent back has what only the server says, too: that is ignored.
+        # An export that is sent back includes read-only fields: they are ignored.
         read_only = self._schema.fields.keys() - known.keys()
         for index, name in enumerate(names):
             key = name.removeprefix(_LABEL)
@@ -225,9 +225,9 @@ class CsvRecords(Records):
         return record
 
 
-def _fault(said: str) -> str:
-    """What is wrong with the CSV; Python's own words advise how to open a file in Python."""
-    return next((ours for theirs, ours in _FAULTS.items() if theirs in said), said)
+def _fault(message: str) -> str:
+    """The fault of the CSV; Python's own message advises how to open a file in Python."""
+    return next((ours for theirs, ours in _FAULTS.items() if theirs in message), message)
 
 
 def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:
@@ -241,7 +241,7 @@ def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:
 
 
 def _figure(cell: str) -> Any:
-    """A number, or null; what is neither stays text, and the schema says what is wrong with it."""
+    """A number, or null; anything else stays text, which the schema refuses."""
     if not cell:
         return None
     try:
@@ -254,7 +254,7 @@ def _figure(cell: str) -> Any:
 
 
 def _json(cell: str) -> Any:
-    """What the JSON says; what is none stays text, which the schema refuses."""
+    """The JSON value; anything else stays text, which the schema refuses."""
     try:
         return loads(cell.encode())
     except ValueError:

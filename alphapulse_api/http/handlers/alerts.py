@@ -33,14 +33,14 @@ async def raise_alert(call: Call) -> Any:
 
 async def acknowledge_alert(call: Call) -> Any:
     """Acknowledge an alert; a second time changes nothing."""
-    said = load(_ACKNOWLEDGEMENT, call.body)
+    fields = load(_ACKNOWLEDGEMENT, call.body)
     caller = call.caller.username
-    user = said.get("user") or caller
+    user = fields.get("user") or caller
     if name_key(user) == name_key(caller):
         user = caller  # in the spelling that everybody knows
     elif call.caller.role not in MAY_NAME_ANOTHER:
         raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
-    return await call.backend.feed.acknowledge_alert(call.path["id"], user, said.get("comments"))
+    return await call.backend.feed.acknowledge_alert(call.path["id"], user, fields.get("comments"))
 
 
 async def resolve_alert(call: Call) -> Any:

@@ -64,7 +64,7 @@ async def _token(request: web.Request) -> web.StreamResponse:
             guess.wrong = renewed is None
         if renewed is None:
             raise _refusal(
-                UNAUTHENTICATED, "invalid_grant", "The refresh token is not valid (any more)."
+                UNAUTHENTICATED, "invalid_grant", "The refresh token is not valid: log in again."
             )
         pair = renewed
     else:
@@ -123,10 +123,14 @@ async def _form(request: web.Request) -> dict[str, str]:
             raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=32
         )
     except ValueError:
-        raise _refusal(BAD_REQUEST, "invalid_request", "The form is not well encoded.") from None
+        raise _refusal(
+            BAD_REQUEST,
+            "invalid_request",
+            "The form is wrongly encoded.",
+        ) from None
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise _refusal(BAD_REQUEST, "invalid_request", "A parameter is there twice.")
+        raise _refusal(BAD_REQUEST, "invalid_request", "Parameter given more than once.")
     return form
 
 

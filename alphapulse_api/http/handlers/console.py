@@ -93,7 +93,7 @@ async def file(request: web.Request) -> web.StreamResponse:
 
 
 async def versioned_file(request: web.Request) -> web.StreamResponse:
-    """A file of this version of the console, to be kept for ever."""
+    """A file of this version of the console, cacheable for ever."""
     served = await _served(request)
     if request.match_info["version"] != served.version:
         raise NotFound("This is not the version of the console that is served.")

@@ -14,7 +14,7 @@ from alphapulse_api.cache import Entry, SingleFlight, etag_of
 from alphapulse_api.http.compression import coding_of, compressed
 from alphapulse_api.http.pipeline.conditions import answer
 
-# A table of ours: what `mimetypes` says depends on the system's registry.
+# Not `mimetypes`: its answer depends on the system's registry.
 CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

@@ -1,6 +1,6 @@
-"""Who asked for what, how it ended and how long it took: request id, access log, counters.
+"""Request ids, the access log, and the counters of requests.
 
-The log has the path without its query, and no header: nobody's secret can be in it.
+The log has the path without its query and no headers, so it contains no secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from alphapulse_api.http.route import ROWS
 
 logger = logging.getLogger("alphapulse_api.access")
 
-# A caller's own id is kept if it can do no harm in a log line or a header.
+# A caller's own id is kept if it is harmless in a log line and a header.
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Name the request, time it, count it, log it; give its answer the headers that all have."""
+    """Give the request an id, time, count and log it, and add the headers that every answer has."""
     app = request.app
     backend = app[BACKEND]
     request_id = request_id_of(request.headers.get(X_REQUEST_ID))
@@ -67,14 +67,14 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     finally:
         seconds = time.perf_counter() - started
-        # What no row knows is one series, or a client could make as many as there are words.
+        # Requests without a route share one label: a client must not be able to create series.
         method, route = ("none", "none") if row is None else (row.method, row.path)
         backend.monitor.request(method, route, status, seconds)
         if logger.isEnabledFor(logging.INFO):
             caller = request.get(CALLER)
             log_request(
                 request.method,
-                # As it was sent: decoded, it could hold a line break and forge a line of the log.
+                # Not decoded: a line break in it could forge a line of the log.
                 request.rel_url.raw_path,
                 status,
                 seconds,

@@ -63,14 +63,14 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def identify(request: web.Request, backend: Backend) -> Caller | None:
-    """The caller that the headers name; None if they name nobody.
+    """The caller that the headers identify; None without credentials.
 
     Raises:
-        Problem: 401, if they name somebody and are not valid; 400, if they name two.
+        Problem: 401 for invalid credentials, 400 for more than one.
     """
     given = request.headers.getall(hdrs.AUTHORIZATION, ())
     if len(given) + len(request.headers.getall(X_API_KEY, ())) > 1:
-        # A proxy, a log and this server might each take another one for the caller.
+        # A proxy, a log and this server might each pick a different one.
         raise Problem(BAD_REQUEST, "Send one Authorization header or one X-API-Key header.")
     authorization = given[0] if given else None
     try:

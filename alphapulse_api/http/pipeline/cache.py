@@ -1,4 +1,4 @@
-"""Answers to GETs: looked up, computed once however many ask, made conditional."""
+"""The cache of answers to GETs: lookup, single flight, conditional requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from alphapulse_api.http.query import QUESTION, QUESTIONS
 from alphapulse_api.http.route import ROWS, Row
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
-# Of past ranges too: what is written into them late must be seen.
+# Past ranges included: a late write into one must be visible at once.
 CONTROL: Final = "private, no-cache"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,21 +34,21 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     if question.export:
         return await handler(request)
     config = backend.config.cache
-    # Only a listing of the range is of the past: an agent's state and the portfolio are of now.
+    # Only lists of rows in a range can be settled: agents and the portfolio show the present state.
     past = row.pages and row.range_of_rows and question.settled
     fresh_for = config.history_ttl if past else config.default_ttl
     resource = _resource(row, request, backend)
     if resource is None:
         return _answer(request, await _compute(request, handler), "BYPASS")
-    # Before the look: a write moves the version on before its event is told, in any process, so
-    # an answer found now holds all that the channel told this process up to here.
+    # Read before the lookup: a write invalidates before its event is published, in any process, so
+    # an answer that is found now contains every event up to this cursor.
     cursor = None if row.channel is None else backend.events.cursor(row.channel)
     key = (request.rel_url.raw_path, question.normal, question.format)
     version, entry = await backend.cache.look(resource, key)
     if version is None:
         return _answer(request, await _compute(request, handler), "BYPASS")
     if entry is not None:
-        # The cursor kept with it may lie beyond the log's reach, moved on by events of others.
+        # Not the cursor stored with it: the log may have evicted that position since.
         app[FAST_PATH].learn(request, resource, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
@@ -57,7 +57,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         await backend.cache.put(resource, key, version, computed, fresh_for)
         return computed
 
-    # With the version: who asks after a write must not wait for an answer from before it.
+    # Keyed by version: a request after a write must not get an answer computed before it.
     return _answer(request, await backend.single_flight.once((key, version), compute), "MISS")
 
 
@@ -76,7 +76,7 @@ async def _compute(request: web.Request, handler: Handler) -> Entry:
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     body = response.body
-    # A thread hashes without the interpreter's lock.
+    # Hashing releases the interpreter lock.
     etag = etag_of(body) if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(etag_of, body)
     headers = response.headers.copy()
     headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})

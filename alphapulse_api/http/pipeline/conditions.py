@@ -1,4 +1,4 @@
-"""Conditional requests: what a client has already need not be sent again."""
+"""Conditional requests (RFC 9110, section 13)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def answer(request: web.Request, body: bytes, etag: str, headers: CIMultiDict[st
 
 
 def leave_body_out(headers: CIMultiDict[str]) -> None:
-    """Take away what says something of a body, where there is none."""
+    """Remove the headers that describe a body."""
     for name in _OF_THE_BODY:
         headers.popall(name, None)

@@ -1,9 +1,9 @@
-"""The short way for a GET that is asked again: from what the client sent to bytes, in one look-up.
+"""The fast path: a repeated GET is answered from the cache ahead of the other middlewares.
 
-The long way finds out, from the same request line and credentials each time, the route, the caller,
-the permission, the question and the key of the answer. What it found is remembered here; what can
-change is looked at each time: whether the caller may still call, whether it asks too often, whether
-the answer is still the newest. Whenever there is any doubt the request goes the long way.
+The normal path derives the route, the caller, the permission, the question and the cache key from
+the request line and the credentials. The fast path remembers them, and checks only what can change:
+whether the caller may still call, the rate limit, and whether the cached answer is current. Every
+other request takes the normal path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from alphapulse_api.cache.base import Key
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.conditions import leave_body_out, unchanged
 from alphapulse_api.http.pipeline.headers import COMMON, X_API_KEY
-from alphapulse_api.http.pipeline.rate_limit import told
+from alphapulse_api.http.pipeline.rate_limit import rate_limit_header
 from alphapulse_api.http.pipeline.ready import Ready
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from alphapulse_api.http.pipeline.host import Hosts
 
 REMEMBERED: Final = 4096
-# One that a client reads slowly must not fill the memory of its transport: the long way waits.
+# Larger answers take the normal path, which waits for slow readers instead of buffering.
 LONGEST: Final = 1 << 20
 
-# Of a request that is remembered, in characters: a client may send 8 KiB in each of its parts.
+# Characters of a request that is remembered: each of its parts may have 8 KiB.
 LONGEST_ASKED: Final = 4096
 
 _Asked = tuple[str | None, ...]
 
 
 class _Plan:
-    """What the long way found: for whom, where the answer is, and its head as bytes."""
+    """What the normal path found: the caller, where the answer is cached, and its head as bytes."""
 
     __slots__ = ("_headers", "caller", "channel", "found", "key", "resource", "unchanged")
 
@@ -54,13 +54,13 @@ class _Plan:
         self.unchanged = b""
 
     def fit(self, entry: Entry) -> None:
-        """Make the heads of the answers that this entry gives, unless they are made."""
+        """Make the response heads for this entry, unless they exist."""
         if entry.headers is self._headers or entry.headers == self._headers:
             return
-        # The body is the cache's to keep: it knows how much is kept.
+        # Only the headers: the cache alone holds bodies, within its bound.
         self._headers = entry.headers
         headers = entry.headers.copy()
-        headers.popall("X-Stream-Cursor", None)  # of its time; now it is another
+        headers.popall("X-Stream-Cursor", None)  # that of now is added to each answer
         headers.update(
             {
                 "Content-Length": str(len(entry.body)),
@@ -74,11 +74,11 @@ class _Plan:
 
 
 class FastPath:
-    """Remembers what requests led to.
+    """Remembers how requests were answered.
 
     Attributes:
-        open: whether it is used: not where a host has middlewares or signals of its own, which
-            want to see every request and every response.
+        open: whether it is used. It is not where a host has middlewares or signals of its own,
+            which must see every request and every response.
     """
 
     def __init__(self, backend: Backend, hosts: Hosts) -> None:
@@ -90,7 +90,7 @@ class FastPath:
     def learn(
         self, request: web.Request, resource: str, key: Key, channel: str | None, entry: Entry
     ) -> None:
-        """A request was answered with a cached entry."""
+        """Remember a request that was answered with a cached entry."""
         if not self.open or len(entry.body) > LONGEST:
             return
         asked = _asked(request)
@@ -102,7 +102,7 @@ class FastPath:
         plan.fit(entry)
 
     async def answer(self, request: web.Request, request_id: str) -> Ready | None:
-        """The answer, if it can be had this way."""
+        """The answer; None if the request must take the normal path."""
         if not self.open or (asked := _asked(request)) is None:
             return None
         plan = self._plans.get(asked)
@@ -114,7 +114,7 @@ class FastPath:
         except BadCredentials:
             del self._plans[asked]
             return None
-        # Before the look, as on the long way.
+        # Read before the lookup, as on the normal path.
         cursor = None if plan.channel is None else backend.events.cursor(plan.channel)
         _, entry = await backend.cache.look(plan.resource, plan.key)
         if entry is None:
@@ -126,7 +126,8 @@ class FastPath:
             verdict = await limiter.take(caller.subject)
             if not verdict.allowed:
                 return None
-            rest = f"RateLimit-Policy: {limiter.policy}\r\nRateLimit: {told(verdict)}\r\n{rest}"
+            left = rate_limit_header(verdict)
+            rest = f"RateLimit-Policy: {limiter.policy}\r\nRateLimit: {left}\r\n{rest}"
         plan.fit(entry)
         request[CALLER] = caller
         backend.monitor.answers["HIT"] += 1
@@ -139,7 +140,7 @@ FAST_PATH: Final[web.AppKey[FastPath]] = web.AppKey("fast_path", FastPath)
 
 
 def _asked(request: web.Request) -> _Asked | None:
-    """All of a request that its answer depends on; None if it wants more than that."""
+    """The parts of a request that its answer depends on; None if it depends on others too."""
     headers = request.headers
     if (
         request.method != hdrs.METH_GET
@@ -152,7 +153,7 @@ def _asked(request: web.Request) -> _Asked | None:
         return None
     return (
         request.raw_path,
-        # Each of them: two are refused on the long way, so that no plan is of two.
+        # All values: the normal path refuses two, so no plan has two.
         ",".join(headers.getall(hdrs.AUTHORIZATION, ())),
         ",".join(headers.getall(X_API_KEY, ())),
         headers.get(hdrs.ACCEPT),

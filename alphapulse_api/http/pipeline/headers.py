@@ -1,4 +1,4 @@
-"""Headers of every answer, whoever makes it."""
+"""Headers that every answer has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"  # of 
 X_API_KEY: Final = istr("X-API-Key")
 X_REQUEST_ID: Final = istr("X-Request-ID")
 
-# Headers that middlewares want on the response, whoever makes it: set before it is prepared.
+# Headers that middlewares add to the response before it is prepared.
 HEADERS: Final[web.RequestKey[dict[str, str]]] = web.RequestKey("headers", dict)
 
 # What a page of another origin may read.
@@ -54,7 +54,7 @@ def cors_headers(cors: CorsConfig, origin: str | None) -> dict[str, str]:
 
 
 def vary_by_origin(headers: CIMultiDict[str]) -> None:
-    """Tell caches that the answer depends on the Origin header."""
+    """Add Origin to the Vary header."""
     vary = headers.get(hdrs.VARY)
     if vary is None:
         headers[hdrs.VARY] = hdrs.ORIGIN

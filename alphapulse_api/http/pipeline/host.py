@@ -23,14 +23,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Hosts:
-    """Looks at the Host header.
+    """Checks the Host header.
 
     Without `allowed_hosts`, a server bound to a loopback address answers requests that come in
     there for localhost and for IP addresses alone, and one bound to any other address answers all:
-    there it is known to its network by names that it cannot know itself.
+    it cannot know by which names its network reaches it.
 
     Args:
-        config: what is in force.
+        config: the configuration of the application.
     """
 
     def __init__(self, config: Config) -> None:
@@ -58,7 +58,7 @@ class Hosts:
         return not self._listed and not _came_in_on_loopback(request)
 
     def refuse(self, request: web.Request) -> Problem:
-        """What the caller is told of a request that is not for this server."""
+        """The problem that answers a request for another host."""
         host = parse_host(request.headers.get(hdrs.HOST, ""))
         name = "of this Host header" if host is None else host.name[:MAX_NAME_LENGTH]
         if name not in self._warned and len(self._warned) < MAX_WARNINGS:
@@ -80,7 +80,7 @@ HOSTS: Final[web.AppKey[Hosts]] = web.AppKey("hosts", Hosts)
 
 @web.middleware
 async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what is for somebody else."""
+    """Refuse requests for other hosts."""
     hosts = request.app[HOSTS]
     if not hosts.allows(request):
         raise hosts.refuse(request)
@@ -99,7 +99,7 @@ def _is_loopback(name: str) -> bool:
 def _came_in_on_loopback(request: web.Request) -> bool:
     """Whether the connection's end at our side is a loopback address.
 
-    With gunicorn, or mounted in a host's application, nobody else knows where we are bound.
+    Under gunicorn, or in a host's application, only the connection shows the bound address.
     """
     transport = request.transport
     local = None if transport is None else transport.get_extra_info("sockname")

@@ -48,10 +48,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _answer(request, kind, error.status, _detail(request, error), headers, {})
     except web.RequestPayloadError:
-        return _answer(request, BAD_REQUEST, 400, "The body is not well encoded.", {}, {})
+        return _answer(request, BAD_REQUEST, 400, "The body is wrongly encoded.", {}, {})
     except Exception as error:
         if isinstance(error, ConnectionError) and _is_gone(request):
-            # Nobody reads it. Raised, it would be a traceback in the log for each client that goes.
+            # The client has disconnected. Raised, this would log a traceback for each such client.
             return web.Response(status=CLIENT_GONE)
         logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
         detail = "The server failed; its log has the reason under this request_id."

@@ -1,4 +1,4 @@
-"""So many requests a minute for each caller; headers of draft-ietf-httpapi-ratelimit-headers."""
+"""The rate limit of each caller, and the headers of draft-ietf-httpapi-ratelimit-headers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from alphapulse_api.limits import Limiter, Verdict
 
 
 async def count_request(limiter: Limiter, caller: Caller, headers: dict[str, str]) -> None:
-    """Count a request of the caller, and tell in `headers` how much is left.
+    """Count a request of the caller, and set the rate limit headers in `headers`.
 
     Raises:
-        RateLimited: if it is one too many.
+        RateLimited: if the caller is over its limit.
     """
     verdict = await limiter.take(caller.subject)
     headers["RateLimit-Policy"] = limiter.policy
-    headers["RateLimit"] = told(verdict)
+    headers["RateLimit"] = rate_limit_header(verdict)
     if not verdict.allowed:
         raise RateLimited(
             f"At most {limiter.quota} requests in {limiter.window:g} s", verdict.retry_after
         )
 
 
-def told(verdict: Verdict) -> str:
-    """The RateLimit header: how many requests are left, and the seconds until all are again."""
+def rate_limit_header(verdict: Verdict) -> str:
+    """The RateLimit header: the requests left, and the seconds until the quota is full again."""
     return f'"default";r={verdict.remaining};t={math.ceil(verdict.reset)}'

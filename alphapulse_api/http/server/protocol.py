@@ -9,43 +9,31 @@ waits for a request), `_payload_parser` and `_upgraded` (a WebSocket has taken t
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import HttpVersion10, HttpVersion11, web
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from alphapulse_api.domain.errors import REQUEST_TIMEOUT, Problem
+from alphapulse_api.http.server.heads import HEAD_END, VERSIONS, ends_upgrade, split_behind_upgrades
 
 if TYPE_CHECKING:
     from alphapulse_api.http.server.runner import Server
 
 LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
 CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
-# The parser also takes 0.9 and 2.0, and aiohttp would answer in them.
-VERSIONS: Final = (HttpVersion11, HttpVersion10)
-_UPGRADE: Final = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
-_HEAD_END: Final = b"\r\n\r\n"
 
 
 class Protocol(RequestHandler):
     """One connection of a `Server`."""
 
     __slots__ = (
-        "_body",
-        "_gone",
-        "_head",
-        "_max_head",
-        "_problem",
-        "_server",
-        "_since",
-        "_unsent",
+        "_body", "_gone", "_head", "_max_head", "_problem", "_server", "_since", "_unsent",
         "_unsent_since",
-    )
+    )  # fmt: skip
 
     def __init__(self, server: Server, **options: Any) -> None:
         super().__init__(server, **options)
@@ -70,7 +58,7 @@ class Protocol(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.watched.pop(self, None)
-        self._body = None  # it refers to this protocol
+        self._body = None  # breaks the reference cycle
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
@@ -79,29 +67,14 @@ class Protocol(RequestHandler):
         if self._payload_parser is not None:  # frames of a WebSocket
             RequestHandler.data_received(self, data)
         elif not (self._close or self._force_close or self._problem):
-            end = data.find(_HEAD_END)
-            if 0 <= end < len(data) - len(_HEAD_END) and _UPGRADE.search(data):
-                self._feed_heads(data)
-            else:
+            end = data.find(HEAD_END)
+            if not 0 <= end < len(data) - len(HEAD_END):
                 self._feed(data)
-
-    def _feed_heads(self, data: bytes) -> None:
-        """Feed what holds an Upgrade header so that each feed ends where a head ends.
-
-        The parser stops behind the head of a request that asks for an upgrade. Where the upgrade is
-        not to WebSocket, it drops the rest of what it was fed with: the next request.
-        """
-        while (found := _UPGRADE.search(data)) is not None:
-            end = data.find(_HEAD_END, found.start())
-            if end < 0:
-                break
-            end += len(_HEAD_END)
-            self._feed(data[:end])
-            if self._close or self._force_close or self._problem:
                 return
-            data = data[end:]
-        if data:
-            self._feed(data)
+            for part in split_behind_upgrades(data):
+                self._feed(part)
+                if self._close or self._force_close or self._problem:
+                    return
 
     def _feed(self, data: bytes) -> None:
         messages = self._messages
@@ -141,9 +114,9 @@ class Protocol(RequestHandler):
         if not self._check_heads(data, before):
             return
         if message.upgrade and not (
-            payload is EMPTY_PAYLOAD and _ends_upgrade(bytes(self._head + data))
+            payload is EMPTY_PAYLOAD and ends_upgrade(bytes(self._head + data))
         ):
-            # The parser may have dropped what came behind (see `_feed_heads`): a client whose next
+            # The parser may have dropped what came behind (see heads.py): a client whose next
             # request is lost must see the connection close, not wait.
             messages[-1] = (message._replace(should_close=True), payload)
         if self._head:
@@ -155,22 +128,17 @@ class Protocol(RequestHandler):
             self._watch()
 
     def _check_heads(self, data: bytes, before: int) -> bool:
-        """Refuse the first of the new requests whose version or size we do not serve."""
+        """Refuse the first of the new requests that we do not serve."""
         messages = self._messages
-        may_be_large = len(self._head) + len(data) > self._max_head
         for index in range(before, len(messages)):
             message = messages[index][0]
             assert not isinstance(message, _ErrInfo)
-            if message.version not in VERSIONS:
-                problem = self._server.refusals.unknown_version()
-            elif may_be_large and _size_of(message) > self._max_head:
-                problem = self._server.refusals.head_too_large()
-            else:
-                continue
-            while len(messages) > index:
-                messages.pop()
-            self._refuse(problem, data)
-            return False
+            problem = self._server.refusals.problem_with(message, len(self._head) + len(data))
+            if problem is not None:
+                while len(messages) > index:
+                    messages.pop()
+                self._refuse(problem, data)
+                return False
         return True
 
     def _begin(self, data: bytes) -> None:
@@ -222,7 +190,7 @@ class Protocol(RequestHandler):
             elif self._reading_paused or self._buffer_paused:
                 self._since = now  # we are the slow ones
             elif now - self._since >= http.body_timeout:
-                detail = f"Nothing of the body came for {http.body_timeout:g} s."
+                detail = f"No part of the body arrived for {http.body_timeout:g} s."
                 self._end_body(Problem(REQUEST_TIMEOUT, detail))
         elif self._waiter is None or self._problem is not None:
             self._since = now  # an earlier request is being answered
@@ -276,7 +244,7 @@ class Protocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if request.writer.output_size > 0 or self.transport is None:
-            raise ConnectionError("an answer was begun, or nobody is there to answer")
+            raise ConnectionError("the answer has begun, or the client has disconnected")
         return self._server.refusals.failed(self, exc)
 
     def finish_response(
@@ -301,7 +269,7 @@ class Protocol(RequestHandler):
             super()._process_keepalive()
 
     async def linger(self) -> None:
-        """Let the client read the last answer, dropping what it still sends.
+        """Let the client read the last answer; drop what it still sends.
 
         A connection that is closed with bytes unread is reset, and the answer may be lost.
         """
@@ -326,14 +294,3 @@ class Protocol(RequestHandler):
         if self.transport is not None and self._request_in_progress:
             self.transport.abort()
         await super().shutdown(CANCEL_SECONDS)
-
-
-def _size_of(message: RawRequestMessage) -> int:
-    """How many bytes the headers of a request had."""
-    return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
-
-
-def _ends_upgrade(data: bytes) -> bool:
-    """Whether the data ends where the head with the first Upgrade header in it ends."""
-    found = _UPGRADE.search(data)
-    return found is not None and data.find(_HEAD_END, found.start()) == len(data) - len(_HEAD_END)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.addresses import parse_address
@@ -30,6 +31,7 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.pipeline.access import log_request, request_id_of
 from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
 from alphapulse_api.http.pipeline.ready import Ready
+from alphapulse_api.http.server.heads import VERSIONS, size_of
 
 if TYPE_CHECKING:
     from alphapulse_api.http.server.protocol import Protocol
@@ -75,9 +77,16 @@ class Refusals:
         detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
         return Problem(HEADERS_TOO_LARGE, detail)
 
-    def unknown_version(self) -> Problem:
-        """The request is of another version of HTTP."""
-        return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
+    def problem_with(self, message: RawRequestMessage, most: int) -> Problem | None:
+        """Why a request is refused that the parser accepts; None if it is served.
+
+        Args:
+            most: the bytes that its head can have at most.
+        """
+        if message.version not in VERSIONS:
+            return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
+        limit = self._backend.config.http.max_head_size
+        return self.head_too_large() if most > limit and size_of(message) > limit else None
 
     def answer(self, protocol: Protocol, problem: Problem, head: bytes) -> Refusal:
         """The whole answer, logged and counted.

@@ -16,7 +16,7 @@ from alphapulse_api.backend import BACKEND
 from alphapulse_api.http.server.protocol import Protocol
 from alphapulse_api.http.server.refusals import Refusals
 
-LOOKS: Final = 10  # at what is awaited, within the shortest time-out
+CHECKS: Final = 10  # of a connection within the shortest time-out
 LONGEST_TICK: Final = 1.0
 
 
@@ -40,24 +40,24 @@ class Server(web.Server):
         self._due = 0.0
         http = self.http
         shortest = min(http.header_timeout, http.body_timeout, http.send_timeout)
-        self._tick = min(LONGEST_TICK, shortest / LOOKS)
+        self._tick = min(LONGEST_TICK, shortest / CHECKS)
 
     def __call__(self) -> Protocol:
         return Protocol(self, loop=self._loop, **self.options)
 
     def watch(self, protocol: Protocol) -> None:
-        """Look at the connection until it is taken out of `watched`."""
+        """Check the connection regularly until it is removed from `watched`."""
         self.watched[protocol] = None
         if self._timer is None:
             self._schedule(self._loop.time())
 
     def _schedule(self, now: float) -> None:
         self._due = now + self._tick
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_at(self._due, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
-        # A loop that comes late has not read yet what came meanwhile: the next look is soon enough.
+        # A late loop has not read what arrived meanwhile: wait for the next check.
         if now - self._due < self._tick:
             for protocol in tuple(self.watched):
                 protocol.check(now)
@@ -83,7 +83,7 @@ class Runner(web.AppRunner):
     """Sets up an application of `create_app`, and the server in front of it."""
 
     def __init__(self, app: web.Application, **options: Any) -> None:
-        # The application writes the access log, and whoever runs it handles the signals.
+        # The application writes the access log; its caller handles signals.
         super().__init__(
             app,
             access_log=None,

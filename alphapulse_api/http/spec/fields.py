@@ -1,4 +1,4 @@
-"""How our field types are said in JSON Schema."""
+"""Our field types in JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAPI 3.0.3, from the route table and the schemas: what is in neither cannot be in it."""
+"""The OpenAPI 3.0.3 document, generated from the route table and the schemas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.domain.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
 from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.ingest import LINED
-from alphapulse_api.http.json_body import MAX_ITEMS
+from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.spec.fields import make_spec
 from alphapulse_api.schemas.fields import METRIC_TYPE
