@@ -19,6 +19,7 @@ from alphapulse_api.cache import SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, Unavailable
+from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
@@ -99,7 +100,13 @@ class Backend:
             self.engine, self.cache, self.events, pooled=config.database.pgbouncer
         )
         self.slices = Slices()
-        self.feed = Feed(self.accessors, self.relay, config.max_clock_ahead, self.slices)
+        self.feed = Feed(
+            self.accessors,
+            self.relay,
+            config.max_clock_ahead,
+            self.slices,
+            zone_of(config.timezone),
+        )
         # One process serves a file; any may write into it.
         self._lock: ServerLock | None = None
         self._other_wrote = asyncio.Event()

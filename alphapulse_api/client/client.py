@@ -17,6 +17,7 @@ from alphapulse_api.client.http import Answer, Http
 from alphapulse_api.client.stream import EventStream
 from alphapulse_api.client.values import encodable
 from alphapulse_api.client.writing import Writing
+from alphapulse_api.domain.times import zone_of
 
 TIMEOUT_SECONDS: Final = 30.0
 RETRIES: Final = 4
@@ -29,10 +30,10 @@ CHANNELS: Final = ("metrics", "alerts", "trades", "portfolio")
 class DashboardClient(Writing):
     """A client of one dashboard: every call of the API, and streams of events.
 
-    Records are given as mappings with the field names of the API: money as Decimals, strings or
-    numbers, times as aware datetimes or RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are
-    converted as by the feed (`alphapulse_api.domain.plain`). Answers have the types of
-    `alphapulse_api.client.rows`.
+    Records are given as mappings or objects with the fields of the API, lists of them as any
+    iterable or as a DataFrame: money as Decimals, strings or numbers, times as aware datetimes or
+    RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are converted as by the feed
+    (`alphapulse_api.domain.plain`). Answers have the types of `alphapulse_api.client.rows`.
 
     A record without an id, or without a timestamp where that is its identity, gets one here by this
     machine's clock, so a request that is repeated after a lost answer names the same record.
@@ -55,14 +56,15 @@ class DashboardClient(Writing):
         session: of aiohttp; the caller closes it. Each stream takes one of its connections, and it
             follows redirects of a handshake. By default the client has sessions of its own, which
             do neither.
+        timezone: an IANA name, of datetimes without a zone; without it they are refused.
         timeout: seconds for one attempt of a request.
         retries: further attempts after the first.
         sleep, rand: replacements for tests: wait so many seconds; return a uniform random number
             between 0 and 1.
 
     Raises:
-        ValueError: if the URL is not http(s), if not exactly one kind of credentials is given, or
-            if a text is not valid Unicode.
+        ValueError: if the URL is not http(s), if not exactly one kind of credentials is given,
+            if a text is not valid Unicode, or if there is no such time zone.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class DashboardClient(Writing):
         password: str | None = None,
         token: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        timezone: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
         retries: int = RETRIES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -88,6 +91,9 @@ class DashboardClient(Writing):
         given = [secret for secret in (api_key, username, token) if secret is not None]
         if len(given) != 1 or (username is None) != (password is None):
             raise ValueError("give exactly one of: api_key, username with password, token")
+        self._zone = None if timezone is None else zone_of(timezone)
+        if timezone is not None and self._zone is None:
+            raise ValueError(f"{timezone!r} is not an IANA time zone, such as Europe/Berlin or UTC")
         self._session = session
         self._owns_session = session is None
         self._sockets = session

@@ -1,10 +1,10 @@
-"""The calls that write; each is idempotent."""
+"""The calls that write. Each may be sent twice and is acted on once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any, Final, Literal
 
 import uuid_utils
 
@@ -23,44 +23,51 @@ from alphapulse_api.client.rows import (
     Trade,
 )
 from alphapulse_api.client.values import Shape
+from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, items_of
+from alphapulse_api.domain.plain import plain, zoned
+from alphapulse_api.domain.times import localised
 
-Record = Mapping[str, Any]
+# A mapping, or an object with the record's fields; an iterable of them, or a DataFrame.
+Record = Mapping[str, Any] | Any
+Records = Iterable[Record] | Any
+Extras = Literal["refuse", "metadata"]
+
+
+TIMES: Final = frozenset({"timestamp", "executed_at", "created_at", "as_of", "opened_at"})
 
 
 class Writing(Reading):
     """Every POST and PUT of the API as a method."""
 
-    async def record_metrics(self, points: Record | Sequence[Record]) -> int:
-        """Record one metric point, or up to 10000, all or none; return their number."""
-        at = datetime.now(UTC)
-        given = [points] if isinstance(points, Mapping) else points
-        body = [{"timestamp": at, **point} for point in given]
+    _zone: tzinfo | None = None  # of datetimes that have none; None refuses them
+
+    async def record_metrics(self, points: Record | Records) -> int:
+        """Record a point, or up to 10000, all or none; return their number."""
+        given = [points] if fields_of(points) is not None else self._items(points)
+        body = self._timed(given)
         accepted: int = (await self._send("POST", "/api/metrics", body))["accepted"]
         return accepted
 
     async def update_portfolio(self, portfolio: Record) -> Portfolio:
         """Record the portfolio as of `as_of` (default: now); return it as stored."""
-        body = {"as_of": datetime.now(UTC), **portfolio}
+        body = self._given(portfolio, as_of=datetime.now(UTC))
+        if (positions := items_of(body.get("positions"))) is not None:
+            body["positions"] = [self._given(position) for position in positions]
         stored: Portfolio = await self._send("PUT", "/api/portfolio", body, values.PORTFOLIO)
         return stored
 
-    async def raise_alert(self, alert: Record) -> Alert:
+    async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> Alert:
         """Raise an alert; return it as stored."""
-        stored: Alert = await self._send("POST", "/api/alerts", _named(alert), values.ALERT)
+        body = self._named(alert, extras, Alert)
+        stored: Alert = await self._send("POST", "/api/alerts", body, values.ALERT)
         return stored
 
     async def acknowledge_alert(
         self, alert_id: str, *, comments: str | None = None, user: str | None = None
     ) -> Alert:
-        """Acknowledge an alert; a second time changes nothing.
-
-        Args:
-            alert_id: of the alert.
-            comments: free text.
-            user: who acknowledges; default: the caller. Only admins may name another user.
-        """
-        given = {"comments": comments, "user": user}
-        body = {name: value for name, value in given.items() if value is not None}
+        """Acknowledge an alert, in one's own name unless `user` says another; once."""
+        said = {"comments": comments, "user": user}
+        body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/alerts/{segment(alert_id)}/acknowledge"
         alert: Alert = await self._send("POST", path, body, values.ALERT)
         return alert
@@ -71,40 +78,41 @@ class Writing(Reading):
         alert: Alert = await self._send("POST", path, {}, values.ALERT)
         return alert
 
-    async def record_trade(self, trade: Record) -> Trade:
-        """Record a trade; return it as stored."""
-        stored: Trade = await self._send("POST", "/api/trades", _named(trade), values.TRADE)
+    async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> Trade:
+        """Record a trade; return it as stored.
+
+        Args:
+            trade: the record.
+            extras: "metadata" moves fields that the API does not know into the metadata.
+        """
+        body = self._named(trade, extras, Trade)
+        stored: Trade = await self._send("POST", "/api/trades", body, values.TRADE)
         return stored
 
-    async def record_trades(self, trades: Sequence[Record]) -> int:
+    async def record_trades(self, trades: Records, *, extras: Extras = "refuse") -> int:
         """Record up to 10000 trades, all or none; return their number."""
-        body = [_named(trade) for trade in trades]
+        body = [self._named(trade, extras, Trade) for trade in self._items(trades)]
         accepted: int = (await self._send("POST", "/api/trades", body))["accepted"]
         return accepted
 
     async def record_trades_batch(
-        self, trades: Sequence[Record], *, on_error: OnError = "stop"
+        self, trades: Records, *, on_error: OnError = "stop", extras: Extras = "refuse"
     ) -> BatchResult:
         """Record up to 10000 trades; return a result for each.
 
         Args:
             trades: the records.
             on_error: "continue" records the valid trades even if others are refused.
+            extras: "metadata" moves fields that the API does not know into the metadata.
         """
-        return await self._send_batch("trades", [_named(trade) for trade in trades], on_error)
+        body = [self._named(trade, extras, Trade) for trade in self._items(trades)]
+        return await self._send_batch("trades", body, on_error)
 
     async def record_metrics_batch(
-        self, points: Sequence[Record], *, on_error: OnError = "stop"
+        self, points: Records, *, on_error: OnError = "stop"
     ) -> BatchResult:
-        """Record up to 10000 metric points; return a result for each.
-
-        Args:
-            points: the records.
-            on_error: "continue" records the valid points even if others are refused.
-        """
-        at = datetime.now(UTC)
-        body = [{"timestamp": at, **point} for point in points]
-        return await self._send_batch("metrics", body, on_error)
+        """Record up to 10000 metric points; return a result for each."""
+        return await self._send_batch("metrics", self._timed(self._items(points)), on_error)
 
     async def update_agent(
         self,
@@ -114,22 +122,25 @@ class Writing(Reading):
         state: AgentState | None = None,
         metrics: Mapping[str, float | None] | None = None,
     ) -> Agent:
-        """Update an agent; fields that are left out keep their values. Return the agent."""
-        given = {"agent_type": agent_type, "state": state, "metrics": metrics}
-        body = {name: value for name, value in given.items() if value is not None}
+        """Record how an agent is doing; what is left out stays; returns the agent."""
+        said = {"agent_type": agent_type, "state": state, "metrics": metrics}
+        body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/agents/{segment(agent_id)}"
         agent: Agent = await self._send("PUT", path, body, values.AGENT)
         return agent
 
-    async def record_signal(self, agent_id: str, signal: Record) -> Signal:
+    async def record_signal(
+        self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
+    ) -> Signal:
         """Record an agent's signal; return it as stored."""
         path = f"/api/agents/{segment(agent_id)}/signals"
-        stored: Signal = await self._send("POST", path, _named(signal), values.SIGNAL)
+        body = self._named(signal, extras, Signal)
+        stored: Signal = await self._send("POST", path, body, values.SIGNAL)
         return stored
 
     async def report_system(self, sample: Record) -> SystemSample:
         """Record a sample of a component; return it as stored."""
-        body = {"timestamp": datetime.now(UTC), **sample}
+        body = self._given(sample, timestamp=datetime.now(UTC))
         stored: SystemSample = await self._send("POST", "/api/system", body, values.SAMPLE)
         return stored
 
@@ -143,7 +154,40 @@ class Writing(Reading):
         answer = await self._request(method, path, body=body)
         return values.convert(answer.content, shape)
 
+    def _items(self, records: Records) -> Iterator[Record]:
+        """The records of a list; raises `TypeError` for anything else."""
+        items = None if fields_of(records) is not None else items_of(records)
+        if items is None:
+            raise TypeError(f"not a list of records but {type(records).__name__}")
+        return items
 
-def _named(record: Record) -> dict[str, Any]:
-    """Add an id, sortable by time, unless the record has one."""
-    return {"id": str(uuid_utils.uuid7()), **record}
+    def _timed(self, points: Iterable[Record]) -> list[dict[str, Any]]:
+        at = datetime.now(UTC)
+        return [self._given(point, timestamp=at) for point in points]
+
+    def _named(self, record: Record, extras: Extras, kind: type) -> dict[str, Any]:
+        """Add an id, sortable by time, unless the record has one."""
+        if extras == "metadata":
+            record = extras_in_metadata(record, kind.__annotations__.keys())
+        return self._given(record, id=str(uuid_utils.uuid7()))
+
+    def _given(self, record: Record, **defaults: Any) -> dict[str, Any]:
+        """The fields of a record, with defaults of those that are left out, and zones of times.
+
+        Raises:
+            TypeError: if it is no record.
+            ValueError: for a datetime without a zone, unless the client has one.
+        """
+        fields = fields_of(record)
+        if fields is None:
+            raise TypeError(f"not a record but {type(record).__name__}")
+        given: dict[str, Any] = {**defaults, **fields}
+        for name, default in defaults.items():
+            if plain(given[name]) is None:
+                given[name] = default
+        for name in TIMES & given.keys():
+            if isinstance(value := plain(given[name]), date):
+                given[name] = localised(value, self._zone)
+        if "metadata" in given:
+            given["metadata"] = zoned(plain(given["metadata"]), self._zone)
+        return given

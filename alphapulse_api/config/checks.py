@@ -8,6 +8,7 @@ import re
 
 from alphapulse_api.config.values import WORD_BITS, Check
 from alphapulse_api.domain.addresses import UNIX, parse_network
+from alphapulse_api.domain.times import zone_of
 
 MIN_SECRET_BYTES = 32
 # The largest whole number that a float and every container's size can hold.
@@ -76,6 +77,12 @@ def allowed_host(value: str) -> str | None:
         "must be a host name in lower case and without a port, such as dashboard.example.com, "
         f"*.example.com or *, not {value!r}"
     )
+
+
+def time_zone(value: str) -> str | None:
+    if not value or zone_of(value) is not None:
+        return None
+    return f"must be an IANA time zone such as Europe/Berlin, or empty, not {value!r}"
 
 
 def origin(value: str) -> str | None:

@@ -96,6 +96,14 @@ class Config(Section):
             checks.SECONDS_OR_ZERO,
         ),
     )
+    timezone: str = field(
+        default="",
+        metadata=option(
+            "IANA time zone of the datetimes without one that an embedding host hands over, such "
+            "as Europe/Berlin. Empty: they are refused.",
+            checks.time_zone,
+        ),
+    )
     shutdown_timeout: float = field(
         default=5.0,
         metadata=option(

@@ -15,10 +15,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from functools import lru_cache
-from importlib.resources import files
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from alphapulse_api.domain.buckets import (
     DAY,
@@ -31,6 +28,7 @@ from alphapulse_api.domain.buckets import (
     Zoned,
 )
 from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import zone_of
 
 FUNCTIONS: Final = (
     "avg", "min", "max", "sum", "count", "first", "last", "stddev", "p50", "p95", "p99",
@@ -81,22 +79,18 @@ def parse_interval(text: str) -> int:
     return width
 
 
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
-
-
 def time_zone(name: str) -> tzinfo:
     """The zone of an IANA name.
 
     Raises:
         ValidationProblem: if there is no such zone.
     """
-    if name not in _zone_names():
+    zone = zone_of(name)
+    if zone is None:
         raise ValidationProblem.parameter(
             "timezone", f"{name!r} is not an IANA time zone, such as Europe/Berlin or UTC"
         )
-    return ZoneInfo(name)
+    return zone
 
 
 def grid_of(interval: str, zone: tzinfo | None = None) -> Grid:

@@ -1,34 +1,46 @@
-"""A caller's values as plain Python: one conversion for the feed and for the client.
+"""A host's values as plain Python: one conversion for the feed and for the client.
 
-Trading code hands over numpy scalars, pandas' times, enums and UUIDs. Converted here first, a
-record means the same whether it goes into the process's own feed or to a server by HTTP.
+Trading code hands over numpy scalars, pandas' times, enums, UUIDs and objects of its own classes.
+Converted here first, a record means the same whether it goes into the process's own feed or to a
+server by HTTP.
 
 | given | becomes |
 |---|---|
 | `Enum` | its value, converted |
 | `UUID` | its text |
 | numpy scalar | the Python number, bool, text or time; a narrow float by its shortest text |
-| numpy array, tuple | a list |
+| `Fraction` | a `Decimal` if that is exact, else the nearest double |
+| a record of `domain.host_objects` | a dict of its fields |
+| a list of `domain.host_objects`, numpy array | a list |
 | NaN, infinity (float, `Decimal`), NaT, `pandas.NA` | None, which means *left out* or *null* |
 | aware `datetime` (`pandas.Timestamp` too) | `datetime` in UTC, floored to the microsecond |
-| date, time of day | its ISO 8601 text |
+| `numpy.datetime64`, which is in UTC | the same |
+| time of day | its ISO 8601 text |
 | key of a mapping | its text; an enum's value |
 
-Everything else, naive datetimes included, stays as it is, and whoever validates refuses it.
+Everything else stays as it is, and the schema accepts or refuses it: dates and naive datetimes, for
+example, whose zone the configuration may name.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from datetime import UTC, date, datetime, time, tzinfo
+from decimal import Context, Decimal
 from enum import Enum
+from fractions import Fraction
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from alphapulse_api.domain.host_objects import fields_of, items_of
+from alphapulse_api.domain.times import localised
+
 MAX_DEPTH: Final = 64  # deeper levels stay as they are: no record has them
+MAX_DIGITS: Final = 38  # on either side of the point of an exact decimal
 MAX_ITEMS: Final = 10_000  # longer lists stay as they are: no record may have them
+_EXACT: Final = Context(prec=2 * MAX_DIGITS)
 _SAME: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -48,11 +60,35 @@ def plain(value: Any, depth: int = 0) -> Any:
             name if type(name) is str else _key(name): plain(item, depth + 1)
             for name, item in value.items()
         }
-    if kind is list or kind is tuple or isinstance(value, (list, tuple)):
+    if kind is list or kind is tuple:
         if len(value) > MAX_ITEMS:
             return value
         return [plain(item, depth + 1) for item in value]
-    return _scalar(value, depth)
+    return _other(value, depth)
+
+
+def zoned(value: Any, zone: tzinfo | None) -> Any:
+    """A plain value in which the datetimes without a zone are of this one, if there is one."""
+    if zone is None:
+        return value
+    if isinstance(value, dict):
+        return {name: zoned(item, zone) for name, item in value.items()}
+    if isinstance(value, list):
+        return [zoned(item, zone) for item in value]
+    naive = isinstance(value, datetime) and value.utcoffset() is None
+    return localised(value, zone) if naive else value
+
+
+def _other(value: Any, depth: int) -> Any:
+    converted = _scalar(value, depth)
+    if converted is not value:
+        return converted
+    if (fields := fields_of(value)) is not None:
+        return plain(fields, depth)
+    if isinstance(value, (str, date)) or (items := items_of(value)) is None:
+        return value
+    # One more than is allowed, so that whoever checks the length refuses it.
+    return [plain(item, depth + 1) for item in islice(items, MAX_ITEMS + 1)]
 
 
 def _scalar(value: Any, depth: int) -> Any:
@@ -96,16 +132,40 @@ def _numpy(value: Any, depth: int) -> Any:
         # The shortest text of a float32 is the number its author wrote: 0.1, not 0.10000000149.
         return plain(float(str(value)), depth)
     if value.dtype.kind == "M":
-        return None if str(value) == "NaT" else value  # without a zone: refused
+        return _datetime64(value)
     return plain(value.item(), depth + 1)
 
 
-def _float(value: float, depth: int) -> float | None:
-    return plain(float(value), depth)  # type: ignore[no-any-return]
+def _datetime64(value: Any) -> Any:
+    if str(value) == "NaT":
+        return None
+    instant = value.astype("datetime64[us]").item()
+    # A time that no datetime can hold comes as an integer.
+    return instant.replace(tzinfo=UTC) if isinstance(instant, datetime) else value
+
+
+def _float(value: Any, depth: int) -> float | None:
+    try:
+        return plain(float(value), depth)  # type: ignore[no-any-return]
+    except OverflowError:
+        return value  # type: ignore[no-any-return]  # the schema names the largest number
 
 
 def _decimal(value: Decimal, depth: int) -> Decimal | None:
     return value if value.is_finite() else None
+
+
+def _fraction(value: Fraction, depth: int) -> Decimal | float | None:
+    twos = fives = 0
+    rest = value.denominator
+    while rest % 2 == 0 and twos <= MAX_DIGITS:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0 and fives <= MAX_DIGITS:
+        rest, fives = rest // 5, fives + 1
+    digits = max(twos, fives)
+    if rest == 1 and digits <= MAX_DIGITS and abs(value) < 10**MAX_DIGITS:
+        return Decimal(int(value * 10**digits)).scaleb(-digits, _EXACT)
+    return _float(value, depth)
 
 
 # Looked at in this order: a datetime is a date, an IntEnum an int.
@@ -113,7 +173,7 @@ _BY_TYPE: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     Decimal: _decimal,
     datetime: _instant,
     UUID: lambda value, depth: str(value),
-    date: lambda value, depth: value.isoformat(),
+    Fraction: _fraction,
     time: lambda value, depth: value.isoformat(),
     str: lambda value, depth: str.__str__(value),
     int: lambda value, depth: int(value),

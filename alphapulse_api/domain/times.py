@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from functools import lru_cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_AHEAD = 300.0  # seconds a sender's clock may be ahead of ours (config max_clock_ahead)
@@ -96,6 +98,43 @@ def rfc3339_micros(micros: int) -> str:
 def _minute(number: int) -> str:
     """The minutes since the epoch as RFC 3339 text, up to where the seconds begin."""
     return (EPOCH + timedelta(minutes=number)).isoformat()[:17]
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The time zone of an IANA name, if there is one."""
+    return ZoneInfo(name) if name in _zone_names() else None
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+def localised(value: date, zone: tzinfo | None) -> datetime:
+    """A host's date or datetime as an instant, floored to the microsecond.
+
+    Args:
+        value: a datetime, or a date: its midnight.
+        zone: of a datetime without one; of a date, where None is UTC.
+
+    Raises:
+        ValueError: one sentence, if the datetime has no zone and none is given, or if the time is
+            outside the years 1 to 9999.
+    """
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time(), zone or UTC)
+    elif value.utcoffset() is None:
+        if zone is None:
+            raise ValueError(
+                "the datetime has no time zone: add one, as datetime.now(UTC) has it, or set "
+                "`timezone` in the configuration"
+            )
+        value = value.replace(tzinfo=zone)
+    try:
+        # By way of microseconds: pandas' times carry nanoseconds, which no store keeps.
+        return from_micros(to_micros(value))
+    except OverflowError:
+        raise ValueError(_OUTSIDE) from None
 
 
 def parse(value: str | int | float | Decimal) -> datetime:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.record.feed import MAX_BATCH, Record
+from alphapulse_api.domain.host_objects import fields_of
+from alphapulse_api.record.inputs import Record, Records, listing
 from alphapulse_api.record.stats import FeedStats
-from alphapulse_api.schemas.batches import ON_ERROR, STOP
+from alphapulse_api.runtime.slices import finish
+from alphapulse_api.schemas.batches import STOP
 
 Stored = dict[str, Any]
 
@@ -63,13 +64,13 @@ class HostFeed(ABC):
     ) -> Any: ...
 
     def record_metrics(
-        self, points: Record | Sequence[Record], *, wait: bool = True, timeout: float | None = None
+        self, points: Record | Records, *, wait: bool = True, timeout: float | None = None
     ) -> int:
         """Store one point or up to 10,000; returns how many were stored, or taken."""
-        if isinstance(points, Mapping):
+        if fields_of(points) is not None:
             count: int = self._call("record_metrics", (), (points,), False, wait, timeout)
         else:
-            check_batch(points)
+            points = listed(points)
             count = self._call("record_metrics", (), points, True, wait, timeout)
         return count
 
@@ -90,24 +91,24 @@ class HostFeed(ABC):
 
     @overload
     def record_trades(
-        self, trades: Sequence[Record], *, wait: Literal[True] = True, timeout: float | None = None
+        self, trades: Records, *, wait: Literal[True] = True, timeout: float | None = None
     ) -> list[Stored]: ...
     @overload
     def record_trades(
-        self, trades: Sequence[Record], *, wait: Literal[False], timeout: float | None = None
+        self, trades: Records, *, wait: Literal[False], timeout: float | None = None
     ) -> int: ...
     def record_trades(
-        self, trades: Sequence[Record], *, wait: bool = True, timeout: float | None = None
+        self, trades: Records, *, wait: bool = True, timeout: float | None = None
     ) -> list[Stored] | int:
         """Store up to 10,000 trades, all or none; returns them as stored."""
-        check_batch(trades)
+        trades = listed(trades)
         answer: list[Stored] | int = self._call("record_trades", (), trades, True, wait, timeout)
         return answer
 
     @overload
     def record_trades_batch(
         self,
-        trades: Sequence[Record],
+        trades: Records,
         *,
         on_error: str = STOP,
         wait: Literal[True] = True,
@@ -116,7 +117,7 @@ class HostFeed(ABC):
     @overload
     def record_trades_batch(
         self,
-        trades: Sequence[Record],
+        trades: Records,
         *,
         on_error: str = STOP,
         wait: Literal[False],
@@ -124,14 +125,14 @@ class HostFeed(ABC):
     ) -> int: ...
     def record_trades_batch(
         self,
-        trades: Sequence[Record],
+        trades: Records,
         *,
         on_error: str = STOP,
         wait: bool = True,
         timeout: float | None = None,
     ) -> Stored | int:
         """Store up to 10,000 trades; returns what became of each, as `Feed` does."""
-        check_batch(trades, on_error)
+        trades = listed(trades, on_error)
         answer: Stored | int = self._call(
             "record_trades_batch", (), trades, True, wait, timeout, on_error=on_error
         )
@@ -140,7 +141,7 @@ class HostFeed(ABC):
     @overload
     def record_metrics_batch(
         self,
-        points: Sequence[Record],
+        points: Records,
         *,
         on_error: str = STOP,
         wait: Literal[True] = True,
@@ -149,7 +150,7 @@ class HostFeed(ABC):
     @overload
     def record_metrics_batch(
         self,
-        points: Sequence[Record],
+        points: Records,
         *,
         on_error: str = STOP,
         wait: Literal[False],
@@ -157,14 +158,14 @@ class HostFeed(ABC):
     ) -> int: ...
     def record_metrics_batch(
         self,
-        points: Sequence[Record],
+        points: Records,
         *,
         on_error: str = STOP,
         wait: bool = True,
         timeout: float | None = None,
     ) -> Stored | int:
         """Store up to 10,000 points; returns what became of each, as `Feed` does."""
-        check_batch(points, on_error)
+        points = listed(points, on_error)
         answer: Stored | int = self._call(
             "record_metrics_batch", (), points, True, wait, timeout, on_error=on_error
         )
@@ -312,12 +313,10 @@ class HostFeed(ABC):
         return answer
 
 
-def check_batch(records: Sequence[Any], on_error: str = STOP) -> None:
-    """Raises `ValidationProblem` for what is no list, or too long a one."""
-    if on_error not in ON_ERROR:
-        raise ValidationProblem.parameter("on_error", f"Must be one of: {', '.join(ON_ERROR)}.")
-    if not isinstance(records, Sequence) or isinstance(records, str | bytes):
-        raise ValidationProblem([{"pointer": "", "detail": "Not a list of records."}])
-    if len(records) > MAX_BATCH:
-        detail = f"At most {MAX_BATCH} records a call, not {len(records)}."
-        raise ValidationProblem([{"pointer": "", "detail": detail}])
+def listed(records: Records, on_error: str = STOP) -> list[Any]:
+    """The records of a list, an iterable or a DataFrame.
+
+    Raises:
+        ValidationProblem: for what is no list, or too long a one.
+    """
+    return finish(listing(records, on_error))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
 from alphapulse_api.embed.hosted import HostedDashboard
-from alphapulse_api.record.feed import Feed, Record
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.inputs import Extras, Record, Records
+from alphapulse_api.record.stats import FeedStats
 from alphapulse_api.runtime.loop_thread import LoopThread
 from alphapulse_api.schemas.batches import STOP
 
@@ -137,30 +139,32 @@ class ThreadFeed:
         except (DashboardClosed, Unavailable):
             return {"loop": "down"}
 
-    def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
+    def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
         if not wait:
             self._thread.check()
             return self._feed.hand_over(points)
         return self._run(self._feed.record_metrics(points))
 
-    def record_trade(self, trade: Record) -> dict[str, Any]:
-        return self._run(self._feed.record_trade(trade))
+    def stats(self) -> FeedStats:
+        return self._feed.stats()
 
-    def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
-        return self._run(self._feed.record_trades(trades))
+    def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        return self._run(self._feed.record_trade(trade, extras=extras))
+
+    def record_trades(self, trades: Records, *, extras: Extras = "refuse") -> list[dict[str, Any]]:
+        return self._run(self._feed.record_trades(trades, extras=extras))
 
     def record_trades_batch(
-        self, trades: Sequence[Record], *, on_error: str = STOP
+        self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
     ) -> dict[str, Any]:
-        return self._run(self._feed.record_trades_batch(trades, on_error=on_error))
+        work = self._feed.record_trades_batch(trades, on_error=on_error, extras=extras)
+        return self._run(work)
 
-    def record_metrics_batch(
-        self, points: Sequence[Record], *, on_error: str = STOP
-    ) -> dict[str, Any]:
+    def record_metrics_batch(self, points: Records, *, on_error: str = STOP) -> dict[str, Any]:
         return self._run(self._feed.record_metrics_batch(points, on_error=on_error))
 
-    def raise_alert(self, alert: Record) -> dict[str, Any]:
-        return self._run(self._feed.raise_alert(alert))
+    def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        return self._run(self._feed.raise_alert(alert, extras=extras))
 
     def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
@@ -173,8 +177,10 @@ class ThreadFeed:
     def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         return self._run(self._feed.update_portfolio(portfolio))
 
-    def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
-        return self._run(self._feed.record_signal(agent_id, signal))
+    def record_signal(
+        self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
+        return self._run(self._feed.record_signal(agent_id, signal, extras=extras))
 
     def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         return self._run(self._feed.update_agent(agent_id, update))

@@ -6,47 +6,39 @@ A call returns when its record is stored durably and its event is in the log.
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import tzinfo
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from marshmallow import ValidationError
 
-from alphapulse_api.domain.errors import Conflict, ValidationProblem
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.calls import Calls
-from alphapulse_api.record.completion import (
-    Stored,
-    complete,
-    complete_trade,
-    completing_trades,
-    set_time,
-    valuing,
-)
+from alphapulse_api.record.completion import Stored, complete, set_time, valuing
+from alphapulse_api.record.inputs import MAX_BATCH, Extras, Record, Records, with_extras
 from alphapulse_api.record.point_queue import PointQueue
+from alphapulse_api.record.point_recorder import PointRecorder
 from alphapulse_api.record.publishing import Publisher
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.runtime.slices import Slices, releasing
+from alphapulse_api.record.stats import FeedStats
+from alphapulse_api.record.trade_recorder import TradeRecorder
+from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.batches import ON_ERROR, STOP
-from alphapulse_api.schemas.fast_points import load_points, loading_points
-from alphapulse_api.schemas.fields import Identifier, allow_ahead
-from alphapulse_api.schemas.loading import Refusal, load, loading
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.batches import STOP
+from alphapulse_api.schemas.fields import Identifier, set_clock
+from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
-from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
 
-MAX_BATCH = 10_000
-_IDENTIFIER = Identifier()
-Record = Mapping[str, Any]
+__all__ = ["MAX_BATCH", "Feed"]
+
+_IDENTIFIER: Final = Identifier()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -66,16 +58,26 @@ def _to_its_end(
 class Feed:
     """Records what happens.
 
+    A record is a mapping with the fields of the API, or an object that has them (dataclass, named
+    tuple, attrs, pydantic); a list of records is any iterable, or a DataFrame, whose rows they are.
+    Values may be numpy's, pandas' and enums, as `domain.plain` says; None and NaN leave an optional
+    field out. With `extras="metadata"`, fields that the API does not know go into the metadata.
+
     Every method raises `ValidationProblem` for a record that is not valid (nothing is stored
     then), `Conflict` for an id that exists with other content, `Unavailable` while the
-    database is away, and `DashboardClosed` once the dashboard ends. A call that began before that
-    completes.
+    database is away, and `DashboardClosed` once the dashboard is closed. A call that began before
+    that completes.
 
     Args:
         accessors: where records are stored.
         relay: to the log that publishes them.
         ahead: seconds by which a record's time may be ahead of this clock.
         slices: for long checks on the loop.
+        zone: of datetimes that have none; None refuses them.
+
+    Example:
+        >>> trade = {"symbol": "BTC/USD", "side": "buy", "quantity": "0.5", "price": "67123.50"}
+        >>> stored = await dashboard.feed.record_trade(trade)
     """
 
     def __init__(
@@ -84,26 +86,22 @@ class Feed:
         relay: Relay,
         ahead: float = CLOCK_AHEAD,
         slices: Slices | None = None,
+        zone: tzinfo | None = None,
     ) -> None:
         self._slices = slices or Slices()
         self._accessors = accessors
-        self._ahead = ahead
         self._publisher = Publisher(accessors, relay)
-        self._point = MetricPoint()
-        self._trade = Trade()
-        self._trades = Trade(many=True)
+        self._points = PointRecorder(accessors, self._publisher, self._slices, ahead, zone)
+        self._trades = TradeRecorder(accessors, self._publisher, self._slices, ahead, zone)
         self._alert = Alert()
         self._portfolio = Portfolio()
         self._signal = Signal()
         self._agent = AgentUpdate()
         self._sample = SystemSample()
-        for schema in (
-            self._point, self._trade, self._trades, self._alert, self._portfolio, self._signal,
-            self._sample,
-        ):  # fmt: skip
-            allow_ahead(schema, ahead)
+        for schema in (self._alert, self._portfolio, self._signal, self._sample):
+            set_clock(schema, ahead, zone)
         self._calls = Calls()
-        self.queue = PointQueue(self._store_metrics)
+        self.queue = PointQueue(self._points.record_valid)
 
     def of_host(self) -> Feed:
         """The same feed for the host, whose calls end before those of HTTP requests do."""
@@ -125,10 +123,15 @@ class Feed:
         await self._calls.close()
         await self.queue.close()
 
-    async def record_metrics(self, points: Record | Sequence[Record], *, wait: bool = True) -> int:
-        """Store one point or up to 10000, and tell the metrics channel.
+    def stats(self) -> FeedStats:
+        """Counts of the points handed over, and why the last ones were refused; from any thread."""
+        return self.queue.stats()
+
+    async def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
+        """Store one point or up to 10000, and publish them.
 
         Args:
+            points: a point, or a list of them.
             wait: False hands them over, as `hand_over` does, and returns at once.
 
         Returns:
@@ -136,118 +139,63 @@ class Feed:
         """
         return await self._record_metrics(points) if wait else self.hand_over(points)
 
-    def hand_over(self, points: Record | Sequence[Record]) -> int:
-        """Leave points to be stored soon; takes microseconds, from any thread.
+    def hand_over(self, points: Record | Records) -> int:
+        """Queue points to be stored soon; takes microseconds, from any thread.
 
-        They are lost if the process is killed first. What is not valid is counted and left out;
-        once 100000 wait, further points are refused and counted (`alphapulse_points_refused_total`
-        in /metrics).
+        They are lost if the process is killed first. An invalid point is refused alone; once
+        100000 wait, further points are refused. `stats` counts both and gives the reasons.
 
         Returns:
-            How many were taken: all or none.
+            How many were queued: all or none.
         """
         self._calls.check()
-        if isinstance(points, Mapping):
-            return self.queue.put([points])
-        _check_batch(points)
         return self.queue.put(points)
 
     @_to_its_end
-    async def _record_metrics(self, points: Record | Sequence[Record]) -> int:
-        return await self._store_metrics(points)
-
-    async def _store_metrics(self, points: Record | Sequence[Record]) -> int:
-        at = now()
-        if isinstance(points, Mapping):
-            checked = self._one_checked(points, at)
-        else:
-            _check_batch(points)
-            checked = await self._slices.run(loading_points(points, at, self._ahead))
-        return await self._store_points(checked)
-
-    async def _store_points(self, checked: Points) -> int:
-        tags = checked.tags
-        stored = await self._publisher.stored(self._accessors.metrics.add_points(checked), *tags)
-        await self._publisher.published("metrics", checked, tags)
-        return stored
-
-    def _one_checked(self, point: Record, at: datetime) -> Points:
-        try:
-            return load_points([point], at, self._ahead)
-        except ValidationProblem:
-            # The schema tells the same of a record by itself: not of number 0 in a list.
-            return Points.of([{"timestamp": at, **load(self._point, point)}])
+    async def _record_metrics(self, points: Record | Records) -> int:
+        return await self._points.record(points)
 
     @_to_its_end
-    async def record_trade(self, trade: Record) -> dict[str, Any]:
-        """Store one trade and tell the trades channel; returns it as stored."""
-        record, server_set = complete_trade(load(self._trade, trade))
-        ((stored, new),) = await self._store_trades([record], [server_set], one=True)
-        return Stored(stored, new)
+    async def record_metrics_batch(
+        self, points: Records, *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        """Store up to 10000 points and report on each, as `record_trades_batch` does."""
+        return await self._points.record_batch(points, on_error)
 
     @_to_its_end
-    async def record_trades(self, trades: Sequence[Record]) -> list[dict[str, Any]]:
+    async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        """Store one trade and publish it; returns it as stored."""
+        return await self._trades.record(trade, extras)
+
+    @_to_its_end
+    async def record_trades(
+        self, trades: Records, *, extras: Extras = "refuse"
+    ) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
-        _check_batch(trades)
-        records = await self._slices.run(loading(self._trades, trades))
-        server_set = await self._slices.run(completing_trades(records))
-        stored = await self._store_trades(records, server_set)
-        await self._slices.run(releasing(records))
-        return [trade for trade, _ in stored]
+        return await self._trades.record_all(trades, extras)
 
     @_to_its_end
     async def record_trades_batch(
-        self, trades: Sequence[Record], *, on_error: str = STOP
+        self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
     ) -> dict[str, Any]:
-        """Store up to 10000 trades and say what became of each.
+        """Store up to 10000 trades and report on each.
 
         Args:
             trades: the records.
             on_error: "stop": all of them or none; "continue": those that are not valid, or whose
                 id exists with other content, are left out.
+            extras: what becomes of unknown fields.
 
         Returns:
             `accepted` and `refused`, how many, and `results`: of each, by position, `status` (201
             stored, 200 stored before, 409, 422), its `id`, or the `error`.
         """
-        _check_batch(trades, on_error)
-        refused: Refused = {}
-        positions: Sequence[int]
-        if on_error == STOP:
-            records = await self._slices.run(loading(self._trades, trades))
-            positions = range(len(records))
-        else:
-            loaded = await self._slices.run(loading_each(self._trade, trades, refused))
-            positions, records = list(loaded), list(loaded.values())
-            loaded.clear()
-        server_set = await self._slices.run(completing_trades(records))
-        conflicts: dict[int, Conflict] = {}
-        stored = await self._store_trades(
-            records, server_set, None if on_error == STOP else conflicts
-        )
-        await self._slices.run(releasing(records))
-        refused.update((positions[n], Refusal.of(conflict)) for n, conflict in conflicts.items())
-        results = await self._slices.run(outcomes_of(positions, stored))
-        await self._slices.run(releasing(stored))
-        return await self._slices.run(result_of(len(trades), refused, results))
+        return await self._trades.record_batch(trades, on_error, extras)
 
     @_to_its_end
-    async def record_metrics_batch(
-        self, points: Sequence[Record], *, on_error: str = STOP
-    ) -> dict[str, Any]:
-        """Store up to 10000 points and say what became of each, as `record_trades_batch` does."""
-        _check_batch(points, on_error)
-        refused: Refused | None = None if on_error == STOP else {}
-        checked = await self._slices.run(loading_points(points, now(), self._ahead, refused))
-        if checked:
-            await self._store_points(checked)
-        stored = {position: {"status": 201} for position in range(len(points))}
-        return await self._slices.run(result_of(len(points), refused or {}, stored))
-
-    @_to_its_end
-    async def raise_alert(self, alert: Record) -> dict[str, Any]:
-        """Store an alert and tell the alerts channel; returns it as stored."""
-        record = load(self._alert, alert)
+    async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        """Store an alert and publish it; returns it as stored."""
+        record = load(self._alert, with_extras(self._alert, alert, extras))
         server_set = complete(record, "created_at")
         work = self._accessors.alerts.add_alert(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, "alerts")
@@ -269,7 +217,7 @@ class Feed:
 
     @_to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
-        """Store a snapshot of the portfolio and tell the portfolio channel; returns it."""
+        """Store a snapshot of the portfolio and publish it; returns it."""
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
         server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valuing(record))
@@ -280,14 +228,16 @@ class Feed:
         return stored
 
     @_to_its_end
-    async def record_signal(self, agent_id: str, signal: Record) -> dict[str, Any]:
+    async def record_signal(
+        self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = _agent_id(agent_id)
-        record = load(self._signal, signal)
+        record = load(self._signal, with_extras(self._signal, signal, extras))
         server_set = complete(record, "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
             raise ValidationProblem(
-                [{"pointer": "/agent_id", "detail": f"The path says {agent_id!r}."}]
+                [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
             )
         work = self._accessors.agents.add_signal(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, "agents")
@@ -296,7 +246,7 @@ class Feed:
 
     @_to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
-        """Store what an agent says of itself; what is left out stays; returns the agent."""
+        """Store an agent's state; fields that are left out keep their values; returns the agent."""
         agent_id = _agent_id(agent_id)
         record = load(self._agent, update)
         work = self._accessors.agents.set_agent(agent_id, record)
@@ -306,44 +256,17 @@ class Feed:
 
     @_to_its_end
     async def report_system(self, sample: Record) -> dict[str, Any]:
-        """Store how a component is doing; returns the sample."""
+        """Store a sample of a component's state; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
         stored = await self._publisher.stored(self._accessors.system.add_sample(record), "system")
         await self._publisher.published("system")
         return stored
 
-    async def _store_trades(
-        self,
-        records: Sequence[dict[str, Any]],
-        server_set: Sequence[frozenset[str]],
-        conflicts: dict[int, Conflict] | None = None,
-        *,
-        one: bool = False,
-    ) -> list[Written]:
-        """Each trade as stored, and whether it is new; see `TradeStore.add_trades`."""
-        work = self._accessors.trades.add_trades(
-            records, server_set=server_set, one=one or conflicts is not None, conflicts=conflicts
-        )
-        stored = await self._publisher.stored(work, "trades")
-        new = (trade for n, (trade, new) in enumerate(stored) if new and n not in (conflicts or ()))
-        await self._publisher.published("trades", new)
-        return stored
-
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
         alert, changed = await self._publisher.stored(work, "alerts")
         await self._publisher.published("alerts", [alert] if changed else [])
         return alert
-
-
-def _check_batch(records: Sequence[Record], on_error: str = STOP) -> None:
-    if on_error not in ON_ERROR:
-        raise ValidationProblem.parameter("on_error", f"Must be one of: {', '.join(ON_ERROR)}.")
-    if not isinstance(records, Sequence) or isinstance(records, str | bytes):
-        raise ValidationProblem([{"pointer": "", "detail": "Not a list of records."}])
-    if len(records) > MAX_BATCH:
-        detail = f"At most {MAX_BATCH} records a call, not {len(records)}."
-        raise ValidationProblem([{"pointer": "", "detail": detail}])
 
 
 def _agent_id(agent_id: str) -> str:

@@ -1,51 +1,59 @@
 """Metric points that a trading thread hands over without waiting for their storage.
 
-What waits is bounded: beyond the bound points are refused and counted, for the trading must not
-wait and the memory must not fill. What was taken is stored in batches, in its order; while the
-database is away it waits, and only then may the bound be reached.
+The queue is bounded: beyond the bound points are refused and counted, because the trading must not
+wait and the memory must not fill. Queued points are stored in batches, in their order; while the
+database is away they wait, and only then may the bound be reached.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from alphapulse_api.domain.errors import DashboardClosed, Unavailable, ValidationProblem
+from alphapulse_api.domain.errors import DashboardClosed, Unavailable
+from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.times import now
+from alphapulse_api.record.batches import Refused
+from alphapulse_api.record.inputs import Record, Records, listing
+from alphapulse_api.record.stats import KEPT_REFUSALS, FeedStats, RefusedRecord
+from alphapulse_api.runtime.slices import finish
 
 logger = logging.getLogger(__name__)
 
-Unchecked = Sequence[Mapping[str, Any]]
-
 LIMIT: Final = 100_000  # points that may wait: some 100 MB at the worst
 BATCH: Final = 5000  # points a transaction, about
+METHOD: Final = "record_metrics"
 REFUSALS: Final = ("full", "invalid", "failed")
 RETRY_SECONDS: Final = 0.5
-CLOSE_SECONDS: Final = 5.0  # for what still waits at the end
+CLOSE_SECONDS: Final = 5.0  # for the points that still wait at the end
+MAX_FAILURES: Final = 50  # of a batch that is stored in parts; the rest is lost then
 
 
 class PointQueue:
     """Takes points from any thread, and stores them from one task.
 
     Args:
-        record: validates, stores and tells of a batch.
+        record: stores the valid points of a list and publishes them; fills its second argument
+            with the refusals of the others, by position.
         limit: points that may wait.
 
     Attributes:
         refused: points that were not stored, by reason, one of REFUSALS.
     """
 
-    def __init__(self, record: Callable[[Unchecked], Awaitable[int]], limit: int = LIMIT) -> None:
+    def __init__(
+        self, record: Callable[[list[Any], Refused], Awaitable[int]], limit: int = LIMIT
+    ) -> None:
         self._record = record
         self._limit = limit
         self._lock = threading.Lock()
         # Only the task takes away.
-        self._given: deque[Unchecked] = deque()
+        self._given: deque[list[Any]] = deque()
         self._put = 0
         self._stored = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -55,6 +63,7 @@ class PointQueue:
         self._awake = False
         self._closed = False
         self.refused: Counter[str] = Counter()
+        self._refusals: deque[RefusedRecord] = deque(maxlen=KEPT_REFUSALS)
 
     def __repr__(self) -> str:
         return f"<PointQueue waiting={self.waiting} refused={dict(self.refused)}>"
@@ -69,20 +78,34 @@ class PointQueue:
         with self._lock:
             self._closed = False
 
-    def put(self, points: Unchecked) -> int:
-        """Take points, unless too many wait; returns how many were taken: all or none.
+    def stats(self) -> FeedStats:
+        """The counts of this moment, of the points handed over; from any thread."""
+        with self._lock:
+            refused = self.refused["invalid"] + self.refused["failed"]
+            return FeedStats(
+                taken=self._put,
+                stored=self._stored - refused,
+                refused=refused,
+                dropped=self.refused["full"],
+                depth=self.waiting,
+                last_refusals=tuple(self._refusals),
+                state="closed" if self._closed else "running",
+            )
+
+    def put(self, points: Record | Records) -> int:
+        """Queue a point or a list, unless too many wait; returns how many were queued: all or none.
 
         Those without a time are of now. The others must not be changed afterwards.
 
         Raises:
             DashboardClosed: after `close`: nobody would store them.
+            ValidationProblem: for what is neither a point nor a list, or too long a list.
         """
-        at, count = now(), len(points)
-        # What is no point at all is found out, and counted, where all of them are checked.
-        timed = [
-            {**p, "timestamp": at} if isinstance(p, Mapping) and "timestamp" not in p else p
-            for p in points
-        ]
+        at = now()
+        alone = type(points) is dict or fields_of(points) is not None
+        given = [points] if alone else finish(listing(points))
+        timed = [_timed(point, at) for point in given]
+        count = len(timed)
         with self._lock:
             if self._closed:
                 raise DashboardClosed
@@ -97,7 +120,7 @@ class PointQueue:
         return count
 
     async def store_forever(self) -> None:
-        """Store what comes, until cancelled."""
+        """Store queued points, until cancelled."""
         self._loop = asyncio.get_running_loop()
         if self._given:
             self._work.set()
@@ -105,14 +128,14 @@ class PointQueue:
             await self._work.wait()
             self._work.clear()
             self._idle.clear()
-            # Before the look: what is put from here on wakes us again.
+            # Before the loop below: a later `put` wakes this task again.
             self._awake = False
             while self._given:
                 await self._store(self._next_batch())
             self._idle.set()
 
     async def close(self) -> None:
-        """Take no more points, and wait for those taken, for a bounded time."""
+        """Take no more points, and wait until those queued are stored, for a bounded time."""
         with self._lock:
             self._closed = True
         try:
@@ -125,36 +148,55 @@ class PointQueue:
         except TimeoutError:
             logger.error("%d metric points could not be stored before the end", self.waiting)
 
-    def _next_batch(self) -> list[Mapping[str, Any]]:
-        batch: list[Mapping[str, Any]] = []
+    def _next_batch(self) -> list[Any]:
+        batch: list[Any] = []
         while self._given and (not batch or len(batch) + len(self._given[0]) <= BATCH):
             batch.extend(self._given.popleft())
         return batch
 
-    async def _store(self, batch: Unchecked) -> None:
-        wanted = len(batch)
-        while batch:
+    async def _store(self, batch: list[Any]) -> None:
+        parts, failures = deque([batch]), 0
+        while parts:
+            part = parts.popleft()
+            refused: Refused = {}
             try:
-                await self._record(batch)
-                break
+                await self._record(part, refused)
             except Unavailable:
+                parts.appendleft(part)
                 await asyncio.sleep(RETRY_SECONDS)
-            except ValidationProblem as problem:
-                batch = self._without_invalid(batch, problem)
-            except Exception:
-                # A host's accessor may raise anything: later points must not suffer for it.
-                logger.exception("%d metric points that were handed over are lost", len(batch))
-                self.refused["failed"] += len(batch)
-                break
-        self._stored += wanted
+            except Exception as error:
+                # A host's own store may raise anything: find the points it cannot take.
+                if failures == 0:
+                    logger.exception("metric points could not be stored; storing them in parts")
+                failures += 1
+                if len(part) == 1 or failures > MAX_FAILURES:
+                    self._settle(len(part), "failed", [repr(error)] * len(part))
+                else:
+                    middle = len(part) // 2
+                    parts.extendleft((part[middle:], part[:middle]))
+            else:
+                self._settle(len(part), "invalid", [fault.error for fault in refused.values()])
 
-    def _without_invalid(self, batch: Unchecked, problem: ValidationProblem) -> Unchecked:
-        pointers = (re.match(r"/(\d+)", error.get("pointer", "")) for error in problem.errors)
-        wrong = {int(found[1]) for found in pointers if found}
-        self._refuse(len(wrong) or len(batch), problem.detail)
-        return [point for number, point in enumerate(batch) if number not in wrong] if wrong else []
+    def _settle(self, count: int, reason: str, faults: Sequence[str]) -> None:
+        """Count points as stored, but for those that have a fault."""
+        if faults and not self.refused[reason]:
+            logger.warning("metric points that were handed over are refused: %s", faults[0])
+        with self._lock:
+            self._stored += count
+            if faults:
+                self.refused[reason] += len(faults)
+            self._refusals.extend(RefusedRecord(now(), METHOD, fault) for fault in faults)
 
-    def _refuse(self, count: int, detail: str) -> None:
-        if not self.refused["invalid"]:
-            logger.warning("metric points that were handed over are not valid: %s", detail)
-        self.refused["invalid"] += count
+
+def _timed(point: Any, at: datetime) -> Any:
+    """A point with a time; it is checked later, so anything else is returned as it is."""
+    if type(point) is dict:
+        return point if point.get("timestamp") is not None else {**point, "timestamp": at}
+    try:
+        fields = fields_of(point)
+        if fields is None or fields.get("timestamp") is not None:
+            return point if fields is None else dict(fields)
+        return {**fields, "timestamp": at}
+    except Exception:
+        # An object whose fields cannot be read is refused alone, where all points are checked.
+        return point

@@ -9,6 +9,7 @@ from alphapulse_api.schemas.fields import (
     EventTime,
     Figure,
     Identifier,
+    Items,
     Metadata,
     Text,
     Timestamp,
@@ -38,7 +39,7 @@ class Alert(Schema):
     acknowledged_at = Timestamp(dump_only=True, allow_none=True)
     comments = fields.String(dump_only=True, allow_none=True)
     resolved_at = Timestamp(dump_only=True, allow_none=True)
-    tags = fields.List(Text(64), load_default=list, validate=validate.Length(max=64))
+    tags = Items(Text(64), load_default=list, validate=validate.Length(max=64))
     metadata = Metadata(load_default=dict)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -21,7 +21,7 @@ from marshmallow import ValidationError
 from alphapulse_api.domain import times
 from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.runtime.slices import Steps, finish
-from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, allow_ahead, clean
+from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean, set_clock
 from alphapulse_api.schemas.loading import Faults, Refusal, load_record
 from alphapulse_api.schemas.metrics import MetricPoint
 
@@ -39,18 +39,24 @@ class _Unusual(Exception):
     """Not of the usual shape: perhaps valid, perhaps not."""
 
 
-def load_points(points: Sequence[Any], at: datetime, ahead: float = times.CLOCK_AHEAD) -> Points:
+def load_points(
+    points: Sequence[Any],
+    at: datetime,
+    ahead: float = times.CLOCK_AHEAD,
+    zone: tzinfo | None = None,
+) -> Points:
     """What `load(MetricPoint(many=True), points)` gives, in columns.
 
     Args:
         points: as they were sent.
         at: the time of those that have none, which is now.
         ahead: seconds by which a time may be ahead of it.
+        zone: of datetimes that have none; None refuses them.
 
     Raises:
         ValidationProblem: naming the fields that are wrong, by JSON pointer.
     """
-    return finish(loading_points(points, at, ahead))
+    return finish(loading_points(points, at, ahead, None, zone))
 
 
 def loading_points(
@@ -58,6 +64,7 @@ def loading_points(
     at: datetime,
     ahead: float = times.CLOCK_AHEAD,
     refused: dict[int, Refusal] | None = None,
+    zone: tzinfo | None = None,
 ) -> Steps[Points]:
     """The same in steps.
 
@@ -67,6 +74,7 @@ def loading_points(
         ahead: see above.
         refused: filled with the refusals of single points, by position, which are left out;
             without it one refuses all.
+        zone: see above.
     """
     loaded = Points()
     now = times.to_micros(at)
@@ -80,12 +88,12 @@ def loading_points(
             yield
         try:
             series, instant, value = _usual(point, now, latest)
-        except (_Unusual, ValidationError, ValueError, OverflowError, TypeError):
+        except (_Unusual, ValidationError, ArithmeticError, ValueError, TypeError):
             if refused is None:
-                record = yield from load_record(_schema(ahead), point, f"/{index}", faults)
+                record = yield from load_record(_schema(ahead, zone), point, f"/{index}", faults)
             else:
                 own = Faults()
-                record = yield from load_record(_schema(ahead), point, "", own)
+                record = yield from load_record(_schema(ahead, zone), point, "", own)
                 if own.count:
                     refused[index] = Refusal.of(own.problem())
             if record is not None:
@@ -101,9 +109,9 @@ def loading_points(
 
 
 @lru_cache(maxsize=16)
-def _schema(ahead: float) -> MetricPoint:
+def _schema(ahead: float, zone: tzinfo | None) -> MetricPoint:
     schema = MetricPoint()
-    allow_ahead(schema, ahead)
+    set_clock(schema, ahead, zone)
     return schema
 
 
@@ -111,7 +119,7 @@ def _usual(point: Any, now: int, latest: int) -> tuple[SeriesName, int, float | 
     """The point's series, instant and value, if it is of the usual shape and valid.
 
     Raises:
-        _Unusual, ValidationError, ValueError, OverflowError, TypeError: if it is not, or perhaps
+        _Unusual, ValidationError, ArithmeticError, ValueError, TypeError: if it is not, or perhaps
             not.
     """
     if type(point) is not dict:

@@ -2,23 +2,26 @@
 
 What a caller sends may be wrong in a million places. So lengths are checked before content, work
 goes on in steps, and only the first errors are kept; the rest are counted. Values are converted to
-plain Python first: an embedding host hands over what it has.
+plain Python first: an embedding host hands over objects of its own classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from alphapulse_api.domain.errors import Problem, ValidationProblem
-from alphapulse_api.domain.plain import plain
+from alphapulse_api.domain.host_objects import items_of
+from alphapulse_api.domain.plain import MAX_ITEMS, plain
 from alphapulse_api.runtime.slices import Steps, finish
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
 STEP_ITEMS: Final = 20  # longer lists are checked in several steps
+_FAILED: Final = object()
 _UNKNOWN: Final = "Unknown field."
 
 
@@ -68,7 +71,9 @@ def loading(schema: Schema, data: Any) -> Steps[Any]:
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
     """What one record says; None where it is wrong: `faults` has the errors then."""
     if type(data) is not dict or not all(type(name) is str for name in data):
-        data = plain(data)
+        data = _plain(data, pointer, faults)
+        if data is _FAILED:
+            return None
     if not isinstance(data, Mapping):
         _load(schema, data, pointer, faults)
         return None
@@ -80,7 +85,13 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
         data = _known(schema, data, pointer, faults)
     elsewhere: dict[str, Any] = {}  # fields that are loaded by themselves
     for name, field in schema.load_fields.items():
-        if isinstance(field, fields.List) and isinstance(items := data.get(name), list | tuple):
+        if isinstance(field, fields.List) and name in data:
+            items = data[name]
+            if not isinstance(items, list | tuple) and (others := items_of(items)) is not None:
+                items = list(islice(others, MAX_ITEMS + 1))
+                data = {**data, name: items}
+            if not isinstance(items, list | tuple):
+                continue
             if (message := _wrong_length(field, items)) is not None:
                 faults.add(f"{pointer}/{name}", message)
                 elsewhere[name] = None
@@ -101,10 +112,22 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
 def _load(
     schema: Schema, data: Any, pointer: str, faults: Faults, partial: tuple[str, ...] | None = None
 ) -> Any:
+    data = _plain(data, pointer, faults)
+    if data is _FAILED:
+        return None
     try:
-        return schema.load(plain(data), many=False, partial=partial)
+        return schema.load(data, many=False, partial=partial)
     except ValidationError as error:
         faults.add(pointer, error.messages)
+
+
+def _plain(data: Any, pointer: str, faults: Faults) -> Any:
+    """The value in plain Python, or `_FAILED`: a host's objects may raise anything when read."""
+    try:
+        return plain(data)
+    except Exception as error:
+        faults.add(pointer, f"The record cannot be read: {type(error).__name__}: {error}")
+        return _FAILED
 
 
 def _known(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from alphapulse_api.domain.aggregation import FUNCTIONS, MAX_BUCKETS
-from alphapulse_api.schemas.fields import METRIC_TYPE, EventTime, Figure, Labels, Text, Timestamp
+from alphapulse_api.schemas.fields import (
+    EventTime,
+    Figure,
+    Labels,
+    MetricType,
+    Text,
+    Timestamp,
+)
 from alphapulse_api.schemas.queries import (
     Formatted,
     LabelPairs,
@@ -21,12 +28,8 @@ ONLY_AGGREGATED = "x-only-aggregated"
 class MetricPoint(Schema):
     """One value of one series at one instant; with several aggregations a field for each."""
 
-    metric_type = fields.String(
+    metric_type = MetricType(
         required=True,
-        validate=validate.Regexp(
-            f"{METRIC_TYPE}\\Z",
-            error="Must be a lower-case letter, then up to 63 lower-case letters, digits or _.",
-        ),
         metadata={"description": "performance, risk, trade, agent and system are usual"},
     )
     name = Text(128, required=True)

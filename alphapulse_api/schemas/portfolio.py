@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from alphapulse_api.schemas.fields import Choice, EventTime, Figure, Figures, Money, Text, Timestamp
+from alphapulse_api.schemas.fields import (
+    Choice,
+    EventTime,
+    Figure,
+    Figures,
+    Items,
+    Money,
+    Text,
+    Timestamp,
+)
 from alphapulse_api.schemas.queries import QueryBoolean, QueryInteger, RangeQuery
 
 
@@ -43,7 +52,7 @@ class Portfolio(Schema):
     total_value = Money(required=True, signed=True)
     cash = Money(required=True, signed=True)
     currency = Text(16, load_default="USD")
-    positions = fields.List(
+    positions = Items(
         fields.Nested(Position), load_default=list, validate=validate.Length(max=10_000)
     )
     performance = Figures(load_default=dict)

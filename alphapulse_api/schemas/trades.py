@@ -12,10 +12,12 @@ from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
     Identifier,
+    Items,
     Metadata,
     Money,
     Text,
     Timestamp,
+    Word,
 )
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
@@ -29,11 +31,7 @@ class Status(Choice):
     """A state of an order; `canceled` is taken for `cancelled`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(*STATUSES, **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        word: str = super()._deserialize(value, attr, data, **kwargs)
-        return SPELLINGS.get(word, word)
+        super().__init__(*STATUSES, spellings=SPELLINGS, **kwargs)
 
 
 class Fee(Schema):
@@ -55,8 +53,8 @@ class Trade(Schema):
             "venue and the symbol only"
         }
     )
-    order_id = Text(128, allow_none=True)
-    client_order_id = Text(128, allow_none=True)
+    order_id = Text(128, number=True, allow_none=True)
+    client_order_id = Text(128, number=True, allow_none=True)
     symbol = Text(64, required=True)
     side = Choice(*SIDES, required=True)
     quantity = Money(
@@ -77,17 +75,14 @@ class Trade(Schema):
     )
     fee = Money(signed=True, allow_none=True, metadata={"description": "negative: a rebate"})
     fee_currency = Text(16, allow_none=True)
-    fees = fields.List(
+    fees = Items(
         fields.Nested(Fee),
         allow_none=True,
         validate=validate.Length(max=MAX_FEES),
         metadata={"description": "where there are several, or in several currencies"},
     )
-    order_type = fields.String(
+    order_type = Word(
         allow_none=True,
-        validate=validate.Regexp(
-            r"[a-z][a-z0-9_]{0,63}\Z", error="Not a word of a-z, 0-9 and _, such as stop_limit."
-        ),
         metadata={"description": "market, limit, stop and stop_limit are usual; default: market"},
     )
     status = Status(allow_none=True, metadata={"description": "default: filled"})

@@ -69,7 +69,7 @@ async def test_good_points_are_stored_beside_bad_ones(either: Server) -> None:
         "refused": 2,
         "results": [
             {"status": 201},
-            {"status": 422, "error": "/value: Not a number."},
+            {"status": 422, "error": "/value: Not a number but text."},
             {"status": 201},
             {"status": 422, "error": "body: Invalid input type."},
         ],

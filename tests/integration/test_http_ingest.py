@@ -160,9 +160,13 @@ async def test_a_bad_line_tells_how_many_were_stored(
         body, first_line = text.getvalue().encode(), 2
     answer = await _post(server, body, kind)
     content = problem(answer, 422)
-    place = {"pointer": "/2500/value", "line": 2_500 + first_line, "detail": "Not a number."}
+    place = {
+        "pointer": "/2500/value",
+        "line": 2_500 + first_line,
+        "detail": "Not a number but text.",
+    }
     assert (content["accepted"], content["errors"]) == (2_000, [place])
-    assert content["detail"] == f"line {place['line']}, /2500/value: Not a number."
+    assert content["detail"] == f"line {place['line']}, /2500/value: Not a number but text."
     assert await _count(server) == 2_000
     # Mended and sent again as a whole, nothing is there twice.
     answer = await _post(server, body.replace(b'"x"', b"7").replace(b",x", b",7"), kind)

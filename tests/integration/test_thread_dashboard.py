@@ -405,7 +405,7 @@ def test_an_interrupted_call_leaves_the_dashboard_usable(
     real = Feed.record_trade
     go_on = threading.Event()
 
-    async def interrupted(feed: Feed, trade: Any) -> dict[str, Any]:
+    async def interrupted(feed: Feed, trade: Any, **_: Any) -> dict[str, Any]:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         await asyncio.to_thread(go_on.wait)
         return await real(feed, trade)

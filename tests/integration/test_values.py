@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import attrs
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pydantic
 import pytest
 import uuid_utils
 
+from alphapulse_api import Config, Dashboard
 from alphapulse_api.client import ApiError, DashboardClient
 from alphapulse_api.client.values import request_body
 from alphapulse_api.domain.errors import ValidationProblem
@@ -38,6 +47,15 @@ class Status(str, Enum):  # noqa: UP042  (its str() is not its value)
     FILLED = "filled"
 
 
+class SideStr(str, Enum):  # noqa: UP042
+    BUY = "buy"
+
+
+class FeePaid(NamedTuple):
+    currency: str
+    amount: Any
+
+
 class Symbol(StrEnum):
     AAPL = "AAPL"
 
@@ -50,7 +68,17 @@ class Level(IntEnum):
 TRADES: list[tuple[str, Any, Any]] = [
     ("id", UUID(ID), ID),
     ("id", uuid_utils.UUID(ID), ID),
+    ("id", 4711, "4711"),
+    ("id", np.int64(4712), "4712"),
+    ("order_id", 12345678901234567890, "12345678901234567890"),
     ("side", Side.BUY, "buy"),
+    ("side", SideStr.BUY, "buy"),
+    ("side", "BUY", "buy"),
+    ("side", "Sell", "sell"),
+    ("status", "CANCELED", "cancelled"),
+    ("order_type", "TRAILING_STOP_MARKET", "trailing_stop_market"),
+    ("order_type", "Post-Only", "post_only"),
+    ("order_type", None, "market"),
     ("status", Status.FILLED, "filled"),
     ("symbol", Symbol.AAPL, "AAPL"),
     ("symbol", np.str_("AAPL"), "AAPL"),
@@ -60,12 +88,18 @@ TRADES: list[tuple[str, Any, Any]] = [
     ("price", np.int64(10), Decimal(10)),
     ("price", np.array(10.5), Decimal("10.5")),
     ("price", Decimal("10.50"), Decimal("10.50")),
+    ("price", Fraction(21, 2), Decimal("10.5")),
+    ("price", Fraction(1, 3), Decimal("0.3333333333333333")),
+    ("quantity", np.longdouble(1.5), Decimal("1.5")),
     ("price", Decimal("1E-8"), Decimal("0.00000001")),
     ("price", "10.50", Decimal("10.50")),
     ("quantity", 1e-7, Decimal("0.0000001")),
     ("fee", math.nan, None),
     ("fee", np.float64("nan"), None),
     ("fee", Decimal("NaN"), None),
+    ("fee", Decimal("sNaN"), None),
+    ("status", math.nan, "filled"),
+    ("agent_id", pd.NA, None),
     ("fee", math.inf, None),
     ("fee", pd.NA, None),
     ("fee", Decimal("-0.5"), Decimal("-0.5")),
@@ -74,6 +108,12 @@ TRADES: list[tuple[str, Any, Any]] = [
     ("executed_at", AT.astimezone(timezone(timedelta(hours=2))), AT),
     ("executed_at", pd.Timestamp("2026-01-31T12:00:00.123456789Z"), AT),
     ("executed_at", np.int64(1769860800), datetime(2026, 1, 31, 12, tzinfo=UTC)),
+    ("executed_at", 1769860800123456789, AT),
+    ("executed_at", np.datetime64("2026-01-31T12:00:00.123456789"), AT),
+    ("executed_at", date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),
+    ("fees", ({"currency": Symbol.AAPL, "amount": np.float32(0.1)},),
+     [{"currency": "AAPL", "amount": Decimal("0.1")}]),
+    ("fees", deque([FeePaid("USD", Decimal(1))]), [{"currency": "USD", "amount": Decimal(1)}]),
     ("metadata", {"note": Side.BUY, "id": UUID(ID)}, {"note": "buy", "id": ID}),
     ("metadata", {Side.BUY: 1, 7: 2, None: 3}, {"buy": 1, "7": 2, "null": 3}),
     ("metadata", {"n": np.int64(7), "b": np.bool_(True)}, {"n": 7, "b": True}),
@@ -84,6 +124,8 @@ TRADES: list[tuple[str, Any, Any]] = [
     ("metadata", {"day": date(2026, 1, 31)}, {"day": "2026-01-31"}),
     ("metadata", {"at": pd.Timestamp(AT)}, {"at": "2026-01-31T12:00:00.123456Z"}),
     ("metadata", MappingProxyType({"a": 1}), {"a": 1}),
+    ("metadata", {"fee": FeePaid("USD", 1), "half": Fraction(1, 2)},
+     {"fee": {"currency": "USD", "amount": 1}, "half": 0.5}),
 ]  # fmt: skip
 
 POINTS: list[tuple[str, Any, Any]] = [
@@ -95,11 +137,16 @@ POINTS: list[tuple[str, Any, Any]] = [
     ("value", Level.HIGH, 3.0),
     ("value", math.nan, None),
     ("value", Decimal("Infinity"), None),
+    ("value", Decimal("sNaN"), None),
+    ("value", np.array(2.5), 2.5),
+    ("value", Fraction(1, 4), 0.25),
     ("value", pd.NA, None),
     ("metric_type", Symbol("AAPL").lower(), "aapl"),
     ("name", Symbol.AAPL, "AAPL"),
     ("name", UUID(ID), ID),
     ("labels", {Side.BUY: Symbol.AAPL, "agent": UUID(ID)}, {"buy": "AAPL", "agent": ID}),
+    ("labels", {"n": 3, "side": SideStr.BUY, "none": None}, {"n": "3", "side": "buy"}),
+    ("labels", {"f": np.float32(0.1), "b": True}, {"b": "true", "f": "0.1"}),
     ("timestamp", pd.Timestamp("2026-01-31T12:00:00.123456789Z"), AT),
     ("timestamp", np.float64(1769860800.5), datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
 ]
@@ -110,7 +157,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("quantity", {1}),
     ("side", Level.HIGH),
     ("executed_at", datetime(2026, 1, 31)),  # noqa: DTZ001
-    ("executed_at", np.datetime64("2026-01-31")),
+    ("executed_at", pd.Timestamp("2026-01-31")),
     ("metadata", {"at": datetime(2026, 1, 31)}),  # noqa: DTZ001
     ("metadata", {"raw": b"bytes"}),
     ("metadata", {"set": {1}}),
@@ -206,6 +253,187 @@ async def test_the_other_records_are_converted_as_well(writer: Any, server: Serv
         {"component": Symbol.AAPL, "status": "healthy", "metrics": {"cpu": np.float16(0.5)}}
     )
     assert (sample["component"], sample["metrics"]) == ("AAPL", {"cpu": 0.5})
+
+
+@dataclasses.dataclass
+class AsDataclass:
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: float
+    fee: float | None = None
+
+
+@attrs.define
+class AsAttrs:
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: float
+    fee: float | None = None
+
+
+class AsModel(pydantic.BaseModel):
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: float
+    fee: float | None = None
+
+
+class AsTuple(NamedTuple):
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: float
+    fee: float | None = None
+
+
+OBJECTS = [
+    kind(symbol=f"S{n}", side=Side.BUY, quantity=Decimal("1.10"), price=2.5)
+    for n, kind in enumerate((AsDataclass, AsAttrs, AsModel, AsTuple))
+]
+ROWS = {"symbol": ["S0", "S1"], "side": ["BUY", "buy"], "quantity": [1, 2],
+        "price": [2.5, 2.5], "fee": [math.nan, 0.5]}  # fmt: skip
+
+
+async def test_an_object_with_the_fields_is_a_record(writer: Any, server: Server) -> None:
+    for given in OBJECTS:
+        row = await writer.record_trade(given)
+        trade = await server.dashboard.trades.get_trade(row["id"])
+        assert (trade["symbol"], trade["side"], trade["fee"]) == (given.symbol, "buy", None)
+        assert (str(trade["quantity"]), str(trade["price"])) == ("1.10", "2.5")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: OBJECTS, lambda: iter(OBJECTS), lambda: deque(OBJECTS), lambda: tuple(OBJECTS),
+     lambda: dict(enumerate(OBJECTS)).values(), lambda: pd.DataFrame(ROWS),
+     lambda: pl.DataFrame(ROWS), lambda: pa.table(ROWS),
+     lambda: (row for _, row in pd.DataFrame(ROWS).iterrows())],
+    ids=["list", "iterator", "deque", "tuple", "view", "pandas", "polars", "arrow", "rows"],
+)  # fmt: skip
+async def test_any_iterable_and_any_frame_is_a_list(
+    writer: Any, server: Server, make: Callable[[], Any]
+) -> None:
+    await writer.record_trades(make())
+    first = {row["symbol"]: row for row in await server.dashboard.trades.get_trades()}
+    assert (first["S0"]["side"], first["S0"]["fee"]) == ("buy", None)
+    batch = await writer.record_trades_batch(make(), on_error="continue")
+    assert batch["refused"] == 0
+    assert batch["accepted"] == len(first)
+
+
+async def test_rows_of_a_frame_are_points(writer: Any, server: Server) -> None:
+    frame = pd.DataFrame(
+        {"metric_type": "risk", "name": ["a", "b"], "value": [1.0, math.nan],
+         "timestamp": pd.to_datetime([AT, AT]), "labels": [{"n": 1}, None]}
+    )  # fmt: skip
+    assert await writer.record_metrics(frame) == 2
+    assert (await writer.record_metrics_batch(frame))["accepted"] == 2
+    rows = await server.dashboard.metrics.get_latest_metrics("risk")
+    assert [(row["value"], row["timestamp"], row["labels"]) for row in rows] == [
+        (1.0, AT, {"n": "1"}), (None, AT, {})
+    ]  # fmt: skip
+
+
+async def test_positions_may_be_a_frame(writer: Any) -> None:
+    positions = pd.DataFrame({"symbol": [f"S{n}" for n in range(30)], "quantity": 1})
+    stored = await writer.update_portfolio(
+        {"total_value": 1, "cash": 1, "as_of": None, "currency": None, "positions": positions}
+    )
+    assert [position["symbol"] for position in stored["positions"]] == list(positions["symbol"])
+    assert stored["currency"] == "USD"
+
+
+async def test_what_is_no_record_and_no_list_is_refused(writer: Any) -> None:
+    for given in ("text", b"bytes", 7, None, {1, 2}, object()):
+        for write in (writer.record_trade, writer.record_trades, writer.record_metrics):
+            with pytest.raises((ValidationProblem, ApiError, TypeError)):
+                await write(given)
+
+
+async def test_unknown_fields_go_into_the_metadata_where_that_is_asked(writer: Any) -> None:
+    given = {**trade("fee", 1), "venue": Side.BUY, "info": {"a": 1}, "metadata": {"info": 2}}
+    with pytest.raises((ValidationProblem, ApiError), match="Unknown field"):
+        await writer.record_trade(given)
+    stored = await writer.record_trade(given, extras="metadata")
+    assert stored["metadata"] == {"venue": "buy", "info": 2}
+    assert "venue" in given
+    alert = await writer.raise_alert({"title": "t", "x": np.int64(1)}, extras="metadata")
+    assert alert["metadata"] == {"x": 1}
+    signal = {"symbol": "A", "direction": "BUY", "edge": 0.5}
+    stored = await writer.record_signal("m1", signal, extras="metadata")
+    assert (stored["metadata"], stored["direction"]) == ({"edge": 0.5}, "buy")
+    batch = await writer.record_trades_batch([given], extras="metadata")
+    assert batch["accepted"] == 1
+
+
+async def test_an_object_that_cannot_be_read_costs_no_other(server: Server) -> None:
+    class Broken(dict[str, Any]):
+        def items(self) -> Any:
+            raise RuntimeError("no items")
+
+    good, broken = point("name", "good"), Broken(point("name", "broken"))
+    result = await server.feed.record_metrics_batch([good, broken], on_error="continue")
+    assert [entry["status"] for entry in result["results"]] == [201, 422]
+    assert "RuntimeError: no items" in result["results"][1]["error"]
+    result = await server.feed.record_trades_batch(
+        [trade("fee", 1), Broken(trade("fee", 1))], on_error="continue"
+    )
+    assert [entry["status"] for entry in result["results"]] == [201, 422]
+
+
+@pytest.mark.parametrize("zone", ["", "America/New_York"])
+async def test_the_configuration_says_what_naive_times_are(
+    zone: str, config: Config, tmp_path: Any
+) -> None:
+    naive = datetime(2026, 1, 31, 7, 0, 0, 123456)  # noqa: DTZ001
+    async with Dashboard(dataclasses.replace(config, timezone=zone)) as dashboard:
+        feed = dashboard.feed
+        if not zone:
+            with pytest.raises(ValidationProblem, match="has no time zone"):
+                await feed.record_trade(trade("executed_at", naive))
+            with pytest.raises(ValidationProblem, match="has no time zone"):
+                await feed.record_metrics([point("timestamp", naive)])
+            return
+        assert (await feed.record_trade(trade("executed_at", naive)))["executed_at"] == AT
+        await feed.record_metrics([point("timestamp", naive), point("name", "b")])
+        rows = await dashboard.metrics.get_latest_metrics("risk")
+        assert [row["timestamp"] for row in rows] == [AT, AT]
+
+
+async def test_the_client_may_have_a_zone_for_naive_times(server: Server) -> None:
+    naive = datetime(2026, 1, 31, 7, 0, 0, 123456)  # noqa: DTZ001
+    key = (await server.key("publish"))["X-API-Key"]
+    zone = "America/New_York"
+    async with DashboardClient(server.url, api_key=key, timezone=zone) as client:
+        given = {**trade("executed_at", naive), "metadata": {"at": naive}}
+        stored = await client.record_trade(given)
+        assert (stored["executed_at"], stored["metadata"]) == (
+            AT, {"at": "2026-01-31T12:00:00.123456Z"}
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="not an IANA time zone"):
+        DashboardClient(server.url, api_key=key, timezone="Mars/Base")
+
+
+async def test_of_points_handed_over_a_bad_one_costs_no_other(server: Server) -> None:
+    feed = server.dashboard.feed
+    bad: list[Any] = [point("value", "x"), 7, None, point("timestamp", datetime(2026, 1, 1)),  # noqa: DTZ001
+                      point("value", 10**400), point("labels", 3)]  # fmt: skip
+    good = [point("name", f"n{n}") for n in range(15)]
+    assert feed.hand_over([*good, point("value", Decimal("sNaN")), *bad]) == 22
+    async with asyncio.timeout(5):
+        await feed.record_metrics(point("name", "later"))
+        while feed.stats().depth:
+            await asyncio.sleep(0)
+    rows = await server.dashboard.metrics.get_latest_metrics("risk")
+    assert len(rows) == 17
+    stats = feed.stats()
+    assert (stats.refused, stats.stored) == (6, 16)
+    assert [refusal.reason.partition(":")[0] for refusal in stats.last_refusals] == [
+        "/value", "body", "body", "/timestamp", "/value", "/labels"
+    ]  # fmt: skip
 
 
 async def test_points_that_are_handed_over_are_converted(server: Server) -> None:

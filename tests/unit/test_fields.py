@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, missing
 
 from alphapulse_api.domain import times
 from alphapulse_api.domain.derived import valued
@@ -20,15 +22,18 @@ from alphapulse_api.domain.encoding import dumps, loads
 from alphapulse_api.schemas.agents import Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.fields import (
+    Choice,
     Figure,
     Figures,
     Identifier,
+    Items,
     Labels,
     Metadata,
     Money,
     Text,
     Timestamp,
-    allow_ahead,
+    Word,
+    set_clock,
 )
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio, Position
@@ -88,7 +93,7 @@ def test_money_does_not_depend_on_the_hosts_decimal_context() -> None:
     ids=repr,
 )  # fmt: skip
 def test_money_refuses_what_is_no_finite_decimal_of_38_digits(value: Any) -> None:
-    assert refused(Money(signed=True), value)
+    assert refused(Money(signed=True, required=True), value)
 
 
 def test_money_knows_its_sign() -> None:
@@ -138,20 +143,105 @@ def test_figures_are_named_numbers() -> None:
 @pytest.mark.parametrize("value", ["a", "order-1:2", "é", "x" * 128, "7"])
 def test_an_identifier_stands_in_a_path(value: str) -> None:
     assert taken(Identifier(), value) == value
+    assert taken(Identifier(), 7) == "7"
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "x" * 129, "a b", "a/b", "a?b", "a#b", "a%b", "a\\b", "a\nb", "a\x00", "\ud83d", 7],
+    [
+        "",
+        "x" * 129,
+        "a b",
+        "a/b",
+        "a?b",
+        "a#b",
+        "a%b",
+        "a\\b",
+        "a\nb",
+        "a\x00",
+        "\ud83d",
+        7.0,
+        True,
+    ],
 )
 def test_any_other_identifier_is_refused(value: Any) -> None:
     assert refused(Identifier(), value)
 
 
+def test_numbers_and_booleans_of_labels_become_their_text() -> None:
+    given_ = {"n": 3, "f": 0.5, "d": Decimal("1E+2"), "b": True, "none": None}
+    assert taken(Labels(), given_) == {"b": "true", "d": "100", "f": "0.5", "n": "3"}
+    assert refused(Labels(), {"n": 10**300})
+    assert refused(Labels(), {"n": 10**5000})
+
+
+@pytest.mark.parametrize("word", ["buy", "BUY", "Buy"])
+def test_a_word_of_a_closed_list_is_taken_in_any_case(word: str) -> None:
+    assert taken(Choice("buy", "sell"), word) == "buy"
+    assert refused(Choice("buy", "sell"), f"{word}s")
+    assert refused(Choice("buy", "sell"), True)
+
+
+@pytest.mark.parametrize("word", ["stop_limit", "STOP_LIMIT", "Stop-Limit"])
+def test_a_word_of_an_open_list_has_one_spelling(word: str) -> None:
+    assert taken(Word(), word) == "stop_limit"
+    for other in ("", "1st", "a.b", "stop limit", "limit ", "x" * 65, 1):
+        assert refused(Word(), other)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Money, Figures, Labels, Metadata, Identifier, Timestamp, Word, partial(Text, 3),
+     partial(Choice, "a"), partial(Items, Text(3))],
+)  # fmt: skip
+def test_none_leaves_an_optional_field_out(make: Any) -> None:
+    assert make().deserialize(None) is missing
+    assert refused(make(required=True), None)
+
+
+def test_an_error_names_what_was_given_and_what_is_taken() -> None:
+    def error(field: Any, value: Any) -> str:
+        with pytest.raises(ValidationError) as caught:
+            field.deserialize(value)
+        return str(caught.value.messages[0])
+
+    assert error(Money(), []) == (
+        'Not a decimal number but a list: give a number, or text such as "67123.50".'
+    )
+    assert error(Figure(), "x") == "Not a number but text."
+    assert error(Text(3), {1}) == "Not text but a set."
+    assert "but a test_fields" in error(Timestamp(), _Odd()).replace("tests.unit.", "")
+    assert "set `timezone`" in error(Timestamp(), datetime(2026, 1, 31))  # noqa: DTZ001
+
+
+class _Odd:
+    """A class of the host."""
+
+
+def test_dates_and_naive_times_are_of_the_zone_that_is_set() -> None:
+    schema = Trade()
+    set_clock(schema, 300, ZoneInfo("America/New_York"))
+    trade = {"symbol": "A", "side": "buy", "quantity": 1, "price": 1}
+    noon = datetime(2026, 1, 31, 12)  # noqa: DTZ001
+    for given_, there in ((noon, 17), (date(2026, 1, 31), 5)):
+        loaded = schema.load({**trade, "executed_at": given_, "metadata": {"at": [noon]}})
+        assert loaded["executed_at"] == datetime(2026, 1, 31, there, tzinfo=UTC)
+        assert loaded["metadata"] == {"at": ["2026-01-31T17:00:00.000000Z"]}
+    assert taken(Timestamp(), date(2026, 1, 31)) == datetime(2026, 1, 31, tzinfo=UTC)
+
+
 def test_labels_are_up_to_16_string_pairs_in_one_order() -> None:
     assert list(taken(Labels(), {"b": "2", "a": ""}).items()) == [("a", ""), ("b", "2")]
     assert len(taken(Labels(), {str(n): "x" for n in range(16)})) == 16
-    for value in ({str(n): "x" for n in range(17)}, {"a": 1}, {"": "x"}, {"a": "\x00"}, [], "a:b"):
+    for value in (
+        {str(n): "x" for n in range(17)},
+        {"a": []},
+        {"": "x"},
+        {"a": "\x00"},
+        {"a": "x" * 257},
+        [],
+        "a:b",
+    ):
         assert refused(Labels(), value)
 
 
@@ -200,7 +290,7 @@ def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) 
             (Portfolio(), PORTFOLIO, "as_of"), (SystemSample(), SAMPLE, "timestamp"),
         )  # fmt: skip
         for schema, usual, name in schemas:
-            allow_ahead(schema, ahead)
+            set_clock(schema, ahead)
             latest = now + timedelta(seconds=ahead)
             for instant, allowed in ((latest, True), (latest + timedelta(microseconds=1), False)):
                 (record,) = usual if isinstance(usual, list) else (usual,)
@@ -212,7 +302,7 @@ def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) 
                     schema.load([given_] if schema.many else given_)
                 assert name in str(error.value.messages)
     portfolio = Portfolio()
-    allow_ahead(portfolio, 60)
+    set_clock(portfolio, 60)
     position = {"symbol": "BTC", "quantity": 1, "opened_at": "2026-01-31T12:02:00Z"}
     with pytest.raises(ValidationError, match="opened_at"):
         portfolio.load({**PORTFOLIO, "positions": [position]})
@@ -268,7 +358,8 @@ def test_a_naive_or_impossible_timestamp_is_refused(value: Any) -> None:
 def test_text_counts_characters_and_holds_no_nul() -> None:
     assert taken(Text(3), "\N{ROCKET}" * 3) == "\N{ROCKET}" * 3
     for value in ("", "abcd", "a\x00", "\ud83d", 5, None):
-        assert refused(Text(3), value)
+        assert refused(Text(3, required=True), value)
+    assert taken(Text(3, number=True), 5) == "5"
 
 
 def test_every_refusal_is_a_sentence() -> None:

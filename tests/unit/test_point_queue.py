@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import namedtuple
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from alphapulse_api.domain.errors import Unavailable, ValidationProblem
+from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.record import point_queue
-from alphapulse_api.record.point_queue import BATCH, PointQueue
+from alphapulse_api.record.batches import Refused
+from alphapulse_api.record.point_queue import BATCH, MAX_FAILURES, PointQueue
+from alphapulse_api.schemas.loading import Refusal
 from tests.waiting import SECONDS
 
 
@@ -26,15 +30,14 @@ class Store:
         self.open.set()
         self.outages = 0
 
-    async def record(self, points: Any) -> int:
+    async def record(self, points: list[Any], refused: Refused) -> int:
         await self.open.wait()
         if self.outages:
             self.outages -= 1
             raise Unavailable("The database is away.")
-        wrong = [n for n, point in enumerate(points) if point["value"] < 0]
-        if wrong:
-            raise ValidationProblem([{"pointer": f"/{n}/value", "detail": "no"} for n in wrong])
-        self.values += [point["value"] for point in points]
+        values = [point["value"] for point in points]
+        refused.update((n, Refusal(422, "below 0")) for n, v in enumerate(values) if v < 0)
+        self.values += [value for value in values if value >= 0]
         self.batches.append(len(points))
         return len(points)
 
@@ -116,8 +119,9 @@ async def test_what_is_not_valid_is_counted_and_takes_nothing_with_it() -> None:
         queue.put(points(1, -1, 2, -2, 3))
         queue.put(points(4))
     assert store.values == [1, 2, 3, 4]
-    assert queue.refused == {"invalid": 2}
-    assert queue.waiting == 0
+    stats = queue.stats()
+    assert (stats.taken, stats.stored, stats.refused, stats.depth) == (6, 4, 2, 0)
+    assert [refusal.reason for refusal in stats.last_refusals] == ["below 0"] * 2
 
 
 async def test_while_the_store_is_away_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +163,7 @@ async def test_the_end_waits_for_a_bounded_time(
 async def test_a_point_is_of_the_moment_it_was_handed_over() -> None:
     given: list[Any] = []
 
-    async def record(batch: Any) -> int:
+    async def record(batch: list[Any], refused: Refused) -> int:
         given.extend(batch)
         return len(batch)
 
@@ -173,16 +177,58 @@ async def test_a_point_is_of_the_moment_it_was_handed_over() -> None:
     assert given[0]["timestamp"] == first
 
 
-async def test_a_fault_of_the_store_costs_its_batch_and_no_other(
+async def test_a_point_that_the_store_cannot_take_costs_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Store()
     queue = PointQueue(store.record)
+    queue.put(points(1, 2))
+    queue.put([{"metric_type": "risk", "name": "var"}])  # no value: the store raises
+    queue.put(points(3, 4))
     async with running(queue):
-        queue.put(points(1))
-        queue.put([{"metric_type": "risk", "name": "var"}])  # no value: the store has a fault
         await until(lambda: not queue.waiting)
-        queue.put(points(2))
-    assert queue.refused["failed"] in (1, 2)
-    assert store.values in ([1, 2], [2])
-    assert "are lost" in caplog.text
+    assert store.values == [1, 2, 3, 4]
+    assert queue.refused == {"failed": 1}
+    assert queue.stats().last_refusals[0].reason == "KeyError('value')"
+    assert "storing them in parts" in caplog.text
+
+
+async def test_a_store_that_always_fails_is_called_a_bounded_number_of_times() -> None:
+    calls = 0
+
+    async def record(batch: list[Any], refused: Refused) -> int:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("broken")
+
+    queue = PointQueue(record)
+    queue.put(points(*range(1000)))
+    async with running(queue):
+        await until(lambda: not queue.waiting)
+    assert queue.refused == {"failed": 1000}
+    assert calls < 3 * MAX_FAILURES
+
+
+async def test_any_object_with_the_fields_of_a_point_is_taken() -> None:
+    given: list[Any] = []
+
+    async def record(batch: list[Any], refused: Refused) -> int:
+        given.extend(batch)
+        return len(batch)
+
+    class Broken:
+        __attrs_attrs__ = (SimpleNamespace(name="value"),)
+
+        @property
+        def value(self) -> float:
+            raise RuntimeError("no value")
+
+    point = namedtuple("point", "name value timestamp")
+    broken = Broken()
+    queue = PointQueue(record)
+    assert queue.put(point("a", 1, None)) == 1
+    assert queue.put(p for p in [point("b", 2, "t"), broken]) == 2
+    async with running(queue):
+        pass
+    assert given[0]["timestamp"] is not None
+    assert given[1:] == [{"name": "b", "value": 2, "timestamp": "t"}, broken]

@@ -51,6 +51,8 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
             return {"additionalProperties": {"type": "string"}, "maxProperties": fields.MAX_LABELS}
         case fields.Metadata():
             return {"additionalProperties": True}
+        case fields.Word():
+            return {"pattern": f"^{fields.METRIC_TYPE}$"}
         case fields.Identifier():
             return {"minLength": 1, "maxLength": 128}
         case queries.QueryInteger():

@@ -1,0 +1,87 @@
+"""What a host hands over as a record, or as a list of records.
+
+| given | taken as |
+|---|---|
+| mapping | a record |
+| dataclass, named tuple, attrs, pydantic and msgspec objects | a record of its public fields |
+| `pandas.Series` with names (a row of a DataFrame) | a record |
+| `pandas` or `polars` DataFrame, `pyarrow` Table | a list: each row is a record |
+| any other iterable but text, bytes and sets | a list |
+
+Libraries are known by attributes and names, so that none of them need be installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from typing import Any, Final
+
+ROWS: Final = 500  # of a frame that are converted at a time
+_NOT_LISTS: Final = (str, bytes, bytearray, memoryview, Set, Mapping)
+
+
+def fields_of(value: Any) -> Mapping[Any, Any] | None:
+    """The fields of a record, by name; None if the value is no record."""
+    if isinstance(value, Mapping):
+        return value
+    kind = type(value)
+    names: Iterable[str]
+    if isinstance(value, tuple):
+        names = getattr(kind, "_fields", ())
+    elif dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+    elif (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
+        names = [attribute.name for attribute in attributes]
+    elif hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
+        names = [*kind.model_fields, *(value.model_extra or ())]
+    elif (of_struct := getattr(kind, "__struct_fields__", None)) is not None:
+        names = of_struct
+    elif _is(kind, "pandas", "Series"):
+        row: dict[Any, Any] = value.to_dict()
+        return row if row and all(isinstance(name, str) for name in row) else None
+    else:
+        return None
+    return {n: getattr(value, n) for n in names if not n.startswith("_")} or None
+
+
+def items_of(value: Any) -> Iterator[Any] | None:
+    """The items of a list, a frame or another iterable, one by one; None if it is none of them."""
+    if isinstance(value, (list, tuple)):
+        return iter(value)
+    if isinstance(value, _NOT_LISTS):
+        return None
+    kind = type(value)
+    if _is(kind, "pandas", "DataFrame"):
+        return _rows(len(value), lambda first: value.iloc[first : first + ROWS].to_dict("records"))
+    if _is(kind, "polars", "DataFrame"):
+        return _rows(len(value), lambda first: value.slice(first, ROWS).to_dicts())
+    if _is(kind, "pyarrow", "Table"):
+        return _rows(len(value), lambda first: value.slice(first, ROWS).to_pylist())
+    # By the class: the fields of a record may be called anything.
+    return iter(value) if hasattr(kind, "__iter__") else None
+
+
+def _rows(count: int, part: Any) -> Iterator[Any]:
+    for first in range(0, count, ROWS):
+        yield from part(first)
+
+
+def _is(kind: type, library: str, name: str) -> bool:
+    return any(
+        base.__name__ == name and base.__module__.partition(".")[0] == library
+        for base in kind.__mro__
+    )
+
+
+def extras_in_metadata(record: Any, known: Collection[str]) -> Any:
+    """A record with the fields that are not known moved into its `metadata`.
+
+    What is in its metadata already stays. Anything but a record is returned as it is.
+    """
+    fields = fields_of(record)
+    if fields is None or not (extras := {n: v for n, v in fields.items() if n not in known}):
+        return record
+    metadata = fields_of(fields.get("metadata")) or {}
+    rest = {name: value for name, value in fields.items() if name in known}
+    return {**rest, "metadata": {**extras, **metadata}}

@@ -1,0 +1,70 @@
+"""What a host passes to the feed, as lists of records of a bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from marshmallow import Schema
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, items_of
+from alphapulse_api.runtime.slices import Steps
+from alphapulse_api.schemas.batches import ON_ERROR, STOP
+from alphapulse_api.schemas.fields.optional import kind_of
+
+MAX_BATCH: Final = 10_000
+STEP: Final = 50  # records of an iterable that are taken in one step
+
+# A mapping, or an object with the record's fields; see `domain.host_objects`.
+Record = Mapping[str, Any] | Any
+Records = Iterable[Record] | Any
+Extras = Literal["refuse", "metadata"]
+
+
+def listing(records: Records, on_error: str = STOP) -> Steps[list[Any]]:
+    """The records of a list, a DataFrame or another iterable, in steps.
+
+    Raises:
+        ValidationProblem: if it is no list, has more than `MAX_BATCH` records, or if `on_error` is
+            none of "stop" and "continue".
+    """
+    if on_error not in ON_ERROR:
+        raise ValidationProblem.parameter("on_error", f"Must be one of: {', '.join(ON_ERROR)}.")
+    if type(records) is list:
+        if len(records) > MAX_BATCH:
+            raise _too_many(f"At most {MAX_BATCH} records a call, not {len(records)}.")
+        return records
+    items = items_of(records) if fields_of(records) is None else None
+    if items is None:
+        detail = (
+            f"Not a list of records but {kind_of(records)}: give a list, another iterable or a "
+            "DataFrame."
+        )
+        raise ValidationProblem([{"pointer": "", "detail": detail}])
+    taken: list[Any] = []
+    for number, item in enumerate(items):
+        if number == MAX_BATCH:
+            raise _too_many(f"At most {MAX_BATCH} records a call.")
+        taken.append(item)
+        if number % STEP == 0:
+            yield
+    return taken
+
+
+def with_extras(schema: Schema, record: Record, extras: Extras) -> Record:
+    """A record whose unknown fields are in its metadata, if `extras` says so.
+
+    Raises:
+        ValidationProblem: if `extras` is neither "refuse" nor "metadata".
+    """
+    if extras == "refuse":
+        return record
+    if extras != "metadata":
+        raise ValidationProblem.parameter("extras", "Must be one of: refuse, metadata.")
+    read_only: frozenset[str] = getattr(schema, "read_only", frozenset())
+    return extras_in_metadata(record, schema.fields.keys() | read_only)
+
+
+def _too_many(detail: str) -> ValidationProblem:
+    return ValidationProblem([{"pointer": "", "detail": detail}])

@@ -1,0 +1,89 @@
+"""The way of metric points: checked into columns, stored, published."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.host_objects import fields_of
+from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.times import now
+from alphapulse_api.record.batches import Refused, result_of
+from alphapulse_api.record.inputs import Record, Records, listing
+from alphapulse_api.record.publishing import Publisher
+from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.schemas.batches import STOP
+from alphapulse_api.schemas.fast_points import load_points, loading_points
+from alphapulse_api.schemas.fields import set_clock
+from alphapulse_api.schemas.loading import load
+from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.storage.accessors import Accessors
+
+
+class PointRecorder:
+    """Records metric points.
+
+    Args:
+        accessors: where points are stored.
+        publisher: of what is stored.
+        slices: for long checks on the loop.
+        ahead: seconds by which a point's time may be ahead of this clock.
+        zone: of datetimes that have none; None refuses them.
+    """
+
+    def __init__(
+        self,
+        accessors: Accessors,
+        publisher: Publisher,
+        slices: Slices,
+        ahead: float,
+        zone: tzinfo | None,
+    ) -> None:
+        self._accessors = accessors
+        self._publisher = publisher
+        self._slices = slices
+        self._ahead = ahead
+        self._zone = zone
+        self._schema = MetricPoint()
+        set_clock(self._schema, ahead, zone)
+
+    async def record(self, points: Record | Records) -> int:
+        """Record a point, or all points of a list or none; returns how many."""
+        at = now()
+        if fields_of(points) is not None:
+            return await self._store(self._one_checked(points, at))
+        given = await self._slices.run(listing(points))
+        return await self._store(await self._slices.run(self._checking(given, at)))
+
+    async def record_valid(self, points: list[Any], refused: Refused) -> int:
+        """Record the valid points of a list; `refused` is filled with the others, by position."""
+        checked = await self._slices.run(self._checking(points, now(), refused))
+        return await self._store(checked) if checked else 0
+
+    async def record_batch(self, points: Records, on_error: str) -> dict[str, Any]:
+        """Record points and report on each: the answer of `BatchResult`."""
+        given = await self._slices.run(listing(points, on_error))
+        refused: Refused = {}
+        checking = self._checking(given, now(), None if on_error == STOP else refused)
+        checked = await self._slices.run(checking)
+        if checked:
+            await self._store(checked)
+        stored = {position: {"status": 201} for position in range(len(given))}
+        return await self._slices.run(result_of(len(given), refused, stored))
+
+    def _checking(self, points: list[Any], at: datetime, refused: Refused | None = None) -> Any:
+        return loading_points(points, at, self._ahead, refused, self._zone)
+
+    def _one_checked(self, point: Record, at: datetime) -> Points:
+        try:
+            return load_points([point], at, self._ahead, self._zone)
+        except ValidationProblem:
+            # The schema's errors of a single record have no number in their pointers.
+            return Points.of([{"timestamp": at, **load(self._schema, point)}])
+
+    async def _store(self, points: Points) -> int:
+        tags = points.tags
+        stored = await self._publisher.stored(self._accessors.metrics.add_points(points), *tags)
+        await self._publisher.published("metrics", points, tags)
+        return stored

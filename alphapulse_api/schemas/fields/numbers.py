@@ -1,0 +1,136 @@
+"""Fields of numbers: exact decimals, doubles, objects of named doubles."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from numbers import Integral, Real
+from typing import Any, Final
+
+from marshmallow import ValidationError
+
+from alphapulse_api.schemas.fields.optional import Optional, kind_of
+from alphapulse_api.schemas.fields.text import clean
+
+MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
+MAX_NUMBER_TEXT: Final = 3 * MAX_DIGITS  # with sign, point, exponent, and zeros in front
+MAX_FIGURES: Final = 256  # entries of a {name: number} object
+_DECIMAL: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_ACCEPTED: Final = 'give a number, or text such as "67123.50"'
+
+
+def is_number(value: object) -> bool:
+    """True for what JSON calls a number (a bool is none)."""
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
+
+
+def to_float(value: Any) -> float | None:
+    """A double, or None for NaN and the infinities.
+
+    Raises:
+        ValidationError: if it is not a number, or one that no double can hold.
+    """
+    if not is_number(value):
+        raise ValidationError(f"Not a number but {kind_of(value)}.")
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # ValueError: a signalling NaN
+        number = math.inf
+    if math.isfinite(number):
+        return number + 0.0  # no -0.0: not every store keeps it
+    # An infinity says that nothing is known; 1e400 is a number that would be lost.
+    if isinstance(value, Integral) or (isinstance(value, Decimal) and value.is_finite()):
+        raise ValidationError(
+            "The number is too large: at most 1.7976931348623157e308, on either side of 0."
+        )
+    return None
+
+
+class Money(Optional):
+    """An exact decimal: a string or a number in, a string out, every digit kept.
+
+    Args:
+        positive: refuse zero and less.
+        signed: allow less than zero.
+    """
+
+    def __init__(self, *, positive: bool = False, signed: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.positive = positive
+        self.signed = signed
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, str):
+            if len(value) > MAX_NUMBER_TEXT:
+                raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
+            if not _DECIMAL.fullmatch(value):
+                raise ValidationError(f"Not a decimal number: {_ACCEPTED}.")
+        elif not is_number(value):
+            raise ValidationError(f"Not a decimal number but {kind_of(value)}: {_ACCEPTED}.")
+        try:
+            # By way of text: a float's shortest repr is the number its author wrote.
+            number = value if isinstance(value, Decimal) else Decimal(str(value))
+        except (InvalidOperation, ValueError):  # ValueError: an int of more than 4300 digits
+            raise ValidationError(f"Not a decimal number: {_ACCEPTED}.") from None
+        if not number.is_finite():
+            raise ValidationError("Not a finite number.")
+        # First the size of the number, then of its text, which may be long; then its digits.
+        if (
+            number.adjusted() >= MAX_DIGITS
+            or (number and number.adjusted() < -MAX_DIGITS)
+            or len(str(number)) > MAX_NUMBER_TEXT
+            or int(number.as_tuple().exponent) < -MAX_DIGITS
+        ):
+            raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
+        if self.positive and number <= 0:
+            raise ValidationError("Must be greater than 0.")
+        if not self.signed and number < 0:
+            raise ValidationError("Must not be negative.")
+        return Decimal(format(number if number else number.copy_abs(), "f"))
+
+
+class Figure(Optional):
+    """A double; NaN and the infinities become null.
+
+    Args:
+        low: the least that is allowed.
+        high: the most that is allowed.
+    """
+
+    def __init__(self, *, low: float = -math.inf, high: float = math.inf, **kwargs: Any) -> None:
+        super().__init__(allow_none=True, **kwargs)
+        self.low = low
+        self.high = high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
+        number = to_float(value)
+        if number is not None and not self.low <= number <= self.high:
+            raise ValidationError(f"Must be between {self.low:g} and {self.high:g}.")
+        return number
+
+
+class Figures(Optional):
+    """An object of named numbers: {name: number}."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, float | None]:
+        if not isinstance(value, Mapping):
+            raise ValidationError(f"Not an object of numbers but {kind_of(value)}.")
+        if len(value) > MAX_FIGURES:
+            raise ValidationError(f"At most {MAX_FIGURES} entries.")
+        figures: dict[str, float | None] = {}
+        for name, number in value.items():
+            if not isinstance(name, str) or not 1 <= len(clean(name)) <= 128:
+                raise ValidationError("Names are strings of 1 to 128 characters.")
+            try:
+                figures[name] = None if number is None else to_float(number)
+            except ValidationError:
+                raise ValidationError(
+                    f"{name!r} is not a number but {kind_of(number)}."
+                    if not is_number(number)
+                    else f"{name!r} is too large a number."
+                ) from None
+        return figures

@@ -1,0 +1,131 @@
+"""Fields of objects: labels of a series, and metadata."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from numbers import Integral
+from typing import Any, Final
+
+from marshmallow import ValidationError
+
+from alphapulse_api.domain.encoding import dumps, loads_stored
+from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
+from alphapulse_api.domain.integers import is_writable
+from alphapulse_api.domain.plain import zoned
+from alphapulse_api.schemas.fields.numbers import is_number, to_float
+from alphapulse_api.schemas.fields.optional import Optional, kind_of
+from alphapulse_api.schemas.fields.text import clean
+
+SMALL: Final = 10**18  # integers that every writer of JSON can write
+MAX_METADATA_BYTES: Final = 65_536
+MAX_LABELS: Final = 16
+
+
+class Labels(Optional):
+    """Up to 16 pairs of text that tell series of one name apart.
+
+    A number or a boolean is taken as its JSON text; a pair whose value is None is left out.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise ValidationError(f"Not an object of text but {kind_of(value)}.")
+        if len(value) > MAX_LABELS:
+            raise ValidationError(f"At most {MAX_LABELS} labels.")
+        labels = {}
+        for key, given in value.items():
+            if given is None:
+                continue
+            if not isinstance(key, str) or not 1 <= len(clean(key)) <= 128:
+                raise ValidationError("Keys are text of 1 to 128 characters.")
+            if len(text := clean(_label(key, given))) > 256:
+                raise ValidationError(f"{key!r} has more than 256 characters.")
+            labels[key] = text
+        return dict(sorted(labels.items()))
+
+
+def _label(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if not is_number(value):
+        raise ValidationError(f"{key!r} is not text but {kind_of(value)}.")
+    try:
+        return str(value)
+    except ValueError:  # an int of more than 4300 digits
+        raise ValidationError(f"{key!r} has more than 256 characters.") from None
+
+
+class Metadata(Optional):
+    """Any JSON object, kept as it is; integers keep their digits, fractions are doubles.
+
+    Attributes:
+        zone: of a host's datetimes that have none; None refuses them. See `set_clock`.
+    """
+
+    zone: tzinfo | None = None
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValidationError(f"Not an object but {kind_of(value)}.")
+        try:
+            raw = dumps(_numbers(zoned(value, self.zone)))
+        except (TypeError, ValueError, RecursionError):
+            raise ValidationError(
+                "Not a JSON object, nested too deep, or with a datetime without a time zone."
+            ) from None
+        if len(raw) > MAX_METADATA_BYTES:
+            raise ValidationError(f"At most {MAX_METADATA_BYTES} bytes of JSON.")
+        plain: dict[str, Any] = loads_stored(raw.decode())
+        return plain
+
+
+def _numbers(value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        return clean(value)
+    if kind is bool or value is None:
+        return value
+    if kind is int and -SMALL < value < SMALL:
+        return value
+    if kind is float and math.isfinite(value):
+        return value + 0.0
+    if kind is Decimal and "." in str(value) and math.isfinite(number := float(value)):
+        return number + 0.0
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("a key that is no text")
+        return {clean(key): _numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbers(item) for item in value]
+    if is_number(value):
+        return _number(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("a naive time")
+    return clean(value) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Integral):
+        if not is_writable(int(value)):
+            raise ValidationError(f"An integer has at most {MAX_DIGITS_OF_INTEGER} digits.")
+        return int(value)
+    # A host's Decimal without a fraction or an exponent is an integer, too.
+    if (
+        isinstance(value, Decimal)
+        and value.is_finite()
+        and value.adjusted() < MAX_DIGITS_OF_INTEGER
+        and str(value).lstrip("-").isdigit()  # its digits as a tuple would take ten times as long
+    ):
+        return int(value)
+    return to_float(value)

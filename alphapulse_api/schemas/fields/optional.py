@@ -1,0 +1,35 @@
+"""What all fields of a record have in common: None leaves an optional field out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from marshmallow import fields, missing
+
+_KINDS: Final = {
+    bool: "a boolean", int: "a number", float: "a number", Decimal: "a number", str: "text",
+    dict: "an object", list: "a list", tuple: "a list", type(None): "null",
+}  # fmt: skip
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for an error message: in JSON's words, or the name of a Python type."""
+    kind = type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return _KINDS.get(kind) or f"a {module}{kind.__qualname__}"
+
+
+class Optional(fields.Field[Any]):
+    """Takes None, as hosts have it for what they do not know, for a field that is left out."""
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
+    ) -> Any:
+        if value is None and not self.required and not self.allow_none:
+            value = missing
+        return super().deserialize(value, attr, data, **kwargs)
+
+
+class Items(Optional, fields.List[Any]):
+    """A list of values of one kind."""

@@ -1,0 +1,122 @@
+"""Fields of text: names, ids, words of a list."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from alphapulse_api.schemas.fields.optional import Optional, kind_of
+
+RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
+METRIC_TYPE: Final = r"[a-z][a-z0-9_]{0,63}"
+
+# What a client can put into a URL path as it stands, and a person can read in a log. aiohttp's
+# routes take no braces; "." and ".." alone are steps of a path, which clients and proxies take out.
+_IDENTIFIER: Final = re.compile(r"(?!\.{1,2}\Z)[^\s/?#%{}\\\x00-\x1f\x7f]{1,128}")
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MAX_ID_DIGITS: Final = 128
+
+
+def clean(text: str) -> str:
+    """Text that every store and every reader can hold.
+
+    Raises:
+        ValidationError: if it holds a NUL or half a surrogate pair.
+    """
+    if "\x00" in text:
+        raise ValidationError("The text holds a NUL character.")
+    if text.isascii():
+        return text
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValidationError("The text is not valid Unicode.") from None
+    return text
+
+
+class _Textual(Optional, fields.String):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError(f"Not text but {kind_of(value)}.")
+        return clean(value)
+
+
+def _from_integer(value: Any) -> Any:
+    """An id that is a number, as many venues have them, as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**_MAX_ID_DIGITS else value
+    return value
+
+
+class Text(_Textual):
+    """A string of `shortest` to `longest` characters.
+
+    Args:
+        longest: characters at most.
+        shortest: characters at least.
+        number: take an integer, too, as its digits.
+    """
+
+    def __init__(
+        self, longest: int, shortest: int = 1, *, number: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(validate=validate.Length(shortest, longest), **kwargs)
+        self._number = number
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if self._number:
+            value = _from_integer(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Identifier(_Textual):
+    """An id: 1 to 128 characters that stand in a URL path as they are, and no step of the API's.
+
+    An integer is taken as its digits.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(_from_integer(value), attr, data, **kwargs)
+        if not _IDENTIFIER.fullmatch(text):
+            raise ValidationError("1 to 128 characters, without white space and / ? # % { } \\.")
+        if text in RESERVED_IDS:
+            raise ValidationError(f"{text!r} is not allowed as an id: it names a path of the API.")
+        return text
+
+
+class Choice(_Textual):
+    """One word of a closed list, in any case.
+
+    Args:
+        words: the list, in lower case.
+        spellings: other words that are taken, and what they stand for.
+    """
+
+    def __init__(self, *words: str, spellings: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(validate=validate.OneOf(words), **kwargs)
+        self._spellings = spellings or {}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        word = super()._deserialize(value, attr, data, **kwargs).lower()
+        return self._spellings.get(word, word)
+
+
+class Word(_Textual):
+    """A word of an open list, such as `stop_limit`, in any case; `stop-limit` is the same."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        word = super()._deserialize(value, attr, data, **kwargs)
+        word = word.lower().replace("-", "_")
+        if not _WORD.fullmatch(word):
+            raise ValidationError("Not a word of a-z, 0-9 and _, such as stop_limit.")
+        return word
+
+
+class MetricType(_Textual):
+    """The type of a metric."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        error = "Must be a lower-case letter, then up to 63 lower-case letters, digits or _."
+        super().__init__(validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error=error), **kwargs)
