@@ -106,3 +106,22 @@ async def test_what_is_known_is_not_read_again(engine: Engine) -> None:
     assert [s.name for s in (await catalogue.find("risk", None, None)).values()] == ["a"]
     await metrics.add_points([point("c", 0, 1.0)])
     assert sorted(s.name for s in (await catalogue.find("risk", None, None)).values()) == ["a", "c"]
+
+
+async def test_no_table_is_read_for_each_new_series(postgres_url: str) -> None:
+    """A plan of the empty tables must not be used for full ones."""
+    count = 5_000
+    async with connected(postgres_url) as engine:
+        metrics = MetricsDataAccessor(engine)
+        for first in range(0, count, 500):
+            await metrics.add_points([point(f"s{n}", 0, 1.0) for n in range(first, first + 500)])
+    # A connection reports what it read when it ends.
+    async with connected(postgres_url) as engine, asyncio.timeout(10):
+        read = 0
+        while read < count:
+            ((read,),) = await engine.fetch(
+                "SELECT CAST(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS bigint) "
+                "FROM pg_stat_user_tables WHERE relname IN ('series', 'series_spans')"
+            )
+    # Ten batches: some scans of the tables for each of them, and none for each series.
+    assert read < 10 * 20 * count

@@ -41,6 +41,13 @@ class Transaction(Protocol):
         """Let others have a turn, where units of work run on the event loop."""
         ...
 
+    async def plan_anew(self) -> None:
+        """Plan each statement of the rest of the transaction for the tables as they are now.
+
+        For tables that may have grown since the plans that the connection remembers were made.
+        """
+        ...
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         """Run one statement and return its rows."""
         ...

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.points import Key
-from alphapulse_api.storage.bulk import insert_rows, select_rows
+from alphapulse_api.storage.bulk import ROWS, insert_rows, select_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.query import Where
@@ -29,7 +30,8 @@ from alphapulse_api.storage.threads import off_loop
 # Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
 REMEMBERED: Final = 100_000
 PIECE: Final = 200  # series to read at once: some 1 ms of the event loop's time
-_COLUMNS: Final = "(metric_type, name, labels)"
+_KEY: Final = ("metric_type", "name", "labels")
+_KEY_TYPES: Final = ("text", "text", "text")
 _WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
 _SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"
 
@@ -119,9 +121,12 @@ class SeriesCatalogue:
             else:
                 known[key] = reference
         if unknown:
-            known.update(await _stored(transaction, unknown))
+            # A plan that PostgreSQL made while there were few series reads all for each key.
+            await transaction.plan_anew()
+            await _add_stored(known, transaction, unknown)
             if missing := [key for key in unknown if key not in known]:
-                known.update(await _created(transaction, missing))
+                await _create(transaction, missing)
+                await _add_stored(known, transaction, missing)
         return known
 
     def remember(self, references: Mapping[Key, Reference]) -> None:
@@ -197,24 +202,38 @@ def _common(sets: Sequence[set[int]], known: Mapping[int, Series]) -> dict[int, 
     return {number: known[number] for number in sets[0].intersection(*sets[1:])}
 
 
-async def _stored(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
-    key = ("metric_type", "name", "labels")
-    columns = "metric_type, name, labels, id, token"
-    rows = await select_rows(transaction, columns, _WITH_TOKENS, key, keys)
-    return {(row[0], row[1], row[2]): Reference(row[3], row[4]) for row in rows}
+async def _add_stored(
+    known: dict[Key, Reference], transaction: Transaction, keys: Sequence[Key]
+) -> None:
+    """Enter those of these series that exist."""
+    for at in range(0, len(keys), ROWS):  # building the answer takes as long as decoding the rows
+        rows = await select_rows(
+            transaction,
+            "metric_type, name, labels, id, token",
+            _WITH_TOKENS,
+            _KEY,
+            keys[at : at + ROWS],
+            _KEY_TYPES,
+        )
+        known.update(((row[0], row[1], row[2]), Reference(row[3], row[4])) for row in rows)
 
 
-async def _created(transaction: Transaction, keys: Sequence[Key]) -> dict[Key, Reference]:
+async def _create(transaction: Transaction, keys: Sequence[Key]) -> None:
     # From here to the commit no other process creates one.
     await transaction.execute('UPDATE series_version SET version = version + 1 WHERE "only" = 1')
-    await insert_rows(transaction, f"series {_COLUMNS}", keys, f"ON CONFLICT {_COLUMNS} DO NOTHING")
-    numbers = await select_rows(
-        transaction, "id", "series", ("metric_type", "name", "labels"), keys
-    )
-    await insert_rows(
-        transaction,
-        "series_spans (series_id, points, token)",
-        [(number, 0, secrets.randbits(63)) for (number,) in numbers],
-        "ON CONFLICT (series_id) DO NOTHING",
-    )
-    return await _stored(transaction, keys)
+    for at in range(0, len(keys), ROWS):
+        new = await insert_rows(
+            transaction,
+            f"series ({', '.join(_KEY)})",
+            keys[at : at + ROWS],
+            f"ON CONFLICT ({', '.join(_KEY)}) DO NOTHING RETURNING id",
+            _KEY_TYPES,
+        )
+        tokens = struct.iter_unpack("=Q", secrets.token_bytes(8 * len(new)))
+        await insert_rows(
+            transaction,
+            "series_spans (series_id, points, token)",
+            [(row[0], 0, token >> 1) for row, (token,) in zip(new, tokens, strict=True)],
+            "",
+            ("bigint", "bigint", "bigint"),
+        )

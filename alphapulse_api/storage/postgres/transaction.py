@@ -37,6 +37,9 @@ class PostgresTransaction:
     async def turn(self) -> None:
         await asyncio.sleep(0)
 
+    async def plan_anew(self) -> None:
+        await self._connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         rows: Sequence[Row] = await self._connection.fetch(sql, *args)
         if rows and not sql.startswith("SELECT"):

@@ -33,6 +33,9 @@ from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbere
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
+# Pages that each connection keeps; the system's own cache has the others. 16 MiB saved no
+# measurable CPU time, and pages that come and go fragmented the heap.
+CACHE_KIB: Final = 2048
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
 
@@ -153,7 +156,7 @@ class SQLiteEngine(GroupingEngine):
         )
         self._connections.append(connection)
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         return connection
 
     def _disconnect(self) -> None:

@@ -39,6 +39,9 @@ class SQLiteTransaction:
     async def turn(self) -> None:
         """Nothing: this is a thread of its own."""
 
+    async def plan_anew(self) -> None:
+        """Do nothing: plans do not depend on the size of tables."""
+
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         return self._connection.execute(numbered(sql), args).fetchall()
 

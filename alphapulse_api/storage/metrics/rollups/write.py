@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 
 from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import CLOCK_AHEAD, FIRST_MICROS, now, to_micros
-from alphapulse_api.storage.bulk import insert_rows, select_ranges, select_rows
+from alphapulse_api.storage.bulk import ROWS, insert_rows, select_ranges, select_rows
 from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 from alphapulse_api.storage.metrics.rollups.change import Change, Replaced
 from alphapulse_api.storage.metrics.rollups.fold import DAY, Point
 
+A_TURN: Final = 500  # series looked at before others have a turn: some 1 ms
 TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
 # Of a series: its number, how many points it has, the first and last, the tail's first and size.
 _Size = tuple[int, int, int, int, int | None, int]
@@ -75,13 +76,17 @@ async def lock_spans(
     The last value is the series' token; see `series`.
     """
     # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
-    return await transaction.fetch(
-        "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, "
-        "latest_at, token "
-        f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
-        f"ORDER BY series_id {engine.locked}",
-        engine.listed(sorted(numbers)),
-    )
+    ordered = sorted(numbers)
+    spans: list[Row] = []
+    for at in range(0, len(ordered), ROWS):
+        spans += await transaction.fetch(
+            "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, "
+            "latest_at, token "
+            f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
+            f"ORDER BY series_id {engine.locked}",
+            engine.listed(ordered[at : at + ROWS]),
+        )
+    return spans
 
 
 async def store_points(
@@ -103,12 +108,15 @@ async def store_points(
         number: sorted(series.items()) if len(series) > 1 else list(series.items())
         for number, series in points.items()
     }
+    await transaction.turn()
     there = await _there(transaction, spans, in_order)
     new: list[Row] = []
     replacing: list[Row] = []
     grown: list[_Grown] = []
     folds: list[_Fold] = []
-    for span in spans:
+    for place, span in enumerate(spans):
+        if place % A_TURN == 0:
+            await transaction.turn()
         number, count, first_at, last_at, _, tail_at, unfolded, *_ = span
         series = in_order[number]
         if (
