@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -23,6 +25,8 @@ GC_THRESHOLDS: Final = (1_000, 4, 1_000)
 # to the one that reads the database and back.
 SWITCH_SECONDS: Final = 0.001
 
+_M_ARENA_MAX: Final = -8  # of <malloc.h>
+
 
 def tune() -> None:
     """Let the garbage collector look less often and threads take turns sooner.
@@ -31,6 +35,7 @@ def tune() -> None:
     """
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
+    _share_one_heap()
 
 
 def freeze_heap() -> None:
@@ -42,6 +47,18 @@ def freeze_heap() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _share_one_heap() -> None:
+    """Let all threads allocate from one heap, where the C library is glibc.
+
+    By default each has its own, and each keeps what was free at its fullest moment: with a console
+    open for 20 minutes the demo took 120 MB, and with one heap 108. Threads rarely allocate at the
+    same time, since most of the work holds the interpreter's lock.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries have no such option
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
