@@ -148,11 +148,14 @@ async def test_close_ends_within_its_time_whatever_still_runs(
     assert engine.waiting == 0
 
 
-async def test_a_connection_is_held_to_the_statement_timeout(postgres: Postgres) -> None:
-    async with connected(await postgres.emptied(), statement_timeout=0.05) as engine:
+async def test_a_connection_is_held_to_the_statement_timeout(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 60.0)  # the server is first
+    async with connected(await postgres.emptied(), statement_timeout=0.2) as engine:
         with pytest.raises(Unavailable, match="statement_timeout"):
             await engine.fetch("SELECT pg_sleep(60)")
-        assert await engine.fetch("SHOW statement_timeout") == [("50ms",)]
+        assert await engine.fetch("SHOW statement_timeout") == [("200ms",)]
 
 
 async def test_behind_a_pooler_nothing_is_left_on_a_connection(postgres: Postgres) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from alphapulse_api.auth.throttles import SECRETS
 from alphapulse_api.config import CacheConfig, EventsConfig, RateLimitConfig, WebSocketConfig
+from alphapulse_api.runtime import redis as redis_link
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.sockets import connect
@@ -20,8 +21,14 @@ SECONDS = 5.0  # in which a revocation takes hold everywhere
 
 
 @pytest.fixture
-def pair(serve: Serve, redis_url: str, shared_store: dict[str, Any]) -> Pair:
-    """Start two."""
+def pair(
+    serve: Serve,
+    redis_url: str,
+    shared_store: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Pair:
+    """Start two, for which a slow Redis is not one that is away."""
+    monkeypatch.setattr(redis_link, "CALL_SECONDS", 60.0)
 
     async def start(**sections: Any) -> tuple[Server, Server]:
         shared = {
