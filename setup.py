@@ -64,7 +64,7 @@ setup(
             "gunicorn>=23.0",
             "codespell>=2.4",
             "hypothesis>=6.130",
-            "import-linter>=2.5",
+            "import-linter>=2.6",
             "jsonschema>=4.23",
             "mypy>=1.18",
             "openapi-spec-validator>=0.7.1",

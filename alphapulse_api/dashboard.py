@@ -81,7 +81,11 @@ class Dashboard:
 
     @property
     def accounts(self) -> Accounts:
-        """Users and API keys."""
+        """Manages users, API keys and logins, from the start on.
+
+        Example:
+            _, key = await dashboard.accounts.create_api_key("bot", ["publish"])
+        """
         return self._backend.accounts
 
     @property
@@ -109,13 +113,22 @@ class Dashboard:
         return f"{self.url}/console/" if there else None
 
     def __getattr__(self, name: str) -> Any:
-        """The accessors: metrics, alerts, portfolio, trades, agents, system."""
+        """The accessors metrics, alerts, portfolio, trades, agents and system.
+
+        They read what is stored, such as `await dashboard.trades.get_trades(symbol="AAPL")`; a
+        host's own accessor is returned as it was given.
+        """
         if name in RESOURCES:
             return self._backend.accessors.public(name)
         raise AttributeError(name)
 
     async def health(self) -> dict[str, str]:
-        """ "ok" or "down" for each part, as /readyz reports them: database, redis, tasks."""
+        """Check the parts that answers depend on.
+
+        Returns:
+            "ok" or "down" by name, as /readyz reports: `database`, `redis` if one is configured,
+            and `tasks` if a background task fails.
+        """
         return await self._backend.readiness.checks()
 
     async def __aenter__(self) -> Dashboard:

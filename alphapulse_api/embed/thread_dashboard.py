@@ -126,10 +126,13 @@ class ThreadFeed:
         return self._dashboard.console_url
 
     def health(self, timeout: float = HEALTH_SECONDS) -> dict[str, str]:
-        """ "ok" or "down" for the event loop and for each part that /readyz reports.
+        """Check the event loop, and the parts that answers depend on.
 
         Args:
-            timeout: seconds after which the loop counts as blocked, and is "down".
+            timeout: seconds after which the event loop counts as blocked.
+
+        Returns:
+            "ok" or "down" by name: `loop`, and if that is "ok" what /readyz reports.
 
         Raises:
             DashboardForked: in a forked process.

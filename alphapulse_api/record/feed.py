@@ -5,7 +5,6 @@ A call returns when its record is stored durably and its event is in the log.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import tzinfo
 from functools import wraps
@@ -103,9 +102,16 @@ class Feed:
         self._calls = Calls()
         self.queue = PointQueue(self._points.record_valid)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            "a feed cannot be pickled: send the dashboard's url, and feed from the other process "
+            "over HTTP with alphapulse_api.client"
+        )
+
     def of_host(self) -> Feed:
         """The same feed for the host, whose calls end before those of HTTP requests do."""
-        feed = copy.copy(self)
+        feed = Feed.__new__(Feed)
+        vars(feed).update(vars(self))
         feed._calls = Calls()
         return feed
 
