@@ -33,3 +33,10 @@ def test_the_index_names_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index
+
+
+def test_the_architecture_page_names_modules_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]\w*(?:/\w+)*\.(?:py|lua))\b", page))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / "alphapulse_api" / name).exists()] == []
