@@ -211,3 +211,42 @@ async def test_a_backend_that_was_half_open_opens_again(
     assert len(said) == 2
     assert said[0].startswith("cannot start yet: ")
     assert said[1] == "can start now"
+
+
+async def test_term_ends_the_workers_without_a_word_of_trouble(
+    tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    async with gunicorn(tmp_path, postgres_url, redis_url) as workers:
+        assert await workers.stop() == 0
+    assert workers.said.count("Worker exiting") == 2
+    assert "Error" not in workers.said
+    assert "Traceback" not in workers.said
+
+
+async def test_several_workers_on_an_sqlite_file_are_refused(
+    tmp_path: Path, redis_url: str
+) -> None:
+    variables = production(f"sqlite:///{tmp_path}/store.db", redis_url)
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "conf" / "gunicorn.conf.py")],
+        cwd=tmp_path, env=environment(tmp_path, **variables), capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+    assert ended.returncode != 0
+    assert "only one worker can serve an SQLite file; set WEB_CONCURRENCY=1" in ended.stderr
+
+
+async def test_a_reload_on_an_sqlite_file_hands_it_to_the_new_worker(
+    tmp_path: Path, redis_url: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    async with gunicorn(tmp_path, url, redis_url, count=1) as workers:
+        old = workers.alive()
+        workers.process.send_signal(signal.SIGHUP)
+        await replaced(workers, old)
+        status, _ = await (await workers.worker(1)).ask(
+            "POST", "/api/trades", json=trade(id="after"), headers=workers.admin
+        )
+        assert status == 201
+    assert "Traceback" not in workers.said

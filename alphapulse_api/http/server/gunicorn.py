@@ -30,6 +30,7 @@ class Worker(_Base):
     """One process with one event loop, on uvloop where it is installed."""
 
     wsgi: Any
+    sockets: list[Any]
 
     async def _run(self) -> None:
         app = self.wsgi
@@ -39,4 +40,7 @@ class Worker(_Base):
                 return _WorkerRunner(app, logger=self.log)
 
             self.wsgi = runner
+        # Without gunicorn's wrapper: the loop closes the descriptor, and the wrapper would close it
+        # again and log "Bad file descriptor".
+        self.sockets = [listener.sock for listener in self.sockets]
         await super()._run()
