@@ -329,7 +329,7 @@ async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -
     assert ("b", n - 1) in [(m["data"]["name"], m["data"]["value"]) for m in told[:gap]]
 
 
-def test_who_subscribed_after_a_break_is_not_told_of_it() -> None:
+def test_a_gap_is_not_sent_to_a_subscription_that_began_after_it() -> None:
     sent: list[bytes] = []
     writer: Any = SimpleNamespace(send=sent.append)
     early = Subscription(CHANNELS["trades"], {}, 4, "c-4", writer)
@@ -337,5 +337,5 @@ def test_who_subscribed_after_a_break_is_not_told_of_it() -> None:
     gap = Gap(CHANNELS["trades"], 5, "c-5")
     for subscription in (early, late):
         assert subscription.release() == []
-        subscription.tell(gap)
+        subscription.offer_gap(gap)
     assert sent == [gap.text]
