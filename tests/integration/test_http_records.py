@@ -127,7 +127,7 @@ async def test_one_bad_element_refuses_the_whole_array(server: Server) -> None:
     refused = problem(await ask(server, "POST", "/api/trades", caller, json=clash), 409)
     assert refused["errors"][0]["pointer"] == "/3/id"
     assert [t["id"] for t in await server.json("/api/trades", caller)] == ["t9"]
-    points = [POINT, {**POINT, "metric_type": "Risk"}, {**POINT, "labels": {"a": 1}}]
+    points = [POINT, {**POINT, "metric_type": "Risk"}, {**POINT, "labels": {"a": []}}]
     answer = await ask(server, "POST", "/api/metrics", caller, json=points)
     assert sorted(places(answer)) == ["/1/metric_type", "/2/labels"]
     assert await server.json("/api/metrics", caller) == []
