@@ -32,12 +32,14 @@ class Client:
         return await self.ws.receive(timeout=SECONDS)
 
     async def receive(self, kind: str | None = None) -> dict[str, Any]:
-        """The next message, which is of that type."""
-        frame = await self.frame()
-        assert frame.type is aiohttp.WSMsgType.TEXT, (frame, self.ws.close_code)
-        message: dict[str, Any] = json.loads(frame.data)
-        assert kind is None or message["type"] == kind, message
-        return message
+        """The next message, which is of that type; a heartbeat may come before it at any time."""
+        while True:
+            frame = await self.frame()
+            assert frame.type is aiohttp.WSMsgType.TEXT, (frame, self.ws.close_code)
+            message: dict[str, Any] = json.loads(frame.data)
+            if kind in (None, message["type"]) or message["type"] != "heartbeat":
+                assert kind in (None, message["type"]), message
+                return message
 
     async def receive_many(self, count: int, kind: str | None = None) -> list[dict[str, Any]]:
         return [await self.receive(kind) for _ in range(count)]

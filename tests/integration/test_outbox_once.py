@@ -30,6 +30,7 @@ from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.sockets import alert, connect, portfolio, trade
 from tests.storage import at, connected, relay_of
+from tests.waiting import SECONDS
 from tests.workers import SECRET
 
 PAIRS = 300
@@ -91,7 +92,7 @@ async def slow(database_url: str, proxy: Proxy) -> AsyncIterator[Process]:
 
 async def until_stored(look: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a commit that nobody has told of yet."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while True:
             try:
                 if await look():
@@ -363,7 +364,7 @@ async def test_what_a_killed_process_did_not_relay_is_published_soon_and_once(
         # What it had sent on its way is gone with its connections.
         proxy.cut()
         proxy.thaw()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             told = await client.receive_many(4)
         for _ in range(2):
             if by_whom == "another worker":
