@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from alphapulse_api.app import compose
 from alphapulse_api.auth.accounts import Accounts
@@ -15,7 +15,7 @@ from alphapulse_api.console.files import plotly_file
 from alphapulse_api.domain.errors import DashboardForked
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS
 from alphapulse_api.embed.process_dashboard import NICENESS, ProcessDashboard
-from alphapulse_api.embed.queue import LIMIT
+from alphapulse_api.embed.queue import LIMIT, OnUnavailable
 from alphapulse_api.embed.thread_dashboard import ThreadDashboard
 from alphapulse_api.http.server import Runner, listen
 from alphapulse_api.record.feed import Feed
@@ -180,7 +180,7 @@ class Dashboard:
         serve: bool = True,
         first_user: bool = True,
         timeout: float | None = TIMEOUT_SECONDS,
-        on_unavailable: Literal["raise", "drop"] = "raise",
+        on_unavailable: OnUnavailable = "raise",
         max_depth: int = LIMIT,
         niceness: int = NICENESS,
     ) -> ProcessDashboard:
@@ -220,6 +220,8 @@ class Dashboard:
         *,
         serve: bool = True,
         timeout: float | None = TIMEOUT_SECONDS,
+        on_unavailable: OnUnavailable = "raise",
+        max_depth: int = LIMIT,
         **accessors: Any,
     ) -> ThreadDashboard:
         """A dashboard in a thread of its own, for hosts that do not await.
@@ -230,6 +232,8 @@ class Dashboard:
             config: what is in force; without one, what `python -m alphapulse_api` would load.
             serve: False only feeds: another process serves.
             timeout: seconds that each call, and the closing, may take; None: no limit.
+            on_unavailable: as for `in_process`.
+            max_depth: as for `in_process`.
             accessors: the host's own accessors, as for `create_app`.
 
         Raises:
@@ -240,4 +244,5 @@ class Dashboard:
                 feed.record_trade({"symbol": "BTC-USD", "side": "buy", "quantity": 1, "price": 10})
         """
         config = config or Config.load()
-        return ThreadDashboard(partial(cls, config, serve=serve, **accessors), timeout)
+        make = partial(cls, config, serve=serve, **accessors)
+        return ThreadDashboard(make, timeout, on_unavailable, max_depth)

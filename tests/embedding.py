@@ -1,4 +1,4 @@
-"""A host of a dashboard in a process of its own, watched from outside and from inside."""
+"""Hosts of dashboards in a process or a thread of their own, watched from outside and inside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.process_dashboard import ProcessDashboard, ProcessFeed
+from tests.sockets import alert, point, portfolio, trade
 
 SECONDS = 60.0  # a dashboard's process may take so long to start on a busy machine
 
@@ -28,6 +30,33 @@ COUNTS = {
 }
 
 
+def raised(feed: Any) -> str:
+    """The id of a new alert."""
+    id_: str = feed.raise_alert(alert())["id"]
+    return id_
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "record_metrics": lambda feed, **how: feed.record_metrics(point(), **how),
+    "record_metrics of many": lambda feed, **how: feed.record_metrics([point()] * 3, **how),
+    "record_metrics_batch": lambda feed, **how: feed.record_metrics_batch([point()] * 3, **how),
+    "record_trade": lambda feed, **how: feed.record_trade(trade(), **how),
+    "record_trades": lambda feed, **how: feed.record_trades([trade()], **how),
+    "record_trades_batch": lambda feed, **how: feed.record_trades_batch([trade()], **how),
+    "raise_alert": lambda feed, **how: feed.raise_alert(alert(), **how),
+    "acknowledge_alert": lambda feed, **how: feed.acknowledge_alert(raised(feed), "ann", **how),
+    "resolve_alert": lambda feed, **how: feed.resolve_alert(raised(feed), **how),
+    "update_portfolio": lambda feed, **how: feed.update_portfolio(portfolio(), **how),
+    "record_signal": lambda feed, **how: feed.record_signal(
+        "m", {"symbol": "BTC", "direction": "buy"}, **how
+    ),
+    "update_agent": lambda feed, **how: feed.update_agent("m", {"state": "active"}, **how),
+    "report_system": lambda feed, **how: feed.report_system(
+        {"component": "c", "status": "healthy"}, **how
+    ),
+}
+
+
 def until(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
     """Wait for what another process does, of which there is no event to wait for."""
     end = time.monotonic() + seconds
@@ -36,7 +65,7 @@ def until(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
         time.sleep(0.005)
 
 
-def settled(feed: ProcessFeed) -> None:
+def settled(feed: HostFeed) -> None:
     """Wait until nothing that was handed over is undecided."""
     until(lambda: not feed.stats().depth)
 

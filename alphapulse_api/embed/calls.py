@@ -121,6 +121,11 @@ class Call:
         """How many records it counts as: a call without any, such as an acknowledgement, as one."""
         return len(self.records) if self.many else 1
 
+    @property
+    def extras(self) -> dict[str, Any]:
+        """The option for unknown fields, if it was given: records of one kind may share a batch."""
+        return {name: value for name, value in self.options.items() if name == "extras"}
+
     def arguments(self) -> tuple[Any, ...]:
         """The positional arguments of the method."""
         if self.many:

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.embed.calls import LANES, Call, lane_of
+from alphapulse_api.embed.calls import Call
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
-from alphapulse_api.embed.storing import (
-    Numbered,
-    Reasons,
-    carried_out,
-    is_merged,
-    next_run,
-    reasons_in,
-    stored_alone,
-    stored_each,
-)
+from alphapulse_api.embed.lanes import Lanes
+from alphapulse_api.embed.storing import Reasons, reasons_in
 from alphapulse_api.record.feed import Feed
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES: Final = 1 << 16
 WAITING_RECORDS: Final = 20_000  # beyond them nothing is read; the host's bound does the rest
-RETRY_SECONDS: Final = 0.5
 END_SECONDS: Final = 5.0  # for what still waits when the host is gone
-
-
-class _Lane:
-    """Calls that wait for those before them."""
-
-    __slots__ = ("calls", "work")
-
-    def __init__(self) -> None:
-        self.calls: deque[Numbered] = deque()
-        self.work = asyncio.Event()
 
 
 class Intake:
@@ -52,12 +30,8 @@ class Intake:
     """
 
     def __init__(self, feed: Feed, writer: asyncio.StreamWriter) -> None:
-        self._feed = feed
+        self._lanes = Lanes(feed, self)
         self._writer = writer
-        self._lanes = {lane: _Lane() for lane in LANES}
-        self._records = 0  # in these lanes
-        self._room = asyncio.Event()
-        self._ended = False
 
     async def run(
         self, reader: asyncio.StreamReader, frames: FrameReader, leave: asyncio.Event
@@ -65,17 +39,17 @@ class Intake:
         """Carry out what comes, until the host ends the stream or `leave` is set; then the rest."""
         reading = asyncio.create_task(self._read(reader, frames))
         leaving = asyncio.create_task(leave.wait())
-        storing = asyncio.gather(*(self._store(lane) for lane in self._lanes.values()))
+        storing = asyncio.create_task(self._lanes.run())
         try:
             await asyncio.wait((reading, leaving, storing), return_when=asyncio.FIRST_COMPLETED)
-            self._ended = True
-            for lane in self._lanes.values():
-                lane.work.set()
+            self._lanes.end()
             try:
                 async with asyncio.timeout(END_SECONDS):
                     await storing
             except TimeoutError:
-                logger.error("%d records could not be stored before the end", self._records)
+                logger.error("%d records could not be stored before the end", self._lanes.records)
+            if reading.done():
+                reading.result()
         finally:
             for task in (reading, leaving, storing):
                 task.cancel()
@@ -84,94 +58,34 @@ class Intake:
     async def _read(self, reader: asyncio.StreamReader, frames: FrameReader) -> None:
         while data := await reader.read(READ_BYTES):
             for each in frames.feed(data):
-                call = Call.decoded(each.body)
-                lane = self._lanes[lane_of(call.method)]
-                lane.calls.append((each.number, call))
-                self._records += call.count
-                lane.work.set()
-            while self._records > WAITING_RECORDS:
-                self._room.clear()
-                await self._room.wait()
+                self._lanes.put(each.number, Call.decoded(each.body))
+            while self._lanes.records > WAITING_RECORDS:
+                self._lanes.room.clear()
+                await self._lanes.room.wait()
 
-    async def _store(self, lane: _Lane) -> None:
-        while True:
-            if not lane.calls:
-                if self._ended:
-                    return
-                lane.work.clear()
-                await lane.work.wait()
-                continue
-            run = next_run(lane.calls)
-            if is_merged(run[0][1]):
-                await self._settle(lane, run, partial(stored_each, self._feed, run))
-            else:
-                await asyncio.gather(*(self._carry_out(lane, number, call) for number, call in run))
-            self._records -= sum(call.count for _, call in run)
-            self._room.set()
+    async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
+        """Say what became of calls that nobody waits for."""
+        await self._write(Kind.SETTLED, 0, [dumps([(number, why) for number, _, why in calls])])
 
-    async def _carry_out(self, lane: _Lane, number: int, call: Call) -> None:
-        if not call.waits:
+    async def returned(self, number: int, call: Call, result: Any) -> None:
+        """Send a result."""
+        await self._write(Kind.RESULT, number, list(_encoded(result)))
 
-            async def alone() -> list[Reasons]:
-                return [await stored_alone(self._feed, call)]
+    async def raised(self, number: int, call: Call, error: Exception) -> None:
+        """Send an error."""
+        await self._write(Kind.ERROR, number, [dumps(described(error))])
 
-            await self._settle(lane, [(number, call)], alone)
-            return
-        try:
-            result = await carried_out(self._feed, call)
-        except Exception as error:
-            self._write(Kind.ERROR, number, [dumps(described(error))])
-        else:
-            self._write(Kind.RESULT, number, _encoded(result))
-        await self._drain()
-
-    async def _settle(
-        self,
-        lane: _Lane,
-        run: Sequence[Numbered],
-        store: Callable[[], Awaitable[list[Reasons]]],
-    ) -> None:
-        while True:
-            try:
-                reasons = await store()
-                break
-            except Unavailable as error:
-                self._refuse_those_who_wait(lane, error)
-                await asyncio.sleep(RETRY_SECONDS)
-        settled: list[tuple[int, Reasons]] = [
-            (number, refused) for (number, _), refused in zip(run, reasons, strict=True)
-        ]
-        self._write(Kind.SETTLED, 0, [dumps(settled)])
-        await self._drain()
-
-    def _refuse_those_who_wait(self, lane: _Lane, error: Unavailable) -> None:
-        """Answer callers at once whose calls stand behind one that cannot be stored now."""
-        fault = dumps(described(error))
-        kept: deque[Numbered] = deque()
-        for number, call in lane.calls:
-            if call.waits:
-                self._write(Kind.ERROR, number, [fault])
-                self._records -= call.count
-            else:
-                kept.append((number, call))
-        lane.calls = kept
-
-    def _write(self, kind: Kind, number: int, chunks: Sequence[bytes]) -> None:
+    async def _write(self, kind: Kind, number: int, chunks: Sequence[bytes]) -> None:
         self._writer.write(frame(kind, number, body_of(chunks)))
-
-    async def _drain(self) -> None:
         try:
             await self._writer.drain()
         except ConnectionError:
             pass  # the host is gone: the end of its stream says so
 
 
-def _encoded(result: Any) -> list[bytes]:
+def _encoded(result: Any) -> Iterator[bytes]:
     """The chunks of a result: why records of it were refused, its head, and a list in parts."""
-    return [dumps(reasons_in(result)), *_content(result)]
-
-
-def _content(result: Any) -> Iterator[bytes]:
+    yield dumps(reasons_in(result))
     if isinstance(result, list):
         yield dumps(("list", None))
         for part in parts(result):

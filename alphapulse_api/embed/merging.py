@@ -25,19 +25,21 @@ class _Group:
     method: str
     at: datetime
     timed: bool
+    extras: dict[str, Any]
     records: list[Any] = field(default_factory=list)
 
     def takes(self, call: Call, timed: bool) -> bool:
         """Whether a record of the call may join."""
         return (
             self.method == call.method
+            and self.extras == call.extras
             and len(self.records) < CHUNK_RECORDS
             and ((self.timed and timed) or self.at == call.at)
         )
 
     def call(self) -> Call:
         """The call of these records."""
-        return Call(self.method, self.at, self.records, many=True, waits=False)
+        return Call(self.method, self.at, self.records, True, (), self.extras, waits=False)
 
 
 def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
@@ -70,7 +72,7 @@ def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
                 yield from _encoded(group.call(), refuse)
                 group = None
             if group is None:
-                group = groups[lane] = _Group(call.method, call.at, timed)
+                group = groups[lane] = _Group(call.method, call.at, timed, call.extras)
             group.records.append(value)
     for group in groups.values():
         yield from _encoded(group.call(), refuse)
@@ -85,6 +87,7 @@ def _encoded(call: Call, refuse: Refuse) -> Iterator[Call]:
             return
         half = len(call.records) // 2
         for records in (call.records[:half], call.records[half:]):
-            yield from _encoded(Call(call.method, call.at, records, many=True, waits=False), refuse)
+            part = Call(call.method, call.at, records, True, (), call.extras, waits=False)
+            yield from _encoded(part, refuse)
         return
     yield call

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
@@ -18,7 +18,7 @@ from alphapulse_api.embed.frames import Frame, Kind, chunks_of, loads
 from alphapulse_api.embed.hello import Hello
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS, HostedDashboard
 from alphapulse_api.embed.link import Link
-from alphapulse_api.embed.queue import LIMIT, CallQueue
+from alphapulse_api.embed.queue import LIMIT, CallQueue, OnUnavailable, dropping
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 NICENESS: Final = 5  # a process of the same niceness would take half a core from a busy host
@@ -70,21 +70,9 @@ class ProcessFeed(HostFeed):
         **options: Any,
     ) -> Any:
         if not wait:
-            if (
-                not many
-                and len(records) == 1
-                and not before
-                and not options
-                and type(records[0]) is dict
-                and self._queue.put_record(method, records[0])
-            ):
-                return 1
-            # The caller may use its dict again.
-            kept = [dict(r) if type(r) is dict else r for r in records]
-            call = Call(method, now(), kept, many, before, options, waits=False)
-            count = call.count
-            taken = self._queue.put(call, count, timeout or 0.0, drop=self._drop)
-            return count if taken else 0
+            return self._queue.hand_over(
+                method, before, records, many, timeout, options, drop=self._drop
+            )
         self._queue.check()
         seconds = self._timeout if timeout is None else timeout
         end = None if seconds is None else monotonic() + seconds
@@ -124,18 +112,16 @@ class ProcessDashboard(HostedDashboard[ProcessFeed]):
         serve: bool = True,
         first_user: bool = True,
         timeout: float | None = TIMEOUT_SECONDS,
-        on_unavailable: Literal["raise", "drop"] = "raise",
+        on_unavailable: OnUnavailable = "raise",
         max_depth: int = LIMIT,
         niceness: int = NICENESS,
     ) -> None:
         super().__init__()
-        if on_unavailable not in ("raise", "drop"):
-            raise ValueError(f"on_unavailable must be 'raise' or 'drop', not {on_unavailable!r}")
         self._config = config or Config.load()
         self._serve = serve
         self._first_user = first_user
         self._timeout = timeout
-        self._drop = on_unavailable == "drop"
+        self._drop = dropping(on_unavailable)
         self._max_depth = max_depth
         self._niceness = niceness
         self._link: Link | None = None

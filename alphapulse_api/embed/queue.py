@@ -1,39 +1,58 @@
-"""Calls that wait, in the host, to be sent to the dashboard's process: bounded, in order."""
+"""Calls of a host that wait to be carried out: bounded, in order, from any thread."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.times import now
 from alphapulse_api.embed.calls import Call
 from alphapulse_api.record.stats import FeedCounters
 
 LONG_SECONDS: Final = 3600.0  # a wait without end, in parts that a lock takes
 LIMIT: Final = 100_000  # records taken and not settled: some 100 MB at the worst
 LINGER_SECONDS: Final = 0.01  # that calls nobody waits for gather, so that the host's threads rest
+OnUnavailable = Literal["raise", "drop"]
 _now: Final = datetime.now  # a function of ours around it would cost as much again
 
 # A call, or a record for which nobody waits: the method, when it was called, and the record.
 Given = Call | tuple[str, datetime, dict[str, Any]]
 
 
-class CallQueue:
-    """Takes calls from any thread; one thread sends them.
+def dropping(on_unavailable: OnUnavailable) -> bool:
+    """Whether records are dropped for which there is no room.
 
-    A record counts from the moment it is taken until it is settled, so the bound holds for the
-    dashboard's process, too.
+    Raises:
+        ValueError: if it is neither "raise" nor "drop".
+    """
+    if on_unavailable not in ("raise", "drop"):
+        raise ValueError(f"on_unavailable must be 'raise' or 'drop', not {on_unavailable!r}")
+    return on_unavailable == "drop"
+
+
+class CallQueue:
+    """Takes calls from any thread; one thread, or one loop, takes them out.
+
+    A record counts from the moment it is taken until it is settled, so the bound holds for what is
+    done with it, too.
 
     Args:
         counters: what is taken and dropped is counted in them.
         limit: records that may be taken and not settled.
+        wake: called, from any thread, when there are calls again; without it, `take` waits.
     """
 
-    def __init__(self, counters: FeedCounters, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        counters: FeedCounters,
+        limit: int = LIMIT,
+        wake: Callable[[], object] | None = None,
+    ) -> None:
         self._counters = counters
         self._limit = limit
         self._lock = counters.lock
@@ -42,6 +61,7 @@ class CallQueue:
         self._calls: deque[Given] = deque()
         self._work = threading.Event()
         self._urgent = threading.Event()
+        self._wake = wake or self._work.set
         self._idle = True
         self._refusal: Callable[[], Exception] | None = None
 
@@ -71,27 +91,51 @@ class CallQueue:
         if self._refusal is not None:
             raise self._refusal()
         with self._lock:
-            depth = counters.taken - counters.stored - counters.refused
+            depth = counters.depth
             # A call larger than the whole bound goes alone.
-            if depth and depth + count > self._limit and not self._waited(count, seconds):
+            if depth > 0 and depth + count > self._limit and not self._waited(count, seconds):
                 if not drop:
                     raise Unavailable(
-                        f"{counters.depth} records wait for the dashboard's process, and at most "
-                        f"{self._limit} may; try again later."
+                        f"{counters.depth} records wait to be stored, and at most {self._limit} "
+                        "may; try again later."
                     )
                 counters.dropped += count
                 return False
             if self._refusal is not None:
                 raise self._refusal()
-            counters.taken += count
+            # In this order Ctrl-C may come between any two: the next call wakes, if this does not.
             self._calls.append(call)
-            idle, self._idle = self._idle, False
-        if call.waits:
-            self._urgent.set()
-            self._work.set()
-        elif idle:
-            self._work.set()
+            counters.taken += count
+            if call.waits:
+                self._urgent.set()
+            if self._idle:
+                self._wake()
+                self._idle = False
         return True
+
+    def hand_over(
+        self,
+        method: str,
+        before: tuple[Any, ...],
+        records: Sequence[Any],
+        many: bool,
+        timeout: float | None,
+        options: dict[str, Any],
+        *,
+        drop: bool,
+    ) -> int:
+        """Queue a call for which nobody waits; returns how many records were taken: all or none."""
+        if (
+            len(records) == 1
+            and type(records[0]) is dict
+            and not (many or before or options)
+            and self.put_record(method, records[0])
+        ):
+            return 1
+        # The caller may use its dicts again.
+        kept = [dict(r) if type(r) is dict else r for r in records]
+        call = Call(method, now(), kept, many, before, options, waits=False)
+        return call.count if self.put(call, call.count, timeout or 0.0, drop=drop) else 0
 
     def put_record(self, method: str, record: dict[str, Any]) -> bool:
         """Take one record for which nobody waits: the short way of `put`, where there is room.
@@ -106,12 +150,11 @@ class CallQueue:
         with self._lock:
             if counters.taken - counters.stored - counters.refused >= self._limit:
                 return False
-            counters.taken += 1
             self._calls.append((method, at, {**record}))
-            if not self._idle:
-                return True
-            self._idle = False
-        self._work.set()
+            counters.taken += 1
+            if self._idle:
+                self._wake()
+                self._idle = False
         return True
 
     def _waited(self, count: int, seconds: float) -> bool:
@@ -120,7 +163,7 @@ class CallQueue:
         end = monotonic() + seconds
         self._blocked += 1
         try:
-            while self._counters.depth and self._counters.depth + count > self._limit:
+            while 0 < self._counters.depth > self._limit - count:
                 left = end - monotonic()
                 if left <= 0 or self._refusal is not None:
                     return self._refusal is not None
@@ -140,6 +183,10 @@ class CallQueue:
         self._work.wait()
         if not self._urgent.is_set():
             self._urgent.wait(LINGER_SECONDS)
+        return self.take_now(most)
+
+    def take_now(self, most: int) -> list[Call]:
+        """Up to so many calls. Until it finds none left, `wake` of the constructor stays silent."""
         with self._lock:
             given = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
             if self._calls:
@@ -156,9 +203,9 @@ class CallQueue:
         with self._lock:
             self._blocked += 1
             try:
-                while self._counters.depth and (left := end - monotonic()) > 0:
-                    self._room.wait(left)
-                return not self._counters.depth
+                while self._counters.depth > 0 and (left := end - monotonic()) > 0:
+                    self._room.wait(min(left, LONG_SECONDS))
+                return self._counters.depth <= 0
             finally:
                 self._blocked -= 1
 

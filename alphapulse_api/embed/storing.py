@@ -45,7 +45,9 @@ def is_merged(call: Call) -> bool:
 
 
 def _joins(first: Call, call: Call) -> bool:
-    return is_merged(call) and ((first.timed and call.timed) or first.at == call.at)
+    if not is_merged(call) or call.extras != first.extras:
+        return False
+    return (first.timed and call.timed) or first.at == call.at
 
 
 async def carried_out(feed: Feed, call: Call) -> Any:
@@ -95,7 +97,7 @@ async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dic
     """Store records by a batch; returns the reasons of those refused, by position."""
     try:
         with called_at(first.at):
-            result = await getattr(feed, method)(records, on_error="continue")
+            result = await getattr(feed, method)(records, on_error="continue", **first.extras)
     except Unavailable:
         raise
     except Exception as error:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
+from alphapulse_api.domain.times import now
+from alphapulse_api.embed.calls import Call
+from alphapulse_api.embed.feed import HostFeed
+from alphapulse_api.embed.hand_over import HandOver
 from alphapulse_api.embed.hosted import HostedDashboard
+from alphapulse_api.embed.queue import LIMIT, OnUnavailable, dropping
 from alphapulse_api.record.feed import Feed
-from alphapulse_api.record.inputs import Extras, Record, Records
 from alphapulse_api.record.stats import FeedStats
 from alphapulse_api.runtime.loop_thread import LoopThread
-from alphapulse_api.schemas.batches import STOP
 
-T = TypeVar("T")
-
+CLOSE_SECONDS: Final = 30.0  # for records handed over, where calls may take any time
 HEALTH_SECONDS: Final = 2.0  # a loop that has not answered by then is blocked
 
 
@@ -43,34 +45,54 @@ class ThreadDashboard(HostedDashboard["ThreadFeed"]):
     Args:
         make: creates the dashboard that runs in the thread.
         timeout: seconds that each call, and `close`, may take; None: no limit.
+        on_unavailable: what a call that does not wait does if too many records wait.
+        max_depth: how many records may wait.
     """
 
-    def __init__(self, make: Callable[[], LoopDashboard], timeout: float | None) -> None:
+    def __init__(
+        self,
+        make: Callable[[], LoopDashboard],
+        timeout: float | None,
+        on_unavailable: OnUnavailable = "raise",
+        max_depth: int = LIMIT,
+    ) -> None:
         super().__init__()
         self._make = make
         self._timeout = timeout
+        self._drop = dropping(on_unavailable)
+        self._max_depth = max_depth
         self._thread: LoopThread | None = None
+        self._handed: HandOver | None = None
 
     def _open(self) -> ThreadFeed:
         dashboard = self._make()
         thread = LoopThread(dashboard, "alphapulse-dashboard")
         thread.start()
         self._thread = thread
-        return ThreadFeed(dashboard, thread, self._timeout, self.close)
+        self._handed = thread.run(_hand_over(dashboard.feed, self._max_depth), self._timeout)
+        return ThreadFeed(dashboard, thread, self._handed, self._timeout, self._drop, self.close)
 
     def _close(self) -> None:
         assert self._thread is not None
-        self._thread.stop(self._timeout)
+        assert self._handed is not None
+        self._handed.close(CLOSE_SECONDS if self._timeout is None else self._timeout)
+        try:
+            self._thread.stop(self._timeout)
+        finally:
+            self._handed.abandon()
 
     def _disown(self) -> None:
         pass  # the thread and the dashboard in it are disowned by themselves
 
 
-class ThreadFeed:
-    """The feed of a dashboard in a thread; each call returns when its record is stored.
+async def _hand_over(feed: Feed, max_depth: int) -> HandOver:
+    return HandOver(feed, max_depth)
 
-    The methods have the names, arguments, results and errors of `Feed`, and may be called from any
-    thread. Each may also raise:
+
+class ThreadFeed(HostFeed):
+    """The feed of a dashboard in a thread.
+
+    Each call may also raise:
 
     - `DashboardClosed` after the dashboard is closed, or if it ended unexpectedly
       (`DashboardFailed`);
@@ -89,23 +111,20 @@ class ThreadFeed:
         self,
         dashboard: LoopDashboard,
         thread: LoopThread,
+        handed: HandOver,
         timeout: float | None,
+        drop: bool,
         close: Callable[[], None],
     ) -> None:
         self.close = close  # ends the dashboard, for a host that keeps only its feed
         self._dashboard = dashboard
-        self._feed = dashboard.feed
         self._thread = thread
+        self._handed = handed
         self._timeout = timeout
+        self._drop = drop
 
     def __repr__(self) -> str:
         return f"<ThreadFeed of {self._dashboard!r}>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(
-            "a feed cannot be pickled: send the dashboard's url, and feed from the other process "
-            "over HTTP with alphapulse_api.client"
-        )
 
     @property
     def url(self) -> str:
@@ -126,13 +145,10 @@ class ThreadFeed:
         return self._dashboard.console_url
 
     def health(self, timeout: float = HEALTH_SECONDS) -> dict[str, str]:
-        """Check the event loop, and the parts that answers depend on.
+        """ "ok" or "down" for the event loop and for each part that /readyz reports.
 
         Args:
-            timeout: seconds after which the event loop counts as blocked.
-
-        Returns:
-            "ok" or "down" by name: `loop`, and if that is "ok" what /readyz reports.
+            timeout: seconds after which the loop counts as blocked, and is "down".
 
         Raises:
             DashboardForked: in a forked process.
@@ -142,54 +158,31 @@ class ThreadFeed:
         except (DashboardClosed, Unavailable):
             return {"loop": "down"}
 
-    def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
-        if not wait:
-            self._thread.check()
-            return self._feed.hand_over(points)
-        return self._run(self._feed.record_metrics(points))
-
     def stats(self) -> FeedStats:
-        return self._feed.stats()
+        return self._handed.stats(closed=self._closed())
 
-    def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
-        return self._run(self._feed.record_trade(trade, extras=extras))
+    def _closed(self) -> bool:
+        try:
+            self._thread.check()
+        except RuntimeError:
+            return True
+        return False
 
-    def record_trades(self, trades: Records, *, extras: Extras = "refuse") -> list[dict[str, Any]]:
-        return self._run(self._feed.record_trades(trades, extras=extras))
-
-    def record_trades_batch(
-        self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
-    ) -> dict[str, Any]:
-        work = self._feed.record_trades_batch(trades, on_error=on_error, extras=extras)
-        return self._run(work)
-
-    def record_metrics_batch(self, points: Records, *, on_error: str = STOP) -> dict[str, Any]:
-        return self._run(self._feed.record_metrics_batch(points, on_error=on_error))
-
-    def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
-        return self._run(self._feed.raise_alert(alert, extras=extras))
-
-    def acknowledge_alert(
-        self, alert_id: str, user: str, comments: str | None = None
-    ) -> dict[str, Any]:
-        return self._run(self._feed.acknowledge_alert(alert_id, user, comments))
-
-    def resolve_alert(self, alert_id: str) -> dict[str, Any]:
-        return self._run(self._feed.resolve_alert(alert_id))
-
-    def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
-        return self._run(self._feed.update_portfolio(portfolio))
-
-    def record_signal(
-        self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
-    ) -> dict[str, Any]:
-        return self._run(self._feed.record_signal(agent_id, signal, extras=extras))
-
-    def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
-        return self._run(self._feed.update_agent(agent_id, update))
-
-    def report_system(self, sample: Record) -> dict[str, Any]:
-        return self._run(self._feed.report_system(sample))
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._thread.run(work, self._timeout)
+    def _call(
+        self,
+        method: str,
+        before: tuple[Any, ...],
+        records: Sequence[Any],
+        many: bool,
+        wait: bool,
+        timeout: float | None,
+        **options: Any,
+    ) -> Any:
+        self._thread.check()
+        if wait:
+            call = Call(method, now(), records, many, before, options)
+            seconds = self._timeout if timeout is None else timeout
+            return self._thread.run(self._handed.carry_out(call), seconds)
+        return self._handed.queue.hand_over(
+            method, before, records, many, timeout, options, drop=self._drop
+        )

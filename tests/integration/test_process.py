@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -39,35 +39,16 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.embed.process_dashboard import ProcessDashboard, ProcessFeed
 from tests.asking import TRADE
-from tests.embedding import SECONDS, lives, process_of, settled, started_again, stopped, until
-from tests.sockets import alert, point, portfolio, trade
-
-
-def raised(feed: Any) -> str:
-    """The id of a new alert."""
-    id_: str = feed.raise_alert(alert())["id"]
-    return id_
-
-
-CALLS: dict[str, Callable[..., Any]] = {
-    "record_metrics": lambda feed, **how: feed.record_metrics(point(), **how),
-    "record_metrics of many": lambda feed, **how: feed.record_metrics([point()] * 3, **how),
-    "record_metrics_batch": lambda feed, **how: feed.record_metrics_batch([point()] * 3, **how),
-    "record_trade": lambda feed, **how: feed.record_trade(trade(), **how),
-    "record_trades": lambda feed, **how: feed.record_trades([trade()], **how),
-    "record_trades_batch": lambda feed, **how: feed.record_trades_batch([trade()], **how),
-    "raise_alert": lambda feed, **how: feed.raise_alert(alert(), **how),
-    "acknowledge_alert": lambda feed, **how: feed.acknowledge_alert(raised(feed), "ann", **how),
-    "resolve_alert": lambda feed, **how: feed.resolve_alert(raised(feed), **how),
-    "update_portfolio": lambda feed, **how: feed.update_portfolio(portfolio(), **how),
-    "record_signal": lambda feed, **how: feed.record_signal(
-        "m", {"symbol": "BTC", "direction": "buy"}, **how
-    ),
-    "update_agent": lambda feed, **how: feed.update_agent("m", {"state": "active"}, **how),
-    "report_system": lambda feed, **how: feed.report_system(
-        {"component": "c", "status": "healthy"}, **how
-    ),
-}
+from tests.embedding import (
+    CALLS,
+    SECONDS,
+    lives,
+    process_of,
+    settled,
+    started_again,
+    stopped,
+    until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,17 +94,6 @@ def shape(value: Any) -> Any:
     return type(value) if isinstance(value, (str, datetime)) else value
 
 
-@pytest.mark.parametrize("name", list(CALLS))
-def test_every_call_may_go_without_waiting(feed: ProcessFeed, name: str) -> None:
-    before = feed.stats()
-    taken = CALLS[name](feed, wait=False)
-    settled(feed)
-    after = feed.stats()
-    extra = 1 if name in ("acknowledge_alert", "resolve_alert") else 0
-    assert taken == after.taken - before.taken - extra > 0
-    assert after.stored - before.stored == taken + extra
-
-
 def test_values_survive_the_way(feed: ProcessFeed) -> None:
     at = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
     stored = feed.record_trade(
@@ -156,71 +126,6 @@ def test_errors_keep_their_class_and_text(feed: ProcessFeed) -> None:
         feed.record_trades([TRADE] * 10_001, wait=False)
 
 
-class Opaque:
-    """A value of a class of the host's."""
-
-
-def nested() -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    record["metadata"] = record
-    return record
-
-
-WRONG: dict[str, Any] = {
-    "a class of the host's": {**TRADE, "quantity": Opaque()},
-    "a circle": {**TRADE, **nested()},
-    "no record at all": "BTC",
-    "a signalling NaN": {**TRADE, "quantity": Decimal("sNaN")},
-    "a naive time": {**TRADE, "executed_at": datetime(2026, 1, 1)},  # noqa: DTZ001
-}
-
-
-@pytest.mark.parametrize("name", list(WRONG))
-def test_one_wrong_record_costs_no_other(feed: ProcessFeed, name: str) -> None:
-    before = feed.stats()
-    with pytest.raises(ValidationProblem):
-        feed.record_trade(WRONG[name])
-    for number in range(7):
-        assert feed.record_trade(WRONG[name] if number == 3 else TRADE, wait=False) == 1
-    settled(feed)
-    after = feed.stats()
-    assert after.stored - before.stored == 6
-    last = after.last_refusals[-1]
-    assert last.method == "record_trade"
-    assert last.reason
-
-
-def test_records_are_stored_in_their_order(feed: ProcessFeed) -> None:
-    order = {**TRADE, "id": "advancing", "status": "open"}
-    for number in range(200):
-        feed.record_trade({**TRADE, "id": f"before-{number}"}, wait=False)
-        if number == 50:
-            feed.record_trade(order, wait=False)
-        if number == 150:
-            feed.record_trade({**order, "status": "filled"}, wait=False)
-    assert feed.record_trade({**order, "status": "filled"})["status"] == "filled"
-
-
-def test_a_batch_says_what_became_of_each(feed: ProcessFeed) -> None:
-    before = feed.stats()
-    trades = [{**TRADE, "id": f"each-{n}", "side": "up" if n == 70 else "buy"} for n in range(200)]
-    result = feed.record_trades_batch(trades, on_error="continue")
-    assert (result["accepted"], result["refused"]) == (199, 1)
-    assert [r["status"] for r in result["results"]] == [201] * 70 + [422] + [201] * 129
-    after = feed.stats()
-    assert (after.stored - before.stored, after.refused - before.refused) == (199, 1)
-    assert len(feed.record_trades(trades[:70])) == 70
-
-
-def test_points_without_a_time_are_of_the_call(feed: ProcessFeed) -> None:
-    named = {"metric_type": "risk", "name": "of-the-call", "value": 1}
-    for _ in range(300):
-        feed.record_metrics(named, wait=False)
-    named["value"] = 2  # the caller's dict is its own again
-    settled(feed)
-    assert feed.stats().refused == feed.stats().taken - feed.stats().stored
-
-
 def test_it_serves_what_it_was_fed(config: Config) -> None:
     from tests.integration.test_mounting import _trades
 
@@ -234,19 +139,6 @@ def test_it_serves_what_it_was_fed(config: Config) -> None:
         feed.record_trade(TRADE)
     with pytest.raises(DashboardClosed):
         feed.record_trade(TRADE, wait=False)
-
-
-def test_the_end_waits_for_what_was_handed_over(config: Config) -> None:
-    dashboard = Dashboard.in_process(config, serve=False)
-    with dashboard as feed:
-        for _ in range(1000):
-            feed.record_trade(TRADE, wait=False)
-        pid = process_of(dashboard)
-        with pytest.raises(RuntimeError, match="does not serve"):
-            _ = feed.url
-    stats = feed.stats()
-    assert (stats.taken, stats.stored, stats.depth) == (1000, 1000, 0)
-    assert not lives(pid)
 
 
 def test_a_failed_start_is_the_dashboards_own_error(config: Config, tmp_path: Path) -> None:

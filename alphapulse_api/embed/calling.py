@@ -1,0 +1,53 @@
+"""What the feeds of dashboards outside the host's loop have in common beneath their methods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from alphapulse_api.record.inputs import Extras
+from alphapulse_api.record.stats import FeedStats
+
+Stored = dict[str, Any]
+
+
+class Calling(ABC):
+    """Carries out the calls of a feed."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where the dashboard is served; raises `RuntimeError` if it is not."""
+
+    @property
+    @abstractmethod
+    def console_url(self) -> str | None:
+        """Where the console is; None if it is not installed, or switched off."""
+
+    @abstractmethod
+    def stats(self) -> FeedStats:
+        """What became of the records, from the start on."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            "a feed cannot be pickled: send the dashboard's url, and feed from the other process "
+            "over HTTP with alphapulse_api.client"
+        )
+
+    @abstractmethod
+    def _call(
+        self,
+        method: str,
+        before: tuple[Any, ...],
+        records: Sequence[Any],
+        many: bool,
+        wait: bool,
+        timeout: float | None,
+        **options: Any,
+    ) -> Any: ...
+
+
+def unusual(extras: Extras) -> dict[str, Any]:
+    """The option where it says something: what has no options goes the short way."""
+    return {} if extras == "refuse" else {"extras": extras}

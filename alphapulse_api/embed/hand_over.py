@@ -1,0 +1,157 @@
+"""Records that a host hands to a dashboard in its own process, and does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.embed.calls import STAMPS, Call, is_timed, lane_of, stamped_record
+from alphapulse_api.embed.lanes import Lanes
+from alphapulse_api.embed.queue import LINGER_SECONDS, CallQueue
+from alphapulse_api.embed.storing import Reasons, carried_out, reason_of, reasons_in
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.stats import FeedCounters, FeedStats
+from alphapulse_api.runtime.slices import Slices, Steps
+from alphapulse_api.runtime.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+TAKEN_TOGETHER: Final = 1000  # calls
+UNSTORED: Final = "the dashboard ended before it was stored"
+
+
+class HandOver:
+    """Takes calls from any thread, and carries them out in the running loop.
+
+    Args:
+        feed: whose methods are called.
+        max_depth: records that may be taken and not settled.
+
+    Attributes:
+        queue: takes the calls.
+    """
+
+    def __init__(self, feed: Feed, max_depth: int) -> None:
+        self._feed = feed
+        self._counters = FeedCounters()
+        self._loop = asyncio.get_running_loop()
+        self.queue = CallQueue(self._counters, max_depth, self._wake)
+        self._lanes = Lanes(feed, self)
+        self._slices = Slices()
+        self._number = 0
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._before: Counter[str] = Counter()  # calls in a lane, for which later ones wait
+        self._work = asyncio.Event()
+        self._taking = asyncio.Lock()
+        self._tasks = Supervisor()
+        self._tasks.start(self._lanes.run, "the storing of records handed over")
+        self._tasks.start(self._take_forever, "the taking of records handed over")
+
+    def stats(self, *, closed: bool) -> FeedStats:
+        """What became of the calls; from any thread."""
+        return self._counters.stats(state="closed" if closed else "running")
+
+    def close(self, seconds: float) -> None:
+        """Take no more calls, and wait until those taken are settled; from the host's thread."""
+        self.queue.close(DashboardClosed)
+        self.queue.wait_until_settled(seconds)
+
+    def abandon(self) -> None:
+        """Count what could not be stored before the loop ended."""
+        if (lost := self._counters.depth) > 0:
+            self._counters.refuse("", lost, UNSTORED)
+            logger.error("%d records could not be stored before the end", lost)
+
+    async def carry_out(self, call: Call) -> Any:
+        """What a call returns; it follows those of its lane that were handed over before."""
+        counters = self._counters
+        counters.take(call.count)
+        reasons: Reasons = [UNSTORED] * call.count
+        try:
+            await self._take()
+            lane = lane_of(call.method)
+            if self._before[lane]:
+                result = await self._follow(lane, call)
+            else:
+                result = await carried_out(self._feed, call)
+            reasons = reasons_in(result)
+        except Exception as error:
+            reasons = [reason_of(error)] * call.count
+            raise
+        finally:
+            counters.settle(call.method, call.count, reasons)
+            self.queue.made_room()
+        return result
+
+    async def _follow(self, lane: str, call: Call) -> Any:
+        answer = self._loop.create_future()
+        self._give(lane, call)
+        number = self._number
+        self._answers[number] = answer
+        try:
+            return await answer
+        finally:
+            del self._answers[number]
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._work.set)
+        except RuntimeError:
+            pass  # the loop has ended: so say the calls
+
+    async def _take_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await asyncio.sleep(LINGER_SECONDS)  # calls gather
+            await self._take()
+
+    async def _take(self) -> None:
+        """Give the lanes what was handed over until now."""
+        async with self._taking:
+            while calls := self.queue.take_now(TAKEN_TOGETHER):
+                for call in calls:
+                    # A retry after a lost answer must be a repeat.
+                    given = len(call.records)
+                    await self._slices.run(self._stamping(call))
+                    if len(call.records) or not given:
+                        self._give(lane_of(call.method), call)
+
+    def _stamping(self, call: Call) -> Steps[None]:
+        records = []
+        for record in call.records:
+            try:
+                records.append(stamped_record(record, call.method, call.at))
+            except Exception as error:
+                self._counters.refuse(call.method, 1, reason_of(error))
+            yield
+        call.records = records
+        call.timed = call.method in STAMPS and is_timed(records, call.method)
+
+    def _give(self, lane: str, call: Call) -> None:
+        self._number += 1
+        self._before[lane] += 1
+        self._lanes.put(self._number, call)
+
+    async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
+        """Count what became of calls that nobody waits for."""
+        for _, call, reasons in calls:
+            self._before[lane_of(call.method)] -= 1
+            self._counters.settle(call.method, call.count, reasons)
+        self.queue.made_room()
+
+    async def returned(self, number: int, call: Call, result: Any) -> None:
+        """Hand a result to its caller."""
+        self._before[lane_of(call.method)] -= 1
+        if (answer := self._answers.get(number)) is not None and not answer.done():
+            answer.set_result(result)
+
+    async def raised(self, number: int, call: Call, error: Exception) -> None:
+        """Hand an error to its caller."""
+        self._before[lane_of(call.method)] -= 1
+        if (answer := self._answers.get(number)) is not None and not answer.done():
+            answer.set_exception(error)

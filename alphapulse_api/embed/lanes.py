@@ -1,0 +1,142 @@
+"""The calls of a host in the dashboard's loop: points, trades and the rest in a lane each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.embed.calls import LANES, Call, lane_of
+from alphapulse_api.embed.storing import (
+    Numbered,
+    Reasons,
+    carried_out,
+    is_merged,
+    next_run,
+    stored_alone,
+    stored_each,
+)
+from alphapulse_api.record.feed import Feed
+
+RETRY_SECONDS: Final = 0.5  # while the database is away
+
+
+class Outcomes(Protocol):
+    """Learns what became of calls, by the numbers they were given with."""
+
+    async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
+        """Nobody waits for these calls; with each, why records of it were refused."""
+
+    async def returned(self, number: int, call: Call, result: Any) -> None:
+        """A call has this result."""
+
+    async def raised(self, number: int, call: Call, error: Exception) -> None:
+        """A call has failed."""
+
+
+class _Lane:
+    """Calls that wait for those before them."""
+
+    __slots__ = ("calls", "work")
+
+    def __init__(self) -> None:
+        self.calls: deque[Numbered] = deque()
+        self.work = asyncio.Event()
+
+
+class Lanes:
+    """Carries out calls in their order within each lane.
+
+    Args:
+        feed: whose methods are called.
+        outcomes: learns what became of the calls.
+
+    Attributes:
+        records: how many of them are in calls that are not carried out yet.
+        room: set whenever they become fewer.
+    """
+
+    def __init__(self, feed: Feed, outcomes: Outcomes) -> None:
+        self._feed = feed
+        self._outcomes = outcomes
+        self._lanes = {lane: _Lane() for lane in LANES}
+        self._ended = False
+        self.records = 0
+        self.room = asyncio.Event()
+
+    def put(self, number: int, call: Call) -> None:
+        """Carry out a call after those before it in its lane."""
+        lane = self._lanes[lane_of(call.method)]
+        lane.calls.append((number, call))
+        self.records += call.count
+        lane.work.set()
+
+    def end(self) -> None:
+        """Let `run` return once nothing is left."""
+        self._ended = True
+        for lane in self._lanes.values():
+            lane.work.set()
+
+    async def run(self) -> None:
+        """Carry out what is put, until `end`."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes.values():
+                group.create_task(self._run(lane))
+
+    async def _run(self, lane: _Lane) -> None:
+        while True:
+            if not lane.calls:
+                if self._ended:
+                    return
+                lane.work.clear()
+                await lane.work.wait()
+                continue
+            run = next_run(lane.calls)
+            if is_merged(run[0][1]):
+                await self._settle(lane, run, partial(stored_each, self._feed, run))
+            else:
+                await asyncio.gather(*(self._carry_out(lane, number, call) for number, call in run))
+            self.records -= sum(call.count for _, call in run)
+            self.room.set()
+
+    async def _carry_out(self, lane: _Lane, number: int, call: Call) -> None:
+        if not call.waits:
+            await self._settle(lane, [(number, call)], partial(self._alone, call))
+            return
+        try:
+            result = await carried_out(self._feed, call)
+        except Exception as error:
+            await self._outcomes.raised(number, call, error)
+        else:
+            await self._outcomes.returned(number, call, result)
+
+    async def _alone(self, call: Call) -> list[Reasons]:
+        return [await stored_alone(self._feed, call)]
+
+    async def _settle(
+        self,
+        lane: _Lane,
+        run: Sequence[Numbered],
+        store: Callable[[], Awaitable[list[Reasons]]],
+    ) -> None:
+        while True:
+            try:
+                reasons = await store()
+                break
+            except Unavailable as error:
+                await self._refuse_those_who_wait(lane, error)
+                await asyncio.sleep(RETRY_SECONDS)
+        await self._outcomes.settled(
+            [(number, call, why) for (number, call), why in zip(run, reasons, strict=True)]
+        )
+
+    async def _refuse_those_who_wait(self, lane: _Lane, error: Unavailable) -> None:
+        """Answer callers at once whose calls stand behind one that cannot be stored now."""
+        waiting = [(number, call) for number, call in lane.calls if call.waits]
+        lane.calls = deque((number, call) for number, call in lane.calls if not call.waits)
+        for number, call in waiting:
+            self.records -= call.count
+            await self._outcomes.raised(number, call, error)

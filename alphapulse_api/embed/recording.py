@@ -1,0 +1,175 @@
+"""The methods of a host's feed that take lists of records: points and trades."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+from alphapulse_api.domain.host_objects import fields_of
+from alphapulse_api.embed.calling import Calling, Stored, unusual
+from alphapulse_api.record.inputs import Extras, Record, Records, listing
+from alphapulse_api.runtime.slices import finish
+from alphapulse_api.schemas.batches import STOP
+
+
+class Recording(Calling):
+    """Records points and trades; see `HostFeed`."""
+
+    def record_metrics(
+        self, points: Record | Records, *, wait: bool = True, timeout: float | None = None
+    ) -> int:
+        """Store one point or up to 10,000; returns how many were stored, or taken."""
+        count: int
+        if type(points) is dict or fields_of(points) is not None:
+            count = self._call("record_metrics", (), (points,), False, wait, timeout)
+        else:
+            count = self._call("record_metrics", (), _listed(points), True, wait, timeout)
+        return count
+
+    @overload
+    def record_trade(
+        self,
+        trade: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> Stored: ...
+    @overload
+    def record_trade(
+        self,
+        trade: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_trade(
+        self,
+        trade: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Stored | int:
+        """Store one trade; returns it as stored."""
+        answer: Stored | int = self._call(
+            "record_trade", (), (trade,), False, wait, timeout, **unusual(extras)
+        )
+        return answer
+
+    @overload
+    def record_trades(
+        self,
+        trades: Records,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> list[Stored]: ...
+    @overload
+    def record_trades(
+        self,
+        trades: Records,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_trades(
+        self,
+        trades: Records,
+        *,
+        extras: Extras = "refuse",
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> list[Stored] | int:
+        """Store up to 10,000 trades, all or none; returns them as stored."""
+        answer: list[Stored] | int = self._call(
+            "record_trades", (), _listed(trades), True, wait, timeout, **unusual(extras)
+        )
+        return answer
+
+    @overload
+    def record_trades_batch(
+        self,
+        trades: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> Stored: ...
+    @overload
+    def record_trades_batch(
+        self,
+        trades: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_trades_batch(
+        self,
+        trades: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Stored | int:
+        """Store up to 10,000 trades; returns what became of each, as `Feed` does."""
+        answer: Stored | int = self._call(
+            "record_trades_batch",
+            (),
+            _listed(trades, on_error),
+            True,
+            wait,
+            timeout,
+            on_error=on_error,
+            **unusual(extras),
+        )
+        return answer
+
+    @overload
+    def record_metrics_batch(
+        self,
+        points: Records,
+        *,
+        on_error: str = STOP,
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> Stored: ...
+    @overload
+    def record_metrics_batch(
+        self,
+        points: Records,
+        *,
+        on_error: str = STOP,
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_metrics_batch(
+        self,
+        points: Records,
+        *,
+        on_error: str = STOP,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Stored | int:
+        """Store up to 10,000 points; returns what became of each, as `Feed` does."""
+        answer: Stored | int = self._call(
+            "record_metrics_batch",
+            (),
+            _listed(points, on_error),
+            True,
+            wait,
+            timeout,
+            on_error=on_error,
+        )
+        return answer
+
+
+def _listed(records: Records, on_error: str = STOP) -> list[Any]:
+    """Raises `ValidationProblem` for what is no list, or too long a one."""
+    return finish(listing(records, on_error))
