@@ -72,7 +72,7 @@ def point(name: str, seconds: float, value: float | None, **labels: str) -> dict
     }
 
 
-def relay_of(accessors: Accessors, cache: Cache, events: EventLog) -> Relay:
+def relay_of(accessors: Accessors, cache: Cache, events: EventLog, *, alone: bool = False) -> Relay:
     """What relays the outbox of the accessors' engine to a log."""
     own = PortfolioDataAccessor(accessors.engine)
-    return Relay(accessors.engine, cache, events, own.get_snapshot)
+    return Relay(accessors.engine, cache, events, own.get_snapshot, alone=alone)

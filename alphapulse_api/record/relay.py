@@ -1,9 +1,9 @@
 """From the outbox to the event log: whatever is committed is published, once.
 
-The process that committed rows relays them at once from memory, and removes them in batches. Rows
-that stay are relayed by whoever finds them: a process that died left them, or the log was away. The
-log deduplicates by a row's id, so any number of processes may relay the same rows at once; and each
-of them relays a record's rows in their order, so that the log has them in it.
+The process that committed rows relays them from memory at once, and removes them in batches. Rows
+that stay are relayed by whoever finds them: their process died, or the log was away. The log
+deduplicates by a row's id, so several processes may relay the same rows at once. Each of them
+relays a record's rows in order, so the log has them in order.
 """
 
 from __future__ import annotations
@@ -11,39 +11,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from alphapulse_api.cache import Cache
-from alphapulse_api.cache.memory import MemoryCache
-from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log import EventLog
 from alphapulse_api.log.base import LogAway
-from alphapulse_api.log.memory import MemoryEventLog
+from alphapulse_api.record.leftovers import Leftovers
+from alphapulse_api.record.log_writer import LogWriter, Snapshot
+from alphapulse_api.record.removal import Removal
 from alphapulse_api.runtime.supervisor import consume_exception
-from alphapulse_api.storage import outbox
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.sqlite.transaction import run
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 1.0  # between two looks at the table
-REMOVED_TOGETHER: Final = 100
-PAGE: Final = 500  # rows read at once, and of how many events they are
-PAGE_EVENTS: Final = 2000
-LOOKED_AT: Final = 5000  # of the oldest rows
-FLUSH_SECONDS: Final = 10.0
-ON_LOOP_POSITIONS: Final = 200  # of a portfolio; more are encoded on a thread
-AT_ONCE_EVENTS: Final = 50  # of a commit; more are handed out in several turns of the loop
-
-Snapshot = Callable[[int], Awaitable[Mapping[str, Any] | None]]
+SCAN_SECONDS: Final = 1.0  # between two scans of the table
+FLUSH_SECONDS: Final = 10.0  # that `close` waits for the log and the database
 
 
 class _Group:
-    """The rows of a commit, and what waits until they were relayed."""
+    """The rows of a commit, and the future of those who wait until they are relayed."""
 
     __slots__ = ("done", "rows")
 
@@ -57,10 +47,11 @@ class Relay:
 
     Args:
         engine: the database.
-        cache: of answers that the records make stale.
+        cache: the cached answers that records make stale.
         events: the log.
-        snapshot: a snapshot of the portfolio by its time, or None; rows refer to it.
-        leaves: whether the rows are left to another process: this one has a log that nobody reads.
+        snapshot: returns the portfolio snapshot of a time in microseconds, or None; rows refer to
+            snapshots.
+        leaves: whether to leave the rows to another process, since nobody reads this one's log.
         alone: whether no other process relays the rows of this database.
     """
 
@@ -77,33 +68,32 @@ class Relay:
         self._engine = engine
         self._cache = cache
         self._events = events
-        self._snapshot = snapshot
         self._leaves = leaves
         self._alone = alone
-        # Few rows suspend neither, so they are published before their callers are answered.
-        self._at_once = isinstance(cache, MemoryCache) and isinstance(events, MemoryEventLog)
+        self._writer = LogWriter(cache, events, snapshot)
+        self._removal = Removal(engine, self._scan_soon)
+        self._leftovers = Leftovers(engine, events, alone=alone)
         self._groups: deque[_Group] = deque()
         self._pump: asyncio.Task[None] | None = None
-        self._mine: set[str] = set()  # in the table, and not left to anybody else
-        # Of those, to be removed; in order, and looked into by the thread that writes.
-        self._relayed: dict[str, None] = {}
-        self._removing: asyncio.Task[None] | None = None
-        self._behind = False  # the log was away: rows are in the table alone
-        self._missed = 0  # events of rows that came meanwhile
-        self._seen: Collection[str] = ()  # rows of others, at the look before
-        self._look = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None  # of the next look
-        self._started = False
-        engine.on_commit(self._take, relayed=self._relayed, leaves=leaves)
+        self._behind = False  # the log was away: rows are in the table only
+        self._missed = 0  # events of rows that were committed meanwhile
+        self._scan = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # of the next scan
+        self.attach()
 
     def __repr__(self) -> str:
         state = "behind" if self._behind else "current"
-        return f"<Relay {state} groups={len(self._groups)} relayed={len(self._relayed)}>"
+        relayed = self._removal.relayed_count
+        return f"<Relay {state} groups={len(self._groups)} relayed={relayed}>"
 
     @property
     def waiting(self) -> int:
-        """Events that are committed and not in the log, since that is away."""
+        """How many events are committed and not in the log, which is away."""
         return self._missed
+
+    def attach(self) -> None:
+        """Take the rows of the engine's commits from now on; done at the start."""
+        self._engine.on_commit(self._take, relayed=self._removal.relayed, leaves=self._leaves)
 
     async def flush(self) -> None:
         """Wait until all that was committed before is in the log, or the log is away."""
@@ -123,32 +113,32 @@ class Relay:
         await self._events.announce(tags)
 
     def look(self) -> None:
-        """Look at the table now: another process has written."""
-        self._look.set()
+        """Scan the table now: another process has written."""
+        self._scan.set()
 
     async def watch_forever(self) -> None:
-        """Relay the rows that others left, and remove those that were relayed, until cancelled."""
+        """Relay rows that others left, and remove what was relayed, until cancelled."""
         while True:
             try:
                 await self.relay_left()
             except Unavailable:
-                self._look_soon()  # readiness finds out why
-            # Whoever serves a file alone is called (`look`) when another process has written.
+                self._scan_soon()  # readiness finds out why
+            # A server that has its SQLite file for itself is called when another process writes.
             if not self._alone or self._behind:
-                self._look_soon()
-            await self._look.wait()
-            self._look.clear()
+                self._scan_soon()
+            await self._scan.wait()
+            self._scan.clear()
 
-    def _look_soon(self) -> None:
+    def _scan_soon(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._due)
+            self._timer = asyncio.get_running_loop().call_later(SCAN_SECONDS, self._scan_now)
 
-    def _due(self) -> None:
+    def _scan_now(self) -> None:
         self._timer = None
-        self._look.set()
+        self._scan.set()
 
     async def leave(self) -> None:
-        """Leave what is committed from now on to the next server, whose log is another.
+        """Leave what is committed from now on to the next server, which has another log.
 
         Returns once this process relays nothing more and the table has none of the rows that it
         relayed.
@@ -157,34 +147,32 @@ class Relay:
             Unavailable: if the database is away; then rows may be relayed by both.
         """
         self._leaves = True
-        self._engine.on_commit(self._take, relayed=self._relayed, leaves=True)
+        self.attach()
         # Rows of earlier commits come here before this one is answered.
         await self._engine.write(_nothing)
         await self.flush()
-        if self._removing is not None:
-            await asyncio.shield(self._removing)
-        await self._remove()
+        await self._removal.finish()
 
     async def close(self) -> None:
         """Relay what was committed, for a bounded time, and remove it."""
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self.flush()
-                if self._removing is not None:
-                    await asyncio.shield(self._removing)
-                await self._remove()
+                await self._removal.finish()
         except (TimeoutError, Unavailable):
-            # What stays in the table the next process relays.
-            logger.warning("%d rows stay in the outbox", len(self._mine))
+            logger.warning(
+                "%d rows stay in the outbox; the next process relays them", self._removal.own_count
+            )
         if self._timer is not None:
             self._timer.cancel()
 
     # -- the process's own rows -------------------------------------------------------------------
 
     def _take(self, rows: Sequence[OutboxRow]) -> None:
-        """Rows that were committed, in their order."""
-        self._mine.update(row.id for row in rows)
-        if self._at_once and not self._groups and _suspends_nothing(rows):
+        """Relay the rows of a commit, in their order."""
+        self._removal.add_own(row.id for row in rows)
+        # Few rows are published before the caller of their write is answered.
+        if not self._groups and self._writer.is_immediate(rows):
             run(self._relay_own_or_fall_behind(rows))
             return
         self._groups.append(_Group(rows))
@@ -208,117 +196,55 @@ class Relay:
         try:
             await self._relay_own(rows)
         except Exception:
-            # The rows are in the table: the next look finds them there.
+            # The rows are in the table, where the next scan finds them.
             logger.exception("committed events could not be relayed, trying again")
             self._fall_behind()
 
     async def _relay_own(self, rows: Sequence[OutboxRow]) -> None:
-        await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
+        await self._writer.invalidate(rows)
         if self._leaves:
-            self._mine.clear()
+            self._removal.give_up()
             return
-        if not self._behind:
+        if self._behind:
+            await self._writer.append_points(rows)
+        else:
             try:
-                await self._append(rows)
+                await self._writer.append(rows)
             except LogAway:
                 self._fall_behind()
             else:
-                self._done([row.id for row in rows])
+                self._removal.add_relayed([row.id for row in rows])
                 return
-        else:
-            # Points wait for the log in memory: they are in no row.
-            with suppress(LogAway):
-                await self._events.relay([row for row in rows if row.points])
         self._missed += sum(len(row.bodies) or 1 for row in rows if row.channel and not row.stored)
-        self._mine.difference_update(row.id for row in rows)
+        self._removal.give_up(row.id for row in rows)
 
     def _fall_behind(self) -> None:
         self._behind = True
-        self._look_soon()
-
-    async def _append(self, rows: Sequence[OutboxRow]) -> None:
-        """Append rows to the log, in their order.
-
-        Raises:
-            LogAway: if it may lack any of them.
-        """
-        complete = []
-        for row in rows:
-            if row.channel is None or row.bodies:
-                complete.append(row)
-            elif row.record_id is None:
-                await self._events.gap(row.channel)
-            else:
-                record = row.records[0] if row.records else await self._snapshot(int(row.record_id))
-                if record is not None:
-                    if len(record.get("positions", ())) > ON_LOOP_POSITIONS:
-                        body = await asyncio.to_thread(dumps, record)
-                    else:
-                        body = dumps(record)
-                    complete.append(row._replace(bodies=(body,), records=(record,)))
-        if complete:
-            await self._events.relay(complete)
-
-    # -- removal ----------------------------------------------------------------------------------
-
-    def _done(self, ids: Sequence[str]) -> None:
-        self._relayed.update(dict.fromkeys(ids))
-        self._look_soon()  # and remove them
-        if len(self._relayed) >= REMOVED_TOGETHER and self._removing is None:
-            self._removing = asyncio.get_running_loop().create_task(self._remove())
-            self._removing.add_done_callback(self._removed)
-
-    def _removed(self, task: asyncio.Task[None]) -> None:
-        self._removing = None
-        consume_exception(task)
-        if self._relayed:  # rows that came meanwhile, or could not be removed
-            self._look_soon()
-
-    async def _remove(self) -> None:
-        ids = list(self._relayed)
-        if ids:
-            await outbox.remove(self._engine, ids)
-            for id_ in ids:
-                self._relayed.pop(id_, None)
-            self._mine.difference_update(ids)
+        self._scan_soon()
 
     # -- rows that are left -----------------------------------------------------------------------
 
     async def relay_left(self) -> None:
-        """Look once at the table."""
+        """Scan the table once, and relay what was left there."""
         if self._leaves:
-            await self._collapse()
+            await self._leftovers.collapse()
             return
-        if self._removing is None:
-            await self._remove()
+        await self._removal.remove()
         if self._behind:
             await self._catch_up()
             return
-        if not self._started:
-            # The log may not know any more whether it has had rows that are this old.
-            await self._collapse()
-            self._started = True
-        found = await outbox.oldest(self._engine, LOOKED_AT)
-        theirs = {id_: count for id_, count in found.items() if id_ not in self._mine}
-        # Another process has most often relayed what is there, and not removed it yet.
-        left = {id_: n for id_, n in theirs.items() if self._alone or id_ in self._seen}
-        self._seen = theirs
-        if sum(left.values()) > self._events.size:
-            await self._collapse()
-            self._look.set()
-        elif left:
-            page = _page(left)
-            await self._relay_left(await outbox.read(self._engine, page))
-            if len(page) < len(left):
-                self._look.set()
+        rows, again = await self._leftovers.scan(self._removal.own)
+        if rows:
+            await self._relay_left(rows)
+        if again:
+            self._scan.set()
 
     async def _catch_up(self) -> None:
         """Relay all that is in the table; then rows are relayed from memory again."""
-        await self._collapse()
+        await self._leftovers.collapse()
         while True:
             missed = self._missed
-            page = _page(await outbox.oldest(self._engine, PAGE))
-            rows = await outbox.read(self._engine, page) if page else []
+            rows = await self._leftovers.oldest()
             if not rows:
                 if missed == self._missed:
                     self._behind = False
@@ -329,45 +255,19 @@ class Relay:
                 return
 
     async def _relay_left(self, rows: Sequence[OutboxRow]) -> bool:
-        """Relay rows out of the table, and remove them; returns whether the log took them."""
-        # Own rows of the same records that were committed before them may be on their way still.
+        """Relay rows from the table, and remove them; returns whether the log accepted them."""
+        # Own rows of the same records that were committed earlier may not be relayed yet.
         await self.flush()
-        await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
+        await self._writer.invalidate(rows)
         try:
-            await self._append(rows)
+            await self._writer.append(rows)
         except LogAway:
             self._behind = True
             return False
-        ids = [row.id for row in rows]
-        await outbox.remove(self._engine, ids)
-        self._mine.difference_update(ids)
+        await self._leftovers.remove(rows)
+        self._removal.give_up(row.id for row in rows)
         return True
-
-    async def _collapse(self) -> None:
-        await outbox.collapse(self._engine, self._events.size, self._events.ttl)
 
 
 async def _nothing(_: Transaction) -> None:
     return None
-
-
-def _suspends_nothing(rows: Sequence[OutboxRow]) -> bool:
-    """Whether rows are relayed to a log in memory within one short step of the loop."""
-    # A row that another process stored may refer to its record, which is read first.
-    return sum(len(row.bodies) for row in rows) <= AT_ONCE_EVENTS and not any(
-        row.stored or len(record.get("positions", ())) > ON_LOOP_POSITIONS
-        for row in rows
-        for record in row.records or ({},)
-    )
-
-
-def _page(rows: Mapping[str, int]) -> list[str]:
-    """The ids of the first rows that are relayed together; one, however long it is."""
-    page: list[str] = []
-    events = 0
-    for id_, count in rows.items():
-        if page and (len(page) == PAGE or events + count > PAGE_EVENTS):
-            break
-        page.append(id_)
-        events += count
-    return page

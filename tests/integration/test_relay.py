@@ -49,9 +49,10 @@ class FailingLog(MemoryEventLog):
 class Process:
     """What one process has; all of a test share the log."""
 
-    def __init__(self, engine: Engine, log: MemoryEventLog) -> None:
+    def __init__(self, engine: Engine, log: FailingLog, *, alone: bool = False) -> None:
+        self.log = log
         self.store = Accessors(engine, 300, {})
-        self.relay: Relay = relay_of(self.store, MemoryCache(10**6), log)
+        self.relay: Relay = relay_of(self.store, MemoryCache(10**6), log, alone=alone)
         self.feed = Feed(self.store, self.relay)
 
     async def rows(self) -> list[OutboxRow]:
@@ -63,15 +64,24 @@ class Process:
         self.store.engine.on_commit(lambda rows: None)
 
     def lives(self) -> None:
-        self.store.engine.on_commit(self.relay._take, relayed=self.relay._relayed)
+        self.relay.attach()
 
 
 @asynccontextmanager
-async def processes(path: Path, count: int) -> AsyncIterator[tuple[list[Process], Ear]]:
+async def processes(
+    path: Path, count: int, *, first_alone: bool = False
+) -> AsyncIterator[tuple[list[Process], Ear]]:
     log = FailingLog()
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(opened(path)) for _ in range(count)]
-        yield [Process(engine, log) for engine in engines], Ear(log)
+        relays_alone = [first_alone, *[False] * (count - 1)]
+        yield (
+            [
+                Process(engine, log, alone=alone)
+                for engine, alone in zip(engines, relays_alone, strict=True)
+            ],
+            Ear(log),
+        )
 
 
 @pytest.fixture
@@ -91,7 +101,7 @@ async def test_what_is_relayed_is_removed(one: Process) -> None:
 
 
 async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
-    ear = Ear(one.relay._events)
+    ear = Ear(one.log)
     position = {"symbol": "A", "quantity": 1, "entry_price": 1, "current_price": 1}
     positions = [{**position, "symbol": f"A{n}"} for n in range(300)]
     async with asyncio.timeout(SECONDS):
@@ -100,7 +110,7 @@ async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
 
 
 async def test_a_unit_of_work_that_fails_publishes_nothing(one: Process) -> None:
-    ear = Ear(one.relay._events)
+    ear = Ear(one.log)
     await one.feed.record_trade(trade(id="t"))
     calls = [one.feed.record_trade(trade(id=str(n))) for n in range(10)]
     bad = one.feed.record_trades([trade(id="new"), trade(id="t", price=2)])
@@ -110,7 +120,7 @@ async def test_a_unit_of_work_that_fails_publishes_nothing(one: Process) -> None
 
 
 async def test_while_the_log_is_away_rows_wait_in_their_order(one: Process) -> None:
-    log = one.relay._events
+    log = one.log
     assert isinstance(log, FailingLog)
     ear = Ear(log)
     log.away = True
@@ -227,10 +237,9 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
 async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with processes(tmp_path / "store.db", 2) as ((server, feeder), ear):
-        server.relay._alone = True
+    async with processes(tmp_path / "store.db", 2, first_alone=True) as ((server, feeder), ear):
         feeder.dies_after_its_commits()
-        append, begun, goes_on = server.relay._append, asyncio.Event(), asyncio.Event()
+        append, begun, goes_on = server.log.relay, asyncio.Event(), asyncio.Event()
 
         async def held(rows: Sequence[OutboxRow]) -> None:
             if not begun.is_set():
@@ -238,7 +247,7 @@ async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
                 await goes_on.wait()
             await append(rows)
 
-        monkeypatch.setattr(server.relay, "_append", held)
+        monkeypatch.setattr(server.log, "relay", held)
         position = {"symbol": "S", "side": "long", "quantity": "1"}
         long = portfolio("1", positions=[{**position, "symbol": f"S{n}"} for n in range(201)])
         first = asyncio.create_task(server.feed.update_portfolio(long))
@@ -317,13 +326,13 @@ async def test_every_committed_state_is_published_once_and_in_order(
 async def test_an_exception_of_the_log_loses_nothing(
     one: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ear = Ear(one.relay._events)
+    ear = Ear(one.log)
     with monkeypatch.context() as broken:
 
         async def fails(rows: Sequence[OutboxRow]) -> None:
             raise LookupError("nobody thought of it")
 
-        broken.setattr(one.relay._events, "relay", fails)
+        broken.setattr(one.log, "relay", fails)
         await one.feed.record_trade(trade(id="1"))
         assert "could not be relayed" in caplog.text
     await one.feed.record_trade(trade(id="2"))
@@ -398,7 +407,7 @@ async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
 
 async def _goes_on(engine: Engine) -> None:
     one = Process(engine, FailingLog())
-    ear = Ear(one.relay._events)
+    ear = Ear(one.log)
     await one.feed.record_trade(trade(id="new"))
     filled = {row["id"]: row["filled_quantity"] for row in await one.store.trades.get_trades()}
     # How much of a cancelled order was filled nobody had said; who knows it can say it now.
