@@ -88,6 +88,15 @@ setup(
             "types-cachetools",
             "types-psutil",
         ],
+        # What adapters connect to: for tests alone, users bring their own.
+        "adapters-test": [
+            "backtesting>=0.6.5",
+            "backtrader>=1.9.78",
+            "ccxt>=4.5",
+            "nautilus_trader>=1.221",
+            "plotly<7",  # vectorbt's templates do not load with 7
+            "vectorbt>=1.0",
+        ],
         "bench": [
             "asyncpg>=0.30",
             "fastapi",
