@@ -11,7 +11,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, items_of
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
-from alphapulse_api.schemas.fields.optional import kind_of
+from alphapulse_api.schemas.fields.base import kind_of
 
 MAX_BATCH: Final = 10_000
 STEP: Final = 50  # records of an iterable that are taken in one step

@@ -11,7 +11,7 @@ import pytest
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine import Transaction
-from alphapulse_api.storage.postgres import connection as way
+from alphapulse_api.storage.postgres import connection as postgres_connection
 from alphapulse_api.storage.postgres import engine as postgres_engine
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.clock import LoopClock
@@ -128,7 +128,7 @@ async def test_connections_that_are_cut_under_load(engine: PostgresEngine, proxy
 async def test_a_network_that_falls_silent_ends_within_the_timeouts(
     engine: PostgresEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.1)
     await _until_it_writes(engine)
     written = await stored(engine)
     proxy.freeze()
@@ -146,7 +146,7 @@ async def test_a_network_that_falls_silent_ends_within_the_timeouts(
 async def test_a_server_known_to_be_silent_is_asked_by_one_probe_at_a_time(
     postgres: Postgres, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_connection, "CONNECT_SECONDS", 0.2)
     database = (await postgres.emptied()).rpartition("/ap_")[2].partition("?")[0]
     url = proxy.url.replace("http://", "postgresql://postgres@") + f"/ap_{database}"
     async with connected(url, statement_timeout=1, pool_size=5) as engine:
@@ -192,7 +192,7 @@ async def test_a_call_that_outlasts_the_close_leaves_no_probe(
     engine: PostgresEngine, proxy: Proxy, clock: LoopClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_engine, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(way, "CONNECT_SECONDS", 100.0)
+    monkeypatch.setattr(postgres_connection, "CONNECT_SECONDS", 100.0)
     proxy.freeze()
     connections = proxy.connections
     reading = asyncio.create_task(engine.fetch(COUNT))
@@ -208,7 +208,7 @@ async def test_a_call_that_outlasts_the_close_leaves_no_probe(
 async def test_a_slow_read_through_a_pooler_is_no_outage_for_the_others(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.1)
     url = await postgres.emptied()
     async with connected(url, statement_timeout=0.2, pgbouncer=True, pool_size=3) as engine:
         with pytest.raises(Unavailable):
@@ -222,8 +222,8 @@ async def test_a_slow_read_through_a_pooler_is_no_outage_for_the_others(
 async def test_a_silent_network_to_a_pooler_is_found_out(
     postgres: Postgres, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(way, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(postgres_connection, "CONNECT_SECONDS", 0.2)
     database = (await postgres.emptied()).rpartition("/ap_")[2].partition("?")[0]
     url = proxy.url.replace("http://", "postgresql://postgres@") + f"/ap_{database}"
     async with connected(url, statement_timeout=0.2, pgbouncer=True, pool_size=3) as engine:

@@ -16,7 +16,7 @@ import pytest
 from alphapulse_api.config import Config, DatabaseConfig
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.storage.engines import engine_from
-from alphapulse_api.storage.postgres import connection as way
+from alphapulse_api.storage.postgres import connection as postgres_connection
 from alphapulse_api.storage.postgres import schema as postgres_schema
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.postgres.schema import COLUMN_TYPES, VERSION_TABLE
@@ -198,7 +198,7 @@ async def test_where_no_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         # Somebody listens and never says a word.
-        monkeypatch.setattr(way, "CONNECT_SECONDS", 0.1)
+        monkeypatch.setattr(postgres_connection, "CONNECT_SECONDS", 0.1)
         url = f"postgresql://ann:{SECRET}@127.0.0.1:{port}/x"
         assert "does not answer" in await refusal(url)
     assert "connection was refused" in await refusal(url)

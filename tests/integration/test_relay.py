@@ -24,8 +24,7 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.storage import outbox
-from alphapulse_api.storage import schema_versions as steps
+from alphapulse_api.storage import outbox, schema_versions
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.event_logs import Ear
@@ -394,7 +393,7 @@ _OLD_TRADE = (
 
 async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
     """Let a database be made as the release before the outbox made it."""
-    every = steps.migrations
+    every = schema_versions.migrations
     with monkeypatch.context() as before:
         for engine in ("sqlite", "postgres"):
             before.setattr(

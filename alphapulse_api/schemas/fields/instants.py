@@ -8,12 +8,12 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from alphapulse_api.domain import times
+from alphapulse_api.schemas.fields.base import BaseField, kind_of
 from alphapulse_api.schemas.fields.numbers import is_number
 from alphapulse_api.schemas.fields.objects import Metadata
-from alphapulse_api.schemas.fields.optional import Optional, kind_of
 
 
-class Timestamp(Optional):
+class Timestamp(BaseField):
     """An instant: RFC 3339 or the Unix epoch in; an aware UTC datetime inside.
 
     Attributes:

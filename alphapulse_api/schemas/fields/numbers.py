@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
-from alphapulse_api.schemas.fields.optional import Optional, kind_of
+from alphapulse_api.schemas.fields.base import BaseField, kind_of
 from alphapulse_api.schemas.fields.text import clean
 
 MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
@@ -48,7 +48,7 @@ def to_float(value: Any) -> float | None:
     return None
 
 
-class Money(Optional):
+class Money(BaseField):
     """An exact decimal: a string or a number in, a string out, every digit kept.
 
     Args:
@@ -91,7 +91,7 @@ class Money(Optional):
         return Decimal(format(number if number else number.copy_abs(), "f"))
 
 
-class Figure(Optional):
+class Figure(BaseField):
     """A double; NaN and the infinities become null.
 
     Args:
@@ -111,7 +111,7 @@ class Figure(Optional):
         return number
 
 
-class Figures(Optional):
+class Figures(BaseField):
     """An object of named numbers: {name: number}."""
 
     def _deserialize(

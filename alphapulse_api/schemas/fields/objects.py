@@ -15,8 +15,8 @@ from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
 from alphapulse_api.domain.integers import is_writable
 from alphapulse_api.domain.plain import zoned
+from alphapulse_api.schemas.fields.base import BaseField, kind_of
 from alphapulse_api.schemas.fields.numbers import is_number, to_float
-from alphapulse_api.schemas.fields.optional import Optional, kind_of
 from alphapulse_api.schemas.fields.text import clean
 
 SMALL: Final = 10**18  # integers that every writer of JSON can write
@@ -24,7 +24,7 @@ MAX_METADATA_BYTES: Final = 65_536
 MAX_LABELS: Final = 16
 
 
-class Labels(Optional):
+class Labels(BaseField):
     """Up to 16 pairs of text that tell series of one name apart.
 
     A number or a boolean is taken as its JSON text; a pair whose value is None is left out.
@@ -64,7 +64,7 @@ def _label(key: str, value: Any) -> str:
         raise ValidationError(f"{key!r} has more than 256 characters.") from None
 
 
-class Metadata(Optional):
+class Metadata(BaseField):
     """Any JSON object, kept as it is; integers keep their digits, fractions are doubles.
 
     Attributes:

@@ -15,7 +15,7 @@ import asyncpg
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine.breaker import Breaker
-from alphapulse_api.storage.postgres import connection as way
+from alphapulse_api.storage.postgres import connection as postgres_connection
 from alphapulse_api.storage.postgres.connection import Address
 
 IDLE_SECONDS: Final = 300.0  # unused for longer, a firewall may have forgotten it without a word
@@ -98,7 +98,7 @@ class Pool:
                     await self._places.acquire()
                 await asyncio.gather(*(connection.close() for connection, _ in self._free))
                 await asyncio.gather(*self._background)
-        except way.FAULTS:
+        except postgres_connection.FAULTS:
             pass  # they are ended without a goodbye
         finally:
             for task in self._background:
@@ -171,7 +171,7 @@ class Pool:
             await self._address.probe()
         except TimeoutError:
             self._silent(trips)
-        except way.FAULTS:
+        except postgres_connection.FAULTS:
             pass  # it answers
 
     def _close_idle(self) -> None:
@@ -194,7 +194,7 @@ class Pool:
         self._run_in_background(self._part(connection))
 
     async def _part(self, connection: asyncpg.Connection) -> None:
-        await way.part(connection)
+        await postgres_connection.part(connection)
         self._in_use.discard(connection)
 
     def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -205,9 +205,9 @@ class Pool:
     async def _await_cancellation(self, connection: asyncpg.Connection) -> None:
         """Give a connection back once its server has left off; it keeps its place until then."""
         try:
-            async with asyncio.timeout(way.GRACE_SECONDS):
-                await connection.execute(way.ASKED)
-        except way.FAULTS:
+            async with asyncio.timeout(postgres_connection.GRACE_SECONDS):
+                await connection.execute(postgres_connection.ASKED)
+        except postgres_connection.FAULTS:
             connection.terminate()
         finally:
             self._release(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
@@ -59,6 +59,12 @@ _STATES = Columns(
         "price": DECIMAL,
     },
 )
+_ASSIGNMENTS: Final = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
+_UPDATE: Final = f"UPDATE trades SET {_ASSIGNMENTS}, revision = revision + 1 WHERE id = $1"
+_SELECT: Final = f"SELECT {COLUMNS.select} FROM trades WHERE id = $1"
+_SELECT_STATES: Final = (
+    f"SELECT {_STATES.select} FROM trade_states WHERE trade_id = $1 ORDER BY revision"
+)
 Trade = dict[str, Any]
 
 
@@ -109,9 +115,7 @@ class TradeDataAccessor:
         Raises:
             NotFound: if there is none.
         """
-        rows = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM trades WHERE id = $1", trade_id
-        )
+        rows = await self._engine.fetch(_SELECT, trade_id)
         if not rows:
             raise NotFound(f"There is no trade {trade_id!r}.")
         trade = COLUMNS.read(rows[0])
@@ -236,10 +240,7 @@ async def _changed(
     transaction: Transaction, before: Trade, after: Trade, states: Sequence[Trade], revision: int
 ) -> None:
     """Store a trade as it is now, and the states that it has been through."""
-    marks = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
-    await transaction.execute(
-        f"UPDATE trades SET {marks}, revision = revision + 1 WHERE id = $1", *COLUMNS.store(after)
-    )
+    await transaction.execute(_UPDATE, *COLUMNS.store(after))
     entries = [] if states else [{**_state(before), "revision": revision - 1}]
     if any(before[name] != after[name] for name in HISTORY):
         entries.append({**_state(after), "revision": revision})
@@ -253,9 +254,7 @@ async def _changed(
 
 async def _states(store: Transaction | Engine, trade_id: str) -> list[Trade]:
     """The states that a trade has been through; none if it never changed."""
-    rows = await store.fetch(
-        f"SELECT {_STATES.select} FROM trade_states WHERE trade_id = $1 ORDER BY revision", trade_id
-    )
+    rows = await store.fetch(_SELECT_STATES, trade_id)
     return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
 
 

@@ -1,4 +1,4 @@
-"""What all fields of a record have in common: None leaves an optional field out."""
+"""What all fields of a record share: None leaves an optional field out, and errors name kinds."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ def kind_of(value: object) -> str:
     return _KINDS.get(kind) or f"a {module}{kind.__qualname__}"
 
 
-class Optional(fields.Field[Any]):
-    """Takes None, as hosts have it for what they do not know, for a field that is left out."""
+class BaseField(fields.Field[Any]):
+    """A field for which None means *left out*, unless it is required or nullable.
+
+    Hosts write None for what they do not know.
+    """
 
     def deserialize(
         self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
@@ -31,5 +34,5 @@ class Optional(fields.Field[Any]):
         return super().deserialize(value, attr, data, **kwargs)
 
 
-class Items(Optional, fields.List[Any]):
+class Items(BaseField, fields.List[Any]):
     """A list of values of one kind."""
