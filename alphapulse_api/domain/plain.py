@@ -67,6 +67,17 @@ def plain(value: Any, depth: int = 0) -> Any:
     return _other(value, depth)
 
 
+def plain_fields(value: Any) -> Any:
+    """The fields of a record with plain names and unconverted values; of anything else `plain`.
+
+    For records with long lists, which are converted item by item.
+    """
+    fields = fields_of(value)
+    if fields is None or isinstance(value, Enum):
+        return plain(value)
+    return {name if type(name) is str else _key(name): item for name, item in fields.items()}
+
+
 def zoned(value: Any, zone: tzinfo | None) -> Any:
     """A plain value in which the datetimes without a zone are of this one, if there is one."""
     if zone is None:

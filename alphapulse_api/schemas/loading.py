@@ -7,7 +7,7 @@ plain Python first: an embedding host hands over objects of its own classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.host_objects import items_of
-from alphapulse_api.domain.plain import MAX_ITEMS, plain
+from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
 
 MAX_ERRORS: Final = 100  # reported of one body
@@ -71,7 +71,7 @@ def loading(schema: Schema, data: Any) -> Steps[Any]:
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
     """What one record says; None where it is wrong: `faults` has the errors then."""
     if type(data) is not dict or not all(type(name) is str for name in data):
-        data = _plain(data, pointer, faults)
+        data = _converted(plain_fields, data, pointer, faults)
         if data is _FAILED:
             return None
     if not isinstance(data, Mapping):
@@ -87,8 +87,8 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
     for name, field in schema.load_fields.items():
         if isinstance(field, fields.List) and name in data:
             items = data[name]
-            if not isinstance(items, list | tuple) and (others := items_of(items)) is not None:
-                items = list(islice(others, MAX_ITEMS + 1))
+            if not isinstance(items, list | tuple):
+                items = yield from _listed(items, f"{pointer}/{name}", faults)
                 data = {**data, name: items}
             if not isinstance(items, list | tuple):
                 continue
@@ -112,7 +112,7 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
 def _load(
     schema: Schema, data: Any, pointer: str, faults: Faults, partial: tuple[str, ...] | None = None
 ) -> Any:
-    data = _plain(data, pointer, faults)
+    data = _converted(plain, data, pointer, faults)
     if data is _FAILED:
         return None
     try:
@@ -121,13 +121,36 @@ def _load(
         faults.add(pointer, error.messages)
 
 
-def _plain(data: Any, pointer: str, faults: Faults) -> Any:
-    """The value in plain Python, or `_FAILED`: a host's objects may raise anything when read."""
+def _listed(value: Any, pointer: str, faults: Faults) -> Steps[Any]:
+    """The items of a frame or another iterable as a list, in steps; anything else as it is.
+
+    Returns at most one item more than is allowed, so that whoever checks the length refuses it.
+    """
     try:
-        return plain(data)
+        if (items := items_of(value)) is None:
+            return value
+        listed = []
+        for number, item in enumerate(islice(items, MAX_ITEMS + 1)):
+            listed.append(item)
+            if number % STEP_ITEMS == 0:
+                yield
     except Exception as error:
-        faults.add(pointer, f"The record cannot be read: {type(error).__name__}: {error}")
+        _unreadable(error, pointer, faults)
+        return []
+    return listed
+
+
+def _converted(convert: Callable[[Any], Any], data: Any, pointer: str, faults: Faults) -> Any:
+    """The converted value, or `_FAILED`: a host's objects may raise anything when read."""
+    try:
+        return convert(data)
+    except Exception as error:
+        _unreadable(error, pointer, faults)
         return _FAILED
+
+
+def _unreadable(error: Exception, pointer: str, faults: Faults) -> None:
+    faults.add(pointer, f"The record cannot be read: {type(error).__name__}: {error}")
 
 
 def _known(
