@@ -89,7 +89,7 @@ async def _serve(hello: Hello, connection: socket.socket, frames: FrameReader) -
                 else {"url": None, "console_url": None}
             )
             writer.write(frame(Kind.READY, 0, body_of([dumps(place)])))
-            intake = Intake(dashboard.feed, writer)
+            intake = Intake(dashboard.feed, dashboard.health, writer)
             await intake.run(reader, frames, leave)
     except Exception as error:
         if not isinstance(error, (ConfigError, StartupError, Unavailable)):

@@ -158,7 +158,7 @@ class Load:
             self._note("points", times=self._feed.record_metrics(point, wait=False))
             sample = {"component": "host", "status": "healthy"}
             self._note("samples", times=self._feed.report_system(sample, wait=False))
-            self._end.wait(0.002)
+            self._end.wait(0.01)
 
         return [waited, waited, batch, alert, signal, snapshot, handed_over]
 
@@ -198,7 +198,7 @@ def killed_under_load(dashboard: ProcessDashboard, path: Path, kills: int) -> No
                 os.kill(process_of(dashboard), signal.SIGKILL)
                 started_again(feed, n + 1)
         settled(feed)
-        assert load.errors == []
+        assert not load.errors, load.errors
         assert feed.stats().refused == 0
         assert feed.stats().restarts == kills
     there = stored(path)

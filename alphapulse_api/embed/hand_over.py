@@ -107,19 +107,24 @@ class HandOver:
         while True:
             await self._work.wait()
             self._work.clear()
-            await asyncio.sleep(LINGER_SECONDS)  # calls gather
-            await self._take()
+            some = True
+            while some:
+                await asyncio.sleep(LINGER_SECONDS)  # calls gather
+                some = await self._take()
 
-    async def _take(self) -> None:
-        """Give the lanes what was handed over until now."""
+    async def _take(self) -> bool:
+        """Give the lanes what was handed over until now; returns whether there was any."""
+        some = False
         async with self._taking:
             while calls := self.queue.take_now(TAKEN_TOGETHER):
+                some = True
                 for call in calls:
                     # A retry after a lost answer must be a repeat.
                     given = len(call.records)
                     await self._slices.run(self._stamping(call))
                     if len(call.records) or not given:
                         self._give(lane_of(call.method), call)
+        return some
 
     def _stamping(self, call: Call) -> Steps[None]:
         records = []

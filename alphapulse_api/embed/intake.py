@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
-from alphapulse_api.embed.calls import Call
+from alphapulse_api.embed.calls import HEALTH, Call
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
 from alphapulse_api.embed.lanes import Lanes
@@ -16,6 +16,9 @@ from alphapulse_api.record.feed import Feed
 
 logger = logging.getLogger(__name__)
 
+Health = Callable[[], Awaitable[dict[str, str]]]
+
+GATHER_SECONDS: Final = 0.02  # that outcomes gather
 READ_BYTES: Final = 1 << 16
 WAITING_RECORDS: Final = 20_000  # beyond them nothing is read; the host's bound does the rest
 END_SECONDS: Final = 5.0  # for what still waits when the host is gone
@@ -26,12 +29,16 @@ class Intake:
 
     Args:
         feed: whose methods are called.
+        health: checks the parts of the dashboard.
         writer: to the host.
     """
 
-    def __init__(self, feed: Feed, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, feed: Feed, health: Health, writer: asyncio.StreamWriter) -> None:
         self._lanes = Lanes(feed, self)
+        self._health = health
         self._writer = writer
+        self._settled: list[tuple[int, Reasons]] = []  # what the host is not told yet
+        self._asked: set[asyncio.Task[None]] = set()
 
     async def run(
         self, reader: asyncio.StreamReader, frames: FrameReader, leave: asyncio.Event
@@ -48,6 +55,7 @@ class Intake:
                     await storing
             except TimeoutError:
                 logger.error("%d records could not be stored before the end", self._lanes.records)
+            self._flush()
             if reading.done():
                 reading.result()
         finally:
@@ -58,14 +66,30 @@ class Intake:
     async def _read(self, reader: asyncio.StreamReader, frames: FrameReader) -> None:
         while data := await reader.read(READ_BYTES):
             for each in frames.feed(data):
-                self._lanes.put(each.number, Call.decoded(each.body))
+                call = Call.decoded(each.body)
+                if call.method == HEALTH:
+                    asked = asyncio.create_task(self._check(each.number))
+                    self._asked.add(asked)
+                    asked.add_done_callback(self._asked.discard)
+                else:
+                    self._lanes.put(each.number, call)
             while self._lanes.records > WAITING_RECORDS:
                 self._lanes.room.clear()
                 await self._lanes.room.wait()
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Say what became of calls that nobody waits for."""
-        await self._write(Kind.SETTLED, 0, [dumps([(number, why) for number, _, why in calls])])
+        """Say what became of calls that nobody waits for, in a while: the host has other work."""
+        if not self._settled:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
+        self._settled += [(number, reasons) for number, _, reasons in calls]
+
+    def _flush(self) -> None:
+        if self._settled:
+            settled, self._settled = self._settled, []
+            self._writer.write(frame(Kind.SETTLED, 0, body_of([dumps(settled)])))
+
+    async def _check(self, number: int) -> None:
+        await self._write(Kind.RESULT, number, list(_encoded(await self._health())))
 
     async def returned(self, number: int, call: Call, result: Any) -> None:
         """Send a result."""

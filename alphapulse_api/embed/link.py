@@ -201,14 +201,15 @@ class Link:
 
     def _send(self, process: Process, calls: Sequence[Call], gone: threading.Event) -> None:
         broken: OSError | None = None
-        for call in sendable(calls, self._refuse):
+        for number, call in enumerate(sendable(calls, self._refuse)):
+            if number:
+                sleep(PAUSE_SECONDS)
             data = self._remembered(call, gone)
             if broken is None:
                 try:
                     process.send([data])
                 except OSError as error:
                     broken = error  # the others are kept for the successor
-            sleep(PAUSE_SECONDS)
         if broken is not None:
             raise broken
 

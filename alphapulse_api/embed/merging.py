@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.embed.calls import MERGED, Call, is_timed, lane_of, stamped_record
+from alphapulse_api.embed.calls import MERGED, STAMPS, Call, lane_of, stamped_record
 from alphapulse_api.embed.frames import CHUNK_RECORDS
 
 Refuse = Callable[[str, int, Exception], None]  # method, how many records, why
@@ -39,7 +39,9 @@ class _Group:
 
     def call(self) -> Call:
         """The call of these records."""
-        return Call(self.method, self.at, self.records, True, (), self.extras, waits=False)
+        call = Call(self.method, self.at, self.records, True, (), self.extras, waits=False)
+        call.timed = self.timed
+        return call
 
 
 def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
@@ -51,28 +53,29 @@ def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
     """
     groups: dict[str, _Group] = {}
     for call in calls:
-        lane = lane_of(call.method)
-        if call.waits or call.method not in MERGED:
-            if (group := groups.pop(lane, None)) is not None:
-                yield from _encoded(group.call(), refuse)
+        method = call.method
+        lane = lane_of(method)
+        group = groups.get(lane)
+        if call.waits or method not in MERGED:
+            if group is not None:
+                yield from _encoded(groups.pop(lane).call(), refuse)
             if call.waits:
                 yield call
             else:
                 yield from _encoded(call, refuse)
             continue
+        time = STAMPS[method].time
         for record in call.records:
             try:
-                value = stamped_record(record, call.method, call.at)
+                value = stamped_record(record, method, call.at)
             except Exception as error:
-                refuse(call.method, 1, error)
+                refuse(method, 1, error)
                 continue
-            timed = is_timed((value,), call.method)
-            group = groups.get(lane)
-            if group is not None and not group.takes(call, timed):
-                yield from _encoded(group.call(), refuse)
-                group = None
-            if group is None:
-                group = groups[lane] = _Group(call.method, call.at, timed, call.extras)
+            timed = type(value) is not dict or value.get(time) is not None
+            if group is None or not group.takes(call, timed):
+                if group is not None:
+                    yield from _encoded(group.call(), refuse)
+                group = groups[lane] = _Group(method, call.at, timed, call.extras)
             group.records.append(value)
     for group in groups.values():
         yield from _encoded(group.call(), refuse)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
 from alphapulse_api.domain.times import now
-from alphapulse_api.embed.calls import Answer, Call
+from alphapulse_api.embed.calls import HEALTH, Answer, Call
 from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.frames import Frame, Kind, chunks_of, loads
@@ -21,6 +21,7 @@ from alphapulse_api.embed.link import Link
 from alphapulse_api.embed.queue import LIMIT, CallQueue, OnUnavailable, dropping
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
+HEALTH_SECONDS: Final = 2.0
 NICENESS: Final = 5  # a process of the same niceness would take half a core from a busy host
 
 
@@ -58,6 +59,26 @@ class ProcessFeed(HostFeed):
 
     def stats(self) -> FeedStats:
         return self._link.stats()
+
+    def health(self, timeout: float = HEALTH_SECONDS) -> dict[str, str]:
+        """Check the dashboard's process, and the parts that answers depend on.
+
+        Args:
+            timeout: seconds after which the process counts as hanging.
+
+        Returns:
+            "ok" or "down" by name: `process`, and if that is "ok" what /readyz reports.
+
+        Raises:
+            DashboardForked: in a forked process.
+        """
+        try:
+            self._queue.check()
+            if self._link.stats().state != "running":
+                return {"process": "down"}
+            return {"process": "ok", **self._call(HEALTH, (), (), False, True, timeout)}
+        except (DashboardClosed, Unavailable):
+            return {"process": "down"}
 
     def _call(
         self,

@@ -2,7 +2,7 @@
 
 Started as `python -m benchmarks.servers.host <way> <database>`. It prints its dashboard's URL, if
 it has one; then, for each number of seconds on its standard input, it ticks so long and prints how
-late its ticks were.
+late its ticks were. For 0 it hands over back to back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, RateLimitConfig
 
 TICK = 0.001  # seconds
+PAUSE = 0.1  # seconds
+ROUNDS, IN_A_ROUND = 20, 100  # of hand-overs back to back
 TRADE = {"symbol": "AAPL", "side": "buy", "quantity": "10", "price": "187.20"}
 POINT = {"metric_type": "trade", "name": "tick", "value": 1.5}
 
@@ -53,11 +55,15 @@ class Ticks:
                 self._trades.append(_timed(self._trade))
             # What has passed meanwhile is left out, as a loop does that asks for the newest price.
             number = max(number + 1, int((time.perf_counter() - begin) / TICK))
+        for _ in range(0 if self._planned else ROUNDS):
+            self._points += [_timed(self._point) for _ in range(IN_A_ROUND)]
+            self._trades += [_timed(self._trade) for _ in range(IN_A_ROUND)]
+            yield PAUSE
         return {
             "late": self._late,
             "points": self._points,
             "trades": self._trades,
-            "share": len(self._late) / self._planned,
+            "planned": self._planned,
         }
 
 
@@ -84,15 +90,12 @@ def feeding(way: str, database: str) -> Iterator[tuple[str, HandOver, HandOver]]
         yield "", nothing, nothing
         return
     make = Dashboard.in_process if way == "in_process" else Dashboard.in_thread
-    with make(config_of(database)) as feed:  # type: ignore[operator]
-        if way == "in_process":
-            yield (
-                feed.url,
-                lambda: feed.record_metrics(POINT, wait=False),
-                lambda: feed.record_trade(TRADE, wait=False),
-            )
-        else:
-            yield feed.url, lambda: feed.record_metrics(POINT, wait=False), nothing
+    with make(config_of(database)) as feed:
+        yield (
+            feed.url,
+            lambda: feed.record_metrics(POINT, wait=False),
+            lambda: feed.record_trade(TRADE, wait=False),
+        )
 
 
 def synchronous(way: str, database: str) -> None:

@@ -171,6 +171,16 @@ def test_a_process_that_dies_is_started_again_where_it_was(
     assert warnings == ["the dashboard's process has ended, with exit code -9"]
 
 
+def test_the_host_can_ask_how_the_process_is(config: Config) -> None:
+    dashboard = Dashboard.in_process(config, serve=False)
+    with dashboard as feed:
+        assert feed.health(SECONDS) == {"process": "ok", "database": "ok"}
+        with stopped(process_of(dashboard)):
+            assert feed.health(0.05) == {"process": "down"}
+        assert feed.stats().taken == 0
+    assert feed.health() == {"process": "down"}
+
+
 def test_a_process_that_does_not_answer_costs_a_call_its_timeout(
     running: ProcessDashboard, feed: ProcessFeed
 ) -> None:
