@@ -11,34 +11,40 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
+from alphapulse_api.config import HttpConfig
 from alphapulse_api.domain.errors import REQUEST_TIMEOUT, Problem
 from alphapulse_api.http.server.heads import HEAD_END, VERSIONS, ends_upgrade, split_behind_upgrades
-
-if TYPE_CHECKING:
-    from alphapulse_api.http.server.runner import Server
+from alphapulse_api.http.server.refusals import Refusals
+from alphapulse_api.http.server.watch import Watch
 
 LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
 CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
 
 
 class Protocol(RequestHandler):
-    """One connection of a `Server`."""
+    """One connection, checked by `watch` while it waits for its client.
+
+    `refusals` answers what the handler of requests never sees.
+    """
 
     __slots__ = (
-        "_body", "_gone", "_head", "_max_head", "_problem", "_server", "_since", "_unsent",
-        "_unsent_since",
+        "_body", "_gone", "_head", "_limits", "_problem", "_refusals", "_since", "_unsent",
+        "_unsent_since", "_waits",
     )  # fmt: skip
 
-    def __init__(self, server: Server, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._server = server
-        self._max_head = server.http.max_head_size
+    def __init__(
+        self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
+    ) -> None:  # fmt: skip
+        super().__init__(server, **more)
+        self._limits = limits
+        self._refusals = refusals
+        self._waits = watch
         # The start of a head that is not complete yet.
         self._head = bytearray()
         # The body that is still coming in; only the newest request can have one.
@@ -57,7 +63,7 @@ class Protocol(RequestHandler):
         self._watch()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._server.watched.pop(self, None)
+        self._waits.discard(self)
         self._body = None  # breaks the reference cycle
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
@@ -81,19 +87,19 @@ class Protocol(RequestHandler):
         before = len(messages)
         RequestHandler.data_received(self, data)
         if self._upgraded:
-            self._server.watched.pop(self, None)
+            self._waits.discard(self)
             self._check_heads(data, before)
         elif len(messages) > before:
             message, payload = messages[-1]
             # Most requests have no body and come in one packet: there is nothing to wait for.
             if (
                 payload is not EMPTY_PAYLOAD
-                or self in self._server.watched
+                or self in self._waits
                 or isinstance(message, _ErrInfo)
                 or message.upgrade
                 or message.version not in VERSIONS
                 or len(messages) > before + 1
-                or len(data) > self._max_head
+                or len(data) > self._limits.max_head_size
             ):
                 self._take(data, before)
         elif self._body is not None:
@@ -109,7 +115,7 @@ class Protocol(RequestHandler):
         message, payload = messages[-1]
         if isinstance(message, _ErrInfo):
             messages.pop()
-            self._refuse(self._server.refusals.problem_of(message.exc), data)
+            self._refuse(self._refusals.problem_of(message.exc), data)
             return
         if not self._check_heads(data, before):
             return
@@ -133,7 +139,7 @@ class Protocol(RequestHandler):
         for index in range(before, len(messages)):
             message = messages[index][0]
             assert not isinstance(message, _ErrInfo)
-            problem = self._server.refusals.problem_with(message, len(self._head) + len(data))
+            problem = self._refusals.problem_with(message, len(self._head) + len(data))
             if problem is not None:
                 while len(messages) > index:
                     messages.pop()
@@ -146,29 +152,29 @@ class Protocol(RequestHandler):
         if not self._head:
             self._watch()
         self._head += data
-        if len(self._head) > self._max_head:
-            self._refuse(self._server.refusals.head_too_large(), b"")
+        if len(self._head) > self._limits.max_head_size:
+            self._refuse(self._refusals.head_too_large(), b"")
 
     def _watch(self) -> None:
         """Wait for more of a head or of a body from now on."""
         self._since = self._loop.time()
-        self._server.watch(self)
+        self._waits.add(self)
 
     def _rest(self) -> None:
         """Nothing more of a request is awaited from the client."""
         self._body = None
         if not self._paused:
-            self._server.watched.pop(self, None)
+            self._waits.discard(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unsent = 0
-        self._server.watch(self)
+        self._waits.add(self)
 
     def check(self, now: float) -> None:
         """End what takes too long; called by the server's one timer while this is watched."""
         if self._upgraded:
-            self._server.watched.pop(self, None)  # sockets have limits of their own
+            self._waits.discard(self)  # sockets have limits of their own
         elif self._paused and self._is_unread(now):
             assert self.transport is not None
             self.transport.abort()
@@ -180,10 +186,10 @@ class Protocol(RequestHandler):
         unsent = 0 if self.transport is None else self.transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
-        return unsent > 0 and now - self._unsent_since >= self._server.http.send_timeout
+        return unsent > 0 and now - self._unsent_since >= self._limits.send_timeout
 
     def _check_request(self, now: float) -> None:
-        http = self._server.http
+        http = self._limits
         if self._body is not None:
             if self._body.is_eof():
                 self._rest()
@@ -215,13 +221,13 @@ class Protocol(RequestHandler):
 
     def _refuse(self, problem: Problem, data: bytes) -> None:
         """Take nothing further; answer with the problem behind the requests that wait."""
-        self._server.watched.pop(self, None)
+        self._waits.discard(self)
         if self._body is not None and not self._body.is_eof():
             # The body is what cannot be parsed, and its request has its own answer to come.
             self._end_body(RequestPayloadError(problem.detail))
             return
         self._problem = problem
-        self._head += data[: self._max_head]
+        self._head += data[: self._limits.max_head_size]
         error = _ErrInfo(status=problem.kind.status, exc=problem, message=problem.detail)
         self._messages.append((error, EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
@@ -232,7 +238,7 @@ class Protocol(RequestHandler):
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def refuse(_: web.BaseRequest) -> web.StreamResponse:
             assert self._problem is not None
-            return self._server.refusals.answer(self, self._problem, bytes(self._head))
+            return self._refusals.answer(self, self._problem, bytes(self._head))
 
         return refuse
 
@@ -245,7 +251,7 @@ class Protocol(RequestHandler):
     ) -> web.StreamResponse:
         if request.writer.output_size > 0 or self.transport is None:
             raise ConnectionError("the answer has begun, or the client has disconnected")
-        return self._server.refusals.failed(self, exc)
+        return self._refusals.failed(self, exc)
 
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -284,10 +290,7 @@ class Protocol(RequestHandler):
                 await self._gone
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Let the request under way end within `timeout` seconds, then end the connection.
-
-        aiohttp waits for it twice as long.
-        """
+        """End the connection after its request; aiohttp waits twice `timeout` seconds."""
         task = self._task_handler
         if task is not None and not task.done() and self._request_in_progress:
             await asyncio.wait({task}, timeout=timeout)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
@@ -33,15 +33,23 @@ from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
 from alphapulse_api.http.pipeline.ready import Ready
 from alphapulse_api.http.server.heads import VERSIONS, size_of
 
-if TYPE_CHECKING:
-    from alphapulse_api.http.server.protocol import Protocol
-
 logger = logging.getLogger(__name__)
 
 SHORTER: Final = (
     "Send less; cookies are shared by all ports of a host, so delete those of this host first."
 )
 _HEADER: Final = re.compile(rb"(?im)^(origin|x-request-id):[ \t]*([^\r\n]*?)[ \t]*\r?$")
+
+
+class Connection(Protocol):
+    """What an answer needs of its connection."""
+
+    @property
+    def peername(self) -> Any:
+        """The address of the client, as the transport has it."""
+
+    async def linger(self) -> None:
+        """Wait until the client has read the answer, for a bounded time."""
 
 
 class Refusals:
@@ -88,7 +96,7 @@ class Refusals:
         limit = self._backend.config.http.max_head_size
         return self.head_too_large() if most > limit and size_of(message) > limit else None
 
-    def answer(self, protocol: Protocol, problem: Problem, head: bytes) -> Refusal:
+    def answer(self, connection: Connection, problem: Problem, head: bytes) -> Refusal:
         """The whole answer, logged and counted.
 
         Args:
@@ -109,41 +117,41 @@ class Refusals:
             **cors_headers(self._backend.config.cors, _text(sent.get(b"origin"))),
         }
         self._backend.monitor.request("none", "none", status, 0.0)
-        log_request("-", "-", status, 0.0, _peer(protocol), None, request_id)
-        return Refusal(protocol, status, headers, body)
+        log_request("-", "-", status, 0.0, _peer(connection), None, request_id)
+        return Refusal(connection, status, headers, body)
 
-    def failed(self, protocol: Protocol, error: BaseException | None) -> Refusal:
+    def failed(self, connection: Connection, error: BaseException | None) -> Refusal:
         """The application itself failed, middlewares included."""
         logger.error("a request failed", exc_info=error)
         detail = "The server failed; its log has the reason."
-        return self.answer(protocol, Problem(INTERNAL, detail), b"")
+        return self.answer(connection, Problem(INTERNAL, detail), b"")
 
 
 class Refusal(Ready):
     """An answer that is the last of its connection."""
 
     def __init__(
-        self, protocol: Protocol, status: int, headers: dict[str, str], body: bytes
+        self, connection: Connection, status: int, headers: dict[str, str], body: bytes
     ) -> None:
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         super().__init__(status, "\r\n".join((*lines, "", "")).encode() + body)
-        self._protocol = protocol
+        self._connection = connection
 
     @property
     def keep_alive(self) -> bool | None:
         return False
 
     async def write_eof(self, data: bytes = b"") -> None:
-        await self._protocol.linger()
+        await self._connection.linger()
 
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _peer(protocol: Protocol) -> str:
-    peer: Any = protocol.peername
+def _peer(connection: Connection) -> str:
+    peer: Any = connection.peername
     if not isinstance(peer, tuple):
         return "unknown"
     return str(parse_address(peer[0]) or peer[0])

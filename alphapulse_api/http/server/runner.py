@@ -7,64 +7,34 @@ to what it cannot parse are the host's.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.http.server.protocol import Protocol
 from alphapulse_api.http.server.refusals import Refusals
-
-CHECKS: Final = 10  # of a connection within the shortest time-out
-LONGEST_TICK: Final = 1.0
+from alphapulse_api.http.server.watch import Watch
 
 
 class Server(web.Server):
-    """aiohttp's server with our protocol, and one timer for all of its connections.
-
-    Attributes:
-        watched: the connections that wait for their client, to send or to read.
-    """
+    """aiohttp's server with our protocol, and one timer for all of its connections."""
 
     def __init__(self, app: web.Application, server: web.Server) -> None:
         super().__init__(
             server.request_handler, request_factory=server.request_factory, loop=server._loop
         )
-        self.options = server._kwargs
-        self.http = app[BACKEND].config.http
-        self.refusals = Refusals(app)
-        self.watched: dict[Protocol, None] = {}
-        self._stopping_since = self._loop.time()
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
-        http = self.http
+        self._http = http = app[BACKEND].config.http
+        self._options = server._kwargs
+        self._refusals = Refusals(app)
         shortest = min(http.header_timeout, http.body_timeout, http.send_timeout)
-        self._tick = min(LONGEST_TICK, shortest / CHECKS)
+        self._watch = Watch(self._loop, shortest)
+        self._stopping_since = self._loop.time()
 
     def __call__(self) -> Protocol:
-        return Protocol(self, loop=self._loop, **self.options)
-
-    def watch(self, protocol: Protocol) -> None:
-        """Check the connection regularly until it is removed from `watched`."""
-        self.watched[protocol] = None
-        if self._timer is None:
-            self._schedule(self._loop.time())
-
-    def _schedule(self, now: float) -> None:
-        self._due = now + self._tick
-        self._timer = self._loop.call_at(self._due, self._check)
-
-    def _check(self) -> None:
-        now = self._loop.time()
-        # A late loop has not read what arrived meanwhile: wait for the next check.
-        if now - self._due < self._tick:
-            for protocol in tuple(self.watched):
-                protocol.check(now)
-        if self.watched:
-            self._schedule(now)
-        else:
-            self._timer = None
+        return Protocol(
+            self, self._http, self._refusals, self._watch, loop=self._loop, **self._options
+        )
 
     def pre_shutdown(self) -> None:
         self._stopping_since = self._loop.time()
@@ -75,8 +45,7 @@ class Server(web.Server):
         if timeout is not None:
             timeout = max(0.0, self._stopping_since + timeout - self._loop.time())
         await super().shutdown(timeout)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch.stop()
 
 
 class Runner(web.AppRunner):
