@@ -11,7 +11,7 @@ from typing import Any, Final
 from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.embed.calls import STAMPS, Call, is_timed, lane_of, stamped_record
 from alphapulse_api.embed.lanes import Lanes
-from alphapulse_api.embed.queue import LINGER_SECONDS, CallQueue
+from alphapulse_api.embed.queue import LINGER_SECONDS, CallQueue, call_of
 from alphapulse_api.embed.storing import Reasons, carried_out, reason_of, reasons_in
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.stats import FeedCounters, FeedStats
@@ -118,11 +118,12 @@ class HandOver:
         async with self._taking:
             while calls := self.queue.take_now(TAKEN_TOGETHER):
                 some = True
-                for call in calls:
+                for given in calls:
+                    call = call_of(given)
                     # A retry after a lost answer must be a repeat.
-                    given = len(call.records)
+                    count = len(call.records)
                     await self._slices.run(self._stamping(call))
-                    if len(call.records) or not given:
+                    if len(call.records) or not count:
                         self._give(lane_of(call.method), call)
         return some
 

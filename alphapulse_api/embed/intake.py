@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
+from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.embed.calls import HEALTH, Call
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
@@ -96,7 +97,9 @@ class Intake:
         await self._write(Kind.RESULT, number, list(_encoded(result)))
 
     async def raised(self, number: int, call: Call, error: Exception) -> None:
-        """Send an error."""
+        """Send an error, unless a successor of this process may carry the call out."""
+        if isinstance(error, DashboardClosed):
+            return
         await self._write(Kind.ERROR, number, [dumps(described(error))])
 
     async def _write(self, kind: Kind, number: int, chunks: Sequence[bytes]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
-from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.errors import DashboardClosed, Unavailable
 from alphapulse_api.embed.calls import LANES, Call, lane_of
 from alphapulse_api.embed.storing import (
     Numbered,
@@ -129,6 +129,8 @@ class Lanes:
             except Unavailable as error:
                 await self._refuse_those_who_wait(lane, error)
                 await asyncio.sleep(RETRY_SECONDS)
+            except DashboardClosed:
+                return  # they stay unsettled: a host may give them to a successor
         await self._outcomes.settled(
             [(number, call, why) for (number, call), why in zip(run, reasons, strict=True)]
         )

@@ -18,7 +18,7 @@ from alphapulse_api.embed.frames import Frame, Kind, chunks_of, frame, loads
 from alphapulse_api.embed.hello import Hello
 from alphapulse_api.embed.merging import sendable
 from alphapulse_api.embed.process import Process
-from alphapulse_api.embed.queue import CallQueue
+from alphapulse_api.embed.queue import CallQueue, Given
 from alphapulse_api.embed.storing import reason_of
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
@@ -199,7 +199,7 @@ class Link:
         if not closing:
             logger.warning("the dashboard's process has ended, with exit code %d", code)
 
-    def _send(self, process: Process, calls: Sequence[Call], gone: threading.Event) -> None:
+    def _send(self, process: Process, calls: Sequence[Given], gone: threading.Event) -> None:
         broken: OSError | None = None
         for number, call in enumerate(sendable(calls, self._refuse)):
             if number:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.embed.calls import MERGED, STAMPS, Call, lane_of, stamped_record
 from alphapulse_api.embed.frames import CHUNK_RECORDS
+from alphapulse_api.embed.queue import Given, call_of
 
+_NONE: Final[dict[str, Any]] = {}
 Refuse = Callable[[str, int, Exception], None]  # method, how many records, why
 
 
@@ -23,18 +24,18 @@ class _Group:
     """
 
     method: str
-    at: datetime
+    at: int
     timed: bool
     extras: dict[str, Any]
     records: list[Any] = field(default_factory=list)
 
-    def takes(self, call: Call, timed: bool) -> bool:
-        """Whether a record of the call may join."""
+    def takes(self, method: str, at: int, timed: bool, extras: dict[str, Any]) -> bool:
+        """Whether another record may join."""
         return (
-            self.method == call.method
-            and self.extras == call.extras
+            self.method == method
             and len(self.records) < CHUNK_RECORDS
-            and ((self.timed and timed) or self.at == call.at)
+            and ((self.timed and timed) or self.at == at)
+            and self.extras == extras
         )
 
     def call(self) -> Call:
@@ -44,41 +45,57 @@ class _Group:
         return call
 
 
-def sendable(calls: Sequence[Call], refuse: Refuse) -> Iterator[Call]:
+def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
     """The calls with their bodies, in order within each lane.
 
     Args:
-        calls: as the host made them. Those with a caller who waits are encoded already.
+        given: as the host handed them over. Calls whose callers wait are encoded already.
         refuse: called for records that cannot be encoded; they cost no other record.
     """
     groups: dict[str, _Group] = {}
-    for call in calls:
-        method = call.method
-        lane = lane_of(method)
-        group = groups.get(lane)
-        if call.waits or method not in MERGED:
-            if group is not None:
-                yield from _encoded(groups.pop(lane).call(), refuse)
-            if call.waits:
-                yield call
-            else:
-                yield from _encoded(call, refuse)
+    for one in given:
+        if type(one) is tuple and one[0] in MERGED:
+            method, nanoseconds, record = one
+            yield from _joined(groups, method, nanoseconds // 1000, (record,), _NONE, refuse)
             continue
-        time = STAMPS[method].time
-        for record in call.records:
-            try:
-                value = stamped_record(record, method, call.at)
-            except Exception as error:
-                refuse(method, 1, error)
-                continue
-            timed = type(value) is not dict or value.get(time) is not None
-            if group is None or not group.takes(call, timed):
-                if group is not None:
-                    yield from _encoded(group.call(), refuse)
-                group = groups[lane] = _Group(method, call.at, timed, call.extras)
-            group.records.append(value)
+        call = call_of(one)
+        if not call.waits and call.method in MERGED:
+            yield from _joined(groups, call.method, call.at, call.records, call.extras, refuse)
+            continue
+        if (group := groups.pop(lane_of(call.method), None)) is not None:
+            yield from _encoded(group.call(), refuse)
+        if call.waits:
+            yield call
+        else:
+            yield from _encoded(call, refuse)
     for group in groups.values():
         yield from _encoded(group.call(), refuse)
+
+
+def _joined(
+    groups: dict[str, _Group],
+    method: str,
+    at: int,
+    records: Sequence[Any],
+    extras: dict[str, Any],
+    refuse: Refuse,
+) -> Iterator[Call]:
+    """Let records join the group of their lane; the groups that are complete then."""
+    lane = lane_of(method)
+    time = STAMPS[method].time
+    group = groups.get(lane)
+    for record in records:
+        try:
+            value = stamped_record(record, method, at)
+        except Exception as error:
+            refuse(method, 1, error)
+            continue
+        timed = type(value) is not dict or value.get(time) is not None
+        if group is None or not group.takes(method, at, timed, extras):
+            if group is not None:
+                yield from _encoded(group.call(), refuse)
+            group = groups[lane] = _Group(method, at, timed, extras)
+        group.records.append(value)
 
 
 def _encoded(call: Call, refuse: Refuse) -> Iterator[Call]:

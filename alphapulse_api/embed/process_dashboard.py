@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
-from alphapulse_api.domain.times import now
-from alphapulse_api.embed.calls import HEALTH, Answer, Call
+from alphapulse_api.embed.calls import HEALTH, Answer, Call, instant
 from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.frames import Frame, Kind, chunks_of, loads
@@ -98,7 +97,7 @@ class ProcessFeed(HostFeed):
         seconds = self._timeout if timeout is None else timeout
         end = None if seconds is None else monotonic() + seconds
         answer = Answer()
-        call = Call(method, now(), records, many, before, options, answer=answer)
+        call = Call(method, instant(), records, many, before, options, answer=answer)
         call.body = call.encode()
         self._queue.put(call, call.count, float("inf") if seconds is None else seconds, drop=False)
         if not answer.wait(None if end is None else end - monotonic()):

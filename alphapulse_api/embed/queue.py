@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any, Final, Literal
 
 from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.domain.times import now
-from alphapulse_api.embed.calls import Call
+from alphapulse_api.embed.calls import Call, instant
 from alphapulse_api.record.stats import FeedCounters
 
 LONG_SECONDS: Final = 3600.0  # a wait without end, in parts that a lock takes
@@ -20,10 +18,10 @@ LIMIT: Final = 100_000  # records taken and not settled: some 100 MB at the wors
 # wait some 0.1 ms for the interpreter: at 50 times a second, that meets one tick of 1 ms in 200.
 LINGER_SECONDS: Final = 0.02
 OnUnavailable = Literal["raise", "drop"]
-_now: Final = datetime.now  # a function of ours around it would cost as much again
 
-# A call, or a record for which nobody waits: the method, when it was called, and the record.
-Given = Call | tuple[str, datetime, dict[str, Any]]
+# A call, or a record for which nobody waits: the method, when it was called in nanoseconds since
+# the epoch, and the record. A `Call` of it would take longer than all the rest of the hand-over.
+Given = Call | tuple[str, int, dict[str, Any]]
 
 
 def dropping(on_unavailable: OnUnavailable) -> bool:
@@ -136,7 +134,7 @@ class CallQueue:
             return 1
         # The caller may use its dicts again.
         kept = [dict(r) if type(r) is dict else r for r in records]
-        call = Call(method, now(), kept, many, before, options, waits=False)
+        call = Call(method, instant(), kept, many, before, options, waits=False)
         return call.count if self.put(call, call.count, timeout or 0.0, drop=drop) else 0
 
     def put_record(self, method: str, record: dict[str, Any]) -> bool:
@@ -147,7 +145,7 @@ class CallQueue:
         """
         if self._refusal is not None:
             return False
-        at = _now(UTC)
+        at = time_ns()
         counters = self._counters
         with self._lock:
             if counters.taken - counters.stored - counters.refused >= self._limit:
@@ -180,14 +178,14 @@ class CallQueue:
             with self._lock:
                 self._room.notify_all()
 
-    def take(self, most: int) -> list[Call]:
+    def take(self, most: int) -> list[Given]:
         """Wait for calls, and return up to so many; none after `wake`."""
         self._work.wait()
         if not self._urgent.is_set():
             self._urgent.wait(LINGER_SECONDS)
         return self.take_now(most)
 
-    def take_now(self, most: int) -> list[Call]:
+    def take_now(self, most: int) -> list[Given]:
         """Up to so many calls. Until it finds none, `wake` of the constructor stays silent."""
         with self._lock:
             given = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
@@ -199,7 +197,7 @@ class CallQueue:
                     # Only now: while calls keep coming, none of them need wake anybody.
                     self._idle = True
                     self._work.clear()
-        return [_call(one) for one in given]
+        return given
 
     def wait_until_settled(self, seconds: float) -> bool:
         """Wait until nothing that was taken is unsettled; returns whether that is so."""
@@ -233,11 +231,12 @@ class CallQueue:
         with self._lock:
             given = list(self._calls)
             self._calls.clear()
-        return [_call(one) for one in given]
+        return [call_of(one) for one in given]
 
 
-def _call(given: Given) -> Call:
+def call_of(given: Given) -> Call:
+    """The call of what was given."""
     if isinstance(given, Call):
         return given
     method, at, record = given
-    return Call(method, at, (record,), waits=False)
+    return Call(method, at // 1000, (record,), waits=False)

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alphapulse_api.domain.errors import Problem, Unavailable
-from alphapulse_api.domain.times import called_at
+from alphapulse_api.domain.errors import DashboardClosed, Problem, Unavailable
+from alphapulse_api.domain.times import called_at, from_micros
 from alphapulse_api.embed.calls import MERGED, Call
 from alphapulse_api.record.feed import Feed
 
@@ -52,7 +52,7 @@ def _joins(first: Call, call: Call) -> bool:
 
 async def carried_out(feed: Feed, call: Call) -> Any:
     """What the feed's method returns."""
-    with called_at(call.at):
+    with called_at(from_micros(call.at)):
         return await getattr(feed, call.method)(*call.arguments(), **call.options)
 
 
@@ -65,6 +65,7 @@ async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
     Raises:
         Unavailable: if the database is away; what is stored by then is stored once, however often
             it is tried again.
+        DashboardClosed: if the feed takes no more calls.
     """
     _, first = run[0]
     records = [record for _, call in run for record in call.records]
@@ -82,11 +83,11 @@ async def stored_alone(feed: Feed, call: Call) -> Reasons:
     """Carry out a call that nobody waits for; returns why it was refused, for each record.
 
     Raises:
-        Unavailable: if the database is away.
+        Unavailable, DashboardClosed: as `stored_each`.
     """
     try:
         await carried_out(feed, call)
-    except Unavailable:
+    except (DashboardClosed, Unavailable):
         raise
     except Exception as error:
         return [reason_of(error)] * call.count
@@ -96,9 +97,9 @@ async def stored_alone(feed: Feed, call: Call) -> Reasons:
 async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dict[int, str]:
     """Store records by a batch; returns the reasons of those refused, by position."""
     try:
-        with called_at(first.at):
+        with called_at(from_micros(first.at)):
             result = await getattr(feed, method)(records, on_error="continue", **first.extras)
-    except Unavailable:
+    except (DashboardClosed, Unavailable):
         raise
     except Exception as error:
         if len(records) == 1:

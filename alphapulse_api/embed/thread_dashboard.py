@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
-from alphapulse_api.domain.times import now
-from alphapulse_api.embed.calls import Call
+from alphapulse_api.embed.calls import Call, instant
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.hand_over import HandOver
 from alphapulse_api.embed.hosted import HostedDashboard
@@ -180,7 +179,7 @@ class ThreadFeed(HostFeed):
     ) -> Any:
         self._thread.check()
         if wait:
-            call = Call(method, now(), records, many, before, options)
+            call = Call(method, instant(), records, many, before, options)
             seconds = self._timeout if timeout is None else timeout
             return self._thread.run(self._handed.carry_out(call), seconds)
         return self._handed.queue.hand_over(
