@@ -10,9 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from alphapulse_api import Config, Dashboard
-from alphapulse_api.client import SyncDashboardClient
 from alphapulse_api.embed.thread_dashboard import ThreadFeed
-from tests.conftest import PASSWORD
+from tests.adapters.viewer import Viewer
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -34,7 +33,6 @@ def feed(config: Config) -> Iterator[ThreadFeed]:
 
 
 @pytest.fixture
-def client(feed: ThreadFeed) -> Iterator[SyncDashboardClient]:
-    """Reads what a viewer of that dashboard sees."""
-    with SyncDashboardClient(feed.url, username="admin", password=PASSWORD) as client:
-        yield client
+def viewer(feed: ThreadFeed) -> Viewer:
+    """Reads that dashboard."""
+    return Viewer(feed.url)

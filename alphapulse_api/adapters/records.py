@@ -1,0 +1,26 @@
+"""Ids, words and metadata of records, from what a venue or an engine gives."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_REFUSED: Final = re.compile(r"[\s/?#%{}\\]+")  # these cannot stand in a path of the API
+
+
+def identifier(*parts: Any) -> str:
+    """The parts, joined by colons; `identifier("kraken", "BTC/USD", 7)` is `kraken:BTC-USD:7`."""
+    return ":".join(_REFUSED.sub("-", str(part)) for part in parts)
+
+
+def word(text: Any) -> str | None:
+    """A type of order as the API writes it: `StopLimit` and `stop-limit` are `stop_limit`."""
+    if not text:
+        return None
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(text))
+    return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_") or None
+
+
+def without_none(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without what is not known."""
+    return {name: value for name, value in metadata.items() if value is not None}
