@@ -301,7 +301,7 @@ def test_a_disk_that_takes_no_more_refuses_every_write_and_heals(tmp_path: Path,
     with run(FILL_THE_DISK, tmp_path / "store.db", root, size) as process:
         answer = json.loads(process.communicate(timeout=60)[0])
     assert set(answer["refused"]) == {
-        "The database is unavailable: the disk gives an input/output error."
+        "The database is unavailable: the disk reports an input/output error."
     }
     assert answer["seen"] == ["before"]
     assert answer["left"] == ["after", "before"]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from decimal import Decimal
-from itertools import takewhile
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +20,7 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.storage import outbox, schema_versions
+from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.event_logs import Ear
@@ -353,69 +349,6 @@ async def test_a_removal_that_fails_is_tried_again(
             await one.relay.relay_left()
     await one.relay.relay_left()
     assert await one.rows() == []
-
-
-# -- upgrades -------------------------------------------------------------------------------------
-
-
-async def test_a_file_of_before_the_outbox_is_upgraded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "store.db"
-    await _made_before(monkeypatch, opened(path))
-    with closing(sqlite3.connect(path)) as old:
-        assert not old.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchall()
-        old.execute(_OLD_TRADE.format(0))
-        old.commit()
-    async with opened(path) as engine:
-        await _goes_on(engine)
-
-
-async def test_a_database_of_before_the_outbox_is_upgraded(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = await postgres.new()
-    await _made_before(monkeypatch, connected(url))
-    connection = await asyncpg.connect(url)
-    await connection.execute(_OLD_TRADE.format("now()"))
-    await connection.close()
-    async with connected(url) as engine:
-        await _goes_on(engine)
-
-
-_OLD_TRADE = (
-    "INSERT INTO trades (id, symbol, side, quantity, price, value, order_type, status, "
-    "executed_at, metadata, stored_at) "
-    "SELECT status, 'AAPL', 'buy', '1', '1', '1', 'market', status, {0}, '{{}}', {0} FROM "
-    "(SELECT 'filled' AS status UNION ALL SELECT 'cancelled' UNION ALL SELECT 'pending') AS old"
-)
-
-
-async def _made_before(monkeypatch: pytest.MonkeyPatch, opening: Any) -> None:
-    """Let a database be made as the release before the outbox made it."""
-    every = schema_versions.migrations
-    with monkeypatch.context() as before:
-        for engine in ("sqlite", "postgres"):
-            before.setattr(
-                f"alphapulse_api.storage.{engine}.schema.migrations",
-                lambda types: list(takewhile(lambda step: step.name != "outbox", every(types))),
-            )
-        async with opening:
-            pass
-
-
-async def _goes_on(engine: Engine) -> None:
-    one = Process(engine, FailingLog())
-    ear = Ear(one.log)
-    await one.feed.record_trade(trade(id="new"))
-    filled = {row["id"]: row["filled_quantity"] for row in await one.store.trades.get_trades()}
-    # How much of a cancelled order was filled nobody had said; who knows it can say it now.
-    assert filled == {"new": 1, "filled": 1, "cancelled": None, "pending": 0}
-    ended = {"id": "cancelled", "symbol": "AAPL", "side": "buy", "quantity": "1", "price": "1"}
-    for fields in ({}, {"filled_quantity": "0.5"}):
-        await one.feed.record_trade({**ended, "status": "cancelled", **fields})
-    assert (await one.store.trades.get_trade("cancelled"))["filled_quantity"] == Decimal("0.5")
-    assert ear.told() == ["new", "cancelled"]
 
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
