@@ -17,11 +17,13 @@ from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
+from alphapulse_api.schemas.quick import quick
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
 STEP_ITEMS: Final = 20  # longer lists are checked in several steps
 _FAILED: Final = object()
+_NAMES: Final = frozenset({str})  # the types of a plain record's keys
 _UNKNOWN: Final = "Unknown field."
 
 
@@ -70,7 +72,7 @@ def loading(schema: Schema, data: Any) -> Steps[Any]:
 
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
     """What one record says; None where it is wrong: `faults` has the errors then."""
-    if type(data) is not dict or not all(type(name) is str for name in data):
+    if type(data) is not dict or not _NAMES.issuperset(map(type, data)):
         data = _converted(plain_fields, data, pointer, faults)
         if data is _FAILED:
             return None
@@ -84,9 +86,8 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
     if len(data) > len(schema.load_fields):
         data = _known(schema, data, pointer, faults)
     elsewhere: dict[str, Any] = {}  # fields that are loaded by themselves
-    for name, field in schema.load_fields.items():
-        if isinstance(field, fields.List) and name in data:
-            items = data[name]
+    for name, items in tuple(data.items()):
+        if isinstance(field := schema.load_fields.get(name), fields.List):
             if not isinstance(items, list | tuple):
                 items = yield from _listed(items, f"{pointer}/{name}", faults)
                 data = {**data, name: items}
@@ -103,18 +104,18 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
                     yield
     if elsewhere:
         data = {name: value for name, value in data.items() if name not in elsewhere}
-        value = _load(schema, data, pointer, faults, partial=tuple(elsewhere))
-    else:
-        value = _load(schema, data, pointer, faults)
+    data = _converted(plain, data, pointer, faults)
+    if data is _FAILED:
+        return None
+    if faults.count == before and not elsewhere and (value := quick(schema, data)) is not None:
+        return value
+    value = _load(schema, data, pointer, faults, partial=tuple(elsewhere) or None)
     return {**value, **elsewhere} if faults.count == before else None
 
 
 def _load(
     schema: Schema, data: Any, pointer: str, faults: Faults, partial: tuple[str, ...] | None = None
 ) -> Any:
-    data = _converted(plain, data, pointer, faults)
-    if data is _FAILED:
-        return None
     try:
         return schema.load(data, many=False, partial=partial)
     except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate
 
 from alphapulse_api.domain.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
 from alphapulse_api.schemas.fields import (
@@ -20,6 +20,7 @@ from alphapulse_api.schemas.fields import (
     Word,
 )
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.quick import CheckedSchema
 
 SIDES = ("buy", "sell")
 MAX_FEES: Final = 32
@@ -41,7 +42,7 @@ class Fee(Schema):
     amount = Money(signed=True, required=True, metadata={"description": "negative: a rebate"})
 
 
-class Trade(Schema):
+class Trade(CheckedSchema):
     """An order: its execution, or its attempt."""
 
     # What was read may be sent back: what only the server says of it is ignored.
@@ -98,11 +99,10 @@ class Trade(Schema):
     decided_price = Money(signed=True, allow_none=True)
     metadata = Metadata(allow_none=True)
 
-    @validates_schema(skip_on_field_errors=False, pass_original=True)
-    def _traded(self, trade: Mapping[str, Any], given: Any, **_: Any) -> None:
-        """What was traded has a price, a quantity, and no more filled than that."""
-        status = trade.get("status") or "filled"
-        quantity, filled = trade.get("quantity"), trade.get("filled_quantity")
+    def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
+        """A trade has a price, and a quantity that is not less than what was filled."""
+        status = record.get("status") or FILLED
+        quantity, filled = record.get("quantity"), record.get("filled_quantity")
         errors = {}
         unpriced = isinstance(given, Mapping) and given.get("price") is None
         if unpriced and status not in UNPRICED:
@@ -111,8 +111,7 @@ class Trade(Schema):
             errors["quantity"] = [f"Must be greater than 0 where the status is {status}."]
         if quantity is not None and filled is not None and filled > quantity:
             errors["filled_quantity"] = ["Must not be greater than quantity."]
-        if errors:
-            raise ValidationError(errors)
+        return errors
 
 
 class OrderState(Schema):

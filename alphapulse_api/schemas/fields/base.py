@@ -29,8 +29,10 @@ class BaseField(fields.Field[Any]):
     def deserialize(
         self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
     ) -> Any:
-        if value is None and not self.required and not self.allow_none:
-            value = missing
+        if not self.required and (value is missing or (value is None and not self.allow_none)):
+            # Most fields of most records are left out: the rest of marshmallow's way costs more.
+            default = self.load_default
+            return default() if callable(default) else default
         return super().deserialize(value, attr, data, **kwargs)
 
 

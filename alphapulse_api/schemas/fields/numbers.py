@@ -88,6 +88,8 @@ class Money(BaseField):
             raise ValidationError("Must be greater than 0.")
         if not self.signed and number < 0:
             raise ValidationError("Must not be negative.")
+        if number and int(number.as_tuple().exponent) <= 0:
+            return number  # its text has no exponent already
         return Decimal(format(number if number else number.copy_abs(), "f"))
 
 

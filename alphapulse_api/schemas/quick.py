@@ -1,0 +1,70 @@
+"""Valid records loaded without marshmallow's bookkeeping, which takes half of the time.
+
+A schema's fields convert and check each value here, too. Whatever is not valid is left to the
+schema, which says what is wrong; so results and errors are the schema's own (a property test
+compares them). Schemas may have no hooks but that of `CheckedSchema`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError, fields, missing, validates_schema
+
+SCHEMAS: Final = 128  # whose fields are remembered
+_Fields = tuple[tuple[str, fields.Field[Any], Any], ...]
+
+
+class CheckedSchema(Schema):
+    """A schema with a check of the record as a whole."""
+
+    @abstractmethod
+    def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
+        """What is wrong between the fields of a record, by field.
+
+        Args:
+            record: the fields that are valid by themselves.
+            given: the record as it was sent.
+        """
+
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _check(self, record: Mapping[str, Any], given: Any, **_: Any) -> None:
+        if errors := self.errors_of(record, given):
+            raise ValidationError(errors)
+
+
+def quick(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `schema.load(data)` returns for a valid record; None if the schema must be asked.
+
+    Args:
+        schema: of one record.
+        data: the record in plain Python.
+    """
+    known = _fields(schema)
+    record: dict[str, Any] = {}
+    given = 0
+    try:
+        for name, field, default in known:
+            if name in data:
+                given += 1
+                value = field.deserialize(data[name], name, data)
+            elif field.required:
+                return None
+            else:
+                value = default() if callable(default) else default
+            if value is not missing:
+                record[name] = value
+    except ValidationError:
+        return None
+    if given != len(data) or (isinstance(schema, CheckedSchema) and schema.errors_of(record, data)):
+        return None
+    return record
+
+
+@lru_cache(maxsize=SCHEMAS)
+def _fields(schema: Schema) -> _Fields:
+    """The fields that records may have, with their defaults."""
+    return tuple((name, field, field.load_default) for name, field in schema.load_fields.items())
