@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.domain import times
+from alphapulse_api.domain import newest, times
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage import query
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.rollups import write
-from alphapulse_api.storage.tables import newest, portfolio
+from alphapulse_api.storage.tables import portfolio
 from tests.asking import POINT, PORTFOLIO, SAMPLE, ask
 from tests.conftest import Server
 from tests.integration.test_history import snapshot

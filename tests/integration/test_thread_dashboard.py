@@ -397,6 +397,15 @@ def test_calls_fail_clearly_once_the_loop_has_ended(
         assert again.record_trade(TRADE)["id"]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where a shell in the background had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupted_call_leaves_the_dashboard_usable(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
