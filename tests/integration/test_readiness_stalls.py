@@ -26,7 +26,11 @@ from tests.units import Held
 from tests.waiting import until
 from tests.workers import SECRET
 
-UNCONFIRMED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+# When the newest of the commits began that wait for a standby.
+UNCONFIRMED = """
+SELECT coalesce(max(extract(epoch FROM query_start)), 0) FROM pg_stat_activity
+WHERE wait_event = 'SyncRep'
+"""
 SOURCE = Path(__file__).parents[1] / "slow_disk.c"
 # The same server, but for what it takes to call a commit one that hangs.
 QUICK = (
@@ -134,27 +138,28 @@ async def test_an_absent_synchronous_standby_is_down_all_the_time_until_it_is_ba
         def raising() -> asyncio.Task[Answer]:
             return asyncio.create_task(ask(server, "POST", "/api/alerts", caller, json=ALERT))
 
-        async def unconfirmed() -> bool:
-            return bool(await postgres.ask(UNCONFIRMED))
-
         async def given_up(*alerts: asyncio.Task[Answer]) -> None:
             while not all(alert.done() for alert in alerts):
                 await clock.advance(database.statement_timeout + 2)
                 await asyncio.sleep(0.01)
             assert {(await alert).status for alert in alerts} == {503}
 
-        async def hangs() -> bool:
-            first = raising()  # the reload takes a moment
-            await until(lambda: first.done() or unconfirmed())
-            if first.done():
-                return False
-            await given_up(first)
-            return True
+        async def hanging() -> asyncio.Task[Answer]:
+            """An alert whose commit is not confirmed.
 
-        await until(hangs)
+            Before the reload it is committed, and after a time-out it is refused at once until the
+            server has answered a probe.
+            """
+            newest = await postgres.ask(UNCONFIRMED)
+            while True:
+                alert = raising()
+                while not alert.done():
+                    if await postgres.ask(UNCONFIRMED) > newest:
+                        return alert
+
+        await given_up(await hanging())
         await until_down(server)
-        alerts = [raising() for _ in range(3)]
-        await until(unconfirmed)
+        alerts = [await hanging(), raising(), raising()]
         for _ in range(30):  # at once: nothing but the clock ends the commit
             assert (await ask(server, "GET", "/readyz")).status == 503
         assert not any(alert.done() for alert in alerts)
