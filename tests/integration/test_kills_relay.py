@@ -41,7 +41,7 @@ from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.postgres import engine as postgres
 from alphapulse_api.storage.sqlite import engine as sqlite
-from alphapulse_api.record.relay import Relay
+from alphapulse_api.record.log_writer import LogWriter
 
 def answered(*words):
     # One write a line: a line that reaches the pipe at all reaches it whole.
@@ -95,7 +95,7 @@ async def main(round, point, hits):
         dies(sqlite, "insert", hits)
         dies(postgres, "commit", hits)
     elif point == "before the append":
-        dies(Relay, "_append", hits)
+        dies(LogWriter, "append", hits)
     elif point == "before the removal":
         dies(outbox, "remove", 1)
     async with Dashboard(config, serve=False) as dashboard:
