@@ -7,6 +7,7 @@ and holds the database to it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -17,41 +18,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.feeders import FORKS, LOOPS
+
 ROUNDS = 24
 LONGEST = 0.25  # seconds between the first answer and the kill
 
 Record = tuple[str, str]  # kind and id
 
-FEEDERS = """
-import asyncio, os, sys
-from alphapulse_api import Config, Dashboard
-from alphapulse_api.config import DatabaseConfig
-
-def answered(*words):
-    # One write a line: a line that reaches the pipe at all reaches it whole.
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
-
-async def trades(feed, who):
-    for number in range(10**9):
-        id = f"{who}-{number}"
-        await feed.record_trade(
-            {"id": id, "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"})
-        answered("trade", id)
-
-async def batches(feed, who):
-    for number in range(10**9):
-        ids = [f"{who}-{number}-{part}" for part in range(20)]
-        await feed.record_trades(
-            [{"id": id, "symbol": "ETH", "side": "sell", "quantity": 1, "price": 1} for id in ids])
-        for id in ids:
-            answered("trade", id)
-
-async def alerts(feed, who):
-    for number in range(10**9):
-        id = f"{who}-{number}"
-        await feed.raise_alert({"id": id, "title": "drawdown"})
-        answered("alert", id)
-
+FEEDERS = (
+    LOOPS
+    + """
 async def metrics(feed, who):
     for number in range(10**9):
         points = [{"metric_type": "risk", "name": f"{who}-{part}", "timestamp": number,
@@ -70,21 +46,16 @@ async def main(round):
             *(alerts(feed, f"{round}-a{w}") for w in range(4)),
             *(metrics(feed, f"{round}-m{w}") for w in range(4)),
         )
-
-for line in sys.stdin:
-    pid = os.fork()  # a process of its own, that need not import everything anew
-    if not pid:
-        asyncio.run(main(line.strip()))
-    answered("pid", pid)
-    answered("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
+    + FORKS
+)
 
 
 def fed_and_killed(feeders: subprocess.Popen[str], name: str, delay: float) -> list[Record]:
     """One feeder, killed `delay` seconds after its first answer; what it was answered."""
     assert feeders.stdin is not None
     assert feeders.stdout is not None
-    feeders.stdin.write(f"{name}\n")
+    feeders.stdin.write(json.dumps([name]) + "\n")
     feeders.stdin.flush()
     answered: list[Record] = []
     pid = 0

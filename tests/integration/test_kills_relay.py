@@ -17,35 +17,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.domain.times import parse
 from tests import redis_server
 from tests.commands import environment
 from tests.conftest import Serve, Server
+from tests.feeders import FORKS, LOOPS
+from tests.listeners import LIFE, Listener, Record
 from tests.postgres import Postgres
-from tests.sockets import Client, trade
+from tests.sockets import trade
 from tests.waiting import SECONDS, until
 from tests.workers import SECRET
 
 LONGEST = 0.2  # seconds after the first answer
 POINTS = ("before the commit", "before the append", "before the removal", "at random")
-CHANNELS = ["trades", "alerts", "portfolio"]
 
-FEEDERS = """
-import asyncio, json, os, random, signal, sys
-from alphapulse_api import Config, Dashboard
-from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
+FEEDERS = (
+    LOOPS
+    + """
+import random
+from alphapulse_api.record.log_writer import LogWriter
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.postgres import engine as postgres
 from alphapulse_api.storage.sqlite import engine as sqlite
-from alphapulse_api.record.log_writer import LogWriter
-
-def answered(*words):
-    # One write a line: a line that reaches the pipe at all reaches it whole.
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
 def dies(holder, name, hits):
     method = getattr(holder, name)
@@ -56,35 +51,6 @@ def dies(holder, name, hits):
             os.kill(os.getpid(), signal.SIGKILL)
         return method(*args, **kwargs)
     setattr(holder, name, wrapped)
-
-async def trades(feed, who):
-    for number in range(10**9):
-        id = f"{who}-{number}"
-        await feed.record_trade(
-            {"id": id, "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"})
-        answered("trade", id)
-
-async def batches(feed, who):
-    for number in range(10**9):
-        ids = [f"{who}-{number}-{part}" for part in range(20)]
-        await feed.record_trades(
-            [{"id": id, "symbol": "ETH", "side": "sell", "quantity": 1, "price": 1} for id in ids])
-        for id in ids:
-            answered("trade", id)
-
-async def alerts(feed, who):
-    for number in range(10**9):
-        id = f"{who}-{number}"
-        await feed.raise_alert({"id": id, "title": "drawdown"})
-        answered("alert", id)
-        await feed.acknowledge_alert(id, "ann")
-        await feed.resolve_alert(id)
-
-async def portfolios(feed, round):
-    for number in range(10**9):
-        as_of = 1_700_000_000 + 10_000 * round + number
-        await feed.update_portfolio({"total_value": number, "cash": 0, "as_of": as_of})
-        answered("portfolio", as_of)
 
 async def main(round, point, hits):
     given = json.loads(sys.argv[1])
@@ -106,16 +72,9 @@ async def main(round, point, hits):
             *(alerts(feed, f"r{round}-a{w}") for w in range(3)),
             portfolios(feed, round),
         )
-
-for line in sys.stdin:
-    pid = os.fork()  # a process of its own, that need not import everything anew
-    if not pid:
-        asyncio.run(main(*json.loads(line)))
-    answered("pid", pid)
-    answered("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
-
-Record = tuple[str, str]
+    + FORKS
+)
 
 
 class Feeders:
@@ -164,76 +123,6 @@ async def feeders(folder: Path, **given: Any) -> AsyncIterator[Feeders]:
         await process.wait()
 
 
-class Listener:
-    """A client that is cut now and then, and resumes."""
-
-    def __init__(self, server: Server, headers: dict[str, str]) -> None:
-        self._server = server
-        self._headers = headers
-        self._cursors: dict[str, str] = {}
-        self._ws: aiohttp.ClientWebSocketResponse | None = None
-        self.messages: list[dict[str, Any]] = []
-        self.joined = asyncio.Event()
-        self.ended = asyncio.Event()
-        self._task = asyncio.create_task(self._listen())
-
-    def cut(self) -> None:
-        if self._ws is not None:
-            self._ws._response.close()
-
-    async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def until_the_end(self) -> None:
-        await asyncio.wait({self._task}, timeout=SECONDS)
-        assert self._task.done(), "the end was not published"
-        await self._task
-
-    async def _listen(self) -> None:
-        while not self.ended.is_set():
-            url = f"{self._server.url}/ws"
-            async with self._server.session.ws_connect(url, headers=self._headers) as self._ws:
-                client = Client(self._ws)
-                await client.receive_many(2)
-                ack = await client.ask(type="subscribe", channels=CHANNELS, since=self._cursors)
-                assert ack["type"] == "subscribed", ack
-                for name, told in ack["channels"].items():
-                    assert told.get("resumed", True), (name, told)
-                    self._cursors.setdefault(name, told["cursor"])
-                self.joined.set()
-                while not self.ended.is_set():
-                    frame = await self._ws.receive()
-                    if frame.type is not aiohttp.WSMsgType.TEXT:
-                        break
-                    message = json.loads(frame.data)
-                    if "data" not in message:
-                        assert message["type"] == "heartbeat", message
-                        continue
-                    self._cursors[message["channel"]] = message["cursor"]
-                    if message["data"].get("id") == "end":
-                        self.ended.set()
-                    else:
-                        self.messages.append(message)
-
-    def published(self) -> dict[Record, list[Any]]:
-        """The states of each record, in the order in which they came."""
-        found: dict[Record, list[Any]] = {}
-        for message in self.messages:
-            data = message["data"]
-            if message["type"] == "trade":
-                found.setdefault(("trade", data["id"]), []).append(None)
-            elif message["type"] == "alert":
-                state = (data["status"], data["acknowledged"])
-                found.setdefault(("alert", data["id"]), []).append(state)
-            else:
-                found.setdefault(("portfolio", "main"), []).append(parse(data["as_of"]))
-        return found
-
-
-LIFE = [("active", False), ("acknowledged", True), ("resolved", True)]
-
-
 async def committed(server: Server) -> dict[Record, list[Any]]:
     """The states that each record has had."""
     engine = server.dashboard._backend.engine
@@ -272,7 +161,11 @@ async def survives(
     for server in servers:
         await server.dashboard._backend.authenticator.refresh()
     async with AsyncExitStack() as stack:
-        listeners = [Listener(server, headers) for server in servers for _ in range(2)]
+        listeners = [
+            Listener(server.session, lambda url=server.url: url, headers)
+            for server in servers
+            for _ in range(2)
+        ]
         for listener in listeners:
             stack.push_async_callback(listener.close)
             await listener.joined.wait()
