@@ -59,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=int, default=20, help="of ticks a row")
     parser.add_argument("--points", type=int, default=1_000_000, help="stored before")
     parser.add_argument("--way", action="append", choices=WAYS, help="repeatable; default: all")
+    parser.add_argument("--by", action="append", choices=PHASES, help="repeatable; default: all")
     parser.add_argument("--quick", action="store_true", help="5 s, 10^5 points, nobody and all")
 
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     points = 100_000 if arguments.quick else arguments.points
     seconds = 5 if arguments.quick else arguments.seconds
-    phases = ("nobody", "all") if arguments.quick else tuple(PHASES)
+    phases = arguments.by or (("nobody", "all") if arguments.quick else tuple(PHASES))
     print_environment("aiohttp")
     lateness: list[list[str]] = []
     hand_overs: list[list[str]] = []
