@@ -62,6 +62,11 @@ def items_of(value: Any) -> Iterator[Any] | None:
     return iter(value) if hasattr(kind, "__iter__") else None
 
 
+def is_series(value: Any) -> bool:
+    """Whether it is a `pandas.Series`."""
+    return _is(type(value), "pandas", "Series")
+
+
 def _rows(count: int, part: Any) -> Iterator[Any]:
     for first in range(0, count, ROWS):
         yield from part(first)

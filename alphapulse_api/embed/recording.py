@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal, overload
 
 from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.embed.calling import Calling, Stored, unusual
+from alphapulse_api.record.importing import Imported, import_calls
 from alphapulse_api.record.inputs import Extras, Record, Records, listing
 from alphapulse_api.runtime.slices import finish
 from alphapulse_api.schemas.batches import STOP
@@ -168,6 +170,35 @@ class Recording(Calling):
             on_error=on_error,
         )
         return answer
+
+    def import_history(
+        self,
+        *,
+        equity: Any = None,
+        trades: Records | None = None,
+        currency: str = "USD",
+        extras: Extras = "refuse",
+        timeout: float | None = None,
+    ) -> Imported:
+        """Store the past of a backtest, or of the system that you come from; see `Feed`.
+
+        Args:
+            equity: as `Feed` takes it.
+            trades: as `Feed` takes them.
+            currency: of the equity curve.
+            extras: what becomes of unknown fields of trades.
+            timeout: seconds for each batch of 1000 records; None is the dashboard's own.
+
+        Returns:
+            How many points and trades are new.
+        """
+        new = Counter[str]()
+        for call in import_calls(equity, trades, currency=currency, extras=extras):
+            with call.located():
+                new[call.method] += self._call(
+                    call.method, (), call.records, True, True, timeout, **call.options
+                )
+        return Imported(new["import_equity"], new["import_trades"])
 
 
 def _listed(records: Records, on_error: str = STOP) -> list[Any]:

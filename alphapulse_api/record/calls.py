@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.runtime.supervisor import consume_exception
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Caller(Protocol):
+    """What has calls: a feed."""
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that are under way."""
+        ...
+
+
+C = TypeVar("C", bound=Caller)
+
+
+def to_its_end(
+    method: Callable[Concatenate[C, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[C, P], Coroutine[Any, Any, T]]:
+    """Let a feed's method run to its end, even if its caller is cancelled or the feed is closed.
+
+    So a record is never stored and not published.
+    """
+
+    @wraps(method)
+    async def call(feed: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await feed.calls.run(method(feed, *args, **kwargs))
+
+    return call
 
 
 class Calls:

@@ -5,18 +5,19 @@ A call returns when its record is stored durably and its event is in the log.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from datetime import tzinfo
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from marshmallow import ValidationError
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.record.calls import Calls
+from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
+from alphapulse_api.record.import_feed import ImportFeed
+from alphapulse_api.record.import_recorder import ImportRecorder
 from alphapulse_api.record.inputs import MAX_BATCH, Extras, Record, Records, with_extras
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
@@ -38,23 +39,9 @@ from alphapulse_api.storage.stores import Written
 __all__ = ["MAX_BATCH", "Feed"]
 
 _IDENTIFIER: Final = Identifier()
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
-def _to_its_end(
-    method: Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Feed, P], Coroutine[Any, Any, T]]:
-    """Cancelling the caller, or closing the feed, never leaves a record stored but unpublished."""
-
-    @wraps(method)
-    async def call(self: Feed, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._calls.run(method(self, *args, **kwargs))
-
-    return call
-
-
-class Feed:
+class Feed(ImportFeed):
     """Records what happens.
 
     A record is a mapping with the fields of the API, or an object that has them (dataclass, named
@@ -92,6 +79,7 @@ class Feed:
         self._publisher = Publisher(accessors, relay)
         self._points = PointRecorder(accessors, self._publisher, self._slices, ahead, zone)
         self._trades = TradeRecorder(accessors, self._publisher, self._slices, ahead, zone)
+        self._imports = ImportRecorder(accessors, self._publisher, self._slices, ahead, zone)
         self._alert = Alert()
         self._portfolio = Portfolio()
         self._signal = Signal()
@@ -157,30 +145,30 @@ class Feed:
         self._calls.check()
         return self.queue.put(points)
 
-    @_to_its_end
+    @to_its_end
     async def _record_metrics(self, points: Record | Records) -> int:
         return await self._points.record(points)
 
-    @_to_its_end
+    @to_its_end
     async def record_metrics_batch(
         self, points: Records, *, on_error: str = STOP
     ) -> dict[str, Any]:
         """Store up to 10000 points and report on each, as `record_trades_batch` does."""
         return await self._points.record_batch(points, on_error)
 
-    @_to_its_end
+    @to_its_end
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store one trade and publish it; returns it as stored."""
         return await self._trades.record(trade, extras)
 
-    @_to_its_end
+    @to_its_end
     async def record_trades(
         self, trades: Records, *, extras: Extras = "refuse"
     ) -> list[dict[str, Any]]:
         """Store up to 10000 trades, all or none; returns them as stored."""
         return await self._trades.record_all(trades, extras)
 
-    @_to_its_end
+    @to_its_end
     async def record_trades_batch(
         self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
     ) -> dict[str, Any]:
@@ -198,7 +186,7 @@ class Feed:
         """
         return await self._trades.record_batch(trades, on_error, extras)
 
-    @_to_its_end
+    @to_its_end
     async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store an alert and publish it; returns it as stored."""
         record = load(self._alert, with_extras(self._alert, alert, extras))
@@ -208,7 +196,7 @@ class Feed:
         await self._publisher.published("alerts", [stored] if new else [])
         return Stored(stored, new)
 
-    @_to_its_end
+    @to_its_end
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
@@ -216,12 +204,12 @@ class Feed:
         work = self._accessors.alerts.try_to_acknowledge(alert_id, user, comments)
         return await self._change_alert(work)
 
-    @_to_its_end
+    @to_its_end
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
         return await self._change_alert(self._accessors.alerts.try_to_resolve(alert_id))
 
-    @_to_its_end
+    @to_its_end
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and publish it; returns it."""
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
@@ -233,7 +221,7 @@ class Feed:
         await self._publisher.published("portfolio", [] if revision is None else [stored])
         return stored
 
-    @_to_its_end
+    @to_its_end
     async def record_signal(
         self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
     ) -> dict[str, Any]:
@@ -250,7 +238,7 @@ class Feed:
         await self._publisher.published("agents")
         return Stored(stored, new)
 
-    @_to_its_end
+    @to_its_end
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store an agent's state; fields that are left out keep their values; returns the agent."""
         agent_id = _agent_id(agent_id)
@@ -260,7 +248,7 @@ class Feed:
         await self._publisher.published("agents")
         return stored
 
-    @_to_its_end
+    @to_its_end
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store a sample of a component's state; returns the sample."""
         record = load(self._sample, sample)

@@ -62,3 +62,7 @@ class Publisher:
             await self._relay.publish(resource, records, tags)
         else:
             await self._relay.invalidate(*tags)
+
+    async def resync(self, channel: str) -> None:
+        """Make the followers of a channel read it again: its events were not published."""
+        await self._relay.resync(channel)

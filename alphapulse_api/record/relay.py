@@ -23,6 +23,7 @@ from alphapulse_api.record.leftovers import Leftovers
 from alphapulse_api.record.log_writer import LogWriter, Snapshot
 from alphapulse_api.record.removal import Removal
 from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.storage import outbox
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.sqlite.transaction import run
 
@@ -106,6 +107,19 @@ class Relay:
         """Publish what a host's own store has stored: it has no outbox."""
         await self._cache.invalidate(*tags)
         await self._events.append(channel, records, tags)
+
+    async def resync(self, channel: str) -> None:
+        """Make the followers of a channel read it again.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+
+        async def work(transaction: Transaction) -> None:
+            transaction.publish(outbox.resync(channel))
+
+        await self._engine.write(work)
+        await self.flush()
 
     async def invalidate(self, *tags: str) -> None:
         """Make cached answers unreachable in every process."""

@@ -63,6 +63,12 @@ class Portfolio(Schema):
     history = fields.List(fields.Nested(HistoryPoint), dump_only=True)
 
 
+class Currency(Schema):
+    """The currency of a portfolio, by itself."""
+
+    currency = Text(16, required=True)
+
+
 class PortfolioQuery(RangeQuery):
     """Whether its past too, and which stretch of it."""
 

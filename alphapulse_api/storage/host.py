@@ -166,6 +166,7 @@ class HostTrades(_HostObject):
         server_set: Sequence[frozenset[str]] | None = None,
         one: bool = False,
         conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,  # it publishes none by itself
     ) -> list[Written]:
         if conflicts is None:
             return await self._add(trades, one)
@@ -199,6 +200,13 @@ class HostPortfolio(_HostObject):
         # A host may just say whether it is the current one.
         current = revision is not None and revision is not False
         return stored, int(revision) if current else None
+
+    async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
+        for snapshot in snapshots:
+            await self.set_portfolio(
+                {name: value for name, value in snapshot.items() if name != "positions_value"}
+            )
+        return len(snapshots)
 
 
 class HostAgents(_HostObject):

@@ -52,6 +52,11 @@ def invalidation(*tags: str) -> OutboxRow:
     return OutboxRow(new_id(), None, None, 1, tags)
 
 
+def resync(channel: str) -> OutboxRow:
+    """A row for events that are not published one by one: clients read the channel again."""
+    return OutboxRow(new_id(), channel, None, 1, (channel,))
+
+
 def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
     """A row for a batch of metric points.
 

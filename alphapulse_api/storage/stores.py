@@ -118,6 +118,7 @@ class TradeStore(Protocol):
         server_set: Sequence[frozenset[str]] | None = None,
         one: bool = False,
         conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
     ) -> list[Written]:
         """Store validated trades.
 
@@ -127,6 +128,7 @@ class TradeStore(Protocol):
             one: the sender sent a single trade, not an array: errors point at "/id".
             conflicts: filled with those that are not stored for a conflict, by position; without
                 it, one conflict refuses all.
+            events: whether new trades are published; those of an imported history are not.
 
         Raises:
             Conflict: if a trade cannot follow the one that is stored under its id.
@@ -149,6 +151,17 @@ class PortfolioStore(Protocol):
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Record, int | None]:
         """Store a validated snapshot; returns it and, if it is the current one, its revision."""
+
+    async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
+        """Store past snapshots, all or none; those of times that have one are left out.
+
+        Args:
+            snapshots: validated, with `positions_value`, oldest first.
+            last: make the newest of them the current one, unless there is a newer one.
+
+        Returns:
+            How many are new.
+        """
 
 
 class AgentStore(Protocol):

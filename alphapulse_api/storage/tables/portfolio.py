@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -14,6 +14,7 @@ from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, parse, to_micros
+from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
@@ -75,6 +76,7 @@ _FIRST = (
     'INSERT INTO portfolio_current ("only", as_of, revision) VALUES (1, $1, 0) '
     'ON CONFLICT ("only") DO NOTHING'
 )
+_IF_NEW = "ON CONFLICT (as_of) DO NOTHING RETURNING as_of"
 _MOVE = 'UPDATE portfolio_current SET as_of = $1, revision = $2 WHERE "only" = 1'
 DEFAULT_HISTORY_POINTS = 500
 Portfolio = dict[str, Any]
@@ -160,31 +162,76 @@ class PortfolioDataAccessor:
 
         async def work(transaction: Transaction) -> int | None:
             await transaction.execute(_FIRST, as_of)
-            # Locked: snapshots of several processes become current, and are published, in one
-            # order.
-            current = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
-            known, revision = current[0]
+            known, revision = await self._current(transaction)
             if not await transaction.fetch(_REPLACE, *values):
-                return int(revision) if as_of == known else None
+                return revision if as_of == known else None
             if not latest and not overtakes(as_of, known, to_micros(now()), self._ahead):
                 transaction.publish(invalidation("portfolio"))
                 return None
-            revision = int(revision) + 1
-            await transaction.execute(_MOVE, as_of, revision)
-            rows = await of_change(
-                transaction,
-                "portfolio",
-                shown,
-                revision,
-                record_id=str(as_of),
-                relayed=self._engine.relayed,
-                reference=True,
-            )
-            transaction.publish(*rows)
-            return revision
+            return await self._move(transaction, as_of, shown, revision + 1)
 
         revision = await self._engine.write(work)
         return shown, revision
+
+    async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
+        """Store past snapshots, all or none; those of times that have one are left out.
+
+        Args:
+            snapshots: validated, with `positions_value`, oldest first.
+            last: make the newest of them the current one, unless there is a newer one.
+
+        Returns:
+            How many are new.
+        """
+        by_time = {to_micros(snapshot["as_of"]): snapshot for snapshot in snapshots}
+        rows = [COLUMNS.store(snapshot) for snapshot in by_time.values()]
+        newest = max(by_time)
+
+        async def work(transaction: Transaction) -> int:
+            added = await insert_rows(transaction, COLUMNS.into, rows, _IF_NEW)
+            if added:
+                transaction.publish(invalidation("portfolio"))
+            if last:
+                await self._adopt(transaction, newest, by_time[newest])
+            return len(added)
+
+        return await self._engine.write(work)
+
+    async def _adopt(
+        self, transaction: Transaction, as_of: int, snapshot: Mapping[str, Any]
+    ) -> None:
+        """Make a stored snapshot the current one, unless there is a newer one."""
+        began = await transaction.execute(_FIRST, as_of)
+        known, revision = await self._current(transaction)
+        newer = as_of != known and overtakes(as_of, known, to_micros(now()), self._ahead)
+        if began or newer:
+            await self._move(transaction, as_of, self._shown(dict(snapshot)), revision + 1)
+
+    async def _current(self, transaction: Transaction) -> tuple[int, int]:
+        """The time of the current snapshot, and its revision.
+
+        Its row is locked: snapshots of several processes become current, and are published, in one
+        order.
+        """
+        ((as_of, revision),) = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
+        return as_of, int(revision)
+
+    async def _move(
+        self, transaction: Transaction, as_of: int, shown: Portfolio, revision: int
+    ) -> int:
+        """Make a stored snapshot the current one, and publish it; returns its revision."""
+        await transaction.execute(_MOVE, as_of, revision)
+        rows = await of_change(
+            transaction,
+            "portfolio",
+            shown,
+            revision,
+            record_id=str(as_of),
+            relayed=self._engine.relayed,
+            reference=True,
+        )
+        transaction.publish(*rows)
+        return revision
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)

@@ -14,7 +14,7 @@ from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first
-from alphapulse_api.storage.outbox import TOGETHER, of_change, of_new
+from alphapulse_api.storage.outbox import TOGETHER, invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
@@ -129,6 +129,7 @@ class TradeDataAccessor:
         server_set: Sequence[frozenset[str]] | None = None,
         one: bool = False,
         conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
     ) -> list[Written]:
         """Store validated trades, all of them or none; one whose id is known may advance it.
 
@@ -138,6 +139,7 @@ class TradeDataAccessor:
             one: the sender sent a single trade, not an array: errors point at "/id".
             conflicts: filled with those that are not stored for a conflict, by position; without
                 it one refuses all.
+            events: whether new trades are published; those of an imported history are not.
 
         Returns:
             Each trade as stored, and whether its id is new.
@@ -165,8 +167,11 @@ class TradeDataAccessor:
                     for trade in fresh[begin : begin + TOGETHER]
                 ]
                 new.update((str(trade["id"]), trade) for trade in part)
-                transaction.publish(*of_new("trades", part))
+                if events:
+                    transaction.publish(*of_new("trades", part))
                 await transaction.turn()
+            if fresh and not events:
+                transaction.publish(invalidation("trades"))
             known.update(new)
             answer: list[Written] = []
             for index, trade in enumerate(trades):
