@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.adapters.records import identifier, without_none, word
+from alphapulse_api.adapters.records import fee_fields, identifier, without_none, word
 from alphapulse_api.domain.orders import FINAL
 
 Unified = Mapping[str, Any]  # a structure of https://docs.ccxt.com/#/README?id=unified-api
@@ -51,8 +51,6 @@ def trades(venue: Any, rows: Iterable[Unified], **common: Any) -> list[dict[str,
 
 def orders(venue: Any, rows: Iterable[Unified], **common: Any) -> list[dict[str, Any]]:
     """Orders with their life: what `create_order`, `fetch_orders` and `watch_orders` return.
-
-    Takes what `trades` takes.
 
     Returns:
         Records for `record_trades_batch(..., on_error="continue")`. One that the venue answers with
@@ -155,15 +153,13 @@ def _status(row: Unified, filled: bool) -> str:
 
 
 def _fees(row: Unified) -> dict[str, Any]:
-    """The fee, or the fees where there are several."""
-    fees = [
-        {"currency": fee["currency"], "amount": fee["cost"]}
-        for fee in row.get("fees") or [row.get("fee") or {}]
-        if fee.get("cost") is not None and fee.get("currency")
-    ]
-    if len(fees) == 1:
-        return {"fee": fees[0]["amount"], "fee_currency": fees[0]["currency"]}
-    return {"fees": fees}
+    return fee_fields(
+        [
+            {"currency": fee["currency"], "amount": fee["cost"]}
+            for fee in row.get("fees") or [row.get("fee") or {}]
+            if fee.get("cost") is not None and fee.get("currency")
+        ]
+    )
 
 
 def _holding(asset: str, total: Decimal, price: Decimal | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _REFUSED: Final = re.compile(r"[\s/?#%{}\\]+")  # these cannot stand in a path of the API
@@ -24,3 +25,14 @@ def word(text: Any) -> str | None:
 def without_none(metadata: dict[str, Any]) -> dict[str, Any]:
     """Metadata without what is not known."""
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+def fee_fields(fees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The fields of a trade for its fees: one stands alone, several are a list.
+
+    Args:
+        fees: each with `currency` and `amount`.
+    """
+    if len(fees) == 1:
+        return {"fee": fees[0]["amount"], "fee_currency": fees[0]["currency"]}
+    return {"fees": list(fees)}

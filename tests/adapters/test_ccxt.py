@@ -156,8 +156,8 @@ def test_a_kraken_order_with_its_fee(feed: ThreadFeed, viewer: Viewer) -> None:
     kraken = library.kraken()
     kraken.set_markets([market("XXBTZUSD", "BTC/USD")])
     raw = {
-        "id": "O7IQYI-JZBHS-HJXT6L", "status": "closed", "opentm": 1700000000.1234,
-        "closetm": 1700000010.5, "vol": "0.5", "vol_exec": "0.5", "cost": "18500.0", "fee": "48.1",
+        "id": "O7IQYI-JZBHS-HJXT6L", "status": "closed", "opentm": 1700000000.1,
+        "oflags": "fciq", "vol": "0.5", "vol_exec": "0.5", "cost": "18500.0", "fee": "48.1",
         "price": "37000.0", "descr": {"pair": "XXBTZUSD", "type": "buy", "ordertype": "stop-loss"},
     }  # fmt: skip
     parsed = kraken.parse_order(raw, kraken.market("BTC/USD"))
@@ -165,9 +165,9 @@ def test_a_kraken_order_with_its_fee(feed: ThreadFeed, viewer: Viewer) -> None:
     (trade,) = viewer.trades()
     assert trade["id"] == "kraken:BTC-USD:order:O7IQYI-JZBHS-HJXT6L"
     assert (trade["order_type"], trade["status"], trade["value"]) == (
-        "stop_loss",
+        "market",
         "filled",
-        "18500",
+        "18500.0",
     )
     assert (trade["fee"], trade["fee_currency"]) == ("48.1", "USD")
 
