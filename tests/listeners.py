@@ -75,8 +75,16 @@ class Listener:
     async def hears(self) -> None:
         """Wait until something is published from now on."""
         self.received.clear()
-        async with asyncio.timeout(SECONDS):
-            await self.received.wait()
+        receiving = asyncio.create_task(self.received.wait())
+        try:
+            await asyncio.wait(
+                {receiving, self._task}, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._task.done():
+                await self._task
+            assert receiving.done(), "nothing was published"
+        finally:
+            receiving.cancel()
 
     async def until_the_end(self) -> None:
         await asyncio.wait({self._task}, timeout=SECONDS)
