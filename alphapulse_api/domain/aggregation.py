@@ -43,7 +43,7 @@ AUTO_INTERVALS: Final = (
 
 DEFAULT_MAX_POINTS: Final = 1000
 MAX_BUCKETS: Final = 11_000
-MAX_WIDTH: Final = 520_000 * WEEK  # all the time that dates can tell of
+MAX_WIDTH: Final = 520_000 * WEEK  # longer than the range of datetime
 
 
 def parse_functions(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The channels of the socket, as data: what each carries, and how its events are told apart."""
+"""The channels of the socket, as data: what each carries, and how its events are identified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Channel(NamedTuple):
     # A slow client of a conflated channel keeps only the newest event of each key; on the others
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
-    # The identity of what an event tells of, and how far along its life it is: an event that is
+    # The identity of the event's record, and how far along its life it is: an event that is
     # not further than the snapshot already sent is not sent again. A late point of a series is
     # news, however: so a point's identity is its series and its time. The same for a row of the
     # store and for an event that was read back as JSON.

@@ -1,4 +1,4 @@
-"""Every fault a caller can be told of, as tables: HTTP problems, socket errors, close codes.
+"""Every fault that is reported to callers, as tables: HTTP problems, socket errors, close codes.
 
 Problems follow RFC 9457. Their `type` URIs are a closed, stable list: programs may switch on them.
 """
@@ -91,7 +91,7 @@ NOT_IMPLEMENTED: Final = ProblemType("not-implemented", "Not implemented here", 
 UNAVAILABLE: Final = ProblemType("unavailable", "Temporarily unavailable", 503)
 
 # An HTTP error that aiohttp or a host application raises, and that has no row of its own, keeps
-# its status under this type; the status tells the rest.
+# its status under this type; the status says the rest.
 OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
@@ -253,7 +253,9 @@ AUTH_TIMEOUT: Final = Close(1008, "auth_timeout")  # no credentials within webso
 AUTH_FAILED: Final = Close(1008, "auth_failed")  # credentials refused
 TOKEN_EXPIRED: Final = Close(1008, "token_expired")  # the token ended and no new one came
 REVOKED: Final = Close(1008, "revoked")  # key revoked, user disabled, permission taken away
-FLOODING: Final = Close(1008, "rate_limited")  # floods on after being told, or opens too many
+FLOODING: Final = Close(
+    1008, "rate_limited"
+)  # goes on after `rate_limited` errors, or connects too often
 PROTOCOL_ERROR: Final = Close(1002, "protocol_error")  # frames that RFC 6455 forbids
 TEXT_ONLY: Final = Close(1003, "text_only")  # a binary frame
 TOO_BIG: Final = Close(1009, "too_big")  # a message over websocket.max_message_size

@@ -2,7 +2,7 @@
 
 A batch of points is the one body that comes in tens of thousands. As a dict each it costs two
 containers a point, which the garbage collector looks through again and again; in columns it costs
-none, and the few series that the points belong to are told once.
+none, and the few series of the points are stored once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class SeriesName:
     """What all points of a series have in common; it is shared, and never changed.
 
     Attributes:
-        metric_type: as told.
-        name: as told.
-        labels: as told.
+        metric_type: of the series.
+        name: of the series.
+        labels: of the series.
         key: the same, to compare and to store.
     """
 

@@ -1,6 +1,6 @@
 """Instants: parsed from what clients send, carried as aware UTC datetimes, stored as microseconds.
 
-Sources: RFC 3339 for text; the Unix epoch for numbers, whose digits tell their unit.
+Sources: RFC 3339 for text; the Unix epoch for numbers, whose digits imply their unit.
 """
 
 from __future__ import annotations

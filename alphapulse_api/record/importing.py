@@ -1,6 +1,6 @@
 """History as a host has it, in batches: an equity curve, and trades.
 
-The host's side of `import_history`. It converts nothing but what tells a repeat from a new record:
+The host's side of `import_history`. It converts only what distinguishes a repeat from a new record:
 the pairs of an equity curve become records, and a trade without an id gets one made of its content.
 """
 

@@ -1,8 +1,8 @@
 """Metric points checked by hand, for the one body that arrives in tens of thousands.
 
 `MetricPoint` says what a point is. A point of the usual shape is checked here, some ten times
-sooner, and what tells its series but once for all points of the series; whatever is unusual, and
-all that is wrong, is given to the schema. So results and errors are the schema's own (a property
+faster, and its series only once for all points of the series. Whatever is unusual or wrong is
+left to the schema. So results and errors are the schema's own (a property
 test compares them).
 """
 
@@ -185,7 +185,7 @@ def _micros(value: Any) -> int:
 
 @lru_cache(maxsize=TIMES_REMEMBERED)
 def _micros_of_text(text: str) -> int:
-    """An instant told in text, as those of many series at one time are."""
+    """An instant given as text; many series share one."""
     instant = datetime.fromisoformat(text) if _UTC.fullmatch(text) else times.parse(text)
     return times.to_micros(instant)
 

@@ -25,7 +25,7 @@ MAX_LABELS: Final = 16
 
 
 class Labels(BaseField):
-    """Up to 16 pairs of text that tell series of one name apart.
+    """Up to 16 pairs of text that distinguish series of one name.
 
     A number or a boolean is taken as its JSON text; a pair whose value is None is left out.
     """

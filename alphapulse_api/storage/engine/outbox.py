@@ -1,4 +1,4 @@
-"""Rows of the outbox, which an engine inserts with the records that they tell of."""
+"""Rows of the outbox, which an engine inserts with their records."""
 
 from __future__ import annotations
 

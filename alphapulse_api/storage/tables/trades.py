@@ -225,7 +225,7 @@ class TradeDataAccessor:
             raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None
         if after is None:
             return stored
-        # Later than before whatever the clocks say: clients tell by it which of two is newer.
+        # Later than before whatever the clocks say: clients find the newer of two by it.
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
         await _changed(transaction, stored, after, states, revision + 1)

@@ -67,7 +67,7 @@ class RollupSource:
     async def rollups(self, cut: Sequence[Segment], wanted: frozenset[str]) -> Sequence[Row]:
         """Series, start and columns of the rollups in these segments, which join without a gap.
 
-        The points that are in no rollup yet are told as rollups of one point each.
+        The points that are in no rollup yet are returned as rollups of one point each.
 
         Args:
             wanted: the columns that are needed; the others are None, or 0 where they count.
