@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.tables.login_addresses import ADDRESS_REMEMBERED
 
-ADDRESS_REMEMBERED: Final = timedelta(days=30)  # since the last login from there
 USERS = Columns(
     "users",
     {
@@ -254,23 +254,6 @@ class AccountDataAccessor:
             await end_tokens(transaction, jti, expires_at)
 
         await self._engine.write(work)
-
-
-async def note_address(transaction: Transaction, username: str, address: str) -> None:
-    """Remember that this user has logged in from there; forgets what is long ago."""
-    instant = now()
-    await transaction.execute(
-        "DELETE FROM login_addresses WHERE username = $1 AND seen_at <= $2",
-        username,
-        to_micros(instant - ADDRESS_REMEMBERED),
-    )
-    await transaction.execute(
-        "INSERT INTO login_addresses (username, address, seen_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (username, address) DO UPDATE SET seen_at = excluded.seen_at",
-        username,
-        address,
-        to_micros(instant),
-    )
 
 
 async def end_tokens(transaction: Transaction, name: str, until: datetime) -> None:

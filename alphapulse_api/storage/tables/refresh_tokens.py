@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.tables.directory import USERS, User, end_tokens, note_address
+from alphapulse_api.storage.tables.directory import USERS, User, end_tokens
+from alphapulse_api.storage.tables.login_addresses import remember_address
 
 REFRESH_TOKENS = Columns(
     "refresh_tokens",
@@ -89,7 +90,7 @@ class RefreshTokenDataAccessor:
             )
             await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(record))
             if address is not None:
-                await note_address(transaction, username, address)
+                await remember_address(transaction, username, address)
 
         await self._engine.write(work)
 
