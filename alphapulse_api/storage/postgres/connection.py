@@ -1,4 +1,4 @@
-"""The way to a PostgreSQL server: its URL, its connections, and the form values travel in."""
+"""Connections to a PostgreSQL server: the URL, the settings, and the form of values."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from alphapulse_api.domain.times import EPOCH, FIRST_MICROS, MICROSECOND, to_mic
 from alphapulse_api.storage.postgres.errors import reason, sqlstate
 
 CONNECT_SECONDS: Final = 3.0
-ASKED: Final = "SELECT 1"  # to see an answer; asyncpg has none for an empty statement
-# How the way to a server fails, or the server says no; a TimeoutError is an OSError.
+ASKED: Final = "SELECT 1"  # a probe; asyncpg returns nothing for an empty statement
+# Failures to reach a server, and its refusals; a TimeoutError is an OSError.
 FAULTS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.TargetServerAttributeNotMatched,
     OSError,
 )
-# What a server that answers needs at most beyond its own statement_timeout.
+# The time that a responsive server needs at most beyond its own statement_timeout.
 GRACE_SECONDS: Final = 1.0
 
 # Instants are counted from 2000-01-01 there, and its infinities are the ends of 64 bits.
@@ -36,7 +36,7 @@ _AFTER_ALL: Final = 2**63 - 1
 
 
 def _time_out(micros: int) -> tuple[int]:
-    """A timestamptz; what no date can tell, a made-up cursor say, is before or after all others."""
+    """Encode a timestamptz; times outside its range sort before or after all others."""
     if micros < FIRST_MICROS:
         return (_BEFORE_ALL,)
     return (_AFTER_ALL,) if micros > _LAST_MICROS else (micros - _SHIFT,)
@@ -55,7 +55,7 @@ def _truth_in(text: str) -> int:
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Let values travel in the one form that all engines share; asks the server nothing."""
+    """Set the codecs for the form of values that all engines share; sends no query."""
     codecs: tuple[tuple[str, str, Any, Any], ...] = (
         ("timestamptz", "tuple", _time_out, _time_in),
         ("numeric", "text", str, str),
@@ -68,7 +68,7 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 
 async def history(connection: asyncpg.Connection) -> str | None:
-    """Which history the database is on; None where the server does not say, as a standby.
+    """The history that the database is on; None if the server does not say, as on a standby.
 
     A promoted standby begins a new timeline, and the name of the file that it writes to says which
     (the control file says so only after the next checkpoint). A restored dump has new tables.
@@ -85,7 +85,7 @@ async def history(connection: asyncpg.Connection) -> str | None:
 
 
 async def part(connection: asyncpg.Connection) -> None:
-    """Disconnect, with a goodbye if there is somebody to hear it."""
+    """Disconnect; terminate the connection if the server does not answer."""
     try:
         await connection.close(timeout=GRACE_SECONDS)
     except FAULTS:
@@ -93,7 +93,7 @@ async def part(connection: asyncpg.Connection) -> None:
 
 
 class Address:
-    """Where `database.url` points, and how a connection to it is made.
+    """The server at `database.url`, and how to connect to it.
 
     Args:
         url: postgresql://user:password@host:port/database?parameters, as libpq has it.
@@ -164,7 +164,7 @@ class Address:
                 # Not at the start of the session: the driver would take every server for a standby.
                 await connection.execute("SET default_transaction_read_only = on")
         except BaseException:
-            connection.terminate()  # nobody else knows of it yet
+            connection.terminate()  # the caller never gets it
             raise
         return connection
 
