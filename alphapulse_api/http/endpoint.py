@@ -39,7 +39,7 @@ UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache"
 def endpoint(row: Row) -> RawHandler:
     """aiohttp's handler of a row."""
     if row.raw is not None:
-        return _raw(row.raw)
+        return row.raw if row.protocol else _raw(row.raw)
     handler: Handler | None = row.handler
     assert handler is not None
 

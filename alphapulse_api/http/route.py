@@ -63,6 +63,8 @@ class Row:
         range_of_rows: the range of the query selects the rows; of agents it selects their signals.
         channel: the channel whose cursor goes with the answer.
         media_type: of the answer, where it is not JSON.
+        protocol: whose client calls it, if the protocol is not ours: it reads its query itself,
+            takes an API key in each way that such clients send one, and is not in OpenAPI.
     """
 
     method: str
@@ -86,6 +88,7 @@ class Row:
     channel: str | None = None
     media_type: str = "application/json"
     tag: str = "service"
+    protocol: str = ""
 
     @cached_property
     def summary(self) -> str:

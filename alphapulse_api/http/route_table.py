@@ -13,6 +13,7 @@ from alphapulse_api.http.handlers import (
     documents,
     metrics,
     portfolio,
+    receivers,
     system,
     trades,
 )
@@ -67,6 +68,16 @@ ROWS: Final = (
     Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=BatchQuery,
         body=MetricPoint, body_is_array=True, body_exact=False, answer=BatchResult,
         tag="metrics"),
+
+    # The paths that the clients of these systems use.
+    Row("POST", "/api/v1/write", PUBLISH, raw=receivers.prometheus_write, status=204,
+        tag="metrics", protocol="prometheus"),
+    Row("POST", "/v1/metrics", PUBLISH, raw=receivers.otlp_metrics, tag="metrics",
+        protocol="otlp"),
+    Row("POST", "/api/v2/write", PUBLISH, raw=receivers.influx_write, status=204,
+        tag="metrics", protocol="influx"),
+    Row("POST", "/write", PUBLISH, raw=receivers.influx_write, status=204, tag="metrics",
+        protocol="influx"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
         query=PortfolioQuery, answer=Portfolio, channel="portfolio", tag="portfolio"),

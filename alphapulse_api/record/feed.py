@@ -13,6 +13,7 @@ from marshmallow import ValidationError
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
+from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
@@ -148,6 +149,11 @@ class Feed(ImportFeed):
     @to_its_end
     async def _record_metrics(self, points: Record | Records) -> int:
         return await self._points.record(points)
+
+    @to_its_end
+    async def record_points(self, points: Points) -> int:
+        """Store up to 10000 points that were checked and are in columns; returns how many."""
+        return await self._points.store(points)
 
     @to_its_end
     async def record_metrics_batch(

@@ -52,14 +52,14 @@ class PointRecorder:
         """Record a point, or all points of a list or none; returns how many."""
         at = now()
         if fields_of(points) is not None:
-            return await self._store(self._one_checked(points, at))
+            return await self.store(self._one_checked(points, at))
         given = await self._slices.run(listing(points))
-        return await self._store(await self._slices.run(self._checking(given, at)))
+        return await self.store(await self._slices.run(self._checking(given, at)))
 
     async def record_valid(self, points: list[Any], refused: Refused) -> int:
         """Record the valid points of a list; `refused` is filled with the others, by position."""
         checked = await self._slices.run(self._checking(points, now(), refused))
-        return await self._store(checked) if checked else 0
+        return await self.store(checked) if checked else 0
 
     async def record_batch(self, points: Records, on_error: str) -> dict[str, Any]:
         """Record points and report on each: the answer of `BatchResult`."""
@@ -68,7 +68,7 @@ class PointRecorder:
         checking = self._checking(given, now(), None if on_error == STOP else refused)
         checked = await self._slices.run(checking)
         if checked:
-            await self._store(checked)
+            await self.store(checked)
         stored = {position: {"status": 201} for position in range(len(given))}
         return await self._slices.run(result_of(len(given), refused, stored))
 
@@ -82,7 +82,8 @@ class PointRecorder:
             # The schema's errors of a single record have no number in their pointers.
             return Points.of([{"timestamp": at, **load(self._schema, point)}])
 
-    async def _store(self, points: Points) -> int:
+    async def store(self, points: Points) -> int:
+        """Store points that were checked, and publish them; returns how many."""
         tags = points.tags
         stored = await self._publisher.stored(self._accessors.metrics.add_points(points), *tags)
         await self._publisher.published("metrics", points, tags)

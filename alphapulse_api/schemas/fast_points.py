@@ -22,7 +22,7 @@ from alphapulse_api.domain import times
 from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean, set_clock
-from alphapulse_api.schemas.loading import Faults, Refusal, load_record
+from alphapulse_api.schemas.loading import Faults, Refusal, load, load_record
 from alphapulse_api.schemas.metrics import MetricPoint
 
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
@@ -106,6 +106,20 @@ def loading_points(
     if faults.count:
         raise faults.problem()
     return loaded
+
+
+def series_of(metric_type: str, name: str, labels: dict[str, str]) -> SeriesName:
+    """The series with that type, name and labels.
+
+    Raises:
+        ValidationProblem: naming what is wrong, by JSON pointer into a point.
+    """
+    try:
+        return _series(metric_type, name, *labels.items())
+    except (_Unusual, ValidationError):
+        point = {"metric_type": metric_type, "name": name, "labels": labels, "value": None}
+        loaded = load(_schema(times.CLOCK_AHEAD, None), point)
+        return SeriesName(loaded["metric_type"], loaded["name"], loaded["labels"])
 
 
 @lru_cache(maxsize=16)

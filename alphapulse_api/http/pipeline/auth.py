@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -47,7 +48,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     needed = row.permission
     if needed != PUBLIC:
         backend = app[BACKEND]
-        caller = await identify(request, backend)
+        caller = await identify(request, backend, foreign=bool(row.protocol))
         if caller is None:
             raise Problem(
                 UNAUTHENTICATED,
@@ -62,8 +63,16 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-async def identify(request: web.Request, backend: Backend) -> Caller | None:
+async def identify(
+    request: web.Request, backend: Backend, *, foreign: bool = False
+) -> Caller | None:
     """The caller that the headers identify; None without credentials.
+
+    Args:
+        request: what is asked.
+        backend: knows the callers.
+        foreign: whether an Authorization header may carry an API key, as clients of other systems
+            send it.
 
     Raises:
         Problem: 401 for invalid credentials, 400 for more than one.
@@ -75,6 +84,8 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
     authorization = given[0] if given else None
     try:
         if authorization is not None:
+            if foreign and (key := key_of(authorization)) is not None:
+                return await backend.authenticator.api_key(key, client_key(request))
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer" or not token:
                 raise BadCredentials("The Authorization header must say Bearer <token>.")
@@ -89,6 +100,22 @@ async def identify(request: web.Request, backend: Backend) -> Caller | None:
         raise Problem(
             UNAUTHENTICATED, str(refusal), headers={"WWW-Authenticate": challenge}
         ) from None
+    return None
+
+
+def key_of(authorization: str) -> str | None:
+    """The API key in `Bearer apk_…`, `Token [user:]apk_…` or as a Basic password; else None."""
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower(), value.strip():
+        case "bearer", key if key.startswith("apk_"):
+            return key
+        case "token", key:
+            return key.rpartition(":")[2]
+        case "basic", text:
+            try:
+                return base64.b64decode(text, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return ""
     return None
 
 

@@ -85,6 +85,8 @@ def openapi_document(rows: Iterable[Row], server: str) -> dict[str, Any]:
     )
     operations: dict[str, dict[str, Any]] = {}
     for row in dict.fromkeys(rows):
+        if row.protocol:
+            continue
         operations.setdefault(row.path, {})[row.method.lower()] = _operation(row)
     for path, methods in operations.items():
         spec.path(path=path, operations=methods)
