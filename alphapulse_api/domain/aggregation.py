@@ -75,7 +75,7 @@ def parse_interval(text: str) -> int:
         )
     width = int(match[1]) * _UNITS[match[2]]
     if width > MAX_WIDTH:
-        raise ValidationProblem.parameter("interval", f"{text} is longer than time is told")
+        raise ValidationProblem.parameter("interval", f"{text} is too long an interval")
     return width
 
 

@@ -38,7 +38,7 @@ class Intake:
         self._lanes = Lanes(feed, self)
         self._health = health
         self._writer = writer
-        self._settled: list[tuple[int, Reasons]] = []  # what the host is not told yet
+        self._settled: list[tuple[int, Reasons]] = []  # not yet reported to the host
         self._asked: set[asyncio.Task[None]] = set()
 
     async def run(

@@ -55,7 +55,7 @@ class Link:
     Two threads serve it: one starts the process and sends calls, the other reads answers.
 
     Args:
-        hello: what the process is told.
+        hello: what the process is sent at its start.
         queue: where calls come from.
         counters: what became of them is counted there.
     """

@@ -32,7 +32,7 @@ class Process:
 
     It is a fresh interpreter: a fork would take over the host's locks in whatever state they are,
     and multiprocessing would import the host's main module again. Whoever makes one must be a
-    thread that outlives it: Linux tells the process of its parent's death when that thread ends.
+    thread that outlives it: Linux signals the parent's death to the process when that thread ends.
 
     Args:
         directory: the working directory, from which relative paths count.

@@ -75,6 +75,6 @@ class HistoryWatch:
             await self._cache.clear()
             logger.warning(
                 "the database was failed over or restored: cached answers are gone, and clients "
-                "are told to read again"
+                "read the history again"
             )
         self._first = False

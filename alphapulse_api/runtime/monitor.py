@@ -118,7 +118,7 @@ class Monitor(Collector):
             f"{PREFIX}tasks", "Tasks of the event loop that are not done.", len(asyncio.all_tasks())
         )
         # Resident memory also grows where the allocator cannot return free memory to the system.
-        # This figure does not, so the two together tell such growth from a leak.
+        # This figure does not, so the two together distinguish such growth from a leak.
         yield GaugeMetricFamily(
             f"{PREFIX}memory_blocks",
             "Blocks of memory that the interpreter has allocated.",

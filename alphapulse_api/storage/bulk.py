@@ -140,7 +140,7 @@ def _arrays(types: Sequence[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _marks(rows: int, columns: int, types: tuple[str, ...] = ()) -> str:
-    """($1, $2), ($3, $4), …; the first row tells the types of all."""
+    """($1, $2), ($3, $4), …; the first row gives the types of all rows."""
     numbers = iter(range(1, rows * columns + 1))
     row = [[f"${next(numbers)}" for _ in range(columns)] for _ in range(rows)]
     if types:

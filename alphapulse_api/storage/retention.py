@@ -30,9 +30,9 @@ EVERY_SECONDS: Final = 3600.0
 _Delete = Callable[[Transaction, int, int], Awaitable[int]]  # of a series, so many rows at most
 
 
-class _Forgotten(NamedTuple):
+class _Expired(NamedTuple):
     table: str
-    age: str  # the column that tells it
+    age: str  # the column that holds the time
     key: str
     condition: str = ""  # besides age
     parts: str = ""  # another table's rows that go with it, by the column that holds its key
@@ -40,16 +40,16 @@ class _Forgotten(NamedTuple):
 
 # By field of RetentionConfig; metric points are found series by series.
 TABLES: Final = {
-    "trades": _Forgotten("trades", "executed_at", "id", parts="trade_states WHERE trade_id"),
-    "alerts": _Forgotten("alerts", "created_at", "id", "AND status = 'resolved'"),
-    "portfolio": _Forgotten(
+    "trades": _Expired("trades", "executed_at", "id", parts="trade_states WHERE trade_id"),
+    "alerts": _Expired("alerts", "created_at", "id", "AND status = 'resolved'"),
+    "portfolio": _Expired(
         "portfolio_snapshots",
         "as_of",
         "as_of",
         "AND as_of <> (SELECT as_of FROM portfolio_current)",
     ),
-    "signals": _Forgotten("signals", "timestamp", "id"),
-    "system": _Forgotten("system_samples", "timestamp", "component, timestamp"),
+    "signals": _Expired("signals", "timestamp", "id"),
+    "system": _Expired("system_samples", "timestamp", "component, timestamp"),
 }
 
 
@@ -77,7 +77,7 @@ async def forget(engine: Engine, retention: RetentionConfig, at: datetime) -> di
     return gone
 
 
-async def _forget_rows(engine: Engine, forgotten: _Forgotten, before: int) -> int:
+async def _forget_rows(engine: Engine, forgotten: _Expired, before: int) -> int:
     """Delete a table's rows from before that instant (microseconds); returns how many."""
     table, age, key, condition, parts = forgotten
     old = f"SELECT {key} FROM {table} WHERE {age} < $1 {condition} ORDER BY {age} LIMIT {BATCH}"
@@ -178,6 +178,6 @@ async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:
             gone = {k: n for k, n in (await forget(engine, retention, now())).items() if n}
             if gone:
                 logger.info("retention deleted %s", gone)
-        except Unavailable as outage:  # the log tells of it elsewhere, once
+        except Unavailable as outage:  # already logged once, by the monitor
             logger.debug("retention skipped: %s", outage.detail)
         await asyncio.sleep(EVERY_SECONDS)

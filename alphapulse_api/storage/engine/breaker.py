@@ -59,7 +59,7 @@ class Breaker:
                 await self._probe()
             except TimeoutError:
                 await asyncio.sleep(PROBE_SECONDS)
-            except Exception:  # it answers; what is wrong, the next call is told
+            except Exception:  # the server answers; the next call raises what is wrong
                 break
             else:
                 break

@@ -52,7 +52,7 @@ RUNS: Final = 6  # of a group that deadlocks with other processes' groups
 PAUSE_SECONDS: Final = 0.02  # before the second run; doubles
 
 # Buckets wider than this (microseconds; 4600 years) may begin before the first instant that
-# PostgreSQL knows, 4713 BC; all that dates can tell of before the epoch is then one bucket.
+# PostgreSQL knows, 4713 BC; all representable dates before the epoch are then one bucket.
 _WIDEST_BIN: Final = 145_000_000_000_000_000
 
 
@@ -162,7 +162,7 @@ class PostgresEngine(GroupingEngine):
             raise translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
-        self._breaker.check()  # not behind a group that has not heard of it yet
+        self._breaker.check()  # do not queue behind a group that still waits for the server
         return await super().write(work)
 
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
@@ -271,7 +271,7 @@ class PostgresEngine(GroupingEngine):
                     await commit(connection, transaction.rows)
                 except TimeoutError:
                     # An empty transaction is committed at once while a synchronous standby is
-                    # away: only a write that is confirmed tells that they are again.
+                    # away: only a confirmed write shows that commits are confirmed again.
                     self._trouble = "The server does not confirm commits."
                     raise
             except UnitFailed as failed:

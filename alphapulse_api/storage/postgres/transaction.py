@@ -104,7 +104,7 @@ async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
     """Insert the rows into the outbox, and commit: in one journey to the server, as a rule.
 
     Raises:
-        Unavailable: if the server rolled back, as it does after an error that nobody told of.
+        Unavailable: if the server rolled back, as it does after an error that the unit swallowed.
     """
     if sum(len(body) for row in rows for body in row.bodies) > LONGEST_TEXT:
         await insert(PostgresTransaction(connection), rows)

@@ -181,7 +181,7 @@ class SQLiteEngine(GroupingEngine):
                 return self._set_up()
             except sqlite3.Error as error:
                 self._disconnect()
-                # Who enters WAL mode while another enters it is told "busy" without any wait.
+                # Entering WAL mode while another process enters it fails with "busy" at once.
                 if primary_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue

@@ -9,7 +9,7 @@ from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.schema_versions import migrations, unseen
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
-APPLICATION_ID: Final = 0x41504C53  # "APLS": tells our files from other SQLite files
+APPLICATION_ID: Final = 0x41504C53  # "APLS": distinguishes our files from other SQLite files
 
 COLUMN_TYPES: Final = {
     "serial": "INTEGER PRIMARY KEY",

@@ -41,5 +41,5 @@ async def fill_name_keys(transaction: Transaction) -> None:
 
 
 def _spelled(username: str) -> str:
-    """A name so that two spellings which look alike can be told apart."""
+    """A name written so that two spellings which look alike can be distinguished."""
     return repr(username) if username.isascii() else f"{username!r} ({username!a})"
