@@ -16,6 +16,7 @@ import yaml
 
 from tests.asking import Answer
 from tests.commands import Here, run, serving
+from tests.waiting import SECONDS
 
 PASSWORD = "a password of the tests"
 SECRET = "hush-" * 10
@@ -49,7 +50,7 @@ async def test_a_signal_drains_and_ends_well(tmp_path: Path, number: int) -> Non
         async with session.post(f"{server.url}/api/metrics", json=point, headers=admin) as written:
             assert written.status == 201
         ending = asyncio.create_task(server.stop(number))
-        message = await ws.receive(timeout=10)
+        message = await ws.receive(timeout=SECONDS)
         assert (message.type, message.data, message.extra) == (
             aiohttp.WSMsgType.CLOSE, 1001, "shutdown",
         )  # fmt: skip
@@ -128,7 +129,7 @@ async def test_accounts_are_managed_beside_a_running_server(tmp_path: Path, here
         added = await asyncio.to_thread(here, *ann, stdin="ann's password\n")
         assert added.returncode == 0, added.stderr
         assert (await command("user", "disable", "admin")).returncode == 0
-        async with asyncio.timeout(5):  # what the contract allows
+        async with asyncio.timeout(SECONDS):
             for caller in (key, admin):
                 while (await get(session, me, caller)).status != 401:
                     pass

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -14,6 +16,7 @@ from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from tests.asking import ask
 from tests.conftest import Server
 from tests.sockets import connect
+from tests.waiting import until
 
 
 async def set_back(transaction: Transaction) -> None:
@@ -35,9 +38,22 @@ async def another_process(server: Server) -> AsyncIterator[tuple[Engine, Account
 
 
 async def until_refused(server: Server, caller: dict[str, str]) -> None:
-    async with asyncio.timeout(5):  # within which a revocation takes hold
-        while (await ask(server, "GET", "/api/me", caller)).status != 401:
-            await asyncio.sleep(0.05)
+    async def refused() -> bool:
+        return (await ask(server, "GET", "/api/me", caller)).status == 401
+
+    await until(refused)
+
+
+@pytest.mark.stalls
+async def test_a_revocation_of_another_process_takes_hold_within_five_seconds(
+    either: Server,
+) -> None:
+    caller = await either.key()
+    async with another_process(either) as (_, accounts):
+        (key,) = await accounts.list_api_keys()
+        await accounts.revoke_api_key(key.id)
+        async with asyncio.timeout(5):
+            await until_refused(either, caller)
 
 
 async def test_a_key_that_is_revoked_after_the_database_was_set_back_is_refused(

@@ -17,6 +17,7 @@ from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.postgres import Postgres
 from tests.units import COUNT, Held, adds, behind, stored
+from tests.waiting import SECONDS
 
 Commits = Callable[[], Awaitable[int]]
 
@@ -85,7 +86,9 @@ async def test_reads_do_not_wait_behind_a_write(engine: Engine) -> None:
     held = Held(engine)
     writing = asyncio.create_task(engine.write(held))
     await held.entered()
-    answers = await asyncio.wait_for(asyncio.gather(*(engine.fetch(COUNT) for _ in range(50))), 5)
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(engine.fetch(COUNT) for _ in range(50))), SECONDS
+    )
     assert {answer[0][0] for answer in answers} == {0}
     assert not writing.done()
     held.release()
@@ -130,7 +133,7 @@ async def test_close_finishes_the_writes_it_accepted_and_refuses_later_ones(
     closing = asyncio.create_task(engine.close())
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match="closed"):
-        await asyncio.wait_for(engine.write(adds("late")), 5)
+        await asyncio.wait_for(engine.write(adds("late")), SECONDS)
     held.release()
     await closing
     await asyncio.gather(*accepted)

@@ -96,7 +96,9 @@ async def test_a_reader_that_goes_away_gives_its_connection_back(
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
-            assert await asyncio.wait_for(engine.fetch("SELECT pg_backend_pid()"), 5) == before
+            assert (
+                await asyncio.wait_for(engine.fetch("SELECT pg_backend_pid()"), SECONDS) == before
+            )
     gc.collect()
     assert caplog.text == ""  # nor did a task fail that nobody awaits
 
@@ -141,7 +143,7 @@ async def test_close_ends_within_its_time_whatever_still_runs(
     writes.append(asyncio.create_task(engine.write(adds("behind"))))
     reading = asyncio.create_task(engine.fetch("SELECT pg_sleep(60)"))
     await asyncio.sleep(0.02)
-    await asyncio.wait_for(engine.close(), 3)
+    await asyncio.wait_for(engine.close(), SECONDS)
     for task in (*writes, reading):
         with pytest.raises(Unavailable):
             await task

@@ -27,6 +27,7 @@ from tests.event_logs import changed
 from tests.redis_server import RedisServer, running
 from tests.sockets import alert, connect, point, portfolio, raw, trade
 from tests.storage import at
+from tests.waiting import until
 
 Pair = tuple[Server, Server, dict[str, str]]
 
@@ -158,9 +159,7 @@ async def test_a_cached_answer_is_not_older_than_an_event(pair: Pair) -> None:
             assert [row["id"] for row in found] == [str(i) for i in range(n, -1, -1)]
     assert await other.json("/api/agents", headers) == []
     await one.feed.update_agent("momentum", {"agent_type": "trend", "state": "active"})
-    async with asyncio.timeout(1):
-        while not await other.json("/api/agents", headers):
-            await asyncio.sleep(0.01)
+    await until(lambda: other.json("/api/agents", headers))
 
 
 async def test_without_redis_everything_goes_on_and_then_all_are_told_to_resync(

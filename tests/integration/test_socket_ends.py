@@ -158,17 +158,18 @@ async def test_shutdown_tells_every_socket_to_go_elsewhere(server: Server) -> No
         assert (code, reason) == (1001, "shutdown")
         assert [m["data"]["symbol"] for m in messages] == [str(n) for n in range(300)]
         assert await two.until_closed() == (1001, "shutdown", [])
-        await asyncio.wait_for(leaving, 5)
+        await asyncio.wait_for(leaving, SECONDS)
 
 
-async def test_shutdown_does_not_wait_for_a_peer_that_reads_nothing(server: Server) -> None:
+async def test_shutdown_does_not_wait_for_a_peer_that_reads_nothing(serve: Serve) -> None:
+    server = await serve(shutdown_timeout=2 * SECONDS)
     headers = await server.login("viewer")
     async with server.session.ws_connect(
         f"{server.url}/ws", headers=headers, autoclose=False
     ) as ws:
         await ws.receive()
         # Nothing is read any more: the close frame is never answered.
-        await asyncio.wait_for(server.dashboard.__aexit__(None, None, None), 4)
+        await asyncio.wait_for(server.dashboard.__aexit__(None, None, None), SECONDS)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import math
@@ -32,6 +31,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
 from tests.conftest import Server
 from tests.streams import client_of
+from tests.waiting import until
 
 Record = Mapping[str, Any]
 Write = Callable[[Record], Awaitable[Any]]
@@ -423,10 +423,8 @@ async def test_of_points_handed_over_a_bad_one_costs_no_other(server: Server) ->
                       point("value", 10**400), point("labels", 3)]  # fmt: skip
     good = [point("name", f"n{n}") for n in range(15)]
     assert feed.hand_over([*good, point("value", Decimal("sNaN")), *bad]) == 22
-    async with asyncio.timeout(5):
-        await feed.record_metrics(point("name", "later"))
-        while feed.stats().depth:
-            await asyncio.sleep(0)
+    await feed.record_metrics(point("name", "later"))
+    await until(lambda: not feed.stats().depth)
     rows = await server.dashboard.metrics.get_latest_metrics("risk")
     assert len(rows) == 17
     stats = feed.stats()

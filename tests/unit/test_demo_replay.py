@@ -15,8 +15,11 @@ from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.publisher import Marker, newest_marker
 from alphapulse_api.demo.replay import replay
 from alphapulse_api.demo.simulation import Simulation, TradingDay
+from tests.clock import LoopClock
+from tests.waiting import until
 
 FAST = 10_000.0
+HOUR = 3600.0
 Record = Mapping[str, Any]
 
 
@@ -102,11 +105,17 @@ async def test_ids_begin_with_the_pass() -> None:
 
 
 async def test_pace_follows_the_schedule() -> None:
-    loop = asyncio.get_running_loop()
-    started, seen = loop.time(), []
-    await replay(RecordingFeed(), speed=50, days=11, on_day=lambda _: seen.append(loop.time()))
+    clock, seen = LoopClock(), list[TradingDay]()
+    # A day an hour, the first one at once.
+    replaying = asyncio.create_task(
+        replay(RecordingFeed(), speed=1 / HOUR, days=11, on_day=seen.append)
+    )
+    await until(lambda: seen)  # the prices are loaded
+    await clock.advance(9.5 * HOUR)
+    assert len(seen) == 10
+    await clock.advance(HOUR)
     assert len(seen) == 11
-    assert 0.2 <= seen[-1] - started < 1.0
+    await replaying
 
 
 async def test_at_the_data_s_end_the_account_goes_on_backwards() -> None:

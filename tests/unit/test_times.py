@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 
@@ -172,15 +171,14 @@ def test_an_integer_of_more_digits_than_python_writes_is_outside() -> None:
 
 
 @pytest.mark.parametrize("exponent", [30, 999_990, 999_999, 10**12])
-def test_a_gigantic_exponent_costs_nothing(exponent: int) -> None:
-    started = time.perf_counter()
+def test_a_gigantic_exponent_is_never_expanded(exponent: int) -> None:
+    """As an integer, the largest of them would not fit into any memory."""
     with pytest.raises(ValueError, match="outside"):
         parse(Decimal(f"1e{exponent}"))
     with pytest.raises(ValueError, match="outside"):
         parse(Decimal(f"-1e{exponent}"))
     assert parse(Decimal(f"1e-{exponent}")) == from_micros(0)
     assert parse(Decimal(f"0e{exponent}")) == from_micros(0)
-    assert time.perf_counter() - started < 1
 
 
 def test_a_hosts_coarse_decimal_context_changes_nothing() -> None:

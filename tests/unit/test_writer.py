@@ -38,8 +38,8 @@ async def test_a_frame_is_what_a_websocket_client_reads(size: int) -> None:
     app = web.Application()
     app.router.add_get("/", handler)
     async with TestClient(TestServer(app)) as client, client.ws_connect("/") as ws:
-        assert await ws.receive_str(timeout=5) == text
-        assert await ws.receive_str(timeout=5) == "next"
+        assert await ws.receive_str(timeout=SECONDS) == text
+        assert await ws.receive_str(timeout=SECONDS) == "next"
 
 
 async def test_messages_arrive_whole_and_in_order(peer: Peer) -> None:
