@@ -31,6 +31,7 @@ class MemoryEventLog(LocalLog):
     Args:
         size: events kept per channel.
         ttl: seconds an event is kept.
+        clock: seconds, monotonic.
     """
 
     waiting = 0
@@ -38,11 +39,18 @@ class MemoryEventLog(LocalLog):
     unreadable = 0
     failing = ()
 
-    def __init__(self, size: int = 10_000, ttl: float = 3600) -> None:
+    def __init__(
+        self,
+        size: int = 10_000,
+        ttl: float = 3600,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
-        rings = {name: Ring(size, ttl, f"{epoch}-0") for name, epoch in self._epochs.items()}
+        rings = {name: Ring(size, ttl, f"{epoch}-0", clock) for name, epoch in self._epochs.items()}
         super().__init__(rings, size, ttl)
-        self._relayed = Dedup(len(CHANNELS) * size, ttl)
+        self._relayed = Dedup(len(CHANNELS) * size, ttl, clock)
         self.gaps = 0
         self._history: str | None = None
 
@@ -108,7 +116,7 @@ class MemoryEventLog(LocalLog):
 
     def _extend(self, channel: str, events: Sequence[Event]) -> None:
         if events:
-            self._rings[channel].extend(events, time.monotonic())
+            self._rings[channel].extend(events, self._clock())
             self._followers.publish(events)
 
     async def announce(self, tags: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from alphapulse_api.log.base import Event
@@ -54,6 +54,7 @@ class Ring:
         size: how many events are kept.
         ttl: seconds that an event is kept.
         cursor: the position to begin at; every cursor ends in "-" and a number that grows by one.
+        clock: seconds, monotonic.
 
     Attributes:
         size: as given.
@@ -61,11 +62,24 @@ class Ring:
         number: of the newest event, or of the restart after it; it never decreases.
     """
 
-    __slots__ = ("_base", "_batches", "_evicted", "_kept", "_ttl", "cursor", "number", "size")
+    __slots__ = (
+        "_base",
+        "_batches",
+        "_clock",
+        "_evicted",
+        "_kept",
+        "_ttl",
+        "cursor",
+        "number",
+        "size",
+    )
 
-    def __init__(self, size: int, ttl: float, cursor: str) -> None:
+    def __init__(
+        self, size: int, ttl: float, cursor: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.size = size
         self._ttl = ttl
+        self._clock = clock
         self._batches: deque[tuple[Sequence[Event], float]] = deque()
         self._kept = 0  # events
         self._evicted = 0  # events of the oldest batch
@@ -81,7 +95,7 @@ class Ring:
 
         Args:
             events: numbered from `number` + 1.
-            came: when they arrived, by the monotonic clock.
+            came: when they arrived, by the clock.
         """
         if not events:
             return
@@ -121,7 +135,7 @@ class Ring:
         return Past(parts) if parts else ()
 
     def _evict(self) -> None:
-        before = time.monotonic() - self._ttl
+        before = self._clock() - self._ttl
         while self._batches:
             events, came = self._batches[0]
             excess = self._kept - self.size

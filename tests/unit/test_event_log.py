@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -17,7 +18,6 @@ from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.log import Event, EventLog, Gap
-from alphapulse_api.log import ring as ring_module
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.log.redis import log as redis_module
 from tests.event_logs import SECONDS, Ear, ids, redis_log, row, trades
@@ -150,13 +150,9 @@ async def test_a_batch_larger_than_the_size_is_handed_out_whole(open_log: Open) 
     assert log.since("trades", ear.cursors()[44]) is None
 
 
-async def test_what_has_grown_too_old_is_said_to_be_missing(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_has_grown_too_old_is_said_to_be_missing(open_log: Open) -> None:
     ahead = [0.0]
-    clock = ring_module.time.monotonic
-    monkeypatch.setattr(ring_module.time, "monotonic", lambda: clock() + ahead[0])
-    log = await open_log(ttl=60)
+    log = await open_log(ttl=60, clock=lambda: time.monotonic() + ahead[0])
     start = log.cursor("trades")
     await append(log, 1)
     middle = log.cursor("trades")

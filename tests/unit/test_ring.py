@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Event
-from alphapulse_api.log import ring as ring_module
 from alphapulse_api.log.batch import EventBatch
 from alphapulse_api.log.ring import Ring
 
@@ -49,10 +48,9 @@ def test_of_any_batches_the_newest_are_kept(size: int, batches: list[tuple[int, 
                 assert events is None
 
 
-def test_each_batch_is_as_old_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_batch_is_as_old_as_it_is() -> None:
     now = 100.0
-    monkeypatch.setattr(ring_module.time, "monotonic", lambda: now)
-    ring = Ring(100, 10.0, cursor(0))
+    ring = Ring(100, 10.0, cursor(0), lambda: now)
     ring.extend(batch(1, 3), 95.0)
     ring.extend(batch(4, 2), 100.0)
     now = 105.5

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ class RedisEventLog(LocalLog):
         ttl: seconds an event is kept.
         read: whether this process reads events; one without sockets does not need to.
         queue_bytes: how many bytes may wait while Redis is away.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class RedisEventLog(LocalLog):
         *,
         read: bool = True,
         queue_bytes: int = QUEUE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
         self._writer = secrets.token_hex(8)
@@ -79,11 +82,12 @@ class RedisEventLog(LocalLog):
         self._visiting = link.redis.register_script(scripts.VISIT)
         # A position that no log has, until the first visit.
         unknown = StreamPosition(secrets.token_hex(8), 0, 0)
-        super().__init__({name: Ring(size, ttl, unknown.cursor) for name in CHANNELS}, size, ttl)
+        rings = {name: Ring(size, ttl, unknown.cursor, clock) for name in CHANNELS}
+        super().__init__(rings, size, ttl)
         self._taken = dict.fromkeys(
             scripts.ALL, unknown.cursor
         )  # the newest cursors that Redis had
-        self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer)
+        self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer, clock)
         self._read = read
         self._queue = SendQueue(queue_bytes)
         self._work = asyncio.Event()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -45,6 +44,7 @@ class Reader:
         followers: they get the events.
         visit: asks for the log's state, given the channels' cursors here.
         name: the writer name of this process.
+        clock: that of the rings; seconds, monotonic.
 
     Attributes:
         gaps: how many gaps were published.
@@ -58,7 +58,9 @@ class Reader:
         followers: Followers,
         visit: Callable[[Redis, Mapping[str, str]], Awaitable[Visit]],
         name: str,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._link = link
         self._rings = rings
         self._followers = followers
@@ -156,7 +158,7 @@ class Reader:
 
         past = await read_past(page, position, ring.size, lambda id_: self._skip(stream, id_))
         ring.restart(past.base)
-        offset = time.monotonic() - ms / 1000  # from the clock of Redis to ours
+        offset = self._clock() - ms / 1000  # from the clock of Redis to ours
         for number, (entry, data, at) in enumerate(past.entries, ring.number + 1):
             event = Event(channel, number, entry.cursor, data, entry.body)
             ring.extend((event,), offset + at / 1000)
@@ -204,7 +206,7 @@ class Reader:
         def publish() -> None:
             if events:
                 batch = tuple(events)
-                ring.extend(batch, time.monotonic())
+                ring.extend(batch, self._clock())
                 self._followers.publish(batch)
                 events.clear()
 
