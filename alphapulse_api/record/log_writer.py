@@ -68,7 +68,7 @@ class LogWriter:
         # A row from the table may refer to a record that must be read first.
         return (
             self._in_memory
-            and sum(len(row.bodies) for row in rows) <= IMMEDIATE_EVENTS
+            and sum(len(row.bodies) or 1 for row in rows) <= IMMEDIATE_EVENTS
             and not any(row.stored or _is_long(row) for row in rows)
         )
 

@@ -187,12 +187,20 @@ class Relay:
         self._removal.add_own(row.id for row in rows)
         # Few rows are published before the caller of their write is answered.
         if not self._groups and self._writer.is_immediate(rows):
-            run(self._relay_own_or_fall_behind(rows))
+            self._relay_at_once(rows)
             return
         self._groups.append(_Group(rows))
         if self._pump is None:
             self._pump = asyncio.get_running_loop().create_task(self._relay_groups())
             self._pump.add_done_callback(consume_exception)
+
+    def _relay_at_once(self, rows: Sequence[OutboxRow]) -> None:
+        try:
+            run(self._relay_own_or_fall_behind(rows))
+        except Exception:  # the callers of the commit must be answered all the same
+            logger.exception("committed events were not relayed at once, trying again")
+            self._removal.give_up(row.id for row in rows)
+            self._fall_behind()
 
     async def _relay_groups(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -114,7 +115,8 @@ async def test_invalid_samples_are_refused_alone(server: Server) -> None:
         (snappy(series({}, sample(1.0), more=field(1, b"\x0a\x05ab"))), 400),
         (snappy(field(1, b"\x0a\x00" * 150_000)), 413),
     ],
-)  # fmt: skip
+    ids=count(),  # the bodies hold the present time, which differs between processes
+)
 async def test_a_malformed_remote_write_is_refused(
     server: Server, body: bytes, status: int
 ) -> None:
@@ -269,6 +271,7 @@ for _ in range(300):
         export(gauge("x", number(1.0, attribute("deep", DEEP)))),
         export(gauge("x", number(1.0, b"\xff"))),
     ],
+    ids=count(),
 )
 async def test_malformed_otlp_is_a_400(server: Server, body: bytes) -> None:
     problem(await _send(server, OTLP, body, PROTOBUF), 400)
@@ -329,6 +332,7 @@ async def test_lines_become_points(server: Server) -> None:
      f"x a={'1' * 100}", f"{'x' * 129} a=1", f"x a=1 {FUTURE_MS}000000", "x\\ a=1",
      "x " + "a=1," * 6000,
      "x,\xff=1 a=1", 'x a="' + "\n" * 100],
+    ids=count(),
 )  # fmt: skip
 async def test_a_wrong_line_is_refused_alone(server: Server, line: str) -> None:
     body = f"good a=1 {NOW_MS}000000\n".encode() + line.encode("latin-1")

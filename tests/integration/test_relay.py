@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.log import Event
 from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
+from alphapulse_api.record.log_writer import IMMEDIATE_EVENTS
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
@@ -93,6 +95,19 @@ async def test_what_is_relayed_is_removed(one: Process) -> None:
     assert {row.channel for row in await one.rows()} == {"trades", "alerts", "portfolio", None}
     await one.relay.close()
     assert await one.rows() == []
+
+
+async def test_many_portfolios_at_once_are_published(one: Process) -> None:
+    ear = Ear(one.log)
+    snapshots = [portfolio(as_of=at(n)) for n in range(300)]
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(*(one.feed.update_portfolio(snapshot) for snapshot in snapshots))
+        await one.relay.flush()
+    # One that is overtaken by a newer one belongs to the history, and has no event.
+    published = [item.data["as_of"] for item in ear.items if isinstance(item, Event)]
+    assert published == sorted(published)
+    assert published[-1] == at(299)
+    assert len(published) > IMMEDIATE_EVENTS
 
 
 async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
