@@ -112,13 +112,13 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       cursors[message.channel] = message.cursor; // only after it was processed
     };
     socket.onclose = ({ reason }) => lost(reason);
-    socket.onerror = () => {}; // a close follows
+    socket.onerror = () => lost(); // Node fires no close where a handshake is cut
   };
   const drop = () => {
     clearTimeout(watchdog);
     again = clearTimeout(again);
     // A dead connection may take minutes to close: do not wait for it.
-    socket.onmessage = socket.onclose = null;
+    socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close();
     joined = false;
     for (const channel in asked) delete asked[channel];
