@@ -20,10 +20,11 @@ from alphapulse_api.embed.thread_dashboard import ThreadDashboard
 from alphapulse_api.http.server import Runner, listen
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.runtime.forks import disown_in_children, keep_in_children, release
+from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.storage.accessors import RESOURCES
 
 
-class Dashboard:
+class Dashboard(Unpicklable):
     """A dashboard in the running event loop: stores, events and, unless `serve` is off, HTTP.
 
     `async with` starts and closes it; after that it may be started again.
@@ -64,12 +65,6 @@ class Dashboard:
         self._runner: Runner | None = None
         self._listener: asyncio.Server | None = None
         self._port: int | None = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(
-            "a dashboard cannot be pickled: send its url, and feed from the other process over "
-            "HTTP with alphapulse_api.client"
-        )
 
     def __repr__(self) -> str:
         return f"<Dashboard {self.url if self._port is not None else 'not serving'}>"

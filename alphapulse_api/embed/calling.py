@@ -8,11 +8,12 @@ from typing import Any
 
 from alphapulse_api.record.inputs import Extras
 from alphapulse_api.record.stats import FeedStats
+from alphapulse_api.runtime.pickling import Unpicklable
 
 Stored = dict[str, Any]
 
 
-class Calling(ABC):
+class Calling(Unpicklable, ABC):
     """Carries out the calls of a feed."""
 
     @property
@@ -28,12 +29,6 @@ class Calling(ABC):
     @abstractmethod
     def stats(self) -> FeedStats:
         """What became of the records, from the start on."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(
-            "a feed cannot be pickled: send the dashboard's url, and feed from the other process "
-            "over HTTP with alphapulse_api.client"
-        )
 
     @abstractmethod
     def _call(

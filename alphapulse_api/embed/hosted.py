@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, Unavailable
 from alphapulse_api.runtime.forks import disown_in_children, keep_in_children
+from alphapulse_api.runtime.pickling import Unpicklable
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class ServedFeed(Protocol):
 F = TypeVar("F", bound=ServedFeed)
 
 
-class HostedDashboard(ABC, Generic[F]):
+class HostedDashboard(Unpicklable, ABC, Generic[F]):
     """A dashboard with a life of its own, from `start` to `close` or to the end of the interpreter.
 
     `with` does both and gives the feed. After `close` it may be started again.
@@ -43,12 +44,6 @@ class HostedDashboard(ABC, Generic[F]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'not started' if self._feed is None else 'started'}>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled: send its url, and feed from the other "
-            "process over HTTP with alphapulse_api.client"
-        )
 
     @property
     def feed(self) -> F:

@@ -23,14 +23,16 @@ from alphapulse_api.record.inputs import MAX_BATCH, Extras, Record, Records, wit
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
 from alphapulse_api.record.publishing import Publisher
+from alphapulse_api.record.recorder import Resources
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.record.stats import FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
+from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.batches import STOP
-from alphapulse_api.schemas.fields import Identifier, set_clock
+from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.system import SystemSample
@@ -42,7 +44,7 @@ __all__ = ["MAX_BATCH", "Feed"]
 _IDENTIFIER: Final = Identifier()
 
 
-class Feed(ImportFeed):
+class Feed(ImportFeed, Unpicklable):
     """Records what happens.
 
     A record is a mapping with the fields of the API, or an object that has them (dataclass, named
@@ -78,24 +80,17 @@ class Feed(ImportFeed):
         self._slices = slices or Slices()
         self._accessors = accessors
         self._publisher = Publisher(accessors, relay)
-        self._points = PointRecorder(accessors, self._publisher, self._slices, ahead, zone)
-        self._trades = TradeRecorder(accessors, self._publisher, self._slices, ahead, zone)
-        self._imports = ImportRecorder(accessors, self._publisher, self._slices, ahead, zone)
-        self._alert = Alert()
-        self._portfolio = Portfolio()
-        self._signal = Signal()
+        resources = Resources(accessors, self._publisher, self._slices, ahead, zone)
+        self._points = PointRecorder(resources)
+        self._trades = TradeRecorder(resources)
+        self._imports = ImportRecorder(resources)
+        self._alert = resources.clocked(Alert())
+        self._portfolio = resources.clocked(Portfolio())
+        self._signal = resources.clocked(Signal())
         self._agent = AgentUpdate()
-        self._sample = SystemSample()
-        for schema in (self._alert, self._portfolio, self._signal, self._sample):
-            set_clock(schema, ahead, zone)
+        self._sample = resources.clocked(SystemSample())
         self._calls = Calls()
         self.queue = PointQueue(self._points.record_valid)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(
-            "a feed cannot be pickled: send the dashboard's url, and feed from the other process "
-            "over HTTP with alphapulse_api.client"
-        )
 
     def of_host(self) -> Feed:
         """The same feed for the host, whose calls end before those of HTTP requests do."""

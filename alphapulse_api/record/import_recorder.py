@@ -7,48 +7,26 @@ equity curve becomes the current portfolio, if nothing newer is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
 from alphapulse_api.record.completion import completing_trades
 from alphapulse_api.record.inputs import Extras, Records, listing, with_extras
-from alphapulse_api.record.publishing import Publisher
-from alphapulse_api.runtime.slices import Slices, Steps
-from alphapulse_api.schemas.fields import set_clock
+from alphapulse_api.record.recorder import Recorder, Resources
+from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.imports import EquityPoint, ImportedTrade
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import Currency
-from alphapulse_api.storage.accessors import Accessors
 
 
-class ImportRecorder:
-    """Records history.
+class ImportRecorder(Recorder):
+    """Records history."""
 
-    Args:
-        accessors: where records are stored.
-        publisher: of what is stored.
-        slices: for long checks on the loop.
-        ahead: seconds by which a record's time may be ahead of this clock.
-        zone: of datetimes that have none; None refuses them.
-    """
-
-    def __init__(
-        self,
-        accessors: Accessors,
-        publisher: Publisher,
-        slices: Slices,
-        ahead: float,
-        zone: tzinfo | None,
-    ) -> None:
-        self._accessors = accessors
-        self._publisher = publisher
-        self._slices = slices
-        self._points = EquityPoint(many=True)
-        self._trades = ImportedTrade(many=True)
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        self._points = resources.clocked(EquityPoint(many=True))
+        self._trades = resources.clocked(ImportedTrade(many=True))
         self._currency = Currency()
-        for schema in (self._points, self._trades):
-            set_clock(schema, ahead, zone)
 
     async def record_trades(self, trades: Records, extras: Extras, last: bool) -> int:
         """Store trades, all or none; returns how many are new."""

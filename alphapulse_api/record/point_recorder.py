@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
@@ -11,42 +11,21 @@ from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused, result_of
 from alphapulse_api.record.inputs import Record, Records, listing
-from alphapulse_api.record.publishing import Publisher
-from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
-from alphapulse_api.schemas.fields import set_clock
 from alphapulse_api.schemas.loading import load
 from alphapulse_api.schemas.metrics import MetricPoint
-from alphapulse_api.storage.accessors import Accessors
 
 
-class PointRecorder:
-    """Records metric points.
+class PointRecorder(Recorder):
+    """Records metric points."""
 
-    Args:
-        accessors: where points are stored.
-        publisher: of what is stored.
-        slices: for long checks on the loop.
-        ahead: seconds by which a point's time may be ahead of this clock.
-        zone: of datetimes that have none; None refuses them.
-    """
-
-    def __init__(
-        self,
-        accessors: Accessors,
-        publisher: Publisher,
-        slices: Slices,
-        ahead: float,
-        zone: tzinfo | None,
-    ) -> None:
-        self._accessors = accessors
-        self._publisher = publisher
-        self._slices = slices
-        self._ahead = ahead
-        self._zone = zone
-        self._schema = MetricPoint()
-        set_clock(self._schema, ahead, zone)
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        self._ahead = resources.ahead
+        self._zone = resources.zone
+        self._schema = resources.clocked(MetricPoint())
 
     async def record(self, points: Record | Records) -> int:
         """Record a point, or all points of a list or none; returns how many."""

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.completion import Stored, complete_trade, completing_trades
 from alphapulse_api.record.inputs import Extras, Record, Records, listing, with_extras
-from alphapulse_api.record.publishing import Publisher
-from alphapulse_api.runtime.slices import Slices, releasing
+from alphapulse_api.record.recorder import Recorder, Resources
+from alphapulse_api.runtime.slices import releasing
 from alphapulse_api.schemas.batches import STOP
-from alphapulse_api.schemas.fields import set_clock
 from alphapulse_api.schemas.loading import Refusal, load, loading
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
 
 
-class TradeRecorder:
-    """Records trades.
+class TradeRecorder(Recorder):
+    """Records trades."""
 
-    Args:
-        accessors: where trades are stored.
-        publisher: of what is stored.
-        slices: for long checks on the loop.
-        ahead: seconds by which a trade's time may be ahead of this clock.
-        zone: of datetimes that have none; None refuses them.
-    """
-
-    def __init__(
-        self,
-        accessors: Accessors,
-        publisher: Publisher,
-        slices: Slices,
-        ahead: float,
-        zone: tzinfo | None,
-    ) -> None:
-        self._accessors = accessors
-        self._publisher = publisher
-        self._slices = slices
-        self._one = Trade()
-        self._many = Trade(many=True)
-        for schema in (self._one, self._many):
-            set_clock(schema, ahead, zone)
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        self._one = resources.clocked(Trade())
+        self._many = resources.clocked(Trade(many=True))
 
     async def record(self, trade: Record, extras: Extras) -> Stored:
         """Record one trade; returns it as stored."""

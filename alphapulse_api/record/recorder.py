@@ -1,0 +1,47 @@
+"""What the recorders of points, trades and history share."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import NamedTuple, TypeVar
+
+from marshmallow import Schema
+
+from alphapulse_api.record.publishing import Publisher
+from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.schemas.fields import set_clock
+from alphapulse_api.storage.accessors import Accessors
+
+S = TypeVar("S", bound=Schema)
+
+
+class Resources(NamedTuple):
+    """What records are checked, stored and published with.
+
+    Attributes:
+        accessors: where records are stored.
+        publisher: of what is stored.
+        slices: for long checks on the loop.
+        ahead: seconds by which a record's time may be ahead of this clock.
+        zone: of datetimes that have none; None refuses them.
+    """
+
+    accessors: Accessors
+    publisher: Publisher
+    slices: Slices
+    ahead: float
+    zone: tzinfo | None
+
+    def clocked(self, schema: S) -> S:
+        """The schema, whose times follow `ahead` and `zone` from now on."""
+        set_clock(schema, self.ahead, self.zone)
+        return schema
+
+
+class Recorder:
+    """Checks, completes, stores and publishes records of one kind."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._accessors = resources.accessors
+        self._publisher = resources.publisher
+        self._slices = resources.slices
