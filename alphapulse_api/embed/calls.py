@@ -77,19 +77,19 @@ class Answer:
         return self._done.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
 
 
-# Calls are carried out in their order within a lane. Between lanes nothing depends on it, and
-# a point and a trade a tick are two batches, not a thousand.
 HEALTH: Final = "health"  # no method of a feed: a question beside them
-LANES: Final = ("points", "trades", "others")
-_LANE_OF: Final = {
+# Calls are carried out in their order within a partition. Nothing depends on the order between
+# partitions, and a point and a trade a tick are two batches, not a thousand.
+PARTITIONS: Final = ("points", "trades", "others")
+_PARTITION_OF: Final = {
     method: "points" if merged == "record_metrics_batch" else "trades"
     for method, merged in MERGED.items()
 }
 
 
-def lane_of(method: str) -> str:
-    """The lane of a method's calls."""
-    return _LANE_OF.get(method, "others")
+def partition_of(method: str) -> str:
+    """The partition of a method's calls."""
+    return _PARTITION_OF.get(method, "others")
 
 
 _PLAIN: Final = frozenset({str, int, bool, type(None)})

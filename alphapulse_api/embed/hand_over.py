@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.embed.calls import STAMPS, Call, is_timed, lane_of, stamped_record
-from alphapulse_api.embed.lanes import Lanes
+from alphapulse_api.embed.calls import STAMPS, Call, is_timed, partition_of, stamped_record
+from alphapulse_api.embed.partitions import Partitions
 from alphapulse_api.embed.queue import LINGER_SECONDS, CallQueue, call_of
 from alphapulse_api.embed.storing import Reasons, carried_out, reason_of, reasons_in
 from alphapulse_api.record.feed import Feed
@@ -40,15 +40,15 @@ class HandOver:
         self._counters = FeedCounters()
         self._loop = asyncio.get_running_loop()
         self.queue = CallQueue(self._counters, max_depth, self._wake)
-        self._lanes = Lanes(feed, self)
+        self._partitions = Partitions(feed, self)
         self._slices = Slices()
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._before: Counter[str] = Counter()  # calls in a lane, for which later ones wait
+        self._before: Counter[str] = Counter()  # calls in a partition, for which later ones wait
         self._work = asyncio.Event()
         self._taking = asyncio.Lock()
         self._tasks = Supervisor()
-        self._tasks.start(self._lanes.run, "the storing of records handed over")
+        self._tasks.start(self._partitions.run, "the storing of records handed over")
         self._tasks.start(self._take_forever, "the taking of records handed over")
 
     def stats(self, *, closed: bool) -> FeedStats:
@@ -67,15 +67,15 @@ class HandOver:
             logger.error("%d records could not be stored before the end", lost)
 
     async def carry_out(self, call: Call) -> Any:
-        """What a call returns; it follows those of its lane that were handed over before."""
+        """What a call returns; it follows those of its partition that were handed over before."""
         counters = self._counters
         counters.take(call.count)
         reasons: Reasons = [UNSTORED] * call.count
         try:
             await self._take()
-            lane = lane_of(call.method)
-            if self._before[lane]:
-                result = await self._follow(lane, call)
+            partition = partition_of(call.method)
+            if self._before[partition]:
+                result = await self._follow(partition, call)
             else:
                 result = await carried_out(self._feed, call)
             reasons = reasons_in(result)
@@ -87,9 +87,9 @@ class HandOver:
             self.queue.made_room()
         return result
 
-    async def _follow(self, lane: str, call: Call) -> Any:
+    async def _follow(self, partition: str, call: Call) -> Any:
         answer = self._loop.create_future()
-        self._give(lane, call)
+        self._give(partition, call)
         number = self._number
         self._answers[number] = answer
         try:
@@ -113,7 +113,7 @@ class HandOver:
                 some = await self._take()
 
     async def _take(self) -> bool:
-        """Give the lanes what was handed over until now; returns whether there was any."""
+        """Give the partitions what was handed over until now; returns whether there was any."""
         some = False
         async with self._taking:
             while calls := self.queue.take_now(TAKEN_TOGETHER):
@@ -124,7 +124,7 @@ class HandOver:
                     count = len(call.records)
                     await self._slices.run(self._stamping(call))
                     if len(call.records) or not count:
-                        self._give(lane_of(call.method), call)
+                        self._give(partition_of(call.method), call)
         return some
 
     def _stamping(self, call: Call) -> Steps[None]:
@@ -138,26 +138,26 @@ class HandOver:
         call.records = records
         call.timed = call.method in STAMPS and is_timed(records, call.method)
 
-    def _give(self, lane: str, call: Call) -> None:
+    def _give(self, partition: str, call: Call) -> None:
         self._number += 1
-        self._before[lane] += 1
-        self._lanes.put(self._number, call)
+        self._before[partition] += 1
+        self._partitions.put(self._number, call)
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
         """Count what became of calls that nobody waits for."""
         for _, call, reasons in calls:
-            self._before[lane_of(call.method)] -= 1
+            self._before[partition_of(call.method)] -= 1
             self._counters.settle(call.method, call.count, reasons)
         self.queue.made_room()
 
     async def returned(self, number: int, call: Call, result: Any) -> None:
         """Hand a result to its caller."""
-        self._before[lane_of(call.method)] -= 1
+        self._before[partition_of(call.method)] -= 1
         if (answer := self._answers.get(number)) is not None and not answer.done():
             answer.set_result(result)
 
     async def raised(self, number: int, call: Call, error: Exception) -> None:
         """Hand an error to its caller."""
-        self._before[lane_of(call.method)] -= 1
+        self._before[partition_of(call.method)] -= 1
         if (answer := self._answers.get(number)) is not None and not answer.done():
             answer.set_exception(error)

@@ -11,7 +11,7 @@ from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.embed.calls import HEALTH, Call
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
-from alphapulse_api.embed.lanes import Lanes
+from alphapulse_api.embed.partitions import Partitions
 from alphapulse_api.embed.storing import Reasons, reasons_in
 from alphapulse_api.record.feed import Feed
 
@@ -35,7 +35,7 @@ class Intake:
     """
 
     def __init__(self, feed: Feed, health: Health, writer: asyncio.StreamWriter) -> None:
-        self._lanes = Lanes(feed, self)
+        self._partitions = Partitions(feed, self)
         self._health = health
         self._writer = writer
         self._settled: list[tuple[int, Reasons]] = []  # not yet reported to the host
@@ -47,15 +47,17 @@ class Intake:
         """Carry out what comes, until the host ends the stream or `leave` is set; then the rest."""
         reading = asyncio.create_task(self._read(reader, frames))
         leaving = asyncio.create_task(leave.wait())
-        storing = asyncio.create_task(self._lanes.run())
+        storing = asyncio.create_task(self._partitions.run())
         try:
             await asyncio.wait((reading, leaving, storing), return_when=asyncio.FIRST_COMPLETED)
-            self._lanes.end()
+            self._partitions.end()
             try:
                 async with asyncio.timeout(END_SECONDS):
                     await storing
             except TimeoutError:
-                logger.error("%d records could not be stored before the end", self._lanes.records)
+                logger.error(
+                    "%d records could not be stored before the end", self._partitions.records
+                )
             self._flush()
             if reading.done():
                 reading.result()
@@ -73,10 +75,10 @@ class Intake:
                     self._asked.add(asked)
                     asked.add_done_callback(self._asked.discard)
                 else:
-                    self._lanes.put(each.number, call)
-            while self._lanes.records > WAITING_RECORDS:
-                self._lanes.room.clear()
-                await self._lanes.room.wait()
+                    self._partitions.put(each.number, call)
+            while self._partitions.records > WAITING_RECORDS:
+                self._partitions.room.clear()
+                await self._partitions.room.wait()
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
         """Say what became of calls that nobody waits for, in a while: the host has other work."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.embed.calls import MERGED, STAMPS, Call, lane_of, stamped_record
+from alphapulse_api.embed.calls import MERGED, STAMPS, Call, partition_of, stamped_record
 from alphapulse_api.embed.frames import CHUNK_RECORDS
 from alphapulse_api.embed.queue import Given, call_of
 
@@ -46,7 +46,7 @@ class _Group:
 
 
 def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
-    """The calls with their bodies, in order within each lane.
+    """The calls with their bodies, in order within each partition.
 
     Args:
         given: as the host handed them over. Calls whose callers wait are encoded already.
@@ -62,7 +62,7 @@ def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
         if not call.waits and call.method in MERGED:
             yield from _joined(groups, call.method, call.at, call.records, call.extras, refuse)
             continue
-        if (group := groups.pop(lane_of(call.method), None)) is not None:
+        if (group := groups.pop(partition_of(call.method), None)) is not None:
             yield from _encoded(group.call(), refuse)
         if call.waits:
             yield call
@@ -80,10 +80,10 @@ def _joined(
     extras: dict[str, Any],
     refuse: Refuse,
 ) -> Iterator[Call]:
-    """Let records join the group of their lane; the groups that are complete then."""
-    lane = lane_of(method)
+    """Let records join the group of their partition; the groups that are complete then."""
+    partition = partition_of(method)
     time = STAMPS[method].time
-    group = groups.get(lane)
+    group = groups.get(partition)
     for record in records:
         try:
             value = stamped_record(record, method, at)
@@ -94,7 +94,7 @@ def _joined(
         if group is None or not group.takes(method, at, timed, extras):
             if group is not None:
                 yield from _encoded(group.call(), refuse)
-            group = groups[lane] = _Group(method, at, timed, extras)
+            group = groups[partition] = _Group(method, at, timed, extras)
         group.records.append(value)
 
 

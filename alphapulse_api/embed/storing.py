@@ -19,7 +19,7 @@ Reasons = list[str]  # why records of a call were refused
 
 
 def next_run(calls: deque[Numbered]) -> list[Numbered]:
-    """Take away the calls at the front of a lane that may be carried out together.
+    """Take away the calls at the front of a partition that may be carried out together.
 
     Calls that nobody waits for are merged, if their records can be stored by a batch. Other calls
     start in their order and share a commit. A batch with a caller runs by itself: it is checked in

@@ -1,4 +1,4 @@
-"""The calls of a host in the dashboard's loop: points, trades and the rest in a lane each."""
+"""The calls of a host in the dashboard's loop: points, trades and the rest in a partition each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
-from alphapulse_api.embed.calls import LANES, Call, lane_of
+from alphapulse_api.embed.calls import PARTITIONS, Call, partition_of
 from alphapulse_api.embed.storing import (
     Numbered,
     Reasons,
@@ -37,7 +37,7 @@ class Outcomes(Protocol):
         """A call has failed."""
 
 
-class _Lane:
+class _Partition:
     """Calls that wait for those before them."""
 
     __slots__ = ("calls", "work")
@@ -47,8 +47,8 @@ class _Lane:
         self.work = asyncio.Event()
 
 
-class Lanes:
-    """Carries out calls in their order within each lane.
+class Partitions:
+    """Carries out calls in their order within each partition.
 
     Args:
         feed: whose methods are called.
@@ -62,49 +62,51 @@ class Lanes:
     def __init__(self, feed: Feed, outcomes: Outcomes) -> None:
         self._feed = feed
         self._outcomes = outcomes
-        self._lanes = {lane: _Lane() for lane in LANES}
+        self._partitions = {partition: _Partition() for partition in PARTITIONS}
         self._ended = False
         self.records = 0
         self.room = asyncio.Event()
 
     def put(self, number: int, call: Call) -> None:
-        """Carry out a call after those before it in its lane."""
-        lane = self._lanes[lane_of(call.method)]
-        lane.calls.append((number, call))
+        """Carry out a call after those before it in its partition."""
+        partition = self._partitions[partition_of(call.method)]
+        partition.calls.append((number, call))
         self.records += call.count
-        lane.work.set()
+        partition.work.set()
 
     def end(self) -> None:
         """Let `run` return once nothing is left."""
         self._ended = True
-        for lane in self._lanes.values():
-            lane.work.set()
+        for partition in self._partitions.values():
+            partition.work.set()
 
     async def run(self) -> None:
         """Carry out what is put, until `end`."""
         async with asyncio.TaskGroup() as group:
-            for lane in self._lanes.values():
-                group.create_task(self._run(lane))
+            for partition in self._partitions.values():
+                group.create_task(self._run(partition))
 
-    async def _run(self, lane: _Lane) -> None:
+    async def _run(self, partition: _Partition) -> None:
         while True:
-            if not lane.calls:
+            if not partition.calls:
                 if self._ended:
                     return
-                lane.work.clear()
-                await lane.work.wait()
+                partition.work.clear()
+                await partition.work.wait()
                 continue
-            run = next_run(lane.calls)
+            run = next_run(partition.calls)
             if is_merged(run[0][1]):
-                await self._settle(lane, run, partial(stored_each, self._feed, run))
+                await self._settle(partition, run, partial(stored_each, self._feed, run))
             else:
-                await asyncio.gather(*(self._carry_out(lane, number, call) for number, call in run))
+                await asyncio.gather(
+                    *(self._carry_out(partition, number, call) for number, call in run)
+                )
             self.records -= sum(call.count for _, call in run)
             self.room.set()
 
-    async def _carry_out(self, lane: _Lane, number: int, call: Call) -> None:
+    async def _carry_out(self, partition: _Partition, number: int, call: Call) -> None:
         if not call.waits:
-            await self._settle(lane, [(number, call)], partial(self._alone, call))
+            await self._settle(partition, [(number, call)], partial(self._alone, call))
             return
         try:
             result = await carried_out(self._feed, call)
@@ -118,7 +120,7 @@ class Lanes:
 
     async def _settle(
         self,
-        lane: _Lane,
+        partition: _Partition,
         run: Sequence[Numbered],
         store: Callable[[], Awaitable[list[Reasons]]],
     ) -> None:
@@ -127,7 +129,7 @@ class Lanes:
                 reasons = await store()
                 break
             except Unavailable as error:
-                await self._refuse_those_who_wait(lane, error)
+                await self._refuse_those_who_wait(partition, error)
                 await asyncio.sleep(RETRY_SECONDS)
             except DashboardClosed:
                 return  # they stay unsettled: a host may give them to a successor
@@ -135,10 +137,12 @@ class Lanes:
             [(number, call, why) for (number, call), why in zip(run, reasons, strict=True)]
         )
 
-    async def _refuse_those_who_wait(self, lane: _Lane, error: Unavailable) -> None:
+    async def _refuse_those_who_wait(self, partition: _Partition, error: Unavailable) -> None:
         """Answer callers at once whose calls stand behind one that cannot be stored now."""
-        waiting = [(number, call) for number, call in lane.calls if call.waits]
-        lane.calls = deque((number, call) for number, call in lane.calls if not call.waits)
+        waiting = [(number, call) for number, call in partition.calls if call.waits]
+        partition.calls = deque(
+            (number, call) for number, call in partition.calls if not call.waits
+        )
         for number, call in waiting:
             self.records -= call.count
             await self._outcomes.raised(number, call, error)
