@@ -105,7 +105,7 @@ class Address:
         ConfigError: if the text is no such URL.
     """
 
-    __slots__ = ("_pgbouncer", "_target", "_timeout", "_url", "location")
+    __slots__ = ("_application", "_pgbouncer", "_target", "_timeout", "_url", "location")
 
     def __init__(self, url: str, statement_timeout: float, pgbouncer: bool) -> None:
         self._url = url
@@ -113,6 +113,7 @@ class Address:
         self._pgbouncer = pgbouncer
         where = _parts(url)
         self._target = where.target or ("primary" if "," in where.hosts else None)
+        self._application = where.application
         self.location = where.shown
 
     @property
@@ -144,7 +145,7 @@ class Address:
         if self._pgbouncer:
             return {**arguments, "statement_cache_size": 0}
         settings = {
-            "application_name": "alphapulse_api",
+            "application_name": self._application,
             "statement_timeout": str(self.timeout_ms),
             "jit": "off",  # compiling takes longer than any statement of ours
         }
@@ -213,11 +214,13 @@ class _Parts(NamedTuple):
     Attributes:
         hosts: comma separated; empty if it names none.
         target: its `target_session_attrs`, or that of the environment.
+        application: the name that the server shows the sessions by.
         shown: the URL with user, hosts and database, and nothing that may be secret.
     """
 
     hosts: str
     target: str | None
+    application: str
     shown: str
 
 
@@ -245,5 +248,6 @@ def _parts(url: str) -> _Parts:
     return _Parts(
         where or os.environ.get("PGHOST", ""),
         query.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS"),
+        query.get("application_name") or "alphapulse_api",
         json.dumps(shown, ensure_ascii=False)[1:-1],  # one line, whatever was escaped in it
     )
