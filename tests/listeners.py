@@ -10,14 +10,42 @@ from typing import Any, Final
 import aiohttp
 
 from alphapulse_api.domain.times import parse
-from tests.sockets import Client
+from tests.sockets import Client, alert, portfolio, trade
 from tests.waiting import PAUSE_SECONDS, SECONDS
+
+Record = tuple[str, str]  # kind and id; of the portfolio there is one
+Message = dict[str, Any]
 
 CHANNELS: Final = ["trades", "alerts", "portfolio"]
 LIFE: Final = [("active", False), ("acknowledged", True), ("resolved", True)]
 
-Record = tuple[str, str]  # kind and id; of the portfolio there is one
-Message = dict[str, Any]
+# The last record of each channel. A client that resumes reads one channel after the other, so the
+# end of one says nothing about the rest.
+END: Final = "end"
+END_AS_OF: Final = 1_750_000_000  # behind every portfolio that a feeder stores
+LAST: Final[dict[str, tuple[str, str, Message]]] = {
+    "trades": ("POST", "/api/trades", trade(id=END)),
+    "alerts": ("POST", "/api/alerts", alert(id=END)),
+    "portfolio": ("PUT", "/api/portfolio", portfolio(as_of=END_AS_OF)),
+}
+
+
+def is_last(message: Message) -> bool:
+    """Whether the event is of the last record of its channel."""
+    if message["type"] == "portfolio":
+        return parse(message["data"]["as_of"]) == parse(END_AS_OF)
+    return bool(message["data"]["id"] == END)
+
+
+def differences(
+    published: dict[Record, list[Any]], expected: dict[Record, list[Any]]
+) -> dict[Record, tuple[list[Any] | None, list[Any] | None]]:
+    """What was published and what was expected of each record where the two differ."""
+    return {
+        record: (published.get(record), expected.get(record))
+        for record in published.keys() | expected.keys()
+        if published.get(record) != expected.get(record)
+    }
 
 
 def state(kind: str, data: Message) -> tuple[Record, Any]:
@@ -57,6 +85,7 @@ class Listener:
         self._cursors: dict[str, str] = {}
         self._unread = False
         self._ws: aiohttp.ClientWebSocketResponse | None = None
+        self._going_on = set(CHANNELS)
         self.logs: list[list[Message]] = [[]]
         self.read: dict[Record, Any] = {}
         self.joined = asyncio.Event()
@@ -141,8 +170,10 @@ class Listener:
                 continue
             assert "data" in message, message
             self._cursors[message["channel"]] = message["cursor"]
-            if message["data"].get("id") == "end":
-                self.ended.set()
+            if is_last(message):
+                self._going_on.discard(message["channel"])
+                if not self._going_on:
+                    self.ended.set()
             else:
                 self.logs[-1].append(message)
                 self.received.set()
