@@ -25,8 +25,8 @@ from alphapulse_api.log import EventLog
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
+from tests.engines import connected, opened, point
 from tests.postgres import Postgres, server
-from tests.storage import connected, opened, point
 
 from .backends import trade
 from .report import print_environment, print_table

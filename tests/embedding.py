@@ -16,7 +16,7 @@ from typing import Any
 
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.process_dashboard import ProcessDashboard, ProcessFeed
-from tests.sockets import alert, point, portfolio, trade
+from tests.socket_client import alert, point, portfolio, trade
 
 SECONDS = 60.0  # a dashboard's process may take so long to start on a busy machine
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiohttp
 
 from alphapulse_api.domain.times import parse
-from tests.sockets import Client, alert, portfolio, trade
+from tests.socket_client import Client, alert, portfolio, trade
 from tests.waiting import PAUSE_SECONDS, SECONDS
 
 Record = tuple[str, str]  # kind and id; of the portfolio there is one

@@ -14,7 +14,7 @@ from alphapulse_api.log import Event
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import SocketWriter, State
-from tests.sockets import server_frame
+from tests.socket_client import server_frame
 from tests.waiting import SECONDS
 
 LIMIT = 200_000

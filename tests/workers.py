@@ -16,7 +16,7 @@ import psutil
 
 from tests.commands import ROOT, environment
 from tests.conftest import PASSWORD
-from tests.sockets import Client
+from tests.socket_client import Client
 
 SECRET = "a secret of the tests, of no fewer than 32 bytes"
 

@@ -27,7 +27,7 @@ from tests.commands import ROOT, Process, environment, serving
 from tests.conftest import PASSWORD
 from tests.feeders import LOOPS
 from tests.listeners import END, LAST, LIFE, Listener, Record, differences, state
-from tests.sockets import alert, trade
+from tests.socket_client import alert, trade
 from tests.waiting import SECONDS, until
 from tests.workers import Workers, gunicorn
 

@@ -19,7 +19,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.times import now
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, places
 from tests.conftest import Serve, Server
-from tests.sockets import connect
+from tests.socket_client import connect
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CSV = {"Content-Type": "text/csv"}

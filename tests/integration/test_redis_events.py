@@ -23,10 +23,10 @@ from alphapulse_api.log.redis import scripts
 from alphapulse_api.sockets import snapshot as snapshot_module
 from alphapulse_api.sockets.subscription import Subscription
 from tests.conftest import Serve, Server
+from tests.engines import at
 from tests.event_logs import changed
 from tests.redis_server import RedisServer, running
-from tests.sockets import alert, connect, point, portfolio, raw, trade
-from tests.storage import at
+from tests.socket_client import alert, connect, point, portfolio, raw, trade
 from tests.waiting import until
 
 Pair = tuple[Server, Server, dict[str, str]]

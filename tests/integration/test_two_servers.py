@@ -13,7 +13,7 @@ from alphapulse_api.config import CacheConfig, EventsConfig, RateLimitConfig, We
 from alphapulse_api.runtime import redis as redis_link
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
-from tests.sockets import connect
+from tests.socket_client import connect
 from tests.throttling import forgive_nothing
 
 Pair = Callable[..., Awaitable[tuple[Server, Server]]]

@@ -1,0 +1,437 @@
+"""The client's stream against the real server: what a consumer sees, whatever happens between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aiohttp import test_utils, web
+
+from alphapulse_api import Config
+from alphapulse_api.client import ApiError, DashboardClient, StreamError, StreamGap
+from alphapulse_api.config import EventsConfig, WebSocketConfig
+from tests.conftest import PASSWORD, Serve, Server
+from tests.proxy import proxied
+from tests.socket_client import alert, connect, gone, point, portfolio, trade
+from tests.streams import SECONDS, client_of, failure, one, take
+
+
+async def test_events_of_every_channel_arrive_typed(server: Server) -> None:
+    async with client_of(server) as client, client.stream() as stream:
+        await server.feed.record_metrics(point())
+        await server.feed.raise_alert(alert())
+        await server.feed.record_trade(trade(price="10.50"))
+        await server.feed.update_portfolio(portfolio("100.10"))
+        events = {event.type: event for event in await take(stream, 4)}
+    assert events["trade"].channel == "trades"
+    assert events["trade"].data["price"].as_tuple() == Decimal("10.50").as_tuple()
+    assert events["trade"].data["executed_at"].utcoffset().total_seconds() == 0
+    assert events["portfolio"].data["total_value"] == Decimal("100.10")
+    assert events["metric"].data["value"] == 1.0
+    assert events["alert"].data["status"] == "active"
+    assert not any(event.snapshot or event.skipped for event in events.values())
+
+
+async def test_filters_and_snapshot(server: Server) -> None:
+    await server.feed.record_trades([trade(), trade("MSFT"), trade()])
+    async with client_of(server) as client:
+        options: Any = {"filters": {"trades": {"symbols": ["AAPL"]}}, "snapshot": True}
+        async with client.stream("trades", **options) as stream:
+            events = await take(stream, 2)
+            assert all(event.snapshot for event in events)
+            await server.feed.record_trades([trade("MSFT"), trade()])
+            (live,) = await take(stream, 1)
+            assert (live.snapshot, live.data["symbol"]) == (False, "AAPL")
+
+
+async def test_what_is_read_by_rest_and_then_streamed_has_no_gap(server: Server) -> None:
+    await server.feed.record_trade(trade(id="before"))
+    async with client_of(server) as client:
+        rows = client.trades()
+        assert [row["id"] for row in await rows] == ["before"]
+        await server.feed.record_trade(trade(id="between"))
+        assert rows.stream_cursor is not None
+        async with client.stream("trades", since={"trades": rows.stream_cursor}) as stream:
+            (event,) = await take(stream, 1)
+    assert event.data["id"] == "between"
+
+
+async def test_another_stream_goes_on_from_stored_cursors(server: Server) -> None:
+    async with client_of(server) as client:
+        async with client.stream("trades", "alerts") as stream:
+            await server.feed.record_trades([trade(id=f"t{i}") for i in range(5)])
+            await take(stream, 2)
+            cursors = stream.cursors
+        await server.feed.raise_alert(alert(id="a"))
+        async with client.stream("trades", "alerts", since=cursors) as stream:
+            events = await take(stream, 4)
+    assert [event.data["id"] for event in events] == ["t2", "t3", "t4", "a"]
+
+
+async def test_a_cut_stream_resumes_where_it_was(server: Server) -> None:
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        await server.feed.record_trade(trade(id="t0"))
+        await take(stream, 1)
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade(id="t1"), trade(id="t2")])
+        assert [event.data["id"] for event in await take(stream, 2)] == ["t1", "t2"]
+        assert stream.connections == 2
+
+
+async def test_a_cut_before_the_first_event_loses_nothing(server: Server) -> None:
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        (event,) = await take(stream, 1)
+    assert event.data["id"] == "t0"
+
+
+async def test_a_restarted_server_is_a_gap_and_then_goes_on(serve: Serve, config: Config) -> None:
+    first = await serve()
+    async with (
+        proxied(first.url) as proxy,
+        client_of(first, proxy.url) as client,
+        client.stream("trades", snapshot=True) as stream,
+    ):
+        await first.feed.record_trade(trade(id="t0"))
+        assert (await take(stream, 1))[0].data["id"] == "t0"
+        await first.dashboard.__aexit__(None, None, None)
+        second = await serve()
+        proxy.target = second.url
+        gap = await one(stream)
+        assert isinstance(gap, StreamGap)
+        assert (gap.channel, bool(gap.cursor)) == ("trades", True)
+        again = (await take(stream, 1))[0]
+        assert (again.snapshot, again.data["id"]) == (True, "t0")
+        await second.feed.record_trade(trade(id="t1"))
+        assert (await take(stream, 1))[0].data["id"] == "t1"
+
+
+async def test_a_log_that_is_too_short_is_a_gap(serve: Serve) -> None:
+    server = await serve(events=EventsConfig(history_size=3))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", "alerts") as stream,
+    ):
+        proxy.freeze()
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade() for _ in range(4)])
+        await server.feed.raise_alert(alert(id="a"))
+        proxy.thaw()
+        items = [await one(stream), await one(stream)]
+        assert {type(item).__name__: item.channel for item in items} == {
+            "StreamGap": "trades",
+            "Event": "alerts",
+        }
+
+
+async def test_silence_is_noticed(serve: Serve) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.1))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades") as stream,
+    ):
+        proxy.freeze()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        # The old connection stays frozen and open: only the watch can end it.
+        async with asyncio.timeout(SECONDS):
+            await proxy.connected(2)
+        proxy.thaw()
+        (event,) = await take(stream, 1)
+        assert event.data["id"] == "t0"
+
+
+async def test_heartbeats_move_the_cursor_past_what_filters_hide(serve: Serve) -> None:
+    server = await serve(
+        websocket=WebSocketConfig(ping_interval=0.05), events=EventsConfig(history_size=2)
+    )
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", filters={"trades": {"symbols": ["AAPL"]}}) as stream,
+    ):
+        await server.feed.record_trades([trade("MSFT") for _ in range(5)])
+        end = server.dashboard._backend.events.cursor("trades")
+        async with asyncio.timeout(SECONDS):
+            while stream.cursors.get("trades") != end:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        await anext(stream)
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trade(trade(id="t0"))
+        await take(stream, 1)  # the log is too short to resume from the first event
+
+
+async def test_a_slow_consumer_gets_every_trade(serve: Serve, caplog: Any) -> None:
+    server = await serve(websocket=WebSocketConfig(max_buffer=10_000))
+    caplog.set_level(logging.WARNING, "alphapulse_api.client")
+    text = "x" * 4000
+    async with client_of(server) as client, client.stream("trades", buffer=1) as stream:
+        for number in range(0, 2000, 100):
+            await server.feed.record_trades(
+                [trade(id=f"t{n}", metadata={"note": text}) for n in range(number, number + 100)]
+            )
+        events = await take(stream, 2000)
+        assert stream.connections > 1, "the server was to give it up"
+    assert [event.data["id"] for event in events] == [f"t{n}" for n in range(2000)]
+    assert "slow_consumer" in caplog.text or "without a close" in caplog.text
+
+
+async def test_a_revoked_key_ends_the_stream(server: Server) -> None:
+    kept, key = await server.dashboard.accounts.create_api_key("bot")
+    async with DashboardClient(server.url, api_key=key) as client:
+        async with client.stream("trades") as stream:
+            await server.feed.record_trade(trade())
+            await server.dashboard.accounts.revoke_api_key(kept.id)
+            await take(stream, 1)
+            assert (await failure(stream, StreamError)).code == "revoked"
+            assert (await failure(stream, StreamError)).code == "revoked"
+        with pytest.raises(StreamError, match="auth_failed"):
+            await one(client.stream("trades"))
+
+
+async def test_what_may_not_be_had_is_refused(server: Server) -> None:
+    key = (await server.key())["X-API-Key"]
+    async with DashboardClient(server.url, api_key=key) as client:
+        with pytest.raises(StreamError, match="unknown_channel"):
+            await client.stream("news").__aenter__()
+        wrong = client.stream("trades", filters={"trades": {"colours": ["red"]}})
+        error = await failure(wrong, StreamError)
+        assert (error.code, error.channel) == ("invalid_filter", "trades")
+        with pytest.raises(ApiError, match="404"):
+            async with DashboardClient(f"{server.url}/elsewhere", api_key=key) as lost:
+                await one(lost.stream("trades"))
+
+
+async def test_a_wrong_password_ends_the_stream(server: Server) -> None:
+    async with DashboardClient(server.url, username="admin", password="wrong") as client:
+        assert (await failure(client.stream("trades"), ApiError)).status == 401
+
+
+async def test_a_short_lived_token_is_renewed_on_the_open_connection(
+    serve: Serve, config: Config
+) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=3))
+    async with (
+        DashboardClient(server.url, username="admin", password=PASSWORD) as client,
+        client.stream("trades") as stream,
+    ):
+        login: Any = client._credentials
+        grant, grants = login._grant, asyncio.Queue[str]()
+
+        async def counted(form: dict[str, str]) -> Any:
+            granted = await grant(form)
+            grants.put_nowait(form["grant_type"])
+            return granted
+
+        login._grant = counted
+        async with asyncio.timeout(SECONDS):
+            for _ in range(3):  # after the third, the first token has ended
+                assert await grants.get() == "refresh_token"
+        await server.feed.record_trade(trade())
+        await take(stream, 1)
+        assert stream.connections == 1
+
+
+async def test_a_revoked_token_is_replaced_by_a_new_login(server: Server) -> None:
+    async with DashboardClient(
+        server.url, username="admin", password=PASSWORD, rand=lambda: 0.0
+    ) as client:
+        await client.me()
+        login: Any = client._credentials
+        await server.dashboard.accounts.revoke(login._access_token)
+        async with client.stream("trades") as stream:
+            assert stream.connections == 1  # the handshake with the revoked token was refused
+
+
+async def test_an_expired_token_has_its_own_code(serve: Serve, config: Config) -> None:
+    server = await serve(auth=replace(config.auth, token_expiry=1, leeway=0))
+    token = (await server.login())["Authorization"].removeprefix("Bearer ")
+    async with DashboardClient(server.url, token=token, rand=lambda: 0.0) as client:
+        async with client.stream("trades") as stream:
+            assert (await failure(stream, StreamError)).code == "token_expired"
+        assert (await failure(client.stream("trades"), StreamError)).code == "token_expired"
+
+
+async def test_many_streams_that_start_at_once_all_stand(server: Server, caplog: Any) -> None:
+    async with client_of(server) as client, asyncio.timeout(SECONDS):
+        streams = [client.stream("trades") for _ in range(300)]
+        await asyncio.gather(*(stream.__aenter__() for stream in streams))
+        assert {stream.connections for stream in streams} == {1}
+    assert "lost the stream's connection" not in caplog.text
+
+
+async def test_a_redirect_does_not_carry_the_key_elsewhere() -> None:
+    keys = []
+
+    async def redirect(_: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(elsewhere.make_url("/ws"))
+
+    async def steal(request: web.Request) -> web.Response:
+        keys.append(request.headers.get("X-API-Key"))
+        return web.Response(status=404)
+
+    app, other = web.Application(), web.Application()
+    app.router.add_get("/ws", redirect)
+    other.router.add_get("/ws", steal)
+    async with (
+        test_utils.TestServer(other) as elsewhere,
+        test_utils.TestServer(app) as server,
+        DashboardClient(str(server.make_url("")), api_key="apk_secret") as client,
+    ):
+        assert (await failure(client.stream("trades"), ApiError)).status == 307
+    assert keys == []
+
+
+async def test_waiting_may_be_given_up_and_taken_up_again(server: Server) -> None:
+    async with client_of(server) as client, client.stream("trades") as stream:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anext(stream)
+        await server.feed.record_trade(trade())
+        await take(stream, 1)
+
+
+async def test_closing_ends_the_iteration_also_of_one_who_waits(server: Server) -> None:
+    async with client_of(server) as client:
+        stream = client.stream("trades")
+        waiting = asyncio.create_task(anext(stream, None))
+        async with asyncio.timeout(SECONDS):
+            await stream.__aenter__()
+            await stream.aclose()
+            assert await waiting is None
+            assert [item async for item in stream] == []
+            never_begun = client.stream("trades")
+            await never_begun.aclose()
+            assert [item async for item in never_begun] == []
+        left_open = client.stream("trades")
+        await left_open.__aenter__()
+    assert await anext(left_open, None) is None
+    await gone(server)
+
+
+async def test_a_busy_consumer_keeps_its_connection(serve: Serve) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.2))
+    async with client_of(server) as client, client.stream("trades", buffer=1) as stream:
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(5)])
+        async with connect(server, await server.key(name="other")) as other:
+            for _ in range(6):  # intervals in which the consumer takes nothing
+                await other.receive("heartbeat")
+        await server.feed.record_trade(trade(id="t5"))
+        assert [event.data["id"] for event in await take(stream, 6)] == [f"t{n}" for n in range(6)]
+        assert stream.connections == 1
+
+
+async def test_a_busy_consumer_is_not_signed_out(serve: Serve, config: Config) -> None:
+    server = await serve(
+        auth=replace(config.auth, token_expiry=2), websocket=WebSocketConfig(ping_interval=0.2)
+    )
+    async with (
+        DashboardClient(server.url, username="admin", password=PASSWORD) as client,
+        client.stream("trades", buffer=1) as stream,
+    ):
+        login: Any = client._credentials
+        grant, grants = login._grant, asyncio.Queue[str]()
+
+        async def counted(form: dict[str, str]) -> Any:
+            granted = await grant(form)
+            grants.put_nowait(form["grant_type"])
+            return granted
+
+        login._grant = counted
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(5)])
+        async with asyncio.timeout(SECONDS):
+            for _ in range(3):  # the first token has ended after the third
+                assert await grants.get() == "refresh_token"
+        await take(stream, 5)
+        assert stream.connections == 1
+
+
+async def test_what_was_read_is_not_lost_when_a_busy_consumers_connection_ends(
+    serve: Serve,
+) -> None:
+    server = await serve(websocket=WebSocketConfig(ping_interval=0.1))
+    async with (
+        proxied(server.url) as proxy,
+        client_of(server, proxy.url) as client,
+        client.stream("trades", buffer=1) as stream,
+    ):
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(20)])
+        proxy.cut()
+        await gone(server)
+        await server.feed.record_trades([trade(id=f"t{n}") for n in range(20, 25)])
+        events = await take(stream, 25)
+    assert [event.data["id"] for event in events] == [f"t{n}" for n in range(25)]
+
+
+async def test_streams_take_no_connection_from_requests(server: Server) -> None:
+    async with client_of(server) as client, AsyncExitStack() as stack:
+        streams = [client.stream("trades") for _ in range(101)]
+        async with asyncio.timeout(SECONDS):
+            for stream in streams:
+                await stack.enter_async_context(stream)
+            await asyncio.gather(*(client.me() for _ in range(20)))
+        await server.feed.record_trade(trade())
+        for stream in streams:
+            await take(stream, 1)
+
+
+async def test_a_proxy_that_answers_for_a_restarting_server_is_waited_out(server: Server) -> None:
+    async def page(request: web.Request) -> web.Response:
+        asked.set()
+        return web.Response(status=404, text="<h1>default backend</h1>", content_type="text/html")
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0.01)
+
+    asked = asyncio.Event()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page)
+    async with (
+        test_utils.TestServer(app) as default,
+        proxied(server.url) as proxy,
+        DashboardClient(proxy.url, username="admin", password=PASSWORD, sleep=sleep) as client,
+        client.stream("trades") as stream,
+    ):
+        login: Any = client._credentials
+        grant, tokens = login._grant, []
+
+        async def lost(form: dict[str, str]) -> Any:
+            tokens.append(form["grant_type"])
+            if len(tokens) == 1:
+                raise ApiError(404, {}, from_dashboard=False)
+            return await grant(form)
+
+        login._grant = lost
+        login._access_token = login._refresh_token = None  # they ended meanwhile
+        proxy.target = str(default.make_url("")).rstrip("/")
+        proxy.cut()
+        async with asyncio.timeout(SECONDS):
+            await asked.wait()
+        proxy.target = server.url
+        proxy.cut()
+        await server.feed.record_trade(trade(id="t0"))
+        (event,) = await take(stream, 1)
+    assert event.data["id"] == "t0"
+    assert tokens == ["password", "password"]

@@ -1,0 +1,292 @@
+"""Who may call what: the whole route table against every kind of caller, good and bad."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+
+from alphapulse_api import Config, create_app
+from alphapulse_api.auth.permissions import VIEWS
+from alphapulse_api.config import AuthConfig, CorsConfig
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.http.route_table import ROWS
+from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
+from tests.conftest import PASSWORD, Serve, Server
+from tests.forging import SECRET
+from tests.socket_client import connect
+
+# The contract's table, said again: who is let in, and what they get. `narrow` is an API key with
+# nothing but view_trades, `blind` one with nothing but publish.
+EVERYONE = {"admin", "operator", "viewer", "reader", "publisher", "narrow", "blind"}
+READERS = EVERYONE - {"blind"}
+VIEWERS = READERS - {"narrow"}
+PUBLISHERS = {"admin", "publisher", "blind"}
+PEOPLE_ON_DUTY = {"admin", "operator"}
+PUBLIC: dict[tuple[str, str], int] = {
+    ("GET", "/healthz"): 200,
+    ("GET", "/readyz"): 200,
+    ("POST", "/token"): 415,  # without a form
+    ("POST", "/token/revoke"): 415,
+    ("GET", "/openapi.json"): 200,
+    ("GET", "/asyncapi.json"): 200,
+    ("GET", "/docs"): 200,
+    ("GET", "/docs/{file}"): 200,
+    ("GET", "/"): 200,  # where it leads
+    ("GET", "/console"): 200,
+    ("GET", "/console/"): 200,
+    ("GET", "/console/{file}"): 200,
+    ("GET", "/console/{version}/{file}"): 404,  # of another version
+}
+CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
+    ("GET", "/api/me"): (EVERYONE, 200, None),
+    ("GET", "/api/metrics"): (VIEWERS, 200, None),
+    ("GET", "/api/metrics/{metric_type}"): (VIEWERS, 200, None),
+    ("GET", "/api/metrics/{metric_type}/latest"): (VIEWERS, 200, None),
+    ("POST", "/api/metrics"): (PUBLISHERS, 201, POINT),
+    ("POST", "/api/metrics/batch"): (PUBLISHERS, 200, [POINT]),
+    ("POST", "/api/v1/write"): (PUBLISHERS, 415, {}),  # JSON is not what it takes
+    ("POST", "/v1/metrics"): (PUBLISHERS, 200, {}),
+    ("POST", "/api/v2/write"): (PUBLISHERS, 400, {}),
+    ("POST", "/write"): (PUBLISHERS, 400, {}),
+    ("GET", "/api/portfolio"): (VIEWERS, 200, None),
+    ("PUT", "/api/portfolio"): (PUBLISHERS, 200, PORTFOLIO),
+    ("GET", "/api/alerts"): (VIEWERS, 200, None),
+    ("GET", "/api/alerts/{id}"): (VIEWERS, 200, None),
+    ("POST", "/api/alerts"): (PUBLISHERS, 201, ALERT),
+    ("POST", "/api/alerts/{id}/acknowledge"): (PEOPLE_ON_DUTY, 200, {}),
+    ("POST", "/api/alerts/{id}/resolve"): (PEOPLE_ON_DUTY, 200, {}),
+    ("GET", "/api/trades"): (READERS, 200, None),
+    ("GET", "/api/trades/{id}"): (READERS, 200, None),
+    ("POST", "/api/trades"): (PUBLISHERS, 201, TRADE),
+    ("POST", "/api/trades/batch"): (PUBLISHERS, 200, [TRADE]),
+    ("GET", "/api/agents"): (VIEWERS, 200, None),
+    ("GET", "/api/agents/{id}/signals"): (VIEWERS, 200, None),
+    ("PUT", "/api/agents/{id}"): (PUBLISHERS, 200, {"state": "active"}),
+    ("POST", "/api/agents/{id}/signals"): (PUBLISHERS, 201, SIGNAL),
+    ("GET", "/api/system"): (VIEWERS, 200, None),
+    ("POST", "/api/system"): (PUBLISHERS, 201, SAMPLE),
+    ("GET", "/metrics"): (VIEWERS, 200, None),
+}
+SOCKET = ("GET", "/ws")
+OTHER_PROTOCOLS = {row.path for row in ROWS if row.protocol}
+PATHS = {
+    "/api/metrics/{metric_type}": "/api/metrics/risk",
+    "/api/metrics/{metric_type}/latest": "/api/metrics/risk/latest",
+    "/docs/{file}": "/docs/start.js",
+    "/console/{file}": "/console/plotly.min.js",
+    "/console/{version}/{file}": "/console/0/plotly.min.js",
+}
+
+
+def concrete(path: str) -> str:
+    return PATHS.get(path, path.replace("{id}", "x1"))
+
+
+def test_the_expectations_cover_the_whole_table() -> None:
+    assert {(row.method, row.path) for row in ROWS} == {*PUBLIC, *CLOSED, SOCKET}
+    assert len(ROWS) == len(PUBLIC) + len(CLOSED) + 1
+
+
+@asynccontextmanager
+async def _everyone(server: Server) -> AsyncIterator[dict[str, dict[str, str]]]:
+    narrow = await server.dashboard.accounts.create_api_key("narrow", {"view_trades"})
+    blind = await server.dashboard.accounts.create_api_key("blind", {"publish"})
+    yield {
+        "admin": await server.login("admin"),
+        "operator": await server.login("operator"),
+        "viewer": await server.login("viewer"),
+        "reader": await server.key(name="reader"),
+        "publisher": await server.key("publish", name="publisher"),
+        "narrow": {"X-API-Key": narrow[1]},
+        "blind": {"X-API-Key": blind[1]},
+    }
+
+
+async def _populate(server: Server) -> None:
+    await server.feed.record_trade({**TRADE, "id": "x1"})
+    await server.feed.raise_alert({**ALERT, "id": "x1"})
+    await server.feed.record_metrics(POINT)
+    await server.feed.update_portfolio(PORTFOLIO)
+    await server.feed.update_agent("x1", {"state": "active"})
+
+
+async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve) -> None:
+    server = await serve(auth=AuthConfig(jwt_secret=SECRET))
+    await _populate(server)
+    async with _everyone(server) as callers:
+        for (method, path), (allowed, status, body) in CLOSED.items():
+            for name, caller in callers.items():
+                answer = await ask(server, method, concrete(path), caller, json=body)
+                expected = status if name in allowed else 403
+                assert answer.status == expected, (method, path, name, answer.body)
+                if expected == 403:
+                    problem(answer, 403)
+                if method == "GET":
+                    head = await ask(server, "HEAD", concrete(path), caller)
+                    assert (head.status, head.body) == (expected, b""), (path, name)
+        for (method, path), status in PUBLIC.items():
+            for caller in (None, callers["narrow"], {"Authorization": "Bearer nonsense"}):
+                answer = await ask(server, method, concrete(path), caller)
+                assert answer.status == status, (method, path)
+        # The socket's own handshake is a client's; here only who gets as far as its refusal.
+        for caller in (None, *callers.values()):
+            problem(await ask(server, *SOCKET, caller), 400)
+
+
+async def test_no_route_takes_bad_credentials(serve: Serve) -> None:
+    server = await serve(auth=AuthConfig(jwt_secret=SECRET))
+    await _populate(server)
+    bad = await _bad_credentials(server)
+    for method, path in (*CLOSED, SOCKET):
+        for name, headers in bad.items():
+            if path == "/ws" and not headers:
+                continue  # a socket may say who it is later
+            if path in OTHER_PROTOCOLS and name == "a key as a token":
+                continue  # clients of those protocols send it so
+            answer = await ask(server, method, concrete(path), headers)
+            assert answer.status == 401, (method, path, name)
+            problem(answer, 401)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer "), name
+            assert ("invalid_token" in answer.headers["WWW-Authenticate"]) == bool(headers)
+
+
+async def _bad_credentials(server: Server) -> dict[str, dict[str, str]]:
+    accounts = server.dashboard.accounts
+    admin = await server.login("admin")
+    good = admin["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(good, options={"verify_signature": False})
+
+    def signed(algorithm: str = "HS256", secret: str = SECRET, **changes: Any) -> dict[str, str]:
+        changed = {**claims, **changes}
+        kept = {name: value for name, value in changed.items() if value is not None}
+        header = {"typ": "at+jwt"}
+        return {"Authorization": f"Bearer {jwt.encode(kept, secret, algorithm, headers=header)}"}
+
+    # The forger's tools work: only the one thing changed is what the server refuses.
+    assert (await ask(server, "GET", "/api/me", signed())).status == 200
+
+    revoked_key, text = await accounts.create_api_key("revoked")
+    await accounts.revoke_api_key(revoked_key.id)
+    disabled = await server.login("admin", "disabled")
+    await accounts.disable_user("disabled")
+    demoted = await server.login("admin", "demoted")
+    await accounts.set_user("demoted", "viewer", PASSWORD)
+    ended = await server.login("admin", "ended")
+    form = {"token": ended["Authorization"].removeprefix("Bearer ")}
+    assert (await ask(server, "POST", "/token/revoke", data=form)).status == 200
+    live_key = (await server.key(name="live"))["X-API-Key"]
+    unsigned = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return {
+        "nothing": {},
+        "expired": signed(exp=int(time.time()) - 31),
+        "another secret": signed(secret="another secret that is as long as it must be"),
+        "alg none": {"Authorization": f"Bearer {jwt.encode(claims, None, 'none')}"},
+        "alg NONE": {"Authorization": f"Bearer eyJhbGciOiJOT05FIn0.{unsigned}."},
+        "alg HS512": signed("HS512"),
+        "aud": signed(aud="another"),
+        "iss": signed(iss="another"),
+        **{f"no {name}": signed(**{name: None}) for name in claims if name != "fam"},
+        "a sub that is no text": signed(sub=1),
+        "a jti that is no text": signed(jti=1),
+        "another generation": signed(gen=claims["gen"] + 1),
+        "an unknown user": signed(sub="nobody"),
+        "not yet": signed(nbf=int(time.time()) + 3600),
+        "a signature cut short": {"Authorization": f"Bearer {good[:-1]}"},
+        "no scheme": {"Authorization": good},
+        "another scheme": {"Authorization": f"Basic {good}"},
+        "no token": {"Authorization": "Bearer"},
+        "revoked key": {"X-API-Key": text},
+        "mistyped key": {"X-API-Key": live_key[:-1] + ("0" if live_key[-1] != "0" else "1")},
+        "unknown key": {"X-API-Key": text.replace("apk_", "apk_x")},
+        "empty key": {"X-API-Key": ""},
+        "a key as a token": {"Authorization": f"Bearer {live_key}"},
+        "a token as a key": {"X-API-Key": good},
+        "disabled user": disabled,
+        "demoted user": demoted,
+        "revoked token": ended,
+    }
+
+
+async def test_credentials_are_sent_once(server: Server) -> None:
+    key, token = await server.key(), await server.login("viewer")
+    path = "/api/trades"
+    for caller in (key, token, key, token):  # the second time by the fast path
+        assert (await ask(server, "GET", path, caller)).status == 200
+    for headers in (
+        [*key.items(), *token.items()],
+        [*key.items(), ("Authorization", "Bearer nonsense")],
+        [*key.items(), *key.items()],
+        [*token.items(), *token.items()],
+        [*token.items(), ("Authorization", "")],
+    ):
+        for method, where in (("GET", path), ("GET", "/ws"), ("POST", path)):
+            async with server.session.request(
+                method, server.url + where, headers=headers
+            ) as response:
+                answer = Answer(response.status, response.headers, await response.read())
+            problem(answer, 400)
+
+
+async def test_credentials_in_the_url_are_no_credentials(server: Server) -> None:
+    key = (await server.key())["X-API-Key"]
+    for name in ("api_key", "token", "access_token", "X-API-Key"):
+        problem(await ask(server, "GET", "/api/me", params={name: key}), 401)
+
+
+async def test_keys_can_be_switched_off(serve: Serve) -> None:
+    server = await serve(auth=AuthConfig(api_keys_enabled=False))
+    problem(await ask(server, "GET", "/api/me", await server.key()), 401)
+
+
+async def test_me_says_who_calls(server: Server) -> None:
+    me = (await ask(server, "GET", "/api/me", await server.login("operator", "ann"))).json
+    assert (me["username"], me["role"], me["auth"]) == ("ann", "operator", "jwt")
+    assert me["permissions"] == sorted({*VIEWS, "acknowledge_alerts"})
+    assert me["expires_at"].endswith("Z")
+    me = (await ask(server, "GET", "/api/me", await server.key("publish"))).json
+    assert me == {
+        "username": "bot",
+        "role": "api",
+        "permissions": sorted({*VIEWS, "publish"}),
+        "auth": "api_key",
+        "expires_at": None,
+    }
+
+
+async def test_a_key_that_may_only_publish_hears_nothing(server: Server) -> None:
+    _, key = await server.dashboard.accounts.create_api_key("bot", ["publish"])
+    async with connect(server, {"X-API-Key": key}) as client:
+        for channel in CHANNELS:
+            refused = await client.ask(type="subscribe", channels=[channel])
+            assert refused["code"] == "forbidden"
+    _, key = await server.dashboard.accounts.create_api_key("bot", ["publish", "view"])
+    async with connect(server, {"X-API-Key": key}) as client:
+        answer = await client.ask(type="subscribe", channels=list(CHANNELS))
+        assert answer["type"] == "subscribed"
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_a_route_without_a_row_is_refused(
+    config: Config, aiohttp_client: Any, method: str
+) -> None:
+    async def secret(request: web.Request) -> web.Response:
+        return web.Response(text="secret")
+
+    app = create_app(replace(config, cors=CorsConfig(("https://page.example",))))
+    app.router.add_route(method, "/secret", secret)
+    client = await aiohttp_client(app)
+    for path in ("/secret", "/nowhere"):
+        for headers in ({}, {"Origin": "https://page.example"}):
+            async with client.request(method, path, headers=headers) as response:
+                answer = Answer(response.status, response.headers, await response.read())
+            problem(answer, 403 if path == "/secret" else 404)
+            assert b"secret" not in answer.body

@@ -1,0 +1,389 @@
+"""Whatever is committed is published, once, and the states of a record in their order.
+
+Each process here has its own connections to one PostgreSQL and one Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alphapulse_api.cache.memory import MemoryCache
+from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.record.feed import Feed
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from tests import redis_server
+from tests.asking import ask
+from tests.commands import ROOT, environment
+from tests.conftest import Serve
+from tests.engines import at, connected, relay_of
+from tests.event_logs import Ear, Log, redis_log
+from tests.postgres import Postgres
+from tests.proxy import Proxy, proxied
+from tests.socket_client import alert, connect, portfolio, trade
+from tests.waiting import SECONDS
+from tests.workers import SECRET
+
+PAIRS = 300
+
+
+class Process:
+    """What one process has, and what it hears of all of them."""
+
+    def __init__(self, engine: Engine, log: Log) -> None:
+        self.engine = engine
+        self.log = log
+        self.store = Accessors(engine, 300, {})
+        self.feed = Feed(self.store, relay_of(self.store, MemoryCache(10**6), log))
+        self.ear = Ear(log)
+
+    def told(self, channel: str) -> list[dict[str, Any]]:
+        return [dict(item.data) for item in self.ear.items if item.channel.name == channel]  # type: ignore[union-attr]
+
+    async def hears_the_end(self, channel: str, **end: Any) -> list[dict[str, Any]]:
+        """All that was told of the channel up to an event with these fields."""
+
+        def ended() -> bool:
+            return any(end.items() <= data.items() for data in self.told(channel))
+
+        await self.ear.until(ended)
+        return self.told(channel)
+
+
+@asynccontextmanager
+async def process(database_url: str, redis_url: str) -> AsyncIterator[Process]:
+    async with connected(database_url) as engine, redis_log(redis_url) as log:
+        yield Process(engine, log)
+
+
+@pytest.fixture
+async def database_url(postgres: Postgres) -> str:
+    return await postgres.emptied()
+
+
+@pytest.fixture
+async def one(database_url: str, redis_url: str) -> AsyncIterator[Process]:
+    async with process(database_url, redis_url) as found:
+        yield found
+
+
+@pytest.fixture
+async def proxy(redis_url: str) -> AsyncIterator[Proxy]:
+    """The way of a process to Redis, that may be closed for a while."""
+    async with proxied(redis_url.replace("redis:", "http:")) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def slow(database_url: str, proxy: Proxy) -> AsyncIterator[Process]:
+    """A process that goes to Redis by the proxy."""
+    async with process(database_url, f"{proxy.url.replace('http:', 'redis:')}/0") as found:
+        yield found
+
+
+async def until_stored(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a commit that nobody has told of yet."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                if await look():
+                    return
+            except NotFound:
+                pass
+            await asyncio.sleep(0.005)
+
+
+# -- order ----------------------------------------------------------------------------------------
+
+
+async def test_of_changes_at_once_the_newest_state_is_told_last(
+    one: Process, database_url: str, redis_url: str
+) -> None:
+    async with process(database_url, redis_url) as other:
+        await asyncio.gather(*(one.feed.raise_alert(alert(id=f"a{n}")) for n in range(PAIRS)))
+        for n in range(PAIRS):
+            await asyncio.gather(
+                one.feed.acknowledge_alert(f"a{n}", "ann"), other.feed.resolve_alert(f"a{n}")
+            )
+        await one.feed.raise_alert(alert(id="end"))
+        for listener in (one, other):
+            last = {data["id"]: data for data in await listener.hears_the_end("alerts", id="end")}
+            for n in range(PAIRS):
+                told = last[f"a{n}"]
+                assert (told["status"], told["acknowledged"]) == ("resolved", True), n
+
+
+@pytest.mark.parametrize("first", ["acknowledge", "resolve"])
+async def test_a_change_of_an_alert_that_comes_late_is_published_before_the_later_one(
+    one: Process, slow: Process, proxy: Proxy, first: str
+) -> None:
+    changes: dict[str, Callable[[Process], Awaitable[Any]]] = {
+        "acknowledge": lambda process: process.feed.acknowledge_alert("a", "ann"),
+        "resolve": lambda process: process.feed.resolve_alert("a"),
+    }
+    earlier = changes.pop(first)
+    (later,) = changes.values()
+    before = await one.feed.raise_alert(alert(id="a"))
+
+    async def changed() -> bool:
+        return bool(await one.store.alerts.get_alert("a") != before)
+
+    proxy.freeze()
+    waiting = asyncio.create_task(earlier(slow))
+    await until_stored(changed)
+    await later(one)
+    proxy.thaw()
+    await waiting
+    await slow.feed.raise_alert(alert(id="end"))
+    for listener in (one, slow):
+        told = [
+            (data["id"], data["status"], data["acknowledged"])
+            for data in await listener.hears_the_end("alerts", id="end")
+        ]
+        between = ("acknowledged", True) if first == "acknowledge" else ("resolved", False)
+        assert told == [
+            ("a", "active", False), ("a", *between), ("a", "resolved", True),
+            ("end", "active", False),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("later", [0, 1])
+async def test_a_portfolio_that_comes_late_is_published_before_the_later_one(
+    one: Process, slow: Process, proxy: Proxy, later: int
+) -> None:
+    proxy.freeze()
+    waiting = asyncio.create_task(slow.feed.update_portfolio(portfolio("1", as_of=at(0))))
+
+    async def there() -> bool:
+        return bool(await one.store.portfolio.get_portfolio())
+
+    await until_stored(there)
+    await one.feed.update_portfolio(portfolio("2", as_of=at(later)))
+    proxy.thaw()
+    await waiting
+    await one.feed.update_portfolio(portfolio("3", as_of=at(2)))
+    for listener in (one, slow):
+        told = await listener.hears_the_end("portfolio", total_value="3")
+        # Of one that was replaced, what replaced it is known.
+        assert [data["total_value"] for data in told] == ["1" if later else "2", "2", "3"]
+
+
+async def test_portfolios_of_one_instant_are_told_in_the_order_of_the_store(
+    one: Process, database_url: str, redis_url: str
+) -> None:
+    async with process(database_url, redis_url) as other:
+        for n in range(100):
+            puts = [
+                process.feed.update_portfolio(portfolio(str(2 * n + i), as_of=at(n)))
+                for i, process in enumerate((one, other))
+            ]
+            await asyncio.gather(*puts)
+        await one.feed.update_portfolio(portfolio("1000", as_of=at(100)))
+        history = (await one.store.portfolio.get_portfolio(include_history=True))["history"]
+        for listener in (one, other):
+            told = await listener.hears_the_end("portfolio", total_value="1000")
+            last = {data["as_of"]: data["total_value"] for data in told}
+            assert list(last.values()) == [str(point["total_value"]) for point in history]
+
+
+# -- once -----------------------------------------------------------------------------------------
+
+TRADES = [trade(id="t", executed_at=at(0))]
+WRITES: dict[str, tuple[str, Callable[[Feed], Awaitable[Any]]]] = {
+    "trade": ("trades", lambda feed: feed.record_trade(TRADES[0])),
+    "trades": ("trades", lambda feed: feed.record_trades(TRADES)),
+    "alert": ("alerts", lambda feed: feed.raise_alert(alert(id="a"))),
+    "portfolio": ("portfolio", lambda feed: feed.update_portfolio(portfolio(as_of=at(0)))),
+}
+ENDS: dict[str, tuple[dict[str, Any], Callable[[Feed], Awaitable[Any]]]] = {
+    "trades": ({"id": "end"}, lambda feed: feed.record_trade(trade(id="end"))),
+    "alerts": ({"id": "end"}, lambda feed: feed.raise_alert(alert(id="end"))),
+    "portfolio": ({"cash": "-1"}, lambda feed: feed.update_portfolio(portfolio(cash="-1"))),
+}
+
+
+async def all_told(process: Process, channel: str) -> list[dict[str, Any]]:
+    """What was told of a channel until now."""
+    end, write = ENDS[channel]
+    await write(process.feed)
+    return (await process.hears_the_end(channel, **end))[:-1]
+
+
+def looked_for(process: Process, channel: str) -> Callable[[], Awaitable[bool]]:
+    async def there() -> bool:
+        if channel == "trades":
+            return bool(await process.store.trades.get_trades())
+        if channel == "alerts":
+            return bool(await process.store.alerts.get_alerts())
+        return bool(await process.store.portfolio.get_portfolio())
+
+    return there
+
+
+@pytest.mark.parametrize("name", list(WRITES))
+async def test_a_write_and_its_repeats_elsewhere_tell_once_together(
+    one: Process, slow: Process, proxy: Proxy, name: str
+) -> None:
+    channel, write = WRITES[name]
+    proxy.freeze()
+    waiting = asyncio.create_task(write(slow.feed))
+    await until_stored(looked_for(one, channel))
+    await asyncio.gather(*(write(one.feed) for _ in range(4)))
+    proxy.thaw()
+    await waiting
+    await write(slow.feed)
+    assert len(await all_told(slow, channel)) == 1
+    assert one.told(channel) == slow.told(channel)
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
+async def test_a_change_and_its_repeats_elsewhere_tell_once_together(
+    one: Process, slow: Process, proxy: Proxy, verb: str
+) -> None:
+    changes: dict[str, Callable[[Feed], Awaitable[Any]]] = {
+        "acknowledge": lambda feed: feed.acknowledge_alert("a", "ann"),
+        "resolve": lambda feed: feed.resolve_alert("a"),
+    }
+    before = await one.feed.raise_alert(alert(id="a"))
+
+    async def changed() -> bool:
+        return bool(await one.store.alerts.get_alert("a") != before)
+
+    proxy.freeze()
+    waiting = asyncio.create_task(changes[verb](slow.feed))
+    await until_stored(changed)
+    await asyncio.gather(*(changes[verb](one.feed) for _ in range(4)))
+    await one.feed.raise_alert(alert(id="a"))
+    proxy.thaw()
+    after = await waiting
+    told = [data["status"] for data in await all_told(one, "alerts")]
+    assert told == ["active", after["status"]]
+
+
+async def test_a_repeat_publishes_nothing(one: Process, redis_url: str) -> None:
+    """Also where the log knows nothing of it."""
+    batch = [trade(id=str(n), executed_at=at(n)) for n in range(1000)]
+    await one.feed.record_trades(batch)
+    await one.feed.raise_alert(alert(id="a"))
+    await one.feed.acknowledge_alert("a", "ann")
+    await one.ear.until(lambda: len(one.ear.items) == 1002)
+    redis_server.empty(redis_url)
+    await one.ear.until(lambda: len(one.ear.items) == 1002 + len(CHANNELS))
+    one.ear.items.clear()
+    await one.feed.record_trades(batch)
+    await one.feed.raise_alert(alert(id="a"))
+    await one.feed.acknowledge_alert("a", "bob")
+    assert await all_told(one, "trades") == []
+    assert await all_told(one, "alerts") == []
+
+
+FEEDER = """
+import asyncio, sys
+from alphapulse_api import Config, Dashboard
+
+async def main():
+    async with Dashboard(Config.load(), serve=False) as dashboard:
+        feed = dashboard.feed
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await asyncio.gather(
+            feed.record_trade({"id": "t", "symbol": "AAPL", "side": "buy", "quantity": 1,
+                               "price": 10}),
+            feed.raise_alert({"id": "new", "title": "drawdown"}),
+            feed.acknowledge_alert("old", "ann"),
+            feed.update_portfolio({"total_value": 1, "cash": 1, "as_of": "2026-03-01T12:00:00Z"}),
+        )
+        print("answered", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def feeder(folder: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A trading process, ready; it writes once it is told to."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FEEDER, cwd=folder, env=environment(folder, **variables),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("by_whom", ["another worker", "the restarted process"])
+async def test_what_a_killed_process_did_not_relay_is_published_soon_and_once(
+    serve: Serve, database_url: str, redis_url: str, proxy: Proxy, tmp_path: Path, by_whom: str
+) -> None:
+    server = await serve(
+        auth=AuthConfig(jwt_secret=SECRET),
+        database=DatabaseConfig(url=database_url),
+        events=EventsConfig(type="redis", redis_url=redis_url),
+    )
+    await server.feed.raise_alert(alert(id="old"))
+    variables = {
+        "AP_CONFIG": str(ROOT / "conf" / "production.yaml"), "AP_JWT_SECRET": SECRET,
+        "AP_DATABASE_URL": database_url,
+        "AP_REDIS_URL": f"{proxy.url.replace('http:', 'redis:')}/0",
+    }  # fmt: skip
+
+    async def stored() -> bool:
+        accessors = server.dashboard._backend.accessors
+        await accessors.trades.get_trade("t")
+        await accessors.alerts.get_alert("new")
+        await accessors.portfolio.get_portfolio()
+        return bool((await accessors.alerts.get_alert("old"))["acknowledged"])
+
+    headers = await server.login()
+    async with connect(server, headers) as client:
+        await client.ask(type="subscribe", channels=["trades", "alerts", "portfolio"])
+        async with feeder(tmp_path, **variables) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            proxy.freeze()
+            process.stdin.write(b"\n")
+            await until_stored(stored)
+            process.kill()
+            assert await process.stdout.read() == b"", "nobody was answered"
+        # What it had sent on its way is gone with its connections.
+        proxy.cut()
+        proxy.thaw()
+        async with asyncio.timeout(SECONDS):
+            told = await client.receive_many(4)
+        for _ in range(2):
+            if by_whom == "another worker":
+                for path, body in (
+                    ("trades", trade(id="t", price=10)),
+                    ("alerts", {"id": "new", "title": "drawdown"}),
+                    ("alerts/old/acknowledge", {}),
+                ):
+                    answer = await ask(server, "POST", f"/api/{path}", headers, json=body)
+                    assert answer.status in (200, 201), answer.body
+                body = portfolio("1", as_of="2026-03-01T12:00:00Z")
+                answer = await ask(server, "PUT", "/api/portfolio", headers, json=body)
+                assert answer.status == 200
+            else:
+                async with feeder(tmp_path, **variables) as process:
+                    out, _ = await process.communicate(b"\n")
+                    assert out == b"answered\n"
+        await server.feed.record_trade(trade(id="end"))
+        assert (await client.receive("trade"))["data"]["id"] == "end"
+        assert sorted(((m["channel"], m["data"].get("id")) for m in told), key=str) == [
+            ("alerts", "new"), ("alerts", "old"), ("portfolio", None), ("trades", "t"),
+        ]  # fmt: skip

@@ -1,0 +1,439 @@
+"""Rollups against the points they are made of: on random writes, after failures and retention."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alphapulse_api.config import RetentionConfig
+from alphapulse_api.domain.aggregation import (
+    MAX_BUCKETS,
+    auto_interval,
+    grid_of,
+    time_zone,
+)
+from alphapulse_api.domain.buckets import Grid
+from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros, to_micros
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.metrics.rollups import backfill, read, write
+from alphapulse_api.storage.metrics.rollups.fold import DAY, HOUR, MINUTE
+from alphapulse_api.storage.postgres import schema as postgres_schema
+from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.schema_versions import migrations
+from alphapulse_api.storage.sqlite import schema as sqlite_schema
+from tests.engines import T0, Fresh, at, connected, opened, point
+from tests.postgres import Postgres
+
+FUNCTIONS = ("avg", "min", "max", "sum", "count", "first", "last")
+INTERVALS = ("1s", "7s", "1m", "90s", "5m", "90m", "1h", "4h", "1d", "3d", "1w", "auto")
+# Whose offsets are whole hours, quarters of them, and seconds; of the year 1 too: see `instants`.
+ZONES = (None, "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Monrovia")
+NAMES = ("a", "b", "c")
+
+Batch = list[tuple[str, int, float | None]]  # name, instant, value
+Stored = dict[str, dict[int, float | None]]
+
+values = st.one_of(
+    st.none(),
+    st.sampled_from([0.0, -0.0, 0.1, 5e-324, -1e-200, 1e16, 1e300, 1.7e308, -1.7e308]),
+    st.floats(-1e6, 1e6, allow_nan=False),
+)
+# Around edges of every width, on them and beside them; long before the epoch, across it and today,
+# and where clocks are changed.
+instants = st.builds(
+    lambda origin, width, n, beside: origin + n * width + beside,
+    st.sampled_from([0, -400 * DAY, to_micros(T0), to_micros(T0) + 7 * DAY, 1_791_028_800_000_000]),
+    st.sampled_from([1_000_000, MINUTE, 15 * MINUTE, HOUR, DAY]),
+    st.integers(-3, 3),
+    st.sampled_from([0, 0, -1, 1, 17_000_000]),
+)
+batches = st.lists(st.tuples(st.sampled_from(NAMES), instants, values), min_size=1, max_size=15)
+questions = st.tuples(
+    instants,
+    instants,
+    st.sampled_from(INTERVALS),
+    st.sampled_from(ZONES),
+    st.lists(st.sampled_from(FUNCTIONS), min_size=1, unique=True),
+    st.integers(1, 9),
+)
+
+
+def told(batch: Batch) -> list[dict[str, Any]]:
+    return [{**point(name, 0, value), "timestamp": from_micros(t)} for name, t, value in batch]
+
+
+def figure(function: str, bucket: dict[int, float | None]) -> float | int | None:
+    """The definition."""
+    known = [value for _, value in sorted(bucket.items()) if value is not None]
+    if function == "count":
+        return len(known)
+    if not known:
+        return None
+    total = sum(map(Fraction, known))
+    try:
+        rounded: float | None = float(total)
+    except OverflowError:
+        rounded = None
+    if function == "sum":
+        return rounded
+    if function == "avg":
+        return float(total / len(known))
+    return {"min": min(known), "max": max(known), "first": known[0], "last": known[-1]}[function]
+
+
+def expected(stored: Stored, start: int, end: int, grid: Grid, functions: Sequence[str]) -> Any:
+    """Bucket's start, series and figures, in the answer's order."""
+    buckets: dict[tuple[int, str], dict[int, float | None]] = {}
+    key = grid.key(grid.edges(start, end, MAX_BUCKETS))
+    for name, points in stored.items():
+        for t, value in points.items():
+            if start <= t < end:
+                buckets.setdefault((key(t), name), {})[t] = value
+    return [
+        (start, name, [figure(f, bucket) for f in functions])
+        for (start, name), bucket in sorted(buckets.items())
+    ]
+
+
+async def answer(metrics: MetricsDataAccessor, functions: Sequence[str], **question: Any) -> Any:
+    """The same out of the accessor, from all pages, and the bucket's width."""
+    rows: list[dict[str, Any]] = []
+    page = await metrics.get_metrics("risk", aggregation=",".join(functions), **question)
+    while True:
+        assert len(page) <= question["limit"]
+        rows += page
+        if page.next_cursor is None:
+            break
+        page = await metrics.get_metrics(
+            "risk", aggregation=",".join(functions), cursor=page.next_cursor, **question
+        )
+    one = len(functions) == 1
+    return [
+        (to_micros(row["timestamp"]), row["name"], [row["value" if one else f] for f in functions])
+        for row in rows
+    ]
+
+
+async def rollups(engine: Engine) -> Any:
+    """Every row of the rollups, and every span, once the tails are folded."""
+
+    async def work(transaction: Transaction) -> None:
+        numbers = [row[0] for row in await transaction.fetch("SELECT series_id FROM series_spans")]
+        await write.settle(engine, transaction, numbers)
+        # The order in which points were received is in no point.
+        await transaction.execute("UPDATE series_spans SET latest_at = NULL")
+
+    await engine.write(work)
+    # The token of a series is random.
+    spans = "series_id, points, first_at, last_at, whole_from, tail_at, unfolded"
+    tables = (
+        "SELECT * FROM metric_rollups ORDER BY series_id, width, bucket",
+        f"SELECT {spans} FROM series_spans ORDER BY series_id",
+    )
+    return [[tuple(row) for row in await engine.fetch(sql)] for sql in tables]
+
+
+async def made_anew(engine: Engine) -> Any:
+    """The same, made from the points that are there."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute("DELETE FROM metric_rollups")
+        await transaction.execute("DELETE FROM series_spans")
+        await backfill.roll_up_all(transaction)
+
+    await engine.write(work)
+    return await rollups(engine)
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(
+    written=st.lists(batches, min_size=1, max_size=6),
+    together=st.booleans(),
+    tail=st.sampled_from([2, 4, 16, write.TAIL]),
+    asked=st.lists(questions, min_size=1, max_size=6),
+)
+async def test_answers_are_those_of_the_points_to_the_last_digit(
+    written: list[Batch], together: bool, tail: int, asked: list[Any], fresh: Fresh
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(write, "TAIL", tail)
+        await _compare(written, together, asked, fresh)
+
+
+async def _compare(written: list[Batch], together: bool, asked: list[Any], fresh: Fresh) -> None:
+    """What is answered after these writes, with what the points say."""
+    async with fresh() as engine:
+        metrics = MetricsDataAccessor(engine)
+        await metrics.add_points([point(name, 1e10, 0.0) for name in NAMES])  # their order
+        if together:
+            await asyncio.gather(*(metrics.add_points(told(batch)) for batch in written))
+        else:
+            for batch in written:
+                await metrics.add_points(told(batch))
+        stored: Stored = {}
+        for batch in written:
+            for name, t, value in batch:
+                stored.setdefault(name, {})[t] = value
+        for one, other, interval, timezone, functions, limit in asked:
+            start, end = sorted((one, other))
+            end += 1
+            question = {"start_time": from_micros(start), "end_time": from_micros(end),
+                        "interval": interval, "timezone": timezone, "limit": limit}  # fmt: skip
+            zone = timezone and time_zone(timezone)
+            text = auto_interval(start, end, 1000, zone) if interval == "auto" else interval
+            grid = grid_of(text, zone)
+            if grid.count(start, end) > MAX_BUCKETS:
+                continue
+            got = await answer(metrics, functions, **question)
+            assert got == expected(stored, start, end, grid, functions)
+        kept = await rollups(engine)
+        assert kept == await made_anew(engine)
+
+
+async def test_two_processes_that_write_one_series_lose_nothing(postgres: Postgres) -> None:
+    url = await postgres.emptied()
+    async with connected(url) as one, connected(url) as other:
+        stores = [MetricsDataAccessor(engine) for engine in (one, other)]
+        # Interleaved, in opposite orders, each point a call of its own.
+        calls = [
+            store.add_points([point(f"m{(n * step) % 7}", n + 0.5 * half, 0.1 * n)])
+            for half, (store, step) in enumerate(zip(stores, (1, -1), strict=True))
+            for n in range(150)
+        ]
+        await asyncio.gather(*calls)
+        kept = await rollups(one)
+        assert sum(row[1] for row in kept[1]) == 300
+        assert kept == await made_anew(one)
+
+
+async def test_a_transaction_that_fails_leaves_neither_points_nor_rollups(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = MetricsDataAccessor(engine)
+    await metrics.add_points([point("a", 0, 1.0)])
+    before = await rollups(engine)
+
+    async def fails(*_: Any) -> None:
+        raise RuntimeError("at the very end")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write, "TAIL", 2)
+        patched.setattr("alphapulse_api.storage.metrics.rollups.change.Change._compute", fails)
+        with pytest.raises(RuntimeError):
+            await metrics.add_points([point("a", 1, 2.0), point("new", 1, 2.0)])
+    assert await rollups(engine) == before
+    assert len(await metrics.get_metrics("risk", at(-9), at(9))) == 1
+    assert await metrics.add_points([point("a", 1, 2.0), point("new", 1, 2.0)]) == 2
+    assert [s["count"] for s in await metrics.list_series()] == [2, 1]
+
+
+async def test_a_bad_point_fails_its_caller_and_not_the_others(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    bad: Any = {**point("bad", 0, 1.0), "value": object()}
+    results = await asyncio.gather(
+        *(metrics.add_points([p]) for p in (point("a", 0, 1.0), bad, point("b", 0, 1.0))),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]
+    assert [s["name"] for s in await metrics.list_series()] == ["a", "b"]
+
+
+# -- retention ------------------------------------------------------------------------------------
+
+
+async def test_what_retention_took_is_answered_from_rollups_to_the_digit(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    await metrics.add_points([point("a", 10 * n, 0.1 * n) for n in range(2000)])
+    question = {"start_time": at(0), "end_time": at(20_000), "interval": "1h", "limit": 100}
+    before = await answer(metrics, FUNCTIONS, **question)
+    await forget(engine, RetentionConfig(metrics=60.0), at(15_000))
+    assert len(await metrics.get_metrics("risk", at(0), at(20_000), limit=10_000)) < 600
+    assert await answer(metrics, FUNCTIONS, **question) == before
+    # Where points are needed, the answer is of those that are left.
+    assert await metrics.get_metrics("risk", at(1), at(59), "count", interval="1m") == []
+    (row,) = await metrics.get_metrics("risk", at(0), at(60), "p50,max", interval="1m")
+    assert (row["p50"], row["max"]) == (None, 0.5)
+
+
+async def test_points_that_are_in_no_rollup_yet_are_folded_before_they_are_deleted(
+    engine: Engine,
+) -> None:
+    metrics = MetricsDataAccessor(engine)
+    day = 86_400
+    for n in range(9):
+        await metrics.add_points([point("a", n * day / 2, float(n))])
+    question = {"start_time": at(0), "end_time": at(5 * day), "interval": "1d", "limit": 100}
+    before = await answer(metrics, FUNCTIONS, **question)
+    assert len(before) == 5
+    assert await engine.fetch("SELECT * FROM metric_rollups") == []
+    await forget(engine, RetentionConfig(metrics=float(day)), at(4 * day))
+    assert len(await metrics.get_metrics("risk", at(0), at(5 * day))) == 3
+    assert await answer(metrics, FUNCTIONS, **question) == before
+    await metrics.add_points([point("a", 4.5 * day, 9.0)])
+    kept = RetentionConfig(metrics=float(day), rollups=2.0 * day)
+    await forget(engine, kept, at(5 * day))
+    (series,) = await metrics.list_series()
+    assert (series["count"], series["first"], series["last"]) == (5, at(2.5 * day), at(4.5 * day))
+    await forget(engine, kept, at(100 * day))
+    assert await metrics.list_series() == []
+    await metrics.add_points([point("a", 101 * day, 9.0)])
+    assert [s["count"] for s in await metrics.list_series()] == [1]
+
+
+async def test_late_points_after_retention_join_what_is_kept(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    await metrics.add_points([point("a", n, float(n)) for n in range(120)])
+    await forget(engine, RetentionConfig(metrics=60.0), at(3600))
+    await metrics.add_points([point("a", 30.5, 1000.0)])
+    wanted = [
+        (61, sum(range(60)) + 1000.0, 1000.0, 0.0, 59.0),
+        (60, sum(range(60, 120)), 119.0, 60.0, 119.0),
+    ]
+
+    async def figures(interval: str) -> list[tuple[Any, ...]]:
+        rows = await metrics.get_metrics(
+            "risk", at(0), at(3600), "count,sum,max,first,last", interval=interval
+        )
+        return [tuple(row[f] for f in ("count", "sum", "max", "first", "last")) for row in rows]
+
+    assert await figures("1m") == wanted
+    # Sent again, and then corrected: its old value is taken out of the sum.
+    await metrics.add_points([point("a", 30.5, 1000.0)])
+    assert await figures("1m") == wanted
+    await metrics.add_points([point("a", 30.5, 2000.0)])
+    assert (await figures("1m"))[0][:3] == (61, sum(range(60)) + 2000.0, 2000.0)
+    assert (await figures("1h"))[0][:3] == (121, sum(range(120)) + 2000.0, 2000.0)
+    # A point that is replaced in a minute that is whole does not disturb those that are not.
+    await metrics.add_points([point("a", 3700, 1.0)])
+    await metrics.add_points([point("a", 3700, 3.0)])
+    rows = await metrics.get_metrics("risk", at(-43_200), at(43_200), "count,sum", interval="1d")
+    assert [(row["count"], row["sum"]) for row in rows] == [(122, sum(range(120)) + 2003.0)]
+
+
+async def test_rollups_go_by_whole_days_and_never_before_the_points(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    day = 86_400
+    await metrics.add_points([point("a", day * n, 1.0) for n in range(10)])
+    assert "rollups" not in await forget(engine, RetentionConfig(rollups=day), at(9 * day))
+    kept = RetentionConfig(metrics=4 * day, rollups=2 * day)
+    gone = await forget(engine, kept, at(9 * day))
+    assert gone == {"metrics": 5, "rollups": 20}
+    assert (await forget(engine, kept, at(9 * day))) == {"metrics": 0, "rollups": 0}
+    (series,) = await metrics.list_series()
+    assert (series["count"], series["first"], series["last"]) == (5, at(5 * day), at(9 * day))
+    rows = await metrics.get_metrics("risk", at(0), at(10 * day), "count", interval="1d")
+    assert len(rows) == 5
+
+
+async def test_a_null_that_days_begin_with_is_still_known_after_retention(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    day = 86_400.0
+    stored = [(0.0, 1.0), (1.4 * day, None), (1.5 * day, 1.0)]
+    await metrics.add_points([point("a", when, value) for when, value in stored])
+    kept = RetentionConfig(metrics=day, rollups=day)
+    await forget(engine, kept, at(2.3 * day))
+    await metrics.add_points([point("a", 1.4 * day, 2.0)])  # in the place of the null
+    (series,) = await metrics.list_series()
+    assert (series["count"], series["first"]) == (2, at(1.4 * day))
+
+
+# -- what rollups do not give ---------------------------------------------------------------------
+
+
+async def test_too_many_points_for_percentiles_are_refused_by_name(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "MAX_POINTS", 100)
+    metrics = MetricsDataAccessor(engine)
+    await metrics.add_points([point("a", n, float(n)) for n in range(300)])
+    with pytest.raises(ValidationProblem) as refused:
+        await metrics.get_metrics("risk", at(0), at(300), "avg,p95", interval="1m")
+    (error,) = refused.value.errors
+    assert error["parameter"] == "aggregation"
+    assert all(part in error["detail"] for part in ("300", "100", "p95", "shorter range"))
+    rows = await metrics.get_metrics("risk", at(0), at(60), "avg,p95", interval="1m")
+    assert [row["p95"] for row in rows] == [56.05]
+    with pytest.raises(ValidationProblem) as refused:
+        await metrics.get_metrics("risk", at(0), at(300), interval="7s")
+    (error,) = refused.value.errors
+    assert error["parameter"] == "interval"
+    assert "whole minutes" in error["detail"]
+    assert len(await metrics.get_metrics("risk", at(0), at(300), interval="1m")) == 5
+
+
+async def test_a_thousand_series_answer_in_one_question(engine: Engine) -> None:
+    metrics = MetricsDataAccessor(engine)
+    for n in range(3):
+        await metrics.add_points([point(f"m{s}", 60 * n, float(s)) for s in range(1000)])
+    rows: list[Any] = []
+    page = await metrics.get_metrics("risk", at(0), at(180), interval="1m", limit=1000)
+    rows += page
+    while page.next_cursor:
+        page = await metrics.get_metrics(
+            "risk", at(0), at(180), interval="1m", limit=1000, cursor=page.next_cursor
+        )
+        rows += page
+    assert len(rows) == 3000
+    assert len(await metrics.get_latest_metrics("risk")) == 1000
+    assert len(await metrics.get_metrics("risk", at(0), at(180), limit=10_000)) == 3000
+
+
+# -- databases from before there were rollups -----------------------------------------------------
+
+
+async def test_a_database_of_schema_1_comes_to_the_same(
+    tmp_path: Any, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "PIECE", 7)
+    points = [
+        (1 + n % 2, n * 25_000_000 - 10**9, None if n % 9 == 0 else 0.1 * n) for n in range(99)
+    ]
+    series = "INSERT INTO series (id, metric_type, name, labels) VALUES "
+    series += "(1, 'risk', 'a', '{}'), (2, 'risk', 'b', '{}'), (3, 'risk', 'empty', '{}')"
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as old:
+        old.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
+        for statement in migrations(sqlite_schema.COLUMN_TYPES)[0].statements:
+            old.execute(statement)
+        old.execute(series)
+        old.executemany("INSERT INTO metric_points VALUES (?, ?, ?)", points)
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    url = await postgres.new()
+    connection = await asyncpg.connect(url)
+    for statement in migrations(postgres_schema.COLUMN_TYPES)[0].statements:
+        await connection.execute(statement)
+    await connection.execute(f"CREATE TABLE {postgres_schema.VERSION_TABLE} (version bigint)")
+    await connection.execute(f"INSERT INTO {postgres_schema.VERSION_TABLE} VALUES (1)")
+    await connection.execute(series)
+    await connection.executemany(
+        "INSERT INTO metric_points VALUES ($1, $2, $3)",
+        [(number, EPOCH + t * MICROSECOND, value) for number, t, value in points],
+    )
+    await connection.close()
+    stored: Stored = {}
+    for number, t, value in points:
+        stored.setdefault("ab"[number - 1], {})[t] = value
+    async with opened(path) as left, connected(url) as right:
+        for engine in (left, right):
+            metrics = MetricsDataAccessor(engine)
+            start, end = min(p[1] for p in points), max(p[1] for p in points) + 1
+            for interval in ("7s", "1m", "1h", "1d"):
+                got = await answer(
+                    metrics, FUNCTIONS, start_time=from_micros(start), end_time=from_micros(end),
+                    interval=interval, limit=1000,
+                )  # fmt: skip
+                assert got == expected(stored, start, end, grid_of(interval), FUNCTIONS)
+            assert [s["count"] for s in await metrics.list_series()] == [50, 49]
+            await metrics.add_points([point("empty", 0, 1.0)])
+            assert [s["count"] for s in await metrics.list_series()] == [50, 49, 1]
