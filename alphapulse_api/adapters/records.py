@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 _REFUSED: Final = re.compile(r"[\s/?#%{}\\]+")  # these cannot stand in a path of the API
@@ -20,6 +21,12 @@ def word(text: Any) -> str | None:
         return None
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(text))
     return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_") or None
+
+
+def signed(size: Any) -> dict[str, Any]:
+    """Side and quantity of a size that is negative for a sale."""
+    exact = Decimal(str(size))
+    return {"side": "sell" if exact < 0 else "buy", "quantity": abs(exact)}
 
 
 def without_none(metadata: dict[str, Any]) -> dict[str, Any]:

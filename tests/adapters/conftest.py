@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from alphapulse_api import Config, Dashboard
-from alphapulse_api.embed.thread_dashboard import ThreadFeed
+from alphapulse_api.client import SyncDashboardClient
+from alphapulse_api.embed.feed import HostFeed
 from tests.adapters.viewer import Viewer
+from tests.conftest import PASSWORD
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -26,13 +28,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def feed(config: Config) -> Iterator[ThreadFeed]:
-    """The feed of a dashboard in a thread."""
-    with Dashboard.in_thread(config) as feed:
+def feed(config: Config, request: pytest.FixtureRequest) -> Iterator[HostFeed]:
+    """The feed of a dashboard in a thread, or as `hosts.EVERY_HOST` says."""
+    with getattr(Dashboard, getattr(request, "param", "in_thread"))(config) as feed:
         yield feed
 
 
 @pytest.fixture
-def viewer(feed: ThreadFeed) -> Viewer:
+def viewer(feed: HostFeed) -> Viewer:
     """Reads that dashboard."""
     return Viewer(feed.url)
+
+
+@pytest.fixture
+def client(feed: HostFeed) -> Iterator[SyncDashboardClient]:
+    """A synchronous client of that dashboard."""
+    with SyncDashboardClient(feed.url, username="admin", password=PASSWORD) as client:
+        yield client

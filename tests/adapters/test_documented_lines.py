@@ -1,29 +1,26 @@
-"""The lines of docs/adapters.md, run as they stand."""
+"""The lines of docs/adapters.md, run as they stand: ccxt's here, the others with their engines."""
 
 from __future__ import annotations
-
-import re
 
 import ccxt as library
 import pytest
 
 from alphapulse_api.adapters import ccxt
-from alphapulse_api.embed.thread_dashboard import ThreadFeed
+from alphapulse_api.embed.feed import HostFeed
+from tests.adapters.documented import LINES
 from tests.adapters.test_ccxt import balance, binance, fill, order
 from tests.adapters.viewer import Viewer
-from tests.commands import ROOT
 
 __all__ = ["binance"]  # a fixture
 
-PAGE = (ROOT / "docs/adapters.md").read_text(encoding="utf-8")
-LINES = re.findall(r"^\| ccxt, ([^|]+) \| `(.+)` \|$", PAGE, re.MULTILINE)
+CCXT = {name: line for name, line in LINES.items() if name.startswith("ccxt, ")}
 
 
-@pytest.mark.parametrize("line", [line for _, line in LINES], ids=[name for name, _ in LINES])
+@pytest.mark.parametrize("line", CCXT.values(), ids=CCXT.keys())
 def test_a_line_of_the_table(
     line: str,
     binance: library.Exchange,
-    feed: ThreadFeed,
+    feed: HostFeed,
     viewer: Viewer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -43,5 +40,8 @@ def test_a_line_of_the_table(
         assert len(viewer.trades()) == 1
 
 
-def test_the_table_has_lines() -> None:
-    assert len(LINES) == 4
+def test_every_line_of_the_table_is_run() -> None:
+    assert len(CCXT) == 4
+    assert LINES.keys() - CCXT.keys() == {
+        "backtesting.py, a run", "vectorbt, a portfolio",
+    }  # fmt: skip

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import prometheus
-from alphapulse_api.embed.thread_dashboard import ThreadFeed
+from alphapulse_api.client import SyncDashboardClient
+from alphapulse_api.embed.feed import HostFeed
 from tests.adapters.viewer import Viewer
 
 
@@ -32,22 +36,45 @@ def test_samples_are_points_named_by_one_rule() -> None:
     ]
 
 
+@pytest.fixture
+def sink(request: pytest.FixtureRequest) -> Any:
+    """What the bridge writes to, by the name of its fixture."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize(
+    ("feed", "sink"),
+    [("in_process", "feed"), ("in_thread", "feed"), ("in_thread", "client")],
+    indirect=True,
+    ids=["in_process", "in_thread", "client"],
+)
 def test_the_bridge_records_at_the_end_and_refuses_a_bad_sample_alone(
-    feed: ThreadFeed, viewer: Viewer
+    sink: HostFeed | SyncDashboardClient, viewer: Viewer
 ) -> None:
     registry = CollectorRegistry()
     names = [f"label{n}" for n in range(17)]
     Gauge("wide", "", names, registry=registry).labels(*names).set(1)
     unknown = Gauge("unknown", "", registry=registry)
     depth = Gauge("depth", "", registry=registry)
-    with prometheus.Bridge(feed, registry, interval=3600):
+    with prometheus.Bridge(sink, registry, interval=3600):
         unknown.set(math.nan)
         depth.set(7)
     latest = {row["name"]: row["value"] for row in viewer.get("/api/metrics/prometheus/latest")}
     assert latest == {"unknown": None, "depth": 7.0}
 
 
-def test_a_collector_that_raises_does_not_end_the_bridge(feed: ThreadFeed, viewer: Viewer) -> None:
+async def test_the_bridge_records_into_a_dashboard_of_the_loop(config: Config) -> None:
+    registry = CollectorRegistry()
+    Gauge("depth", "", registry=registry).set(7)
+    async with Dashboard(config) as dashboard:
+        with prometheus.Bridge(dashboard.feed, registry, interval=3600):
+            pass
+    async with Dashboard(config) as dashboard:
+        (row,) = await dashboard.metrics.get_latest_metrics("prometheus")
+    assert (row["name"], row["value"]) == ("depth", 7.0)
+
+
+def test_a_collector_that_raises_does_not_end_the_bridge(feed: HostFeed, viewer: Viewer) -> None:
     registry = CollectorRegistry()
     depth = Gauge("depth", "", registry=registry)
 

@@ -41,6 +41,11 @@ class Viewer:
         portfolio: dict[str, Any] = self.get("/api/portfolio", **query)
         return portfolio
 
+    def history(self) -> dict[str, Any]:
+        """The portfolio with its history since 2000, every snapshot of up to 11000."""
+        since = {"start_time": "2000-01-01T00:00:00Z", "max_points": 11_000}
+        return self.portfolio(include_history=True, **since)
+
     def alerts(self) -> list[dict[str, Any]]:
         """Alerts, newest first."""
         alerts: list[dict[str, Any]] = self.get(

@@ -1,0 +1,17 @@
+"""The table of docs/adapters.md: what somebody has, and the line to write for it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tests.commands import ROOT
+
+_ROW: Final = re.compile(r"^\| ([^|]+) \| `([^|]+)` \|$", re.MULTILINE)
+LINES: Final = dict(_ROW.findall((ROOT / "docs/adapters.md").read_text(encoding="utf-8")))
+
+
+def line(library: str) -> str:
+    """The line for a library that has one row."""
+    (found,) = (line for name, line in LINES.items() if name.partition(",")[0] == library)
+    return found
