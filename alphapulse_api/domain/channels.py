@@ -37,8 +37,12 @@ def _micros(value: Any) -> int:
 
 
 def _stage(alert: Mapping[str, Any]) -> int:
-    """An alert may be resolved before it is acknowledged; of neither is there a way back."""
-    return 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
+    """How far along an alert is, in microseconds: a later episode begins at a later time.
+
+    Within an episode it may be resolved before it is acknowledged; of neither is there a way back.
+    """
+    state = 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
+    return _micros(alert.get("created_at")) + state
 
 
 CHANNELS: Final = {

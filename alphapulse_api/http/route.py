@@ -65,6 +65,8 @@ class Row:
         media_type: of the answer, where it is not JSON.
         protocol: whose client calls it, if the protocol is not ours: it reads its query itself,
             takes an API key in each way that such clients send one, and is not in OpenAPI.
+        webhook: another system posts to it what happens there; it takes an API key in each of
+            those ways, too.
     """
 
     method: str
@@ -89,6 +91,7 @@ class Row:
     media_type: str = "application/json"
     tag: str = "service"
     protocol: str = ""
+    webhook: bool = False
 
     @cached_property
     def summary(self) -> str:

@@ -16,6 +16,7 @@ from alphapulse_api.http.handlers import (
     receivers,
     system,
     trades,
+    webhooks,
 )
 from alphapulse_api.http.handlers.websocket import websocket
 from alphapulse_api.http.route import Row
@@ -42,6 +43,7 @@ from alphapulse_api.schemas.metrics import (
 from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery
 from alphapulse_api.schemas.system import Health, Readiness, SystemQuery, SystemSample
 from alphapulse_api.schemas.trades import Trade, TradesQuery, TradeWithHistory
+from alphapulse_api.schemas.webhooks import AlertmanagerMessage
 
 # fmt: off
 ROWS: Final = (
@@ -121,6 +123,11 @@ ROWS: Final = (
         answer=SystemSample, status=201, tag="system"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",
         tag="system"),
+
+    Row("POST", "/webhooks/alertmanager", PUBLISH, webhooks.alertmanager_alerts,
+        body=AlertmanagerMessage, answer=Accepted, tag="webhooks", webhook=True),
+    Row("POST", "/webhooks/grafana", PUBLISH, webhooks.grafana_alerts,
+        body=AlertmanagerMessage, answer=Accepted, tag="webhooks", webhook=True),
 
     Row("GET", "/ws", PUBLIC, raw=websocket, status=101, tag="socket"),
 

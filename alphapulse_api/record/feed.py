@@ -15,6 +15,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
+from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
 from alphapulse_api.record.import_feed import ImportFeed
@@ -84,6 +85,7 @@ class Feed(ImportFeed, Unpicklable):
         self._points = PointRecorder(resources)
         self._trades = TradeRecorder(resources)
         self._imports = ImportRecorder(resources)
+        self._reports = AlertRecorder(resources)
         self._alert = resources.clocked(Alert())
         self._portfolio = resources.clocked(Portfolio())
         self._signal = resources.clocked(Signal())
@@ -196,6 +198,19 @@ class Feed(ImportFeed, Unpicklable):
         stored, new = await self._publisher.stored(work, "alerts")
         await self._publisher.published("alerts", [stored] if new else [])
         return Stored(stored, new)
+
+    @to_its_end
+    async def report_alerts(self, reports: Records) -> list[dict[str, Any]]:
+        """Store what another system says of its alerts, all of it or nothing.
+
+        Args:
+            reports: alerts with an `id` and a `created_at`, when it began to fire, and with a
+                `resolved_at` once it is resolved. A later `created_at` opens the alert again.
+
+        Returns:
+            Each alert as it is now.
+        """
+        return await self._reports.report(reports)
 
     @to_its_end
     async def acknowledge_alert(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from marshmallow import Schema, fields, validate
 
 from alphapulse_api.schemas.fields import (
@@ -17,6 +19,8 @@ from alphapulse_api.schemas.fields import (
 from alphapulse_api.schemas.queries import CommaList, ListQuery, QueryBoolean, RangeQuery
 
 SEVERITIES = ("info", "warning", "error", "critical")
+MAX_TITLE: Final = 256  # characters
+MAX_MESSAGE: Final = 4096
 STATUSES = ("active", "acknowledged", "resolved")
 
 
@@ -24,8 +28,8 @@ class Alert(Schema):
     """Something a person should know of."""
 
     id = Identifier(metadata={"description": "made by the server when left out"})
-    title = Text(256, required=True)
-    message = Text(4096, shortest=0, load_default="")
+    title = Text(MAX_TITLE, required=True)
+    message = Text(MAX_MESSAGE, shortest=0, load_default="")
     severity = Choice(*SEVERITIES, load_default="warning")
     source = Text(128, allow_none=True)
     rule_id = Text(128, allow_none=True)
@@ -41,6 +45,14 @@ class Alert(Schema):
     resolved_at = Timestamp(dump_only=True, allow_none=True)
     tags = Items(Text(64), load_default=list, validate=validate.Length(max=64))
     metadata = Metadata(load_default=dict)
+
+
+class AlertReport(Alert):
+    """What another system says of one of its alerts; `created_at` is when it began to fire."""
+
+    id = Identifier(required=True)
+    created_at = EventTime(required=True)
+    resolved_at = EventTime(allow_none=True)
 
 
 class AlertsQuery(RangeQuery, ListQuery):

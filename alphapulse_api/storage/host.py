@@ -132,6 +132,10 @@ class HostAlerts(_HostObject):
         stored, new = await self._call("add_alert", alert)
         return stored, bool(new)
 
+    async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
+        stored: list[Written] = await self._call("report_alerts", list(reports))
+        return stored
+
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> Written:

@@ -82,6 +82,16 @@ class AlertStore(Protocol):
     ) -> Written:
         """Store a validated alert; raises `Conflict`."""
 
+    async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
+        """Store what another system says of its alerts, all of it or nothing.
+
+        Args:
+            reports: alerts with an id and a `created_at`, and a `resolved_at` once resolved.
+
+        Returns:
+            Of each report the alert as it is now, and whether the report changed it.
+        """
+
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> Written:

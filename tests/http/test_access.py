@@ -23,6 +23,7 @@ from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer,
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET
 from tests.socket_client import connect
+from tests.webhooks import alertmanager, grafana
 
 # The contract's table, said again: who is let in, and what they get. `narrow` is an API key with
 # nothing but view_trades, `blind` one with nothing but publish.
@@ -75,9 +76,11 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/system"): (VIEWERS, 200, None),
     ("POST", "/api/system"): (PUBLISHERS, 201, SAMPLE),
     ("GET", "/metrics"): (VIEWERS, 200, None),
+    ("POST", "/webhooks/alertmanager"): (PUBLISHERS, 200, alertmanager({})),
+    ("POST", "/webhooks/grafana"): (PUBLISHERS, 200, grafana()),
 }
 SOCKET = ("GET", "/ws")
-OTHER_PROTOCOLS = {row.path for row in ROWS if row.protocol}
+OTHER_PROTOCOLS = {row.path for row in ROWS if row.protocol or row.webhook}
 PATHS = {
     "/api/metrics/{metric_type}": "/api/metrics/risk",
     "/api/metrics/{metric_type}/latest": "/api/metrics/risk/latest",

@@ -21,6 +21,7 @@ from alphapulse_api.config import DocsConfig
 from alphapulse_api.http.route_table import ROWS
 from tests.asking import ALERT, POINT, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
+from tests.webhooks import alertmanager, grafana
 
 ASYNCAPI = Path(__file__).parents[1] / "data" / "asyncapi-3.0.0.json"
 METHODS = ("get", "post", "put", "delete", "patch")
@@ -110,6 +111,9 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     await check("POST", "/api/agents/x1/signals", json={**SIGNAL, "target_price": "1.50"})
     sample = {"component": "feed", "status": "error", "message": None, "metrics": {"lag": 0.1}}
     await check("POST", "/api/system", json=sample)
+    await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
+    await check("POST", "/webhooks/alertmanager", json={"alerts": [{}]})  # 422
+    await check("POST", "/webhooks/grafana", json=grafana())
     await check("POST", "/api/alerts/x1/acknowledge")
     await check("POST", "/api/alerts/x1/resolve", json={})
     form = {"grant_type": "password", "username": "admin", "password": PASSWORD}

@@ -15,6 +15,7 @@ from alphapulse_api.config import AuthConfig
 from alphapulse_api.http.route_table import ROWS
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
 from tests.conftest import Serve, Server
+from tests.webhooks import alertmanager, grafana
 
 GETS = [row for row in ROWS if row.method == "GET" and row.handler is not None]
 WRITES = [row for row in ROWS if row.method in ("POST", "PUT")]
@@ -28,6 +29,8 @@ SEEDS: dict[str, Any] = {
     "/api/agents/{id}/signals": SIGNAL,
     "/api/alerts/{id}/acknowledge": {"comments": "c", "user": "u"},
     "/api/alerts/{id}/resolve": {},
+    "/webhooks/alertmanager": alertmanager({}, {"fingerprint": "f2"}),
+    "/webhooks/grafana": grafana(),
 }
 SEEDS |= {f"{path}/batch": SEEDS[path] for path in ("/api/trades", "/api/metrics")}
 WORDS = sorted(

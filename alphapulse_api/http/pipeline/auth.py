@@ -48,7 +48,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     needed = row.permission
     if needed != PUBLIC:
         backend = app[BACKEND]
-        caller = await identify(request, backend, foreign=bool(row.protocol))
+        caller = await identify(request, backend, foreign=row.webhook or bool(row.protocol))
         if caller is None:
             raise Problem(
                 UNAUTHENTICATED,

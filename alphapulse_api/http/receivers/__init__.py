@@ -1,1 +1,1 @@
-"""Metrics in the protocols of other systems: Prometheus remote write, OTLP, InfluxDB lines."""
+"""What other systems send: metrics in their protocols, and webhooks."""

@@ -16,6 +16,7 @@ from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.alert_reports import store_reports
 
 COLUMNS = Columns(
     "alerts",
@@ -133,6 +134,17 @@ class AlertDataAccessor:
             return stored, new
 
         return await self._engine.write(work)
+
+    async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
+        """Store what another system says of its alerts, all of it or nothing.
+
+        Args:
+            reports: alerts with an id and a `created_at`, and a `resolved_at` once resolved.
+
+        Returns:
+            Of each report the alert as it is now, and whether the report changed it.
+        """
+        return await store_reports(self._engine, COLUMNS, reports)
 
     async def unresolved_in_parts(self) -> AsyncIterator[Page]:
         """All alerts that are not resolved, newest first, in pages."""

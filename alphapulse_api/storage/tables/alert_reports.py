@@ -1,0 +1,86 @@
+"""Alerts as another system reports them: stored, changed, resolved and opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.episodes import opened, reported
+from alphapulse_api.storage.columns import A_TURN, Columns
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.outbox import TOGETHER, of_change, of_new
+from alphapulse_api.storage.stores import Written
+
+Alert = dict[str, Any]
+_STAGE: Final = CHANNELS["alerts"].identity
+
+
+async def store_reports(
+    engine: Engine, columns: Columns, reports: Sequence[Mapping[str, Any]]
+) -> list[Written]:
+    """Store what another system says of its alerts, all of it or nothing.
+
+    Args:
+        engine: of the table.
+        columns: of the table `alerts`.
+        reports: validated, in the order in which they were sent.
+
+    Returns:
+        Of each report the alert as it is now, and whether the report changed it.
+    """
+
+    async def work(transaction: Transaction) -> list[Written]:
+        # In the order of ids: two processes that lock the same rows in turn would deadlock.
+        first = {}
+        for report in sorted(reversed(reports), key=lambda report: str(report["id"])):
+            first[report["id"]] = opened(report)
+        added, known = await columns.insert_new(transaction, first)
+        fresh = [first[id_] for id_ in first if id_ in added]
+        for at in range(0, len(fresh), TOGETHER):
+            transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER]))
+            await transaction.turn()
+        known.update((alert["id"], alert) for alert in fresh)
+        changed: set[int] = set()
+        order = sorted(range(len(reports)), key=lambda at: str(reports[at]["id"]))
+        answer: dict[int, Alert] = {}
+        for count, at in enumerate(order):
+            report = reports[at]
+            id_ = report["id"]
+            if id_ in added:
+                added.remove(id_)
+                changed.add(at)
+            # The common case, a repeat, locks nothing.
+            elif reported(known[id_], report) is not None:
+                after = await _changed(engine, columns, transaction, report)
+                if after is not None:
+                    known[id_] = after
+                    changed.add(at)
+            answer[at] = known[id_]
+            if count % A_TURN == 0:
+                await transaction.turn()
+        return [(answer[at], at in changed) for at in range(len(reports))]
+
+    return await engine.write(work)
+
+
+async def _changed(
+    engine: Engine, columns: Columns, transaction: Transaction, report: Mapping[str, Any]
+) -> Alert | None:
+    """The alert that a report changes, as it is afterwards; None if it changes nothing."""
+    found = await transaction.fetch(
+        f"SELECT {columns.select} FROM alerts WHERE id = $1 {engine.locked}", report["id"]
+    )
+    after = reported(columns.read(found[0]), report) if found else None
+    if after is None:
+        return None
+    assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns.names, 1))
+    await transaction.execute(
+        f"UPDATE alerts SET {assignments} WHERE id = $1", *columns.store(after)
+    )
+    _, stage = _STAGE(after)
+    rows = await of_change(
+        transaction, "alerts", after, stage, record_id=after["id"], relayed=engine.relayed
+    )
+    transaction.publish(*rows)
+    return after
