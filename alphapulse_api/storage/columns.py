@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.times import from_micros, rfc3339_micros, to_micros
-from alphapulse_api.storage.bulk import insert_rows, select_rows
+from alphapulse_api.storage.bulk import insert_rows, release, select_rows
 from alphapulse_api.storage.engine.base import Transaction
 
 A_TURN: Final = 100  # records looked at between two turns of the loop
@@ -179,6 +179,7 @@ class Columns:
                 await transaction.turn()
             ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
             added.update(row[0] for row in await insert_rows(transaction, self.into, rows, ending))
+            await release(transaction, rows)
             keys = [(id_,) for id_ in missing if id_ not in added]
             for row in await select_rows(transaction, self.select, self.table, ("id",), keys):
                 stored = self.read(row)

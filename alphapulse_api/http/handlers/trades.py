@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alphapulse_api.http.route import Call
+from alphapulse_api.runtime.slices import releasing
 
 
 async def list_trades(call: Call) -> Any:
@@ -20,7 +21,10 @@ async def get_trade(call: Call) -> Any:
 async def record_trades(call: Call) -> Any:
     """Record a trade, or an array of up to 10000: all of them or none."""
     if isinstance(call.body, list):
-        return {"accepted": len(await call.backend.feed.record_trades(call.body))}
+        stored = await call.backend.feed.record_trades(call.body)
+        accepted = len(stored)
+        await call.backend.slices.run(releasing(stored))
+        return {"accepted": accepted}
     return await call.backend.feed.record_trade(call.body)
 
 

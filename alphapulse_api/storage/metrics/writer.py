@@ -13,6 +13,7 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.points import Key, Points
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
@@ -109,6 +110,7 @@ class PointWriter:
             numbered = {references[key].number: series for key, series in points.items()}
             await store_points(transaction, spans, numbered, self._ahead)
             transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
+            await release(transaction, numbered, points)
             return references
 
         # Remembered only now: a reference of a transaction that failed would be nobody's.

@@ -10,7 +10,7 @@ from typing import Any, Final
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
 from alphapulse_api.domain.times import MICROSECOND, now
-from alphapulse_api.storage.bulk import insert_rows
+from alphapulse_api.storage.bulk import insert_rows, release
 from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first
@@ -195,6 +195,7 @@ class TradeDataAccessor:
                 answer.append((known[id_], is_new))
                 if index % A_TURN == 0:
                     await transaction.turn()
+            await release(transaction, fresh, first, known)
             return answer
 
         return await self._engine.write(work)
