@@ -15,7 +15,7 @@ from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.auth.throttles import Throttles
-from alphapulse_api.cache import SingleFlight, cache_from
+from alphapulse_api.cache import Coalescer, Entry, SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, Unavailable
@@ -127,6 +127,7 @@ class Backend:
             limits_redis,
         )
         self.single_flight = SingleFlight()
+        self.answers = Coalescer[Entry]()
         self.readings = Readings()
         self.snapshots = Snapshots(self.accessors, self.slices, self.readings)
         self.admission = Admission(config.websocket)

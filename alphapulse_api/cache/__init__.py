@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alphapulse_api.cache.base import Cache, Entry, Key, Version
+from alphapulse_api.cache.coalescer import Coalescer
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.cache.redis import RedisCache
 from alphapulse_api.cache.single_flight import SingleFlight
@@ -10,9 +11,12 @@ from alphapulse_api.cache.values import etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.runtime.redis import RedisLink
 
-__all__ = ["Cache", "Entry", "Key", "SingleFlight", "Version", "cache_from", "etag_of"]
+__all__ = ["Cache", "Coalescer", "Entry", "Key", "SingleFlight", "Version", "cache_from", "etag_of"]
 
 
 def cache_from(config: CacheConfig, link: RedisLink | None) -> Cache:
     """The cache that `cache.type` names; with a `link`, the one in that Redis."""
-    return MemoryCache(config.max_bytes) if link is None else RedisCache(link)
+    keeps_outdated = config.max_staleness > 0
+    if link is None:
+        return MemoryCache(config.max_bytes, keeps_outdated=keeps_outdated)
+    return RedisCache(link, keeps_outdated=keeps_outdated)

@@ -33,11 +33,17 @@ def slot(resource: str) -> str:
 
 
 class Entry(NamedTuple):
-    """One answer: its body, and the headers that are the same for every recipient."""
+    """One answer.
+
+    Attributes:
+        headers: those that are the same for every recipient.
+        read_at: when its data were about to be read, in seconds since the epoch.
+    """
 
     body: bytes
     etag: str
     headers: CIMultiDict[str]
+    read_at: float = 0.0
 
 
 class Cache(Protocol):
@@ -50,10 +56,17 @@ class Cache(Protocol):
         """
         ...
 
+    async def outdated(self, key: Key) -> Entry | None:
+        """The last answer under the key that is kept, of whatever version."""
+        ...
+
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
     ) -> None:
-        """Store an answer for at most `ttl` seconds, unless its version is no longer current."""
+        """Store an answer for at most `ttl` seconds, unless its version is no longer current.
+
+        A cache that keeps outdated answers stores it even then.
+        """
         ...
 
     async def invalidate(self, *resources: str) -> None:

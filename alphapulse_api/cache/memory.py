@@ -30,9 +30,11 @@ class MemoryCache:
 
     Args:
         max_bytes: bound on the size of all entries; the least recently used is evicted first.
+        keeps_outdated: whether answers are stored that are outdated by then.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, keeps_outdated: bool = False) -> None:
+        self._keeps_outdated = keeps_outdated
         self._versions: Counter[str] = Counter()  # a Counter: reading a version stores nothing
         self._clears = 0  # part of every version
         self._entries: TLRUCache[Key, _Kept] = TLRUCache(
@@ -50,11 +52,16 @@ class MemoryCache:
             return version, None
         return version, kept.entry if kept.version == version else None
 
+    async def outdated(self, key: Key) -> Entry | None:
+        kept = self._entries.get(key)
+        return None if kept is None else kept.entry
+
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
     ) -> None:
         size = _size(key, entry)
-        if ttl > 0 and size <= self._entries.maxsize and version == self._version(resource):
+        useful = self._keeps_outdated or version == self._version(resource)
+        if ttl > 0 and size <= self._entries.maxsize and useful:
             self._entries[key] = _Kept(entry, version, ttl, size)
 
     async def invalidate(self, *resources: str) -> None:

@@ -48,10 +48,12 @@ class RedisCache:
 
     Args:
         link: to the Redis.
+        keeps_outdated: whether answers are stored that are outdated by then.
     """
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, keeps_outdated: bool = False) -> None:
         self._link = link
+        self._keeps_outdated = b"1" if keeps_outdated else b"0"
         self._put = link.redis.register_script(_PUT)
         # Invalidations that failed while Redis was away, made good before the next look-up. The
         # value is unique: a resource that fails again meanwhile must not be taken for done.
@@ -74,10 +76,16 @@ class RedisCache:
         except RedisAway:
             return None, None
         self._forget(missed)
-        if value is None or len(value) <= ON_LOOP_BYTES:
-            return version, None if value is None else decode(value)
-        # Hashing a large body on a thread releases the interpreter lock.
-        return version, await asyncio.to_thread(decode, value)
+        return version, await _decoded(value)
+
+    async def outdated(self, key: Key) -> Entry | None:
+        async def work(redis: Redis) -> Any:
+            return await redis.get(_name(key))
+
+        try:
+            return await _decoded(await self._link.call(work))
+        except RedisAway:
+            return None
 
     async def put(
         self, resource: str, key: Key, version: Version, entry: Entry, ttl: float
@@ -87,8 +95,9 @@ class RedisCache:
         if milliseconds < 1 or len(value) > MAX_VALUE_BYTES:
             return
         keys = (_VERSIONS, _name(key))
+        args = (slot(resource), version, value, milliseconds, self._keeps_outdated)
         try:
-            await self._link.script(self._put, keys, (slot(resource), version, value, milliseconds))
+            await self._link.script(self._put, keys, args)
         except RedisAway:
             pass  # the caller has its answer, and the link has logged the outage
 
@@ -126,13 +135,20 @@ class RedisCache:
         self._forget(missed)
         name = _name((_REHEARSED,))
         version, _ = await _look(redis, _REHEARSED, name)
-        await self._put(keys=(_VERSIONS, name), args=(_REHEARSED, version, version, 1))
+        await self._put(keys=(_VERSIONS, name), args=(_REHEARSED, version, version, 1, b"0"))
 
     def _forget(self, missed: dict[str, object]) -> None:
         """Remove invalidations that have succeeded, unless they failed again meanwhile."""
         for resource, mark in missed.items():
             if self._missed.get(resource) is mark:
                 del self._missed[resource]
+
+
+async def _decoded(value: bytes | None) -> Entry | None:
+    if value is None or len(value) <= ON_LOOP_BYTES:
+        return None if value is None else decode(value)
+    # Hashing a large body on a thread releases the interpreter lock.
+    return await asyncio.to_thread(decode, value)
 
 
 async def _look(redis: Redis, resource: str, name: str) -> tuple[bytes, bytes | None]:

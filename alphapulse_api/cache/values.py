@@ -1,8 +1,8 @@
 """The encoding of an answer as the value of one Redis key.
 
-The value is the version's token, a line of JSON (etag and headers), then the body. What is read may
-be damaged or written by another program: the etag is a hash of the body, so a truncated or changed
-body is detected.
+The value is the version's token, a line of JSON (etag, headers, and when the data were read), then
+the body. What is read may be damaged or written by another program: the etag is a hash of the body,
+so a truncated or changed body is detected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def etag_of(body: bytes) -> str:
 
 def encode(token: bytes, entry: Entry) -> bytes:
     """The value for an answer that was computed under the version `token`."""
-    return b"".join((token, dumps([entry.etag, list(entry.headers.items())]), b"\n", entry.body))
+    return b"".join(
+        (token, dumps([entry.etag, list(entry.headers.items()), entry.read_at]), b"\n", entry.body)
+    )
 
 
 def decode(value: bytes) -> Entry | None:
@@ -36,8 +38,10 @@ def decode(value: bytes) -> Entry | None:
     head, _, body = value[TOKEN_BYTES:].partition(b"\n")
     try:
         match loads_stored(head):
-            case [str(etag), list(headers)] if etag == etag_of(body) and all(map(_sane, headers)):
-                return Entry(body, etag, CIMultiDict(headers))
+            case [str(etag), list(headers), float(read_at)] if etag == etag_of(body) and all(
+                map(_sane, headers)
+            ):
+                return Entry(body, etag, CIMultiDict(headers), read_at)
     except ValueError:
         pass
     return None

@@ -137,6 +137,14 @@ class CacheConfig(SharedSection):
             checks.SECONDS_OR_ZERO,
         ),
     )
+    max_staleness: float = field(
+        default=0.0,
+        metadata=option(
+            "Age in seconds up to which an answer from before a write is given while the new one "
+            "is computed, marked `X-Cache: STALE`. 0: none, every answer holds all writes before.",
+            checks.SECONDS_OR_ZERO,
+        ),
+    )
     max_bytes: int = field(
         default=64 * 2**20,
         metadata=option("Room for the memory cache, in bytes (64 MiB).", checks.COUNT),

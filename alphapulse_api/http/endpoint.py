@@ -27,7 +27,7 @@ from alphapulse_api.http.ingest import LINED, ingest
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
-from alphapulse_api.http.route import Call, Handler, RawHandler, Row
+from alphapulse_api.http.route import CHANGES_IN, Call, Handler, RawHandler, Row
 from alphapulse_api.runtime.slices import releasing
 
 MAX_PATH_VARIABLE: Final = 256
@@ -61,6 +61,8 @@ def endpoint(row: Row) -> RawHandler:
         if question.export:
             return await export(request, row, call, question, {**headers, **UNCACHED})
         answer: Any = await (ingest(request, row, call) if in_lines else _answer(handler, call))
+        if (changes_in := getattr(answer, "changes_in", None)) is not None:
+            request[CHANGES_IN] = changes_in
         if row.many:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)

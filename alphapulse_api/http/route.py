@@ -58,8 +58,8 @@ class Row:
         many: the answer is a list, which can also be had in the other formats.
         status: of success.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
-        resource: what a cached answer depends on ("{name}" stands for a path variable); None:
-            the answer is not cached.
+        resource: what a cached answer depends on ("{name}" stands for a path variable), if no
+            filter narrows it; None: the answer is not cached.
         range_of_rows: the range of the query selects the rows; of agents it selects their signals.
         channel: the channel whose cursor goes with the answer.
         media_type: of the answer, where it is not JSON.
@@ -120,4 +120,6 @@ class Row:
         return "cursor" in self.query_schema.fields
 
 
+# Seconds until an answer changes although nothing is written.
+CHANGES_IN: Final[web.RequestKey[float]] = web.RequestKey("changes_in", float)
 ROWS: Final[web.AppKey[dict[web.AbstractRoute, Row]]] = web.AppKey("rows", dict)

@@ -82,7 +82,8 @@ ROWS: Final = (
         protocol="influx"),
 
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
-        query=PortfolioQuery, answer=Portfolio, channel="portfolio", tag="portfolio"),
+        query=PortfolioQuery, answer=Portfolio, resource="portfolio", channel="portfolio",
+        tag="portfolio"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=Portfolio,
         answer=Portfolio, tag="portfolio"),
 
@@ -111,7 +112,8 @@ ROWS: Final = (
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
         tag="agents"),
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
-        query=SignalsQuery, answer=Signal, many=True, resource="agents", tag="agents"),
+        query=SignalsQuery, answer=Signal, many=True, resource="agents:agent_id={id}",
+        tag="agents"),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentUpdate,
         answer=Agent, tag="agents"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=Signal,

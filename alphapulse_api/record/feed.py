@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
@@ -250,7 +251,7 @@ class Feed(ImportFeed, Unpicklable):
                 [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
             )
         work = self._accessors.agents.add_signal(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, "agents")
+        stored, new = await self._publisher.stored(work, *tags_of("agents", (record,)))
         await self._publisher.published("agents")
         return Stored(stored, new)
 
@@ -260,7 +261,7 @@ class Feed(ImportFeed, Unpicklable):
         agent_id = _agent_id(agent_id)
         record = load(self._agent, update)
         work = self._accessors.agents.set_agent(agent_id, record)
-        stored = await self._publisher.stored(work, "agents")
+        stored = await self._publisher.stored(work, *tags_of("agents", ({"agent_id": agent_id},)))
         await self._publisher.published("agents")
         return stored
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.completion import completing_trades
 from alphapulse_api.record.inputs import Extras, Records, listing, with_extras
 from alphapulse_api.record.recorder import Recorder, Resources
@@ -36,7 +37,7 @@ class ImportRecorder(Recorder):
         records = await self._slices.run(loading(self._trades, given))
         server_set = await self._slices.run(completing_trades(records))
         work = self._accessors.trades.add_trades(records, server_set=server_set, events=False)
-        stored = await self._publisher.stored(work, "trades")
+        stored = await self._publisher.stored(work, *tags_of("trades", records))
         await self._publisher.published("trades")
         if last:
             await self._publisher.resync("trades")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.completion import Stored, complete_trade, completing_trades
 from alphapulse_api.record.inputs import Extras, Record, Records, listing, with_extras
@@ -80,7 +81,7 @@ class TradeRecorder(Recorder):
         work = self._accessors.trades.add_trades(
             records, server_set=server_set, one=one or conflicts is not None, conflicts=conflicts
         )
-        stored = await self._publisher.stored(work, "trades")
+        stored = await self._publisher.stored(work, *tags_of("trades", records))
         new = (trade for n, (trade, new) in enumerate(stored) if new and n not in (conflicts or ()))
         await self._publisher.published("trades", new)
         return stored

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import uuid_utils
@@ -22,6 +22,7 @@ import uuid_utils
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.outbox import BOOK, OutboxRow
 from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
@@ -47,9 +48,9 @@ def _id_at(seconds: float) -> str:
     return f"{digits[:8]}-{digits[8:]}"
 
 
-def invalidation(*tags: str) -> OutboxRow:
-    """A row without an event."""
-    return OutboxRow(new_id(), None, None, 1, tags)
+def invalidation(resource: str, records: Iterable[Mapping[str, Any]] = ()) -> OutboxRow:
+    """A row without an event, for written records."""
+    return OutboxRow(new_id(), None, None, 1, tags_of(resource, records))
 
 
 def resync(channel: str) -> OutboxRow:
@@ -79,7 +80,8 @@ def of_new(channel: str, records: Sequence[Mapping[str, Any]]) -> list[OutboxRow
         record_id = part[0]["id"] if len(records) == 1 else None
         bodies = [dumps(record) for record in part]
         revision = 0 if record_id else len(part)
-        rows.append(OutboxRow(new_id(), channel, record_id, revision, (channel,), bodies, part))
+        tags = tags_of(channel, part)
+        rows.append(OutboxRow(new_id(), channel, record_id, revision, tags, bodies, part))
     return rows
 
 
@@ -113,7 +115,8 @@ async def of_change(
         id_ = _after(last)  # the clock of who made that one is ahead of ours
     transaction.newest[channel, whose] = id_
     bodies = () if reference else (dumps(record),)
-    row = OutboxRow(id_, channel, record_id, revision, (channel,), bodies, (record,))
+    tags = tags_of(channel, (record,))
+    row = OutboxRow(id_, channel, record_id, revision, tags, bodies, (record,))
     return [*older, row]
 
 

@@ -25,7 +25,7 @@ from tests.asking import (
     problem,
 )
 from tests.conftest import Serve, Server
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 CACHED = {
     "/api/metrics": "metrics",
@@ -37,8 +37,9 @@ CACHED = {
     "/api/agents": "agents",
     "/api/agents/x1/signals": "agents",
     "/api/system": "system",
+    "/api/portfolio": "portfolio",
 }
-ALWAYS_READ = ("/api/me", "/api/metrics/risk/latest", "/api/portfolio")
+ALWAYS_READ = ("/api/me", "/api/metrics/risk/latest")
 WITH_CURSOR = ("metrics", "alerts", "trades", "portfolio")
 
 
@@ -129,6 +130,7 @@ WRITES: dict[str, list[Write]] = {
         lambda s: s.feed.record_signal("x1", SIGNAL),
     ],
     "system": [lambda s: s.feed.report_system(SAMPLE)],
+    "portfolio": [lambda s: s.feed.update_portfolio({**PORTFOLIO, "cash": "1"})],
 }
 
 
@@ -242,8 +244,9 @@ async def test_who_asks_after_a_write_does_not_share_an_answer_from_before(serve
     first = asyncio.create_task(ask(server, "GET", "/api/trades", caller))
     await read.wait()
     await server.feed.record_trade(TRADE)
-    assert len((await ask(server, "GET", "/api/trades", caller)).json) == 1
+    second = asyncio.create_task(ask(server, "GET", "/api/trades", caller))
     written.set()
+    assert len((await second).json) == 1
     assert (await first).json == []
     assert len((await ask(server, "GET", "/api/trades", caller)).json) == 1
 
@@ -282,12 +285,98 @@ async def test_read_then_subscribe_misses_nothing(server: Server) -> None:
     assert [trade["id"] for trade in answer.json] == ["t1"]
 
 
-async def test_a_portfolio_s_history_is_never_cached_for_it_says_whether_it_is_stale(
+async def test_a_portfolio_is_cached_until_it_is_stale_or_updated(server: Server) -> None:
+    caller = await server.key()
+    await server.feed.update_portfolio(PORTFOLIO)
+    path = "/api/portfolio?include_history=true"
+
+    async def states() -> list[str]:
+        return [(await ask(server, "GET", path, caller)).headers["X-Cache"] for _ in range(2)]
+
+    assert await states() == ["MISS", "HIT"]
+    await server.feed.update_portfolio({**PORTFOLIO, "cash": "1"})
+    assert await states() == ["MISS", "HIT"]
+    assert (await ask(server, "GET", path, caller)).json["cash"] == "1"
+
+
+async def test_a_write_leaves_answers_about_other_symbols_and_agents(server: Server) -> None:
+    caller = await server.key()
+    await server.feed.record_signal("x1", SIGNAL)
+    paths = [
+        "/api/trades?symbol=A", "/api/trades?symbol=B", "/api/trades?agent_id=a1",
+        "/api/trades?agent_id=a1&side=sell", "/api/trades?agent_id=a2", "/api/trades?side=buy",
+        "/api/agents/x1/signals", "/api/agents",
+    ]  # fmt: skip
+
+    async def missed() -> set[str]:
+        answers = {path: await ask(server, "GET", path, caller) for path in paths}
+        return {path for path, answer in answers.items() if answer.headers["X-Cache"] == "MISS"}
+
+    assert await missed() == set(paths)
+    assert await missed() == set()
+    await server.feed.record_trade({**TRADE, "symbol": "A", "agent_id": "a1"})
+    assert await missed() == {
+        "/api/trades?symbol=A", "/api/trades?agent_id=a1", "/api/trades?agent_id=a1&side=sell",
+        "/api/trades?side=buy",
+    }  # fmt: skip
+    await server.feed.import_history(trades=[{**TRADE, "id": "old", "symbol": "B", "agent_id": "a2",
+                                              "executed_at": "2025-01-01T00:00:00Z"}])  # fmt: skip
+    assert await missed() == {
+        "/api/trades?symbol=B", "/api/trades?agent_id=a2", "/api/trades?side=buy",
+    }  # fmt: skip
+    await server.feed.update_agent("x2", {"state": "error"})
+    assert await missed() == {"/api/agents"}
+    await server.feed.record_signal("x1", SIGNAL)
+    assert await missed() == {"/api/agents/x1/signals", "/api/agents"}
+
+
+async def test_however_many_write_and_read_the_store_computes_one_answer_at_a_time(
     server: Server,
 ) -> None:
-    await server.feed.update_portfolio(PORTFOLIO)
     caller = await server.key()
-    for past in ("", "&end_time=2025-01-01T00:00:00Z"):
-        for _ in range(2):
-            answer = await ask(server, "GET", f"/api/portfolio?include_history=true{past}", caller)
-            assert answer.headers["X-Cache"] == "BYPASS"
+    accessor = server.dashboard.trades
+    get_trades = type(accessor).get_trades
+    computing, most, calls = 0, 0, 0
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(**query: Any) -> Any:
+        nonlocal computing, most, calls
+        computing += 1
+        calls += 1
+        most = max(most, computing)
+        trades = await get_trades(accessor, **query)
+        begun.set()
+        await go_on.wait()
+        computing -= 1
+        return trades
+
+    accessor.get_trades = slow
+    first = asyncio.create_task(ask(server, "GET", "/api/trades", caller))
+    await begun.wait()
+    later = []
+    for number in range(5):
+        await server.feed.record_trade({**TRADE, "id": f"t{number}"})
+        for _ in range(4):
+            later.append(asyncio.create_task(ask(server, "GET", "/api/trades", caller)))
+    go_on.set()
+    await asyncio.gather(first, *later)
+    assert {len(task.result().json) for task in later} == {5}
+    assert (calls, most) == (2, 1)
+
+
+async def test_an_outdated_answer_is_given_at_once_where_the_configuration_allows_it(
+    config: Config, serve: Serve
+) -> None:
+    server = await serve(cache=replace(config.cache, max_staleness=60))
+    caller = await server.key()
+    assert (await ask(server, "GET", "/api/trades", caller)).headers["X-Cache"] == "MISS"
+    await server.feed.record_trade(TRADE)
+    stale = await ask(server, "GET", "/api/trades", caller)
+    assert (stale.headers["X-Cache"], stale.json) == ("STALE", [])
+    assert 0 <= int(stale.headers["Age"]) <= 60
+
+    async def fresh() -> bool:
+        answer = await ask(server, "GET", "/api/trades", caller)
+        return answer.headers["X-Cache"] == "HIT" and len(answer.json) == 1
+
+    await until(fresh)

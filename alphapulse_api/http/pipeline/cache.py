@@ -1,20 +1,23 @@
-"""The cache of answers to GETs: lookup, single flight, conditional requests."""
+"""The cache of answers to GETs: lookup, coalesced computations, conditional requests."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from alphapulse_api.backend import BACKEND, Backend
-from alphapulse_api.cache import Entry, etag_of
+from alphapulse_api.cache import Entry, Version, etag_of
+from alphapulse_api.domain.tags import tag_of_filters
 from alphapulse_api.http.pipeline.conditions import answer
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS
-from alphapulse_api.http.route import ROWS, Row
+from alphapulse_api.http.route import CHANGES_IN, ROWS, Row
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 # Past ranges included: a late write into one must be visible at once.
@@ -37,41 +40,53 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     # Only lists of rows in a range can be settled: agents and the portfolio show the present state.
     past = row.pages and row.range_of_rows and question.settled
     fresh_for = config.history_ttl if past else config.default_ttl
-    resource = _resource(row, request, backend)
-    if resource is None:
+    tag = _tag(row, request, backend)
+    if tag is None:
         return _answer(request, await _compute(request, handler), "BYPASS")
     # Read before the lookup: a write invalidates before its event is published, in any process, so
     # an answer that is found now contains every event up to this cursor.
     cursor = None if row.channel is None else backend.events.cursor(row.channel)
     key = (request.rel_url.raw_path, question.normal, question.format)
-    version, entry = await backend.cache.look(resource, key)
-    if version is None:
-        return _answer(request, await _compute(request, handler), "BYPASS")
+    look = partial(backend.cache.look, tag, key)
+    version, entry = await look()
     if entry is not None:
         # Not the cursor stored with it: the log may have evicted that position since.
-        app[FAST_PATH].learn(request, resource, key, row.channel, entry)
+        app[FAST_PATH].learn(request, tag, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
-    async def compute() -> Entry:
+    async def compute(version: Version | None) -> Entry:
         computed = await _compute(request, handler)
-        await backend.cache.put(resource, key, version, computed, fresh_for)
+        if version is not None:
+            seconds = fresh_for
+            if (changes_in := request.get(CHANGES_IN)) is not None:
+                seconds = min(seconds, changes_in - (time.time() - computed.read_at))
+            await backend.cache.put(tag, key, version, computed, seconds)
         return computed
 
-    # Keyed by version: a request after a write must not get an answer computed before it.
-    return _answer(request, await backend.single_flight.once((key, version), compute), "MISS")
+    computing = backend.answers.begin(key, version, look, compute)
+    if config.max_staleness and (outdated := await backend.cache.outdated(key)) is not None:
+        age = time.time() - outdated.read_at
+        if age <= config.max_staleness:
+            return _answer(request, outdated, "STALE", age=age)
+    # A request that is cancelled must not cancel the computation for the others.
+    entry = await asyncio.shield(computing)
+    return _answer(request, entry, "BYPASS" if version is None else "MISS")
 
 
-def _resource(row: Row, request: web.Request, backend: Backend) -> str | None:
+def _tag(row: Row, request: web.Request, backend: Backend) -> str | None:
     """What the answer depends on; None if it must not come from the cache."""
     if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
     # The host's own objects change without a notice that would invalidate the answer.
     if not backend.accessors.managed(row.tag):
         return None
-    return row.resource.format_map(request.match_info) if "{" in row.resource else row.resource
+    if "{" in row.resource:
+        return row.resource.format_map(request.match_info)
+    return tag_of_filters(row.resource, request[QUESTION].values)
 
 
 async def _compute(request: web.Request, handler: Handler) -> Entry:
+    read_at = time.time()
     response = await handler(request)
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
@@ -80,15 +95,21 @@ async def _compute(request: web.Request, handler: Handler) -> Entry:
     etag = etag_of(body) if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(etag_of, body)
     headers = response.headers.copy()
     headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})
-    return Entry(body, etag, headers)
+    return Entry(body, etag, headers, read_at)
 
 
 def _answer(
-    request: web.Request, entry: Entry, state: str, cursor: str | None = None
+    request: web.Request,
+    entry: Entry,
+    state: str,
+    cursor: str | None = None,
+    age: float | None = None,
 ) -> web.Response:
     request.app[BACKEND].monitor.answers[state] += 1
     headers = entry.headers.copy()
     headers["X-Cache"] = state
     if cursor is not None:
         headers["X-Stream-Cursor"] = cursor
+    if age is not None:
+        headers["Age"] = str(max(0, round(age)))
     return answer(request, entry.body, entry.etag, headers)

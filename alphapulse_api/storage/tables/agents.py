@@ -154,7 +154,7 @@ class AgentDataAccessor:
                 "WHERE agent_id = $1",
                 *AGENTS.store(record),
             )
-            transaction.publish(invalidation("agents"))
+            transaction.publish(invalidation("agents", (record,)))
             return {name: record[name] for name in AGENTS.names}
 
         return await self._engine.write(work)
@@ -176,7 +176,7 @@ class AgentDataAccessor:
 
         async def work(transaction: Transaction) -> Written:
             await _make(transaction, signal["agent_id"])
-            transaction.publish(invalidation("agents"))
+            transaction.publish(invalidation("agents", (signal,)))
             return await SIGNALS.insert_once(
                 transaction, signal, fixed=SIGNALS.names[1:], server_set=server_set
             )

@@ -82,6 +82,16 @@ DEFAULT_HISTORY_POINTS = 500
 Portfolio = dict[str, Any]
 
 
+class CurrentPortfolio(dict[str, Any]):
+    """The current portfolio.
+
+    Attributes:
+        changes_in: seconds until its `stale` changes, unless it is updated before; None: never.
+    """
+
+    changes_in: float | None = None
+
+
 class PortfolioDataAccessor:
     """Reads and writes portfolio snapshots.
 
@@ -103,7 +113,7 @@ class PortfolioDataAccessor:
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         max_points: int = DEFAULT_HISTORY_POINTS,
-    ) -> Portfolio:
+    ) -> CurrentPortfolio:
         """The current portfolio.
 
         Args:
@@ -122,7 +132,8 @@ class PortfolioDataAccessor:
         )
         if not rows:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
-        portfolio = self._shown(await _read(rows[0]))
+        portfolio = CurrentPortfolio(self._shown(await _read(rows[0])))
+        portfolio.changes_in = self._changes_in(portfolio["as_of"])
         if include_history:
             end = end_time or now() + timedelta(microseconds=self._ahead)
             portfolio["history"] = await history(self._engine, start_time, end, max_points)
@@ -232,6 +243,13 @@ class PortfolioDataAccessor:
         )
         transaction.publish(*rows)
         return revision
+
+    def _changes_in(self, as_of: datetime) -> float | None:
+        """Seconds until a snapshot becomes stale, or its age is known."""
+        age = (now() - as_of).total_seconds()
+        if (early := -age - self._ahead / 1_000_000) > 0:
+            return early
+        return self._stale_after - age if age <= self._stale_after else None
 
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)

@@ -171,7 +171,7 @@ class TradeDataAccessor:
                     transaction.publish(*of_new("trades", part))
                 await transaction.turn()
             if fresh and not events:
-                transaction.publish(invalidation("trades"))
+                transaction.publish(invalidation("trades", fresh))
             known.update(new)
             answer: list[Written] = []
             for index, trade in enumerate(trades):
