@@ -43,5 +43,5 @@ def test_a_line_of_the_table(
 def test_every_line_of_the_table_is_run() -> None:
     assert len(CCXT) == 4
     assert LINES.keys() - CCXT.keys() == {
-        "backtesting.py, a run", "vectorbt, a portfolio",
+        "backtrader", "backtesting.py, a run", "vectorbt, a portfolio",
     }  # fmt: skip

@@ -1,0 +1,49 @@
+"""Calls to a feed from inside an engine, which no fault of the dashboard may stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from alphapulse_api.embed.feed import HostFeed
+
+BACKTEST_PATIENCE: Final = 60.0  # seconds
+
+
+class Sender:
+    """Hands records over without waiting for the database.
+
+    Args:
+        feed: of `Dashboard.in_process` or `Dashboard.in_thread`.
+        warn: called with a line for the engine's log when calls begin to fail.
+
+    Attributes:
+        patience: seconds for which a call may wait for room in the queue. A live engine must not
+            wait. A backtest is faster than any database and should: `BACKTEST_PATIENCE`.
+        failed: calls that failed.
+    """
+
+    def __init__(self, feed: HostFeed, warn: Callable[[str], object]) -> None:
+        self._feed = feed
+        self._warn = warn
+        self._failing = False
+        self.patience = 0.0
+        self.failed = 0
+
+    def send(self, method: str, *args: Any) -> None:
+        """Call a method of the feed with `wait=False`; failures are counted, never raised."""
+        with self.guarded():
+            getattr(self._feed, method)(*args, wait=False, timeout=self.patience)
+            self._failing = False
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Count what fails in the block, and log it when it begins to fail."""
+        try:
+            yield
+        except Exception as error:  # whatever it is, trading goes on
+            self.failed += 1
+            if not self._failing:
+                self._warn(f"The dashboard does not get every record: {error}")
+            self._failing = True
