@@ -1,4 +1,4 @@
-"""Event logs opened by themselves, and an ear that hears what they hand out."""
+"""Event logs opened by themselves, and a follower that records what they hand out."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ async def redis_log(url: str, **options: Any) -> AsyncIterator[Log]:
         await link.close()
 
 
-class Ear:
-    """Hears a log from now on."""
+class LogFollower:
+    """Records what a log hands out from now on."""
 
     def __init__(self, log: EventLog) -> None:
         self.items: list[Event | Gap] = []
         self._came = asyncio.Event()
         log.follow(self._follow, self._on_gap)
 
-    def told(self, channel: str = "trades") -> list[str]:
-        """Ids of the channel's events, and "gap" for each break, in their order."""
+    def received(self, channel: str = "trades") -> list[str]:
+        """Ids of the channel's events, and "gap" for each gap, in order."""
         return [
             "gap" if isinstance(item, Gap) else item.data["id"]
             for item in self.items
@@ -62,17 +62,17 @@ class Ear:
     def cursors(self, channel: str = "trades") -> list[str]:
         return [item.cursor for item in self.items if item.channel.name == channel]
 
-    async def until(self, heard: Callable[[], object]) -> None:
-        """Wait until it is so."""
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition holds."""
         async with asyncio.timeout(SECONDS):
-            while not heard():
+            while not condition():
                 self._came.clear()
                 await self._came.wait()
 
-    async def hears(self, *told: str, channel: str = "trades") -> None:
-        """Wait until the last of these came, and no others have come."""
-        await self.until(lambda: len(self.told(channel)) >= len(told))
-        assert self.told(channel) == list(told)
+    async def expect(self, *expected: str, channel: str = "trades") -> None:
+        """Wait for these ids; fails if others were received."""
+        await self.until(lambda: len(self.received(channel)) >= len(expected))
+        assert self.received(channel) == list(expected)
 
     def _follow(self, events: Sequence[Event]) -> None:
         self.items += events
@@ -105,10 +105,10 @@ def ids(events: Sequence[Event] | None) -> list[str] | None:
 
 
 @asynccontextmanager
-async def two(url: str, **options: Any) -> AsyncIterator[tuple[Log, Log, Ear, Ear]]:
+async def two(url: str, **options: Any) -> AsyncIterator[tuple[Log, Log, LogFollower, LogFollower]]:
     """Two processes of one log, and what each is handed."""
     async with redis_log(url, **options) as one, redis_log(url, **options) as other:
-        yield one, other, Ear(one), Ear(other)
+        yield one, other, LogFollower(one), LogFollower(other)
 
 
 def behind(proxy: Proxy) -> str:

@@ -101,7 +101,7 @@ class Listener:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def hears(self) -> None:
+    async def catch_up(self) -> None:
         """Wait until something is published from now on."""
         self.received.clear()
         receiving = asyncio.create_task(self.received.wait())
@@ -151,15 +151,15 @@ class Listener:
         await client.send(type="subscribe", channels=CHANNELS, since=self._cursors)
         (ack,) = await self._messages(client, 1)
         assert ack["type"] == "subscribed", ack
-        resumed = {told.get("resumed", True) for told in ack["channels"].values()}
+        resumed = {state.get("resumed", True) for state in ack["channels"].values()}
         if resumed == {False}:
             assert not self._lasting, ack
             self.logs.append([])
             self._cursors, self._unread = {}, True
         else:
             assert resumed == {True}, ack
-        for name, told in ack["channels"].items():
-            self._cursors.setdefault(name, told["cursor"])
+        for name, state in ack["channels"].items():
+            self._cursors.setdefault(name, state["cursor"])
         if self._unread:
             await self._read_anew()
             self._unread = False

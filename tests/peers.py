@@ -1,4 +1,4 @@
-"""An outbound on a real pair of sockets, and the client at the other end."""
+"""A socket writer on a real pair of sockets, and the client at the other end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def event(channel: str, offset: int, **data: Any) -> Event:
 
 
 class Peer:
-    """Both ends: the outbound under test, and a client that reads when told to."""
+    """Both ends: the writer under test, and a client that reads on demand."""
 
     def __init__(self, transport: asyncio.Transport, sock: socket.socket) -> None:
         self.transport = transport
@@ -70,8 +70,8 @@ class Peer:
         self.writer.send(json.dumps({"type": kind, **more}).encode())
 
     def event(self, channel: str, offset: int, **data: Any) -> None:
-        told = event(channel, offset, **data)
-        self.writer.gather_event(told, frame(told.text))
+        published = event(channel, offset, **data)
+        self.writer.gather_event(published, frame(published.text))
 
     def metric(self, offset: int, name: str) -> None:
         self.event("metrics", offset, metric_type="risk", name=name, labels={})

@@ -125,7 +125,7 @@ def server_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 class RawClient:
-    """A socket without a library: it reads when it is told to, and hardly buffers."""
+    """A socket without a library: it reads on demand, and hardly buffers."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock

@@ -100,7 +100,7 @@ class Workers:
             self.admin = {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
     async def worker(self, number: int) -> Worker:
-        """A new connection to that worker: the kernel deals them out, so others are kept open."""
+        """A new connection to that worker: the kernel distributes them, so others are kept open."""
         async with asyncio.timeout(30):
             while True:
                 connector = aiohttp.TCPConnector(limit=1)

@@ -165,7 +165,7 @@ async def test_a_valid_refresh_token_is_never_counted(server: Server) -> None:
         pair = answer.json
 
 
-async def test_a_socket_that_guesses_keys_is_told_to_wait(server: Server) -> None:
+async def test_a_socket_that_guesses_keys_gets_a_retry_after(server: Server) -> None:
     await flood(server)
     good = (await server.key())["X-API-Key"]
     async with connect(server) as client:

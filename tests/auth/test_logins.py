@@ -68,12 +68,12 @@ async def test_guesses_sent_at_once_are_all_counted(serve: Serve) -> None:
 
 async def test_an_unknown_user_is_answered_and_throttled_as_a_known_one(serve: Serve) -> None:
     server = await serve(**PROXIED)
-    told = []
+    answered = []
     for username in ("admin", "nobody"):
         answers = [await try_password(server, "192.0.2.1", username) for _ in range(11)]
         assert [answer.status for answer in answers] == [401] * 10 + [429]
-        told.append([{**answer.json, "request_id": ""} for answer in answers])
-    assert told[0] == told[1]
+        answered.append([{**answer.json, "request_id": ""} for answer in answers])
+    assert answered[0] == answered[1]
 
 
 async def test_one_password_is_not_tried_on_every_user(serve: Serve) -> None:

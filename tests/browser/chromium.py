@@ -18,8 +18,8 @@ WIDTH, HEIGHT = 1440, 1000
 
 # What a browser's network log is asked for, as (event, where the URL is).
 _REQUESTS = {
-    "Network.requestWillBeSent": lambda told: told["request"]["url"],
-    "Network.webSocketCreated": lambda told: told["url"],
+    "Network.requestWillBeSent": lambda event: event["request"]["url"],
+    "Network.webSocketCreated": lambda event: event["url"],
 }
 
 

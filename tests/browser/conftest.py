@@ -105,5 +105,5 @@ def desk(config: Config, request: pytest.FixtureRequest) -> Iterator[ThreadFeed]
     config = replace(config, **sections)
     add_users(config, USERS, PASSWORD)
     with Dashboard.in_thread(config) as feed:
-        feed.update_portfolio(PORTFOLIO)  # before there is one, the browser tells of a 404
+        feed.update_portfolio(PORTFOLIO)  # before there is one, the browser logs a 404
         yield feed

@@ -30,8 +30,8 @@ def fill(desk: ThreadFeed, page: Page, round_: str) -> None:
 def held(page: Page, what: str) -> float:
     """How many nodes or listeners the page holds, without those that only wait to be collected."""
     page.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
-    told: dict[str, Any] = page.driver.execute_cdp_cmd("Performance.getMetrics", {})
-    return next(float(metric["value"]) for metric in told["metrics"] if metric["name"] == what)
+    answer: dict[str, Any] = page.driver.execute_cdp_cmd("Performance.getMetrics", {})
+    return next(float(metric["value"]) for metric in answer["metrics"] if metric["name"] == what)
 
 
 def test_nodes_and_listeners_are_those_of_what_is_shown(
@@ -52,7 +52,7 @@ def test_nodes_and_listeners_are_those_of_what_is_shown(
     page.until(lambda: held(page, "Nodes") <= 1.02 * nodes, "no more nodes than before")
 
 
-def test_a_wait_that_is_told_as_a_date_is_no_wait_of_nothing(
+def test_a_retry_after_date_is_waited_for(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
     page = open_console(desk.url)
@@ -102,7 +102,7 @@ def test_all_of_a_young_history_is_asked_for_again_when_it_has_grown(
     )
     note = "#metrics-note"
     page.until(lambda: "buckets of 1 s" in page.text(note), "buckets of a second")
-    # An hour passes at once, until the server tells the time again.
+    # An hour passes at once, until the server sends the time again.
     asked = page.requests("/api/metrics/risk")
     page.script("const real = Date.now; Date.now = () => real() + 3_600_000")
     desk.record_metrics(point)

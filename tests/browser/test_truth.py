@@ -61,7 +61,7 @@ def test_an_answer_does_not_undo_what_happened_since(
     page.until(lambda: not page.count("li[data-id=a1]"), "the alert to be done with")
     page.until(lambda: page.script("return Boolean(window.release)"), "the answer")
     page.script("window.release(); document.querySelector('#alerts').dataset.mark = 'held'")
-    page.until(lambda: not page.count("#alert-dialog[open]"), "the answer to be dealt with")
+    page.until(lambda: not page.count("#alert-dialog[open]"), "the answer to be handled")
     desk.raise_alert({**ALERT, "id": "a2"})
     page.until(lambda: page.count("li[data-id=a2]"), "the list to be shown again")
     assert page.ids("#alerts li") == ["a2"]
@@ -184,7 +184,7 @@ def test_the_curve_keeps_to_its_range(desk: ThreadFeed, open_console: Opener) ->
     page.until(moved_on, "the oldest point to be out of the range")
 
 
-def test_amounts_are_told_in_cents_and_exactly_under_the_pointer(
+def test_amounts_are_shown_in_cents_and_exactly_under_the_pointer(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
     held = {
@@ -261,7 +261,7 @@ def test_what_a_component_says_late_is_shown(desk: ThreadFeed, open_console: Ope
 def test_an_alert_is_read_out_once(desk: ThreadFeed, open_console: Opener) -> None:
     page = watched(desk, open_console)
     page.script(
-        "new MutationObserver((changes) => { window.told = (window.told ?? 0) + changes.length; })"
+        "new MutationObserver((changes) => { window.announced = (window.announced ?? 0) + changes.length; })"
         ".observe(document.querySelector('#announcer'), {childList: true});"
     )
     for name in ("a1", "a2"):  # two that read the same are two all the same
@@ -270,7 +270,7 @@ def test_an_alert_is_read_out_once(desk: ThreadFeed, open_console: Opener) -> No
     for name in ("a1", "a2"):
         desk.resolve_alert(name)
         page.until(lambda name=name: not page.count(f"li[data-id={name}]"), "it to be done with")
-    assert page.script("return window.told") == 2
+    assert page.script("return window.announced") == 2
 
 
 def test_the_figures_below_the_curve_are_those_of_the_curve(

@@ -62,7 +62,7 @@ def test_something_is_seen_within_two_seconds_of_the_login(
     page.until(lambda: page.ids("#trades tbody tr") == ["t2", "t1"], "the next trade, on top")
 
 
-def test_a_wrong_password_is_told_and_another_one_may_be_tried(
+def test_a_wrong_password_is_reported_and_another_one_may_be_tried(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
     open_console.forgive("/token - Failed to load resource")
@@ -87,7 +87,7 @@ def test_a_watcher_outlives_its_tokens(desk: ThreadFeed, open_console: Opener) -
     page.until_live()
 
 
-def test_the_figure_under_the_pointer_is_told(desk: ThreadFeed, open_console: Opener) -> None:
+def test_the_figure_under_the_pointer_is_shown(desk: ThreadFeed, open_console: Opener) -> None:
     page = open_console(desk.url)
     page.login("vera", PASSWORD)
     page.until_live()
@@ -126,7 +126,7 @@ def test_a_killed_server_comes_back_and_no_row_is_there_twice(
         page.until(lambda: len(page.ids("#trades tbody tr")) == 5, "five trades")
         process.kill()
         process.wait()
-        state = page.until(lambda: _away(page.text("#connection")), "the loss to be told")
+        state = page.until(lambda: _away(page.text("#connection")), "the loss to be shown")
         assert state
     with started(tmp_path, f"serve --port {port}", "serving"):
         # Some are stored before the page is back, some come when it is.

@@ -125,7 +125,7 @@ async def test_an_answer_that_is_too_large_is_let_go(redis_url: str) -> None:
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that pass on demand."""
 
     def __init__(self, cache: MemoryCache) -> None:
         self.now = 1000.0
@@ -221,7 +221,7 @@ def test_a_damaged_value_is_no_answer(value: bytes) -> None:
 
 
 class Computation:
-    """Counts its runs; ends when told to."""
+    """Counts its runs; ends on demand."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.runs = 0
@@ -279,7 +279,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_proce
     while flight._under_way:
         await asyncio.sleep(0)
     del only  # which holds on to the computation
-    gc.collect()  # a task tells of its exception when it goes
+    gc.collect()  # a task reports its exception when it is collected
     assert unhandled == []
 
 

@@ -70,7 +70,7 @@ def test_heartbeats_are_progress_where_filters_let_nothing_through() -> None:
     assert since(held) == {"trades": "c7"}
 
 
-def test_a_snapshot_is_told_whole_and_only_then_has_a_cursor() -> None:
+def test_a_snapshot_is_delivered_whole_and_only_then_has_a_cursor() -> None:
     held = conversation(snapshot=True)
     assert held.receive(subscribed()) == []
     assert held.receive(trade("c0", snapshot=True)) == []

@@ -168,7 +168,7 @@ async def test_the_javascript_client_resumes_where_it_was_cut(server: Server) ->
 
 
 @needs_node
-async def test_the_javascript_client_tells_of_a_gap(serve: Serve) -> None:
+async def test_the_javascript_client_reports_a_gap(serve: Serve) -> None:
     first = await serve()
     # One database, one server after the other: the key is known to both.
     key = (await first.key())["X-API-Key"]
@@ -195,11 +195,11 @@ async def test_the_javascript_client_asks_again_for_what_a_flood_left_unanswered
         while (await messages(process, 1))[0].get("code") != "rate_limited":
             pass
         ids = await publish(server, 40)
-        told: list[dict[str, Any]] = []
-        while sum("data" in m for m in told) < len(ids):
-            told += await messages(process, 1)
-        assert [m["data"]["id"] for m in told if "data" in m] == ids
-        assert {"state": "reconnecting"} not in told
+        received: list[dict[str, Any]] = []
+        while sum("data" in m for m in received) < len(ids):
+            received += await messages(process, 1)
+        assert [m["data"]["id"] for m in received if "data" in m] == ids
+        assert {"state": "reconnecting"} not in received
 
 
 @needs_node
@@ -209,8 +209,8 @@ async def test_to_the_javascript_client_one_channel_that_is_refused_is_not_all(
     key = (await server.key())["X-API-Key"]
     refused = ("--input-type=module", "--eval", REFUSED)
     async with proxied(server.url) as proxy, node(proxy.url, key, *refused) as process:
-        told = await messages(process, 2)  # both channels at once, then each by itself
-        assert told == [{"code": "invalid_filter"}] * 2
+        received = await messages(process, 2)  # both channels at once, then each by itself
+        assert received == [{"code": "invalid_filter"}] * 2
         for first in (0, 1):
             await subscribed(server)
             await publish(server, 1, first=first)
@@ -252,8 +252,8 @@ async def test_the_javascript_client_ends_where_an_expiring_token_is_not_replace
     server = await serve(auth=replace(config.auth, token_expiry=3))
     token = (await server.login())["Authorization"].removeprefix("Bearer ")
     async with by_turns(server.url, token, "token", "secret", "null") as process:
-        told = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
-        assert [m for m in await messages(process, 5) if m != {"state": "live"}] == told
+        expected = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
+        assert [m for m in await messages(process, 5) if m != {"state": "live"}] == expected
         assert await process.wait() == 0
     await gone(server)
 
@@ -267,6 +267,6 @@ async def test_the_javascript_client_stays_where_a_new_token_comes_late(
     async with by_turns(
         server.url, token, "token", "secret", "reject", "secret", "null"
     ) as process:
-        told = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "reject"}, REJECTED]
-        told += [{"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
-        assert [m for m in await messages(process, 8) if m != {"state": "live"}] == told
+        expected = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "reject"}, REJECTED]
+        expected += [{"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
+        assert [m for m in await messages(process, 8) if m != {"state": "live"}] == expected

@@ -79,17 +79,17 @@ async def test_each_close_has_its_answer(caplog: Any) -> None:
 
 
 async def test_a_full_server_is_asked_again_when_it_says() -> None:
-    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+    async def send_events(socket: web.WebSocketResponse, number: int) -> None:
         await socket.send_str(event("c1"))
         await socket.receive()
 
-    async with speaking(tell, full=2) as (client, waits):
+    async with speaking(send_events, full=2) as (client, waits):
         await take(client.stream("trades"), 1)
     assert waits == [5.5, 6.0]
 
 
 async def test_resync_and_errors_of_the_moment() -> None:
-    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+    async def send_events(socket: web.WebSocketResponse, number: int) -> None:
         if number == 0:
             await socket.send_json({"type": "error", "code": "internal", "message": "oh"})
             await socket.receive()
@@ -98,7 +98,7 @@ async def test_resync_and_errors_of_the_moment() -> None:
         await socket.send_str(event("c1"))
         await socket.receive()
 
-    async with speaking(tell) as (client, waits):
+    async with speaking(send_events) as (client, waits):
         stream = client.stream("trades")
         assert await one(stream) == StreamGap("trades", None)
         await take(stream, 1)
@@ -106,13 +106,13 @@ async def test_resync_and_errors_of_the_moment() -> None:
 
 
 async def test_a_lasting_token_that_is_said_to_expire_is_not_shown_again() -> None:
-    async def tell(socket: web.WebSocketResponse, number: int) -> None:
+    async def send_events(socket: web.WebSocketResponse, number: int) -> None:
         await socket.send_json({"type": "token_expiring", "expires_in": 1})
         await socket.send_str(event("c1"))
         again = await socket.receive()
         assert again.type is web.WSMsgType.CLOSE, again
 
-    async with speaking(tell) as (client, _), client.stream("trades") as stream:
+    async with speaking(send_events) as (client, _), client.stream("trades") as stream:
         await take(stream, 1)
 
 

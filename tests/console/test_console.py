@@ -79,7 +79,7 @@ async def test_everything_is_held_to_the_policy(server: Server) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-async def test_a_browser_that_has_a_file_is_told_so(server: Server) -> None:
+async def test_a_browser_that_has_a_file_gets_a_304(server: Server) -> None:
     for path in ("/console/", "/console/plotly.min.js", "/docs"):
         first = await ask(server, "GET", path)
         known = {"If-None-Match": first.headers["ETag"]}

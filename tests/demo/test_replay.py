@@ -129,15 +129,15 @@ async def test_at_the_data_s_end_the_account_goes_on_backwards() -> None:
 
 
 async def test_the_replay_says_where_in_history_it_is() -> None:
-    told: list[Record] = []
+    reported: list[Record] = []
 
-    class Telling(RecordingFeed):
+    class Reporting(RecordingFeed):
         async def report_system(self, sample: Record) -> None:
-            told.append(sample)
+            reported.append(sample)
 
-    await replay(Telling(), speed=FAST, days=1)
-    assert told[-1]["component"] == "replay"
-    assert told[-1]["message"] == "2007-09-26, pass 1, forwards in time"
+    await replay(Reporting(), speed=FAST, days=1)
+    assert reported[-1]["component"] == "replay"
+    assert reported[-1]["message"] == "2007-09-26, pass 1, forwards in time"
 
 
 async def test_the_opening_lies_before_now_and_the_replay_goes_on_behind_it() -> None:

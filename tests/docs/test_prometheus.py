@@ -88,8 +88,8 @@ async def test_every_rule_asks_for_figures_that_are_there(serve: Serve, redis_ur
             assert matched <= TARGET | known[selector.name], rule
         by = grouped(expression)
         assert by <= here, rule
-        told = set(re.findall(r"\$labels\.(\w+)", str(rule.get("annotations"))))
-        assert told <= (by or here), rule
+        named = set(re.findall(r"\$labels\.(\w+)", str(rule.get("annotations"))))
+        assert named <= (by or here), rule
         if "record" in rule:
             known[rule["record"]] = by - TARGET
         else:
@@ -118,7 +118,7 @@ async def test_the_key_of_the_scrape_reads_figures_and_nothing_of_the_trading(
         problem(await ask(server, "GET", path, {"X-API-Key": key}), 403)
 
 
-async def test_the_figures_tell_of_a_database_that_is_away(server: Server) -> None:
+async def test_the_figures_show_a_database_that_is_away(server: Server) -> None:
     _, key = await server.dashboard.accounts.create_api_key("prometheus", {"view_system"})
     file = Path(server.dashboard._backend.engine.location)
     aside = file.with_suffix(".aside")

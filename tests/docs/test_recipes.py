@@ -71,7 +71,7 @@ class Shell:
             await process.communicate()
 
 
-async def heard(stream: asyncio.StreamReader, kind: str) -> dict[str, Any]:
+async def received(stream: asyncio.StreamReader, kind: str) -> dict[str, Any]:
     """The next message of that type."""
     while line := await stream.readline():
         message: dict[str, Any] = json.loads(line)
@@ -129,23 +129,23 @@ async def test_the_websocat_lines_follow_what_they_say(server: Server, shell: Sh
     trade = {"symbol": "AAPL", "side": "buy", "quantity": "1", "price": "190.00"}
 
     async with shell.listening(present) as stream:
-        assert set((await heard(stream, "subscribed"))["channels"]) == {"trades", "alerts"}
-        told = [(await heard(stream, "trade"))["data"]["id"] for _ in TRADES]
-        assert told == [trade["id"] for trade in TRADES]
+        assert set((await received(stream, "subscribed"))["channels"]) == {"trades", "alerts"}
+        ids = [(await received(stream, "trade"))["data"]["id"] for _ in TRADES]
+        assert ids == [trade["id"] for trade in TRADES]
         await server.feed.record_trade({**trade, "id": "live"})
-        assert (await heard(stream, "trade"))["data"]["id"] == "live"
+        assert (await received(stream, "trade"))["data"]["id"] == "live"
 
     async with shell.listening(some) as stream:
-        assert set((await heard(stream, "subscribed"))["channels"]) == {"metrics", "portfolio"}
+        assert set((await received(stream, "subscribed"))["channels"]) == {"metrics", "portfolio"}
         for name in ("beta", "var_95"):
             await server.feed.record_metrics({"metric_type": "risk", "name": name, "value": 1})
-        assert (await heard(stream, "metric"))["data"]["name"] == "var_95"
+        assert (await received(stream, "metric"))["data"]["name"] == "var_95"
 
     async with shell.listening(resumed) as stream:
-        assert (await heard(stream, "subscribed"))["channels"]["trades"]["resumed"] is True
+        assert (await received(stream, "subscribed"))["channels"]["trades"]["resumed"] is True
         assert json.loads((shell.folder / "trades.json").read_bytes())[0]["id"] == "live"
         await server.feed.record_trade({**trade, "id": "next"})
-        assert (await heard(stream, "trade"))["data"]["id"] == "next"
+        assert (await received(stream, "trade"))["data"]["id"] == "next"
 
 
 def test_the_files_that_the_recipes_name_are_there() -> None:

@@ -38,24 +38,24 @@ def shows(example: Any, live: Any) -> bool:
 
 
 class Tour:
-    """Goes through the guide; keeps what it sent and heard."""
+    """Goes through the guide; keeps what it sent and received."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.sent: list[str] = []
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
 
     async def say(self, client: Client, example: dict[str, Any], **real: Any) -> None:
         """Send an example, with what only a running server can know filled in."""
         self.sent.append(json.dumps(example))
         await client.send(**{**example, **real})
-        self.heard += await client.settled()
+        self.received += await client.settled()
 
-    async def hear(self, client: Client, kind: str) -> None:
+    async def receive(self, client: Client, kind: str) -> None:
         """Listen until a message of that type comes."""
         while True:
-            self.heard.append(await client.receive())
-            if self.heard[-1]["type"] == kind:
+            self.received.append(await client.receive())
+            if self.received[-1]["type"] == kind:
                 return
 
 
@@ -72,37 +72,37 @@ async def tour(serve: Serve) -> Tour:
     key = (await server.key())["X-API-Key"]
     async with server.session.ws_connect(f"{server.url}/ws") as ws:
         client = Client(ws)
-        await tour.hear(client, "welcome")
+        await tour.receive(client, "welcome")
         await tour.say(client, by_key, api_key=key)
         await tour.say(client, subscribe)
         await client.send(type="subscribe", channels=["alerts", "portfolio"])
         await feed.record_trade(trade(id="t-1", price="187.20"))
         await feed.raise_alert({"id": "a-1", "severity": "warning", "title": "t", "message": "m"})
         await feed.update_portfolio({"total_value": "100000.00", "cash": "25000.00"})
-        await tour.hear(client, "portfolio")
+        await tour.receive(client, "portfolio")
         await tour.say(client, subscriptions)
         await tour.say(client, unsubscribe)
         await tour.say(client, ping)
-        tour.heard.append(await client.ask(**ping))
-        await tour.hear(client, "heartbeat")
-    cursor = next(m["cursor"] for m in tour.heard if m["type"] == "trade")
+        tour.received.append(await client.ask(**ping))
+        await tour.receive(client, "heartbeat")
+    cursor = next(m["cursor"] for m in tour.received if m["type"] == "trade")
     await feed.record_trade(trade(id="t-2"))
     async with connect(server, {"X-API-Key": key}) as client:
         await tour.say(client, resume, since={"trades": cursor})
     _, narrow = await server.dashboard.accounts.create_api_key("narrow", {"view_trades"})
     async with connect(server, {"X-API-Key": narrow}) as client:
         await client.send(type="subscribe", id=2, channels=["alerts"])
-        await tour.hear(client, "error")
+        await tour.receive(client, "error")
     async with connect(server) as client:
         token = (await server.login("viewer"))["Authorization"].removeprefix("Bearer ")
         await tour.say(client, by_token, token=token)
-        await tour.hear(client, "token_expiring")
+        await tour.receive(client, "token_expiring")
     await _lag(tour)
     return tour
 
 
 async def _lag(tour: Tour) -> None:
-    """A client that did not read is told how many points of a series it was spared."""
+    """A client that did not read learns how many points of a series were skipped."""
     server, labels = tour.server, {f"label{n}": "x" * 250 for n in range(4)}
     async with raw(server, await server.key(name="slow")) as client:
         small_kernel_buffers(server)
@@ -118,14 +118,14 @@ async def _lag(tour: Tour) -> None:
         await server.feed.record_metrics([point("var_95", labels=labels)] * 10)
         await until(lambda: not server.dashboard._backend.connections.fanout.pending)
         await client.send(type="ping", id="end")
-        tour.heard += await client.until("pong")
+        tour.received += await client.until("pong")
 
 
-async def test_a_real_server_hears_and_says_all_that_the_guide_shows(tour: Tour) -> None:
+async def test_a_real_server_accepts_and_sends_all_that_the_guide_shows(tour: Tour) -> None:
     assert sorted(tour.sent) == sorted(map(json.dumps, REQUESTS_SHOWN))
-    assert {m["code"] for m in tour.heard if m["type"] == "error"} == {"forbidden"}
+    assert {m["code"] for m in tour.received if m["type"] == "error"} == {"forbidden"}
     for example in ANSWERS_SHOWN:
-        alike = [m for m in tour.heard if m["type"] == example["type"] and shows(example, m)]
+        alike = [m for m in tour.received if m["type"] == example["type"] and shows(example, m)]
         assert alike, example
         # An answer carries the id of its question.
         if example.get("id") is not None:

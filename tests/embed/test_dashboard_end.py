@@ -21,7 +21,7 @@ from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.conftest import Server
-from tests.event_logs import Ear, redis_log
+from tests.event_logs import LogFollower, redis_log
 from tests.socket_client import alert, connect, point, portfolio, trade
 from tests.waiting import SECONDS
 
@@ -74,7 +74,7 @@ async def test_every_call_before_the_end_completes_and_is_published(
 ) -> None:
     shared = replace(config, events=EventsConfig(type="redis", redis_url=redis_url))
     async with redis_log(redis_url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         async with Dashboard(shared, serve=False) as dashboard:
             calls = [
                 asyncio.create_task(dashboard.feed.record_trade(trade(id=f"t{n}")))
@@ -85,8 +85,8 @@ async def test_every_call_before_the_end_completes_and_is_published(
             assert dashboard.feed.hand_over(points) == 50
         stored = await asyncio.wait_for(asyncio.gather(*calls), SECONDS)
         assert [row["id"] for row in stored] == [f"t{n}" for n in range(200)]
-        await ear.until(lambda: len(ear.items) == 250)
-        assert sorted(ear.told()) == sorted(f"t{n}" for n in range(200))
+        await follower.until(lambda: len(follower.items) == 250)
+        assert sorted(follower.received()) == sorted(f"t{n}" for n in range(200))
 
 
 async def test_a_call_that_meets_the_end_completes_or_is_refused(shared: Config) -> None:

@@ -321,8 +321,8 @@ def test_in_a_fork_every_call_fails_at_once(running: ProcessDashboard, feed: Pro
         os.write(write, json.dumps(said).encode())
         os._exit(0)
     os.close(write)
-    with os.fdopen(read) as told:
-        said = json.load(told)
+    with os.fdopen(read) as pipe:
+        said = json.load(pipe)
     os.waitpid(pid, 0)
     assert len(said) == 4
     assert all("'spawn'" in text and "alphapulse_api.client" in text for text in said)

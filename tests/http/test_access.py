@@ -265,7 +265,7 @@ async def test_me_says_who_calls(server: Server) -> None:
     }
 
 
-async def test_a_key_that_may_only_publish_hears_nothing(server: Server) -> None:
+async def test_a_key_that_may_only_publish_receives_nothing(server: Server) -> None:
     _, key = await server.dashboard.accounts.create_api_key("bot", ["publish"])
     async with connect(server, {"X-API-Key": key}) as client:
         for channel in CHANNELS:

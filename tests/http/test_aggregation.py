@@ -108,7 +108,7 @@ async def test_empty_buckets_are_left_out_and_those_of_nulls_count_none(get: Get
     assert [(row["stddev"], row["p50"]) for row in rows] == [(None, 1.0), (None, None)]
 
 
-async def test_huge_values_are_told_as_they_are(get: Get) -> None:
+async def test_huge_values_are_returned_as_they_are(get: Get) -> None:
     huge = minutes(1.7976931348623157e308, -1.7976931348623157e308, 5e-324)
     (row,) = (await get(huge, aggregation="min,max,sum,avg,last", interval="1d", **HOUR)).json
     assert (row["min"], row["max"]) == (-1.7976931348623157e308, 1.7976931348623157e308)

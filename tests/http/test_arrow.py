@@ -1,4 +1,4 @@
-"""Arrow: every list as typed columns, which polars and pyarrow open without being told anything."""
+"""Arrow: every list as typed columns, which polars and pyarrow open without a schema."""
 
 from __future__ import annotations
 

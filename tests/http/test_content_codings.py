@@ -49,7 +49,7 @@ def test_the_header_is_weighed(header: str | None, expected: Coding) -> None:
 @pytest.mark.parametrize(
     "header", ["identity;q=0", "*;q=0", "br, *;q=0", "gzip;q=0, zstd;q=0, *;q=0"]
 )
-def test_who_refuses_everything_is_told_what_there_is(header: str) -> None:
+def test_refusing_every_coding_lists_what_there_is(header: str) -> None:
     with pytest.raises(Problem) as caught:
         coding_of(header)
     assert (caught.value.kind.status, caught.value.detail) == (406, "Accept zstd, gzip, identity.")

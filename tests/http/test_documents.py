@@ -241,7 +241,7 @@ async def test_prometheus_figures_count_what_was_asked(server: Server) -> None:
     assert "trades/none" not in text
 
 
-async def test_prometheus_figures_tell_what_the_process_holds(server: Server) -> None:
+async def test_prometheus_figures_show_what_the_process_holds(server: Server) -> None:
     caller = await server.key()
 
     async def figure(name: str) -> float:

@@ -202,7 +202,7 @@ async def test_a_line_break_in_a_path_forges_no_log_line(
     assert "hush" not in f"{record.getMessage()}{record.__dict__}"
 
 
-async def test_a_caller_is_told_its_limit_and_held_to_it(serve: Serve) -> None:
+async def test_a_caller_learns_its_limit_and_is_held_to_it(serve: Serve) -> None:
     server = await serve(rate_limit=RateLimitConfig(requests_per_minute=5))
     caller = await server.key(name="one")
     statuses = []

@@ -171,7 +171,7 @@ FAULTS: dict[bytes, str] = {
 
 
 @pytest.mark.parametrize("body", FAULTS, ids=range(len(FAULTS)))
-async def test_a_fault_of_csv_is_told_in_our_words(server: Server, body: bytes) -> None:
+async def test_a_csv_error_has_a_message_of_its_own(server: Server, body: bytes) -> None:
     caller = await server.key("publish")
     headers = {**caller, "Content-Type": "text/csv"}
     answer = await ask(server, "POST", "/api/trades", headers, data=body)

@@ -26,7 +26,7 @@ PER_REQUEST = {"X-Request-ID", "Date", "RateLimit"}
 
 
 class Ways:
-    """Asks, and tells which way an answer came."""
+    """Sends requests, and shows which path an answer took."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.short = 0

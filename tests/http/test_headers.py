@@ -19,7 +19,7 @@ def _common(headers: Mapping[str, str]) -> None:
     assert headers["X-Request-ID"]
 
 
-async def test_every_answer_forbids_sniffing_and_tells_no_version(server: Server) -> None:
+async def test_every_answer_forbids_sniffing_and_reveals_no_version(server: Server) -> None:
     caller = await server.key("publish")
     csv = {**caller, "Accept": "text/csv"}
     etag = (await ask(server, "GET", "/api/trades", caller)).headers["ETag"]

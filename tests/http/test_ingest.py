@@ -142,7 +142,7 @@ async def test_a_large_body_is_stored_as_it_comes(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", [NDJSON, CSV])
-async def test_a_bad_line_tells_how_many_were_stored(
+async def test_the_error_of_a_bad_line_says_how_many_were_stored(
     server: Server, monkeypatch: pytest.MonkeyPatch, kind: dict[str, str]
 ) -> None:
     monkeypatch.setattr(ingest, "MAX_BATCH", 1_000)
@@ -258,7 +258,7 @@ async def test_trades_are_taken_too(server: Server, small_batches: None) -> None
     assert problem(answer, 415)["detail"].endswith("it must be one of: application/json.")
 
 
-async def test_a_store_that_goes_away_in_between_is_told_with_what_it_took(
+async def test_the_error_of_a_lost_store_says_how_many_were_stored(
     server: Server, small_batches: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accessor = server.dashboard.metrics

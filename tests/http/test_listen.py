@@ -17,7 +17,7 @@ needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6
 
 
 @needs_ipv6
-async def test_every_interface_is_heard_by_ipv6_and_by_ipv4(
+async def test_every_interface_listens_on_ipv6_and_on_ipv4(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

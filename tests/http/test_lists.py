@@ -42,7 +42,7 @@ async def _walk(server: Server, caller: dict[str, str], path: str) -> tuple[list
 
 
 async def _fill(server: Server, count: int) -> None:
-    # Four to an instant: the id has to tell them apart.
+    # Four to an instant: only the id orders them.
     at = [(NOW - timedelta(minutes=n // 4)).isoformat() for n in range(count)]
     await server.feed.record_trades([{**TRADE, "executed_at": t} for t in at])
     await server.feed.record_metrics(

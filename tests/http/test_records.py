@@ -258,7 +258,7 @@ async def test_a_portfolio_from_the_future_is_refused(server: Server) -> None:
     assert (await ask(server, "PUT", "/api/portfolio", caller, json=slightly)).status == 200
 
 
-async def test_who_is_told_of_no_portfolio_can_wait_for_one(server: Server) -> None:
+async def test_a_missing_portfolio_can_be_waited_for(server: Server) -> None:
     answer = await ask(server, "GET", "/api/portfolio", await server.key())
     assert answer.status == 404
     assert answer.headers["X-Stream-Cursor"]

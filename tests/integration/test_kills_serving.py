@@ -191,10 +191,10 @@ async def test_a_killed_server_of_a_file_loses_nothing_that_others_write(
             await listener.joined.wait()
         feeder = await stack.enter_async_context(feeding(tmp_path, **configuration))
         for number in range(KILLS):
-            await asyncio.gather(*(listener.hears() for listener in listeners))
+            await asyncio.gather(*(listener.catch_up() for listener in listeners))
             await served.replaced(waiting=bool(number % 2))
             await feeder.stores_more()
-        await asyncio.gather(*(listener.hears() for listener in listeners))
+        await asyncio.gather(*(listener.catch_up() for listener in listeners))
         await feeder.end()
         relayed = partial(_relayed, tmp_path / "store.db")
         await _ends(served.url, session, headers, listeners, relayed)
@@ -269,7 +269,7 @@ async def test_killed_workers_lose_and_double_nothing_for_sockets_that_resume(
             for who in range(4)
         ]
         for _ in range(KILLS):
-            await asyncio.gather(*(listener.hears() for listener in listeners))
+            await asyncio.gather(*(listener.catch_up() for listener in listeners))
             await asyncio.sleep(random.uniform(0, LONGEST))
             victim = random.choice(workers.alive())
             os.kill(victim, signal.SIGKILL)
@@ -301,7 +301,7 @@ async def post(
     answered: set[Record],
     stopping: asyncio.Event,
 ) -> None:
-    """Send trades and alerts, and move the alerts on, until told to stop.
+    """Send trades and alerts, and change the alerts, until asked to stop.
 
     A call whose connection ends is sent again until it is answered, as a client would.
     """

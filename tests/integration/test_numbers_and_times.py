@@ -75,10 +75,10 @@ async def test_long_integers_in_metadata_keep_their_digits_by_every_way(stored_i
         async with DashboardClient(server.url, api_key=caller["X-API-Key"]) as http:
             await http.record_trade({**record, "id": "client"})
             assert (await http.trade("client"))["metadata"] == METADATA
-        told = await client.receive_many(6, "trade")
+        received = await client.receive_many(6, "trade")
         await server.feed.raise_alert({**ALERT, "id": "a1", "metadata": METADATA})
-        told.append(await client.receive("alert"))
-    assert [message["data"]["metadata"] for message in told] == [METADATA] * 7
+        received.append(await client.receive("alert"))
+    assert [message["data"]["metadata"] for message in received] == [METADATA] * 7
     # The same again is the same, whichever way it comes.
     assert (await _post(server, "/api/trades", {**record, "id": "csv"})).status in (200, 201)
 
@@ -184,8 +184,8 @@ async def test_prices_below_zero_are_kept_and_computed_with(stored_in: Server) -
     caller = await stored_in.key()
     assert [t["price"] for t in await stored_in.json("/api/trades", caller)] == ["-37.63"] * 2
     signal = {**SIGNAL, "target_price": "-40.10", "stop_loss": "-30"}
-    told = (await _post(stored_in, "/api/agents/x/signals", signal)).json
-    assert (told["target_price"], told["stop_loss"]) == ("-40.10", "-30")
+    answer = (await _post(stored_in, "/api/agents/x/signals", signal)).json
+    assert (answer["target_price"], answer["stop_loss"]) == ("-40.10", "-30")
     position = {"symbol": "CL", "quantity": "10", "entry_price": "-40", "current_price": "-30"}
     assert (
         await _post(stored_in, "/api/portfolio", {**PORTFOLIO, "positions": [position]})

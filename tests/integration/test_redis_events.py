@@ -62,7 +62,7 @@ RECORDS: dict[str, Callable[[Server], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("channel", list(RECORDS))
-async def test_what_one_is_told_the_sockets_of_all_are(pair: Pair, channel: str) -> None:
+async def test_what_one_records_reaches_the_sockets_of_all(pair: Pair, channel: str) -> None:
     one, other, headers = pair
     async with connect(one, headers) as here, connect(other, headers) as there:
         for client in (here, there):
@@ -85,7 +85,7 @@ def writes_before_the_snapshot(
     channel: str,
     *writes: Callable[[], Awaitable[Any]],
 ) -> None:
-    """Let these be stored and told between a subscription's beginning and its snapshot."""
+    """Let these be stored and published between a subscription's beginning and its snapshot."""
     read = snapshot_module.read_snapshot
     events = server.dashboard._backend.events
 
@@ -100,7 +100,7 @@ def writes_before_the_snapshot(
 
 
 @pytest.mark.parametrize("channel", list(RECORDS))
-async def test_what_a_snapshot_told_no_event_tells_again(
+async def test_what_a_snapshot_includes_no_event_repeats(
     pair: Pair, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other, headers = pair
@@ -162,7 +162,7 @@ async def test_a_cached_answer_is_not_older_than_an_event(pair: Pair) -> None:
     await until(lambda: other.json("/api/agents", headers))
 
 
-async def test_without_redis_everything_goes_on_and_then_all_are_told_to_resync(
+async def test_without_redis_everything_goes_on_and_then_all_get_a_resync(
     serve: Serve, harmed: RedisServer, shared_store: dict[str, Any]
 ) -> None:
     one, other, headers = await pair_on(serve, harmed.url, shared_store)
@@ -224,7 +224,7 @@ async def test_the_client_goes_on_behind_a_resync(
         assert (event.data["id"], stream.connections) == ("2", 2)
 
 
-async def test_one_that_only_feeds_is_heard_by_the_sockets_of_others(
+async def test_a_process_that_only_feeds_reaches_the_sockets_of_others(
     serve: Serve, config: Config, redis_url: str
 ) -> None:
     shared = replace(config, events=EventsConfig(type="redis", redis_url=redis_url))
@@ -252,7 +252,7 @@ async def tear(server: Server, channel: str) -> None:
     await changed(lambda: events.gaps > gaps)
 
 
-async def test_a_break_while_a_snapshot_is_read_is_told_in_its_place(
+async def test_a_gap_while_a_snapshot_is_read_is_reported_in_its_place(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _, headers = pair
@@ -278,7 +278,7 @@ async def test_a_break_while_a_snapshot_is_read_is_told_in_its_place(
         assert await client.settled() == []
 
 
-async def test_a_break_while_a_snapshot_fails_is_told_to_who_was_subscribed(
+async def test_a_gap_while_a_snapshot_fails_is_reported_to_subscribers(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _, headers = pair
@@ -297,7 +297,7 @@ async def test_a_break_while_a_snapshot_fails_is_told_to_who_was_subscribed(
         assert (await client.receive("trade"))["data"]["id"] == "after"
 
 
-async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -> None:
+async def test_a_lagging_client_gets_a_gap_in_order_and_nothing_older_behind_it(pair: Pair) -> None:
     server, _, headers = pair
     events = server.dashboard._backend.events
     async with raw(server, headers) as client:
@@ -317,15 +317,15 @@ async def test_who_lags_is_told_in_order_and_nothing_old_behind_it(pair: Pair) -
         await changed(lambda: all(events.offset(name) == before[name] + 2 for name in before))
         await client.send(type="ping")
         messages = await client.until("pong")
-    told = [m for m in messages if m.get("channel") == "trades"]
-    assert [m["data"]["id"] for m in told if m["type"] == "trade"] == [
+    received = [m for m in messages if m.get("channel") == "trades"]
+    assert [m["data"]["id"] for m in received if m["type"] == "trade"] == [
         f"{i:04}" for i in range(n + 1)
     ]
-    assert [m["type"] for m in told[-2:]] == ["resync", "trade"]
-    told = [m for m in messages if m.get("channel") == "metrics"]
-    gap = [m["type"] for m in told].index("resync")
-    assert [(m["data"]["name"], m["data"]["value"]) for m in told[gap + 1 :]] == [("a", n)]
-    assert ("b", n - 1) in [(m["data"]["name"], m["data"]["value"]) for m in told[:gap]]
+    assert [m["type"] for m in received[-2:]] == ["resync", "trade"]
+    received = [m for m in messages if m.get("channel") == "metrics"]
+    gap = [m["type"] for m in received].index("resync")
+    assert [(m["data"]["name"], m["data"]["value"]) for m in received[gap + 1 :]] == [("a", n)]
+    assert ("b", n - 1) in [(m["data"]["name"], m["data"]["value"]) for m in received[:gap]]
 
 
 def test_a_gap_is_not_sent_to_a_subscription_that_began_after_it() -> None:

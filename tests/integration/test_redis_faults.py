@@ -84,7 +84,7 @@ async def state(server: Server, caller: Caller, path: str = "/api/trades") -> st
     return (await get(server, caller, path)).headers["X-Cache"]
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was said of Redis, a word each."""
     assert not [record for record in caplog.records if record.levelno > logging.WARNING]
     words = [record.message for record in caplog.records if "redis at" in record.message]
@@ -127,7 +127,7 @@ async def test_readers_notice_nothing_of_a_redis_that_is_killed_and_comes_back_e
     reading = False
     await asyncio.gather(*readers)
     await until_ready(server)
-    assert told(caplog) == ["away", "back"]
+    assert logged(caplog) == ["away", "back"]
 
 
 async def test_a_dump_older_than_the_writes_brings_no_old_answer_back(
@@ -179,10 +179,10 @@ async def test_while_redis_is_silent_one_call_waits_and_no_other(
         async with returned(server):
             proxy.thaw()
         assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
-    assert told(caplog) == ["away", "back"]
+    assert logged(caplog) == ["away", "back"]
 
 
-async def test_a_write_that_redis_was_not_told_of_is_made_up_for_before_it_is_used(
+async def test_a_write_that_redis_missed_is_invalidated_before_redis_is_used(
     serve_on: ServeOn, redis: RedisServer, postgres_url: str
 ) -> None:
     store = DatabaseConfig(url=postgres_url)  # two servers, which an SQLite file does not take
@@ -200,7 +200,7 @@ async def test_a_write_that_redis_was_not_told_of_is_made_up_for_before_it_is_us
         await away.feed.update_agent("x1", {"state": "active"})  # does not even ask it
         with redis.client() as client:
             versions: list[list[bytes]] = []
-            # Nobody, such as the event log, may tell of a write while old answers are to be had.
+            # Nobody, such as the event log, may publish a write while old answers are still served.
             link_of(away).on_return(lambda: versions.append(client.hkeys("{alphapulse}:versions")))
             async with returned(away):
                 proxy.thaw()
@@ -222,12 +222,12 @@ async def test_a_writer_that_gives_up_leaves_no_old_answer(
     cache, stored = server.dashboard._backend.cache, asyncio.Event()
     invalidate = cache.invalidate
 
-    async def told_when_stored(*resources: str) -> None:
+    async def notify_when_stored(*resources: str) -> None:
         if "trades" in resources:
             stored.set()
         await invalidate(*resources)
 
-    cache.invalidate = told_when_stored  # type: ignore[method-assign]
+    cache.invalidate = notify_when_stored  # type: ignore[method-assign]
     writer = asyncio.create_task(server.feed.record_trade(TRADE))
     await stored.wait()
     writer.cancel()
@@ -277,7 +277,7 @@ async def test_a_redis_that_is_full_is_done_without_until_it_has_room(
         async with returned(server):
             client.config_set("maxmemory", 0)
     assert [await state(server, caller) for _ in range(2)] == ["MISS", "HIT"]
-    assert told(caplog) == ["away", "back"]
+    assert logged(caplog) == ["away", "back"]
 
 
 async def test_connections_that_redis_closes_for_being_idle_are_no_outage(
@@ -290,10 +290,10 @@ async def test_connections_that_redis_closes_for_being_idle_are_no_outage(
         assert client.client_kill_filter(_type="normal", skipme=True)
     for n in range(1, 20):
         assert await state(server, caller, f"/api/trades?limit={n}") == "HIT"
-    assert told(caplog) == []
+    assert logged(caplog) == []
 
 
-async def test_whatever_redis_forgets_or_holds_only_the_truth_is_told(
+async def test_whatever_redis_loses_or_keeps_answers_are_current(
     serve_on: ServeOn, redis: RedisServer
 ) -> None:
     server = await serve_on(redis.url)
@@ -315,7 +315,7 @@ async def test_whatever_redis_forgets_or_holds_only_the_truth_is_told(
     assert link_of(server).losses == 0
 
 
-async def test_the_figures_tell_of_it(serve_on: ServeOn, redis: RedisServer) -> None:
+async def test_the_figures_show_it(serve_on: ServeOn, redis: RedisServer) -> None:
     server = await serve_on(redis.url)
     caller = await server.key()
 

@@ -84,7 +84,7 @@ async def test_what_one_writes_the_next_read_of_the_other_shows(
 
 
 async def test_an_answer_and_what_follows_its_cursor_are_everything(pair: Pair) -> None:
-    """Also where another process computed the answer, and told of what is newer meanwhile."""
+    """Also where another process computed the answer, and published newer events meanwhile."""
     one, two = await pair()
     caller = await one.key()
     written: list[str] = []
@@ -104,14 +104,14 @@ async def test_an_answer_and_what_follows_its_cursor_are_everything(pair: Pair) 
     async with connect(two, caller) as client:
         for answer in answers[:: len(answers) // 15 + 1]:
             since = {"trades": answer.headers["X-Stream-Cursor"]}
-            told = await client.ask(type="subscribe", channels=["trades"], since=since)
-            assert told["channels"]["trades"]["resumed"] is True
-            replayed = await client.receive_many(told["channels"]["trades"]["replayed"], "trade")
+            ack = await client.ask(type="subscribe", channels=["trades"], since=since)
+            assert ack["channels"]["trades"]["resumed"] is True
+            replayed = await client.receive_many(ack["channels"]["trades"]["replayed"], "trade")
             shown = {trade["id"] for trade in answer.json}
             assert shown | {message["data"]["id"] for message in replayed} == set(written)
 
 
-async def test_an_event_told_while_an_answer_is_looked_up_follows_its_cursor(pair: Pair) -> None:
+async def test_an_event_published_while_an_answer_is_looked_up_follows_its_cursor(pair: Pair) -> None:
     one, two = await pair()
     caller = await one.key()
     await get(two, "/api/trades", caller)
@@ -130,8 +130,8 @@ async def test_an_event_told_while_an_answer_is_looked_up_follows_its_cursor(pai
     assert (answer.headers["X-Cache"], answer.json) == ("HIT", [])
     async with connect(two, caller) as client:
         since = {"trades": answer.headers["X-Stream-Cursor"]}
-        told = await client.ask(type="subscribe", channels=["trades"], since=since)
-        assert told["channels"]["trades"]["replayed"] == 1
+        ack = await client.ask(type="subscribe", channels=["trades"], since=since)
+        assert ack["channels"]["trades"]["replayed"] == 1
 
 
 async def test_a_key_revoked_at_one_is_refused_by_the_other_and_its_socket_closed(

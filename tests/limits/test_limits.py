@@ -185,8 +185,8 @@ async def test_two_limits_of_one_name_are_one_and_of_two_names_are_two(redis_url
         await link.close()
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2")])
-def test_retry_after_is_rounded_up_and_never_0(seconds: float, told: str) -> None:
+@pytest.mark.parametrize(("seconds", "retry_after"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2")])
+def test_retry_after_is_rounded_up_and_never_0(seconds: float, retry_after: str) -> None:
     problem = RateLimited("At most 2", seconds)
-    assert problem.headers == {"Retry-After": told}
-    assert problem.detail == f"At most 2; try again in {told} s."
+    assert problem.headers == {"Retry-After": retry_after}
+    assert problem.detail == f"At most 2; try again in {retry_after} s."

@@ -20,7 +20,7 @@ from alphapulse_api.domain.times import to_micros
 from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.log.redis import log as redis_module
-from tests.event_logs import SECONDS, Ear, ids, redis_log, row, trades
+from tests.event_logs import SECONDS, LogFollower, ids, redis_log, row, trades
 
 Open = Callable[..., Awaitable[EventLog]]
 
@@ -99,19 +99,19 @@ async def test_a_batch_is_one_event_a_record_in_order(open_log: Open) -> None:
 
 async def test_batches_of_many_writers_keep_their_order(open_log: Open) -> None:
     log = await open_log(size=30_000)
-    ear = Ear(log)
+    follower = LogFollower(log)
 
     async def write(writer: int) -> None:
         for n in range(0, 600, 60):
             await log.append("trades", trades(*(f"{writer}-{i}" for i in range(n, n + 60))))
 
     await asyncio.gather(*map(write, range(8)), log.append("trades", trades(*range(2500))))
-    await ear.until(lambda: len(ear.items) >= 8 * 600 + 2500)
+    await follower.until(lambda: len(follower.items) >= 8 * 600 + 2500)
     for writer in range(8):
-        mine = [told for told in ear.told() if told.startswith(f"{writer}-")]
+        mine = [id_ for id_ in follower.received() if id_.startswith(f"{writer}-")]
         assert mine == [f"{writer}-{n}" for n in range(600)]
-    assert [told for told in ear.told() if "-" not in told] == [str(n) for n in range(2500)]
-    offsets = [item.offset for item in ear.items]
+    assert [id_ for id_ in follower.received() if "-" not in id_] == [str(n) for n in range(2500)]
+    offsets = [item.offset for item in follower.items]
     assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
 
 
@@ -143,11 +143,11 @@ async def test_what_the_size_pushed_out_is_said_to_be_missing(open_log: Open) ->
 
 async def test_a_batch_larger_than_the_size_is_handed_out_whole(open_log: Open) -> None:
     log = await open_log(size=4)
-    ear = Ear(log)
+    follower = LogFollower(log)
     await append(log, *range(50))
-    assert ear.told() == [str(n) for n in range(50)]
-    assert ids(log.since("trades", ear.cursors()[45])) == ["46", "47", "48", "49"]
-    assert log.since("trades", ear.cursors()[44]) is None
+    assert follower.received() == [str(n) for n in range(50)]
+    assert ids(log.since("trades", follower.cursors()[45])) == ["46", "47", "48", "49"]
+    assert log.since("trades", follower.cursors()[44]) is None
 
 
 async def test_what_has_grown_too_old_is_said_to_be_missing(open_log: Open) -> None:
@@ -183,15 +183,15 @@ async def test_what_is_no_cursor_is_no_place(open_log: Open, text: str) -> None:
     await log.reach("trades", text.format(place=cursors[-1].rpartition("-")[0]))
 
 
-async def test_followers_hear_every_batch_until_they_leave(open_log: Open) -> None:
+async def test_followers_receive_every_batch_until_they_leave(open_log: Open) -> None:
     log = await open_log()
-    heard: list[list[str] | None] = []
-    leave = log.follow(lambda events: heard.append(ids(events)), lambda _: None)
+    received: list[list[str] | None] = []
+    leave = log.follow(lambda events: received.append(ids(events)), lambda _: None)
     await append(log, 1, 2)
     await append(log, 3)
     leave()
     await append(log, 4)
-    assert heard == [["1", "2"], ["3"]]
+    assert received == [["1", "2"], ["3"]]
 
 
 async def test_a_failing_follower_is_logged_and_harms_nobody(
@@ -203,10 +203,10 @@ async def test_a_failing_follower_is_logged_and_harms_nobody(
         raise RuntimeError("a bug")
 
     log.follow(fail, fail)
-    ear = Ear(log)
+    follower = LogFollower(log)
     with caplog.at_level(logging.ERROR):
         await append(log, 1)
-    assert ear.told() == ["1"]
+    assert follower.received() == ["1"]
     assert "a follower of the event log failed" in caplog.text
 
 
@@ -222,7 +222,7 @@ async def test_a_batch_that_cannot_be_encoded_leaves_no_trace(open_log: Open) ->
 
 async def test_an_events_text_is_the_message_of_the_contract(open_log: Open) -> None:
     log = await open_log()
-    ear = Ear(log)
+    follower = LogFollower(log)
     record = {
         "id": 'é"\\\n',
         "price": Decimal("1.50"),
@@ -230,8 +230,8 @@ async def test_an_events_text_is_the_message_of_the_contract(open_log: Open) -> 
         "metadata": {"x": float("nan"), "y": 1e300, "z": [True, None, 2**53]},
     }
     await log.append("trades", [record])
-    await ear.until(lambda: ear.items)
-    (event,) = ear.items
+    await follower.until(lambda: follower.items)
+    (event,) = follower.items
     assert event.text == b'{"type":"trade","channel":"trades","cursor":"%b","data":%b}' % (
         event.cursor.encode(),
         dumps(record),
@@ -243,38 +243,38 @@ def test_a_break_is_the_resync_of_the_contract() -> None:
     assert json.loads(gap.text) == {"type": "resync", "channel": "trades", "cursor": "c-1"}
 
 
-async def test_nothing_appended_is_nothing_told(open_log: Open) -> None:
+async def test_an_empty_append_publishes_nothing(open_log: Open) -> None:
     log = await open_log()
-    ear = Ear(log)
+    follower = LogFollower(log)
     before = log.offset("metrics")
     await log.append("metrics", [])
-    assert (ear.items, log.offset("metrics")) == ([], before)
+    assert (follower.items, log.offset("metrics")) == ([], before)
 
 
 async def test_a_row_is_appended_once_whoever_relays_it(open_log: Open) -> None:
     log = await open_log()
-    ear = Ear(log)
+    follower = LogFollower(log)
     await log.relay([row("a", 1), row("b", 2, 3), row("a", 1)])
     await log.relay([row("b", 2, 3), row("c", 4)])
     await log.append("trades", trades(1, 1))  # a host's own store says itself what is new
-    await ear.hears("1", "2", "3", "4", "1", "1")
+    await follower.expect("1", "2", "3", "4", "1", "1")
 
 
 async def test_a_long_row_is_appended_whole_and_once(open_log: Open) -> None:
     log = await open_log()
-    ear, numbers = Ear(log), [str(n) for n in range(2500)]
+    follower, numbers = LogFollower(log), [str(n) for n in range(2500)]
     for _ in range(2):
         await log.relay([row("a", *numbers)])
     await log.relay([row("b", "end")])
-    await ear.hears(*numbers, "end")
+    await follower.expect(*numbers, "end")
 
 
 async def test_rows_of_several_channels_are_appended_in_their_order(open_log: Open) -> None:
     log = await open_log()
-    ear = Ear(log)
+    follower = LogFollower(log)
     await log.relay([row("a", 1), row("b", 2, channel="alerts"), row("c", 3)])
-    await ear.hears("2", channel="alerts")
-    await ear.hears("1", "3")
+    await follower.expect("2", channel="alerts")
+    await follower.expect("1", "3")
 
 
 async def test_ids_of_rows_are_remembered_as_long_as_events(
@@ -282,23 +282,23 @@ async def test_ids_of_rows_are_remembered_as_long_as_events(
 ) -> None:
     monkeypatch.setattr(redis_module, "BEHIND_EVENTS", 0)
     log = await open_log(size=10)
-    ear = Ear(log)
+    follower = LogFollower(log)
     for n in range(40):
         await log.relay([row(str(n), n)])
         await log.relay([row(str(max(0, n - 9)), max(0, n - 9))])
-    await ear.hears(*map(str, range(40)))
+    await follower.expect(*map(str, range(40)))
 
 
 async def test_a_gap_is_handed_to_everyone_in_its_order(open_log: Open) -> None:
     log = await open_log()
-    ear = Ear(log)
+    follower = LogFollower(log)
     await log.relay([row("a", 1)])
     before = log.cursor("trades")
     await log.gap("trades")
     await log.relay([row("b", 2)])
-    await ear.hears("1", "gap", "2")
+    await follower.expect("1", "gap", "2")
     assert log.since("trades", before) is None
-    assert ids(log.since("trades", ear.cursors()[1])) == ["2"]
+    assert ids(log.since("trades", follower.cursors()[1])) == ["2"]
 
 
 def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -307,7 +307,7 @@ def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("micros", [0, 1, 500_000])
-def test_what_an_event_tells_of_is_known_in_either_form(micros: int) -> None:
+def test_the_identity_of_an_event_is_the_same_in_either_form(micros: int) -> None:
     at = datetime(2026, 1, 1, 12, 0, 0, micros, tzinfo=UTC)
     point, point_read = rows(metric_type="risk", name="var", labels={"a": "b"}, timestamp=at)
     assert CHANNELS["metrics"].identity(point) == CHANNELS["metrics"].identity(point_read)

@@ -16,7 +16,7 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis import scripts
-from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, row, trades, two
+from tests.event_logs import LogFollower, Log, behind, changed, ids, redis_log, row, trades, two
 from tests.proxy import proxied
 
 STREAM = scripts.STREAMS["trades"]
@@ -35,25 +35,25 @@ async def test_every_process_is_handed_the_same_order_under_the_same_cursors(
                 await log.append("trades", trades(f"{name}{n}", f"{name}{n}'"))
 
         await asyncio.gather(write(one, "a"), write(other, "b"))
-        for ear in (here, there):
-            await ear.until(lambda ear=ear: len(ear.items) >= 400)
-        assert here.told() == there.told()
+        for follower in (here, there):
+            await follower.until(lambda follower=follower: len(follower.items) >= 400)
+        assert here.received() == there.received()
         assert here.cursors() == there.cursors()
         assert len(set(here.cursors())) == 400
-        texts = [[item.text for item in ear.items] for ear in (here, there)]
+        texts = [[item.text for item in follower.items] for follower in (here, there)]
         assert texts[0] == texts[1]
         places = [StreamPosition.parse(cursor) for cursor in here.cursors()]
         assert [place.offset for place in places if place] == list(range(1, 401))
 
 
-async def test_what_one_has_told_resumes_on_another_and_on_one_that_starts_later(
+async def test_a_cursor_of_one_resumes_on_another_and_on_one_that_starts_later(
     redis_url: str,
 ) -> None:
     async with two(redis_url) as (one, other, here, there):
         start = one.cursor("trades")
         await one.append("trades", trades(*range(5)))
         await asyncio.gather(
-            *(ear.until(lambda ear=ear: len(ear.items) == 5) for ear in (here, there))
+            *(follower.until(lambda follower=follower: len(follower.items) == 5) for follower in (here, there))
         )
         async with redis_log(redis_url) as late:
             for cursor, missed in zip([start, *here.cursors()], range(6), strict=True):
@@ -67,25 +67,25 @@ async def test_a_long_past_is_read_in_pages(
 ) -> None:
     monkeypatch.setattr("alphapulse_api.log.redis.past.PAGE", 10)
     async with redis_log(redis_url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         await log.append("trades", trades(*range(95)))
-        await ear.until(lambda: len(ear.items) == 95)
+        await follower.until(lambda: len(follower.items) == 95)
     async with redis_log(redis_url, size=42) as late:
-        assert ids(late.since("trades", ear.cursors()[52])) == [str(n) for n in range(53, 95)]
-        assert late.since("trades", ear.cursors()[51]) is None
+        assert ids(late.since("trades", follower.cursors()[52])) == [str(n) for n in range(53, 95)]
+        assert late.since("trades", follower.cursors()[51]) is None
 
 
 async def test_what_has_grown_too_old_is_not_read_again(redis_url: str) -> None:
     async with redis_log(redis_url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         await log.append("trades", trades(1))
-        await ear.hears("1")
+        await follower.expect("1")
     await asyncio.sleep(0.02)
     async with redis_log(redis_url, ttl=0.01) as late:
-        assert late.cursor("trades") == ear.cursors()[0]
+        assert late.cursor("trades") == follower.cursors()[0]
         assert late.since("trades", late.cursor("trades")) == ()
     async with redis_log(redis_url) as late:
-        place = StreamPosition.parse(ear.cursors()[0])
+        place = StreamPosition.parse(follower.cursors()[0])
         assert place is not None
         assert len(late.since("trades", late._rings["trades"]._base) or ()) == 1
 
@@ -96,16 +96,16 @@ async def test_redis_keeps_what_a_reader_may_need_and_no_more(
     monkeypatch.setattr(log_module, "BEHIND_EVENTS", 100)
     monkeypatch.setattr(log_module, "BEHIND_SECONDS", 0.0)
     async with redis_log(redis_url, size=100) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         for count in range(50, 1050, 50):
             await log.append("trades", trades(*range(50)))
-            await ear.until(lambda count=count: len(ear.items) == count)
+            await follower.until(lambda count=count: len(follower.items) == count)
         assert 200 <= redis_client.xlen(STREAM) < 400  # Redis trims by nodes of a hundred
     async with redis_log(redis_url, ttl=0.001) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         await asyncio.sleep(0.01)
         await log.append("trades", trades(*range(150)))
-        await ear.until(lambda: len(ear.items) == 150)
+        await follower.until(lambda: len(follower.items) == 150)
         assert redis_client.xlen(STREAM) < 350
 
 
@@ -114,19 +114,19 @@ async def test_numbers_go_on_after_everything_was_trimmed(
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1, 2))
-        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+        await asyncio.gather(here.expect("1", "2"), there.expect("1", "2"))
         redis_client.xtrim(STREAM, maxlen=0, approximate=False)
         async with redis_log(redis_url) as late:
             assert late.since("trades", here.cursors()[1]) == ()
             assert late.since("trades", here.cursors()[0]) is None
             await one.append("trades", trades(3))
-            await asyncio.gather(here.hears("1", "2", "3"), there.hears("1", "2", "3"))
+            await asyncio.gather(here.expect("1", "2", "3"), there.expect("1", "2", "3"))
             assert here.cursors()[2].endswith("-3")
 
 
 async def test_a_batch_whose_answer_was_lost_is_appended_once(redis_url: str) -> None:
     async with redis_log(redis_url) as log, proxied(redis_url.replace("redis:", "http:")) as proxy:
-        ear = Ear(log)
+        follower = LogFollower(log)
         async with redis_log(behind(proxy)) as writer:
             script, lost = writer._appending, asyncio.Event()
 
@@ -142,7 +142,7 @@ async def test_a_batch_whose_answer_was_lost_is_appended_once(redis_url: str) ->
             assert lost.is_set()
             await writer.append("trades", trades(3))
             await changed(lambda: not writer.waiting)
-        await ear.hears("1", "2", "3")
+        await follower.expect("1", "2", "3")
 
 
 async def test_a_cursor_from_a_process_that_is_ahead_is_waited_for(redis_url: str) -> None:
@@ -151,11 +151,11 @@ async def test_a_cursor_from_a_process_that_is_ahead_is_waited_for(redis_url: st
         redis_log(redis_url) as one,
         redis_log(behind(proxy)) as other,
     ):
-        here = Ear(one)
+        here = LogFollower(one)
         start = one.cursor("trades")
         proxy.freeze()
         await one.append("trades", trades(1, 2))
-        await here.hears("1", "2")
+        await here.expect("1", "2")
         assert other.since("trades", here.cursors()[0]) is None
         reaching = asyncio.create_task(other.reach("trades", here.cursors()[0]))
         await other.reach("trades", start)
@@ -185,9 +185,9 @@ async def test_rows_that_several_relay_at_once_are_appended_once(redis_url: str)
             *(log.relay([row(name, name)]) for name in names for log in (one, other)),
         )
         await one.append("trades", trades("end"))
-        for ear in (here, there):
-            await ear.until(lambda ear=ear: "end" in ear.told())
-            assert sorted(ear.told()) == sorted([*names, "end"])
+        for follower in (here, there):
+            await follower.until(lambda follower=follower: "end" in follower.received())
+            assert sorted(follower.received()) == sorted([*names, "end"])
 
 
 async def test_redis_knows_of_no_more_than_it_may_need(
@@ -208,7 +208,7 @@ async def test_a_row_that_waited_for_redis_is_appended_once(redis_url: str) -> N
         proxied(redis_url.replace("redis:", "http:")) as proxy,
         redis_log(behind(proxy)) as cut_off,
     ):
-        ear = Ear(one)
+        follower = LogFollower(one)
         proxy.freeze()
         relaying = asyncio.create_task(cut_off.relay([row("a", 1)]))
         await asyncio.sleep(0)
@@ -219,21 +219,21 @@ async def test_a_row_that_waited_for_redis_is_appended_once(redis_url: str) -> N
         proxy.thaw()
         await changed(lambda: not cut_off.link.trouble and not cut_off.waiting)
         await cut_off.relay([row("a", 1), row("b", 2)])
-        await ear.hears("1", "2")
+        await follower.expect("1", "2")
 
 
 async def test_a_log_that_was_emptied_knows_nothing(
     redis_url: str, redis_client: redis.Redis
 ) -> None:
     async with redis_log(redis_url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         for _ in range(2):
             await log.relay([row("a", 1)])
-        await ear.hears("1")
+        await follower.expect("1")
         redis_client.flushdb()
-        await ear.hears("1", "gap")
+        await follower.expect("1", "gap")
         await log.relay([row("a", 1)])
-        await ear.hears("1", "gap", "1")
+        await follower.expect("1", "gap", "1")
 
 
 # -- foreign entries ------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ async def test_foreign_entries_are_passed_over(
                 redis_client.xadd(STREAM, fields)
                 await changed(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
-        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+        await asyncio.gather(here.expect("1", "2"), there.expect("1", "2"))
         async with redis_log(redis_url) as late:
             assert ids(late.since("trades", here.cursors()[0])) == ["2"]
             assert late.unreadable == 3
@@ -266,11 +266,11 @@ async def test_a_foreign_entry_of_the_far_future_stops_nothing(
 ) -> None:
     async with two(redis_url) as (one, other, here, there):
         await one.append("trades", trades(1))
-        await asyncio.gather(here.hears("1"), there.hears("1"))
+        await asyncio.gather(here.expect("1"), there.expect("1"))
         redis_client.xadd(STREAM, {"a": "b"}, id="99999999999999-0")
         await changed(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
-        await asyncio.gather(here.hears("1", "2"), there.hears("1", "2"))
+        await asyncio.gather(here.expect("1", "2"), there.expect("1", "2"))
 
 
 async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
@@ -278,12 +278,12 @@ async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
-        await here.hears("1")
+        await here.expect("1")
         place = StreamPosition.parse(here.cursors()[0])
         assert place is not None
         redis_client.xadd(STREAM, {"a": "b"}, id=f"{place.ms + 5000}-9")
         await one.append("trades", trades(2, 3))
-        await asyncio.gather(here.hears("1", "2", "3"), there.hears("1", "2", "3"))
+        await asyncio.gather(here.expect("1", "2", "3"), there.expect("1", "2", "3"))
         async with redis_log(redis_url) as late:
             assert ids(late.since("trades", here.cursors()[0])) == ["2", "3"]
             assert late.unreadable == 1
@@ -292,7 +292,7 @@ async def test_a_foreign_entry_just_ahead_costs_nothing_of_the_past(
 async def test_a_damaged_event_is_a_break(redis_url: str, redis_client: redis.Redis) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
-        await here.hears("1")
+        await here.expect("1")
         after = here.cursors()[0]
         place = StreamPosition.parse(after)
         assert place is not None
@@ -300,7 +300,7 @@ async def test_a_damaged_event_is_a_break(redis_url: str, redis_client: redis.Re
         redis_client.xadd(STREAM, {"after": after, "data": '{"id'}, id=damaged)
         redis_client.hset(scripts.LOG, STREAM, damaged)
         await one.append("trades", trades(2))
-        await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
+        await asyncio.gather(here.expect("1", "gap", "2"), there.expect("1", "gap", "2"))
         assert one.unreadable == 1
 
 
@@ -308,9 +308,9 @@ async def test_a_key_of_another_kind_is_replaced(redis_url: str, redis_client: r
     redis_client.set(STREAM, "not a stream")
     async with redis_log(redis_url) as log:
         await log.append("trades", trades(1))
-        ear = Ear(log)
+        follower = LogFollower(log)
         await log.append("trades", trades(2))
-        await ear.until(lambda: "2" in ear.told())
+        await follower.until(lambda: "2" in follower.received())
 
 
 # -- changes --------------------------------------------------------------------------------------
@@ -322,13 +322,13 @@ async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> N
         story: list[object] = []
         one.on_change(lambda resource: story.append(f"own {resource}"))
         other.on_change(story.append)
-        ear = Ear(other)
+        follower = LogFollower(other)
         other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
         await one.append("trades", trades(1), ["trades"])
         await one.announce(["agents"])
         await one.announce([])
         await one.append("metrics", [], ["metrics", "metrics:risk"])
-        await ear.hears("1")
+        await follower.expect("1")
         await changed(lambda: "metrics:risk" in story)
         said = [item for item in story if item not in (None, "own None")]
         assert said == ["trades", "1", "agents", "metrics", "metrics:risk"]
@@ -343,7 +343,7 @@ async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
         story: list[object] = []
         other.on_change(story.append)
         other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
-        ear = Ear(other)
+        follower = LogFollower(other)
         names = [f"metrics:m{n}" for n in range(3000)]
         entries = [one._queue.put(None, (), [name], away=False) for name in names[:10]]
         one._work.set()
@@ -351,7 +351,7 @@ async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
         for at in range(10, 3000, 10):
             await one.announce(names[at : at + 10])
         await one.relay([row("a", 1)])
-        await ear.hears("1")
+        await follower.expect("1")
         assert story.index("trades") < story.index("1")
         await changed(lambda: set(names) <= set(story))
 

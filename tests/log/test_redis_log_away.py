@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from alphapulse_api.log.redis import log as log_module
-from tests.event_logs import Ear, Log, behind, changed, ids, redis_log, trades, two
+from tests.event_logs import LogFollower, Log, behind, changed, ids, redis_log, trades, two
 from tests.proxy import proxied
 from tests.redis_server import RedisServer, running
 from tests.waiting import SECONDS
@@ -33,7 +33,7 @@ async def back(*logs: Log) -> None:
 async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisServer) -> None:
     async with two(harmed.url) as (one, other, here, there):
         await one.append("trades", trades(1))
-        await asyncio.gather(here.hears("1"), there.hears("1"))
+        await asyncio.gather(here.expect("1"), there.expect("1"))
         harmed.kill()
         async with asyncio.timeout(SECONDS):  # it comes back only later
             await one.append("trades", trades(2))
@@ -41,14 +41,14 @@ async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisSer
         assert one.waiting == 2
         assert ids(other.since("trades", here.cursors()[0])) == [], "the past is in memory"
         await asyncio.to_thread(harmed.start)
-        for ear in (here, there):
-            await ear.until(lambda ear=ear: ear.told()[-1] == "3")
-            assert ear.told() == ["1", "gap", "2", "3"]
-            assert ear.told("alerts") == ["gap"]
+        for follower in (here, there):
+            await follower.until(lambda follower=follower: follower.received()[-1] == "3")
+            assert follower.received() == ["1", "gap", "2", "3"]
+            assert follower.received("alerts") == ["gap"]
         assert here.cursors() == there.cursors()
         assert other.since("trades", here.cursors()[0]) is None
         assert ids(other.since("trades", here.cursors()[1])) == ["2", "3"]
-        async with asyncio.timeout(SECONDS):  # readers may hear of it before its writer is answered
+        async with asyncio.timeout(SECONDS):  # readers may see it before its writer is answered
             await one._queue.drained.wait()
         assert one.waiting == 0
 
@@ -58,11 +58,11 @@ async def test_a_redis_that_is_emptied_under_us_is_a_break_for_all(
 ) -> None:
     async with two(redis_url) as (one, _, here, there):
         await one.append("trades", trades(1))
-        await asyncio.gather(here.hears("1"), there.hears("1"))
+        await asyncio.gather(here.expect("1"), there.expect("1"))
         redis_client.flushdb()
-        await asyncio.gather(here.hears("1", "gap"), there.hears("1", "gap"))
+        await asyncio.gather(here.expect("1", "gap"), there.expect("1", "gap"))
         await one.append("trades", trades(2))
-        await asyncio.gather(here.hears("1", "gap", "2"), there.hears("1", "gap", "2"))
+        await asyncio.gather(here.expect("1", "gap", "2"), there.expect("1", "gap", "2"))
 
 
 async def test_a_redis_that_keeps_everything_loses_nothing(tmp_path: Path) -> None:
@@ -70,18 +70,18 @@ async def test_a_redis_that_keeps_everything_loses_nothing(tmp_path: Path) -> No
     with running(tmp_path / "redis", **options) as server:
         async with two(server.url) as (one, other, here, there):
             await one.append("trades", trades(1))
-            await asyncio.gather(here.hears("1"), there.hears("1"))
+            await asyncio.gather(here.expect("1"), there.expect("1"))
             server.kill()
             await one.append("trades", trades(2))
             await other.append("trades", trades(3))
             await asyncio.to_thread(server.start)
             await back(one, other)
             await one.append("trades", trades(4))
-            for ear in (here, there):
-                await ear.until(lambda ear=ear: "4" in ear.told())
-            assert here.told() == there.told()
-            assert sorted(here.told()) == ["1", "2", "3", "4"]
-            assert ids(other.since("trades", here.cursors()[0])) == here.told()[1:]
+            for follower in (here, there):
+                await follower.until(lambda follower=follower: "4" in follower.received())
+            assert here.received() == there.received()
+            assert sorted(here.received()) == ["1", "2", "3", "4"]
+            assert ids(other.since("trades", here.cursors()[0])) == here.received()[1:]
             assert (one.gaps, other.gaps) == (0, 0)
 
 
@@ -90,21 +90,21 @@ async def test_a_redis_that_lost_its_newest_is_a_break_for_all_once(tmp_path: Pa
     with running(folder) as server:
         async with two(server.url) as (one, other, here, there):
             await one.append("trades", trades(1))
-            await asyncio.gather(here.hears("1"), there.hears("1"))
+            await asyncio.gather(here.expect("1"), there.expect("1"))
             with server.client() as client:
                 client.save()
             await one.append("trades", trades("lost 1", "lost 2"))
-            for ear in (here, there):
-                await ear.until(lambda ear=ear: len(ear.items) == 3)
+            for follower in (here, there):
+                await follower.until(lambda follower=follower: len(follower.items) == 3)
             server.kill()
             await other.append("trades", trades(2))
             await asyncio.to_thread(server.start)
-            for ear in (here, there):
-                await ear.until(lambda ear=ear: ear.told()[-1] == "2")
-                assert ear.told() == ["1", "lost 1", "lost 2", "gap", "2"]
-                assert ear.told("alerts") == [], "nothing of it was lost"
+            for follower in (here, there):
+                await follower.until(lambda follower=follower: follower.received()[-1] == "2")
+                assert follower.received() == ["1", "lost 1", "lost 2", "gap", "2"]
+                assert follower.received("alerts") == [], "nothing of it was lost"
             await other.append("trades", trades(3, 4))
-            await here.until(lambda: here.told()[-1] == "4")
+            await here.until(lambda: here.received()[-1] == "4")
             for cursor in here.cursors()[:3]:
                 assert one.since("trades", cursor) is None
             assert here.cursors()[3:] == there.cursors()[3:]
@@ -120,9 +120,9 @@ async def test_what_only_its_writer_knew_is_a_break_for_the_others_too(tmp_path:
         async with AsyncExitStack() as stack:
             writer = await stack.enter_async_context(redis_log(server.url, read=False))
             reader = await stack.enter_async_context(redis_log(server.url))
-            ear = Ear(reader)
+            follower = LogFollower(reader)
             await writer.append("trades", trades(1))
-            await ear.hears("1")
+            await follower.expect("1")
             with server.client() as client:
                 client.save()
             saved = shutil.copy(tmp_path / "redis/dump.rdb", tmp_path / "saved")
@@ -134,9 +134,9 @@ async def test_what_only_its_writer_knew_is_a_break_for_the_others_too(tmp_path:
             shutil.copy(saved, tmp_path / "redis/dump.rdb")
             await asyncio.to_thread(server.start)
             reader._tasks.start(reader._reader.read_forever, log_module.READING)
-            await ear.hears("1", "gap")
+            await follower.expect("1", "gap")
             await writer.append("trades", trades(2))
-            await ear.hears("1", "gap", "2")
+            await follower.expect("1", "gap", "2")
 
 
 async def test_a_frozen_network_delays_and_loses_nothing(redis_url: str) -> None:
@@ -145,18 +145,18 @@ async def test_a_frozen_network_delays_and_loses_nothing(redis_url: str) -> None
         redis_log(behind(proxy)) as one,
         redis_log(redis_url) as other,
     ):
-        here, there = Ear(one), Ear(other)
+        here, there = LogFollower(one), LogFollower(other)
         await one.append("trades", trades(1))
         proxy.freeze()
         async with asyncio.timeout(SECONDS):  # the network thaws only later
             await one.append("trades", trades(2))
         await one.append("trades", trades(3))
         await other.append("trades", trades("of the other"))
-        await there.hears("1", "of the other")
+        await there.expect("1", "of the other")
         proxy.thaw()
-        for ear in (here, there):
-            await ear.until(lambda ear=ear: len(ear.items) >= 4)
-        assert here.told() == there.told() == ["1", "of the other", "2", "3"]
+        for follower in (here, there):
+            await follower.until(lambda follower=follower: len(follower.items) >= 4)
+        assert here.received() == there.received() == ["1", "of the other", "2", "3"]
 
 
 async def test_what_no_longer_fits_while_redis_is_away_is_a_break_for_all(
@@ -165,21 +165,21 @@ async def test_what_no_longer_fits_while_redis_is_away_is_a_break_for_all(
     with running(tmp_path / "kept", appendonly="yes", appendfsync="always") as server:
         async with two(server.url, queue_bytes=1000) as (one, other, here, there):
             await other.append("trades", trades(1))
-            await asyncio.gather(here.hears("1"), there.hears("1"))
+            await asyncio.gather(here.expect("1"), there.expect("1"))
             server.kill()
             await changed(lambda: one.link.trouble)
             for n in range(2, 40):
                 await one.append("trades", trades(n))
             assert one.waiting < 20
             await asyncio.to_thread(server.start)
-            for ear in (here, there):
-                await ear.until(lambda ear=ear: ear.told()[-1] == "39")
-                kept = len(ear.told()) - 2
-                assert ear.told() == ["1", "gap", *map(str, range(40 - kept, 40))]
-                assert "gap" not in ear.told("alerts")
+            for follower in (here, there):
+                await follower.until(lambda follower=follower: follower.received()[-1] == "39")
+                kept = len(follower.received()) - 2
+                assert follower.received() == ["1", "gap", *map(str, range(40 - kept, 40))]
+                assert "gap" not in follower.received("alerts")
             assert here.cursors() == there.cursors()
             assert one.since("trades", here.cursors()[0]) is None
-            assert ids(other.since("trades", here.cursors()[1])) == here.told()[2:]
+            assert ids(other.since("trades", here.cursors()[1])) == here.received()[2:]
 
 
 async def test_a_log_opened_while_redis_is_away_is_entered_when_it_comes(
@@ -187,17 +187,17 @@ async def test_a_log_opened_while_redis_is_away_is_entered_when_it_comes(
 ) -> None:
     with running(tmp_path / "kept", appendonly="yes", appendfsync="always") as server:
         async with redis_log(server.url) as log:
-            before = Ear(log)
+            before = LogFollower(log)
             await log.append("trades", trades(1))
-            await before.hears("1")
+            await before.expect("1")
         server.kill()
         async with redis_log(server.url) as log:
-            ear = Ear(log)
+            follower = LogFollower(log)
             nowhere = log.cursor("trades")
             assert log.since("trades", before.cursors()[0]) is None
             await log.append("trades", trades(2))
             await asyncio.to_thread(server.start)
-            await ear.hears("gap", "2")
+            await follower.expect("gap", "2")
             assert log.since("trades", nowhere) is None
             assert ids(log.since("trades", before.cursors()[0])) == ["2"], "the past was read"
 
@@ -207,11 +207,11 @@ async def test_what_still_waits_at_the_end_is_sent_or_complained_about(
 ) -> None:
     monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.05)
     async with redis_log(harmed.url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         appending = asyncio.create_task(log.append("trades", trades(1)))
         await asyncio.sleep(0)
         appending.cancel()
-        await ear.hears("1")
+        await follower.expect("1")
         await changed(lambda: not log.waiting)
         with caplog.at_level(logging.ERROR, "alphapulse_api.log"):
             harmed.kill()
@@ -236,11 +236,11 @@ async def test_a_reader_whose_connection_is_cut_goes_on_where_it_was(
     redis_url: str, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with redis_log(redis_url) as log:
-        ear = Ear(log)
+        follower = LogFollower(log)
         await log.append("trades", trades(1))
-        await ear.hears("1")
+        await follower.expect("1")
         redis_client.client_kill_filter(_type="normal", skipme=True)
         await asyncio.sleep(0)
         await log.append("trades", trades(2))
-        await ear.hears("1", "2")
+        await follower.expect("1", "2")
         assert log.gaps == 0

@@ -10,7 +10,7 @@ import pytest
 from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis.send_queue import Load
 from alphapulse_api.runtime import supervisor
-from tests.event_logs import Ear, redis_log, trades
+from tests.event_logs import LogFollower, redis_log, trades
 from tests.waiting import SECONDS
 
 
@@ -19,7 +19,7 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
 ) -> None:
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
-        ear, take, faults = Ear(log), log._reader._take, iter([LookupError("nobody thought of it")])
+        follower, take, faults = LogFollower(log), log._reader._take, iter([LookupError("nobody thought of it")])
 
         def failing(stream: str, found: Any) -> None:
             take(stream, found)
@@ -28,12 +28,12 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
 
         monkeypatch.setattr(log._reader, "_take", failing)
         await log.append("trades", trades(1))
-        await ear.until(lambda: "gap" in ear.told())
+        await follower.until(lambda: "gap" in follower.received())
         assert log.failing == [log_module.READING]
         assert log_module.READING in caplog.text
         await log.append("trades", trades(2))
-        await ear.until(lambda: "2" in ear.told())
-        assert ear.told()[-2:] == ["gap", "2"]
+        await follower.until(lambda: "2" in follower.received())
+        assert follower.received()[-2:] == ["gap", "2"]
 
 
 async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
@@ -41,7 +41,7 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
 ) -> None:
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
-        ear, send, faults = Ear(log), log._send, iter([LookupError("nobody thought of this")])
+        follower, send, faults = LogFollower(log), log._send, iter([LookupError("nobody thought of this")])
 
         async def failing(load: Load) -> None:
             for fault in faults:
@@ -52,5 +52,5 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
         await asyncio.wait_for(log.append("trades", trades(1)), SECONDS)
         assert log.failing == [log_module.SENDING]
         await log.append("trades", trades(2))
-        await ear.hears("1", "2")
+        await follower.expect("1", "2")
         assert log.waiting == 0

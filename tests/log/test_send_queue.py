@@ -24,7 +24,7 @@ def put(queue: SendQueue, channel: str, *bodies: str, away: bool = True) -> None
     queue.put(channel, [news(body) for body in bodies], (), away=away)
 
 
-def told(queue: SendQueue) -> list[tuple[str, bool, list[str]]]:
+def batches(queue: SendQueue) -> list[tuple[str, bool, list[str]]]:
     """All that waits, as it would be sent."""
     stretches: list[Stretch] = []
     while (load := queue.take()) is not None:
@@ -46,7 +46,7 @@ async def test_what_is_put_is_sent_in_its_order() -> None:
     put(queue, "trades", "5")
     assert queue.waiting == 5
     assert not queue.drained.is_set()
-    assert told(queue) == [
+    assert batches(queue) == [
         ("trades", False, ["1", "2", "3"]),
         ("alerts", False, ["4"]),
         ("trades", False, ["5"]),
@@ -89,14 +89,14 @@ async def test_too_much_of_a_channel_is_dropped_and_a_break_stands_in_its_place(
     put(queue, "trades", "4")
     put(queue, "trades", "5")
     assert queue.waiting == 3
-    assert told(queue) == [("alerts", False, ["a"]), ("trades", True, ["4", "5"])]
+    assert batches(queue) == [("alerts", False, ["a"]), ("trades", True, ["4", "5"])]
 
 
 async def test_of_what_alone_is_too_much_the_break_remains() -> None:
     queue = SendQueue(room(2))
     put(queue, "trades", "1", "2", "3")
     put(queue, "trades", "4")
-    assert told(queue) == [("trades", True, ["4"])]
+    assert batches(queue) == [("trades", True, ["4"])]
 
 
 async def test_what_may_be_in_the_log_already_is_not_dropped() -> None:
@@ -105,14 +105,14 @@ async def test_what_may_be_in_the_log_already_is_not_dropped() -> None:
     queue.take()
     put(queue, "trades", "2")
     put(queue, "trades", "3")
-    assert told(queue) == [("trades", False, ["1"]), ("trades", True, ["3"])]
+    assert batches(queue) == [("trades", False, ["1"]), ("trades", True, ["3"])]
 
 
 async def test_nothing_is_dropped_while_the_writers_wait() -> None:
     queue = SendQueue(room(2))
     for n in range(5):
         put(queue, "trades", str(n), away=False)
-    assert told(queue) == [("trades", False, list("01234"))]
+    assert batches(queue) == [("trades", False, list("01234"))]
 
 
 async def test_a_writer_waits_until_all_of_its_events_were_sent_or_cannot_be() -> None:

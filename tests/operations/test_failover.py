@@ -125,7 +125,7 @@ def _events(kind: str, redis_url: str) -> EventsConfig:
 
 
 @pytest.mark.parametrize("kind", ["memory", "redis"])
-async def test_clients_are_told_when_a_fail_over_lost_what_they_were_shown(
+async def test_clients_get_a_resync_when_a_fail_over_lost_what_they_received(
     pair: Pair, serve: Serve, redis_url: str, kind: str
 ) -> None:
     url = pair.url(await pair.primary.new())

@@ -22,7 +22,7 @@ from tests.workers import gunicorn, production
 ROUNDS = 20
 
 
-async def test_both_tell_the_same_story_in_the_same_order(
+async def test_both_publish_the_same_events_in_the_same_order(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
     named = {"AP_ALLOWED_HOST": "dash.example.com"}
@@ -70,7 +70,7 @@ async def test_both_tell_the_same_story_in_the_same_order(
         assert "Traceback" not in workers.said
 
 
-async def test_what_one_is_told_of_callers_the_other_knows(
+async def test_changes_of_users_and_keys_reach_the_other_worker(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
     async with gunicorn(tmp_path, postgres_url, redis_url) as workers:

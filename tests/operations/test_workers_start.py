@@ -101,7 +101,7 @@ async def test_a_worker_that_starts_while_postgres_is_away_waits_for_it(
         assert workers.said.count("cannot start yet") == 1
         assert "Traceback" not in workers.said
 
-        # One that waits ends as soon as it is told to.
+        # One that waits ends as soon as it is asked to.
         proxy.target = str(tmp_path / "nothing")
         proxy.cut()
         os.kill(max(pids), signal.SIGKILL)

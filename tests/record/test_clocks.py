@@ -61,12 +61,12 @@ async def test_a_snapshot_of_a_clock_that_ran_ahead_gives_way_to_the_next(
     clock(timedelta())
     assert (await store.portfolio.get_portfolio())["stale"] is True, "its age is not known"
     for value in (2, 3):
-        told, revision = await store.portfolio.set_portfolio(snapshot(0, value, as_of=_ahead(-1)))
+        state, revision = await store.portfolio.set_portfolio(snapshot(0, value, as_of=_ahead(-1)))
         assert revision == first + value - 1
-        assert told["stale"] is False
+        assert state["stale"] is False
         assert await _current(store) == value
-    told = (await store.portfolio.get_portfolio(include_history=True))["history"]
-    assert [int(point["total_value"]) for point in told] == [2, 3], "the past ends now"
+    points = (await store.portfolio.get_portfolio(include_history=True))["history"]
+    assert [int(point["total_value"]) for point in points] == [2, 3], "the past ends now"
     # From here on it is as ever.
     assert (await store.portfolio.set_portfolio(snapshot(0, 9, as_of=_ahead(-60))))[1] is None
     assert await _current(store) == 3
@@ -75,8 +75,8 @@ async def test_a_snapshot_of_a_clock_that_ran_ahead_gives_way_to_the_next(
 async def test_a_sender_whose_clock_is_seconds_ahead_is_not_stale_at_once(engine: Engine) -> None:
     portfolio = Accessors(engine, 2, {}, ahead=60).portfolio
     for ahead, stale in ((30, False), (90, True), (-1, False), (-5, True)):
-        told, _ = await portfolio.set_portfolio(snapshot(0, as_of=_ahead(ahead)))
-        assert told["stale"] is stale, ahead
+        state, _ = await portfolio.set_portfolio(snapshot(0, as_of=_ahead(ahead)))
+        assert state["stale"] is stale, ahead
 
 
 async def test_a_late_snapshot_does_not_hide_one_whose_sender_is_seconds_ahead(
@@ -125,8 +125,8 @@ async def test_the_portfolio_of_a_wrong_clock_gives_way_on_every_way_out(
             clock(timedelta(seconds=off))
             body = {**PORTFOLIO, "total_value": value}
             assert (await ask(server, "PUT", "/api/portfolio", caller, json=body)).status == 200
-            told = await early.receive("portfolio")
-            assert told["data"]["total_value"] == value
+            message = await early.receive("portfolio")
+            assert message["data"]["total_value"] == value
             assert (await server.json("/api/portfolio", caller))["total_value"] == value
             if value == "1":
                 await late.ask(type="subscribe", channels=["portfolio"], snapshot=True)
@@ -169,8 +169,8 @@ def test_what_is_ahead_of_now_is_overtaken() -> None:
         (-3600, 3600): True,  # the known one is of no clock that there is
     }
     for (received, known), wanted in cases.items():
-        told = newest.overtakes(at + received * second, at + known * second, at, ahead)
-        assert told is wanted, (received, known)
+        overtakes = newest.overtakes(at + received * second, at + known * second, at, ahead)
+        assert overtakes is wanted, (received, known)
 
 
 @pytest.mark.parametrize(

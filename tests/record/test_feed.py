@@ -57,13 +57,13 @@ class House:
         self.accessors = accessors
         self.cache = MemoryCache(10**6)
         self.events = MemoryEventLog()
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        self.events.follow(self._told, lambda gap: None)
+        self.published: list[tuple[str, dict[str, Any]]] = []
+        self.events.follow(self._follow, lambda gap: None)
         self.relay = relay_of(accessors, self.cache, self.events)
         self.feed = Feed(accessors, self.relay)
 
-    def _told(self, events: Sequence[Event]) -> None:
-        self.told += [(event.channel.name, dict(event.data)) for event in events]
+    def _follow(self, events: Sequence[Event]) -> None:
+        self.published += [(event.channel.name, dict(event.data)) for event in events]
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_a_batch_with_one_bad_record_stores_nothing(house: House) -> None:
     assert "price" in conflict.value.detail
     assert await house.accessors.metrics.list_series() == []
     assert [trade["id"] for trade in await house.accessors.trades.get_trades()] == ["t1"]
-    assert [name for name, _ in house.told] == ["trades"]
+    assert [name for name, _ in house.published] == ["trades"]
 
 
 async def test_a_batch_has_at_most_10000_records(house: House) -> None:
@@ -139,16 +139,16 @@ async def test_a_batch_has_at_most_10000_records(house: House) -> None:
             await call([point] * (MAX_BATCH + 1))
     assert await house.feed.record_metrics([]) == 0
     assert await house.feed.record_trades([]) == []
-    assert house.told == []
+    assert house.published == []
 
 
-async def test_a_repeat_is_a_success_that_changes_and_tells_nothing(house: House) -> None:
+async def test_a_repeat_succeeds_and_neither_changes_nor_publishes(house: House) -> None:
     first = await house.feed.record_trade(TRADE)
     assert await house.feed.record_trade(TRADE) == first
     assert await house.feed.record_trade({**TRADE, "price": 67123.5}) == first
     assert await house.feed.record_trade({**TRADE, "value": "6712.35"}) == first
     assert await house.feed.record_trades([TRADE, TRADE]) == [first, first]
-    assert [name for name, _ in house.told] == ["trades"]
+    assert [name for name, _ in house.published] == ["trades"]
     alert = {"id": "a1", "title": "drawdown", "metric_value": math.nan, "tags": ["x"]}
     raised = await house.feed.raise_alert(alert)
     acknowledged = await house.feed.acknowledge_alert("a1", "ann")
@@ -157,16 +157,16 @@ async def test_a_repeat_is_a_success_that_changes_and_tells_nothing(house: House
     for other in ({"title": "other"}, {"tags": []}, {"created_at": T0}, {"metric_value": 1}):
         with pytest.raises(Conflict, match=next(iter(other))):
             await house.feed.raise_alert({**alert, **other})
-    assert [name for name, _ in house.told] == ["trades", "alerts", "alerts"]
+    assert [name for name, _ in house.published] == ["trades", "alerts", "alerts"]
 
 
-async def test_an_acknowledgement_is_told_once_however_many_come_at_once(house: House) -> None:
+async def test_an_acknowledgement_is_published_once_however_many_come_at_once(house: House) -> None:
     await house.feed.raise_alert({"id": "a1", "title": "drawdown"})
     changes = [house.feed.acknowledge_alert("a1", f"user{n}") for n in range(8)]
     changes += [house.feed.resolve_alert("a1") for _ in range(8)]
     answers = await asyncio.gather(*changes)
     assert {answer["acknowledged_by"] for answer in answers} == {"user0"}
-    stages = [data["status"] for _, data in house.told]
+    stages = [data["status"] for _, data in house.published]
     assert stages == ["active", "acknowledged", "resolved"]
     with pytest.raises(NotFound):
         await house.feed.resolve_alert("a2")
@@ -226,10 +226,10 @@ async def test_an_empty_short_is_worth_zero_without_a_sign(house: House) -> None
     assert str(position["value"]) == "0"
 
 
-async def test_a_late_portfolio_is_history_and_not_told(house: House) -> None:
+async def test_a_late_portfolio_is_history_and_not_published(house: House) -> None:
     await house.feed.update_portfolio({"total_value": 2, "cash": 0, "as_of": at(10)})
     await house.feed.update_portfolio({"total_value": 1, "cash": 0, "as_of": at(0)})
-    assert [data["total_value"] for _, data in house.told] == [2]
+    assert [data["total_value"] for _, data in house.published] == [2]
     portfolio = await house.accessors.portfolio.get_portfolio(include_history=True)
     assert portfolio["total_value"] == 2
     assert [point["total_value"] for point in portfolio["history"]] == [1, 2]
@@ -258,7 +258,7 @@ async def test_every_write_moves_its_cached_answers_on(house: House) -> None:
     assert (await house.cache.look("metrics:trade", ()))[0] == untouched
 
 
-async def test_an_agent_that_is_first_heard_of_owns_its_defaults(house: House) -> None:
+async def test_a_new_agent_owns_its_defaults(house: House) -> None:
     first = await house.feed.update_agent("m1", {})
     first["metrics"]["mine"] = 1
     assert (await house.feed.update_agent("m2", {}))["metrics"] == {}
@@ -271,7 +271,7 @@ async def test_an_agent_that_is_first_heard_of_owns_its_defaults(house: House) -
         await house.feed.record_signal("m1", signal)
 
 
-async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_untold(house: House) -> None:
+async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_unpublished(house: House) -> None:
     calls = {
         "trades": house.feed.record_trade(TRADE),
         "alerts": house.feed.raise_alert({"title": "t"}),
@@ -288,7 +288,7 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_untold(house
     await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.cancelled() for task in tasks)
     async with asyncio.timeout(SECONDS):
-        while {channel for channel, _ in house.told} != calls.keys():
+        while {channel for channel, _ in house.published} != calls.keys():
             await asyncio.sleep(0.005)
     assert len(await house.accessors.trades.get_trades()) == 1
     for name, version in versions.items():
@@ -362,7 +362,7 @@ async def test_a_write_whose_commit_gave_no_answer_is_published_and_shown(
     # What is cached may lack a record that is stored.
     at_once = (await house.cache.look(tag, ("key",)))[0]
     assert at_once != version
-    assert house.told == []
+    assert house.published == []
     for _ in range(3):
         await relay.relay_left()
     # It may have been carried out later.
@@ -370,7 +370,7 @@ async def test_a_write_whose_commit_gave_no_answer_is_published_and_shown(
     if tag in ("trades", "alerts", "portfolio"):
         for _ in range(2):
             await WRITES[tag](house.feed)
-        assert [channel for channel, _ in house.told] == [tag]
+        assert [channel for channel, _ in house.published] == [tag]
 
 
 async def test_what_no_point_is_takes_nothing_with_it(house: House) -> None:
@@ -379,10 +379,10 @@ async def test_what_no_point_is_takes_nothing_with_it(house: House) -> None:
     await house.feed.queue.close()
     storing.cancel()
     assert house.feed.queue.refused == {"invalid": 2}
-    assert [channel for channel, _ in house.told] == ["metrics"]
+    assert [channel for channel, _ in house.published] == ["metrics"]
 
 
-async def test_of_a_hosts_own_store_what_it_calls_new_is_told(tmp_path: Path) -> None:
+async def test_of_a_hosts_own_store_what_it_calls_new_is_published(tmp_path: Path) -> None:
     class Portfolio:
         async def set_portfolio(self, portfolio: dict[str, Any]) -> tuple[dict[str, Any], bool]:
             return portfolio, portfolio["cash"] > 0
@@ -398,6 +398,6 @@ async def test_of_a_hosts_own_store_what_it_calls_new_is_told(tmp_path: Path) ->
             await house.feed.update_portfolio({"total_value": 1, "cash": cash, "as_of": T0})
         for side in ("buy", "sell", "buy"):
             await house.feed.record_trades([{**TRADE, "side": side}])
-    assert [(channel, data.get("cash", data.get("side"))) for channel, data in house.told] == [
+    assert [(channel, data.get("cash", data.get("side"))) for channel, data in house.published] == [
         ("portfolio", 1), ("portfolio", 1), ("trades", "buy"), ("trades", "buy"),
     ]  # fmt: skip

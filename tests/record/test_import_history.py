@@ -23,7 +23,7 @@ from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.engines import relay_of
-from tests.event_logs import Ear
+from tests.event_logs import LogFollower
 from tests.socket_client import portfolio, trade
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Store:
         log = MemoryEventLog()
         self.accessors = Accessors(engine, 300, {})
         self.feed = Feed(self.accessors, relay_of(self.accessors, MemoryCache(10**6), log))
-        self.ear = Ear(log)
+        self.follower = LogFollower(log)
 
     async def curve(self) -> list[tuple[datetime, Decimal]]:
         """The stored history of the portfolio."""
@@ -114,11 +114,11 @@ async def test_a_repeat_changes_nothing(store: Store, batches_of_ten: None) -> N
     trades = [past_trade(n) for n in range(25)]
     first = await store.feed.import_history(equity=CURVE, trades=trades)
     before = (await store.curve(), await store.trades())
-    events = len(store.ear.cursors("portfolio"))
+    events = len(store.follower.cursors("portfolio"))
     second = await store.feed.import_history(equity=CURVE, trades=trades)
     assert (first, second) == ((25, 25), (0, 0))
     assert (await store.curve(), await store.trades()) == before
-    assert len(store.ear.cursors("portfolio")) == 1 == events
+    assert len(store.follower.cursors("portfolio")) == 1 == events
 
 
 async def test_fills_that_look_the_same_are_kept_apart(store: Store) -> None:
@@ -134,14 +134,14 @@ async def test_subscribers_read_the_trades_again_instead_of_getting_each(
     await store.feed.record_trade(trade(id="live"))
     await store.feed.import_history(trades=[past_trade(n) for n in range(25)])
     await store.feed.record_trade(trade(id="later"))
-    await store.ear.hears("live", "gap", "later")
+    await store.follower.expect("live", "gap", "later")
 
 
 async def test_the_newest_point_becomes_the_portfolio_and_is_published(
     store: Store, batches_of_ten: None
 ) -> None:
     await store.feed.import_history(equity=CURVE)
-    (event,) = store.ear.items
+    (event,) = store.follower.items
     assert event.data["as_of"] == TIMES[-1]  # type: ignore[union-attr]
     assert (await store.accessors.portfolio.get_portfolio())["total_value"] == VALUES[-1]
 
@@ -150,7 +150,7 @@ async def test_a_newer_portfolio_stays(store: Store) -> None:
     now = await store.feed.update_portfolio(portfolio("7"))
     await store.feed.import_history(equity=CURVE)
     assert await store.accessors.portfolio.get_portfolio() == now
-    assert len(store.ear.items) == 1
+    assert len(store.follower.items) == 1
     assert (await store.curve())[:-1] == CURVE
 
 

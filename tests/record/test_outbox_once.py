@@ -26,7 +26,7 @@ from tests.asking import ask
 from tests.commands import ROOT, environment
 from tests.conftest import Serve
 from tests.engines import at, connected, relay_of
-from tests.event_logs import Ear, Log, redis_log
+from tests.event_logs import LogFollower, Log, redis_log
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.socket_client import alert, connect, portfolio, trade
@@ -37,26 +37,26 @@ PAIRS = 300
 
 
 class Process:
-    """What one process has, and what it hears of all of them."""
+    """What one process has, and what it receives from all of them."""
 
     def __init__(self, engine: Engine, log: Log) -> None:
         self.engine = engine
         self.log = log
         self.store = Accessors(engine, 300, {})
         self.feed = Feed(self.store, relay_of(self.store, MemoryCache(10**6), log))
-        self.ear = Ear(log)
+        self.follower = LogFollower(log)
 
-    def told(self, channel: str) -> list[dict[str, Any]]:
-        return [dict(item.data) for item in self.ear.items if item.channel.name == channel]  # type: ignore[union-attr]
+    def received(self, channel: str) -> list[dict[str, Any]]:
+        return [dict(item.data) for item in self.follower.items if item.channel.name == channel]  # type: ignore[union-attr]
 
-    async def hears_the_end(self, channel: str, **end: Any) -> list[dict[str, Any]]:
-        """All that was told of the channel up to an event with these fields."""
+    async def received_until(self, channel: str, **end: Any) -> list[dict[str, Any]]:
+        """All events of the channel up to an event with these fields."""
 
         def ended() -> bool:
-            return any(end.items() <= data.items() for data in self.told(channel))
+            return any(end.items() <= data.items() for data in self.received(channel))
 
-        await self.ear.until(ended)
-        return self.told(channel)
+        await self.follower.until(ended)
+        return self.received(channel)
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def slow(database_url: str, proxy: Proxy) -> AsyncIterator[Process]:
 
 
 async def until_stored(look: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a commit that nobody has told of yet."""
+    """Wait for a commit that nobody has published yet."""
     async with asyncio.timeout(SECONDS):
         while True:
             try:
@@ -105,7 +105,7 @@ async def until_stored(look: Callable[[], Awaitable[bool]]) -> None:
 # -- order ----------------------------------------------------------------------------------------
 
 
-async def test_of_changes_at_once_the_newest_state_is_told_last(
+async def test_of_concurrent_changes_the_newest_state_is_published_last(
     one: Process, database_url: str, redis_url: str
 ) -> None:
     async with process(database_url, redis_url) as other:
@@ -116,10 +116,10 @@ async def test_of_changes_at_once_the_newest_state_is_told_last(
             )
         await one.feed.raise_alert(alert(id="end"))
         for listener in (one, other):
-            last = {data["id"]: data for data in await listener.hears_the_end("alerts", id="end")}
+            last = {data["id"]: data for data in await listener.received_until("alerts", id="end")}
             for n in range(PAIRS):
-                told = last[f"a{n}"]
-                assert (told["status"], told["acknowledged"]) == ("resolved", True), n
+                state = last[f"a{n}"]
+                assert (state["status"], state["acknowledged"]) == ("resolved", True), n
 
 
 @pytest.mark.parametrize("first", ["acknowledge", "resolve"])
@@ -145,12 +145,12 @@ async def test_a_change_of_an_alert_that_comes_late_is_published_before_the_late
     await waiting
     await slow.feed.raise_alert(alert(id="end"))
     for listener in (one, slow):
-        told = [
+        received = [
             (data["id"], data["status"], data["acknowledged"])
-            for data in await listener.hears_the_end("alerts", id="end")
+            for data in await listener.received_until("alerts", id="end")
         ]
         between = ("acknowledged", True) if first == "acknowledge" else ("resolved", False)
-        assert told == [
+        assert received == [
             ("a", "active", False), ("a", *between), ("a", "resolved", True),
             ("end", "active", False),
         ]  # fmt: skip
@@ -172,12 +172,12 @@ async def test_a_portfolio_that_comes_late_is_published_before_the_later_one(
     await waiting
     await one.feed.update_portfolio(portfolio("3", as_of=at(2)))
     for listener in (one, slow):
-        told = await listener.hears_the_end("portfolio", total_value="3")
+        received = await listener.received_until("portfolio", total_value="3")
         # Of one that was replaced, what replaced it is known.
-        assert [data["total_value"] for data in told] == ["1" if later else "2", "2", "3"]
+        assert [data["total_value"] for data in received] == ["1" if later else "2", "2", "3"]
 
 
-async def test_portfolios_of_one_instant_are_told_in_the_order_of_the_store(
+async def test_portfolios_of_one_instant_are_published_in_the_order_of_the_store(
     one: Process, database_url: str, redis_url: str
 ) -> None:
     async with process(database_url, redis_url) as other:
@@ -190,8 +190,8 @@ async def test_portfolios_of_one_instant_are_told_in_the_order_of_the_store(
         await one.feed.update_portfolio(portfolio("1000", as_of=at(100)))
         history = (await one.store.portfolio.get_portfolio(include_history=True))["history"]
         for listener in (one, other):
-            told = await listener.hears_the_end("portfolio", total_value="1000")
-            last = {data["as_of"]: data["total_value"] for data in told}
+            received = await listener.received_until("portfolio", total_value="1000")
+            last = {data["as_of"]: data["total_value"] for data in received}
             assert list(last.values()) == [str(point["total_value"]) for point in history]
 
 
@@ -211,11 +211,11 @@ ENDS: dict[str, tuple[dict[str, Any], Callable[[Feed], Awaitable[Any]]]] = {
 }
 
 
-async def all_told(process: Process, channel: str) -> list[dict[str, Any]]:
-    """What was told of a channel until now."""
+async def all_published(process: Process, channel: str) -> list[dict[str, Any]]:
+    """What was published in a channel until now."""
     end, write = ENDS[channel]
     await write(process.feed)
-    return (await process.hears_the_end(channel, **end))[:-1]
+    return (await process.received_until(channel, **end))[:-1]
 
 
 def looked_for(process: Process, channel: str) -> Callable[[], Awaitable[bool]]:
@@ -230,7 +230,7 @@ def looked_for(process: Process, channel: str) -> Callable[[], Awaitable[bool]]:
 
 
 @pytest.mark.parametrize("name", list(WRITES))
-async def test_a_write_and_its_repeats_elsewhere_tell_once_together(
+async def test_a_write_and_its_repeats_elsewhere_publish_one_event(
     one: Process, slow: Process, proxy: Proxy, name: str
 ) -> None:
     channel, write = WRITES[name]
@@ -241,12 +241,12 @@ async def test_a_write_and_its_repeats_elsewhere_tell_once_together(
     proxy.thaw()
     await waiting
     await write(slow.feed)
-    assert len(await all_told(slow, channel)) == 1
-    assert one.told(channel) == slow.told(channel)
+    assert len(await all_published(slow, channel)) == 1
+    assert one.received(channel) == slow.received(channel)
 
 
 @pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
-async def test_a_change_and_its_repeats_elsewhere_tell_once_together(
+async def test_a_change_and_its_repeats_elsewhere_publish_one_event(
     one: Process, slow: Process, proxy: Proxy, verb: str
 ) -> None:
     changes: dict[str, Callable[[Feed], Awaitable[Any]]] = {
@@ -265,8 +265,8 @@ async def test_a_change_and_its_repeats_elsewhere_tell_once_together(
     await one.feed.raise_alert(alert(id="a"))
     proxy.thaw()
     after = await waiting
-    told = [data["status"] for data in await all_told(one, "alerts")]
-    assert told == ["active", after["status"]]
+    states = [data["status"] for data in await all_published(one, "alerts")]
+    assert states == ["active", after["status"]]
 
 
 async def test_a_repeat_publishes_nothing(one: Process, redis_url: str) -> None:
@@ -275,15 +275,15 @@ async def test_a_repeat_publishes_nothing(one: Process, redis_url: str) -> None:
     await one.feed.record_trades(batch)
     await one.feed.raise_alert(alert(id="a"))
     await one.feed.acknowledge_alert("a", "ann")
-    await one.ear.until(lambda: len(one.ear.items) == 1002)
+    await one.follower.until(lambda: len(one.follower.items) == 1002)
     redis_server.empty(redis_url)
-    await one.ear.until(lambda: len(one.ear.items) == 1002 + len(CHANNELS))
-    one.ear.items.clear()
+    await one.follower.until(lambda: len(one.follower.items) == 1002 + len(CHANNELS))
+    one.follower.items.clear()
     await one.feed.record_trades(batch)
     await one.feed.raise_alert(alert(id="a"))
     await one.feed.acknowledge_alert("a", "bob")
-    assert await all_told(one, "trades") == []
-    assert await all_told(one, "alerts") == []
+    assert await all_published(one, "trades") == []
+    assert await all_published(one, "alerts") == []
 
 
 FEEDER = """
@@ -310,7 +310,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def feeder(folder: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A trading process, ready; it writes once it is told to."""
+    """A trading process, ready; it writes once it is asked to."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", FEEDER, cwd=folder, env=environment(folder, **variables),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -365,7 +365,7 @@ async def test_what_a_killed_process_did_not_relay_is_published_soon_and_once(
         proxy.cut()
         proxy.thaw()
         async with asyncio.timeout(SECONDS):
-            told = await client.receive_many(4)
+            messages = await client.receive_many(4)
         for _ in range(2):
             if by_whom == "another worker":
                 for path, body in (
@@ -384,6 +384,6 @@ async def test_what_a_killed_process_did_not_relay_is_published_soon_and_once(
                     assert out == b"answered\n"
         await server.feed.record_trade(trade(id="end"))
         assert (await client.receive("trade"))["data"]["id"] == "end"
-        assert sorted(((m["channel"], m["data"].get("id")) for m in told), key=str) == [
+        assert sorted(((m["channel"], m["data"].get("id")) for m in messages), key=str) == [
             ("alerts", "new"), ("alerts", "old"), ("portfolio", None), ("trades", "t"),
         ]  # fmt: skip

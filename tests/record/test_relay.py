@@ -26,14 +26,14 @@ from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.engines import at, connected, opened, relay_of
-from tests.event_logs import Ear
+from tests.event_logs import LogFollower
 from tests.postgres import Postgres
 from tests.socket_client import alert, portfolio, trade
 from tests.waiting import SECONDS
 
 
 class FailingLog(MemoryEventLog):
-    """One that is away when told to be."""
+    """One that is unavailable on demand."""
 
     away = False
 
@@ -67,7 +67,7 @@ class Process:
 @asynccontextmanager
 async def processes(
     path: Path, count: int, *, first_alone: bool = False
-) -> AsyncIterator[tuple[list[Process], Ear]]:
+) -> AsyncIterator[tuple[list[Process], LogFollower]]:
     log = FailingLog()
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(opened(path)) for _ in range(count)]
@@ -77,7 +77,7 @@ async def processes(
                 Process(engine, log, alone=alone)
                 for engine, alone in zip(engines, relays_alone, strict=True)
             ],
-            Ear(log),
+            LogFollower(log),
         )
 
 
@@ -98,57 +98,57 @@ async def test_what_is_relayed_is_removed(one: Process) -> None:
 
 
 async def test_many_portfolios_at_once_are_published(one: Process) -> None:
-    ear = Ear(one.log)
+    follower = LogFollower(one.log)
     snapshots = [portfolio(as_of=at(n)) for n in range(300)]
     async with asyncio.timeout(SECONDS):
         await asyncio.gather(*(one.feed.update_portfolio(snapshot) for snapshot in snapshots))
         await one.relay.flush()
     # One that is overtaken by a newer one belongs to the history, and has no event.
-    published = [item.data["as_of"] for item in ear.items if isinstance(item, Event)]
+    published = [item.data["as_of"] for item in follower.items if isinstance(item, Event)]
     assert published == sorted(published)
     assert published[-1] == at(299)
     assert len(published) > IMMEDIATE_EVENTS
 
 
 async def test_a_portfolio_of_many_positions_is_published(one: Process) -> None:
-    ear = Ear(one.log)
+    follower = LogFollower(one.log)
     position = {"symbol": "A", "quantity": 1, "entry_price": 1, "current_price": 1}
     positions = [{**position, "symbol": f"A{n}"} for n in range(300)]
     async with asyncio.timeout(SECONDS):
         await one.feed.update_portfolio(portfolio(as_of=at(0), positions=positions))
-    assert len(ear.cursors("portfolio")) == 1
+    assert len(follower.cursors("portfolio")) == 1
 
 
 async def test_a_unit_of_work_that_fails_publishes_nothing(one: Process) -> None:
-    ear = Ear(one.log)
+    follower = LogFollower(one.log)
     await one.feed.record_trade(trade(id="t"))
     calls = [one.feed.record_trade(trade(id=str(n))) for n in range(10)]
     bad = one.feed.record_trades([trade(id="new"), trade(id="t", price=2)])
     await asyncio.gather(*calls[:5], bad, *calls[5:], return_exceptions=True)
-    assert sorted(ear.told()) == sorted(["t", *map(str, range(10))])
+    assert sorted(follower.received()) == sorted(["t", *map(str, range(10))])
     assert "new" not in {body for row in await one.rows() for body in row.bodies}
 
 
 async def test_while_the_log_is_away_rows_wait_in_their_order(one: Process) -> None:
     log = one.log
     assert isinstance(log, FailingLog)
-    ear = Ear(log)
+    follower = LogFollower(log)
     log.away = True
     for n in range(600):
         await one.feed.record_trade(trade(id=str(n)))
     await one.feed.raise_alert(alert(id="a"))
     await one.feed.acknowledge_alert("a", "ann")
-    assert (ear.items, one.relay.waiting) == ([], 602)
+    assert (follower.items, one.relay.waiting) == ([], 602)
     await one.relay.relay_left()
     log.away = False
     await one.relay.relay_left()
-    assert ear.told() == [str(n) for n in range(600)]
-    assert [e.data["status"] for e in ear.items if e.channel.name == "alerts"] == [  # type: ignore[union-attr]
+    assert follower.received() == [str(n) for n in range(600)]
+    assert [e.data["status"] for e in follower.items if e.channel.name == "alerts"] == [  # type: ignore[union-attr]
         "active", "acknowledged",
     ]  # fmt: skip
     assert (await one.rows(), one.relay.waiting) == ([], 0)
     await one.feed.record_trade(trade(id="after"))
-    assert ear.told()[-1] == "after"
+    assert follower.received()[-1] == "after"
 
 
 @pytest.mark.parametrize("bound", ["size", "age"])
@@ -157,7 +157,7 @@ async def test_what_waits_beyond_the_bounds_becomes_one_resync(
 ) -> None:
     limits = {"size": {"size": 100}, "age": {"ttl": 0.01}}[bound]
     log = FailingLog(**limits)  # type: ignore[arg-type]
-    ear, one = Ear(log), Process(engine, log)
+    follower, one = LogFollower(log), Process(engine, log)
     log.away = True
     for n in range(150 if bound == "size" else 3):
         await one.feed.record_trade(trade(id=str(n)))
@@ -167,33 +167,33 @@ async def test_what_waits_beyond_the_bounds_becomes_one_resync(
     await asyncio.sleep(0.02)
     log.away = False
     await one.relay.relay_left()
-    assert ear.told() == ["gap"]
+    assert follower.received() == ["gap"]
     assert await one.rows() == []
     if bound == "size":
-        assert ear.told("alerts") == ["a"]
+        assert follower.received("alerts") == ["a"]
         await one.feed.record_trade(trade(id="after"))
-        assert ear.told() == ["gap", "after"]
+        assert follower.received() == ["gap", "after"]
 
 
 async def test_a_later_change_relays_what_a_dead_process_left_of_the_record(
     tmp_path: Path,
 ) -> None:
-    async with processes(tmp_path / "store.db", 2) as ((dead, living), ear):
+    async with processes(tmp_path / "store.db", 2) as ((dead, living), follower):
         dead.dies_after_its_commits()
         await dead.feed.raise_alert(alert(id="a"))
         await dead.feed.raise_alert(alert(id="b"))
         await living.feed.resolve_alert("a")
-        assert ear.told("alerts") == ["a", "a"]
+        assert follower.received("alerts") == ["a", "a"]
         for _ in range(2):
             await living.relay.relay_left()
-        assert ear.told("alerts") == ["a", "a", "b"]
+        assert follower.received("alerts") == ["a", "a", "b"]
         assert await living.rows() == []
 
 
 async def test_states_keep_their_order_where_a_clock_is_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with processes(tmp_path / "store.db", 2) as ((ahead, other), ear):
+    async with processes(tmp_path / "store.db", 2) as ((ahead, other), follower):
         ahead.dies_after_its_commits()
         monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
         await ahead.feed.raise_alert(alert(id="a"))
@@ -204,21 +204,21 @@ async def test_states_keep_their_order_where_a_clock_is_ahead(
         other.lives()
         for _ in range(2):
             await other.relay.relay_left()
-        states = [(e.data["status"], e.data["acknowledged"]) for e in ear.items]  # type: ignore[union-attr]
+        states = [(e.data["status"], e.data["acknowledged"]) for e in follower.items]  # type: ignore[union-attr]
         assert states == [("active", False), ("acknowledged", True), ("resolved", True)]
 
 
 async def test_an_orders_states_in_one_commit_follow_one_left_by_a_clock_that_is_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with processes(tmp_path / "store.db", 2) as ((ahead, other), ear):
+    async with processes(tmp_path / "store.db", 2) as ((ahead, other), follower):
         ahead.dies_after_its_commits()
         monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
         await ahead.feed.record_trade(trade(id="o", status="pending"))
         monkeypatch.undo()
         states = ("open", "partially_filled", "filled")
         await other.feed.record_trades([trade(id="o", status=status) for status in states])
-        assert [e.data["status"] for e in ear.items] == ["pending", *states]  # type: ignore[union-attr]
+        assert [e.data["status"] for e in follower.items] == ["pending", *states]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
@@ -247,7 +247,7 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
 async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with processes(tmp_path / "store.db", 2, first_alone=True) as ((server, feeder), ear):
+    async with processes(tmp_path / "store.db", 2, first_alone=True) as ((server, feeder), follower):
         feeder.dies_after_its_commits()
         append, begun, goes_on = server.log.relay, asyncio.Event(), asyncio.Event()
 
@@ -269,7 +269,7 @@ async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
         goes_on.set()
         async with asyncio.timeout(SECONDS):
             await asyncio.gather(first, look)
-        assert [str(e.data["total_value"]) for e in ear.items] == ["1", "2"]  # type: ignore[union-attr]
+        assert [str(e.data["total_value"]) for e in follower.items] == ["1", "2"]  # type: ignore[union-attr]
 
 
 OPERATIONS = st.lists(
@@ -290,7 +290,7 @@ async def test_every_committed_state_is_published_once_and_in_order(
 ) -> None:
     committed: dict[str, list[Any]] = {}
     path = tmp_path_factory.mktemp("db") / "store.db"
-    async with processes(path, 3) as (all_of_them, ear):
+    async with processes(path, 3) as (all_of_them, follower):
         for number, (name, which, record, dies) in enumerate(operations):
             process, id_ = all_of_them[which], f"r{record}"
             if dies:
@@ -320,7 +320,7 @@ async def test_every_committed_state_is_published_once_and_in_order(
             await all_of_them[0].relay.relay_left()
         await all_of_them[0].relay.close()
         published: dict[str, list[Any]] = {}
-        for event in ear.items:
+        for event in follower.items:
             channel, data = event.channel.name, event.data  # type: ignore[union-attr]
             if channel == "trades":
                 published.setdefault(f"trades {data['id']}", []).append(data["id"])
@@ -336,7 +336,7 @@ async def test_every_committed_state_is_published_once_and_in_order(
 async def test_an_exception_of_the_log_loses_nothing(
     one: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ear = Ear(one.log)
+    follower = LogFollower(one.log)
     with monkeypatch.context() as broken:
 
         async def fails(rows: Sequence[OutboxRow]) -> None:
@@ -347,7 +347,7 @@ async def test_an_exception_of_the_log_loses_nothing(
         assert "could not be relayed" in caplog.text
     await one.feed.record_trade(trade(id="2"))
     await one.relay.relay_left()
-    assert ear.told() == ["1", "2"]
+    assert follower.received() == ["1", "2"]
 
 
 async def test_a_removal_that_fails_is_tried_again(
@@ -384,11 +384,11 @@ async def test_any_text_comes_back_out_of_the_outbox(postgres: Postgres, conform
     ]
     async with connected(url) as engine:
         log = FailingLog()
-        one, ear = Process(engine, log), Ear(log)
+        one, follower = Process(engine, log), LogFollower(log)
         log.away = True
         for text in texts:
             await one.feed.raise_alert(alert(title=text, metadata={text: text}))
         log.away = False
         await one.relay.relay_left()
-        assert [e.data["title"] for e in ear.items] == texts  # type: ignore[union-attr]
-        assert [e.data["metadata"] for e in ear.items] == [{text: text} for text in texts]  # type: ignore[union-attr]
+        assert [e.data["title"] for e in follower.items] == texts  # type: ignore[union-attr]
+        assert [e.data["metadata"] for e in follower.items] == [{text: text} for text in texts]  # type: ignore[union-attr]

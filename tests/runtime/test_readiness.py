@@ -33,13 +33,13 @@ async def execute(engine: Engine, sql: str) -> None:
     await engine.write(lambda transaction: transaction.fetch(sql))
 
 
-async def until_told(caplog: pytest.LogCaptureFixture, text: str) -> None:
+async def until_logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
     async with asyncio.timeout(SECONDS):
         while text not in caplog.text:
             await asyncio.sleep(0.02)
 
 
-async def test_a_full_disk_is_told_until_there_is_room(
+async def test_a_full_disk_is_reported_until_there_is_room(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caller = await server.key("publish")
@@ -52,21 +52,21 @@ async def test_a_full_disk_is_told_until_there_is_room(
         answer = await ask(server, "POST", "/api/alerts", caller, json=big)
         refused = answer.status == 503
     assert answer.headers["Retry-After"]
-    told = problem(await ready(server), 503)
-    assert told["down"] == ["database"]
-    assert told["checks"] == {"database": "down"}
-    await until_told(caplog, "disk is full")
+    answer = problem(await ready(server), 503)
+    assert answer["down"] == ["database"]
+    assert answer["checks"] == {"database": "down"}
+    await until_logged(caplog, "disk is full")
     assert (await ask(server, "GET", "/healthz")).status == 200
     assert (await ask(server, "GET", "/api/alerts", caller)).status == 200
 
     await engine.write(lambda transaction: transaction.fetch("PRAGMA max_page_count = 100000"))
     assert (await ask(server, "POST", "/api/alerts", caller, json=big)).status == 201
     await until_ready(server)
-    await until_told(caplog, "the database is back")
+    await until_logged(caplog, "the database is back")
     assert caplog.text.count("the database is away") == 1
 
 
-async def test_a_database_file_taken_away_is_told_without_its_path(server: Server) -> None:
+async def test_a_missing_database_file_is_reported_without_its_path(server: Server) -> None:
     file = Path(engine_of(server).location)
     aside = file.with_suffix(".aside")
     os.rename(file, aside)
@@ -80,7 +80,7 @@ async def test_a_database_file_taken_away_is_told_without_its_path(server: Serve
     await until_ready(server)
 
 
-async def test_it_is_told_that_the_database_is_back_though_nobody_asks(
+async def test_the_return_of_the_database_is_logged_though_nobody_asks(
     serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "SAMPLE_SECONDS", 0.05)
@@ -88,9 +88,9 @@ async def test_it_is_told_that_the_database_is_back_though_nobody_asks(
     file = Path(engine_of(server).location)
     aside = file.with_suffix(".aside")
     os.rename(file, aside)
-    await until_told(caplog, "the database is away, going on without it: The database")
+    await until_logged(caplog, "the database is away, going on without it: The database")
     os.rename(aside, file)
-    await until_told(caplog, "the database is back")
+    await until_logged(caplog, "the database is back")
 
 
 async def test_callers_share_a_look(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
     async with Backend(config, {}, serve=False) as other:
         (key,) = await other.accounts.list_api_keys()
         await execute(other.engine, "ALTER TABLE auth_version RENAME TO aside")
-        await until_told(caplog, "background task 'updates of users and keys' failed")
+        await until_logged(caplog, "background task 'updates of users and keys' failed")
         assert "Traceback" in caplog.text
         answer = await ready(server)
         assert problem(answer, 503)["checks"] == {"database": "down", "tasks": "down"}
@@ -135,4 +135,4 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
             while (await ask(server, "GET", "/api/me", caller)).status != 401:
                 await asyncio.sleep(0.02)
     await until_ready(server)
-    await until_told(caplog, "background task 'updates of users and keys' is running again")
+    await until_logged(caplog, "background task 'updates of users and keys' is running again")

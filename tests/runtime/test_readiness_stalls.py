@@ -179,7 +179,7 @@ async def test_an_absent_synchronous_standby_is_down_all_the_time_until_it_is_ba
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler for the slow disk")
-async def test_a_disk_that_hangs_is_told_and_then_forgotten(tmp_path: Path) -> None:
+async def test_a_disk_that_hangs_is_reported_until_it_answers(tmp_path: Path) -> None:
     library, flag = tmp_path / "slow_disk.so", tmp_path / "slow"
     compiler = await asyncio.create_subprocess_exec(
         "cc", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"

@@ -1,4 +1,4 @@
-"""What a server says and does at its start about the Redis it was told of."""
+"""What a server logs and does at its start about the Redis of its configuration."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks_module, "WELL_SECONDS", 0.05)
 
 
-async def test_what_fails_runs_again_and_is_told_once_each_way(
+async def test_a_failing_task_runs_again_and_is_logged_once_each_way(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tasks, work, other = Supervisor(), Work(5), Work(0)
@@ -74,14 +74,14 @@ async def test_cancelling_ends_it_for_good() -> None:
     assert asyncio.all_tasks() < before
 
 
-async def test_what_has_been_heard_is_not_complained_about() -> None:
+async def test_a_consumed_exception_is_not_complained_about() -> None:
     loop = asyncio.get_running_loop()
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
-    for hear in (True, False):
+    for consume in (True, False):
         for cancelled in (True, False):
             future: asyncio.Future[None] = loop.create_future()
-            if hear:
+            if consume:
                 future.add_done_callback(consume_exception)
             if cancelled:
                 future.cancel()
@@ -90,4 +90,4 @@ async def test_what_has_been_heard_is_not_complained_about() -> None:
             await asyncio.sleep(0)
             del future
     gc.collect()
-    assert complaints == ["Future exception was never retrieved"], "that of the one not heard"
+    assert complaints == ["Future exception was never retrieved"], "that of the exception nobody consumed"

@@ -92,7 +92,7 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module", autouse=True)
 def _clock() -> Iterator[None]:
-    """The time is `NOW`, which some errors tell."""
+    """The time is `NOW`, which some errors contain."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(times, "now", lambda: NOW)
         yield

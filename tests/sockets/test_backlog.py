@@ -60,7 +60,7 @@ def test_its_size_is_that_of_the_live_that_waits(kinds: list[str]) -> None:
     assert backlog.caught_up.is_set()
 
 
-def test_the_newest_of_a_key_goes_to_the_end_and_tells_what_it_skipped() -> None:
+def test_the_newest_of_a_key_goes_to_the_end_and_counts_what_it_skipped() -> None:
     backlog = Backlog()
     for offset, name in enumerate(["a", "b", "a", "a"]):
         backlog.add_newest(point(offset, name), name)
@@ -92,7 +92,7 @@ def test_its_age_is_that_of_the_oldest() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.floats(0, 2)), max_size=40))
-def test_its_age_is_told_to_within_a_mark(steps: list[tuple[int, int, float]]) -> None:
+def test_its_age_is_known_to_within_a_mark(steps: list[tuple[int, int, float]]) -> None:
     backlog = Backlog()
     since: list[float] = []  # when each that waits came
     now = longest = 0.0
@@ -105,9 +105,9 @@ def test_its_age_is_told_to_within_a_mark(steps: list[tuple[int, int, float]]) -
             since.pop(0)
         now += pause
         longest = max(longest, pause)
-        told, true = backlog.age(now), now - since[0] if since else 0.0
+        measured, true = backlog.age(now), now - since[0] if since else 0.0
         # Late by a mark, and by how long nobody may have asked.
-        assert true - MARK_SECONDS - longest - 1e-9 <= told <= true + 1e-9
+        assert true - MARK_SECONDS - longest - 1e-9 <= measured <= true + 1e-9
 
 
 def test_what_waits_behind_the_past_has_no_age() -> None:

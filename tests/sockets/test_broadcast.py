@@ -26,10 +26,10 @@ async def peers() -> AsyncIterator[Sequence[Peer]]:
         yield [await stack.enter_async_context(peered()) for _ in range(3)]
 
 
-def tell(peers: Sequence[Peer], *offsets: int, **data: Any) -> list[tuple[SocketWriter, Exception]]:
-    told = [event("trades", offset, **data) for offset in offsets]
-    joined = b"".join(frame(one.text) for one in told)
-    return broadcast([peer.writer for peer in peers], told, joined)
+def publish(peers: Sequence[Peer], *offsets: int, **data: Any) -> list[tuple[SocketWriter, Exception]]:
+    events = [event("trades", offset, **data) for offset in offsets]
+    joined = b"".join(frame(one.text) for one in events)
+    return broadcast([peer.writer for peer in peers], events, joined)
 
 
 async def ids(peer: Peer) -> list[str]:
@@ -45,8 +45,8 @@ def straight(peer: Peer) -> bool:
 
 
 async def test_each_socket_gets_every_event_in_order(peers: Sequence[Peer]) -> None:
-    assert tell(peers, 1) == []
-    assert tell(peers, 2, 3) == []
+    assert publish(peers, 1) == []
+    assert publish(peers, 2, 3) == []
     assert [await ids(peer) for peer in peers] == [["1", "2", "3"]] * 3
 
 
@@ -54,7 +54,7 @@ async def test_an_event_goes_behind_what_has_gathered_in_the_same_turn(
     peers: Sequence[Peer],
 ) -> None:
     peers[1].send("pong")
-    tell(peers, 1)
+    publish(peers, 1)
     assert [straight(peer) for peer in peers] == [True, False, True]
     await asyncio.sleep(0)
     assert all(map(straight, peers))
@@ -68,14 +68,14 @@ async def test_an_event_goes_behind_what_the_transport_holds(peers: Sequence[Pee
     peer.transport.write(fill)
     peer.take()  # now the kernel has room again, and the transport does not know it yet
     assert peer.transport.get_write_buffer_size()
-    tell(peers, 1)
+    publish(peers, 1)
     assert [await ids(peer) for peer in peers] == [["1"]] * 3
 
 
 async def test_what_the_kernel_takes_in_part_arrives_whole(peers: Sequence[Peer]) -> None:
-    tell(peers[1:2], 1, pad="x" * 30_000)
+    publish(peers[1:2], 1, pad="x" * 30_000)
     assert peers[1].transport.get_write_buffer_size()
-    tell(peers, 2)
+    publish(peers, 2)
     assert [await ids(peer) for peer in peers] == [["2"], ["1", "2"], ["2"]]
 
 
@@ -87,8 +87,8 @@ async def test_what_a_full_kernel_refuses_arrives_in_order(peers: Sequence[Peer]
             os.write(full.writer.direct or -1, filling)
         except BlockingIOError:
             break
-    tell(peers, 1)
-    tell(peers, 2)
+    publish(peers, 1)
+    publish(peers, 2)
     assert [await ids(peer) for peer in peers] == [["1", "2"]] * 3
 
 
@@ -96,19 +96,19 @@ async def test_who_lags_holds_nobody_up_and_goes_straight_once_it_has_caught_up(
     peers: Sequence[Peer],
 ) -> None:
     peers[1].stall()
-    tell(peers, 1)
+    publish(peers, 1)
     assert [straight(peer) for peer in peers] == [True, False, True]
     assert [await ids(peer) for peer in peers] == [["1"]] * 3
     async with asyncio.timeout(SECONDS):
         while not straight(peers[1]):
             await asyncio.sleep(0)
-    tell(peers, 2)
+    publish(peers, 2)
     assert [await ids(peer) for peer in peers] == [["2"]] * 3
 
 
 async def test_a_replay_keeps_events_behind_it(peers: Sequence[Peer]) -> None:
     peers[1].writer.replay([frame(b'{"type":"past","pad":"%s"}' % (b"x" * 50_000))])
-    tell(peers, 1)
+    publish(peers, 1)
     assert [await ids(peer) for peer in peers] == [["1"], ["past", "1"], ["1"]]
 
 
@@ -124,7 +124,7 @@ async def test_a_descriptor_that_another_socket_has_now_is_left_alone(
         while lost.transport.get_extra_info("socket").fileno() == descriptor:
             await asyncio.sleep(0)
         os.dup2(stranger.fileno(), descriptor)
-        assert tell(peers, 1) == []
+        assert publish(peers, 1) == []
         os.close(descriptor)
         other_end.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -134,18 +134,18 @@ async def test_a_descriptor_that_another_socket_has_now_is_left_alone(
 
 async def test_a_peer_that_is_gone_is_no_fault(peers: Sequence[Peer]) -> None:
     peers[1].sock.close()
-    assert tell(peers, 1) == []
+    assert publish(peers, 1) == []
     assert [await ids(peer) for peer in (peers[0], peers[2])] == [["1"]] * 2
 
 
 async def test_nothing_follows_a_close(peers: Sequence[Peer]) -> None:
     peers[1].writer.close()
-    assert tell(peers, 1) == []
+    assert publish(peers, 1) == []
     peers[1].transport.write(frame(b'{"type":"close"}'))
     assert [m["type"] for m in await peers[1].read("close")] == ["close"]
 
 
-async def test_the_fault_of_one_is_told_and_ends_nothing(
+async def test_the_fault_of_one_is_returned_and_ends_nothing(
     peers: Sequence[Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = peers[1].writer.direct
@@ -157,7 +157,7 @@ async def test_the_fault_of_one_is_told_and_ends_nothing(
         return write(descriptor, data)
 
     monkeypatch.setattr(writer.os, "write", failing)
-    ((faulty, error),) = tell(peers, 1)
+    ((faulty, error),) = publish(peers, 1)
     assert faulty is peers[1].writer
     assert str(error) == "broken"
     assert [await ids(peer) for peer in (peers[0], peers[2])] == [["1"]] * 2

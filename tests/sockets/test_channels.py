@@ -54,7 +54,7 @@ async def test_events_have_the_data_that_get_gives(server: Server) -> None:
         assert (await client.receive("portfolio"))["data"] == got
 
 
-async def test_posts_and_acknowledgements_reach_subscribers_as_get_tells_them(
+async def test_posts_and_acknowledgements_reach_subscribers_as_get_returns_them(
     server: Server,
 ) -> None:
     headers = await server.login("admin", "ann")
@@ -124,7 +124,7 @@ async def test_filters_hold_for_live_events_snapshots_and_replays(
                 [trade("A", strategy="m"), trade("B", strategy="m"), trade("A")]
             )
 
-    def told(data: dict[str, Any]) -> str:
+    def summary(data: dict[str, Any]) -> str:
         keys = {"metrics": ("metric_type", "name"), "alerts": ("severity", "source")}
         first, second = keys.get(channel, ("symbol", "strategy"))
         return f"{data[first]}/{data[second]}"
@@ -140,7 +140,7 @@ async def test_filters_hold_for_live_events_snapshots_and_replays(
         if moment == "live":
             await happen()
         messages = await client.settled()
-    assert sorted(told(m["data"]) for m in messages) == sorted(expected)
+    assert sorted(summary(m["data"]) for m in messages) == sorted(expected)
     if moment == "replay":
         assert ack["channels"][channel]["replayed"] == len(expected)
 
@@ -169,7 +169,7 @@ async def test_unsubscribing_stops_a_channel_and_leaves_the_others(server: Serve
         assert list((await client.ask(type="subscriptions"))["channels"]) == ["alerts"]
 
 
-async def test_a_narrow_key_is_refused_whole_and_told_the_channel(server: Server) -> None:
+async def test_a_narrow_key_is_refused_whole_and_the_error_names_the_channel(server: Server) -> None:
     _, key = await server.dashboard.accounts.create_api_key("narrow", {"view_metrics"})
     async with connect(server, {"X-API-Key": key}) as client:
         error = await client.ask(type="subscribe", id=1, channels=["metrics", "alerts"])

@@ -96,7 +96,7 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
     assert (held.begun, held.cancelled) == (1, 0)
 
 
-async def test_a_flood_of_snapshots_is_told_and_closed_while_the_first_is_read(
+async def test_a_flood_of_snapshots_gets_an_error_and_a_close_while_the_first_is_read(
     server: Server, held: Held
 ) -> None:
     async with raw(server, await server.login("viewer")) as client:

@@ -1,4 +1,4 @@
-"""What waits to be dealt out, in its order and a channel at a time."""
+"""What waits to be dispatched: in order, one channel at a time."""
 
 from __future__ import annotations
 

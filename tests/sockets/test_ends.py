@@ -45,7 +45,7 @@ async def test_an_expiring_token_is_announced_and_then_closes(serve: Serve) -> N
     await gone(server)
 
 
-async def test_an_expired_token_by_message_is_told_so(serve: Serve) -> None:
+async def test_an_expired_token_by_message_gets_its_own_error(serve: Serve) -> None:
     server = await serve(auth=AuthConfig(token_expiry=1, leeway=0))
     headers = await server.login("viewer")
     async with connect(server, headers) as client:
@@ -110,7 +110,7 @@ async def test_a_changed_user_closes_the_users_sockets_only(server: Server, chan
         assert await ben.settled() == []
 
 
-async def test_a_heartbeat_tells_the_time_and_the_cursors(serve: Serve) -> None:
+async def test_a_heartbeat_has_the_time_and_the_cursors(serve: Serve) -> None:
     server = await serve(websocket=WebSocketConfig(ping_interval=0.2))
     async with connect(server, await server.login("viewer")) as client:
         assert (await client.receive("heartbeat"))["cursors"] == {}
@@ -148,7 +148,7 @@ async def test_a_peer_that_does_not_answer_pings_is_let_go(serve: Serve) -> None
         await gone(server)
 
 
-async def test_shutdown_tells_every_socket_to_go_elsewhere(server: Server) -> None:
+async def test_shutdown_closes_every_socket_with_going_away(server: Server) -> None:
     headers = await server.login("viewer")
     async with connect(server, headers) as one, connect(server, headers) as two:
         await one.ask(type="subscribe", channels=["trades"])
@@ -266,7 +266,7 @@ async def test_a_record_that_breaks_the_fan_out_closes_its_readers_and_no_more(
     server = await serve({"trades": Odd()})
     headers = await server.login("viewer")
     async with connect(server, headers) as reader, connect(server, headers) as other:
-        # Whether the snapshot told of a record cannot be said of one without an id.
+        # A record without an id cannot be looked up in the snapshot.
         await reader.ask(type="subscribe", channels=["trades"], snapshot=True)
         await other.ask(type="subscribe", channels=["metrics"])
         await server.feed.record_trade(trade())

@@ -20,7 +20,7 @@ UPGRADE = {
 
 
 @pytest.mark.parametrize("version", ["7", "8", "12", "14", "", "13, 8", None])
-async def test_another_version_is_told_which_one_is_spoken(
+async def test_the_refusal_of_another_version_names_the_supported_one(
     server: Server, version: str | None
 ) -> None:
     headers = {**await server.login("viewer"), **UPGRADE}
@@ -46,7 +46,7 @@ async def test_another_version_is_told_which_one_is_spoken(
         ("Connection", "keep-alive", "upgrade request"),
     ],
 )
-async def test_a_handshake_that_lacks_something_is_told_what(
+async def test_the_refusal_of_an_incomplete_handshake_names_what_is_missing(
     server: Server, header: str, value: str | None, word: str
 ) -> None:
     headers = {name: text for name, text in UPGRADE.items() if name != header}

@@ -175,7 +175,7 @@ async def test_a_gets_stream_cursor_is_a_place_in_its_channel(
 
 
 class Writer:
-    """Hammers the feed until it is told to stop; knows what it wrote, in order."""
+    """Writes to the feed until it is stopped; knows what it wrote, in order."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -218,12 +218,12 @@ async def test_a_snapshot_under_fire_joins_live_events_without_a_seam(server: Se
             async with connect(server, headers) as client:
                 await client.ask(type="subscribe", channels=["trades"], snapshot=True)
                 messages = await client.receive_many(400, "trade")
-            told = numbers([m for m in messages if "snapshot" in m])
+            snapshot = numbers([m for m in messages if "snapshot" in m])
             live = numbers([m for m in messages if "snapshot" not in m])
-            assert told == list(range(told[0], told[0] + len(told)))
+            assert snapshot == list(range(snapshot[0], snapshot[0] + len(snapshot)))
             assert live == sorted(live)
             # What was traded while the snapshot was read may be older than its fifty.
-            assert sorted(told + live) == list(range(min(told + live), min(told + live) + 400))
+            assert sorted(snapshot + live) == list(range(min(snapshot + live), min(snapshot + live) + 400))
 
 
 async def test_a_resume_under_fire_joins_live_events_without_a_seam(server: Server) -> None:
@@ -286,10 +286,10 @@ async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
     async with connect(server, await server.login("viewer")) as client:
         ack = await client.ask(type="subscribe", channels=["trades"])
         since = {"trades": ack["channels"]["trades"]["cursor"]}
-        told = [trade(str(n)) for n in range(3000)]
-        feeding = asyncio.create_task(server.feed.record_trades(told))
+        recorded = [trade(str(n)) for n in range(3000)]
+        feeding = asyncio.create_task(server.feed.record_trades(recorded))
         messages = [await client.receive("trade")]
-        # Most of them still wait to be dealt.
+        # Most of them still wait for their dispatch.
         channels = ["trades", "alerts"]
         await client.send(type="subscribe", channels=channels, since=since, snapshot=True)
         await feeding
@@ -297,7 +297,7 @@ async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
         messages += await client.settled()
     assert [m["code"] for m in messages if m["type"] == "error"] == ["internal"]
     got = [m["data"]["symbol"] for m in messages if m["type"] == "trade"]
-    assert got == [one["symbol"] for one in told]
+    assert got == [one["symbol"] for one in recorded]
 
 
 async def test_changes_of_an_alert_under_fire_end_in_its_last_state(server: Server) -> None:
@@ -315,14 +315,14 @@ async def test_changes_of_an_alert_under_fire_end_in_its_last_state(server: Serv
         async with connect(server, headers) as client:
             await client.ask(type="subscribe", channels=["alerts"], snapshot=True)
             await lives
-            told: dict[str, list[str]] = {}
+            states_of: dict[str, list[str]] = {}
             for m in await client.settled():
-                told.setdefault(m["data"]["id"], []).append(m["data"]["status"])
-        for states in told.values():
+                states_of.setdefault(m["data"]["id"], []).append(m["data"]["status"])
+        for states in states_of.values():
             assert states == stages[stages.index(states[0]) :]
 
 
-async def test_points_under_fire_are_told_once(server: Server) -> None:
+async def test_points_under_load_are_published_once(server: Server) -> None:
     headers = await server.login("viewer")
 
     async def write(first: int) -> None:

@@ -81,13 +81,13 @@ async def test_a_hundred_who_come_at_once_cost_one_reading(
         await server.feed.acknowledge_alert("a03", "ann")
         reading.goes_on.set()
         acks = [await client.receive("subscribed") for client in clients]
-        told = [await client.receive_many(31, "alert") for client in clients]
+        received = [await client.receive_many(31, "alert") for client in clients]
         assert reading.count == 1
         assert len({id(subscription.seen) for subscription in subscriptions(server, "alerts")}) == 1
         assert all(ack["channels"] == acks[0]["channels"] for ack in acks)
-        assert all(messages == told[0] for messages in told)
-        assert [m["data"]["id"] for m in told[0][:30]] == [f"a{n:02}" for n in range(30)]
-        assert [m["data"]["status"] for m in told[0][30:]] == ["acknowledged"]
+        assert all(messages == received[0] for messages in received)
+        assert [m["data"]["id"] for m in received[0][:30]] == [f"a{n:02}" for n in range(30)]
+        assert [m["data"]["status"] for m in received[0][30:]] == ["acknowledged"]
         await server.feed.resolve_alert("a03")
         for client in clients:
             assert (await client.receive("alert"))["data"]["status"] == "resolved"
@@ -143,7 +143,7 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
 
     async def read_late(accessors: Any, channel: Any, *rest: Any) -> Any:
         if channel.name == "metrics":
-            # Told by the snapshot, and by an event that waits for its end.
+            # In the snapshot, and in an event that is held until its end.
             await server.feed.record_metrics(point())
         if channel.name == "alerts":
             await changed(lambda: seen("trades") is None)
@@ -157,8 +157,8 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
         channels = ["portfolio", "metrics", "alerts"]
         answer = await client.ask(type="subscribe", channels=channels, snapshot=True)
         assert answer["type"] == ("error" if fails else "subscribed")
-        told = [m["snapshot"] for m in await client.settled()]
-        assert told == ([] if fails else [True])
+        flags = [m["snapshot"] for m in await client.settled()]
+        assert flags == ([] if fails else [True])
         await changed(lambda: seen("portfolio") is None)
 
 

@@ -61,7 +61,7 @@ async def test_a_stalled_reader_of_trades_is_evicted_soon(serve: Serve) -> None:
         assert got == [f"{n:06}" for n in range(len(got))]
 
 
-async def test_an_evicted_reader_that_wakes_is_told_why(serve: Serve) -> None:
+async def test_an_evicted_reader_that_wakes_receives_the_reason(serve: Serve) -> None:
     server = await serve(websocket=LIMITED)
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)

@@ -1,4 +1,4 @@
-"""What a snapshot told of holds for all who share it, each dealt events in its own time."""
+"""What a shared snapshot includes is the same for every subscription, at any pace."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ states = st.builds(
 )  # fmt: skip
 
 
-def heard(snapshot: Snapshot, events: list[Event]) -> list[int]:
+def passed_on(snapshot: Snapshot, events: list[Event]) -> list[int]:
     return [event.offset for event in events if not snapshot.includes(event)]
 
 
 @given(st.lists(states, max_size=3), st.lists(states, max_size=8), st.data())
-def test_all_who_share_it_hear_what_each_would_alone(
-    rows: list[dict[str, Any]], told: list[dict[str, Any]], data: st.DataObject
+def test_all_who_share_it_receive_what_each_would_alone(
+    rows: list[dict[str, Any]], changes: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate(told, 1)]
-    alone = heard(Snapshot(ALERTS, "c-0", rows), events)
+    events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate(changes, 1)]
+    alone = passed_on(Snapshot(ALERTS, "c-0", rows), events)
     shared = Snapshot(ALERTS, "c-0", rows)
-    # Each is dealt the events in their order; whose turn it is, is any.
+    # Each is offered the events in order; the order of the subscriptions is random.
     waiting = {who: list(events) for who in "xyz"}
     sent: dict[str, list[int]] = {who: [] for who in waiting}
     while left := sorted(who for who, events in waiting.items() if events):
         who = data.draw(st.sampled_from(left))
-        sent[who] += heard(shared, [waiting[who].pop(0)])
+        sent[who] += passed_on(shared, [waiting[who].pop(0)])
     assert list(sent.values()) == [alone] * 3
 
 
-def test_what_was_overtaken_is_told_again_when_it_comes_back() -> None:
+def test_a_state_that_was_overtaken_is_sent_when_it_comes_back() -> None:
     row = {"id": "a", "status": "active", "acknowledged": False, "comments": None}
     same, other = dict(row), {**row, "comments": "x"}
     events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate((same, other, same), 1)]
-    assert heard(Snapshot(ALERTS, "c-0", [row]), events) == [2, 3]
+    assert passed_on(Snapshot(ALERTS, "c-0", [row]), events) == [2, 3]

@@ -58,7 +58,7 @@ async def test_bad_headers_are_refused_before_the_upgrade(server: Server) -> Non
 
 
 @pytest.mark.parametrize("field", ["token", "api_key"])
-async def test_bad_credentials_are_told_and_closed(server: Server, field: str) -> None:
+async def test_bad_credentials_get_an_error_and_a_close(server: Server, field: str) -> None:
     async with connect(server) as client:
         error = await client.ask(type="auth", id=8, **{field: "nonsense"})
         assert (error["type"], error["id"], error["code"]) == ("error", 8, "auth_failed")
@@ -126,7 +126,7 @@ async def test_a_message_of_the_limit_passes(server: Server) -> None:
         await client.receive("pong")
 
 
-async def test_a_flood_is_told_and_then_closed(server: Server) -> None:
+async def test_a_flood_gets_an_error_and_then_a_close(server: Server) -> None:
     async with connect(server, await server.login("viewer")) as client:
         for _ in range(200):
             await client.ws.send_str('{"type":"ping"}')

@@ -123,7 +123,7 @@ async def test_cursors_of_conflated_points_only_grow_and_miss_nothing(peer: Peer
     peer.send("end")
     b, a = [m for m in await peer.read("end") if m["type"] == "metric"]
     # Whoever is cut off between the two resumes after b: the newest of a is still to come, and
-    # nothing that was told is told again.
+    # nothing that was sent is sent again.
     assert (b["data"]["id"], b["cursor"]) == ("2", "c-2")
     assert (a["data"]["id"], a["cursor"], a["skipped"]) == ("3", "c-3", 1)
 

@@ -24,7 +24,7 @@ Commits = Callable[[], Awaitable[int]]
 
 @pytest.fixture
 async def commits(engine: Engine) -> Commits:
-    """How many commits have stored something, as the database itself tells it."""
+    """How many commits have stored something, as the database itself counts it."""
     if isinstance(engine, SQLiteEngine):
         seen: list[str] = []
         (writer,) = engine._connections
@@ -35,11 +35,11 @@ async def commits(engine: Engine) -> Commits:
 
         return traced
 
-    async def told() -> int:
+    async def counted() -> int:
         rows = await engine.fetch("SELECT count(DISTINCT xmin::text) FROM revoked_tokens")
         return int(rows[0][0])
 
-    return told
+    return counted
 
 
 async def test_writes_that_gather_during_a_write_share_the_next_commit(

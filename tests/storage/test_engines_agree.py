@@ -211,9 +211,9 @@ def same(left: Any, right: Any, name: str = "") -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(told=st.lists(writes, max_size=12), asked=st.lists(questions, min_size=1, max_size=12))
+@given(written=st.lists(writes, max_size=12), asked=st.lists(questions, min_size=1, max_size=12))
 async def test_the_engines_give_the_same_answers(
-    told: list[Step],
+    written: list[Step],
     asked: list[Step],
     postgres: Postgres,
     tmp_path_factory: pytest.TempPathFactory,
@@ -224,7 +224,7 @@ async def test_the_engines_give_the_same_answers(
     path: Path = tmp_path_factory.mktemp("db") / "store.db"
     async with opened(path) as sqlite, connected(await postgres.emptied()) as other:
         left, right = Accessors(sqlite, 300, {}), Accessors(other, 300, {})
-        for resource, method, args in told:
+        for resource, method, args in written:
             one, two = (getattr(getattr(store, resource), method) for store in (left, right))
             same(await outcome(one, *args), await outcome(two, *args), method)
         for resource, method, query in asked:

@@ -81,7 +81,7 @@ async def test_deviations_have_the_digits_of_exact_arithmetic(
     assert row["count"] == len(known)
 
 
-async def test_what_is_beyond_doubles_is_null_and_what_is_not_is_told(
+async def test_what_exceeds_doubles_is_null_and_what_does_not_is_returned(
     metrics: MetricsDataAccessor,
 ) -> None:
     row = await figures(metrics, [-1.7e308, 1.7e308])

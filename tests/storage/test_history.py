@@ -44,7 +44,7 @@ def snapshot(seconds: float, value: int = 1, **fields: Any) -> dict[str, Any]:
 # -- series --------------------------------------------------------------------------------------
 
 
-async def test_series_are_told_apart_by_type_name_and_labels(store: Accessors) -> None:
+async def test_series_differ_by_type_name_and_labels(store: Accessors) -> None:
     points = [
         point("var", 0, 1.0),
         point("var", 1, 2.0, desk="a"),

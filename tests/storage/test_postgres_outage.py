@@ -60,7 +60,7 @@ class Load:
         await asyncio.gather(*self._tasks)
 
 
-async def test_readers_and_writers_are_told_and_go_on_when_it_is_back(
+async def test_readers_and_writers_get_errors_and_go_on_when_it_is_back(
     serve: Serve,
     mortal: Postgres,
     caplog: pytest.LogCaptureFixture,
@@ -108,16 +108,16 @@ async def test_readers_and_writers_are_told_and_go_on_when_it_is_back(
         await load.stop()
         assert set(load.statuses) == {201, 503}
 
-        # The socket stayed open, and told of all that was acknowledged.
+        # The socket stayed open, and received all that was acknowledged.
         messages = await client.settled()
-        told = [m["data"]["id"] for m in messages if m["type"] == "trade"]
-        assert len(told) == len(set(told))
-        assert load.acknowledged <= set(told)
+        received = [m["data"]["id"] for m in messages if m["type"] == "trade"]
+        assert len(received) == len(set(received))
+        assert load.acknowledged <= set(received)
     # Each way once, in one place, however many calls and tasks ran into it.
-    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    assert [line for line in told if "database" in line] == told
-    assert ["the database is away" in line for line in told] == [True, False]
-    assert "the database is back" in told[1]
+    logged = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert [line for line in logged if "database" in line] == logged
+    assert ["the database is away" in line for line in logged] == [True, False]
+    assert "the database is back" in logged[1]
     stored = await ask(server, "GET", "/api/trades", admin, params={"format": "ndjson"})
     ids = [json.loads(line)["id"] for line in stored.body.splitlines()]
     assert len(ids) == len(set(ids))

@@ -169,7 +169,7 @@ async def test_a_database_that_is_missing_is_named(postgres: Postgres) -> None:
     assert "nowhere" in await refusal(postgres.url("nowhere"))
 
 
-async def test_a_role_that_may_not_make_tables_is_told_so(postgres: Postgres) -> None:
+async def test_a_role_that_may_not_create_tables_gets_a_clear_error(postgres: Postgres) -> None:
     role = f"r{uuid.uuid4().hex}"
     url = await postgres.new()
     database = urlsplit(url).path[1:]

@@ -59,7 +59,7 @@ async def test_an_alert_is_acknowledged_by_one(two: Two) -> None:
         calls = [w.store.alerts.try_to_acknowledge(f"a{n}", f"u{i}") for i, w in enumerate(two * 3)]
         answers = await asyncio.gather(*calls)
         assert all(answer == answers[0][0] for answer, _ in answers)
-        # And one tells of it.
+        # And one reports it.
         (by,) = [f"u{i}" for i, (_, changed) in enumerate(answers) if changed]
         assert answers[0][0]["acknowledged_by"] == by
         resolved = await asyncio.gather(*(w.store.alerts.try_to_resolve(f"a{n}") for w in two * 2))
@@ -68,7 +68,7 @@ async def test_an_alert_is_acknowledged_by_one(two: Two) -> None:
         assert resolved[0][0]["acknowledged_by"] == by
 
 
-async def test_an_id_is_stored_once_and_other_content_is_told(two: Two) -> None:
+async def test_an_id_is_stored_once_and_other_content_is_a_conflict(two: Two) -> None:
     for n in range(20):
         calls = [w.store.trades.add_trades([trade(f"t{n}", price=Decimal(i))], one=True)
                  for i, w in enumerate(two, 1)]  # fmt: skip
@@ -134,8 +134,8 @@ async def test_two_updates_of_an_agent_lose_nothing(two: Two) -> None:
             )
         )
         agent = (await two[0].store.agents.get_agents())[-1]
-        told = {name: agent[name] for name in ("agent_type", "state", "metrics")}
-        assert told == {"agent_type": "grid", "state": "error", "metrics": {"a": 1.0}}
+        changed = {name: agent[name] for name in ("agent_type", "state", "metrics")}
+        assert changed == {"agent_type": "grid", "state": "error", "metrics": {"a": 1.0}}
         for w in two:
             await w.engine.write(lambda t: t.execute("DELETE FROM agents"))
 

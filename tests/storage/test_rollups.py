@@ -68,7 +68,7 @@ questions = st.tuples(
 )
 
 
-def told(batch: Batch) -> list[dict[str, Any]]:
+def points_of(batch: Batch) -> list[dict[str, Any]]:
     return [{**point(name, 0, value), "timestamp": from_micros(t)} for name, t, value in batch]
 
 
@@ -176,10 +176,10 @@ async def _compare(written: list[Batch], together: bool, asked: list[Any], fresh
         metrics = MetricsDataAccessor(engine)
         await metrics.add_points([point(name, 1e10, 0.0) for name in NAMES])  # their order
         if together:
-            await asyncio.gather(*(metrics.add_points(told(batch)) for batch in written))
+            await asyncio.gather(*(metrics.add_points(points_of(batch)) for batch in written))
         else:
             for batch in written:
-                await metrics.add_points(told(batch))
+                await metrics.add_points(points_of(batch))
         stored: Stored = {}
         for batch in written:
             for name, t, value in batch:

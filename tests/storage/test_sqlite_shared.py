@@ -122,8 +122,8 @@ async def test_what_a_draining_server_still_stores_the_next_one_publishes_once(
         await first._backend.feed.record_trade(trade(id="late"))
         await first._backend.feed.record_metrics(point(value=7))
         messages = [await client.receive() for _ in range(2)]
-        told = {m["channel"]: m["data"].get("id", m["data"].get("value")) for m in messages}
-        assert told == {"trades": "late", "metrics": 7}
+        published = {m["channel"]: m["data"].get("id", m["data"].get("value")) for m in messages}
+        assert published == {"trades": "late", "metrics": 7}
         assert await client.settled() == []
 
 

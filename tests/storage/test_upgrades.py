@@ -19,7 +19,7 @@ from alphapulse_api.storage import schema_versions
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from tests.engines import T0, connected, opened, relay_of
-from tests.event_logs import Ear
+from tests.event_logs import LogFollower
 from tests.postgres import Postgres
 from tests.socket_client import alert, portfolio, trade
 
@@ -63,7 +63,7 @@ class Process:
     def __init__(self, engine: Engine) -> None:
         self.store = Accessors(engine, 300, {})
         self._log = MemoryEventLog()
-        self.ear = Ear(self._log)
+        self.follower = LogFollower(self._log)
         self.relay = relay_of(self.store, MemoryCache(10**6), self._log)
         self.feed = Feed(self.store, self.relay)
 
@@ -94,7 +94,7 @@ async def test_trades_of_before_the_outbox_are_kept_and_advance(opening: Opening
             await one.feed.record_trade({**ended, "status": "cancelled", **fields})
         known = await one.store.trades.get_trade("cancelled")
         assert known["filled_quantity"] == Decimal("0.5")
-        assert one.ear.told() == ["new", "cancelled"]
+        assert one.follower.received() == ["new", "cancelled"]
 
 
 async def test_records_are_kept_when_unused_columns_are_dropped(opening: Opening) -> None:
@@ -116,6 +116,6 @@ async def test_records_are_kept_when_unused_columns_are_dropped(opening: Opening
         assert left == [width - 1 for width in widths]
         await one.feed.acknowledge_alert("old", "ann")
         await one.feed.raise_alert(alert(id="new"))
-        assert one.ear.told("alerts") == ["old", "new"]
+        assert one.follower.received("alerts") == ["old", "new"]
         await one.feed.update_portfolio(portfolio("102"))
         assert (await one.store.portfolio.get_portfolio())["total_value"] == 102
