@@ -83,13 +83,6 @@ class LogFollower:
         self._came.set()
 
 
-async def changed(condition: Callable[[], object]) -> None:
-    """Wait for what no event tells of."""
-    async with asyncio.timeout(SECONDS):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 def row(id_: str, *ids: object, channel: str = "trades") -> OutboxRow:
     """An outbox row of trades with these ids."""
     bodies = [dumps(record) for record in trades(*ids)]

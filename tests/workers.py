@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import psutil
 from tests.commands import ROOT, environment
 from tests.conftest import PASSWORD
 from tests.socket_client import Client
+from tests.waiting import until
 
 SECRET = "a secret of the tests, of no fewer than 32 bytes"
 
@@ -117,6 +118,10 @@ class Workers:
     def alive(self) -> list[int]:
         """The process ids of the workers."""
         return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    async def replaced(self, old: Collection[int], count: int = 1) -> None:
+        """Wait until none of the old workers is left, and at least `count` others run."""
+        await until(lambda: not {*old} & {*self.alive()} and len(self.alive()) >= count)
 
     async def stop(self) -> int:
         """End it as an operator does."""

@@ -52,9 +52,7 @@ def test_nodes_and_listeners_are_those_of_what_is_shown(
     page.until(lambda: held(page, "Nodes") <= 1.02 * nodes, "no more nodes than before")
 
 
-def test_a_retry_after_date_is_waited_for(
-    desk: ThreadFeed, open_console: Opener
-) -> None:
+def test_a_retry_after_date_is_waited_for(desk: ThreadFeed, open_console: Opener) -> None:
     page = open_console(desk.url)
     wait = page.module(
         """

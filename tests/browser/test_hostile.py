@@ -94,7 +94,9 @@ def test_hostile_strings_are_text_everywhere(desk: ThreadFeed, open_console: Ope
     for chart, shown in (("#metrics-chart", texts["metric"][:9]), ("#trades-chart", "buy")):
         page.look_at(chart)
         page.point_at(f"{chart} .nsewdrag")
-        page.until(lambda c=chart, t=shown: t in page.text(f"{c} .hoverlayer"), f"{chart} to show it")
+        page.until(
+            lambda c=chart, t=shown: t in page.text(f"{c} .hoverlayer"), f"{chart} to show it"
+        )
         assert not page.count(".hoverlayer a, .hoverlayer b, .hoverlayer tspan[style*=bold]")
     assert page.script("return window.owned ?? null") is None
     assert not page.count("main img, main script, dialog img, dialog script")

@@ -261,7 +261,8 @@ def test_what_a_component_says_late_is_shown(desk: ThreadFeed, open_console: Ope
 def test_an_alert_is_read_out_once(desk: ThreadFeed, open_console: Opener) -> None:
     page = watched(desk, open_console)
     page.script(
-        "new MutationObserver((changes) => { window.announced = (window.announced ?? 0) + changes.length; })"
+        "window.announced = 0;"
+        "new MutationObserver((changes) => { window.announced += changes.length; })"
         ".observe(document.querySelector('#announcer'), {childList: true});"
     )
     for name in ("a1", "a2"):  # two that read the same are two all the same

@@ -18,7 +18,7 @@ from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisC
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.runtime.redis import RedisLink
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 def entry(size: int = 10, text: str = "x") -> Entry:
@@ -276,8 +276,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_proce
     only.cancel()
     await asyncio.gather(only, return_exceptions=True)
     computation.finish.set()
-    while flight._under_way:
-        await asyncio.sleep(0)
+    await until(lambda: not flight._under_way)
     del only  # which holds on to the computation
     gc.collect()  # a task reports its exception when it is collected
     assert unhandled == []

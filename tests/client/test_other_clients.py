@@ -23,6 +23,7 @@ from alphapulse_api.config import WebSocketConfig
 from tests.conftest import Serve, Server
 from tests.proxy import proxied
 from tests.socket_client import gone, trade
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "stream_client.mjs"
@@ -117,8 +118,7 @@ async def messages(process: asyncio.subprocess.Process, count: int) -> list[dict
 async def subscribed(server: Server, count: int = 1) -> None:
     """Wait until so many clients are subscribed."""
     fanout = server.dashboard._backend.connections.fanout
-    while len(fanout.subscriptions("trades")) < count:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(fanout.subscriptions("trades")) >= count)
 
 
 async def test_frames_between_pings_are_whole_to_websockets(serve: Serve) -> None:
@@ -252,7 +252,12 @@ async def test_the_javascript_client_ends_where_an_expiring_token_is_not_replace
     server = await serve(auth=replace(config.auth, token_expiry=3))
     token = (await server.login())["Authorization"].removeprefix("Bearer ")
     async with by_turns(server.url, token, "token", "secret", "null") as process:
-        expected = [{"state": "connecting"}, {"turn": "secret"}, {"turn": "null"}, {"state": "offline"}]
+        expected = [
+            {"state": "connecting"},
+            {"turn": "secret"},
+            {"turn": "null"},
+            {"state": "offline"},
+        ]
         assert [m for m in await messages(process, 5) if m != {"state": "live"}] == expected
         assert await process.wait() == 0
     await gone(server)

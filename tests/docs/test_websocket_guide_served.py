@@ -12,7 +12,8 @@ from alphapulse_api.sockets.requests import REQUESTS
 from tests.conftest import Serve, Server
 from tests.docs.test_websocket_guide import EXAMPLES
 from tests.socket_client import Client, connect, point, raw, trade
-from tests.sockets.test_slow_clients import small_kernel_buffers, until
+from tests.sockets.test_slow_clients import small_kernel_buffers
+from tests.waiting import until
 
 
 def is_request(example: dict[str, Any]) -> bool:

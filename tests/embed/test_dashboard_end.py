@@ -23,7 +23,7 @@ from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from tests.conftest import Server
 from tests.event_logs import LogFollower, redis_log
 from tests.socket_client import alert, connect, point, portfolio, trade
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "record_metrics": lambda feed: feed.record_metrics(point()),
@@ -103,8 +103,7 @@ async def test_a_call_that_meets_the_end_completes_or_is_refused(shared: Config)
 
     async with Dashboard(shared, serve=False) as dashboard:
         writers = [asyncio.create_task(write(dashboard.feed, who)) for who in range(20)]
-        while len(answered) < 100:
-            await asyncio.sleep(0)
+        await until(lambda: len(answered) >= 100)
     async with asyncio.timeout(SECONDS):
         await asyncio.gather(*writers)
     assert len(refused) == 20

@@ -21,7 +21,7 @@ from alphapulse_api.config import DatabaseConfig
 from tests.asking import TRADE, Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.raw import connection
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 LOGIN = {"grant_type": "password", "username": "admin", "password": PASSWORD}
 
@@ -284,7 +284,5 @@ async def test_mounted_a_client_that_hangs_up_leaves_no_traceback_in_the_hosts_l
         )
         await asyncio.sleep(0.05)
         peer.writer.transport.abort()
-    async with asyncio.timeout(SECONDS):
-        while "POST /dashboard/api/trades 499" not in caplog.text:
-            await asyncio.sleep(0.01)
+    await until(lambda: "POST /dashboard/api/trades 499" in caplog.text)
     assert not [record for record in caplog.records if record.exc_info]

@@ -24,7 +24,6 @@ from alphapulse_api.sockets import snapshot as snapshot_module
 from alphapulse_api.sockets.subscription import Subscription
 from tests.conftest import Serve, Server
 from tests.engines import at
-from tests.event_logs import changed
 from tests.redis_server import RedisServer, running
 from tests.socket_client import alert, connect, point, portfolio, raw, trade
 from tests.waiting import until
@@ -93,7 +92,7 @@ def writes_before_the_snapshot(
         offset = events.offset(channel)
         for write in writes:
             await write()
-        await changed(lambda: events.offset(channel) == offset + len(writes))
+        await until(lambda: events.offset(channel) == offset + len(writes))
         return await read(*args)
 
     monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
@@ -249,7 +248,7 @@ async def tear(server: Server, channel: str) -> None:
     redis = events._link.redis
     await redis.xadd(stream, {"after": place.cursor, "break": ""}, id=torn.id)
     await redis.hset(scripts.LOG, stream, torn.id)
-    await changed(lambda: events.gaps > gaps)
+    await until(lambda: events.gaps > gaps)
 
 
 async def test_a_gap_while_a_snapshot_is_read_is_reported_in_its_place(
@@ -258,15 +257,15 @@ async def test_a_gap_while_a_snapshot_is_read_is_reported_in_its_place(
     server, _, headers = pair
     read = snapshot_module.read_snapshot
     await server.feed.record_trade(trade(id="past"))
-    await changed(lambda: server.dashboard._backend.events.offset("trades") == 2)
+    await until(lambda: server.dashboard._backend.events.offset("trades") == 2)
 
     async def read_late(*args: Any) -> Any:
         rows = await read(*args)
         await server.feed.record_trade(trade(id="before"))
-        await changed(lambda: server.dashboard._backend.events.offset("trades") == 3)
+        await until(lambda: server.dashboard._backend.events.offset("trades") == 3)
         await tear(server, "trades")
         await server.feed.record_trade(trade(id="after"))
-        await changed(lambda: server.dashboard._backend.events.offset("trades") == 5)
+        await until(lambda: server.dashboard._backend.events.offset("trades") == 5)
         return rows
 
     monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
@@ -314,7 +313,7 @@ async def test_a_lagging_client_gets_a_gap_in_order_and_nothing_older_behind_it(
             await tear(server, name)
         await server.feed.record_metrics(point("a", n))
         await server.feed.record_trade(trade(id=f"{n:04}"))
-        await changed(lambda: all(events.offset(name) == before[name] + 2 for name in before))
+        await until(lambda: all(events.offset(name) == before[name] + 2 for name in before))
         await client.send(type="ping")
         messages = await client.until("pong")
     received = [m for m in messages if m.get("channel") == "trades"]

@@ -15,6 +15,7 @@ from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer,
 from tests.conftest import PASSWORD, Serve, Server
 from tests.socket_client import connect
 from tests.throttling import forgive_nothing
+from tests.waiting import until
 
 Pair = Callable[..., Awaitable[tuple[Server, Server]]]
 SECONDS = 5.0  # in which a revocation takes hold everywhere
@@ -111,7 +112,9 @@ async def test_an_answer_and_what_follows_its_cursor_are_everything(pair: Pair) 
             assert shown | {message["data"]["id"] for message in replayed} == set(written)
 
 
-async def test_an_event_published_while_an_answer_is_looked_up_follows_its_cursor(pair: Pair) -> None:
+async def test_an_event_published_during_a_cache_lookup_follows_its_cursor(
+    pair: Pair,
+) -> None:
     one, two = await pair()
     caller = await one.key()
     await get(two, "/api/trades", caller)
@@ -121,8 +124,7 @@ async def test_an_event_published_while_an_answer_is_looked_up_follows_its_curso
     async def overtaken(resource: str, key: Any) -> Any:
         found, before = await look(resource, key), events.cursor("trades")
         await one.feed.record_trade(TRADE)
-        while events.cursor("trades") == before:
-            await asyncio.sleep(0.01)
+        await until(lambda: events.cursor("trades") != before)
         return found
 
     cache.look = overtaken  # type: ignore[method-assign]

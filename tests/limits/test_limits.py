@@ -185,7 +185,9 @@ async def test_two_limits_of_one_name_are_one_and_of_two_names_are_two(redis_url
         await link.close()
 
 
-@pytest.mark.parametrize(("seconds", "retry_after"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2")])
+@pytest.mark.parametrize(
+    ("seconds", "retry_after"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2")]
+)
 def test_retry_after_is_rounded_up_and_never_0(seconds: float, retry_after: str) -> None:
     problem = RateLimited("At most 2", seconds)
     assert problem.headers == {"Retry-After": retry_after}

@@ -16,8 +16,9 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis import scripts
-from tests.event_logs import LogFollower, Log, behind, changed, ids, redis_log, row, trades, two
+from tests.event_logs import Log, LogFollower, behind, ids, redis_log, row, trades, two
 from tests.proxy import proxied
+from tests.waiting import until
 
 STREAM = scripts.STREAMS["trades"]
 
@@ -53,7 +54,10 @@ async def test_a_cursor_of_one_resumes_on_another_and_on_one_that_starts_later(
         start = one.cursor("trades")
         await one.append("trades", trades(*range(5)))
         await asyncio.gather(
-            *(follower.until(lambda follower=follower: len(follower.items) == 5) for follower in (here, there))
+            *(
+                follower.until(lambda follower=follower: len(follower.items) == 5)
+                for follower in (here, there)
+            )
         )
         async with redis_log(redis_url) as late:
             for cursor, missed in zip([start, *here.cursors()], range(6), strict=True):
@@ -141,7 +145,7 @@ async def test_a_batch_whose_answer_was_lost_is_appended_once(redis_url: str) ->
             await writer.append("trades", trades(1, 2))
             assert lost.is_set()
             await writer.append("trades", trades(3))
-            await changed(lambda: not writer.waiting)
+            await until(lambda: not writer.waiting)
         await follower.expect("1", "2", "3")
 
 
@@ -217,7 +221,7 @@ async def test_a_row_that_waited_for_redis_is_appended_once(redis_url: str) -> N
         with pytest.raises(LogAway):
             await relaying
         proxy.thaw()
-        await changed(lambda: not cut_off.link.trouble and not cut_off.waiting)
+        await until(lambda: not cut_off.link.trouble and not cut_off.waiting)
         await cut_off.relay([row("a", 1), row("b", 2)])
         await follower.expect("1", "2")
 
@@ -251,7 +255,7 @@ async def test_foreign_entries_are_passed_over(
         with caplog.at_level(logging.ERROR):
             for _ in range(3):
                 redis_client.xadd(STREAM, fields)
-                await changed(lambda: one.unreadable and other.unreadable)
+                await until(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
         await asyncio.gather(here.expect("1", "2"), there.expect("1", "2"))
         async with redis_log(redis_url) as late:
@@ -268,7 +272,7 @@ async def test_a_foreign_entry_of_the_far_future_stops_nothing(
         await one.append("trades", trades(1))
         await asyncio.gather(here.expect("1"), there.expect("1"))
         redis_client.xadd(STREAM, {"a": "b"}, id="99999999999999-0")
-        await changed(lambda: one.unreadable and other.unreadable)
+        await until(lambda: one.unreadable and other.unreadable)
         await one.append("trades", trades(2))
         await asyncio.gather(here.expect("1", "2"), there.expect("1", "2"))
 
@@ -318,7 +322,7 @@ async def test_a_key_of_another_kind_is_replaced(redis_url: str, redis_client: r
 
 async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> None:
     async with redis_log(redis_url) as one, redis_log(redis_url) as other:
-        await changed(lambda: one._reader._entered and other._reader._entered)
+        await until(lambda: one._reader._entered and other._reader._entered)
         story: list[object] = []
         one.on_change(lambda resource: story.append(f"own {resource}"))
         other.on_change(story.append)
@@ -329,7 +333,7 @@ async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> N
         await one.announce([])
         await one.append("metrics", [], ["metrics", "metrics:risk"])
         await follower.expect("1")
-        await changed(lambda: "metrics:risk" in story)
+        await until(lambda: "metrics:risk" in story)
         said = [item for item in story if item not in (None, "own None")]
         assert said == ["trades", "1", "agents", "metrics", "metrics:risk"]
 
@@ -339,7 +343,7 @@ async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
 ) -> None:
     """An event carries its own; the others are read beside it, however many there are."""
     async with redis_log(redis_url) as one, redis_log(redis_url) as other:
-        await changed(lambda: one._reader._entered and other._reader._entered)
+        await until(lambda: one._reader._entered and other._reader._entered)
         story: list[object] = []
         other.on_change(story.append)
         other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
@@ -353,7 +357,7 @@ async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
         await one.relay([row("a", 1)])
         await follower.expect("1")
         assert story.index("trades") < story.index("1")
-        await changed(lambda: set(names) <= set(story))
+        await until(lambda: set(names) <= set(story))
 
 
 async def test_invalidations_that_were_trimmed_are_noticed(
@@ -364,7 +368,7 @@ async def test_invalidations_that_were_trimmed_are_noticed(
         proxied(redis_url.replace("redis:", "http:")) as proxy,
         redis_log(behind(proxy)) as other,
     ):
-        await changed(lambda: other._reader._entered)
+        await until(lambda: other._reader._entered)
         await one.announce(["agents"])
         seen: list[object] = []
         other.on_change(seen.append)
@@ -373,6 +377,6 @@ async def test_invalidations_that_were_trimmed_are_noticed(
             await one.announce([f"metrics:m{n}"])
         redis_client.xtrim(scripts.CHANGES, maxlen=1, approximate=False)
         proxy.thaw()
-        await changed(lambda: None in seen)
+        await until(lambda: None in seen)
         await one.announce(["system"])
-        await changed(lambda: "system" in seen)
+        await until(lambda: "system" in seen)

@@ -13,10 +13,10 @@ import pytest
 import redis
 
 from alphapulse_api.log.redis import log as log_module
-from tests.event_logs import LogFollower, Log, behind, changed, ids, redis_log, trades, two
+from tests.event_logs import Log, LogFollower, behind, ids, redis_log, trades, two
 from tests.proxy import proxied
 from tests.redis_server import RedisServer, running
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def harmed(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 async def back(*logs: Log) -> None:
-    await changed(lambda: not any(log.link.trouble or log.waiting for log in logs))
+    await until(lambda: not any(log.link.trouble or log.waiting for log in logs))
 
 
 async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisServer) -> None:
@@ -167,7 +167,7 @@ async def test_what_no_longer_fits_while_redis_is_away_is_a_break_for_all(
             await other.append("trades", trades(1))
             await asyncio.gather(here.expect("1"), there.expect("1"))
             server.kill()
-            await changed(lambda: one.link.trouble)
+            await until(lambda: one.link.trouble)
             for n in range(2, 40):
                 await one.append("trades", trades(n))
             assert one.waiting < 20
@@ -212,10 +212,10 @@ async def test_what_still_waits_at_the_end_is_sent_or_complained_about(
         await asyncio.sleep(0)
         appending.cancel()
         await follower.expect("1")
-        await changed(lambda: not log.waiting)
+        await until(lambda: not log.waiting)
         with caplog.at_level(logging.ERROR, "alphapulse_api.log"):
             harmed.kill()
-            await changed(lambda: log.link.trouble)
+            await until(lambda: log.link.trouble)
             await log.append("trades", trades(2))
     assert "1 events that may not have reached redis" in caplog.text
 

@@ -19,7 +19,11 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
 ) -> None:
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
-        follower, take, faults = LogFollower(log), log._reader._take, iter([LookupError("nobody thought of it")])
+        follower, take, faults = (
+            LogFollower(log),
+            log._reader._take,
+            iter([LookupError("nobody thought of it")]),
+        )
 
         def failing(stream: str, found: Any) -> None:
             take(stream, found)
@@ -41,7 +45,11 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
 ) -> None:
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     async with redis_log(redis_url) as log:
-        follower, send, faults = LogFollower(log), log._send, iter([LookupError("nobody thought of this")])
+        follower, send, faults = (
+            LogFollower(log),
+            log._send,
+            iter([LookupError("nobody thought of this")]),
+        )
 
         async def failing(load: Load) -> None:
             for fault in faults:

@@ -16,6 +16,7 @@ from tests.engines import at, connected, point
 from tests.socket_client import connect, trade
 from tests.standby import SECONDS, Pair, standby
 from tests.units import adds, stored
+from tests.waiting import until
 
 pytestmark = pytest.mark.operations
 
@@ -187,9 +188,7 @@ async def test_a_fail_over_that_lost_nothing_while_all_were_down_is_noticed_at_t
     await asyncio.to_thread(pair.fail_over)
     server = await serve(**sections)
     caller = await server.login("viewer")
-    async with asyncio.timeout(SECONDS):
-        while server.dashboard._backend.events.since("trades", cursor) is not None:
-            await asyncio.sleep(0.02)
+    await until(lambda: server.dashboard._backend.events.since("trades", cursor) is None)
     async with connect(server, caller) as client:
         ack = await client.ask(type="subscribe", channels=["trades"], since={"trades": cursor})
         assert ack["channels"]["trades"]["resumed"] is False

@@ -16,6 +16,7 @@ from alphapulse_api.config import EventsConfig
 from tests.conftest import Serve
 from tests.redis_server import RedisServer, running
 from tests.socket_client import connect, trade
+from tests.waiting import until
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 CONF = Path(__file__).parents[2] / "conf" / "haproxy-redis.cfg"
@@ -70,9 +71,7 @@ async def test_sockets_go_on_where_sentinel_replaces_the_primary(
     with running() as first, running() as second:
         with second.client() as replica:
             replica.replicaof("127.0.0.1", str(first.port))
-            async with asyncio.timeout(SECONDS):
-                while replica.info("replication")["master_link_status"] != "up":
-                    await asyncio.sleep(0.02)
+            await until(lambda: replica.info("replication")["master_link_status"] == "up")
         async with proxied(tmp_path, first, second) as url:
             server = await serve(events=EventsConfig(type="redis", redis_url=url))
             async with connect(server, await server.login("viewer")) as client:

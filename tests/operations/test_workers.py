@@ -16,7 +16,7 @@ import aiohttp
 
 from tests.commands import ROOT, environment, run
 from tests.socket_client import trade, trades_until
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.workers import gunicorn, production
 
 ROUNDS = 20
@@ -190,11 +190,9 @@ async def test_a_killed_worker_loses_nothing_it_answered(
         for _ in range(ROUNDS):
             before = len(answered)
             victim = random.choice(workers.alive())
-            while len(answered) < before + 3:
-                await asyncio.sleep(0)
+            await until(lambda before=before: len(answered) >= before + 3)
             os.kill(victim, signal.SIGKILL)
-            while victim in workers.alive() or len(workers.alive()) < 2:
-                await asyncio.sleep(0.01)
+            await workers.replaced({victim}, 2)
         stopping.set()
         await asyncio.gather(*feeding)
         async with (

@@ -25,7 +25,7 @@ from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.socket_client import trade, trades_until
 from tests.waiting import SECONDS
-from tests.workers import SECRET, Worker, Workers, gunicorn, production
+from tests.workers import SECRET, Worker, gunicorn, production
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,6 @@ async def behind_a_proxy(postgres: Postgres, url: str) -> AsyncIterator[tuple[Pr
         port = urlsplit(proxy.url).port
         user = database.username or "postgres"
         yield proxy, f"postgresql://{user}@127.0.0.1:{port}{database.path}"
-
-
-async def replaced(workers: Workers, old: list[int]) -> None:
-    """Wait until none of those is left, and as many others are there."""
-    async with asyncio.timeout(30):
-        while set(old) & set(workers.alive()) or len(workers.alive()) < len(old):
-            await asyncio.sleep(0.02)
 
 
 async def test_a_worker_that_starts_while_postgres_is_away_waits_for_it(
@@ -132,7 +125,7 @@ async def test_a_reload_that_cannot_be_leaves_all_as_it_was(
                 assert (await client.ask(type="ping"))["type"] == "pong"
             # Nor does it stop the one that takes the place of a dead one.
             os.kill(pids[0], signal.SIGKILL)
-            await replaced(workers, pids[:1])
+            await workers.replaced(pids[:1])
             for number in (1, 2):
                 await workers.worker(number)
         assert "Traceback" not in workers.said
@@ -149,7 +142,7 @@ async def test_a_reload_takes_over_the_configuration_and_the_numbers(
             pids = workers.alive()
             file.write_text(text.replace("minute: 600", f"minute: {minutes}"))
             workers.process.send_signal(signal.SIGHUP)
-            await replaced(workers, pids)
+            await workers.replaced(pids, len(pids))
             for number in (1, 2):
                 await workers.worker(number)
             async with (
@@ -244,7 +237,7 @@ async def test_a_reload_on_an_sqlite_file_hands_it_to_the_new_worker(
     async with gunicorn(tmp_path, url, redis_url, count=1) as workers:
         old = workers.alive()
         workers.process.send_signal(signal.SIGHUP)
-        await replaced(workers, old)
+        await workers.replaced(old, len(old))
         status, _ = await (await workers.worker(1)).ask(
             "POST", "/api/trades", json=trade(id="after"), headers=workers.admin
         )

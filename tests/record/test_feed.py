@@ -25,7 +25,7 @@ from alphapulse_api.record.feed import MAX_BATCH, Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine.group import Outcome
 from tests.engines import T0, at, opened, relay_of
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 TRADE = {"id": "t1", "symbol": "BTC", "side": "buy", "quantity": "0.1", "price": "67123.50"}
 
@@ -271,7 +271,9 @@ async def test_a_new_agent_owns_its_defaults(house: House) -> None:
         await house.feed.record_signal("m1", signal)
 
 
-async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_unpublished(house: House) -> None:
+async def test_cancelling_a_caller_leaves_nothing_stored_but_unpublished(
+    house: House,
+) -> None:
     calls = {
         "trades": house.feed.record_trade(TRADE),
         "alerts": house.feed.raise_alert({"title": "t"}),
@@ -287,9 +289,7 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_stored_and_unpublished(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.cancelled() for task in tasks)
-    async with asyncio.timeout(SECONDS):
-        while {channel for channel, _ in house.published} != calls.keys():
-            await asyncio.sleep(0.005)
+    await until(lambda: {channel for channel, _ in house.published} == calls.keys())
     assert len(await house.accessors.trades.get_trades()) == 1
     for name, version in versions.items():
         assert (await house.cache.look(name, ("key",)))[0] != version
@@ -305,9 +305,7 @@ async def test_a_trading_loop_need_not_wait(tmp_path: Path) -> None:
         assert feed.hand_over([{"metric_type": "risk", "name": "var", "value": "x"}]) == 1
         with pytest.raises(ValidationProblem):
             feed.hand_over([{}] * (MAX_BATCH + 1))
-        async with asyncio.timeout(SECONDS):
-            while feed.queue.waiting:
-                await asyncio.sleep(0.005)
+        await until(lambda: not feed.queue.waiting)
         assert feed.queue.refused == {"invalid": 1}
         stored = await dashboard.metrics.get_metrics("risk", at(0), at(1000))
         assert [row["value"] for row in stored] == list(range(100))

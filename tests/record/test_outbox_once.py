@@ -26,7 +26,7 @@ from tests.asking import ask
 from tests.commands import ROOT, environment
 from tests.conftest import Serve
 from tests.engines import at, connected, relay_of
-from tests.event_logs import LogFollower, Log, redis_log
+from tests.event_logs import Log, LogFollower, redis_log
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.socket_client import alert, connect, portfolio, trade

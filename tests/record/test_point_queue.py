@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import namedtuple
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from alphapulse_api.record import point_queue
 from alphapulse_api.record.batches import Refused
 from alphapulse_api.record.point_queue import BATCH, MAX_FAILURES, PointQueue
 from alphapulse_api.schemas.loading import Refusal
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 class Store:
@@ -56,12 +56,6 @@ async def running(queue: PointQueue) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 async def test_what_is_taken_is_stored_in_its_order() -> None:

@@ -247,7 +247,10 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
 async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with processes(tmp_path / "store.db", 2, first_alone=True) as ((server, feeder), follower):
+    async with processes(tmp_path / "store.db", 2, first_alone=True) as (
+        (server, feeder),
+        follower,
+    ):
         feeder.dies_after_its_commits()
         append, begun, goes_on = server.log.relay, asyncio.Event(), asyncio.Event()
 

@@ -17,7 +17,7 @@ from alphapulse_api.storage.engine import Engine
 from tests.asking import ALERT, Answer, ask, problem, until_ready
 from tests.conftest import PASSWORD, Serve, Server
 from tests.postgres import Postgres
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.workers import SECRET
 
 
@@ -34,9 +34,7 @@ async def execute(engine: Engine, sql: str) -> None:
 
 
 async def until_logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    async with asyncio.timeout(SECONDS):
-        while text not in caplog.text:
-            await asyncio.sleep(0.02)
+    await until(lambda: text in caplog.text)
 
 
 async def test_a_full_disk_is_reported_until_there_is_room(

@@ -10,7 +10,7 @@ import pytest
 
 from alphapulse_api.runtime import supervisor as tasks_module
 from alphapulse_api.runtime.supervisor import Supervisor, consume_exception
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 class Work:
@@ -49,8 +49,7 @@ async def test_a_failing_task_runs_again_and_is_logged_once_each_way(
     async with asyncio.timeout(SECONDS):
         await work.going.wait()
         assert tasks.failing == ["the work"]  # until it has gone on for a while
-        while tasks.failing:
-            await asyncio.sleep(0.005)
+        await until(lambda: not tasks.failing)
     assert (work.runs, other.runs) == (6, 1)
     failed, well = caplog.records
     assert failed.levelno == logging.ERROR
@@ -90,4 +89,6 @@ async def test_a_consumed_exception_is_not_complained_about() -> None:
             await asyncio.sleep(0)
             del future
     gc.collect()
-    assert complaints == ["Future exception was never retrieved"], "that of the exception nobody consumed"
+    assert complaints == ["Future exception was never retrieved"], (
+        "only the exception that nobody consumed"
+    )

@@ -17,7 +17,7 @@ from alphapulse_api.sockets.broadcast import broadcast
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.writer import SocketWriter
 from tests.peers import Peer, event, peered
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ async def peers() -> AsyncIterator[Sequence[Peer]]:
         yield [await stack.enter_async_context(peered()) for _ in range(3)]
 
 
-def publish(peers: Sequence[Peer], *offsets: int, **data: Any) -> list[tuple[SocketWriter, Exception]]:
+def publish(
+    peers: Sequence[Peer], *offsets: int, **data: Any
+) -> list[tuple[SocketWriter, Exception]]:
     events = [event("trades", offset, **data) for offset in offsets]
     joined = b"".join(frame(one.text) for one in events)
     return broadcast([peer.writer for peer in peers], events, joined)
@@ -99,9 +101,7 @@ async def test_who_lags_holds_nobody_up_and_goes_straight_once_it_has_caught_up(
     publish(peers, 1)
     assert [straight(peer) for peer in peers] == [True, False, True]
     assert [await ids(peer) for peer in peers] == [["1"]] * 3
-    async with asyncio.timeout(SECONDS):
-        while not straight(peers[1]):
-            await asyncio.sleep(0)
+    await until(lambda: straight(peers[1]))
     publish(peers, 2)
     assert [await ids(peer) for peer in peers] == [["2"]] * 3
 
@@ -121,8 +121,7 @@ async def test_a_descriptor_that_another_socket_has_now_is_left_alone(
     stranger, other_end = socket.socketpair()
     with stranger, other_end:
         lost.transport.abort()
-        while lost.transport.get_extra_info("socket").fileno() == descriptor:
-            await asyncio.sleep(0)
+        await until(lambda: lost.transport.get_extra_info("socket").fileno() != descriptor)
         os.dup2(stranger.fileno(), descriptor)
         assert publish(peers, 1) == []
         os.close(descriptor)

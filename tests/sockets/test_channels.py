@@ -169,7 +169,9 @@ async def test_unsubscribing_stops_a_channel_and_leaves_the_others(server: Serve
         assert list((await client.ask(type="subscriptions"))["channels"]) == ["alerts"]
 
 
-async def test_a_narrow_key_is_refused_whole_and_the_error_names_the_channel(server: Server) -> None:
+async def test_a_refusal_of_a_narrow_key_names_the_channel(
+    server: Server,
+) -> None:
     _, key = await server.dashboard.accounts.create_api_key("narrow", {"view_metrics"})
     async with connect(server, {"X-API-Key": key}) as client:
         error = await client.ask(type="subscribe", id=1, channels=["metrics", "alerts"])

@@ -15,6 +15,7 @@ from alphapulse_api.sockets import readings, snapshot
 from tests.conftest import Server
 from tests.lateness import Lateness
 from tests.socket_client import SECONDS, alert, client_frame, connect, gone, point, raw, trade
+from tests.waiting import until
 
 LONGEST_STALL = 0.010
 
@@ -41,7 +42,7 @@ class Held:
             raise
         return await self._read(*args)
 
-    async def until(self, begun: int, cancelled: int = 0) -> None:
+    async def reaches(self, begun: int, cancelled: int = 0) -> None:
         async with asyncio.timeout(SECONDS):
             while (self.begun, self.cancelled) != (begun, cancelled):
                 self.changed.clear()
@@ -64,8 +65,8 @@ async def test_what_a_client_that_left_had_asked_for_is_dropped(server: Server, 
     headers = await server.login("viewer")
     async with raw(server, headers) as client:
         await client.write(b"".join(map(subscribe, range(20))))
-        await held.until(begun=1)
-    await held.until(begun=1, cancelled=1)
+        await held.reaches(begun=1)
+    await held.reaches(begun=1, cancelled=1)
     await gone(server)
     assert held.begun == 1
 
@@ -76,7 +77,7 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
     async with connect(server, headers) as stays:
         async with raw(server, headers) as leaves:
             await leaves.write(subscribe(1))
-            await held.until(begun=1)
+            await held.reaches(begun=1)
             await stays.send(
                 type="subscribe",
                 channels=["metrics"],
@@ -85,11 +86,8 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
             )
             async with asyncio.timeout(SECONDS):
                 fanout = server.dashboard._backend.connections.fanout
-                while len(fanout.subscriptions("metrics")) < 2:
-                    await asyncio.sleep(0)
-        async with asyncio.timeout(SECONDS):
-            while len(server.dashboard._backend.connections) > 1:
-                await asyncio.sleep(0)
+                await until(lambda: len(fanout.subscriptions("metrics")) >= 2)
+        await until(lambda: len(server.dashboard._backend.connections) <= 1)
         held.goes_on.set()
         assert (await stays.receive())["type"] == "subscribed"
         assert (await stays.receive("metric"))["snapshot"] is True

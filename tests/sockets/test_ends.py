@@ -21,7 +21,7 @@ from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.writer import SocketWriter
 from tests.conftest import Serve, Server
 from tests.socket_client import Client, connect, gone, trade
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 def token_of(headers: dict[str, str]) -> str:
@@ -208,9 +208,8 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
     await no_tasks_left(before)
     del connection
     # It takes 24 KiB, with the transport and the request.
-    async with asyncio.timeout(SECONDS):
-        while any(isinstance(o, Connection | SocketWriter | Socket) for o in gc.get_objects()):
-            await asyncio.sleep(0)
+    ended = Connection | SocketWriter | Socket
+    await until(lambda: not any(isinstance(found, ended) for found in gc.get_objects()))
 
 
 async def test_no_data_follows_a_close_frame(server: Server) -> None:

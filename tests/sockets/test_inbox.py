@@ -7,7 +7,7 @@ import asyncio
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.inbox import MAX_WAITING, Inbox
 from alphapulse_api.sockets.requests import Authenticate
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 class Client:
@@ -49,9 +49,7 @@ async def test_requests_wait_for_a_slow_one_in_their_order() -> None:
     assert (client.done, client.begun) == (["a"], ["slow1"])
     for _ in range(2):
         client.go.release()
-    async with asyncio.timeout(SECONDS):
-        while len(client.done) < 5:
-            await asyncio.sleep(0)
+    await until(lambda: len(client.done) >= 5)
     assert client.done == ["a", "slow1", "b", "slow2", "c"]
     client.inbox.put("d")
     assert client.done[-1] == "d"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,19 +11,13 @@ import pytest
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import State
 from tests.peers import Peer, peered
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     async with peered() as peer:
         yield peer
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 async def test_all_are_called_once_in_one_turn() -> None:

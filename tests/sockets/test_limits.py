@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from alphapulse_api.config import WebSocketConfig
 from tests.conftest import Serve, Server
 from tests.socket_client import connect, gone
+from tests.waiting import until
 
 
 async def test_one_user_has_so_many_sockets_and_no_more(serve: Serve) -> None:
@@ -22,8 +22,7 @@ async def test_one_user_has_so_many_sockets_and_no_more(serve: Serve) -> None:
             closed = await refused.receive()
             assert (closed.data, closed.extra) == (1008, "rate_limited")
         # One has gone: there is room for another.
-        while len(server.dashboard._backend.connections) > 2:
-            await asyncio.sleep(0)
+        await until(lambda: len(server.dashboard._backend.connections) <= 2)
         async with connect(server, ann):
             pass
     assert server.dashboard._backend.connections.closes["rate_limited"] == 1

@@ -17,8 +17,8 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.sockets import snapshot
 from tests.conftest import Serve, Server
-from tests.event_logs import changed
 from tests.socket_client import Client, alert, connect, point, portfolio, trade
+from tests.waiting import until
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -223,7 +223,9 @@ async def test_a_snapshot_under_fire_joins_live_events_without_a_seam(server: Se
             assert snapshot == list(range(snapshot[0], snapshot[0] + len(snapshot)))
             assert live == sorted(live)
             # What was traded while the snapshot was read may be older than its fifty.
-            assert sorted(snapshot + live) == list(range(min(snapshot + live), min(snapshot + live) + 400))
+            assert sorted(snapshot + live) == list(
+                range(min(snapshot + live), min(snapshot + live) + 400)
+            )
 
 
 async def test_a_resume_under_fire_joins_live_events_without_a_seam(server: Server) -> None:
@@ -293,7 +295,7 @@ async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
         channels = ["trades", "alerts"]
         await client.send(type="subscribe", channels=channels, since=since, snapshot=True)
         await feeding
-        await changed(lambda: not server.dashboard._backend.connections.fanout.pending)
+        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
         messages += await client.settled()
     assert [m["code"] for m in messages if m["type"] == "error"] == ["internal"]
     got = [m["data"]["symbol"] for m in messages if m["type"] == "trade"]

@@ -16,9 +16,10 @@ from alphapulse_api.record.relay import Relay
 from alphapulse_api.sockets import connection
 from alphapulse_api.sockets import snapshot as module
 from tests.conftest import Serve, Server
-from tests.event_logs import behind, changed
+from tests.event_logs import behind
 from tests.proxy import proxied
 from tests.socket_client import Client, alert, connect, point, trade
+from tests.waiting import until
 
 CLIENTS = 100
 
@@ -65,7 +66,7 @@ async def ask(server: Server, clients: list[Client], channel: str, **more: Any) 
     before = len(subscriptions(server, channel))
     for client in clients:
         await client.send(type="subscribe", channels=[channel], snapshot=True, **more)
-    await changed(lambda: len(subscriptions(server, channel)) == before + len(clients))
+    await until(lambda: len(subscriptions(server, channel)) == before + len(clients))
 
 
 async def test_a_hundred_who_come_at_once_cost_one_reading(
@@ -146,7 +147,7 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
             # In the snapshot, and in an event that is held until its end.
             await server.feed.record_metrics(point())
         if channel.name == "alerts":
-            await changed(lambda: seen("trades") is None)
+            await until(lambda: seen("trades") is None)
             if fails:
                 raise Unavailable("the database is away", 1)
         return await read(accessors, channel, *rest)
@@ -159,7 +160,7 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
         assert answer["type"] == ("error" if fails else "subscribed")
         flags = [m["snapshot"] for m in await client.settled()]
         assert flags == ([] if fails else [True])
-        await changed(lambda: seen("portfolio") is None)
+        await until(lambda: seen("portfolio") is None)
 
 
 async def test_other_filters_are_another_snapshot(server: Server, reading: Reading) -> None:
@@ -194,7 +195,7 @@ async def test_no_state_goes_back_however_late_an_event_comes(
             writer = other if who == "another process" else server.dashboard
             proxy.target = "/nowhere"
             proxy.cut()
-            await changed(lambda: writer._backend.links and any(
+            await until(lambda: writer._backend.links and any(
                 link.trouble for link in writer._backend.links
             ))  # fmt: skip
             await writer.feed.raise_alert(alert(id="a"))
@@ -210,10 +211,10 @@ async def test_no_state_goes_back_however_late_an_event_comes(
                 proxy.target = target
                 monkeypatch.undo()
                 monkeypatch.setattr(connection, "LATE_SECONDS", 0.1)
-                await changed(lambda: not log.waiting and log.offset("alerts") == start + 2)
+                await until(lambda: not log.waiting and log.offset("alerts") == start + 2)
                 await server.feed.raise_alert(alert(id="b"))
                 assert (await client.receive("alert"))["data"]["id"] == "b"
-                await changed(lambda: subscription.seen is None)
+                await until(lambda: subscription.seen is None)
 
 
 async def _never(_: Relay) -> None:
@@ -230,7 +231,7 @@ async def test_a_socket_that_is_cut_while_its_snapshot_is_read_leaves_nothing_be
     async with connect(server, await server.login("viewer")) as client:
         await ask(server, [client], "alerts")
         await reading.done.acquire()
-    await changed(lambda: not len(server.dashboard._backend.connections))
+    await until(lambda: not len(server.dashboard._backend.connections))
     reading.goes_on.set()
     await asyncio.sleep(0.15)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

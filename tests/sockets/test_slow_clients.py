@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from alphapulse_api.config import EventsConfig, WebSocketConfig
 from alphapulse_api.sockets import readings
 from tests.conftest import Serve, Server
 from tests.socket_client import connect, gone, point, raw, trade
+from tests.waiting import until
 
 SOON = 20.0  # seconds; a reader that is late, or answers no ping, is closed after 30
 PAD = {"pad": "x" * 400}  # so that a few thousand events are more than the kernel buffers
@@ -32,14 +32,8 @@ def small_kernel_buffers(server: Server) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Let the server go on until it has come so far."""
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0)
-
-
-LIMITED = WebSocketConfig(max_buffer=200_000)
+# Only a full backlog evicts: nothing is as old as the longest wait of a test.
+LIMITED = WebSocketConfig(max_buffer=200_000, max_lag=600)
 
 
 async def test_a_stalled_reader_of_trades_is_evicted_soon(serve: Serve) -> None:

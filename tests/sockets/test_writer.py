@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from alphapulse_api.sockets.frames import CHUNK, chunks, frame
 from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER, State
 from tests.peers import LIMIT, Peer, peered
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 @pytest.fixture
@@ -148,9 +148,7 @@ async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
     peer.stall()
     peer.send("end")
     await peer.read("end")
-    async with asyncio.timeout(SECONDS):
-        while peer.writer.state is State.LAGGING:
-            await asyncio.sleep(0)
+    await until(lambda: peer.writer.state is not State.LAGGING)
     for n in range(3):
         peer.metric(n, "a")
     peer.send("end")

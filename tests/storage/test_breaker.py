@@ -9,7 +9,7 @@ import pytest
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine import breaker as module
 from alphapulse_api.storage.engine.breaker import Breaker
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 class Server:
@@ -57,9 +57,7 @@ async def test_it_refuses_from_a_trip_to_an_answer_of_whatever_kind(
         await server.asked.acquire()
         assert refuses(breaker)
         server.answers.put_nowait(answer)
-        async with asyncio.timeout(SECONDS):
-            while refuses(breaker):
-                await asyncio.sleep(0)
+        await until(lambda: not refuses(breaker))
     await breaker.close()
 
 

@@ -20,7 +20,7 @@ from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 from tests.storage.test_postgres import held_by_the_server
 from tests.units import COUNT, adds, stored
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 RECOVERY = 10.0  # seconds from the server's return to the first answers
 
@@ -86,9 +86,7 @@ class Load:
     async def trouble(self, refusals: int = 10) -> None:
         """Wait for so many more refusals."""
         count = len(self.refused) + refusals
-        async with asyncio.timeout(SECONDS):
-            while len(self.refused) < count:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.refused) >= count)
 
     async def stop(self) -> None:
         self._stopped = True
@@ -231,9 +229,7 @@ async def test_a_silent_network_to_a_pooler_is_found_out(
         proxy.freeze()
         with pytest.raises(Unavailable):
             await engine.fetch(COUNT)
-        async with asyncio.timeout(SECONDS):
-            while not engine._breaker.trips:
-                await asyncio.sleep(0.01)
+        await until(lambda: engine._breaker.trips)
         with pytest.raises(Unavailable, match="does not answer"):
             engine._breaker.check()
         proxy.thaw()
