@@ -25,6 +25,7 @@ from alphapulse_api.log import EventLog
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
+from tests import view
 from tests.engines import connected, opened, point
 from tests.postgres import Postgres, server
 
@@ -145,7 +146,7 @@ async def _events(channel: str, *, told: bool) -> list[str]:
             events=EventsConfig(history_size=EVENTS),
         )
         async with Dashboard(config, first_user=False) as dashboard:
-            feed, log = dashboard.feed, dashboard._backend.events
+            feed, log = dashboard.feed, view.backend(dashboard).events
             began = log.cursor(channel)
             with _weighed() as kept:
                 for number in range(EVENTS // BATCH):

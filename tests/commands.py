@@ -47,6 +47,10 @@ class Process:
         self._up = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
+    async def read_to_the_end(self) -> None:
+        """Wait until the process has closed its pipe."""
+        await self._reading
+
     async def _read(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
@@ -64,7 +68,7 @@ class Process:
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        await self._reading
+        await self.read_to_the_end()
         return await self.process.wait()
 
 
@@ -84,5 +88,5 @@ async def serving(tmp_path: Path, *args: str, **env: str) -> AsyncIterator[Proce
     finally:
         if process.process.returncode is None:
             process.process.kill()
-        await process._reading
+        await process.read_to_the_end()
         await process.process.wait()

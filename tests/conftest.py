@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, settings
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.auth import passwords
+from alphapulse_api.backend import Backend
 from alphapulse_api.cli import main
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, RateLimitConfig
 from alphapulse_api.storage.engine import Engine
 from tests import postgres as postgres_server
-from tests import redis_server
+from tests import redis_server, view
 from tests.clock import LoopClock
 from tests.commands import Here
 from tests.engines import Fresh, opened, opened_postgres
@@ -66,6 +67,11 @@ class Server:
         _, key = await self.dashboard.accounts.create_api_key(name, {*VIEWS, *scopes})
         return {"X-API-Key": key}
 
+    @property
+    def backend(self) -> Backend:
+        """The parts of the dashboard."""
+        return view.backend(self.dashboard)
+
     def request(self, method: str, path: str, **kwargs: Any) -> Any:
         """`async with server.request("GET", "/api/me", headers=…) as response`."""
         return self.session.request(method, self.url + path, **kwargs)
@@ -84,7 +90,7 @@ Serve = Callable[..., Awaitable[Server]]
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same argon2id, at a thousandth of the cost: every server starts with one hash."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", cheap)
+    monkeypatch.setattr(passwords, "hasher", cheap)
 
 
 @pytest.fixture

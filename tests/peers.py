@@ -14,6 +14,7 @@ from alphapulse_api.log import Event
 from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import SocketWriter, State
+from tests import view
 from tests.socket_client import server_frame
 from tests.waiting import SECONDS
 
@@ -80,7 +81,7 @@ class Peer:
         """Fill what the kernel and the transport take, until the client lags."""
         while self.writer.state is not State.LAGGING:
             self.send("fill", pad="x" * 10_000)
-            self.writer._flush()
+            view.flush(self.writer)
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ class Postgres:
 
     def __init__(self, url: str, local: Any = None) -> None:
         self._url = url
-        self._local = local
+        self.local = local
         self._store: str | None = None
 
     def url(self, database: str, **query: str) -> str:
@@ -108,22 +108,22 @@ class Postgres:
     @property
     def folder(self) -> Path:
         """Its files; skips the test if they are not ours."""
-        if self._local is None:
+        if self.local is None:
             pytest.skip("the server is not ours to stop or to look into")
-        return Path(self._local.pgdata)
+        return Path(self.local.pgdata)
 
     def stop(self) -> None:
         """Stop it as a crash would; open connections end. Skips the test as `folder` does."""
         subprocess.run(
-            [self._local.bin_path / "pg_ctl", "-D", self.folder, "-m", "immediate", "stop"],
-            user=self._local.system_user,
+            [self.local.bin_path / "pg_ctl", "-D", self.folder, "-m", "immediate", "stop"],
+            user=self.local.system_user,
             check=True,
             capture_output=True,
         )
 
     def start(self) -> None:
         """Start it again, where it was."""
-        self._local.ensure_postgres_running()
+        self.local.ensure_postgres_running()
 
 
 @contextmanager

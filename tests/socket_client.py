@@ -91,7 +91,7 @@ async def connect(
 
 async def gone(server: Server) -> None:
     """Wait until the server has let go of every socket."""
-    connections = server.dashboard._backend.connections
+    connections = server.backend.connections
     async with asyncio.timeout(SECONDS):
         await connections.empty.wait()
     assert len(connections) == 0

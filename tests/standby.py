@@ -28,7 +28,7 @@ class Pair:
     def __init__(self, primary: Postgres, folder: Path) -> None:
         self.primary = primary
         self._folder = folder
-        self._local: Any = primary._local
+        self._local: Any = primary.local
 
     def run(self, program: str, *args: object) -> None:
         """Run one of the server's programs, as its owner."""
@@ -105,8 +105,8 @@ def standby() -> Iterator[Pair]:
     """A primary with its standby, both ready."""
     with server(SETTINGS) as primary:
         folder = Path(tempfile.mkdtemp(prefix="ap-pg-"))
-        local: Any = primary._local
-        shutil.chown(folder, local.system_user) if local.system_user else None
+        system_user = primary.local.system_user
+        shutil.chown(folder, system_user) if system_user else None
         pair = Pair(primary, folder)
         try:
             pair.begin()

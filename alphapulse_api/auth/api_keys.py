@@ -29,7 +29,7 @@ class ParsedKey(NamedTuple):
     secret_hash: str
 
 
-def _random(length: int) -> str:
+def random_text(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
@@ -44,7 +44,7 @@ def _checksum(text: str) -> str:
 
 def make_key() -> tuple[str, ParsedKey]:
     """A new key: the text for its owner, and the parts that are stored."""
-    key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
+    key_id, secret = random_text(_ID_LENGTH), random_text(_SECRET_LENGTH)
     text = f"{PREFIX}_{key_id}_{secret}"
     return text + _checksum(text), ParsedKey(key_id, _hash(secret))
 

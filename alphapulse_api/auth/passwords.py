@@ -23,19 +23,19 @@ MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 1024  # bounds the cost of hashing what a hostile client sends
 _AT_ONCE: Final = 2  # concurrent verifications; each takes a core and 64 MiB
 
-_hasher = PasswordHasher()
+hasher = PasswordHasher()
 
 
-def _nobodys_hash() -> str:
+def hash_of_nobody() -> str:
     """A hash that matches no password, so that unknown users take as long as known ones.
 
     It is random: computing one would make the first unknown user take twice as long.
     """
     salt, digest = (
         b64encode(secrets.token_bytes(length)).decode().rstrip("=")
-        for length in (_hasher.salt_len, _hasher.hash_len)
+        for length in (hasher.salt_len, hasher.hash_len)
     )
-    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
@@ -68,7 +68,7 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """The argon2id hash to store."""
         async with self._slots:
-            return await asyncio.to_thread(_hasher.hash, same_password(password))
+            return await asyncio.to_thread(hasher.hash, same_password(password))
 
     async def match(self, stored: str | None, password: str) -> Match:
         """Whether the password matches a stored hash; None stands for an unknown user."""
@@ -89,7 +89,7 @@ def _match(stored: str | None, password: str) -> Match:
 
 def _matches(stored: str | None, password: str) -> bool:
     try:
-        _hasher.verify(stored or _nobodys_hash(), password)
+        hasher.verify(stored or hash_of_nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None

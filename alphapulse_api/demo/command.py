@@ -68,7 +68,7 @@ async def run(*, port: int, speed: float, fresh: bool, database: str) -> None:
         StartupError: if the port is taken, or another demo runs on the database.
     """
     with _only_one(database):
-        _prepare(database, fresh)
+        prepare(database, fresh)
         async with Dashboard(_config(port, database), first_user=False) as dashboard:
             await _show(dashboard, speed, Checkpoint(Path(database + CHECKPOINT_ENDING)))
 
@@ -139,7 +139,7 @@ def _only_one(database: str) -> Iterator[None]:
         yield
 
 
-def _prepare(database: str, fresh: bool) -> None:
+def prepare(database: str, fresh: bool) -> None:
     """Delete the database's files unless the demo continues them."""
     files = [path for ending in FILE_ENDINGS if (path := Path(database + ending)).exists()]
     last_write = max((path.stat().st_mtime for path in files), default=0.0)

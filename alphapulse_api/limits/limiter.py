@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MICROSECONDS: Final = 1_000_000
 LONGEST_NAME: Final = 128  # longer names of callers are kept as a digest
 
-_TAKE: Final = load_lua(__package__, "take")
+TAKE: Final = load_lua(__package__, "take")
 _GIVE_BACK: Final = load_lua(__package__, "give_back")
 
 
@@ -39,7 +39,7 @@ class Limiter:
         if link is not None:
             self._interval = gcra.interval * MICROSECONDS
             self._take_args = (self._interval, self.window * MICROSECONDS, TOLERANCE)
-            self._take = link.redis.register_script(_TAKE)
+            self._take = link.redis.register_script(TAKE)
             self._give_back = link.redis.register_script(_GIVE_BACK)
             link.prepare(self._rehearse)
 

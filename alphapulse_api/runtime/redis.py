@@ -150,7 +150,7 @@ class RedisLink:
                 self._lose(error)
                 return
             raise StartupError(
-                f"{self.key}: {self._location} cannot be used: {_reason(error)}"
+                f"{self.key}: {self._location} cannot be used: {reason_of(error)}"
             ) from None
 
     async def close(self) -> None:
@@ -175,7 +175,7 @@ class RedisLink:
             # A call from before an outage may fail after it, and says nothing about the present.
             if losses == self.losses:
                 self._lose(error)
-            raise RedisAway(_reason(error)) from None
+            raise RedisAway(reason_of(error)) from None
 
     async def ping(self) -> None:
         """Check whether Redis answers, in case it has not been used for a while."""
@@ -202,7 +202,7 @@ class RedisLink:
             try:
                 await self._probe()
             except (RedisError, OSError) as error:
-                self._trouble = _reason(error)
+                self._trouble = reason_of(error)
                 continue
             self._wake.clear()
             self._trouble = None
@@ -218,7 +218,7 @@ class RedisLink:
                 await step(self._redis)
 
     def _lose(self, error: BaseException) -> None:
-        self._trouble = _reason(error)
+        self._trouble = reason_of(error)
         self.losses += 1
         logger.warning(
             "%s: redis at %s is away, going on without it: %s",
@@ -229,7 +229,7 @@ class RedisLink:
         self._wake.set()
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     from redis.exceptions import MovedError
 
     if isinstance(error, MovedError):

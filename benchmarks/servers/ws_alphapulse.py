@@ -70,7 +70,7 @@ class Orders:
 
         (*_, connection) = self._backend.connections
         before = trades.bytes
-        result = await publish_for(seconds, limit, burst, publish, connection._transport)
+        result = await publish_for(seconds, limit, burst, publish, connection.writer.transport)
         if self._backend.events.offset("trades") != trades.sent:
             raise RuntimeError("the event log counts otherwise than the benchmark")
         return {**result, "bytes": trades.bytes - before}

@@ -27,7 +27,7 @@ async def set_back(transaction: Transaction) -> None:
 @asynccontextmanager
 async def another_process(server: Server) -> AsyncIterator[tuple[Engine, Accounts]]:
     """What another process has that uses the server's database and remembers nothing of it."""
-    config = server.dashboard._backend.config
+    config = server.backend.config
     engine = engine_from(config.database)
     await engine.open()
     try:

@@ -178,7 +178,7 @@ async def test_any_number_of_unknown_keys_costs_a_few_queries(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = await serve(**PROXIED)
-    engine = server.dashboard._backend.engine
+    engine = server.backend.engine
     asked, fetch = 0, engine.fetch
 
     async def counted(sql: str, *args: Any) -> Any:
@@ -214,7 +214,7 @@ async def test_an_unknown_key_and_a_wrong_secret_cost_the_same_work(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, _ = await server.dashboard.accounts.create_api_key("bot")
-    engine, asked = server.dashboard._backend.engine, []
+    engine, asked = server.backend.engine, []
     fetch = engine.fetch
 
     async def noted(sql: str, *args: Any) -> Any:
@@ -234,7 +234,7 @@ async def test_an_unknown_key_and_a_wrong_secret_cost_the_same_work(
 
 def _key_of(monkeypatch: pytest.MonkeyPatch, key_id: str) -> None:
     """Let the keys that are made next have that id."""
-    random = api_keys._random
+    random = api_keys.random_text
     monkeypatch.setattr(
-        api_keys, "_random", lambda length: key_id if length == len(key_id) else random(length)
+        api_keys, "random_text", lambda length: key_id if length == len(key_id) else random(length)
     )

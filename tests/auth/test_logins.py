@@ -120,7 +120,7 @@ async def test_the_first_unknown_user_costs_one_verification(
             work.append("verify")
             return super().verify(*args, **kwargs)
 
-    monkeypatch.setattr(passwords, "_hasher", Noting(1, 8, 1))
+    monkeypatch.setattr(passwords, "hasher", Noting(1, 8, 1))
     for username in ("nobody", "nobody else", "admin"):
         work.clear()
         refused(await login(server, username, WRONG), 401, "invalid_grant")
@@ -128,11 +128,11 @@ async def test_the_first_unknown_user_costs_one_verification(
 
 
 def test_a_made_up_hash_takes_as_long_as_a_real_one() -> None:
-    made_up, real = passwords._nobodys_hash(), passwords._hasher.hash("a password of somebody")
+    made_up, real = passwords.hash_of_nobody(), passwords.hasher.hash("a password of somebody")
     assert extract_parameters(made_up) == extract_parameters(real)
     assert len(made_up) == len(real)
     with pytest.raises(VerifyMismatchError):
-        passwords._hasher.verify(made_up, "a password of somebody")
+        passwords.hasher.verify(made_up, "a password of somebody")
 
 
 async def test_an_address_that_the_client_wrote_itself_does_not_escape(serve: Serve) -> None:

@@ -94,8 +94,8 @@ async def test_a_hash_of_before_is_taken_and_made_anew(server: Server) -> None:
     typed = "Pa\u0308sse partout"  # and hashed as it was typed
     accounts = server.dashboard.accounts
     await accounts.set_user("ann", "viewer", PASSWORD)
-    engine = server.dashboard._backend.engine
-    old = passwords._hasher.hash(typed)
+    engine = server.backend.engine
+    old = passwords.hasher.hash(typed)
 
     async def as_before(transaction: Transaction) -> None:
         await transaction.execute("UPDATE users SET password_hash = $1 WHERE username = 'ann'", old)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cachetools import TLRUCache
 from multidict import CIMultiDict
 from redis.asyncio import Redis
 
@@ -18,6 +17,7 @@ from alphapulse_api.cache.redis import MAX_VALUE_BYTES, VERSIONS_SECONDS, RedisC
 from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.runtime.redis import RedisLink
+from tests import view
 from tests.waiting import SECONDS, until
 
 
@@ -129,10 +129,7 @@ class Clock:
 
     def __init__(self, cache: MemoryCache) -> None:
         self.now = 1000.0
-        old = cache._entries
-        cache._entries = TLRUCache(
-            old.maxsize, ttu=old.ttu, timer=lambda: self.now, getsizeof=old.getsizeof
-        )
+        view.set_clock(cache, lambda: self.now)
 
 
 async def test_in_memory_an_answer_is_kept_for_its_own_ttl() -> None:
@@ -157,11 +154,11 @@ async def test_in_memory_the_bytes_are_bounded_and_the_least_recently_used_goes_
     assert [await found(cache, name) is not None for name in "abcd"] == [True, False, True, True]
     for number in range(1000):
         await keep(cache, str(number), entry(size))
-    assert cache._entries.currsize <= cache._entries.maxsize
+    assert view.entries(cache).currsize <= view.entries(cache).maxsize
     # What was asked is kept beside the answer: it counts, too.
     for number in range(10):
         await keep(cache, f"{number}".zfill(2 * size), entry(0))
-    assert len(cache._entries) == 2
+    assert len(view.entries(cache)) == 2
 
 
 async def test_names_of_resources_take_bounded_memory(
@@ -174,7 +171,7 @@ async def test_names_of_resources_take_bounded_memory(
     for cache in (in_memory, in_redis):
         for number in range(100):
             await cache.look(f"metrics:{number}", ("a",))
-    assert len(in_memory._versions) == 0, "asking alone leaves nothing"
+    assert len(view.versions(in_memory)) == 0, "asking alone leaves nothing"
     assert await redis_client.hlen("{alphapulse}:versions") <= 8 + 1
     assert 0 < await redis_client.ttl("{alphapulse}:versions") <= VERSIONS_SECONDS
     for cache in (in_memory, in_redis):
@@ -182,7 +179,7 @@ async def test_names_of_resources_take_bounded_memory(
             before, _ = await cache.look(f"metrics:{number}", ("a",))
             await cache.invalidate("metrics", f"metrics:{number}")
             assert (await cache.look(f"metrics:{number}", ("a",)))[0] != before
-    assert len(in_memory._versions) <= 8 + 1
+    assert len(view.versions(in_memory)) <= 8 + 1
     await link.close()
 
 
@@ -276,7 +273,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_proce
     only.cancel()
     await asyncio.gather(only, return_exceptions=True)
     computation.finish.set()
-    await until(lambda: not flight._under_way)
+    await until(lambda: not view.under_way(flight))
     del only  # which holds on to the computation
     gc.collect()  # a task reports its exception when it is collected
     assert unhandled == []
@@ -303,6 +300,6 @@ async def test_a_computation_that_all_have_left_ends_quietly(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     computation.finish.set()
-    await asyncio.gather(*flight._under_way.values(), return_exceptions=True)
-    assert flight._under_way == {}
+    await asyncio.gather(*view.under_way(flight).values(), return_exceptions=True)
+    assert view.under_way(flight) == {}
     assert caplog.records == []

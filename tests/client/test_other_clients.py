@@ -117,7 +117,7 @@ async def messages(process: asyncio.subprocess.Process, count: int) -> list[dict
 
 async def subscribed(server: Server, count: int = 1) -> None:
     """Wait until so many clients are subscribed."""
-    fanout = server.dashboard._backend.connections.fanout
+    fanout = server.backend.connections.fanout
     await until(lambda: len(fanout.subscriptions("trades")) >= count)
 
 

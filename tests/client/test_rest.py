@@ -17,6 +17,7 @@ from alphapulse_api.client import ApiError, DashboardClient, Unreachable
 from alphapulse_api.config import RateLimitConfig
 from tests.conftest import PASSWORD, Serve, Server
 from tests.proxy import proxied
+from tests.view import LoginView
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRADE = {"symbol": "AAPL", "side": "buy", "quantity": Decimal("0.10"), "price": "187.20"}
@@ -209,19 +210,19 @@ async def test_an_expired_token_is_renewed_by_refresh_and_else_by_login(
     server = await serve(auth=replace(config.auth, token_expiry=60, refresh_grace=0))
     async with DashboardClient(server.url, username="admin", password=PASSWORD) as client:
         await client.me()
-        login: Any = client._credentials
-        first = login._refresh_token
-        login._renew_at = 0.0
+        login = LoginView(client)
+        first = login.refresh_token
+        login.renew_soon()
         await client.me()
-        second = login._refresh_token
+        second = login.refresh_token
         assert first != second
         # Its family is ended by a thief's second use of the first: only a login helps.
         assert await server.dashboard.accounts.refresh(first) is None
-        login._renew_at = 0.0
+        login.renew_soon()
         await client.me()
-        assert login._refresh_token not in (first, second)
+        assert login.refresh_token not in (first, second)
         # A token that ends unexpectedly is a 401, once.
-        await server.dashboard.accounts.revoke(login._access_token)
+        await server.dashboard.accounts.revoke(login.access_token)
         assert (await client.me())["username"] == "admin"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tests.conftest import PASSWORD, Serve, Server
 from tests.proxy import proxied
 from tests.socket_client import alert, connect, gone, point, portfolio, trade
 from tests.streams import SECONDS, client_of, failure, one, take
+from tests.view import Grant, LoginView
 
 
 async def test_events_of_every_channel_arrive_typed(server: Server) -> None:
@@ -170,7 +172,7 @@ async def test_heartbeats_move_the_cursor_past_what_filters_hide(serve: Serve) -
         client.stream("trades", filters={"trades": {"symbols": ["AAPL"]}}) as stream,
     ):
         await server.feed.record_trades([trade("MSFT") for _ in range(5)])
-        end = server.dashboard._backend.events.cursor("trades")
+        end = server.backend.events.cursor("trades")
         async with asyncio.timeout(SECONDS):
             while stream.cursors.get("trades") != end:
                 with suppress(TimeoutError):
@@ -236,15 +238,18 @@ async def test_a_short_lived_token_is_renewed_on_the_open_connection(
         DashboardClient(server.url, username="admin", password=PASSWORD) as client,
         client.stream("trades") as stream,
     ):
-        login: Any = client._credentials
-        grant, grants = login._grant, asyncio.Queue[str]()
+        login = LoginView(client)
+        grants = asyncio.Queue[str]()
 
-        async def counted(form: dict[str, str]) -> Any:
-            granted = await grant(form)
-            grants.put_nowait(form["grant_type"])
-            return granted
+        def counted(grant: Grant) -> Grant:
+            async def call(form: Mapping[str, str]) -> Mapping[str, Any]:
+                granted = await grant(form)
+                grants.put_nowait(form["grant_type"])
+                return granted
 
-        login._grant = counted
+            return call
+
+        login.wrap_grant(counted)
         async with asyncio.timeout(SECONDS):
             for _ in range(3):  # after the third, the first token has ended
                 assert await grants.get() == "refresh_token"
@@ -258,8 +263,8 @@ async def test_a_revoked_token_is_replaced_by_a_new_login(server: Server) -> Non
         server.url, username="admin", password=PASSWORD, rand=lambda: 0.0
     ) as client:
         await client.me()
-        login: Any = client._credentials
-        await server.dashboard.accounts.revoke(login._access_token)
+        login = LoginView(client)
+        await server.dashboard.accounts.revoke(login.access_token)
         async with client.stream("trades") as stream:
             assert stream.connections == 1  # the handshake with the revoked token was refused
 
@@ -351,15 +356,18 @@ async def test_a_busy_consumer_is_not_signed_out(serve: Serve, config: Config) -
         DashboardClient(server.url, username="admin", password=PASSWORD) as client,
         client.stream("trades", buffer=1) as stream,
     ):
-        login: Any = client._credentials
-        grant, grants = login._grant, asyncio.Queue[str]()
+        login = LoginView(client)
+        grants = asyncio.Queue[str]()
 
-        async def counted(form: dict[str, str]) -> Any:
-            granted = await grant(form)
-            grants.put_nowait(form["grant_type"])
-            return granted
+        def counted(grant: Grant) -> Grant:
+            async def call(form: Mapping[str, str]) -> Mapping[str, Any]:
+                granted = await grant(form)
+                grants.put_nowait(form["grant_type"])
+                return granted
 
-        login._grant = counted
+            return call
+
+        login.wrap_grant(counted)
         await server.feed.record_trades([trade(id=f"t{n}") for n in range(5)])
         async with asyncio.timeout(SECONDS):
             for _ in range(3):  # the first token has ended after the third
@@ -414,17 +422,20 @@ async def test_a_proxy_that_answers_for_a_restarting_server_is_waited_out(server
         DashboardClient(proxy.url, username="admin", password=PASSWORD, sleep=sleep) as client,
         client.stream("trades") as stream,
     ):
-        login: Any = client._credentials
-        grant, tokens = login._grant, []
+        login = LoginView(client)
+        tokens: list[str] = []
 
-        async def lost(form: dict[str, str]) -> Any:
-            tokens.append(form["grant_type"])
-            if len(tokens) == 1:
-                raise ApiError(404, {}, from_dashboard=False)
-            return await grant(form)
+        def lost(grant: Grant) -> Grant:
+            async def call(form: Mapping[str, str]) -> Mapping[str, Any]:
+                tokens.append(form["grant_type"])
+                if len(tokens) == 1:
+                    raise ApiError(404, {}, from_dashboard=False)
+                return await grant(form)
 
-        login._grant = lost
-        login._access_token = login._refresh_token = None  # they ended meanwhile
+            return call
+
+        login.wrap_grant(lost)
+        login.forget()  # they ended meanwhile
         proxy.target = str(default.make_url("")).rstrip("/")
         proxy.cut()
         async with asyncio.timeout(SECONDS):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from alphapulse_api.demo.command import _prepare, run
+from alphapulse_api.demo.command import prepare, run
 from alphapulse_api.demo.opening import OPENING_DAYS
 from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.simulation import Simulation
@@ -203,7 +203,7 @@ async def test_fresh_begins_anew(tmp_path: Path) -> None:
     async with demo(database, speed=60) as running:
         await running.reach(60)
     assert place.exists()
-    _prepare(str(database), fresh=True)
+    prepare(str(database), fresh=True)
     assert not place.exists()
     assert not database.exists()
 

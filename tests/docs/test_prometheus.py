@@ -120,7 +120,7 @@ async def test_the_key_of_the_scrape_reads_figures_and_nothing_of_the_trading(
 
 async def test_the_figures_show_a_database_that_is_away(server: Server) -> None:
     _, key = await server.dashboard.accounts.create_api_key("prometheus", {"view_system"})
-    file = Path(server.dashboard._backend.engine.location)
+    file = Path(server.backend.engine.location)
     aside = file.with_suffix(".aside")
     assert (await scrape(server, key))["alphapulse_database_up"] == [({}, 1.0)]
     os.rename(file, aside)

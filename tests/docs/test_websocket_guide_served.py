@@ -109,15 +109,15 @@ async def _lag(tour: Tour) -> None:
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         for n in range(10_000):
             await server.feed.record_metrics(
                 [point("var_95", n + i, labels=labels) for i in range(50)]
             )
-            if connection.writer._backlog:
+            if connection.writer.backlog:
                 break
         await server.feed.record_metrics([point("var_95", labels=labels)] * 10)
-        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
+        await until(lambda: not server.backend.connections.fanout.pending)
         await client.send(type="ping", id="end")
         tour.received += await client.until("pong")
 

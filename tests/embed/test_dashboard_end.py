@@ -20,6 +20,7 @@ from alphapulse_api.config import EventsConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from tests import view
 from tests.conftest import Server
 from tests.event_logs import LogFollower, redis_log
 from tests.socket_client import alert, connect, point, portfolio, trade
@@ -145,7 +146,7 @@ def test_an_interrupted_start_leaves_no_thread_and_no_port(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    prepare = SQLiteEngine._prepare
+    prepare = getattr(SQLiteEngine, view.SQLITE_PREPARE)
 
     received = threading.Event()
 
@@ -159,7 +160,7 @@ def test_an_interrupted_start_leaves_no_thread_and_no_port(
         received.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SQLiteEngine, "_prepare", interrupted)
+    monkeypatch.setattr(SQLiteEngine, view.SQLITE_PREPARE, interrupted)
     before = set(threading.enumerate())
     handler = signal.signal(signal.SIGINT, noticed)
     try:

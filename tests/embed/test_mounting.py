@@ -199,11 +199,11 @@ def test_a_thread_feeds_and_serves(config: Config) -> None:
         feed.update_agent("m1", {"state": "active"})
         feed.record_signal("m1", {"symbol": "A", "direction": "buy"})
         feed.report_system({"component": "feed", "status": "healthy"})
-        assert asyncio.run(_trades(feed.url)) == {stored["id"], "t2"}
+        assert asyncio.run(trade_ids(feed.url)) == {stored["id"], "t2"}
     assert "alphapulse-dashboard" not in {thread.name for thread in threading.enumerate()}
 
 
-async def _trades(url: str, listing: str | None = None) -> set[str]:
+async def trade_ids(url: str, listing: str | None = None) -> set[str]:
     listing = listing or f"{url}/api/trades"
     async with aiohttp.ClientSession() as session:
         pair = (await _get(session, f"{url}/token", method="POST", data=LOGIN)).json
@@ -240,7 +240,7 @@ def test_many_threads_feed_one_dashboard(config: Config) -> None:
         for thread in threads:
             thread.join()
     with Dashboard.in_thread(config) as feed:
-        assert len(asyncio.run(_trades(feed.url))) == 100
+        assert len(asyncio.run(trade_ids(feed.url))) == 100
 
 
 def test_leaving_waits_for_calls_under_way_and_refuses_later_ones(config: Config) -> None:
@@ -267,7 +267,7 @@ def test_leaving_waits_for_calls_under_way_and_refuses_later_ones(config: Config
     assert endings == ["the dashboard is closed: it takes no more calls"] * 3
     with Dashboard.in_thread(config) as feed:
         url = f"{feed.url}/api/trades?limit=10000"
-        assert asyncio.run(_trades(feed.url, url)) == set(stored)
+        assert asyncio.run(trade_ids(feed.url, url)) == set(stored)
 
 
 async def test_mounted_a_client_that_hangs_up_leaves_no_traceback_in_the_hosts_log(

@@ -127,11 +127,11 @@ def test_errors_keep_their_class_and_text(feed: ProcessFeed) -> None:
 
 
 def test_it_serves_what_it_was_fed(config: Config) -> None:
-    from tests.embed.test_mounting import _trades
+    from tests.embed.test_mounting import trade_ids
 
     with Dashboard.in_process(config) as feed:
         first = feed.record_trade(TRADE)["id"]
-        assert asyncio.run(_trades(feed.url)) == {first}
+        assert asyncio.run(trade_ids(feed.url)) == {first}
         assert feed.console_url == f"{feed.url}/console/"
         assert feed.stats().state == "running"
     assert feed.stats().state == "closed"

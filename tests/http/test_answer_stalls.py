@@ -20,6 +20,7 @@ from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig
 from alphapulse_api.http.handlers import documents
 from alphapulse_api.http.route import Row
 from alphapulse_api.runtime.tuning import SWITCH_SECONDS
+from tests import view
 from tests.asking import ask
 from tests.conftest import Serve, Server
 from tests.hostile import Hostile, Sender, raw
@@ -80,7 +81,7 @@ async def test_reading_the_catalogue_of_series_stalls_nobody(server: Server) -> 
     metrics = server.dashboard.metrics
 
     async def read() -> None:
-        metrics._series._reset()
+        view.forget_series(metrics)
         assert len(await metrics.get_latest_metrics("none")) == 0
 
     assert await stall(read) < LONGEST
@@ -119,7 +120,7 @@ async def test_storing_many_trades_in_postgres_stalls_nobody(
 @pytest.mark.stalls
 async def test_a_large_answer_out_of_redis_stalls_nobody(serve: Serve, redis_url: str) -> None:
     server = await serve(cache=CacheConfig(type="redis", redis_url=redis_url))
-    cache = server.dashboard._backend.cache
+    cache = server.backend.cache
     assert isinstance(cache, RedisCache)
     body = b"a" * (MAX_VALUE_BYTES - 1_000)
     version, _ = await cache.look("trades", ("a",))
@@ -150,7 +151,7 @@ async def test_a_large_answer_out_of_the_cache_stalls_nobody(
                 await asyncio.to_thread(sender.send)
 
         assert await stall(hit) < LONGEST
-    assert server.dashboard._backend.monitor.answers["HIT"] >= 10
+    assert server.backend.monitor.answers["HIT"] >= 10
 
 
 @pytest.mark.stalls

@@ -18,6 +18,7 @@ from alphapulse_api.auth import authenticator
 from alphapulse_api.config import CorsConfig, RateLimitConfig
 from alphapulse_api.domain.times import now
 from alphapulse_api.http.pipeline import fast_path
+from tests import view
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
 from tests.socket_client import point, trade
@@ -268,10 +269,10 @@ async def test_it_keeps_no_bodies(
     for _ in range(3):
         was_short, answer = await ways.ask(server, "/api/metrics/risk", caller)
     assert was_short
-    (plan,) = fast_paths[0]._plans.values()
+    (plan,) = view.plans(fast_paths[0]).values()
     kept = [plan]
     for thing in kept:  # what it holds, and what that holds; the caller's and the route's no more
-        if isinstance(thing, fast_path._Plan | tuple | list | dict):
+        if isinstance(thing, fast_path.Plan | tuple | list | dict):
             kept += gc.get_referents(thing)
     assert answer.body
     assert not [thing for thing in kept if isinstance(thing, bytes) and answer.body in thing]

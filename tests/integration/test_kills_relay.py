@@ -127,7 +127,7 @@ async def feeders(folder: Path, **given: Any) -> AsyncIterator[Feeders]:
 
 async def committed(server: Server) -> dict[Record, list[Any]]:
     """The states that each record has had."""
-    engine = server.dashboard._backend.engine
+    engine = server.backend.engine
     found: dict[Record, list[Any]] = {
         ("trade", id_): [None]
         for (id_,) in await engine.fetch(f"SELECT id FROM trades WHERE id <> '{END}'")
@@ -170,7 +170,7 @@ async def survives(
     servers = [await serve(**sections) for _ in range(count)]
     headers = await servers[0].login()
     for server in servers:
-        await server.dashboard._backend.authenticator.refresh()
+        await server.backend.authenticator.refresh()
     async with AsyncExitStack() as stack:
         listeners = [
             Listener(server.session, lambda url=server.url: url, headers)
@@ -188,7 +188,7 @@ async def survives(
             for point in kills:
                 await feeder.fed_and_killed(point)
                 random.choice(listeners).cut()
-        engine = servers[0].dashboard._backend.engine
+        engine = servers[0].backend.engine
 
         async def finished() -> bool:
             """Whether PostgreSQL has finished what the killed feeder had sent it."""

@@ -110,7 +110,7 @@ async def test_long_integers_keep_their_digits_by_way_of_redis(
     sections = {**shared_store, "events": EventsConfig(type="redis", redis_url=redis_url)}
     one, other = await serve(**sections), await serve(**sections)
     caller = await one.login("admin")
-    await other.dashboard._backend.authenticator.refresh()
+    await other.backend.authenticator.refresh()
     async with connect(other, caller) as client:
         began = await client.ask(type="subscribe", channels=["trades"])
         await one.feed.record_trade({**TRADE, "id": "t1", "metadata": METADATA})

@@ -11,6 +11,7 @@ from alphapulse_api.cache import base
 from alphapulse_api.config import CacheConfig, RateLimitConfig
 from alphapulse_api.http import query
 from alphapulse_api.http.pipeline import fast_path
+from tests import view
 from tests.asking import POINT, ask
 from tests.conftest import Serve, Server
 
@@ -56,8 +57,11 @@ async def test_what_was_asked_is_remembered_within_bounds(
         monkeypatch.setattr(kind, name, watched)
     for _ in range(2):
         await ask(server, "GET", "/api/trades", caller)
-    (questions,) = {id(o): o._read for o in seen if isinstance(o, query.Questions)}.values()
-    (plans,) = {id(o): o._plans for o in seen if isinstance(o, fast_path.FastPath)}.values()
+    (questions,) = {
+        id(o): view.questions(o) for o in seen if isinstance(o, query.Questions)
+    }.values()
+    fast_paths = {id(o): o for o in seen if isinstance(o, fast_path.FastPath)}
+    (plans,) = map(view.plans, fast_paths.values())
     for number in range(20):
         for _ in range(3):
             await ask(server, "GET", f"/api/metrics/risk?name={number}", caller)

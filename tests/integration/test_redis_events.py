@@ -22,6 +22,7 @@ from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import scripts
 from alphapulse_api.sockets import snapshot as snapshot_module
 from alphapulse_api.sockets.subscription import Subscription
+from tests import view
 from tests.conftest import Serve, Server
 from tests.engines import at
 from tests.redis_server import RedisServer, running
@@ -36,7 +37,7 @@ async def pair_on(serve: Serve, url: str, store: dict[str, Any]) -> Pair:
     sections = {**store, "events": EventsConfig(type="redis", redis_url=url)}
     one, other = await serve(**sections), await serve(**sections)
     headers = await one.login("admin")
-    await other.dashboard._backend.authenticator.refresh()
+    await other.backend.authenticator.refresh()
     return one, other, headers
 
 
@@ -86,7 +87,7 @@ def writes_before_the_snapshot(
 ) -> None:
     """Let these be stored and published between a subscription's beginning and its snapshot."""
     read = snapshot_module.read_snapshot
-    events = server.dashboard._backend.events
+    events = server.backend.events
 
     async def read_late(*args: Any) -> Any:
         offset = events.offset(channel)
@@ -216,7 +217,7 @@ async def test_the_client_goes_on_behind_a_resync(
         assert isinstance(gap, StreamGap)
         assert stream.cursors == {"trades": gap.cursor}
         await other.feed.record_trade(trade(id="2"))
-        (connection,) = one.dashboard._backend.connections
+        (connection,) = one.backend.connections
         connection.abort()
         event = await anext(stream)
         assert isinstance(event, Event)
@@ -240,12 +241,12 @@ async def test_a_process_that_only_feeds_reaches_the_sockets_of_others(
 
 async def tear(server: Server, channel: str) -> None:
     """What a process does that could not keep all of its events: a break, here and everywhere."""
-    events: Any = server.dashboard._backend.events
+    events: Any = server.backend.events
     gaps, stream = events.gaps, scripts.STREAMS[channel]
     place = StreamPosition.parse(events.cursor(channel))
     assert place is not None
     torn = place._replace(ms=place.ms + 1, offset=place.offset + 1)
-    redis = events._link.redis
+    redis = view.client_of(events)
     await redis.xadd(stream, {"after": place.cursor, "break": ""}, id=torn.id)
     await redis.hset(scripts.LOG, stream, torn.id)
     await until(lambda: events.gaps > gaps)
@@ -257,15 +258,15 @@ async def test_a_gap_while_a_snapshot_is_read_is_reported_in_its_place(
     server, _, headers = pair
     read = snapshot_module.read_snapshot
     await server.feed.record_trade(trade(id="past"))
-    await until(lambda: server.dashboard._backend.events.offset("trades") == 2)
+    await until(lambda: server.backend.events.offset("trades") == 2)
 
     async def read_late(*args: Any) -> Any:
         rows = await read(*args)
         await server.feed.record_trade(trade(id="before"))
-        await until(lambda: server.dashboard._backend.events.offset("trades") == 3)
+        await until(lambda: server.backend.events.offset("trades") == 3)
         await tear(server, "trades")
         await server.feed.record_trade(trade(id="after"))
-        await until(lambda: server.dashboard._backend.events.offset("trades") == 5)
+        await until(lambda: server.backend.events.offset("trades") == 5)
         return rows
 
     monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
@@ -298,13 +299,13 @@ async def test_a_gap_while_a_snapshot_fails_is_reported_to_subscribers(
 
 async def test_a_lagging_client_gets_a_gap_in_order_and_nothing_older_behind_it(pair: Pair) -> None:
     server, _, headers = pair
-    events = server.dashboard._backend.events
+    events = server.backend.events
     async with raw(server, headers) as client:
         await client.send(type="subscribe", channels=["trades", "metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         n = 0
-        while not connection.writer._backlog:
+        while not connection.writer.backlog:
             await server.feed.record_trade(trade(id=f"{n:04}", metadata={"pad": "x" * 10_000}))
             await server.feed.record_metrics([point("a", n), point("b", n)])
             n += 1

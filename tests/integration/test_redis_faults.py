@@ -15,6 +15,7 @@ import pytest
 from alphapulse_api.config import AuthConfig, CacheConfig, DatabaseConfig, RateLimitConfig
 from alphapulse_api.runtime import redis as redis_link
 from alphapulse_api.runtime.redis import RedisLink
+from tests import view
 from tests.asking import TRADE, Answer, ask, problem, until_ready
 from tests.clock import LoopClock
 from tests.conftest import Serve, Server
@@ -59,7 +60,7 @@ async def before(redis: RedisServer) -> AsyncIterator[tuple[Proxy, str]]:
 
 
 def link_of(server: Server) -> RedisLink:
-    (link,) = server.dashboard._backend.links
+    (link,) = server.backend.links
     return link
 
 
@@ -71,7 +72,7 @@ async def returned(server: Server) -> AsyncIterator[None]:
     yield
     async with asyncio.timeout(SECONDS):
         await back.wait()
-    link._watchers.remove(back.set)
+    view.stop_watching(link, back.set)
 
 
 async def get(server: Server, caller: Caller, path: str = "/api/trades") -> Answer:
@@ -216,10 +217,10 @@ async def test_a_writer_that_gives_up_leaves_no_old_answer(
     server = await serve_on(redis.url)
     caller = await server.key()
     await get(server, caller)
-    free = link_of(server)._free
+    free = view.free_connections(link_of(server))
     for _ in range(redis_link.CONNECTIONS):
         await free.acquire()  # busy with calls of others
-    cache, stored = server.dashboard._backend.cache, asyncio.Event()
+    cache, stored = server.backend.cache, asyncio.Event()
     invalidate = cache.invalidate
 
     async def notify_when_stored(*resources: str) -> None:

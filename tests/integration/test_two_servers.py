@@ -118,7 +118,7 @@ async def test_an_event_published_during_a_cache_lookup_follows_its_cursor(
     one, two = await pair()
     caller = await one.key()
     await get(two, "/api/trades", caller)
-    cache, events = two.dashboard._backend.cache, two.dashboard._backend.events
+    cache, events = two.backend.cache, two.backend.events
     look = cache.look
 
     async def overtaken(resource: str, key: Any) -> Any:

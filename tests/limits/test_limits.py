@@ -48,8 +48,8 @@ async def clock(
         yield Clock()
         return
     turned = "{redis.call('GET', 'seconds'), redis.call('GET', 'microseconds')}"
-    assert NOW in limiter._TAKE
-    monkeypatch.setattr(limiter, "_TAKE", limiter._TAKE.replace(NOW, turned))
+    assert NOW in limiter.TAKE
+    monkeypatch.setattr(limiter, "TAKE", limiter.TAKE.replace(NOW, turned))
     url = request.getfixturevalue("redis_url")
     with redis.Redis.from_url(url) as client:
         yield Clock(url, client)

@@ -16,6 +16,7 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.position import StreamPosition
 from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis import scripts
+from tests import view
 from tests.event_logs import Log, LogFollower, behind, ids, redis_log, row, trades, two
 from tests.proxy import proxied
 from tests.waiting import until
@@ -91,7 +92,7 @@ async def test_what_has_grown_too_old_is_not_read_again(redis_url: str) -> None:
     async with redis_log(redis_url) as late:
         place = StreamPosition.parse(follower.cursors()[0])
         assert place is not None
-        assert len(late.since("trades", late._rings["trades"]._base) or ()) == 1
+        assert len(view.all_kept(late, "trades") or ()) == 1
 
 
 async def test_redis_keeps_what_a_reader_may_need_and_no_more(
@@ -132,16 +133,19 @@ async def test_a_batch_whose_answer_was_lost_is_appended_once(redis_url: str) ->
     async with redis_log(redis_url) as log, proxied(redis_url.replace("redis:", "http:")) as proxy:
         follower = LogFollower(log)
         async with redis_log(behind(proxy)) as writer:
-            script, lost = writer._appending, asyncio.Event()
+            lost = asyncio.Event()
 
-            async def losing(**kwargs: Any) -> Any:
-                answer = await script(**kwargs)
-                if not lost.is_set():
-                    lost.set()
-                    raise redis.exceptions.ConnectionError("the answer was lost")
-                return answer
+            def losing(script: Any) -> Any:
+                async def append(**kwargs: Any) -> Any:
+                    answer = await script(**kwargs)
+                    if not lost.is_set():
+                        lost.set()
+                        raise redis.exceptions.ConnectionError("the answer was lost")
+                    return answer
 
-            writer._appending = losing  # type: ignore[assignment]
+                return append
+
+            view.wrap_append(writer, losing)
             await writer.append("trades", trades(1, 2))
             assert lost.is_set()
             await writer.append("trades", trades(3))
@@ -322,7 +326,7 @@ async def test_a_key_of_another_kind_is_replaced(redis_url: str, redis_client: r
 
 async def test_a_change_is_known_elsewhere_before_its_event(redis_url: str) -> None:
     async with redis_log(redis_url) as one, redis_log(redis_url) as other:
-        await until(lambda: one._reader._entered and other._reader._entered)
+        await until(lambda: view.follows(one) and view.follows(other))
         story: list[object] = []
         one.on_change(lambda resource: story.append(f"own {resource}"))
         other.on_change(story.append)
@@ -343,14 +347,14 @@ async def test_thousands_of_invalidations_hold_up_no_event_and_none_is_missed(
 ) -> None:
     """An event carries its own; the others are read beside it, however many there are."""
     async with redis_log(redis_url) as one, redis_log(redis_url) as other:
-        await until(lambda: one._reader._entered and other._reader._entered)
+        await until(lambda: view.follows(one) and view.follows(other))
         story: list[object] = []
         other.on_change(story.append)
         other.follow(lambda events: story.extend(ids(events) or ()), lambda _: None)
         follower = LogFollower(other)
         names = [f"metrics:m{n}" for n in range(3000)]
-        entries = [one._queue.put(None, (), [name], away=False) for name in names[:10]]
-        one._work.set()
+        entries = [view.put(one, [name]) for name in names[:10]]
+        view.start_sending(one)
         await asyncio.gather(*(entry for entry in entries if entry is not None))
         for at in range(10, 3000, 10):
             await one.announce(names[at : at + 10])
@@ -368,7 +372,7 @@ async def test_invalidations_that_were_trimmed_are_noticed(
         proxied(redis_url.replace("redis:", "http:")) as proxy,
         redis_log(behind(proxy)) as other,
     ):
-        await until(lambda: other._reader._entered)
+        await until(lambda: view.follows(other))
         await one.announce(["agents"])
         seen: list[object] = []
         other.on_change(seen.append)

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from alphapulse_api.log.redis import log as log_module
+from tests import view
 from tests.event_logs import Log, LogFollower, behind, ids, redis_log, trades, two
 from tests.proxy import proxied
 from tests.redis_server import RedisServer, running
@@ -49,7 +50,7 @@ async def test_a_redis_that_comes_back_empty_is_a_break_for_all(harmed: RedisSer
         assert other.since("trades", here.cursors()[0]) is None
         assert ids(other.since("trades", here.cursors()[1])) == ["2", "3"]
         async with asyncio.timeout(SECONDS):  # readers may see it before its writer is answered
-            await one._queue.drained.wait()
+            await view.drained(one)
         assert one.waiting == 0
 
 
@@ -127,13 +128,12 @@ async def test_what_only_its_writer_knew_is_a_break_for_the_others_too(tmp_path:
                 client.save()
             saved = shutil.copy(tmp_path / "redis/dump.rdb", tmp_path / "saved")
             # The reader does not get to see it, as if it had been slow.
-            await reader._tasks.cancel()
-            await reader._reader._client.connection_pool.disconnect()
+            await view.stop_reading(reader)
             await writer.append("trades", trades("lost"))
             server.kill()
             shutil.copy(saved, tmp_path / "redis/dump.rdb")
             await asyncio.to_thread(server.start)
-            reader._tasks.start(reader._reader.read_forever, log_module.READING)
+            view.read_again(reader)
             await follower.expect("1", "gap")
             await writer.append("trades", trades(2))
             await follower.expect("1", "gap", "2")

@@ -10,6 +10,7 @@ import pytest
 from alphapulse_api.log.redis import log as log_module
 from alphapulse_api.log.redis.send_queue import Load
 from alphapulse_api.runtime import supervisor
+from tests import view
 from tests.event_logs import LogFollower, redis_log, trades
 from tests.waiting import SECONDS
 
@@ -21,7 +22,7 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
     async with redis_log(redis_url) as log:
         follower, take, faults = (
             LogFollower(log),
-            log._reader._take,
+            getattr(view.reader(log), view.READER_TAKE),
             iter([LookupError("nobody thought of it")]),
         )
 
@@ -30,7 +31,7 @@ async def test_a_reader_that_meets_a_fault_nobody_thought_of_goes_on_after_a_bre
             for fault in faults:
                 raise fault
 
-        monkeypatch.setattr(log._reader, "_take", failing)
+        monkeypatch.setattr(view.reader(log), view.READER_TAKE, failing)
         await log.append("trades", trades(1))
         await follower.until(lambda: "gap" in follower.received())
         assert log.failing == [log_module.READING]
@@ -47,7 +48,7 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
     async with redis_log(redis_url) as log:
         follower, send, faults = (
             LogFollower(log),
-            log._send,
+            getattr(log, view.LOG_SEND),
             iter([LookupError("nobody thought of this")]),
         )
 
@@ -56,7 +57,7 @@ async def test_a_writer_that_meets_a_fault_nobody_thought_of_sends_it_later(
                 raise fault
             await send(load)
 
-        monkeypatch.setattr(log, "_send", failing)
+        monkeypatch.setattr(log, view.LOG_SEND, failing)
         await asyncio.wait_for(log.append("trades", trades(1)), SECONDS)
         assert log.failing == [log_module.SENDING]
         await log.append("trades", trades(2))

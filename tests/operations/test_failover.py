@@ -183,12 +183,12 @@ async def test_a_fail_over_that_lost_nothing_while_all_were_down_is_noticed_at_t
     server = await serve(**sections)
     await server.feed.record_trade(trade(id="kept"))
     await pair.caught_up()
-    cursor = server.dashboard._backend.events.cursor("trades")
+    cursor = server.backend.events.cursor("trades")
     await server.dashboard.__aexit__(None, None, None)
     await asyncio.to_thread(pair.fail_over)
     server = await serve(**sections)
     caller = await server.login("viewer")
-    await until(lambda: server.dashboard._backend.events.since("trades", cursor) is None)
+    await until(lambda: server.backend.events.since("trades", cursor) is None)
     async with connect(server, caller) as client:
         ack = await client.ask(type="subscribe", channels=["trades"], since={"trades": cursor})
         assert ack["channels"]["trades"]["resumed"] is False

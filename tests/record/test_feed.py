@@ -24,6 +24,7 @@ from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import MAX_BATCH, Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine.group import Outcome
+from tests import view
 from tests.engines import T0, at, opened, relay_of
 from tests.waiting import until
 
@@ -349,10 +350,10 @@ async def test_a_write_whose_commit_gave_no_answer_is_published_and_shown(
     version = (await house.cache.look(tag, ("key",)))[0]
     with monkeypatch.context() as lost:
         away = Unavailable("The database is unavailable.")
-        answer = engine._answer  # type: ignore[attr-defined]
+        answer = getattr(engine, view.ENGINE_ANSWER)
         lost.setattr(
             engine,
-            "_answer",
+            view.ENGINE_ANSWER,
             lambda outcomes, rows: answer([Outcome(o.job, None, away) for o in outcomes]),
         )
         with pytest.raises(Unavailable):

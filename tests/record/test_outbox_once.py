@@ -344,7 +344,7 @@ async def test_what_a_killed_process_did_not_relay_is_published_soon_and_once(
     }  # fmt: skip
 
     async def stored() -> bool:
-        accessors = server.dashboard._backend.accessors
+        accessors = server.backend.accessors
         await accessors.trades.get_trade("t")
         await accessors.alerts.get_alert("new")
         await accessors.portfolio.get_portfolio()

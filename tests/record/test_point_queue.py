@@ -17,6 +17,7 @@ from alphapulse_api.record import point_queue
 from alphapulse_api.record.batches import Refused
 from alphapulse_api.record.point_queue import BATCH, MAX_FAILURES, PointQueue
 from alphapulse_api.schemas.loading import Refusal
+from tests import view
 from tests.waiting import until
 
 
@@ -165,7 +166,7 @@ async def test_a_point_is_of_the_moment_it_was_handed_over() -> None:
     point = points(1)[0]
     queue.put([point])
     assert "timestamp" not in point
-    first = queue._given[0][0]["timestamp"]
+    first = view.waiting_points(queue)[0]["timestamp"]
     async with running(queue):
         pass
     assert given[0]["timestamp"] == first

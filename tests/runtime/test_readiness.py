@@ -22,7 +22,7 @@ from tests.workers import SECRET
 
 
 def engine_of(server: Server) -> Engine:
-    return server.dashboard._backend.engine
+    return server.backend.engine
 
 
 async def ready(server: Server) -> Answer:
@@ -118,7 +118,7 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
         sections["database"] = DatabaseConfig(url=await postgres.new())
     server = await serve(**sections)
     caller = await server.key()
-    config = server.dashboard._backend.config
+    config = server.backend.config
     async with Backend(config, {}, serve=False) as other:
         (key,) = await other.accounts.list_api_keys()
         await execute(other.engine, "ALTER TABLE auth_version RENAME TO aside")

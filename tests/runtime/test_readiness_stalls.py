@@ -74,7 +74,7 @@ async def start(request: pytest.FixtureRequest, serve: Serve) -> Callable[[], Aw
 
 @asynccontextmanager
 async def commit_under_way(server: Server) -> AsyncIterator[None]:
-    engine = server.dashboard._backend.engine
+    engine = server.backend.engine
     held = Held(engine)
     writing = asyncio.create_task(engine.write(held))
     try:

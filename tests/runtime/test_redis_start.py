@@ -148,7 +148,7 @@ async def test_a_redis_that_comes_later_is_used_from_then_on(
     server = await serve(cache=CacheConfig(type="redis", redis_url=redis.url))
     assert not await works(server)
     assert problem(await ask(server, "GET", "/readyz"), 503)["down"] == ["redis"]
-    (link,) = server.dashboard._backend.links
+    (link,) = server.backend.links
     back = asyncio.Event()
     link.on_return(back.set)
     try:
@@ -268,5 +268,5 @@ async def test_tls_is_used_and_the_certificate_is_checked(
 
 
 def test_a_node_of_a_cluster_that_has_not_our_keys_is_named_as_one() -> None:
-    said = redis_link._reason(MovedError("4049 10.0.0.7:6379"))
+    said = redis_link.reason_of(MovedError("4049 10.0.0.7:6379"))
     assert said == "it is a node of a cluster, and our keys lie on 10.0.0.7:6379"

@@ -110,7 +110,7 @@ async def test_filters_hold_for_live_events_snapshots_and_replays(
     server: Server, moment: str, channel: str, filters: dict[str, list[str]], expected: list[str]
 ) -> None:
     feed = server.feed
-    start = server.dashboard._backend.events.cursor(channel)
+    start = server.backend.events.cursor(channel)
 
     async def happen() -> None:
         if channel == "metrics":

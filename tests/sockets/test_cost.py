@@ -85,9 +85,9 @@ async def test_a_reading_goes_on_for_whoever_still_waits_for_it(server: Server, 
                 filters={"metrics": {"metric_types": ["risk", "other1"]}},
             )
             async with asyncio.timeout(SECONDS):
-                fanout = server.dashboard._backend.connections.fanout
+                fanout = server.backend.connections.fanout
                 await until(lambda: len(fanout.subscriptions("metrics")) >= 2)
-        await until(lambda: len(server.dashboard._backend.connections) <= 1)
+        await until(lambda: len(server.backend.connections) <= 1)
         held.goes_on.set()
         assert (await stays.receive())["type"] == "subscribed"
         assert (await stays.receive("metric"))["snapshot"] is True
@@ -174,7 +174,7 @@ def uncollected() -> Iterator[None]:
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.stalls
 async def test_snapshots_and_replays_of_many_rows_stall_nobody(server: Server) -> None:
-    events: EventLog = server.dashboard._backend.events
+    events: EventLog = server.backend.events
     await server.feed.record_metrics([point(f"m{n}") for n in range(4000)])
     await asyncio.gather(*(server.feed.raise_alert(alert(str(n))) for n in range(1000)))
     since = {name: events.cursor(name) for name in ("metrics", "trades")}

@@ -19,6 +19,7 @@ from alphapulse_api.domain.times import now
 from alphapulse_api.http.handlers.websocket import Socket
 from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.writer import SocketWriter
+from tests import view
 from tests.conftest import Serve, Server
 from tests.socket_client import Client, connect, gone, trade
 from tests.waiting import SECONDS, until
@@ -190,7 +191,7 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
         await client.ask(
             type="subscribe", channels=["metrics", "alerts", "trades", "portfolio"], snapshot=True
         )
-        connection = next(iter(server.dashboard._backend.connections))
+        connection = next(iter(server.backend.connections))
         transport = client.ws._response.connection.transport  # type: ignore[union-attr]
         if how == "close":
             await client.ws.close()
@@ -203,8 +204,8 @@ async def test_a_socket_that_goes_leaves_nothing_behind(server: Server, how: str
             transport.write(b"\x81\xfe\x10")  # type: ignore[union-attr]
             transport.close()  # type: ignore[union-attr]
         await gone(server)
-    assert repr(connection._timers) == "<Timers >"
-    assert connection.writer._timer is None
+    assert view.timers(connection) == "<Timers >"
+    assert not view.has_timer(connection.writer)
     await no_tasks_left(before)
     del connection
     # It takes 24 KiB, with the transport and the request.

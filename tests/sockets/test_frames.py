@@ -32,7 +32,7 @@ async def test_the_refusal_of_another_version_names_the_supported_one(
     problem(answer, 426)
     assert answer.headers["Sec-WebSocket-Version"] == "13"
     assert answer.headers["Upgrade"] == "websocket"
-    assert len(server.dashboard._backend.connections) == 0
+    assert len(server.backend.connections) == 0
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def until_closed(server: Server, data: bytes) -> tuple[int, str]:
 async def test_frames_that_may_not_be_sent_end_the_socket(server: Server, data: bytes) -> None:
     assert await until_closed(server, data) == (1002, "protocol_error")
     await gone(server)
-    assert server.dashboard._backend.connections.closes["protocol_error"] == 1
+    assert server.backend.connections.closes["protocol_error"] == 1
 
 
 @pytest.mark.parametrize("head", [0x89, 0x8A, 0x01, 0x00])

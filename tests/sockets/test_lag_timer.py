@@ -10,6 +10,7 @@ import pytest
 
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.writer import State
+from tests import view
 from tests.peers import Peer, peered
 from tests.waiting import until
 
@@ -27,7 +28,7 @@ async def test_all_are_called_once_in_one_turn() -> None:
         lag_timer.add(look)
     await until(lambda: calls)
     assert calls == ["a", "b"]
-    assert lag_timer._timer is None
+    assert not view.has_timer(lag_timer)
 
 
 async def test_one_that_fails_keeps_no_other_from_its_turn() -> None:
@@ -54,13 +55,13 @@ async def test_one_that_comes_during_a_sweep_is_called_by_the_next() -> None:
 
     lag_timer.add(again)
     await until(lambda: len(calls) == 3)
-    assert lag_timer._timer is None
+    assert not view.has_timer(lag_timer)
 
 
 async def test_a_client_that_takes_nothing_is_left_to_the_sweep(peer: Peer) -> None:
     peer.stall()
     await until(lambda: peer.lag_timer)
-    assert peer.writer._timer is None
+    assert not view.has_timer(peer.writer)
     peer.send("end")
     await peer.read("end")
     await until(lambda: peer.writer.state is not State.LAGGING)
@@ -72,4 +73,4 @@ async def test_a_closed_socket_is_not_looked_at_again(peer: Peer) -> None:
     await until(lambda: peer.lag_timer)
     peer.writer.close()
     assert not peer.lag_timer
-    assert peer.writer._timer is None
+    assert not view.has_timer(peer.writer)

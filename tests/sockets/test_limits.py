@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from alphapulse_api.config import WebSocketConfig
+from tests import view
 from tests.conftest import Serve, Server
 from tests.socket_client import connect, gone
 from tests.waiting import until
@@ -22,10 +23,10 @@ async def test_one_user_has_so_many_sockets_and_no_more(serve: Serve) -> None:
             closed = await refused.receive()
             assert (closed.data, closed.extra) == (1008, "rate_limited")
         # One has gone: there is room for another.
-        await until(lambda: len(server.dashboard._backend.connections) <= 2)
+        await until(lambda: len(server.backend.connections) <= 2)
         async with connect(server, ann):
             pass
-    assert server.dashboard._backend.connections.closes["rate_limited"] == 1
+    assert server.backend.connections.closes["rate_limited"] == 1
 
 
 async def test_one_address_opens_so_many_sockets_a_minute(serve: Serve) -> None:
@@ -82,10 +83,9 @@ async def test_sockets_without_credentials_leave_room_for_those_with_them(serve:
         assert (await one.ask(type="ping"))["type"] == "pong"
         assert (await idle[0].ask(type="ping"))["type"] == "pong"
     await gone(server)
-    admission = server.dashboard._backend.admission
-    assert (admission.unauthenticated, len(admission._places)) == (0, 0)
-    assert not admission._by_address
-    assert not admission._by_subject
+    admission = server.backend.admission
+    assert admission.unauthenticated == 0
+    assert view.places(admission) == (0, 0, 0)
 
 
 async def test_only_those_with_credentials_fill_all_places(serve: Serve) -> None:

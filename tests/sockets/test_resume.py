@@ -82,9 +82,9 @@ async def test_an_event_that_cannot_be_sent_is_replayed_after_a_reconnect(
 def broken_end(server: Server, client: Client) -> int:
     """The descriptor of the server's end of the client's socket."""
     port = client.ws.get_extra_info("sockname")[1]
-    for connection in server.dashboard._backend.connections:
-        if connection._transport.get_extra_info("peername")[1] == port:
-            return int(connection._transport.get_extra_info("socket").fileno())
+    for connection in server.backend.connections:
+        if connection.writer.transport.get_extra_info("peername")[1] == port:
+            return int(connection.writer.transport.get_extra_info("socket").fileno())
     raise AssertionError("no such socket")
 
 
@@ -105,7 +105,7 @@ async def test_every_cursor_a_client_is_given_resumes(server: Server) -> None:
 
 @pytest.mark.parametrize("cursor", ["", "garbage", "00000000-0", "x" * 256, "{epoch}-99"])
 async def test_a_cursor_that_is_no_place_resumes_nothing(server: Server, cursor: str) -> None:
-    epoch = server.dashboard._backend.events.cursor("trades").rpartition("-")[0]
+    epoch = server.backend.events.cursor("trades").rpartition("-")[0]
     await server.feed.record_trade(trade("old"))
     async with connect(server, await server.login("viewer")) as client:
         since = {"trades": cursor.replace("{epoch}", epoch)}
@@ -119,7 +119,7 @@ async def test_a_cursor_that_is_no_place_resumes_nothing(server: Server, cursor:
 
 async def test_what_the_log_has_lost_is_not_resumed(serve: Serve) -> None:
     server = await serve(events=EventsConfig(history_size=5))
-    start = server.dashboard._backend.events.cursor("trades")
+    start = server.backend.events.cursor("trades")
     await server.feed.record_trades([trade(str(n)) for n in range(6)])
     async with connect(server, await server.login("viewer")) as client:
         ack = await client.ask(
@@ -131,7 +131,7 @@ async def test_what_the_log_has_lost_is_not_resumed(serve: Serve) -> None:
 
 async def test_a_resumed_channel_needs_no_snapshot(server: Server) -> None:
     await server.feed.record_trade(trade("old"))
-    cursor = server.dashboard._backend.events.cursor("trades")
+    cursor = server.backend.events.cursor("trades")
     await server.feed.record_trade(trade("missed"))
     async with connect(server, await server.login("viewer")) as client:
         since = {"trades": cursor}
@@ -232,7 +232,7 @@ async def test_a_resume_under_fire_joins_live_events_without_a_seam(server: Serv
     headers = await server.login("viewer")
     async with Writer(server.feed) as writer:
         got: list[int] = []
-        cursor = server.dashboard._backend.events.cursor("trades")
+        cursor = server.backend.events.cursor("trades")
         for _ in range(12):
             async with connect(server, headers) as client:
                 ack = await client.ask(
@@ -295,7 +295,7 @@ async def test_a_refused_subscribe_leaves_the_one_before_without_a_gap(
         channels = ["trades", "alerts"]
         await client.send(type="subscribe", channels=channels, since=since, snapshot=True)
         await feeding
-        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
+        await until(lambda: not server.backend.connections.fanout.pending)
         messages += await client.settled()
     assert [m["code"] for m in messages if m["type"] == "error"] == ["internal"]
     got = [m["data"]["symbol"] for m in messages if m["type"] == "trade"]
@@ -346,7 +346,7 @@ async def test_points_under_load_are_published_once(server: Server) -> None:
 
 
 async def test_cursors_grow_with_the_channel(server: Server) -> None:
-    events = server.dashboard._backend.events
+    events = server.backend.events
     async with connect(server, await server.login("viewer")) as client:
         ack = await client.ask(type="subscribe", channels=["trades"])
         await server.feed.record_trades([trade(str(n)) for n in range(300)])

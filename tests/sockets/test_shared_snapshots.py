@@ -15,6 +15,7 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.sockets import connection
 from alphapulse_api.sockets import snapshot as module
+from tests import view
 from tests.conftest import Serve, Server
 from tests.event_logs import behind
 from tests.proxy import proxied
@@ -51,7 +52,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
 
 
 def subscriptions(server: Server, channel: str) -> list[Any]:
-    return list(server.dashboard._backend.connections.fanout.subscriptions(channel))
+    return list(server.backend.connections.fanout.subscriptions(channel))
 
 
 async def crowd(server: Server, stack: AsyncExitStack) -> list[Client]:
@@ -186,17 +187,17 @@ async def test_no_state_goes_back_however_late_an_event_comes(
         events = EventsConfig(type="redis", redis_url=behind(proxy))
         mine = redis_url if who == "another process" else behind(proxy)
         server = await serve(events=EventsConfig(type="redis", redis_url=mine))
-        log, target = server.dashboard._backend.events, proxy.target
+        log, target = server.backend.events, proxy.target
         async with Dashboard(replace(config, events=events), serve=False) as other:
             if who == "another process":
                 # It commits, and comes to no append.
-                other._backend.engine.on_commit(lambda rows: None)
+                view.backend(other).engine.on_commit(lambda rows: None)
                 monkeypatch.setattr(Relay, "relay_left", _never)
             writer = other if who == "another process" else server.dashboard
             proxy.target = "/nowhere"
             proxy.cut()
-            await until(lambda: writer._backend.links and any(
-                link.trouble for link in writer._backend.links
+            await until(lambda: view.backend(writer).links and any(
+                link.trouble for link in view.backend(writer).links
             ))  # fmt: skip
             await writer.feed.raise_alert(alert(id="a"))
             await writer.feed.acknowledge_alert("a", "ann")
@@ -231,7 +232,7 @@ async def test_a_socket_that_is_cut_while_its_snapshot_is_read_leaves_nothing_be
     async with connect(server, await server.login("viewer")) as client:
         await ask(server, [client], "alerts")
         await reading.done.acquire()
-    await until(lambda: not len(server.dashboard._backend.connections))
+    await until(lambda: not len(server.backend.connections))
     reading.goes_on.set()
     await asyncio.sleep(0.15)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -11,6 +11,7 @@ import pytest
 
 from alphapulse_api.config import EventsConfig, WebSocketConfig
 from alphapulse_api.sockets import readings
+from tests import view
 from tests.conftest import Serve, Server
 from tests.socket_client import connect, gone, point, raw, trade
 from tests.waiting import until
@@ -25,10 +26,10 @@ def big_trades(first: int, count: int) -> list[dict[str, Any]]:
 
 def small_kernel_buffers(server: Server) -> None:
     """So that few megabytes are enough to make a client lag."""
-    for connection in server.dashboard._backend.connections:
-        if connection._transport.is_closing():
+    for connection in server.backend.connections:
+        if connection.writer.transport.is_closing():
             continue
-        sock = connection._transport.get_extra_info("socket")
+        sock = connection.writer.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
 
 
@@ -38,7 +39,7 @@ LIMITED = WebSocketConfig(max_buffer=200_000, max_lag=600)
 
 async def test_a_stalled_reader_of_trades_is_evicted_soon(serve: Serve) -> None:
     server = await serve(websocket=LIMITED)
-    connections = server.dashboard._backend.connections
+    connections = server.backend.connections
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["trades"])
@@ -62,7 +63,7 @@ async def test_an_evicted_reader_that_wakes_receives_the_reason(serve: Serve) ->
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 2000))
-        await until(lambda: server.dashboard._backend.connections.evicted)
+        await until(lambda: server.backend.connections.evicted)
         async for _ in client.messages():
             pass
         assert client.closed == (1013, "slow_consumer")
@@ -78,7 +79,7 @@ async def test_an_evicted_reader_comes_back_for_everything(serve: Serve) -> None
         (ack,) = await client.until("subscribed")
         cursor = ack["channels"]["trades"]["cursor"]
         await server.feed.record_trades(big_trades(0, 4000))
-        await until(lambda: server.dashboard._backend.connections.evicted)
+        await until(lambda: server.backend.connections.evicted)
         got = []
         async for message in client.messages():
             got.append(message["data"]["id"])
@@ -92,7 +93,7 @@ async def test_an_evicted_reader_comes_back_for_everything(serve: Serve) -> None
         assert ack["channels"]["trades"]["resumed"] is True
         got += [m["data"]["id"] for m in events]
     assert got == [f"{n:06}" for n in range(4000)]
-    assert server.dashboard._backend.connections.evicted == 1
+    assert server.backend.connections.evicted == 1
 
 
 async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Serve) -> None:
@@ -101,7 +102,7 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         small_kernel_buffers(server)
         await client.send(type="subscribe", channels=["metrics"])
         await client.until("subscribed")
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         rounds = 0
         while not connection.writer.backlog or rounds % 10:
             rounds += 1
@@ -112,11 +113,11 @@ async def test_a_stalled_reader_of_metrics_is_kept_and_gets_the_newest(serve: Se
         await server.feed.record_metrics(
             [point(f"s{n % 10}", n, labels=labels) for n in range(100)]
         )
-        await until(lambda: not server.dashboard._backend.connections.fanout.pending)
+        await until(lambda: not server.backend.connections.fanout.pending)
         newest = {f"s{n % 10}": float(n) for n in range(100)}
         await client.send(type="ping", id="end")
         messages = await client.until("pong")
-        assert server.dashboard._backend.connections.evicted == 0
+        assert server.backend.connections.evicted == 0
         last = {m["data"]["name"]: m for m in messages[:-1]}
         assert {name: m["data"]["value"] for name, m in last.items()} == newest
         assert all(m["skipped"] > 0 for m in last.values())
@@ -136,7 +137,7 @@ async def test_a_stalled_client_does_not_slow_another(serve: Serve) -> None:
                 await server.feed.record_trades(big_trades(first, 100))
                 got = [m["data"]["id"] for m in await reader.receive_many(100, "trade")]
             assert got == [f"{n:06}" for n in range(first, first + 100)]
-        assert server.dashboard._backend.connections.evicted == 1
+        assert server.backend.connections.evicted == 1
 
 
 @pytest.mark.parametrize("channel", ["metrics", "trades"])
@@ -154,18 +155,18 @@ async def test_ten_thousand_records_at_once_evict_no_reader(server: Server, chan
         )
         assert got_one == got_two
         assert len({m["cursor"] for m in got_one}) == 10_000
-    assert server.dashboard._backend.connections.evicted == 0
+    assert server.backend.connections.evicted == 0
 
 
 async def test_who_asks_again_and_again_and_reads_nothing_costs_bounded_memory(
     serve: Serve,
 ) -> None:
     server = await serve(websocket=LIMITED, events=EventsConfig(history_size=1000))
-    start = server.dashboard._backend.events.cursor("trades")
+    start = server.backend.events.cursor("trades")
     await server.feed.record_trades(big_trades(0, 1000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         for n in range(10):
             await client.send(type="subscribe", id=n, channels=["trades"], since={"trades": start})
         deadline = time.monotonic() + 0.5
@@ -181,17 +182,17 @@ async def test_a_stalled_reader_of_a_replay_that_drops_leaves_nothing_behind(
     serve: Serve,
 ) -> None:
     server = await serve(websocket=LIMITED)
-    start = server.dashboard._backend.events.cursor("trades")
+    start = server.backend.events.cursor("trades")
     await server.feed.record_trades(big_trades(0, 3000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         for _ in range(2):
             await client.send(type="subscribe", channels=["trades"], since={"trades": start})
         await client.until("subscribed")
     async with asyncio.timeout(SOON):
         await gone(server)
-    assert connection.writer._timer is None
+    assert not view.has_timer(connection.writer)
     assert connection.writer.backlog == 0
 
 
@@ -200,27 +201,27 @@ async def test_a_stalled_reader_is_closed_when_what_waits_is_too_old(serve: Serv
     server = await serve(websocket=WebSocketConfig(max_lag=0.5))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         await client.send(type="subscribe", channels=["trades"])
         await client.until("subscribed")
         await server.feed.record_trades(big_trades(0, 400))
         assert connection.writer.waiting < 1_000_000
         async with asyncio.timeout(SOON):
             await gone(server)
-    assert server.dashboard._backend.connections.closes["slow_consumer"] == 1
+    assert server.backend.connections.closes["slow_consumer"] == 1
 
 
 async def test_a_stalled_reader_that_answers_no_ping_is_let_go(serve: Serve) -> None:
     server = await serve(websocket=WebSocketConfig(ping_interval=0.5))
-    start = server.dashboard._backend.events.cursor("trades")
+    start = server.backend.events.cursor("trades")
     await server.feed.record_trades(big_trades(0, 3000))
     async with raw(server, await server.login("viewer")) as client:
         small_kernel_buffers(server)
-        (connection,) = server.dashboard._backend.connections
+        (connection,) = server.backend.connections
         await client.send(type="subscribe", channels=["trades"], since={"trades": start})
         async with asyncio.timeout(SOON):
             await gone(server)
-        assert connection.writer._timer is None
+        assert not view.has_timer(connection.writer)
         async for _ in client.messages():
             pass  # what the kernel has; then the end, not silence
 
@@ -244,7 +245,7 @@ async def test_history_that_waits_for_sockets_that_do_not_read_is_bounded(
     monkeypatch.setattr(readings, "WAITING_BYTES", 100_000)
     server = await serve()
     headers = await server.login("viewer")
-    waiting = server.dashboard._backend.readings.waiting
+    waiting = server.backend.readings.waiting
     async with connect(server, headers) as reader:
         acknowledged = await reader.ask(type="subscribe", channels=["trades"])
         await reader.ask(type="unsubscribe", channels=["trades"])

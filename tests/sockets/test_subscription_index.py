@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
+from tests import view
 
 TRADES = CHANNELS["trades"]
 values = st.sampled_from(["a", "b", "c", "d"])
@@ -87,7 +88,7 @@ def test_nothing_is_left_of_those_who_left(puts: list[tuple[Any, Any, bool]]) ->
     assert not index
     assert not index.joining
     assert not index.live
-    assert index._by_field == {}
+    assert view.filtered(index) == {}
 
 
 def test_a_value_that_is_no_string_finds_no_filter() -> None:

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from alphapulse_api.sockets.frames import CHUNK, chunks, frame
 from alphapulse_api.sockets.writer import HIGH_WATER, LOW_WATER, State
+from tests import view
 from tests.peers import LIMIT, Peer, peered
 from tests.waiting import SECONDS, until
 
@@ -72,8 +73,7 @@ class Counting:
 
 async def test_what_gathers_in_one_turn_leaves_in_one_write(peer: Peer) -> None:
     counting: Any = Counting(peer.transport)
-    peer.writer.transport = counting
-    peer.writer._descriptor = None
+    view.write_by_transport(peer.writer, counting)
     for n in range(50):
         peer.send("n", n=n)
     assert counting.sizes == []
@@ -141,7 +141,7 @@ async def test_a_seal_keeps_newer_events_behind_it(peer: Peer) -> None:
     assert [m.get("data", {}).get("id", m["type"]) for m in messages] == [
         "2", "subscribed", "4", "end",
     ]  # fmt: skip
-    assert not peer.writer._backlog
+    assert not peer.writer.backlog
 
 
 async def test_after_lagging_events_flow_freely_again(peer: Peer) -> None:
@@ -160,14 +160,14 @@ async def test_over_the_limit_it_gives_up_once_and_forgets(peer: Peer) -> None:
     for n in range(10_000):
         peer.event("trades", n)
     assert peer.overflows == 1
-    assert not peer.writer._backlog
+    assert not peer.writer.backlog
     assert peer.writer.waiting < LIMIT
     for n in range(10_000):
         peer.event("trades", n)
         peer.metric(n, str(n))
         peer.send("more")
     assert peer.overflows == 1
-    assert not peer.writer._backlog
+    assert not peer.writer.backlog
 
 
 async def test_a_stalled_client_costs_bounded_memory(peer: Peer) -> None:
@@ -233,7 +233,7 @@ async def test_a_client_that_drops_ends_the_wait_for_a_replay(peer: Peer) -> Non
     peer.writer.replay(chunks([b"x" * 1000] * 1000))
     peer.sock.close()
     await asyncio.wait_for(peer.writer.caught_up(), SECONDS)
-    assert peer.writer._timer is None
+    assert not view.has_timer(peer.writer)
 
 
 async def test_nothing_is_sent_after_close_and_no_timer_is_left(peer: Peer) -> None:
@@ -244,7 +244,7 @@ async def test_nothing_is_sent_after_close_and_no_timer_is_left(peer: Peer) -> N
     peer.writer.replay([b"late"])
     await asyncio.sleep(0)
     assert [m["type"] for m in await peer.read("last")] == ["last"]
-    assert peer.writer._timer is None
+    assert not view.has_timer(peer.writer)
 
 
 async def test_sending_to_a_lost_transport_does_nothing(peer: Peer) -> None:

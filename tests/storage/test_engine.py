@@ -15,6 +15,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.group import GROUP_LIMIT
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from tests import view
 from tests.postgres import Postgres
 from tests.units import COUNT, Held, adds, behind, stored
 from tests.waiting import SECONDS
@@ -27,7 +28,7 @@ async def commits(engine: Engine) -> Commits:
     """How many commits have stored something, as the database itself counts it."""
     if isinstance(engine, SQLiteEngine):
         seen: list[str] = []
-        (writer,) = engine._connections
+        (writer,) = view.connections(engine)
         writer.set_trace_callback(lambda sql: seen.append(sql) if sql == "COMMIT" else None)
 
         async def traced() -> int:

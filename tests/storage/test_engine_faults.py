@@ -21,6 +21,7 @@ from alphapulse_api.storage.schema_versions import migrations
 from alphapulse_api.storage.sqlite import engine as sqlite_engine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES
+from tests import view
 from tests.engines import files, opened
 
 NEWEST = migrations(COLUMN_TYPES)[-1].version
@@ -247,7 +248,7 @@ async def test_what_no_longer_fits_is_refused_whole_and_what_was_answered_is_the
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path / "store.db") as engine:
-        (writer,) = engine._connections
+        (writer,) = view.connections(engine)
         (pages,) = writer.execute("PRAGMA page_count").fetchone()
         writer.execute(f"PRAGMA max_page_count = {pages + 20}")
 
@@ -314,7 +315,7 @@ async def test_a_failed_start_leaves_no_thread_and_no_connection(tmp_path: Path)
     engine = SQLiteEngine(str(path))
     with pytest.raises(StartupError):
         await engine.open()
-    assert engine._connections == []
+    assert view.connections(engine) == []
     with pytest.raises(Unavailable):
         await engine.fetch("SELECT 1")
     await engine.close()

@@ -18,6 +18,7 @@ from alphapulse_api.storage.postgres import engine as postgres_engine
 from alphapulse_api.storage.postgres import pool as postgres_pool
 from alphapulse_api.storage.postgres.connection import Address
 from alphapulse_api.storage.postgres.engine import PostgresEngine
+from tests import view
 from tests.engines import connected, opened_postgres
 from tests.postgres import Postgres
 from tests.units import COUNT, Held, adds, behind, stored
@@ -212,8 +213,7 @@ async def test_a_read_that_finds_every_connection_in_use_waits_only_so_long(
     monkeypatch.setattr(postgres_connection, "GRACE_SECONDS", 0.0)
     url = await postgres.emptied()
     async with connected(url, statement_timeout=0.3, pool_size=2) as engine:
-        assert engine._readers is not None
-        async with engine._readers.acquire():
+        async with view.readers(engine).acquire():
             with pytest.raises(Unavailable, match="in use"):
                 await engine.fetch(COUNT)
         assert await engine.fetch(COUNT) == [(0,)]

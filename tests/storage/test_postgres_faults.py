@@ -14,6 +14,7 @@ from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.postgres import connection as postgres_connection
 from alphapulse_api.storage.postgres import engine as postgres_engine
 from alphapulse_api.storage.postgres.engine import PostgresEngine
+from tests import view
 from tests.clock import LoopClock
 from tests.engines import connected
 from tests.postgres import Postgres
@@ -214,7 +215,7 @@ async def test_a_slow_read_through_a_pooler_is_no_outage_for_the_others(
         for _ in range(100):
             await engine.fetch(COUNT)
         await engine.write(adds("a"))
-        assert engine._breaker.trips == 0
+        assert view.breaker(engine).trips == 0
 
 
 async def test_a_silent_network_to_a_pooler_is_found_out(
@@ -229,9 +230,9 @@ async def test_a_silent_network_to_a_pooler_is_found_out(
         proxy.freeze()
         with pytest.raises(Unavailable):
             await engine.fetch(COUNT)
-        await until(lambda: engine._breaker.trips)
+        await until(lambda: view.breaker(engine).trips)
         with pytest.raises(Unavailable, match="does not answer"):
-            engine._breaker.check()
+            view.breaker(engine).check()
         proxy.thaw()
         await _until_it_writes(engine)
 

@@ -31,6 +31,7 @@ from alphapulse_api.storage.postgres import schema as postgres_schema
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.schema_versions import migrations
 from alphapulse_api.storage.sqlite import schema as sqlite_schema
+from tests import view
 from tests.engines import T0, Fresh, at, connected, opened, point
 from tests.postgres import Postgres
 
@@ -228,7 +229,7 @@ async def test_a_transaction_that_fails_leaves_neither_points_nor_rollups(
 
     with monkeypatch.context() as patched:
         patched.setattr(write, "TAIL", 2)
-        patched.setattr("alphapulse_api.storage.metrics.rollups.change.Change._compute", fails)
+        patched.setattr(view.ROLLUP_CHANGE, fails)
         with pytest.raises(RuntimeError):
             await metrics.add_points([point("a", 1, 2.0), point("new", 1, 2.0)])
     assert await rollups(engine) == before

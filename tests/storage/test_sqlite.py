@@ -13,6 +13,7 @@ import pytest
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
+from tests import view
 from tests.engines import files, opened
 from tests.units import COUNT, adds, stored
 
@@ -25,7 +26,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[SQLiteEngine]:
 
 async def test_a_write_is_on_disk_before_it_is_answered(engine: SQLiteEngine) -> None:
     await engine.write(adds("a"))
-    (writer,) = engine._connections
+    (writer,) = view.connections(engine)
     assert writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other = sqlite3.connect(engine.location)

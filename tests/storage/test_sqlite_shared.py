@@ -24,6 +24,7 @@ from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import network_type
 from alphapulse_api.storage.tables.directory import AccountDataAccessor, Version
+from tests import view
 from tests.conftest import Serve, Server
 from tests.socket_client import alert, connect, point, portfolio, trade
 from tests.waiting import SECONDS
@@ -88,7 +89,7 @@ async def test_a_second_server_waits_for_the_end_of_the_first(config: Config) ->
 
 async def test_a_server_that_drains_lets_the_next_one_serve(config: Config) -> None:
     async with Dashboard(config) as first:
-        drained, connections = asyncio.Event(), first._backend.connections
+        drained, connections = asyncio.Event(), view.backend(first).connections
         drain = connections.drain
 
         async def slowly(seconds: float) -> None:
@@ -112,15 +113,15 @@ async def test_what_a_draining_server_still_stores_the_next_one_publishes_once(
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(Dashboard(config))
         await first.feed.record_trade(trade(id="before"))
-        await first._backend.hand_over()
+        await view.backend(first).hand_over()
         second = await stack.enter_async_context(Dashboard(config))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         server = Server(second, session)
         client = await stack.enter_async_context(connect(server, await server.login("viewer")))
         await client.ask(type="subscribe", channels=["trades", "metrics"])
         # As a request does that was in flight when the drain began.
-        await first._backend.feed.record_trade(trade(id="late"))
-        await first._backend.feed.record_metrics(point(value=7))
+        await view.backend(first).feed.record_trade(trade(id="late"))
+        await view.backend(first).feed.record_metrics(point(value=7))
         messages = [await client.receive() for _ in range(2)]
         published = {m["channel"]: m["data"].get("id", m["data"].get("value")) for m in messages}
         assert published == {"trades": "late", "metrics": 7}
@@ -268,7 +269,7 @@ async def test_what_was_written_while_nobody_served_is_published_by_no_one_twice
     async with Dashboard(config, serve=False) as feeder:
         await feeder.feed.record_trade(trade(id="before"))
     server = await serve()
-    await server.dashboard._backend.relay.relay_left()
+    await server.backend.relay.relay_left()
     async with connect(server, await server.login("viewer")) as client:
         await client.ask(type="subscribe", channels=["trades"])
         await server.feed.record_trade(trade(id="after"))

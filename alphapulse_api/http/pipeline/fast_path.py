@@ -39,7 +39,7 @@ LONGEST_ASKED: Final = 4096
 _Asked = tuple[str | None, ...]
 
 
-class _Plan:
+class Plan:
     """What the normal path found: the caller, where the answer is cached, and its head as bytes."""
 
     __slots__ = ("_headers", "caller", "channel", "found", "key", "resource", "unchanged")
@@ -84,7 +84,7 @@ class FastPath:
     def __init__(self, backend: Backend, hosts: Hosts) -> None:
         self._backend = backend
         self._hosts = hosts
-        self._plans: dict[_Asked, _Plan] = {}
+        self._plans: dict[_Asked, Plan] = {}
         self.open = False
 
     def learn(
@@ -98,7 +98,7 @@ class FastPath:
             return
         if len(self._plans) >= REMEMBERED:
             self._plans.clear()
-        plan = self._plans[asked] = _Plan(request[CALLER], resource, key, channel)
+        plan = self._plans[asked] = Plan(request[CALLER], resource, key, channel)
         plan.fit(entry)
 
     async def answer(self, request: web.Request, request_id: str) -> Ready | None:
