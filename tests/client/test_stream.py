@@ -19,8 +19,9 @@ from alphapulse_api.config import EventsConfig, WebSocketConfig
 from tests.conftest import PASSWORD, Serve, Server
 from tests.proxy import proxied
 from tests.socket_client import alert, connect, gone, point, portfolio, trade
-from tests.streams import SECONDS, client_of, failure, one, take
+from tests.streams import client_of, failure, one, take
 from tests.view import Grant, LoginView
+from tests.waiting import SECONDS
 
 
 async def test_events_of_every_channel_arrive_typed(server: Server) -> None:

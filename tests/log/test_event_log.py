@@ -20,7 +20,8 @@ from alphapulse_api.domain.times import to_micros
 from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.log.redis import log as redis_module
-from tests.event_logs import SECONDS, LogFollower, ids, redis_log, row, trades
+from tests.event_logs import LogFollower, ids, redis_log, row, trades
+from tests.waiting import SECONDS
 
 Open = Callable[..., Awaitable[EventLog]]
 

@@ -50,9 +50,9 @@ async def test_a_full_disk_is_reported_until_there_is_room(
         answer = await ask(server, "POST", "/api/alerts", caller, json=big)
         refused = answer.status == 503
     assert answer.headers["Retry-After"]
-    answer = problem(await ready(server), 503)
-    assert answer["down"] == ["database"]
-    assert answer["checks"] == {"database": "down"}
+    report = problem(await ready(server), 503)
+    assert report["down"] == ["database"]
+    assert report["checks"] == {"database": "down"}
     await until_logged(caplog, "disk is full")
     assert (await ask(server, "GET", "/healthz")).status == 200
     assert (await ask(server, "GET", "/api/alerts", caller)).status == 200

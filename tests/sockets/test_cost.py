@@ -14,8 +14,8 @@ from alphapulse_api.log import EventLog
 from alphapulse_api.sockets import readings, snapshot
 from tests.conftest import Server
 from tests.lateness import Lateness
-from tests.socket_client import SECONDS, alert, client_frame, connect, gone, point, raw, trade
-from tests.waiting import until
+from tests.socket_client import alert, client_frame, connect, gone, point, raw, trade
+from tests.waiting import SECONDS, until
 
 LONGEST_STALL = 0.010
 

@@ -82,6 +82,6 @@ async def test_a_file_that_was_taken_away_is_an_outage_not_an_empty_store(
         (folder / name).unlink()
     with pytest.raises(Unavailable, match="cannot be opened"):
         await engine.fetch(COUNT)
-    with pytest.raises(Unavailable, match="taken away"):
+    with pytest.raises(Unavailable, match="moved or deleted"):
         await engine.write(adds("nowhere"))
     assert files(folder) == []
