@@ -1,4 +1,4 @@
-"""What the engines share: transactions, group commit, migrations."""
+"""What both engines share: the interface, group commit, the outbox insert, the circuit breaker."""
 
 from __future__ import annotations
 

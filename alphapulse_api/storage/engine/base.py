@@ -1,9 +1,8 @@
-"""What the accessors ask of a database.
+"""The interface of a database engine, as the accessors use it.
 
-SQL is written once, with `$1` parameters. Times travel as integer microseconds since the epoch,
-decimals and JSON as text, truth as 0 and 1; an engine with richer column types converts at its own
-edge. Of the dialects only column types, bucket arithmetic, lists and row locks differ, and they are
-here.
+SQL is written once, with `$1` parameters. Times are passed as integer microseconds since the epoch,
+decimals and JSON as text, booleans as 0 and 1; an engine with richer column types converts them.
+The dialects differ in column types, bucket arithmetic, lists and row locks; the engine hides that.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ Row = Sequence[Any]
 
 
 class Transaction(Protocol):
-    """One unit of work inside a transaction: all of it is stored, or nothing.
+    """One unit of work inside a transaction: it is stored completely or not at all.
 
     Attributes:
-        newest: the id of the newest outbox row of a change, by its channel and record. The units of
-            a group share it: what one of them publishes, the next does not find in the table yet.
+        newest: the id of the newest outbox row of a change, by channel and record. The units of a
+            group share it, because rows that one of them publishes are not in the table yet.
     """
 
     newest: dict[tuple[str, str | None], str]
 
     @property
     def takes_arrays(self) -> bool:
-        """Whether a column's values may go as one array, for `unnest`."""
+        """Whether the values of a column can be bound as one array, for `unnest`."""
         ...
 
     def publish(self, *rows: OutboxRow) -> None:
@@ -38,13 +37,13 @@ class Transaction(Protocol):
         ...
 
     async def turn(self) -> None:
-        """Let others have a turn, where units of work run on the event loop."""
+        """Yield to the event loop, if units of work run on it."""
         ...
 
     async def plan_anew(self) -> None:
-        """Plan each statement of the rest of the transaction for the tables as they are now.
+        """Let the server plan the remaining statements of the transaction anew.
 
-        For tables that may have grown since the plans that the connection remembers were made.
+        Use it where tables may have grown since the connection's cached plans were made.
         """
         ...
 
@@ -53,7 +52,7 @@ class Transaction(Protocol):
         ...
 
     async def execute(self, sql: str, *args: Any) -> int:
-        """Run one statement and return how many rows it wrote."""
+        """Run one statement and return the number of rows that it wrote."""
         ...
 
 
@@ -62,143 +61,145 @@ Committed = Callable[[Sequence["OutboxRow"]], None]
 
 
 class Engine(Protocol):
-    """A database: concurrent reads, group-committed writes.
+    """A database with concurrent reads and group-committed writes.
 
-    Every method raises `Unavailable` while the database cannot serve (disk full, file gone …).
+    Every method raises `Unavailable` while the database cannot serve, for example if the disk is
+    full or the file is missing.
     """
 
     @property
     def location(self) -> str:
-        """Where the data are, for messages; never with a password."""
+        """Where the data is stored, for messages; never includes a password."""
         ...
 
     @property
     def takes_arrays(self) -> bool:
-        """As its transactions do."""
+        """Whether its transactions take arrays."""
         ...
 
     @property
     def leaves_outbox(self) -> bool:
-        """Whether another process relays what is put into the outbox, points too."""
+        """Whether another process relays the rows of the outbox, including metric points."""
         ...
 
     @property
     def waiting(self) -> int:
-        """How many writes wait for their commit."""
+        """The number of writes that wait for their commit."""
         ...
 
     @property
     def commit_seconds(self) -> float:
-        """How long the transaction that is being written has taken; 0 if there is none."""
+        """Seconds since the current write transaction began; 0 if there is none."""
         ...
 
     @property
     def stalled(self) -> bool:
-        """Whether that is too long: the database or its disk hangs."""
+        """Whether the current commit takes too long: the database or its disk hangs."""
         ...
 
     on_stall: Callable[[], object]
-    """Called on the loop when a transaction is found to be stalled; by default nothing happens."""
+    """Called on the loop when a commit is found to be stalled; does nothing by default."""
 
     @property
     def trouble(self) -> str | None:
         """Why the newest write could not be stored, or None if it was.
 
-        Only of what an empty transaction would not find, such as a full disk.
+        Covers only faults that an empty transaction does not meet, such as a full disk.
         """
         ...
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date.
+        """Connect and migrate the schema.
 
         Raises:
-            StartupError: if the database is not ours, is newer than this code, or cannot be opened.
+            StartupError: if the database belongs to another program, has a newer schema, or cannot
+                be opened.
         """
         ...
 
     async def close(self) -> None:
-        """Finish the writes already accepted, then disconnect."""
+        """Finish the accepted writes, then disconnect."""
         ...
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
-        """Run one reading statement; never waits behind writes."""
+        """Run one reading statement; it never waits for writes."""
         ...
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once that is committed durably.
 
-        Works that arrive while a commit is under way share the next one. `work` may await only the
-        methods of the transaction it is given, and may be run more than once, the last time
-        counting; if it raises, its own changes alone are undone.
+        Units of work that arrive during a commit share the next one. `work` may await only methods
+        of its transaction. It may run more than once, and the last run counts. If it raises, only
+        its own changes are rolled back.
         """
         ...
 
     @property
     def relayed(self) -> Container[str]:
-        """Ids of outbox rows that this process has relayed, as long as they are in the table."""
+        """Ids of the outbox rows that this process has relayed and not yet removed."""
         ...
 
     def on_commit(
         self, committed: Committed, *, relayed: Container[str] = (), leaves: bool = False
     ) -> None:
-        """Call back on the loop with the outbox rows of each commit, in order.
+        """Set the callback that receives the outbox rows of each commit, in order.
 
-        Before the callers of its units of work are answered.
+        It runs on the loop, before the callers of the commit get their results.
 
         Args:
-            relayed: what `relayed` is from now on.
-            leaves: what `leaves_outbox` says from now on.
+            relayed: the new value of `relayed`.
+            leaves: the new value of `leaves_outbox`.
         """
         ...
 
     @property
     def history(self) -> str | None:
-        """Which history the database is on, or None if it has only one.
+        """The identity of the database's history, or None if there can be only one.
 
-        A fail-over to a standby that lagged, or a restore, goes back to an earlier state and goes
-        on from there: what was read or published of the lost history holds no more.
+        A fail-over to a lagging standby, or a restore, returns to an earlier state and continues
+        from there. Whatever was read or published from the lost history is invalid then.
         """
         ...
 
     async def check_history(self) -> None:
-        """Look which history the database is on, where connections do not show it.
+        """Check the history, in case new connections do not reveal a change.
 
         Raises:
-            Unavailable: if the database is away.
+            Unavailable: if the database is unavailable.
         """
         ...
 
     def on_new_history(self, callback: Callable[[], None]) -> None:
-        """Call back when the database goes on with another history than before."""
+        """Add a callback for a change of the history."""
         ...
 
     @property
     def locked(self) -> str:
-        """SQL that ends a SELECT in a transaction: its rows stay as they are until the commit."""
+        """SQL that ends a SELECT in a transaction and locks its rows until the commit."""
         ...
 
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
-        """A join to the few rows of a table that meet the condition, by an index of that order.
+        """SQL that joins a few rows of a table, found by an index with the given order.
 
-        They are sought for each row on the left, and not in the whole table, however many there
-        are on either side; 1000 of them at most.
+        For each row on the left it seeks at most 1000 rows by the index, instead of scanning the
+        table.
         """
         ...
 
     def among(self, column: str, mark: str) -> str:
-        """SQL that holds where an integer column is among the `listed` ones bound to `mark`.
+        """SQL that is true if an integer column is among the `listed` numbers bound to `mark`.
 
-        One parameter, however many there are: a list of marks would be a text of its own for each
-        length, and has a limit.
+        All numbers are one parameter: a list of marks would be another statement for each length,
+        and its length is limited.
         """
         ...
 
     def among_times(self, column: str, mark: str) -> str:
-        """The same for a column of instants."""
+        """Like `among`, for a column of instants."""
         ...
 
     def listed(self, numbers: Iterable[int]) -> Any:
-        """Integers, or instants, as the parameter that `among` or `among_times` takes."""
+        """Integers or instants in the form that `among` and `among_times` take."""
         ...
 
     def bucket(self, column: str, width: str) -> str:

@@ -1,4 +1,4 @@
-"""A circuit breaker: one caller that finds the server silent waits for all of them."""
+"""A circuit breaker: after one call without an answer, other calls fail at once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PROBE_SECONDS: Final = 0.5  # between the end of a probe and the next
 class Breaker:
     """Refuses calls while a server does not answer; for one event loop.
 
-    Only silence trips it. A server that refuses, or ends a connection, does so at once, and says
-    better than a breaker could what is the matter.
+    Only a server that does not answer trips it. A refusal or a closed connection comes at once, and
+    says more about the cause than the breaker could.
 
     Args:
-        probe: one call, bounded in time; it raises TimeoutError while the server is silent.
+        probe: one call with a timeout; raises TimeoutError while the server does not answer.
 
     Attributes:
-        trips: how often it was tripped.
+        trips: the number of times that it was tripped.
     """
 
     __slots__ = ("_probe", "_probing", "trips")
@@ -32,22 +32,22 @@ class Breaker:
         self.trips = 0
 
     def check(self) -> None:
-        """Let a call through.
+        """Allow a call.
 
         Raises:
-            Unavailable: at once, while the server is known to be silent.
+            Unavailable: while the server is known not to answer.
         """
         if self._probing is not None:
             raise Unavailable("The database is unavailable: the server does not answer.")
 
     def trip(self) -> None:
-        """Refuse all calls, from now until a probe has been answered."""
+        """Refuse all calls until a probe is answered."""
         if self._probing is None:
             self.trips += 1
             self._probing = asyncio.create_task(self._until_answered(), name="alphapulse-probe")
 
     async def close(self) -> None:
-        """Leave off probing."""
+        """Stop probing."""
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
@@ -59,7 +59,7 @@ class Breaker:
                 await self._probe()
             except TimeoutError:
                 await asyncio.sleep(PROBE_SECONDS)
-            except Exception:  # the server answers; the next call raises what is wrong
+            except Exception:  # the server answers; the next call raises its error
                 break
             else:
                 break

@@ -1,4 +1,4 @@
-"""Writes that share a commit: what waits for one, and how each of them ended."""
+"""Group commit: units of work queue for one writer and share transactions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STALL_SECONDS: Final = 5.0  # longer than this, a commit counts as one that hangs
-GROUP_LIMIT: Final = 1000  # units of work a commit: bounds how long the first of them waits
+STALL_SECONDS: Final = 5.0  # a commit that takes longer counts as stalled
+GROUP_LIMIT: Final = 1000  # units of work a commit; bounds the wait of the first one
 
 
 class Job(NamedTuple):
-    """A unit of work, and where its caller awaits the result."""
+    """A unit of work, and the future that its caller awaits."""
 
     work: Work[Any]
     answer: asyncio.Future[Any]
 
 
 class Outcome(NamedTuple):
-    """How a job ended: with a value, or with an error."""
+    """The result of a job: a value or an error."""
 
     job: Job
     value: Any
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 class Queue(Protocol):
-    """What `queue.SimpleQueue` and `asyncio.Queue` have in common."""
+    """The common interface of `queue.SimpleQueue` and `asyncio.Queue`."""
 
     def put_nowait(self, job: Job | None, /) -> None: ...
 
@@ -47,7 +47,7 @@ class Queue(Protocol):
 
 
 class GroupingEngine(ABC):
-    """What the engines share: units of work queue for one writer, which answers them in groups."""
+    """Base of the engines: units of work queue for one writer, which commits them in groups."""
 
     _jobs: Queue  # None ends it
 
@@ -55,7 +55,7 @@ class GroupingEngine(ABC):
         self._writer: object | None = None  # None: closed
         self._waiting = 0
         self._trouble: str | None = None
-        self._under_way_since: float | None = None  # the monotonic clock; set where it is written
+        self._under_way_since: float | None = None  # monotonic seconds; set by the writer
         self._stall_timer: asyncio.TimerHandle | None = None
         self.on_stall: Callable[[], object] = lambda: None
         self._committed: Committed | None = None
@@ -68,7 +68,7 @@ class GroupingEngine(ABC):
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the data are, for messages."""
+        """Where the data is stored, for messages."""
 
     @property
     def waiting(self) -> int:
@@ -101,15 +101,15 @@ class GroupingEngine(ABC):
         if self._stall_timer is None:
             self._stall_timer = loop.call_later(STALL_SECONDS, self._look_for_stall)
         answer: asyncio.Future[T] = loop.create_future()
-        # What fails when its caller has gone away is nobody's to hear of.
+        # If the caller was cancelled, nobody retrieves the error.
         answer.add_done_callback(consume_exception)
         self._waiting += 1
         self._jobs.put_nowait(Job(work, answer))
-        # A caller that goes away must not undo what others may see as stored.
+        # Cancelling the caller must not undo a write that others may already have read.
         return await asyncio.shield(answer)
 
     def _group(self, job: Job | None) -> tuple[list[Job], bool]:
-        """`job` and all that has gathered behind it; and whether the queue has come to its end."""
+        """Return `job` and the jobs queued behind it, and whether the queue was ended."""
         group: list[Job] = []
         while job is not None:
             group.append(job)
@@ -119,7 +119,7 @@ class GroupingEngine(ABC):
         return group, True
 
     def _look_for_stall(self) -> None:
-        """One timer for all writes, while there are any: a hanging commit calls nobody back."""
+        """Check for a stalled commit; one timer serves all writes, and runs while there are any."""
         self._stall_timer = None
         if self.stalled:
             self.on_stall()
@@ -134,7 +134,7 @@ class GroupingEngine(ABC):
             self._stall_timer = None
 
     def _answer(self, outcomes: Sequence[Outcome], rows: Sequence[OutboxRow] = ()) -> None:
-        """Hand out the outbox rows of a commit, and answer its callers; on their loop."""
+        """Pass the outbox rows of a commit on and resolve its callers' futures, on their loop."""
         if rows and self._committed is not None:
             self._committed(rows)
         self._waiting -= len(outcomes)

@@ -1,4 +1,4 @@
-"""Rows of the outbox, which an engine inserts with their records."""
+"""Inserts the rows of the outbox in the transaction of their records."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _ONE: Final = f"{_INTO} VALUES ({', '.join(f'${n}' for n in range(1, 8))})"
 _MANY: Final = f"{_INTO} SELECT * FROM unnest({{}})".format(
     ", ".join(f"CAST(${n} AS {kind}[])" for n, kind in enumerate(_TYPES, 1))
 )
-TOGETHER: Final = 5  # rows a statement; one may have 200 events
+TOGETHER: Final = 5  # rows a statement; a row may have 200 events
 
 
 async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
-    """Insert those that are not in the table."""
+    """Insert the rows that are not in the table yet."""
     fresh = [row for row in rows if not row.stored]
     if not transaction.takes_arrays or len(fresh) == 1:
         for value in _values(fresh):
             await transaction.execute(_ONE, *value)
         return
-    # The driver encodes them on the event loop.
+    # The driver encodes the parameters on the event loop, so long lists are split.
     for begin in range(0, len(fresh), TOGETHER):
         values = _values(fresh[begin : begin + TOGETHER])
         await transaction.execute(_MANY, *map(list, zip(*values, strict=True)))
 
 
 def literal_insert(rows: Iterable[OutboxRow]) -> str:
-    """The same as the text of a statement for PostgreSQL, without parameters; or nothing."""
+    """The insert as a PostgreSQL statement without parameters; "" if there are no rows."""
     values = [f"({', '.join(map(_literal, value))})" for value in _values(rows)]
     return f"{_INTO} VALUES {', '.join(values)}; " if values else ""
 
@@ -54,7 +54,7 @@ def _values(rows: Iterable[OutboxRow]) -> list[tuple[str | int | None, ...]]:
 
 
 def _literal(value: str | int | None) -> str:
-    """A constant of PostgreSQL, whatever standard_conforming_strings says."""
+    """A PostgreSQL string constant that does not depend on standard_conforming_strings."""
     if value is None:
         return "NULL"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Notices what other connections, of any process, commit to an SQLite file."""
+"""Detects commits of other connections, in any process, to an SQLite file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ INTERVAL_SECONDS: Final = 0.25
 
 
 class CommitWatch:
-    """Compares `PRAGMA data_version` of one connection, which only commits of others change.
+    """Compares `PRAGMA data_version`, which changes only by commits of other connections.
 
     It has no thread or timer of its own: the owner of the connection calls `look_if_due` at the
     latest after `seconds_left`.
 
     Args:
         connection: the connection; used by the calling thread only.
-        notify: called after a look that found another version, or that could not read it.
-        clock: seconds, monotonic.
+        notify: called when the version has changed or could not be read.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class CommitWatch:
 
     @property
     def seconds_left(self) -> float:
-        """Until the next look is due; never negative."""
+        """Seconds until the next check is due; never negative."""
         return max(0.0, self._due - self._clock())
 
     def look_if_due(self) -> None:
-        """Read the version if the interval is over, and notify if it has changed."""
+        """If a check is due, read the version, and notify if it has changed."""
         now = self._clock()
         if now < self._due:
             return
@@ -54,5 +54,5 @@ class CommitWatch:
         try:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
-            return None  # whoever is notified reads the database and finds out why
+            return None  # the callback reads the database and gets the error
         return int(version)

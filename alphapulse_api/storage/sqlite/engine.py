@@ -1,7 +1,7 @@
-"""SQLite: write-ahead log, one writer thread that commits in groups, a few reading threads.
+"""SQLite with a write-ahead log: one writer thread with group commit, and a few reader threads.
 
-The writer takes all that has gathered, runs each unit of work in a savepoint, commits once and
-answers all. `synchronous=FULL` makes that commit survive a power cut, not just a kill -9.
+The writer takes all queued units of work, runs each in a savepoint, commits once and answers all
+callers. `synchronous=FULL` makes the commit survive a power cut, not only a kill -9.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbere
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
-# Pages that each connection keeps; the system's own cache has the others. 16 MiB saved no
-# measurable CPU time, and pages that come and go fragmented the heap.
+# The page cache of a connection; the system's page cache holds the rest. 16 MiB saved no measurable
+# CPU time, and its pages fragmented the heap.
 CACHE_KIB: Final = 2048
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
@@ -43,8 +43,8 @@ class SQLiteEngine(GroupingEngine):
     """One SQLite file, opened for one event loop.
 
     Args:
-        path: the database file; made if it is not there.
-        network_file: whether it may lie on a network file system.
+        path: the database file; created if it does not exist.
+        network_file: whether the file may be on a network file system.
     """
 
     takes_arrays = False
@@ -56,7 +56,7 @@ class SQLiteEngine(GroupingEngine):
         self._watch: CommitWatch | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self._path = Path(path).absolute()  # the host may change its working directory
+        self._path = Path(path).absolute()  # the host may change the working directory later
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None
@@ -73,9 +73,9 @@ class SQLiteEngine(GroupingEngine):
         return self._path
 
     def watch(self, callback: Callable[[], None]) -> None:
-        """Call back on the loop when another connection has written into the file.
+        """Set a callback, run on the loop, for commits of other connections to the file.
 
-        The engine looks four times a second. To be called before `open`.
+        The engine checks four times a second. Call it before `open`.
         """
         self._on_other_commit = callback
 
@@ -96,7 +96,7 @@ class SQLiteEngine(GroupingEngine):
         self._writer.start()
 
     async def close(self) -> None:
-        # What comes from here on is refused, not put behind the end of the queue.
+        # Refuse further writes, instead of queueing them behind the end marker.
         writer, self._writer = self._writer, None
         if writer is not None:
             self._jobs.put(None)
@@ -117,17 +117,17 @@ class SQLiteEngine(GroupingEngine):
         return None
 
     async def check_history(self) -> None:
-        """Nothing: there is one history."""
+        """Do nothing: an SQLite file has one history."""
 
     def on_new_history(self, callback: Callable[[], None]) -> None:
         """Nothing: there is one history."""
 
     @property
     def locked(self) -> str:
-        return ""  # there is one writer at a time
+        return ""  # only one writer runs at a time, so no rows need a lock
 
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
-        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps to that order of loops
+        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps the order of the loops
 
     def among(self, column: str, mark: str) -> str:
         return f"{column} IN (SELECT value FROM json_each({mark}))"
@@ -145,7 +145,7 @@ class SQLiteEngine(GroupingEngine):
     # -- threads ---------------------------------------------------------------------------------
 
     def _connect(self) -> sqlite3.Connection:
-        """A connection to a file that is there: a deleted one is not made anew, empty."""
+        """Connect to an existing file; a deleted one must not be recreated empty."""
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?mode=rw",
             uri=True,
@@ -165,15 +165,15 @@ class SQLiteEngine(GroupingEngine):
         self._connections.clear()
 
     def _prepare(self) -> sqlite3.Connection:
-        """Open the writer's connection on a file that is ours and of this version."""
+        """Open the writer's connection, and claim and migrate the file."""
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StartupError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
             )
         if not self._network_file:
             refuse_network(self._path)
-        with suppress(OSError):  # if it cannot be made, SQLite says why
-            # It holds password hashes. SQLite gives its -wal and -shm files the same mode.
+        with suppress(OSError):  # if creation fails, SQLite reports the reason
+            # The file holds password hashes. SQLite gives its -wal and -shm files the same mode.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
@@ -181,7 +181,7 @@ class SQLiteEngine(GroupingEngine):
                 return self._set_up()
             except sqlite3.Error as error:
                 self._disconnect()
-                # Entering WAL mode while another process enters it fails with "busy" at once.
+                # Entering WAL mode while another process does so fails with "busy" at once.
                 if primary_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue
@@ -193,7 +193,7 @@ class SQLiteEngine(GroupingEngine):
                 raise
 
     def _set_up(self) -> sqlite3.Connection:
-        """The writer's connection; every step may be run again on a file where it is done."""
+        """Set up the writer's connection; every step is idempotent."""
         connection = self._connect()
         claim(connection, self.location)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -201,7 +201,7 @@ class SQLiteEngine(GroupingEngine):
         migrate(connection, self.location)
         if (callback := self._on_other_commit) is not None:
             assert self._loop is not None
-            # From here on, before anything is read: no commit after that reading is missed.
+            # Watch before anything is read, so that no commit after the first read is missed.
             self._watch = CommitWatch(
                 connection, partial(self._loop.call_soon_threadsafe, callback)
             )
@@ -209,7 +209,7 @@ class SQLiteEngine(GroupingEngine):
         return connection
 
     def _identity(self) -> tuple[int, int] | None:
-        """Device and inode of the file that is at the path now."""
+        """Device and inode of the file at the path; None if there is none."""
         try:
             status = os.stat(self._path)
         except OSError:
@@ -251,8 +251,8 @@ class SQLiteEngine(GroupingEngine):
         changes, began = connection.total_changes, False
         try:
             if self._identity() != self._file:
-                # The system would let us go on writing into a file that nobody can open again.
-                raise Unavailable("The database file was taken away.")
+                # Writes to a deleted file succeed, but nobody could open it again.
+                raise Unavailable("The database file was moved or deleted.")
             connection.execute("BEGIN IMMEDIATE")
             began = True
             for job in group:
@@ -262,7 +262,7 @@ class SQLiteEngine(GroupingEngine):
                     value = run(job.work(transaction))
                 except Exception as error:
                     if not connection.in_transaction:
-                        raise  # a full disk has ended the whole transaction
+                        raise  # a full disk has rolled back the whole transaction
                     connection.execute("ROLLBACK TO unit")
                     del transaction.rows[before:]
                     outcomes.append(Outcome(job, None, translated(error)))
@@ -274,7 +274,7 @@ class SQLiteEngine(GroupingEngine):
             connection.execute("COMMIT")
         except Exception as error:
             if connection.in_transaction:
-                # What stays open after this, the next group's BEGIN finds and ends.
+                # If the rollback fails, the next group's BEGIN fails and rolls back again.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             failure = translated(error)

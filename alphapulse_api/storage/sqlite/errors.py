@@ -1,4 +1,4 @@
-"""SQLite's errors: which of them mean that the database is away, and why."""
+"""SQLite errors that mean that the database is unavailable, and their reasons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from alphapulse_api.domain.errors import Unavailable
 
-# The primary result codes that mean "not now", as opposed to a fault in our own SQL.
+# Primary result codes of an unavailable database, as opposed to a fault in our own SQL.
 _UNAVAILABLE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
@@ -27,12 +27,12 @@ def primary_code(error: sqlite3.Error) -> int:
 
 
 def reason(error: sqlite3.Error) -> str | None:
-    """Why the database is away, or None if the error is a fault in our own statement."""
+    """The reason why the database is unavailable; None if our own statement is at fault."""
     return _UNAVAILABLE.get(primary_code(error))
 
 
 def translated(error: Exception) -> Exception:
-    """`Unavailable` in place of an error that means the database is away; else the error itself."""
+    """`Unavailable` for an error of an unavailable database; any other error unchanged."""
     if isinstance(error, sqlite3.Error) and (why := reason(error)):
         return Unavailable(f"The database is unavailable: {why}.")
     return error

@@ -1,4 +1,4 @@
-"""The file of an SQLite database: where it lies, and which process serves it."""
+"""The file of an SQLite database: its file system, and the lock of the process that serves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alphapulse_api.domain.times import now, rfc3339
 if sys.platform == "win32":
     import msvcrt
 
-    _BYTE: Final = 1 << 20  # beyond the text, since a locked byte cannot be read
+    _BYTE: Final = 1 << 20  # behind the text, because a locked byte cannot be read
 
     def _try_lock(file: int) -> bool:
         os.lseek(file, _BYTE, os.SEEK_SET)
@@ -37,7 +37,8 @@ else:
 
     def _try_lock(file: int) -> bool:
         try:
-            # Of the open file, not of the process: two dashboards of one process are two.
+            # flock locks the open file, not the process: two dashboards of one process exclude
+            # each other.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
@@ -47,22 +48,22 @@ else:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-WAIT_SECONDS: Final = 10.0  # for a process that drains
+WAIT_SECONDS: Final = 10.0  # for another process to drain
 RETRY_SECONDS: Final = 0.1
 MOUNTS: Final = Path("/proc/self/mountinfo")
-# What shares files between machines; FUSE most often does, except where it drives a block device.
+# File systems shared between machines. FUSE usually is one, except on a block device (fuseblk).
 _NETWORK: Final = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|ncpfs|fuse(\.\w.*)?")
 
 
 def network_type(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The type of the network file system that a file lies on; None: on none that is known.
+    """The type of the network file system that holds a file; None if it is not a known one.
 
     See proc(5), /proc/PID/mountinfo.
     """
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
-        return None  # no Linux
+        return None  # not Linux
     folder = path.parent.resolve()
     found, longest = "", -1
     for line in lines:
@@ -71,31 +72,31 @@ def network_type(path: Path, mounts: Path = MOUNTS) -> str | None:
         if len(fields) < 5 or not after:
             continue
         point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
-        # Of several at one point the last one is seen.
+        # Of several mounts at one point, the last one is visible.
         if folder.is_relative_to(point) and len(point) >= longest:
             found, longest = after.split(" ")[0], len(point)
     return found if _NETWORK.fullmatch(found) else None
 
 
 def refuse_network(path: Path) -> None:
-    """Refuse a file whose locks may not hold.
+    """Refuse a file on which locks are unreliable.
 
     Raises:
-        StartupError: if it lies on a network file system.
+        StartupError: if it is on a network file system.
     """
     kind = network_type(path)
     if kind is not None:
         raise StartupError(
-            f"database.url: {path} lies on a network file system ({kind}), where SQLite may damage "
+            f"database.url: {path} is on a network file system ({kind}), where SQLite may corrupt "
             "it; use a local disk or PostgreSQL, or set database.network_file"
         )
 
 
 class ServerLock:
-    """Held by the one process that serves a file, and by the system let go when that ends.
+    """A lock for the one process that serves a file; the system releases it with the process.
 
     Args:
-        path: the database file; the lock's file lies beside it.
+        path: the database file; the lock file is beside it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,10 +108,10 @@ class ServerLock:
         return f"<ServerLock {self._path} {'held' if self._file is not None else 'free'}>"
 
     async def acquire(self) -> None:
-        """Wait until no other process serves the file, for a bounded time.
+        """Wait for a bounded time until no other process serves the file.
 
         Raises:
-            StartupError: if another still does; its text names that one.
+            StartupError: if another process still serves it; the text names that process.
         """
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -138,7 +139,7 @@ class ServerLock:
         self._file = file
 
     def release(self) -> None:
-        """Let the next one serve; a second time nothing."""
+        """Release the lock; does nothing if it is not held."""
         file, self._file = self._file, None
         if file is not None:
             _unlock(file)

@@ -1,4 +1,4 @@
-"""An SQLite file's schema: whose it is, its column types, its migrations."""
+"""The schema of an SQLite file: ownership, column types, migrations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def claim(connection: sqlite3.Connection, location: str) -> None:
     Raises:
         StartupError: if it is another program's database.
     """
-    # One snapshot: another process may be claiming the same new file.
+    # One snapshot, because another process may claim the same new file.
     connection.execute("BEGIN")
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -40,16 +40,16 @@ def claim(connection: sqlite3.Connection, location: str) -> None:
         return
     if owner or tables:
         raise StartupError(
-            f"database.url: {location} is a database of another program; name another file"
+            f"database.url: {location} belongs to another program; name another file"
         )
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def migrate(connection: sqlite3.Connection, location: str) -> None:
-    """Run the migrations that the file has not seen.
+    """Run the pending migrations.
 
     Raises:
-        StartupError: if a newer release has made it.
+        StartupError: if a newer release has migrated the file.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

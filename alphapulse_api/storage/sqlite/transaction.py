@@ -1,4 +1,4 @@
-"""Writes in one SQLite transaction, each run to its end on the writer's thread."""
+"""Units of work in one SQLite transaction, run on the writer's thread."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=1024)
 def numbered(sql: str) -> str:
-    """`$1` parameters in SQLite's own spelling, `?1`."""
+    """Replace `$1` parameters by SQLite's `?1`."""
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
 class SQLiteTransaction:
-    """The writer's connection, seen by one unit of work. Nothing here ever suspends."""
+    """The writer's connection, as a unit of work uses it. No method ever suspends."""
 
     __slots__ = ("_connection", "newest", "rows")
     takes_arrays = False
@@ -37,10 +37,10 @@ class SQLiteTransaction:
         self.rows += rows
 
     async def turn(self) -> None:
-        """Nothing: this is a thread of its own."""
+        """Do nothing: units of work run on a thread of their own."""
 
     async def plan_anew(self) -> None:
-        """Do nothing: plans do not depend on the size of tables."""
+        """Do nothing: SQLite's plans do not depend on the size of tables."""
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         return self._connection.execute(numbered(sql), args).fetchall()
@@ -50,7 +50,7 @@ class SQLiteTransaction:
 
 
 def run(work: Awaitable[T]) -> T:
-    """Drive a coroutine that never suspends to its end, here and now."""
+    """Run a coroutine that never suspends, and return its result."""
     steps = work.__await__()
     try:
         next(steps)
