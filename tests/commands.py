@@ -90,3 +90,28 @@ async def serving(tmp_path: Path, *args: str, **env: str) -> AsyncIterator[Proce
             process.process.kill()
         await process.read_to_the_end()
         await process.process.wait()
+
+
+@asynccontextmanager
+async def one_worker(tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a gunicorn with one worker; it must end well."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket",
+        "--worker-class", "alphapulse_api.http.server.gunicorn.Worker",
+        "alphapulse_api.app:create_app()",
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = ""
+    try:
+        async with asyncio.timeout(30):
+            while (found := re.search(r"Listening at: (http://\S+)", said)) is None:
+                said += (await process.stderr.readline()).decode()
+                assert process.returncode is None, said
+        yield found[1]
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0

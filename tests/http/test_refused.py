@@ -6,14 +6,13 @@ import asyncio
 import json
 import logging
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from alphapulse_api.config import CorsConfig, HttpConfig
 from tests.asking import Answer, problem
-from tests.commands import environment, serving
+from tests.commands import one_worker, serving
 from tests.conftest import Serve, Server
 from tests.raw import RawAnswer, connection, exchange
 
@@ -191,26 +190,8 @@ async def test_serve_refuses_the_same(tmp_path: Path) -> None:
 
 
 async def test_gunicorn_refuses_the_same(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket",
-        "--worker-class", "alphapulse_api.http.server.gunicorn.Worker",
-        "alphapulse_api.app:create_app()",
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stderr is not None
-    said = ""
-    try:
-        async with asyncio.timeout(30):
-            while (found := re.search(r"Listening at: (http://\S+)", said)) is None:
-                said += (await process.stderr.readline()).decode()
-                assert process.returncode is None, said
+    async with one_worker(tmp_path) as url:
         for status, data in REFUSED:
-            refusal(await exchange(found[1], data), status)
+            refusal(await exchange(url, data), status)
         cookie = HEAD + b"Connection: close\r\nCookie: " + b"a" * 9000 + b"\r\n\r\n"
-        assert json.loads((await exchange(found[1], cookie)).body) == {"status": "ok"}
-    finally:
-        process.terminate()
-        await process.communicate()
-    assert process.returncode == 0
+        assert json.loads((await exchange(url, cookie)).body) == {"status": "ok"}

@@ -3,23 +3,24 @@
 aiohttp 3.14 has no time-out for a head or a body, and answers what its parser refuses as plain
 text that repeats the input. This class adds both. It uses these private parts of aiohttp's
 `RequestHandler`: the queue `_messages` of parsed requests, `_waiter` (set while the connection
-waits for a request), `_payload_parser` and `_upgraded` (a WebSocket has taken the connection over).
+waits for a request) and `_upgraded` (a WebSocket has taken the connection over).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from alphapulse_api.config import HttpConfig
 from alphapulse_api.domain.errors import REQUEST_TIMEOUT, Problem
-from alphapulse_api.http.server.heads import HEAD_END, VERSIONS, ends_upgrade, split_behind_upgrades
+from alphapulse_api.http.server.framing import VERSIONS, size_of_body
+from alphapulse_api.http.server.parsing import ParsingProtocol
 from alphapulse_api.http.server.refusals import Refusals
 from alphapulse_api.http.server.watch import Watch
 
@@ -27,16 +28,13 @@ LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before th
 CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
 
 
-class Protocol(RequestHandler):
+class Protocol(ParsingProtocol):
     """One connection, checked by `watch` while it waits for its client.
 
     `refusals` answers what the handler of requests never sees.
     """
 
-    __slots__ = (
-        "_body", "_gone", "_head", "_limits", "_problem", "_refusals", "_since", "_unsent",
-        "_unsent_since", "_waits",
-    )  # fmt: skip
+    __slots__ = ("_gone", "_limits", "_refusals", "_since", "_unsent", "_unsent_since", "_waits")
 
     def __init__(
         self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
@@ -45,17 +43,11 @@ class Protocol(RequestHandler):
         self._limits = limits
         self._refusals = refusals
         self._waits = watch
-        # The start of a head that is not complete yet.
-        self._head = bytearray()
-        # The body that is still coming in; only the newest request can have one.
-        self._body: StreamReader | None = None
         # When the head was begun, or the last part of the body came: the loop's clock.
         self._since = 0.0
         # Bytes that waited for the client when it last took some, and when that was.
         self._unsent = 0
         self._unsent_since = 0.0
-        # Why the connection takes no further request.
-        self._problem: Problem | None = None
         self._gone: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,87 +61,55 @@ class Protocol(RequestHandler):
             self._gone.set_result(None)
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if self._payload_parser is not None:  # frames of a WebSocket
-            RequestHandler.data_received(self, data)
-        elif not (self._close or self._force_close or self._problem):
-            end = data.find(HEAD_END)
-            if not 0 <= end < len(data) - len(HEAD_END):
-                self._feed(data)
-                return
-            for part in split_behind_upgrades(data):
-                self._feed(part)
-                if self._close or self._force_close or self._problem:
-                    return
-
     def _feed(self, data: bytes) -> None:
         messages = self._messages
         before = len(messages)
-        RequestHandler.data_received(self, data)
-        if self._upgraded:
-            self._waits.discard(self)
-            self._check_heads(data, before)
-        elif len(messages) > before:
+        self._parse(data)
+        if len(messages) > before:
             message, payload = messages[-1]
             # Most requests have no body and come in one packet: there is nothing to wait for.
             if (
                 payload is not EMPTY_PAYLOAD
                 or self in self._waits
                 or isinstance(message, _ErrInfo)
-                or message.upgrade
                 or message.version not in VERSIONS
-                or len(messages) > before + 1
                 or len(data) > self._limits.max_head_size
             ):
-                self._take(data, before)
+                self._take(data)
         elif self._body is not None:
             self._since = self._loop.time()
             if self._body.is_eof():
                 self._rest()
-        elif data:
+        elif not self._upgraded:
             self._begin(data)
 
-    def _take(self, data: bytes, before: int) -> None:
-        """Requests are complete up to their bodies, or one was refused."""
-        messages = self._messages
-        message, payload = messages[-1]
+    def _take(self, data: bytes) -> None:
+        """The head of a request is complete, or it was refused."""
+        message, payload = self._messages[-1]
         if isinstance(message, _ErrInfo):
-            messages.pop()
+            self._messages.pop()
             self._refuse(self._refusals.problem_of(message.exc), data)
             return
-        if not self._check_heads(data, before):
+        problem = self._refusals.problem_with(message, len(self._head) + len(data))
+        if problem is not None:
+            self._messages.pop()
+            self._refuse(problem, data)
             return
-        if message.upgrade and not (
-            payload is EMPTY_PAYLOAD and ends_upgrade(bytes(self._head + data))
-        ):
-            # The parser may have dropped what came behind (see heads.py): a client whose next
-            # request is lost must see the connection close, not wait.
-            messages[-1] = (message._replace(should_close=True), payload)
         if self._head:
             self._head = bytearray()
         if payload.is_eof():
             self._rest()
         else:
             self._body = payload
+            self._left = size_of_body(message)
             self._watch()
-
-    def _check_heads(self, data: bytes, before: int) -> bool:
-        """Refuse the first of the new requests that we do not serve."""
-        messages = self._messages
-        for index in range(before, len(messages)):
-            message = messages[index][0]
-            assert not isinstance(message, _ErrInfo)
-            problem = self._refusals.problem_with(message, len(self._head) + len(data))
-            if problem is not None:
-                while len(messages) > index:
-                    messages.pop()
-                self._refuse(problem, data)
-                return False
-        return True
 
     def _begin(self, data: bytes) -> None:
         """Part of a head has come."""
         if not self._head:
+            data = data.lstrip(b"\r\n")  # some clients send an empty line behind a body
+            if not data:
+                return
             self._watch()
         self._head += data
         if len(self._head) > self._limits.max_head_size:
@@ -197,7 +157,8 @@ class Protocol(RequestHandler):
                 self._since = now  # we are the slow ones
             elif now - self._since >= http.body_timeout:
                 detail = f"No part of the body arrived for {http.body_timeout:g} s."
-                self._end_body(Problem(REQUEST_TIMEOUT, detail))
+                self._problem = Problem(REQUEST_TIMEOUT, detail)
+                self._end_body(self._problem)
         elif self._waiter is None or self._problem is not None:
             self._since = now  # an earlier request is being answered
         elif self._request_count and not self._head:
@@ -217,16 +178,21 @@ class Protocol(RequestHandler):
         body.set_exception(error)
         # aiohttp would go on to read and drop the rest of it after the answer.
         body.feed_eof()
-        self._close = True
+        if self._messages:  # the request of the body waits behind others
+            message, _ = self._messages[-1]
+            assert not isinstance(message, _ErrInfo)
+            self._messages[-1] = (message._replace(should_close=True), body)
+        else:
+            self._close = True
 
     def _refuse(self, problem: Problem, data: bytes) -> None:
         """Take nothing further; answer with the problem behind the requests that wait."""
         self._waits.discard(self)
+        self._problem = problem
         if self._body is not None and not self._body.is_eof():
             # The body is what cannot be parsed, and its request has its own answer to come.
             self._end_body(RequestPayloadError(problem.detail))
             return
-        self._problem = problem
         self._head += data[: self._limits.max_head_size]
         error = _ErrInfo(status=problem.kind.status, exc=problem, message=problem.detail)
         self._messages.append((error, EMPTY_PAYLOAD))
@@ -252,21 +218,6 @@ class Protocol(RequestHandler):
         if request.writer.output_size > 0 or self.transport is None:
             raise ConnectionError("the answer has begun, or the client has disconnected")
         return self._refusals.failed(self, exc)
-
-    def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        if self._upgraded and self._payload_parser is None and self._parser is not None:
-            # An upgrade that was declined: what came behind is requests. aiohttp would parse it
-            # without the limits above.
-            self._parser.set_upgraded(False)
-            self._upgraded = False
-            tail, self._message_tail = self._message_tail, b""
-            if tail:
-                self.data_received(tail)
-            if self._buffer_paused:
-                self._resume_reading_if_drained()
-        return RequestHandler.finish_response(self, request, resp, start_time)
 
     def _process_keepalive(self) -> None:
         if self._head:

@@ -31,7 +31,7 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.pipeline.access import log_request, request_id_of
 from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
 from alphapulse_api.http.pipeline.ready import Ready
-from alphapulse_api.http.server.heads import VERSIONS, size_of
+from alphapulse_api.http.server.framing import VERSIONS
 
 logger = logging.getLogger(__name__)
 
@@ -85,16 +85,17 @@ class Refusals:
         detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
         return Problem(HEADERS_TOO_LARGE, detail)
 
-    def problem_with(self, message: RawRequestMessage, most: int) -> Problem | None:
+    def problem_with(self, message: RawRequestMessage, size: int) -> Problem | None:
         """Why a request is refused that the parser accepts; None if it is served.
 
         Args:
-            most: the bytes that its head can have at most.
+            message: the request.
+            size: the bytes of its head.
         """
         if message.version not in VERSIONS:
             return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
         limit = self._backend.config.http.max_head_size
-        return self.head_too_large() if most > limit and size_of(message) > limit else None
+        return self.head_too_large() if size > limit else None
 
     def answer(self, connection: Connection, problem: Problem, head: bytes) -> Refusal:
         """The whole answer, logged and counted.
