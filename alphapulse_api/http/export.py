@@ -39,7 +39,7 @@ async def export(
     # A host's accessor returns all of its rows in one page.
     if call.backend.accessors.managed(row.tag):
         query["limit"] = EXPORT_ROWS
-        if row.range_of_rows and "start_time" in row.query_schema.fields:
+        if "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
     page: Rows = await row.handler(replace(call, query=query))
     # On a thread: thousands of rows take tens of milliseconds. Before the status is sent, so that
@@ -74,8 +74,11 @@ async def export(
 
 
 def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
-    """The header with an export's range, as an ISO 8601-2 interval; ".." is an open end."""
-    if not row.range_of_rows or "start_time" not in row.query_schema.fields:
+    """The header with an export's range, as an ISO 8601-2 interval; ".." is an open end.
+
+    Of agents it is the range of their signals.
+    """
+    if "start_time" not in row.query_schema.fields:
         return {}
     start, end = query.get("start_time", FIRST), query.get("end_time")
     begin = ".." if start == FIRST else rfc3339(start)

@@ -69,6 +69,21 @@ async def test_an_export_without_a_range_has_everything_and_says_so(
     assert "X-Time-Range" not in page.headers
 
 
+async def test_an_export_of_agents_has_signals_of_any_age_and_says_so(server: Server) -> None:
+    await _fill(server)
+    caller = await server.key()
+
+    async def export(query: str) -> tuple[list[str], str]:
+        answer = await ask(server, "GET", f"/api/agents?format=ndjson{query}", caller)
+        (agent,) = map(json.loads, answer.body.splitlines())
+        return [signal["id"] for signal in agent["signals"]], answer.headers["X-Time-Range"]
+
+    assert await export("") == (["s1", "s0"], "../..")
+    since = "2020-01-02T00:00:00.000000Z"
+    assert await export(f"&start_time={since}") == (["s1"], f"{since}/..")
+    assert await export(f"&end_time={since}") == (["s0"], f"../{since}")
+
+
 @pytest.mark.parametrize("interval", ["1s", "1m", "auto"])
 async def test_an_export_of_nothing_is_no_fault_of_its_interval(
     server: Server, interval: str
