@@ -111,6 +111,8 @@ class Trade(CheckedSchema):
             errors["quantity"] = [f"Must be greater than 0 where the status is {status}."]
         if quantity is not None and filled is not None and filled > quantity:
             errors["filled_quantity"] = ["Must not be greater than quantity."]
+        if record.get("corrects") is not None and record["corrects"] == record.get("id"):
+            errors["corrects"] = ["Must be another trade: a correction has an id of its own."]
         return errors
 
 

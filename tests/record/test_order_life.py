@@ -169,6 +169,7 @@ async def test_a_bust_is_a_trade_that_corrects_another(server: Server) -> None:
         ({"price": "1", "fees": [{"currency": "USD", "amount": "x"}]}, "/fees/0/amount"),
         ({"price": "1", "fees": [{"currency": "A", "amount": 1}] * 33}, "/fees"),
         ({"price": "1", "corrects": "a b"}, "/corrects"),
+        ({"price": "1", "corrects": "o1"}, "/corrects"),  # itself
     ],
 )
 async def test_what_no_order_can_be_is_refused(
