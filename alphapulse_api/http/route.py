@@ -38,6 +38,8 @@ class Call:
 
 Handler = Callable[[Call], Awaitable[Any]]
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# From the request's media type, the status and the detail: the status, media type and body.
+Refusal = Callable[[str, int, str], tuple[int, str, bytes]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ class Row:
         media_type: of the answer, where it is not JSON.
         protocol: whose client calls it, if the protocol is not ours: it reads its query itself,
             takes an API key in each way that such clients send one, and is not in OpenAPI.
+        refusal: makes the answer to a request that failed, where that is not problem+json.
         webhook: another system posts to it what happens there; it takes an API key in each of
             those ways, too.
     """
@@ -91,6 +94,7 @@ class Row:
     media_type: str = "application/json"
     tag: str = "service"
     protocol: str = ""
+    refusal: Refusal | None = None
     webhook: bool = False
 
     @cached_property

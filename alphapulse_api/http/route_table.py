@@ -19,6 +19,7 @@ from alphapulse_api.http.handlers import (
     webhooks,
 )
 from alphapulse_api.http.handlers.websocket import websocket
+from alphapulse_api.http.receivers.rpc_status import rpc_refusal
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas.agents import (
     Agent,
@@ -75,7 +76,7 @@ ROWS: Final = (
     Row("POST", "/api/v1/write", PUBLISH, raw=receivers.prometheus_write, status=204,
         tag="metrics", protocol="prometheus"),
     Row("POST", "/v1/metrics", PUBLISH, raw=receivers.otlp_metrics, tag="metrics",
-        protocol="otlp"),
+        protocol="otlp", refusal=rpc_refusal),
     Row("POST", "/api/v2/write", PUBLISH, raw=receivers.influx_write, status=204,
         tag="metrics", protocol="influx"),
     Row("POST", "/write", PUBLISH, raw=receivers.influx_write, status=204, tag="metrics",

@@ -19,12 +19,7 @@ from tests.receivers import (
     SNAPPY,
     SNAPPY_2,
     STALE,
-    attribute,
-    export,
     field,
-    fixed,
-    gauge,
-    number,
     sample,
     series,
     snappy,
@@ -134,8 +129,9 @@ async def test_the_fields_of_a_body_are_bounded(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "MAX_FIELDS", 100)
-    for path, headers, pack in ((REMOTE, SNAPPY, snappy), (OTLP, PROTOBUF, bytes)):
-        problem(await _send(server, path, pack(b"\x0a\x00" * 101), headers), 413)
+    body = b"\x0a\x00" * 101
+    problem(await _send(server, REMOTE, snappy(body), SNAPPY), 413)
+    assert (await _send(server, OTLP, body, PROTOBUF)).status == 413
 
 
 async def test_points_are_stored_in_batches(
@@ -158,144 +154,18 @@ async def test_other_forms_of_remote_write_are_a_415(server: Server) -> None:
         problem(await _send(server, REMOTE, snappy(b""), headers), 415)
 
 
-@pytest.mark.parametrize("path", [REMOTE, OTLP])
 async def test_a_missing_package_is_a_501_with_the_command(
-    server: Server, path: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "find_spec", lambda _: None)
-    answer = await _send(server, path, b"", PROTOBUF)
+    answer = await _send(server, REMOTE, b"", SNAPPY)
     assert 'pip install "alphapulse_api[ingest]"' in problem(answer, 501)["detail"]
-
-
-# -- OpenTelemetry --------------------------------------------------------------------------------
-
-RESOURCE = b"".join(
-    field(1, pair)
-    for pair in (attribute("service.name", "bot"), attribute("telemetry.sdk.name", "x"))
-)
-
-
-async def test_otlp_stores_every_kind_of_metric(server: Server) -> None:
-    time = fixed(3, NOW_MS * 1_000_000)
-    histogram = (
-        time
-        + fixed(4, 3)
-        + field(5, 4.5)
-        + field(6, b"".join(n.to_bytes(8, "little") for n in (1, 2)))
-        + field(7, field(0, 1.0)[1:])
-        + field(11, 0.5)
-    )
-    summary = time + fixed(4, 2) + field(5, 3.0) + field(6, field(1, 0.5) + field(2, 1.5))
-    integer = time + varint(6 << 3 | 1) + (-7).to_bytes(8, "little", signed=True)
-    nothing = time + field(8, 1)
-    pairs = attribute("ok", field(2, 1)), attribute("n", field(3, -1))
-    body = export(
-        gauge("g", number(1.5, *pairs), nothing),
-        field(1, "s") + field(7, field(1, integer) + field(2, 2)),
-        field(1, "h") + field(9, field(1, histogram)),
-        field(1, "e") + field(10, field(1, time + fixed(4, 9))),
-        field(1, "q") + field(11, field(1, summary)),
-        resource=RESOURCE,
-    )
-    for _ in range(2):
-        answer = await _send(server, OTLP, body, PROTOBUF)
-        assert (answer.status, answer.body) == (200, b"")
-        assert answer.headers["Content-Type"] == "application/x-protobuf"
-    bot = {"service.name": "bot"}
-    assert await _stored(server, "otlp") == sorted(
-        [
-            ("g", 1.5, {"n": "-1", "ok": "true", **bot}),
-            ("g", None, bot),
-            ("s", -7.0, bot),
-            ("h_count", 3.0, bot),
-            ("h_sum", 4.5, bot),
-            ("h_min", 0.5, bot),
-            ("h_bucket", 1.0, {"le": "1", **bot}),
-            ("h_bucket", 3.0, {"le": "+Inf", **bot}),
-            ("e_count", 9.0, bot),
-            ("q_count", 2.0, bot),
-            ("q_sum", 3.0, bot),
-            ("q", 1.5, {"quantile": "0.5", **bot}),
-        ],
-        key=repr,
-    )
-
-
-async def test_otlp_json_is_the_same(server: Server) -> None:
-    point = {"timeUnixNano": str(NOW_MS * 1_000_000), "asInt": "5",
-             "attributes": [{"key": "side", "value": {"stringValue": "buy"}}]}  # fmt: skip
-    late = {"timeUnixNano": str(FUTURE_MS * 1_000_000), "asDouble": 1}
-    nan = {**point, "asDouble": "NaN"}
-    del nan["asInt"]
-    metrics = [{"name": "fills", "sum": {"dataPoints": [point, late]}},
-               {"name": "nan", "gauge": {"dataPoints": [nan]}}]  # fmt: skip
-    resource = {"attributes": [{"key": "metric_type", "value": {"stringValue": "trade"}}]}
-    body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
-    kind = {"Content-Type": "application/json"}
-    answer = await _send(server, OTLP, json.dumps(body).encode(), kind)
-    assert answer.status == 200
-    assert answer.json["partialSuccess"]["rejectedDataPoints"] == "1"
-    assert await _stored(server, "trade") == [
-        ("fills", 5.0, {"side": "buy"}),
-        ("nan", None, {"side": "buy"}),
-    ]
-
-
-async def test_otlp_says_how_many_points_were_refused(server: Server) -> None:
-    body = export(
-        gauge("", number(1.0)),
-        gauge("wide", number(1.0, *(attribute(f"a{n}", "x") for n in range(20)))),
-        gauge("wider", number(1.0, *(attribute(f"a{n}", "x") for n in range(1000)))),
-        gauge("late", number(1.0, ns=2**64 - 1)),
-        gauge("good", number(1.0)),
-    )
-    answer = await _send(server, OTLP, body, PROTOBUF)
-    assert answer.status == 200
-    response = wire.parse("ExportMetricsServiceResponse", answer.body)
-    assert response.partial_success.rejected_data_points == 4
-    assert response.partial_success.error_message
-    assert await _stored(server, "otlp") == [("good", 1.0, {})]
-
-
-DEEP = b""
-for _ in range(300):
-    DEEP = field(5, field(1, DEEP))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"\xff",
-        field(1, field(2, field(2, field(1, b"\xff")))),
-        export(gauge("x", b"\xff")),
-        export(gauge("x", number(1.0, attribute("deep", DEEP)))),
-        export(gauge("x", number(1.0, b"\xff"))),
-    ],
-    ids=count(),
-)
-async def test_malformed_otlp_is_a_400(server: Server, body: bytes) -> None:
-    problem(await _send(server, OTLP, body, PROTOBUF), 400)
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["[]", "1", '{"resourceMetrics": 1}', '{"resourceMetrics": [1]}',
-     '{"resourceMetrics": [{"resource": {"attributes": [{"key": 1}]}}]}',
-     '{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": 1, "gauge": '
-     '{"dataPoints": [{}]}}]}]}]}',
-     '{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x", "gauge": '
-     '{"dataPoints": [{"asInt": "x"}]}}]}]}]}'],
-)  # fmt: skip
-async def test_json_that_is_not_otlp_is_refused(server: Server, body: str) -> None:
-    answer = await _send(server, OTLP, body.encode(), {"Content-Type": "application/json"})
-    assert answer.status in (400, 422)
-    problem(answer, answer.status)
 
 
 async def test_a_gzip_bomb_is_refused(server: Server) -> None:
     bomb = gzip.compress(b"\x00" * (64 << 20))
     headers = {**PROTOBUF, "Content-Encoding": "gzip"}
-    problem(await _send(server, OTLP, bomb, headers), 413)
+    assert (await _send(server, OTLP, bomb, headers)).status == 413
     problem(await _send(server, INFLUX, bomb, {"Content-Encoding": "gzip"}), 413)
 
 

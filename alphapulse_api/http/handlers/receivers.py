@@ -21,9 +21,10 @@ from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.receivers import otlp, remote_write, wire
 from alphapulse_api.http.receivers.intake import Intake
 from alphapulse_api.http.receivers.line_protocol import PRECISIONS, LineDecoder
+from alphapulse_api.http.receivers.otlp_json import decoding_json
+from alphapulse_api.http.receivers.rpc_status import PROTOBUF
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
-_PROTOBUF: Final = "application/x-protobuf"
 _VERSIONS: Final = {
     "prometheus.WriteRequest": remote_write.decoding_v1,
     "io.prometheus.write.v2.Request": remote_write.decoding_v2,
@@ -36,9 +37,9 @@ async def prometheus_write(request: web.Request) -> web.Response:
     """Store the samples of a Prometheus remote write, version 1 or 2."""
     wire.require("google.protobuf", "cramjam")
     _check_query(request, frozenset())
-    version = request.content_type == _PROTOBUF and _version(request)
+    version = request.content_type == PROTOBUF and _version(request)
     if not version or version not in _VERSIONS:
-        allowed = " or ".join(f"{_PROTOBUF};proto={name}" for name in _VERSIONS)
+        allowed = " or ".join(f"{PROTOBUF};proto={name}" for name in _VERSIONS)
         raise Problem(UNSUPPORTED_MEDIA, f"The Content-Type must be {allowed}.")
     if request.headers.get("Content-Encoding", "").lower() != "snappy":
         raise Problem(UNSUPPORTED_MEDIA, "The Content-Encoding must be snappy.")
@@ -90,13 +91,13 @@ async def otlp_metrics(request: web.Request) -> web.Response:
     wire.require("google.protobuf")
     _check_query(request, frozenset())
     intake = Intake(request.app[BACKEND])
-    if request.content_type == _PROTOBUF:
+    if request.content_type == PROTOBUF:
         data = await read_body(request, MAX_BODY_BYTES)
         await intake.receive(otlp.decoding_protobuf(data, intake))
     elif request.content_type == "application/json":
-        await intake.receive(otlp.decoding_json(await _json(request), intake))
+        await intake.receive(decoding_json(await _json(request), intake))
     else:
-        raise Problem(UNSUPPORTED_MEDIA, f"Send {_PROTOBUF} or application/json.")
+        raise Problem(UNSUPPORTED_MEDIA, f"Send {PROTOBUF} or application/json.")
     await intake.store()
     if request.content_type == "application/json":
         answer: dict[str, Any] = {}

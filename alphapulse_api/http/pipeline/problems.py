@@ -1,4 +1,4 @@
-"""Every failure as application/problem+json, the router's own included."""
+"""Every failure as application/problem+json, or as the route's protocol has it."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ def _answer(
     row = request.app[ROWS].get(request.match_info.route)
     if row is not None and row.form is not None and "error" not in extra:
         extra = {**extra, "error": _oauth_error(status), "error_description": detail}
-    content = problem_document(kind, status, detail, request[REQUEST_ID], extra)
+    if row is not None and row.refusal is not None:
+        status, media_type, body = row.refusal(request.content_type, status, detail)
+    else:
+        media_type = "application/problem+json"
+        body = dumps(problem_document(kind, status, detail, request[REQUEST_ID], extra))
     response = web.Response(
         status=status,
-        body=dumps(content),
-        headers={
-            "Cache-Control": "no-store",
-            **headers,
-            "Content-Type": "application/problem+json",
-        },
+        body=body,
+        headers={"Cache-Control": "no-store", **headers, "Content-Type": media_type},
     )
     if status == REQUEST_TIMEOUT.status:
         response.force_close()  # the rest of the body is not waited for

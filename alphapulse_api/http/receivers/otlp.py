@@ -1,4 +1,4 @@
-"""OTLP metrics, as protobuf and as JSON, as points.
+"""OTLP metrics as points: what protobuf and JSON share, and the decoder of protobuf.
 
 The labels of a point are its own attributes and those of its resource, except `telemetry.*`, which
 describe the SDK. Gauges and sums are points of the metric's name, as they were sent, cumulative or
@@ -27,21 +27,22 @@ from alphapulse_api.http.receivers.naming import (
     SERIES_REMEMBERED,
     series_named,
 )
-from alphapulse_api.http.receivers.wire import Walk, message_class, parse
+from alphapulse_api.http.receivers.wire import Walk, parse
 
 PROTOCOL: Final = "otlp"
 MAX_ATTRIBUTES: Final = 128  # that are decoded at all; a series may keep 16 labels
 STEP: Final = 32
 _NO_VALUE: Final = 1  # DataPointFlags: no recorded value
+NUMBER: Final = "NumberDataPoint"
 # By the field of Metric and its JSON name: the message of a data point.
-_KINDS: Final = {
-    (5, "gauge"): "NumberDataPoint",
-    (7, "sum"): "NumberDataPoint",
+KINDS: Final = {
+    (5, "gauge"): NUMBER,
+    (7, "sum"): NUMBER,
     (9, "histogram"): "HistogramDataPoint",
     (10, "exponentialHistogram"): "ExponentialHistogramDataPoint",
     (11, "summary"): "SummaryDataPoint",
 }
-_BY_NUMBER: Final = {number: message for (number, _), message in _KINDS.items()}
+_BY_NUMBER: Final = {number: message for (number, _), message in KINDS.items()}
 
 Attributes = tuple[bytes, ...]
 Extra = tuple[str, str] | None  # a label that the data point itself does not have
@@ -85,54 +86,13 @@ def _metric(walk: Walk, start: int, end: int, resource: Attributes, intake: Inta
             continue
         for count, (inner, c, d) in enumerate(walk.fields(a, b)):
             if inner == 1:
-                yield from _adding(message, parse(message, data[c:d]), name, resource, intake)
+                yield from adding(message, parse(message, data[c:d]), name, resource, intake)
             if count % STEP == 0:
                 yield
 
 
-def decoding_json(body: Any, intake: Intake) -> Decoding:
-    """Decode the same as parsed JSON (protobuf's own mapping, with ids in hexadecimal)."""
-    for group in _dicts(body, "resourceMetrics"):
-        resource = _attributes(group.get("resource", {}))
-        for scope in _dicts(group, "scopeMetrics"):
-            for metric in _dicts(scope, "metrics"):
-                for (_, key), message in _KINDS.items():
-                    for point in _dicts(metric.get(key, {}), "dataPoints"):
-                        name = metric.get("name", "")
-                        if not isinstance(name, str):
-                            raise _not_otlp()
-                        fields = {k: v for k, v in point.items() if k != "attributes"}
-                        parsed = _from_json(message, fields)
-                        parsed.attributes.extend(_attributes(point))
-                        yield from _adding(message, parsed, name, resource, intake)
-                        yield
-                yield
-
-
-def _dicts(value: Any, key: str) -> Iterator[dict[str, Any]]:
-    if not isinstance(value, dict):
-        raise _not_otlp()
-    items = value.get(key, ())
-    if not isinstance(items, list | tuple) or not all(isinstance(item, dict) for item in items):
-        raise _not_otlp()
-    yield from items
-
-
-def _attributes(value: Any) -> Attributes:
-    pairs = [_from_json("KeyValue", pair) for pair in _dicts(value, "attributes")]
-    return tuple(pair.SerializeToString() for pair in pairs)
-
-
-def _from_json(message: str, value: dict[str, Any]) -> Any:
-    from google.protobuf import json_format
-
-    try:
-        return json_format.ParseDict(value, message_class(message)(), ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError):
-        raise _not_otlp() from None
-
-
-def _not_otlp() -> Problem:
+def not_otlp() -> Problem:
+    """The refusal of a body that is not OTLP's."""
     return Problem(BAD_REQUEST, "The body is not an ExportMetricsServiceRequest of OTLP.")
 
 
@@ -140,17 +100,19 @@ def _utf8(text: bytes) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError:
-        raise _not_otlp() from None
+        raise not_otlp() from None
 
 
-def _adding(message: str, point: Any, name: str, resource: Attributes, intake: Intake) -> Decoding:
+def adding(message: str, point: Any, name: str, resource: Attributes, intake: Intake) -> Decoding:
+    """Add what is stored of a data point, whose message has this name."""
     instant = point.time_unix_nano // 1000
-    if len(point.attributes) + len(resource) > MAX_ATTRIBUTES:
-        intake.refuse(f"a data point has over {MAX_ATTRIBUTES} attributes")
-        return
     attributes = tuple(point.attributes)
-    size = len(name) + sum(map(len, attributes)) + sum(map(len, resource))
-    find = _remembered if size <= REMEMBERED_BYTES else _named
+    if message == NUMBER:
+        add_number(attributes, name, resource, instant, _number(point), intake)
+        return
+    find = _finder(attributes, name, resource, intake)
+    if find is None:
+        return
     refused = ""
     for count, (suffix, extra, value) in enumerate(_figures(message, point), 1):
         series = find(resource, name + suffix, attributes, extra)
@@ -164,14 +126,51 @@ def _adding(message: str, point: Any, name: str, resource: Attributes, intake: I
         intake.refuse(refused)
 
 
-def _figures(message: str, point: Any) -> Iterator[Figure]:
-    """What is stored of a data point."""
-    if message == "NumberDataPoint":
-        if point.flags & _NO_VALUE:
-            yield "", None, float("nan")
-        else:
-            yield "", None, point.as_double if point.HasField("as_double") else float(point.as_int)
+def add_number(
+    attributes: Attributes,
+    name: str,
+    resource: Attributes,
+    instant: int,
+    value: float,
+    intake: Intake,
+) -> None:
+    """Add a point of a gauge or a sum.
+
+    Args:
+        attributes: its own, as encoded KeyValues.
+        name: of its metric.
+        resource: the attributes of its resource.
+        instant: in microseconds since the epoch.
+        value: NaN where none was recorded.
+        intake: takes it.
+    """
+    find = _finder(attributes, name, resource, intake)
+    if find is None:
         return
+    series = find(resource, name, attributes, None)
+    if isinstance(series, str):
+        intake.refuse(series)
+    else:
+        intake.add(series, instant, value)
+
+
+def _finder(attributes: Attributes, name: str, resource: Attributes, intake: Intake) -> Any:
+    """What finds the series; None if the data point is refused."""
+    if len(attributes) + len(resource) > MAX_ATTRIBUTES:
+        intake.refuse(f"a data point has over {MAX_ATTRIBUTES} attributes")
+        return None
+    size = len(name) + sum(map(len, attributes)) + sum(map(len, resource))
+    return _remembered if size <= REMEMBERED_BYTES else _named
+
+
+def _number(point: Any) -> float:
+    if point.flags & _NO_VALUE:
+        return float("nan")
+    return float(point.as_double if point.HasField("as_double") else point.as_int)
+
+
+def _figures(message: str, point: Any) -> Iterator[Figure]:
+    """What is stored of a histogram or a summary."""
     if point.flags & _NO_VALUE:
         yield "_count", None, float("nan")
         return
