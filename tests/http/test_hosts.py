@@ -16,6 +16,7 @@ from alphapulse_api import Config, create_app
 from alphapulse_api.config import CorsConfig, DatabaseConfig
 from tests.asking import Answer, ask, problem
 from tests.conftest import Serve, Server
+from tests.raw import connection
 
 EVIL = {"Host": "evil.example", "Origin": "http://evil.example"}
 PATHS = [
@@ -54,6 +55,24 @@ async def test_a_loopback_server_answers_for_itself(server: Server) -> None:
             assert await handshake(server, Host=host, Origin=f"http://{host}") == 101
     for host in ("", "127.0.0.1.evil.example", "a b", "localhost:99999"):
         problem(await ask(server, "GET", "/healthz", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+async def test_a_target_that_is_a_whole_url_stands_for_the_host(
+    server: Server, method: str, path: str
+) -> None:
+    port = server.url.rpartition(":")[2]
+
+    async def status(url: str, host: str) -> int:
+        async with connection(server.url) as peer:
+            await peer.send(f"{method} {url}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            return (await peer.answer()).status
+
+    for ours in ("localhost", f"127.0.0.1:{port}", "[::1]"):
+        assert await status(f"http://{ours}", "localhost") != 421
+        assert await status(f"http://{ours}", "evil.example") == 421
+    for other in ("http://evil.example", "https://evil.example:443", "http://a@evil.example"):
+        assert await status(other, "localhost") == 421
 
 
 async def test_an_answer_that_is_remembered_is_for_hosts_of_ours_too(server: Server) -> None:

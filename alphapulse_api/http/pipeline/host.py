@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Hosts:
-    """Checks the Host header.
+    """Checks the Host header, and the host of a target that is a whole URL.
 
     Without `allowed_hosts`, a server bound to a loopback address answers requests that come in
     there for localhost and for IP addresses alone, and one bound to any other address answers all:
@@ -44,23 +44,29 @@ class Hosts:
         """Whether the request is for this server."""
         if self._open:
             return True
-        given = request.headers.getall(hdrs.HOST, ())
-        if len(given) == 1 and given[0] in self._passed:
-            return True
+        given = _named(request)
         if not given:
             return True  # HTTP/1.0: no browser
-        host = parse_host(given[0]) if len(given) == 1 else None
-        if host is not None and host in self._allowed:
-            if len(self._passed) >= REMEMBERED:
-                self._passed.clear()
-            self._passed.add(given[0])
+        if all(map(self._is_ours, given)):
             return True
         return not self._listed and not _came_in_on_loopback(request)
 
+    def _is_ours(self, given: str) -> bool:
+        if given in self._passed:
+            return True
+        host = parse_host(given)
+        if host is None or host not in self._allowed:
+            return False
+        if len(self._passed) >= REMEMBERED:
+            self._passed.clear()
+        self._passed.add(given)
+        return True
+
     def refuse(self, request: web.Request) -> Problem:
         """The problem that answers a request for another host."""
-        host = parse_host(request.headers.get(hdrs.HOST, ""))
-        name = "of this Host header" if host is None else host.name[:MAX_NAME_LENGTH]
+        refused = next((name for name in _named(request) if not self._is_ours(name)), "")
+        host = parse_host(refused)
+        name = "that the request names" if host is None else host.name[:MAX_NAME_LENGTH]
         if name not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add(name)
             logger.warning(
@@ -85,6 +91,17 @@ async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not hosts.allows(request):
         raise hosts.refuse(request)
     return await handler(request)
+
+
+def _named(request: web.Request) -> Sequence[str]:
+    """The names by which the request calls the server, as they were sent.
+
+    A target that is a whole URL stands for the Host header (RFC 9112, section 3.2.2).
+    """
+    given: Sequence[str] = request.headers.getall(hdrs.HOST, ())
+    if not request.raw_path.startswith(("/", "*")):
+        given = (*given, request.url.host_subcomponent or "")
+    return given
 
 
 def _is_loopback(name: str) -> bool:
