@@ -105,6 +105,22 @@ async def test_a_body_that_stops_is_a_408(serve: Serve, clock: LoopClock, kind: 
         await _timed_out(peer, clock)
 
 
+@pytest.mark.parametrize("kind", [b"application/json", b"application/x-ndjson", b"text/csv"])
+@pytest.mark.parametrize("before", [b"", b"1\r\n[\r\n"])
+async def test_a_size_of_a_chunk_that_does_not_end_is_no_progress(
+    serve: Serve, clock: LoopClock, kind: bytes, before: bytes
+) -> None:
+    server = await serve(http=LIMITS)
+    async with connection(server.url) as peer:
+        head = b"Transfer-Encoding: chunked\r\n\r\n" + before
+        await peer.send(await _upload(server, head, kind))
+        for _ in range(19):
+            await peer.send(b"0")
+            await clock.advance(1)
+        await clock.advance(2)
+        assert (await peer.answer()).status == 408
+
+
 async def test_a_form_that_stops_is_a_408_of_rfc_6749(serve: Serve, clock: LoopClock) -> None:
     server = await serve(http=LIMITS)
     async with connection(server.url) as peer:

@@ -34,7 +34,10 @@ class Protocol(ParsingProtocol):
     `refusals` answers what the handler of requests never sees.
     """
 
-    __slots__ = ("_gone", "_limits", "_refusals", "_since", "_unsent", "_unsent_since", "_waits")
+    __slots__ = (
+        "_gone", "_limits", "_received", "_refusals", "_since", "_unsent", "_unsent_since",
+        "_waits",
+    )  # fmt: skip
 
     def __init__(
         self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
@@ -45,6 +48,8 @@ class Protocol(ParsingProtocol):
         self._waits = watch
         # When the head was begun, or the last part of the body came: the loop's clock.
         self._since = 0.0
+        # How many bytes of the body had come at that time.
+        self._received = 0
         # Bytes that waited for the client when it last took some, and when that was.
         self._unsent = 0
         self._unsent_since = 0.0
@@ -77,7 +82,10 @@ class Protocol(ParsingProtocol):
             ):
                 self._take(data)
         elif self._body is not None:
-            self._since = self._loop.time()
+            # Bytes that frame the body, such as the digits of a chunk's size, are no progress.
+            if self._body.total_bytes > self._received:
+                self._received = self._body.total_bytes
+                self._since = self._loop.time()
             if self._body.is_eof():
                 self._rest()
         elif not self._upgraded:
@@ -102,6 +110,7 @@ class Protocol(ParsingProtocol):
         else:
             self._body = payload
             self._left = size_of_body(message)
+            self._received = payload.total_bytes
             self._watch()
 
     def _begin(self, data: bytes) -> None:
