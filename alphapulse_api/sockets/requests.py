@@ -5,9 +5,10 @@ Every message is either valid as a whole or refused with one error.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -147,10 +148,29 @@ def _object(text: str) -> dict[str, Any]:
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Refused("invalid_json", "The frame is not JSON.") from None
+        if _is_json(text):
+            raise Refused(
+                "invalid_message",
+                "A message must have numbers that fit a double, and strings of whole characters.",
+            ) from None
+        raise Refused("invalid_json", "The frame is not JSON, or nests too deep.") from None
     if not isinstance(message, dict):
         raise Refused("invalid_message", "A message must be a JSON object.")
     return message
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is JSON by its grammar, which permits `1e400` and half of a surrogate pair."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_json)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _id(message: dict[str, Any]) -> MessageId:

@@ -109,6 +109,17 @@ def test_what_is_no_json_is_invalid_json(known: Protocol, text: str) -> None:
     assert action.message["code"] == "invalid_json"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "1", '"x"', "null", "1e400", "[-1e400]", '{"type": "ping", "id": 1e400}', '"\\ud800"',
+     '{"type": "ping", "id": "\\ud800"}', "9" * 5000],
+)  # fmt: skip
+def test_json_that_is_no_message_is_an_invalid_message(known: Protocol, text: str) -> None:
+    (action,) = received(known, text)
+    assert isinstance(action, Reply)
+    assert action.message["code"] == "invalid_message"
+
+
 @pytest.mark.parametrize("kind", ["welcome", "metric", "", "PING"])
 def test_an_unknown_type_is_named_with_the_request_id(known: Protocol, kind: str) -> None:
     error = refusal(known, type=kind, id=3)
