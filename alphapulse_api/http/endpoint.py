@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from alphapulse_api.backend import BACKEND, Backend
-from alphapulse_api.domain.errors import NOT_FOUND, Problem, ValidationProblem
+from alphapulse_api.domain.errors import BAD_REQUEST, NOT_FOUND, Problem, ValidationProblem
 from alphapulse_api.http.body import read_json
 from alphapulse_api.http.codecs.formats import (
     FORMATS,
@@ -39,7 +39,7 @@ UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache"
 def endpoint(row: Row) -> RawHandler:
     """aiohttp's handler of a row."""
     if row.raw is not None:
-        return row.raw if row.protocol else _raw(row.raw)
+        return row.raw if row.protocol else _raw(row.raw, row)
     handler: Handler | None = row.handler
     assert handler is not None
 
@@ -82,9 +82,14 @@ def endpoint(row: Row) -> RawHandler:
     return handle
 
 
-def _raw(handler: RawHandler) -> RawHandler:
+def _raw(handler: RawHandler, row: Row) -> RawHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if request.rel_url.raw_query_string:
+            if row.form is not None:  # RFC 6749, section 5.2, has no 422
+                raise Problem(
+                    BAD_REQUEST,
+                    "Send the parameters as a form in the body. Logs and caches keep a URL.",
+                )
             raise ValidationProblem(
                 [{"parameter": name, "detail": "Unknown parameter."} for name in request.query]
                 or [{"parameter": "", "detail": "This path takes no parameters."}]

@@ -20,7 +20,7 @@ from alphapulse_api.config import AuthConfig
 from alphapulse_api.domain import times
 from alphapulse_api.storage.tables import refresh_tokens
 from alphapulse_api.storage.tables.refresh_tokens import MAX_SUCCESSORS
-from tests.asking import Answer, ask, places, problem
+from tests.asking import Answer, ask, problem
 from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import bearer
 from tests.socket_client import connect
@@ -321,9 +321,12 @@ async def test_every_error_of_the_token_paths_has_the_error_of_rfc_6749(
     server: Server, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
-    answer = await ask(server, "POST", f"{path}?username=a", data=form)
-    assert places(answer) == ["username"]
-    said = [answer]
+    said = []
+    for query in ("username=admin&password=x", "token=x", "="):
+        for body in (form, b""):
+            answer = await ask(server, "POST", f"{path}?{query}", data=body)
+            assert "in the body" in problem(answer, 400)["detail"]
+            said.append(answer)
     answer = await ask(server, "POST", path, json=form)
     problem(answer, 415)
     said.append(answer)
