@@ -11,10 +11,17 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from alphapulse_api.auth.api_keys import make_key
+from alphapulse_api.auth.api_keys import API_KEY, WEBHOOK_TOKEN, make_key
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.passwords import Match, Passwords, check_new_password
-from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, KEY_SCOPES, ROLES, VIEW, VIEWS
+from alphapulse_api.auth.permissions import (
+    DEFAULT_KEY_SCOPES,
+    KEY_SCOPES,
+    ROLES,
+    VIEW,
+    VIEWS,
+    WEBHOOK,
+)
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.domain.names import new_name
 from alphapulse_api.domain.times import now
@@ -134,7 +141,8 @@ class Accounts:
 
         Args:
             name: of the owner.
-            scopes: the permissions it has; `view` stands for every view_*.
+            scopes: the permissions it has; `view` stands for every view_*. `webhook` alone
+                makes a webhook token.
             expires_at: when it expires; None: never.
 
         Raises:
@@ -143,12 +151,14 @@ class Accounts:
         if not _KEY_NAME.fullmatch(name):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
         granted: set[str] = set()
+        if WEBHOOK in scopes and set(scopes) != {WEBHOOK}:
+            raise AccountError("a webhook token has no other scope: create another key for them")
         for scope in scopes:
-            if scope != VIEW and scope not in KEY_SCOPES:
-                known = ", ".join(sorted({VIEW, *KEY_SCOPES}))
+            if scope not in (VIEW, WEBHOOK) and scope not in KEY_SCOPES:
+                known = ", ".join(sorted({VIEW, WEBHOOK, *KEY_SCOPES}))
                 raise AccountError(f"a key cannot have the scope {scope!r}: choose from {known}")
             granted |= VIEWS if scope == VIEW else {scope}
-        text, parsed = make_key()
+        text, parsed = make_key(WEBHOOK_TOKEN if WEBHOOK in granted else API_KEY)
         key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None)
         await self._store.add_api_key(key)
         await self._authenticator.refresh()

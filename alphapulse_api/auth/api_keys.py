@@ -1,4 +1,4 @@
-"""API keys: `apk_<id>_<secret><checksum>`.
+"""API keys: `apk_<id>_<secret><checksum>`; webhook tokens have the prefix `whk`.
 
 The checksum (CRC-32 of all before it, in base 62) lets secret scanners and this server recognise a
 mistyped key without a look-up. The secret has 190 random bits, so a plain SHA-256 is safe to store.
@@ -12,19 +12,21 @@ import secrets
 import zlib
 from typing import Final, NamedTuple
 
-PREFIX: Final = "apk"
+API_KEY: Final = "apk"
+WEBHOOK_TOKEN: Final = "whk"  # noqa: S105 (a prefix)
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH: Final = 12
 _SECRET_LENGTH: Final = 32
 _CHECKSUM_LENGTH: Final = 6
 _KEY = re.compile(
-    rf"apk_([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
+    rf"({API_KEY}|{WEBHOOK_TOKEN})_([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
 )
 
 
 class ParsedKey(NamedTuple):
-    """A well-formed key: its id, and the hash of its secret."""
+    """A well-formed key: its prefix, its id, and the hash of its secret."""
 
+    prefix: str
     id: str
     secret_hash: str
 
@@ -42,19 +44,19 @@ def _checksum(text: str) -> str:
     return digits
 
 
-def make_key() -> tuple[str, ParsedKey]:
-    """A new key: the text for its owner, and the parts that are stored."""
+def make_key(prefix: str = API_KEY) -> tuple[str, ParsedKey]:
+    """A new key: the text for its owner, and its parts; the prefix is not stored."""
     key_id, secret = random_text(_ID_LENGTH), random_text(_SECRET_LENGTH)
-    text = f"{PREFIX}_{key_id}_{secret}"
-    return text + _checksum(text), ParsedKey(key_id, _hash(secret))
+    text = f"{prefix}_{key_id}_{secret}"
+    return text + _checksum(text), ParsedKey(prefix, key_id, _hash(secret))
 
 
 def parse_key(key: str) -> ParsedKey | None:
     """The parts of a key; None if the text is not a key."""
     match = _KEY.fullmatch(key)
-    if match is None or _checksum(key[:-_CHECKSUM_LENGTH]) != match[3]:
+    if match is None or _checksum(key[:-_CHECKSUM_LENGTH]) != match[4]:
         return None
-    return ParsedKey(match[1], _hash(match[2]))
+    return ParsedKey(match[1], match[2], _hash(match[3]))
 
 
 def _hash(secret: str) -> str:

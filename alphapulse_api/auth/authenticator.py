@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from alphapulse_api.auth.api_keys import ParsedKey, parse_key
+from alphapulse_api.auth.api_keys import WEBHOOK_TOKEN, ParsedKey, parse_key
 from alphapulse_api.auth.caller import Caller
-from alphapulse_api.auth.permissions import KEY_SCOPES, ROLES
+from alphapulse_api.auth.permissions import KEY_SCOPES, PUBLISH, ROLES, WEBHOOK
 from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
 from alphapulse_api.domain.errors import Unavailable
@@ -118,14 +118,15 @@ class Authenticator:
         self.check(caller)
         return caller
 
-    async def api_key(self, key: str, address: str) -> Caller:
-        """The caller of an API key.
+    async def api_key(self, key: str, address: str, *, webhook: bool = False) -> Caller:
+        """The caller of an API key, or of a webhook token where one is taken.
 
         An unknown id and a wrong secret take the same path, so that the time does not reveal ids.
 
         Args:
             key: as it was presented.
             address: where it comes from, for the limit on guesses.
+            webhook: whether a webhook token is taken.
 
         Raises:
             BadCredentials: if it is not valid, or no longer.
@@ -134,6 +135,8 @@ class Authenticator:
         parsed = parse_key(key)
         if parsed is None or not self._api_keys_enabled:
             raise BadCredentials("The API key is not valid.")
+        if parsed.prefix == WEBHOOK_TOKEN and not webhook:
+            raise BadCredentials("A webhook token is taken by the routes under /webhooks/ alone.")
         stored = self._stored(parsed)
         if stored is None:
             async with self._throttles.secret("key", address) as guess:
@@ -151,7 +154,11 @@ class Authenticator:
         """The stored key, if the secret matches."""
         stored = self._directory.keys.get(key.id)
         secret_hash = _NOBODYS_HASH if stored is None else stored.secret_hash
-        return stored if hmac.compare_digest(secret_hash, key.secret_hash) else None
+        if not hmac.compare_digest(secret_hash, key.secret_hash) or stored is None:
+            return None
+        # The prefix can be typed anew by anyone: what was made for URLs stays a webhook token.
+        is_token = WEBHOOK in stored.scopes
+        return stored if is_token == (key.prefix == WEBHOOK_TOKEN) else None
 
     async def _reload(self) -> None:
         """Load the directory as of now or later; concurrent callers share one reload."""
@@ -223,10 +230,11 @@ class Authenticator:
 
 
 def _key_caller(key: ApiKey) -> Caller:
+    scopes = set(key.scopes)
     return Caller(
         username=key.name,
         role="api",
-        permissions=KEY_SCOPES & set(key.scopes),
+        permissions=frozenset({PUBLISH}) if WEBHOOK in scopes else KEY_SCOPES & scopes,
         auth="api_key",
         subject=f"key:{key.id}",
         expires_at=key.expires_at,

@@ -89,7 +89,8 @@ def api_key() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    help="What the key may do: publish, view (read everything) or any view_*; repeatable.  "
+    help="What the key may do: publish, view (read everything) or any view_*; repeatable. "
+    "webhook alone makes a token for the URL of a webhook.  "
     "[default: view]",
 )
 @click.option("--expires", metavar="DURATION", help="Such as 90d or 12h.  [default: never]")

@@ -68,8 +68,9 @@ class Row:
         protocol: whose client calls it, if the protocol is not ours: it reads its query itself,
             takes an API key in each way that such clients send one, and is not in OpenAPI.
         refusal: makes the answer to a request that failed, where that is not problem+json.
-        webhook: another system posts to it what happens there; it takes an API key in each of
-            those ways, too.
+        webhook: another system posts to it what happens there; it takes an API key or a webhook
+            token in each of those ways, or a token as the path's variable `token`.
+        text_body: text may be sent in place of the JSON body.
     """
 
     method: str
@@ -96,6 +97,7 @@ class Row:
     protocol: str = ""
     refusal: Refusal | None = None
     webhook: bool = False
+    text_body: bool = False
 
     @cached_property
     def summary(self) -> str:
@@ -126,4 +128,5 @@ class Row:
 
 # Seconds until an answer changes although nothing is written.
 CHANGES_IN: Final[web.RequestKey[float]] = web.RequestKey("changes_in", float)
+TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 ROWS: Final[web.AppKey[dict[web.AbstractRoute, Row]]] = web.AppKey("rows", dict)

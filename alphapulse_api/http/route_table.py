@@ -44,7 +44,7 @@ from alphapulse_api.schemas.metrics import (
 from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery
 from alphapulse_api.schemas.system import Health, Readiness, SystemQuery, SystemSample
 from alphapulse_api.schemas.trades import Trade, TradesQuery, TradeWithHistory
-from alphapulse_api.schemas.webhooks import AlertmanagerMessage
+from alphapulse_api.schemas.webhooks import AlertmanagerMessage, TradingViewMessage
 
 # fmt: off
 ROWS: Final = (
@@ -131,6 +131,11 @@ ROWS: Final = (
         body=AlertmanagerMessage, answer=Accepted, tag="webhooks", webhook=True),
     Row("POST", "/webhooks/grafana", PUBLISH, webhooks.grafana_alerts,
         body=AlertmanagerMessage, answer=Accepted, tag="webhooks", webhook=True),
+    Row("POST", "/webhooks/tradingview", PUBLISH, raw=webhooks.tradingview_message,
+        body=TradingViewMessage, text_body=True, answer=Accepted, tag="webhooks", webhook=True),
+    # TradingView sends no headers.
+    Row("POST", "/webhooks/tradingview/{token}", PUBLISH, raw=webhooks.tradingview_message,
+        body=TradingViewMessage, text_body=True, answer=Accepted, tag="webhooks", webhook=True),
 
     Row("GET", "/ws", PUBLIC, raw=websocket, status=101, tag="socket"),
 

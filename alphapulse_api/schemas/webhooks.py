@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, Schema, fields
 
-from alphapulse_api.schemas.fields import Text, Timestamp
+from alphapulse_api.schemas.fields import Identifier, Text, Timestamp
 
 
 class FiringAlert(Schema):
@@ -28,3 +28,21 @@ class AlertmanagerMessage(Schema):
         unknown = INCLUDE
 
     alerts = fields.List(fields.Nested(FiringAlert), required=True)
+
+
+class TradingViewMessage(Schema):
+    """A message of TradingView: a signal if it has a direction or an action, else an alert.
+
+    The other fields of a signal or an alert are taken too, and unknown ones go to its metadata.
+    """
+
+    class Meta:
+        unknown = INCLUDE
+
+    id = Identifier()
+    agent_id = Identifier(metadata={"description": 'of a signal; default: "tradingview"'})
+    ticker = Text(64, metadata={"description": "or symbol"})
+    action = Text(16, metadata={"description": "or direction: buy, sell, hold, short, cover, long"})
+    title = Text(256, metadata={"description": "default: the first line of the message"})
+    message = Text(4096)
+    severity = Text(64, metadata={"description": "a word of any alerting system"})

@@ -78,7 +78,9 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/metrics"): (VIEWERS, 200, None),
     ("POST", "/webhooks/alertmanager"): (PUBLISHERS, 200, alertmanager({})),
     ("POST", "/webhooks/grafana"): (PUBLISHERS, 200, grafana()),
+    ("POST", "/webhooks/tradingview"): (PUBLISHERS, 200, {"message": "hello"}),
 }
+WITH_TOKEN = {(row.method, row.path) for row in ROWS if row.path.endswith("/{token}")}
 SOCKET = ("GET", "/ws")
 OTHER_PROTOCOLS = {row.path for row in ROWS if row.protocol or row.webhook}
 PATHS = {
@@ -95,8 +97,8 @@ def concrete(path: str) -> str:
 
 
 def test_the_expectations_cover_the_whole_table() -> None:
-    assert {(row.method, row.path) for row in ROWS} == {*PUBLIC, *CLOSED, SOCKET}
-    assert len(ROWS) == len(PUBLIC) + len(CLOSED) + 1
+    assert {(row.method, row.path) for row in ROWS} == {*PUBLIC, *CLOSED, *WITH_TOKEN, SOCKET}
+    assert len(ROWS) == len(PUBLIC) + len(CLOSED) + len(WITH_TOKEN) + 1
 
 
 @asynccontextmanager

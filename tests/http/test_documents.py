@@ -114,6 +114,11 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
     await check("POST", "/webhooks/alertmanager", json={"alerts": [{}]})  # 422
     await check("POST", "/webhooks/grafana", json=grafana())
+    await check("POST", "/webhooks/tradingview", json={"ticker": "A", "action": "buy"})
+    await check("POST", "/webhooks/tradingview", json={"action": "buy"})  # 422
+    _, token = await server.dashboard.accounts.create_api_key("tv", {"webhook"})
+    await check("POST", f"/webhooks/tradingview/{token}", None, json={"message": "hello"})
+    await check("POST", "/webhooks/tradingview/none", None, json={"message": "hello"})  # 401
     await check("POST", "/api/alerts/x1/acknowledge")
     await check("POST", "/api/alerts/x1/resolve", json={})
     form = {"grant_type": "password", "username": "admin", "password": PASSWORD}

@@ -18,7 +18,7 @@ from tests.conftest import Serve, Server
 from tests.webhooks import alertmanager, grafana
 
 GETS = [row for row in ROWS if row.method == "GET" and row.handler is not None]
-WRITES = [row for row in ROWS if row.method in ("POST", "PUT")]
+WRITES = [row for row in ROWS if row.method in ("POST", "PUT") and "{token}" not in row.path]
 SEEDS: dict[str, Any] = {
     "/api/trades": TRADE,
     "/api/alerts": ALERT,
@@ -31,6 +31,7 @@ SEEDS: dict[str, Any] = {
     "/api/alerts/{id}/resolve": {},
     "/webhooks/alertmanager": alertmanager({}, {"fingerprint": "f2"}),
     "/webhooks/grafana": grafana(),
+    "/webhooks/tradingview": {"message": "hello", "ticker": "A", "action": "buy"},
 }
 SEEDS |= {f"{path}/batch": SEEDS[path] for path in ("/api/trades", "/api/metrics")}
 WORDS = sorted(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.http.receivers import alertmanager
+from aiohttp import web
+
+from alphapulse_api.backend import BACKEND
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, ValidationProblem
+from alphapulse_api.http.body import read_body
+from alphapulse_api.http.receivers import alertmanager, tradingview
 from alphapulse_api.http.route import Call
+
+_MAX_TEXT: Final = 64 * 1024  # bytes
 
 
 async def alertmanager_alerts(call: Call) -> dict[str, int]:
@@ -17,6 +24,23 @@ async def alertmanager_alerts(call: Call) -> dict[str, int]:
 async def grafana_alerts(call: Call) -> dict[str, int]:
     """Alerts of Grafana: raised, changed, resolved, opened again."""
     return await _report(call, "grafana")
+
+
+async def tradingview_message(request: web.Request) -> web.Response:
+    """A message of TradingView: a signal if it says a direction, else an alert."""
+    if request.content_type not in ("application/json", "text/plain"):
+        raise Problem(UNSUPPORTED_MEDIA, "Send application/json or text/plain.")
+    message = tradingview.message_of(await read_body(request, _MAX_TEXT))
+    feed = request.app[BACKEND].feed
+    try:
+        if tradingview.is_signal(message):
+            agent_id, signal = tradingview.signal_of(message)
+            await feed.record_signal(agent_id, signal, extras="metadata")
+        else:
+            await feed.raise_alert(tradingview.alert_of(message), extras="metadata")
+    except ValidationProblem as problem:
+        raise tradingview.placed(problem, message) from None
+    return web.Response(body=dumps({"accepted": 1}), content_type="application/json")
 
 
 async def _report(call: Call, source: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Request ids, the access log, and the counters of requests.
 
-The log has the path without its query and no headers, so it contains no secrets.
+The log has the path without its query and no headers, and keys in a path are masked, so it contains
+no secrets.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.client import client_address
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import COMMON, HEADERS, X_REQUEST_ID, vary_by_origin
+from alphapulse_api.http.pipeline.masking import masked
 from alphapulse_api.http.route import ROWS
 
 logger = logging.getLogger("alphapulse_api.access")
@@ -75,7 +77,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
             log_request(
                 request.method,
                 # Not decoded: a line break in it could forge a line of the log.
-                request.rel_url.raw_path,
+                masked(request.rel_url.raw_path),
                 status,
                 seconds,
                 client_address(request),

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.auth.api_keys import API_KEY, WEBHOOK_TOKEN
 from alphapulse_api.auth.authenticator import BadCredentials, ExpiredCredentials
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
@@ -22,7 +23,7 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.pipeline.headers import HEADERS, X_API_KEY
 from alphapulse_api.http.pipeline.rate_limit import count_request
-from alphapulse_api.http.route import ROWS
+from alphapulse_api.http.route import ROWS, TOKEN, Row
 
 CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", Caller)
 REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
@@ -48,7 +49,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     needed = row.permission
     if needed != PUBLIC:
         backend = app[BACKEND]
-        caller = await identify(request, backend, foreign=row.webhook or bool(row.protocol))
+        caller = await identify(request, backend, row)
         if caller is None:
             raise Problem(
                 UNAUTHENTICATED,
@@ -63,36 +64,43 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-async def identify(
-    request: web.Request, backend: Backend, *, foreign: bool = False
-) -> Caller | None:
-    """The caller that the headers identify; None without credentials.
+async def identify(request: web.Request, backend: Backend, row: Row | None = None) -> Caller | None:
+    """The caller that the headers identify, or the path of a webhook; None without credentials.
 
     Args:
         request: what is asked.
         backend: knows the callers.
-        foreign: whether an Authorization header may carry an API key, as clients of other systems
-            send it.
+        row: the route, if clients of other systems may call it: they send an API key in an
+            Authorization header.
 
     Raises:
         Problem: 401 for invalid credentials, 400 for more than one.
     """
+    foreign = row is not None and (row.webhook or bool(row.protocol))
+    webhook = row is not None and row.webhook
+    in_path = request.match_info.get(TOKEN) if webhook else None
     given = request.headers.getall(hdrs.AUTHORIZATION, ())
-    if len(given) + len(request.headers.getall(X_API_KEY, ())) > 1:
+    if len(given) + len(request.headers.getall(X_API_KEY, ())) + (in_path is not None) > 1:
         # A proxy, a log and this server might each pick a different one.
-        raise Problem(BAD_REQUEST, "Send one Authorization header or one X-API-Key header.")
+        detail = "Send one Authorization header or one X-API-Key header"
+        raise Problem(BAD_REQUEST, f"{detail}, and none beside a token in the path.")
     authorization = given[0] if given else None
+    authenticator = backend.authenticator
     try:
+        if in_path is not None:
+            if not in_path.startswith(f"{WEBHOOK_TOKEN}_"):
+                raise BadCredentials("The path must end with a webhook token.")
+            return await authenticator.api_key(in_path, client_key(request), webhook=True)
         if authorization is not None:
             if foreign and (key := key_of(authorization)) is not None:
-                return await backend.authenticator.api_key(key, client_key(request))
+                return await authenticator.api_key(key, client_key(request), webhook=webhook)
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer" or not token:
                 raise BadCredentials("The Authorization header must say Bearer <token>.")
-            return await backend.authenticator.bearer(token.strip())
+            return await authenticator.bearer(token.strip())
         api_key = request.headers.get(X_API_KEY)
         if api_key is not None:
-            return await backend.authenticator.api_key(api_key, client_key(request))
+            return await authenticator.api_key(api_key, client_key(request), webhook=webhook)
     except BadCredentials as refusal:
         challenge = f'{REALM}, error="invalid_token"'
         if isinstance(refusal, ExpiredCredentials):
@@ -104,10 +112,10 @@ async def identify(
 
 
 def key_of(authorization: str) -> str | None:
-    """The API key in `Bearer apk_…`, `Token [user:]apk_…` or as a Basic password; else None."""
+    """The API key in `Bearer apk_…`, `Token [user:]apk_…` or a Basic password; else None."""
     scheme, _, value = authorization.partition(" ")
     match scheme.lower(), value.strip():
-        case "bearer", key if key.startswith("apk_"):
+        case "bearer", key if key.startswith((f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")):
             return key
         case "token", key:
             return key.rpartition(":")[2]

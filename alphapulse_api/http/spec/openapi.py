@@ -12,7 +12,7 @@ from alphapulse_api.domain.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
 from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.ingest import LINED
 from alphapulse_api.http.json_scan import MAX_ITEMS
-from alphapulse_api.http.route import Row
+from alphapulse_api.http.route import TOKEN, Row
 from alphapulse_api.http.spec.fields import make_spec
 from alphapulse_api.schemas.fields import METRIC_TYPE
 from alphapulse_api.schemas.metrics import Accepted
@@ -57,6 +57,7 @@ PROBLEM: Final[dict[str, Any]] = {
 PATH_DETAILS: Final[dict[str, dict[str, Any]]] = {
     "metric_type": {"pattern": f"^{METRIC_TYPE}$"},
     "id": {"minLength": 1, "maxLength": 128},
+    TOKEN: {"description": "made by `api-key create NAME --scope webhook`"},
 }
 
 _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
@@ -99,10 +100,11 @@ def _token_url(server: str) -> str:
 
 def _operation(row: Row) -> dict[str, Any]:
     handler = row.handler or row.raw
+    by_token = f"{{{TOKEN}}}" in row.path
     operation: dict[str, Any] = {
         "tags": [row.tag],
         "summary": row.summary,
-        "operationId": f"{row.tag}_{getattr(handler, '__name__', '')}",
+        "operationId": f"{row.tag}_{getattr(handler, '__name__', '')}{'_by_token' * by_token}",
         "parameters": [
             {"in": "path", "name": name, "required": True, "schema": _path_schema(name)}
             for name in re.findall(r"{(\w+)}", row.path)
@@ -112,7 +114,7 @@ def _operation(row: Row) -> dict[str, Any]:
     if row.permission not in (PUBLIC, ANY_CALLER):
         operation["description"] = f"Needs the permission `{row.permission}`."
     if row.permission != PUBLIC:
-        operation["security"] = SECURITY
+        operation["security"] = [] if by_token else SECURITY
     if row.query().fields:
         operation["parameters"].append({"in": "query", "schema": row.query})
     if row.body is not None:
@@ -128,6 +130,8 @@ def _operation(row: Row) -> dict[str, Any]:
         content = {"application/json": schema}
         if row.body_may_be_array:
             content.update((media_type, _TEXT) for media_type in LINED)
+        if row.text_body:
+            content["text/plain"] = _TEXT
         operation["requestBody"] = {"required": not row.body_may_be_absent, "content": content}
     if row.form is not None:
         operation["requestBody"] = {
@@ -190,7 +194,7 @@ def _failures(row: Row) -> dict[str, Any]:
         statuses |= {401, 403, 429}
     if row.many:
         statuses |= {406}
-    if row.handler is not None:
+    if row.handler is not None or row.webhook:
         statuses |= {422}  # of an unknown parameter, if of nothing else
     if row.status == HTTPStatus.SWITCHING_PROTOCOLS:
         statuses |= {400, 401, 403}
@@ -202,7 +206,9 @@ def _failures(row: Row) -> dict[str, Any]:
         statuses |= {401}
     if "{" in row.path or row.path == "/api/portfolio" or row.tag == "console":
         statuses |= {404}
-    if row.body is not None and (row.status == HTTPStatus.CREATED or row.body_is_array):
+    if row.body is not None and (
+        row.status == HTTPStatus.CREATED or row.body_is_array or row.webhook
+    ):
         statuses |= {409}
     return {
         str(status): {
