@@ -19,6 +19,7 @@ from tests.webhooks import alertmanager, grafana
 
 GETS = [row for row in ROWS if row.method == "GET" and row.handler is not None]
 WRITES = [row for row in ROWS if row.method in ("POST", "PUT") and "{token}" not in row.path]
+OWN_REFUSALS = [row for row in ROWS if row.refusal is not None]
 SEEDS: dict[str, Any] = {
     "/api/trades": TRADE,
     "/api/alerts": ALERT,
@@ -94,7 +95,7 @@ async def _nonsense(
         work = asyncio.wait_for(act(example), 10)
         answer = asyncio.run_coroutine_threadsafe(work, loop).result()
         assert answer.status < 500, (example, answer.body)
-        if answer.status >= 400:
+        if answer.status >= 400 and example[0] not in OWN_REFUSALS:
             problem(answer, answer.status)
 
     await asyncio.to_thread(run)
