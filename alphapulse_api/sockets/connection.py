@@ -241,7 +241,8 @@ class Connection:
             self._timers.start("late", LATE_SECONDS, self._forget_snapshots)
 
     def _forget_snapshots(self) -> None:
-        if self._subscriber.forget_snapshots(LATE_SECONDS):
+        now = asyncio.get_running_loop().time()
+        if self._subscriber.forget_snapshots(now, LATE_SECONDS):
             self._timers.start("late", LATE_SECONDS, self._forget_snapshots)
 
     # -- timers -----------------------------------------------------------------------------------

@@ -32,18 +32,25 @@ class FrameGuard(asyncio.Protocol):
         inner: the protocol that parses the frames.
         early: bytes that arrived behind the handshake and that `inner` already has.
         ping_interval: seconds between the server's pings, whose answers are allowed for.
+        clock: monotonic time in seconds.
     """
 
     __slots__ = ("_early", "_end", "_head", "_inner", "_left", "_limit")
 
-    def __init__(self, inner: asyncio.Protocol, early: bytes, ping_interval: float) -> None:
+    def __init__(
+        self,
+        inner: asyncio.Protocol,
+        early: bytes,
+        ping_interval: float,
+        clock: Callable[[], float],
+    ) -> None:
         self._inner = inner
         self._early: bytes | None = early  # None once it has started
         self._head = b""  # the part of a frame's head that has arrived
         self._left = 0  # bytes to skip: the rest of a mask and a payload
         self._end: Callable[[Close], None] | None = None  # None from the end on
         rate = FRAMES_A_SECOND + PINGS_AND_PONGS / ping_interval
-        self._limit = Gcra(FRAME_BURST, FRAME_BURST / rate, callers=1)
+        self._limit = Gcra(FRAME_BURST, FRAME_BURST / rate, callers=1, clock=clock)
 
     def __repr__(self) -> str:
         return f"<FrameGuard of {self._inner!r}>"

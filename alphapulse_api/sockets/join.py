@@ -123,12 +123,13 @@ class Subscriber:
                 cursors[name] = self._position(name, subscription)[1]
         return cursors
 
-    def forget_snapshots(self, seconds: float) -> bool:
+    def forget_snapshots(self, at: float, seconds: float) -> bool:
         """Forget the snapshots whose events have all passed; return whether any are left.
 
         A snapshot that has not been sent yet is skipped.
 
         Args:
+            at: monotonic time in seconds.
             seconds: see `Snapshot.expired`.
         """
         left = False
@@ -136,7 +137,7 @@ class Subscriber:
             if (subscription := self._subscription(name)) is None or subscription.held is not None:
                 continue
             seen = subscription.seen
-            if seen is None or seen.expired(seconds, behind=self._events.behind):
+            if seen is None or seen.expired(at, seconds, behind=self._events.behind):
                 subscription.seen = None
             else:
                 left = True

@@ -8,7 +8,6 @@ includes has passed.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -43,6 +42,7 @@ class Snapshot:
     Args:
         channel: whose state it is.
         cursor: the position at which the subscriptions began.
+        at: monotonic time in seconds.
         rows: the state, if it is small; otherwise it is added with `adding`.
         pending: ids of the outbox rows that existed after the read: the events of some of the
             states that were read are still to come.
@@ -70,13 +70,14 @@ class Snapshot:
         self,
         channel: Channel,
         cursor: str,
+        at: float,
         rows: Rows = (),
         pending: AbstractSet[str] = frozenset(),
     ) -> None:
         self.channel = channel
         self.pending = pending
         self._cursor = cursor
-        self._current_since = time.monotonic()
+        self._current_since = at
         self._frames = Chunks()
         # By the hash of an identity: its stage, and the hash of its JSON. Rows would be hundreds of
         # thousands of objects for the garbage collector to traverse.
@@ -109,22 +110,22 @@ class Snapshot:
             if not number % STEP:
                 yield
 
-    def expired(self, seconds: float, *, behind: bool) -> bool:
+    def expired(self, at: float, seconds: float, *, behind: bool) -> bool:
         """Return whether every event that it includes has passed; to be polled.
 
         Args:
+            at: monotonic time in seconds.
             seconds: within which an event of the log arrives.
             behind: whether the log is behind.
         """
-        at = time.monotonic()
         if behind or self.pending:
             self._current_since = at
         return at - self._current_since >= seconds
 
-    def update_pending(self, outbox_ids: AbstractSet[str]) -> None:
-        """Note which rows are in the outbox now."""
+    def update_pending(self, outbox_ids: AbstractSet[str], at: float) -> None:
+        """Note which rows are in the outbox at that monotonic time."""
         self.pending &= outbox_ids
-        self._current_since = time.monotonic()
+        self._current_since = at
 
     def includes(self, event: Event) -> bool:
         """Return whether the snapshot already contains an event's state, or a newer one.
@@ -188,8 +189,9 @@ class Snapshots:
                 }
             except Unavailable:
                 continue
+            at = asyncio.get_running_loop().time()
             for snapshot in awaiting:
-                snapshot.update_pending(outbox_ids[snapshot.channel.name])
+                snapshot.update_pending(outbox_ids[snapshot.channel.name], at)
                 if not snapshot.pending:
                     self._awaiting.discard(snapshot)
             if not self._awaiting:
@@ -224,7 +226,8 @@ class Snapshots:
         if self._accessors.managed(channel.name):
             # Read after the rows: a row relayed in between arrives as an ordinary event.
             pending = await outbox.pending(self._accessors.engine, channel.name)
-        snapshot = Snapshot(channel, cursor, pending=pending)
+        at = asyncio.get_running_loop().time()
+        snapshot = Snapshot(channel, cursor, at, pending=pending)
         backwards = channel.name in NEWEST_FIRST
         for rows in reversed(parts) if backwards else parts:
             # The rows of a page are materialised here.

@@ -18,7 +18,7 @@ class Seen(Protocol):
         """Return whether it already contains the event's state, or a newer one."""
         ...
 
-    def expired(self, seconds: float, *, behind: bool) -> bool:
+    def expired(self, at: float, seconds: float, *, behind: bool) -> bool:
         """Return whether every event that it includes has passed."""
         ...
 

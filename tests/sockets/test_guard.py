@@ -25,13 +25,17 @@ class Inner(asyncio.Protocol):
         self.data += data
 
 
-def passed(pieces: Sequence[bytes], early: bytes = b"") -> tuple[bytes, list[Close]]:
-    """What gets through, and with what the socket was ended."""
+def passed(
+    pieces: Sequence[bytes], early: bytes = b"", pause: float = 0.0
+) -> tuple[bytes, list[Close]]:
+    """What gets through, and with what the socket was ended; `pause` seconds lie between pieces."""
     inner, closes = Inner(), list[Close]()
-    guard = FrameGuard(inner, early, ping_interval=30)
+    now = 0.0
+    guard = FrameGuard(inner, early, 30, lambda: now)
     guard.start(closes.append)
     for piece in pieces:
         guard.data_received(piece)
+        now += pause
     return inner.data, closes
 
 
@@ -107,9 +111,9 @@ def test_a_frame_that_may_not_be_sent_ends_the_socket_once(frame: bytes) -> None
 def test_frames_that_are_no_messages_have_a_rate(frame: bytes) -> None:
     assert passed([frame * FRAME_BURST]) == (frame * FRAME_BURST, [])
     assert passed([frame * 1000]) == (b"", [FLOODING])
-    got, closes = passed([frame] * 1000)
-    assert FRAME_BURST <= len(got) // len(frame) <= FRAME_BURST + 5
-    assert closes == [FLOODING]
+    assert passed([frame] * 1000) == (frame * FRAME_BURST, [FLOODING])
+    slow = [frame] * 1000
+    assert passed(slow, pause=0.1) == (frame * 1000, []), "ten a second are allowed"
 
 
 def test_messages_and_large_fragments_are_not_counted_here() -> None:

@@ -13,9 +13,10 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import EventsConfig
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.sockets import connection
 from alphapulse_api.sockets import snapshot as module
+from alphapulse_api.sockets.connection import LATE_SECONDS
 from tests import view
+from tests.clock import LoopClock
 from tests.conftest import Serve, Server
 from tests.event_logs import behind
 from tests.proxy import proxied
@@ -23,6 +24,7 @@ from tests.socket_client import Client, alert, connect, point, trade
 from tests.waiting import until
 
 CLIENTS = 100
+LONGER = 2 * LATE_SECONDS + 1  # seconds, after which no snapshot is kept
 
 
 class Reading:
@@ -134,9 +136,8 @@ async def test_who_comes_after_an_event_does_not_share_a_reading_from_before_it(
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
-    server: Server, monkeypatch: pytest.MonkeyPatch, fails: bool
+    server: Server, clock: LoopClock, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    monkeypatch.setattr(connection, "LATE_SECONDS", 0.2)
     read = module.read_snapshot
 
     def seen(channel: str) -> Any:
@@ -148,7 +149,8 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
             # In the snapshot, and in an event that is held until its end.
             await server.feed.record_metrics(point())
         if channel.name == "alerts":
-            await until(lambda: seen("trades") is None)
+            await clock.advance(LONGER)
+            assert seen("trades") is None
             if fails:
                 raise Unavailable("the database is away", 1)
         return await read(accessors, channel, *rest)
@@ -161,7 +163,8 @@ async def test_an_earlier_snapshot_that_is_forgotten_takes_no_later_one_with_it(
         assert answer["type"] == ("error" if fails else "subscribed")
         flags = [m["snapshot"] for m in await client.settled()]
         assert flags == ([] if fails else [True])
-        await until(lambda: seen("portfolio") is None)
+        await clock.advance(LONGER)
+        assert seen("portfolio") is None
 
 
 async def test_other_filters_are_another_snapshot(server: Server, reading: Reading) -> None:
@@ -179,10 +182,14 @@ async def test_other_filters_are_another_snapshot(server: Server, reading: Readi
 
 @pytest.mark.parametrize("who", ["the server", "another process"])
 async def test_no_state_goes_back_however_late_an_event_comes(
-    serve: Serve, redis_url: str, monkeypatch: pytest.MonkeyPatch, config: Config, who: str
+    serve: Serve,
+    redis_url: str,
+    clock: LoopClock,
+    monkeypatch: pytest.MonkeyPatch,
+    config: Config,
+    who: str,
 ) -> None:
     """The log is away for longer than snapshots are remembered in ordinary times."""
-    monkeypatch.setattr(connection, "LATE_SECONDS", 0.1)
     async with proxied(redis_url.replace("redis:", "http:")) as proxy:
         events = EventsConfig(type="redis", redis_url=behind(proxy))
         mine = redis_url if who == "another process" else behind(proxy)
@@ -205,17 +212,31 @@ async def test_no_state_goes_back_however_late_an_event_comes(
                 await client.ask(type="subscribe", channels=["alerts"], snapshot=True)
                 first = await client.receive("alert")
                 assert (first["snapshot"], first["data"]["status"]) == (True, "acknowledged")
-                await asyncio.sleep(0.5)
+                for _ in range(int(LONGER)):
+                    await clock.advance(1.0)
+                    if who == "another process":
+                        await _published(server)
                 (subscription,) = subscriptions(server, "alerts")
                 assert subscription.seen is not None
                 start = log.offset("alerts")
                 proxy.target = target
                 monkeypatch.undo()
-                monkeypatch.setattr(connection, "LATE_SECONDS", 0.1)
                 await until(lambda: not log.waiting and log.offset("alerts") == start + 2)
                 await server.feed.raise_alert(alert(id="b"))
                 assert (await client.receive("alert"))["data"]["id"] == "b"
-                await until(lambda: subscription.seen is None)
+                await _published(server)
+                for _ in range(int(LONGER)):
+                    await clock.advance(1.0)
+                    await _published(server)
+                assert subscription.seen is None
+
+
+async def _published(server: Server) -> None:
+    """Publish a point: a read that waits for Redis ends, before the moved clock ends it."""
+    log = server.backend.events
+    offset = log.offset("metrics")
+    await server.feed.record_metrics(point())
+    await until(lambda: log.offset("metrics") > offset)
 
 
 async def _never(_: Relay) -> None:
@@ -225,14 +246,13 @@ async def _never(_: Relay) -> None:
 async def test_a_socket_that_is_cut_while_its_snapshot_is_read_leaves_nothing_behind(
     server: Server,
     reading: Reading,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: LoopClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(connection, "LATE_SECONDS", 0.05)
     async with connect(server, await server.login("viewer")) as client:
         await ask(server, [client], "alerts")
         await reading.done.acquire()
     await until(lambda: not len(server.backend.connections))
     reading.goes_on.set()
-    await asyncio.sleep(0.15)
+    await clock.advance(LONGER)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

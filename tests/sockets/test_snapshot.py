@@ -32,8 +32,8 @@ def test_all_who_share_it_receive_what_each_would_alone(
     rows: list[dict[str, Any]], changes: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate(changes, 1)]
-    alone = passed_on(Snapshot(ALERTS, "c-0", rows), events)
-    shared = Snapshot(ALERTS, "c-0", rows)
+    alone = passed_on(Snapshot(ALERTS, "c-0", 0.0, rows), events)
+    shared = Snapshot(ALERTS, "c-0", 0.0, rows)
     # Each is offered the events in order; the order of the subscriptions is random.
     waiting = {who: list(events) for who in "xyz"}
     sent: dict[str, list[int]] = {who: [] for who in waiting}
@@ -47,4 +47,22 @@ def test_a_state_that_was_overtaken_is_sent_when_it_comes_back() -> None:
     row = {"id": "a", "status": "active", "acknowledged": False, "comments": None}
     same, other = dict(row), {**row, "comments": "x"}
     events = [Event(ALERTS, n, f"c-{n}", each) for n, each in enumerate((same, other, same), 1)]
-    assert passed_on(Snapshot(ALERTS, "c-0", [row]), events) == [2, 3]
+    assert passed_on(Snapshot(ALERTS, "c-0", 0.0, [row]), events) == [2, 3]
+
+
+def test_it_expires_once_the_log_has_been_current_for_long_enough() -> None:
+    snapshot = Snapshot(ALERTS, "c-0", at=100.0)
+    assert not snapshot.expired(104.9, 5.0, behind=False)
+    assert snapshot.expired(105.0, 5.0, behind=False)
+    assert not snapshot.expired(105.0, 5.0, behind=True)
+    assert not snapshot.expired(109.9, 5.0, behind=False)
+    assert snapshot.expired(110.0, 5.0, behind=False)
+
+
+def test_it_does_not_expire_while_rows_that_it_includes_are_in_the_outbox() -> None:
+    snapshot = Snapshot(ALERTS, "c-0", at=100.0, pending={"a", "b"})
+    snapshot.update_pending({"b", "later"}, 200.0)
+    assert not snapshot.expired(300.0, 5.0, behind=False)
+    snapshot.update_pending({"later"}, 400.0)
+    assert not snapshot.expired(404.9, 5.0, behind=False)
+    assert snapshot.expired(405.0, 5.0, behind=False)

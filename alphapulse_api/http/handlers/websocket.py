@@ -130,7 +130,8 @@ def _guard(transport: asyncio.Transport, ping_interval: float) -> FrameGuard:
     assert isinstance(inner, asyncio.Protocol)
     # aiohttp keeps bytes there that arrive before the handshake is answered, although a client must
     # wait for the answer (RFC 6455, section 4.1).
-    guard = FrameGuard(inner, getattr(inner, "_message_tail", b""), ping_interval)
+    early = getattr(inner, "_message_tail", b"")
+    guard = FrameGuard(inner, early, ping_interval, asyncio.get_running_loop().time)
     transport.set_protocol(guard)
     return guard
 
