@@ -97,6 +97,21 @@ async def test_a_malformed_body_is_refused_behind_the_answers_before_it(
         assert await peer.rest() == b""
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 5\r\n\r\na=bcd",
+        b"Content-Length: 500\r\n\r\na=bcd",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\na=bcd\r\n0\r\n\r\n",
+    ],
+)
+async def test_a_body_that_cannot_be_inflated_is_the_last(server: Server, body: bytes) -> None:
+    async with connection(server.url) as peer:
+        await peer.send(GET + FORM + b"Content-Encoding: gzip\r\n" + body + GET)
+        assert await statuses(peer, 2) == [200, 400]
+        assert await peer.rest() == b""
+
+
 async def test_a_body_that_is_announced_too_large_is_refused_in_its_turn(server: Server) -> None:
     async with connection(server.url) as peer:
         await peer.send(GET + SIZED + FORM + b"Content-Length: 99999999\r\n\r\n")
