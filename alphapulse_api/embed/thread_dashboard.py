@@ -74,6 +74,8 @@ class ThreadDashboard(HostedDashboard["ThreadFeed"]):
     def _close(self) -> None:
         assert self._thread is not None
         assert self._handed is not None
+        # First of all: threads of the host that go on calling must not put off the end.
+        self._thread.refuse()
         self._handed.close(CLOSE_SECONDS if self._timeout is None else self._timeout)
         try:
             self._thread.stop(self._timeout)

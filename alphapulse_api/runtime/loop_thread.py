@@ -116,6 +116,12 @@ class LoopThread:
             if (refusal := self._refusal()) is not None:
                 raise refusal
 
+    def refuse(self) -> None:
+        """Refuse further calls; those under way go on."""
+        if not self._forked:
+            with self._lock:
+                self._closing = True
+
     def stop(self, timeout: float | None) -> None:
         """Complete the calls under way, leave the context manager, and end the thread.
 

@@ -14,9 +14,11 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.request import urlopen
 
@@ -32,6 +34,7 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from alphapulse_api.record.feed import Feed
+from tests.waiting import SECONDS
 
 TRADE = {"symbol": "BTC-USD", "side": "buy", "quantity": 1, "price": 10}
 
@@ -315,6 +318,39 @@ def test_in_a_child_forked_from_a_loop_every_call_fails_at_once(config: Config) 
         """),
     )
     assert (host.returncode, host.stdout, host.stderr) == (0, "", "")
+
+
+def test_a_dashboard_that_closes_completes_what_is_under_way_and_takes_nothing_more(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, complete = threading.Event(), threading.Event()
+
+    async def wait(feed: Feed, alert_id: str) -> dict[str, Any]:
+        under_way.set()
+        await asyncio.to_thread(complete.wait)
+        return {"id": alert_id}
+
+    monkeypatch.setattr(Feed, "resolve_alert", wait)
+    dashboard = Dashboard.in_thread(config, serve=False, timeout=4 * SECONDS)
+    feed = dashboard.start()
+    with ThreadPoolExecutor() as threads:
+        resolved = threads.submit(feed.resolve_alert, "a")
+        assert under_way.wait(SECONDS)
+        closed = threads.submit(dashboard.close)
+
+        def call_until_refused() -> None:
+            end = monotonic() + SECONDS
+            while monotonic() < end:
+                feed.record_trade(TRADE)
+
+        try:
+            with pytest.raises(DashboardClosed):
+                call_until_refused()
+            assert not resolved.done()
+        finally:
+            complete.set()
+        assert resolved.result(SECONDS) == {"id": "a"}
+        closed.result(SECONDS)
 
 
 # A loop that blocks or ends
