@@ -44,7 +44,11 @@ from alphapulse_api.schemas.metrics import (
 from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery
 from alphapulse_api.schemas.system import Health, Readiness, SystemQuery, SystemSample
 from alphapulse_api.schemas.trades import Trade, TradesQuery, TradeWithHistory
-from alphapulse_api.schemas.webhooks import AlertmanagerMessage, TradingViewMessage
+from alphapulse_api.schemas.webhooks import (
+    AlertmanagerMessage,
+    FreqtradeMessage,
+    TradingViewMessage,
+)
 
 # fmt: off
 ROWS: Final = (
@@ -133,6 +137,8 @@ ROWS: Final = (
         body=AlertmanagerMessage, answer=Accepted, tag="webhooks", webhook=True),
     Row("POST", "/webhooks/tradingview", PUBLISH, raw=webhooks.tradingview_message,
         body=TradingViewMessage, text_body=True, answer=Accepted, tag="webhooks", webhook=True),
+    Row("POST", "/webhooks/freqtrade", PUBLISH, webhooks.freqtrade_message,
+        body=FreqtradeMessage, answer=Accepted, tag="webhooks", webhook=True),
     # TradingView sends no headers.
     Row("POST", "/webhooks/tradingview/{token}", PUBLISH, raw=webhooks.tradingview_message,
         body=TradingViewMessage, text_body=True, answer=Accepted, tag="webhooks", webhook=True),

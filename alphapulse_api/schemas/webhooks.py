@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from marshmallow import INCLUDE, Schema, fields
 
-from alphapulse_api.schemas.fields import Identifier, Text, Timestamp
+from alphapulse_api.schemas.fields import Choice, Identifier, Money, Text, Timestamp, Word
 
 
 class FiringAlert(Schema):
@@ -46,3 +48,37 @@ class TradingViewMessage(Schema):
     title = Text(256, metadata={"description": "default: the first line of the message"})
     message = Text(4096)
     severity = Text(64, metadata={"description": "a word of any alerting system"})
+
+
+FREQTRADE_ORDERS: Final = (
+    "entry", "entry_fill", "entry_cancel", "exit", "exit_fill", "exit_cancel",
+)  # fmt: skip
+# What becomes an alert, and its severity.
+FREQTRADE_ALERTS: Final = {
+    "warning": "warning",
+    "exception": "error",
+    "protection_trigger": "warning",
+    "protection_trigger_global": "warning",
+    "liquidation_warning": "critical",
+    "strategy_msg": "info",
+}
+
+
+class FreqtradeMessage(Schema):
+    """A message of freqtrade, configured as docs/http.md shows; other fields go to the metadata."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    event = Choice("status", *FREQTRADE_ORDERS, *FREQTRADE_ALERTS, required=True)
+    bot = Identifier(load_default="freqtrade", metadata={"description": "the agent"})
+    strategy = Text(128)
+    trade_id = Text(64, number=True)
+    pair = Text(64)
+    direction = Choice("long", "short")
+    order_type = Word()
+    amount = Money()
+    rate = Money(signed=True)
+    profit_amount = Money(signed=True)
+    profit_ratio = Money(signed=True)
+    message = Text(65_536)

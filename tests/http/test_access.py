@@ -78,6 +78,7 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/metrics"): (VIEWERS, 200, None),
     ("POST", "/webhooks/alertmanager"): (PUBLISHERS, 200, alertmanager({})),
     ("POST", "/webhooks/grafana"): (PUBLISHERS, 200, grafana()),
+    ("POST", "/webhooks/freqtrade"): (PUBLISHERS, 200, {"event": "status"}),
     ("POST", "/webhooks/tradingview"): (PUBLISHERS, 200, {"message": "hello"}),
 }
 WITH_TOKEN = {(row.method, row.path) for row in ROWS if row.path.endswith("/{token}")}

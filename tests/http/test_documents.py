@@ -114,6 +114,8 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
     await check("POST", "/webhooks/alertmanager", json={"alerts": [{}]})  # 422
     await check("POST", "/webhooks/grafana", json=grafana())
+    await check("POST", "/webhooks/freqtrade", json={"event": "warning", "message": "m"})
+    await check("POST", "/webhooks/freqtrade", json={"event": "entry"})  # 422
     await check("POST", "/webhooks/tradingview", json={"ticker": "A", "action": "buy"})
     await check("POST", "/webhooks/tradingview", json={"action": "buy"})  # 422
     _, token = await server.dashboard.accounts.create_api_key("tv", {"webhook"})

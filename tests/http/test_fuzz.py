@@ -32,6 +32,17 @@ SEEDS: dict[str, Any] = {
     "/api/alerts/{id}/resolve": {},
     "/webhooks/alertmanager": alertmanager({}, {"fingerprint": "f2"}),
     "/webhooks/grafana": grafana(),
+    "/webhooks/freqtrade": {
+        "event": "exit_fill",
+        "bot": "b",
+        "trade_id": "1",
+        "pair": "A/B",
+        "direction": "Long",
+        "order_type": "limit",
+        "amount": "1",
+        "rate": "2",
+        "profit_amount": "1",
+    },
     "/webhooks/tradingview": {"message": "hello", "ticker": "A", "action": "buy"},
 }
 SEEDS |= {f"{path}/batch": SEEDS[path] for path in ("/api/trades", "/api/metrics")}

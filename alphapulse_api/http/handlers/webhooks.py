@@ -10,7 +10,7 @@ from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, ValidationProblem
 from alphapulse_api.http.body import read_body
-from alphapulse_api.http.receivers import alertmanager, tradingview
+from alphapulse_api.http.receivers import alertmanager, freqtrade, tradingview
 from alphapulse_api.http.route import Call
 
 _MAX_TEXT: Final = 64 * 1024  # bytes
@@ -41,6 +41,12 @@ async def tradingview_message(request: web.Request) -> web.Response:
     except ValidationProblem as problem:
         raise tradingview.placed(problem, message) from None
     return web.Response(body=dumps({"accepted": 1}), content_type="application/json")
+
+
+async def freqtrade_message(call: Call) -> dict[str, int]:
+    """A message of freqtrade: an order's next state, the bot's state, or an alert."""
+    await freqtrade.receive(call.backend, call.body)
+    return {"accepted": 1}
 
 
 async def _report(call: Call, source: str) -> dict[str, Any]:
