@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
@@ -78,6 +78,8 @@ class Protocol(ParsingProtocol):
                 or self in self._waits
                 or isinstance(message, _ErrInfo)
                 or message.version not in VERSIONS
+                or "#" in message.path
+                or hdrs.TRANSFER_ENCODING in message.headers
                 or len(data) > self._limits.max_head_size
             ):
                 self._take(data)

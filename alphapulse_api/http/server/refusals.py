@@ -12,7 +12,7 @@ import re
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
@@ -94,6 +94,17 @@ class Refusals:
         """
         if message.version not in VERSIONS:
             return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
+        if message.method == hdrs.METH_CONNECT:
+            return Problem(BAD_REQUEST, "This server is not a proxy: it has no CONNECT.")
+        if "#" in message.path:
+            return Problem(BAD_REQUEST, "Send the URL without its fragment, the part from # on.")
+        coding = message.headers.get(hdrs.TRANSFER_ENCODING)
+        if coding is not None and (
+            coding.lower() != "chunked" or not message.chunked or message.version == HttpVersion10
+        ):
+            # A proxy may see the body end elsewhere, and take the rest of it for a request.
+            detail = "A Transfer-Encoding must be chunked, and nothing else, in HTTP/1.1."
+            return Problem(BAD_REQUEST, detail)
         limit = self._backend.config.http.max_head_size
         return self.head_too_large() if size > limit else None
 
