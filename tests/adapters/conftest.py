@@ -6,6 +6,7 @@ Every test imports its library plainly, so that one that is not installed is a f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,9 @@ def client(feed: HostFeed) -> Iterator[SyncDashboardClient]:
     """A synchronous client of that dashboard."""
     with SyncDashboardClient(feed.url, username="admin", password=PASSWORD) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of every engine of nautilus_trader, which sets its log up once in a process."""
+    return tmp_path_factory.mktemp("nautilus") / "engine.json"

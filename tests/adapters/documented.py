@@ -9,9 +9,3 @@ from tests.commands import ROOT
 
 _ROW: Final = re.compile(r"^\| ([^|]+) \| `([^|]+)` \|$", re.MULTILINE)
 LINES: Final = dict(_ROW.findall((ROOT / "docs/adapters.md").read_text(encoding="utf-8")))
-
-
-def line(library: str) -> str:
-    """The line for a library that has one row."""
-    (found,) = (line for name, line in LINES.items() if name.partition(",")[0] == library)
-    return found

@@ -14,7 +14,7 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import backtesting
 from alphapulse_api.client import SyncDashboardClient
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import line
+from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
 
@@ -46,7 +46,7 @@ def stats() -> Any:
 
 @EVERY_HOST
 def test_a_run_is_what_its_results_say(stats: Any, feed: HostFeed, viewer: Viewer) -> None:
-    exec(line("backtesting.py"), {"feed": feed, "backtesting": backtesting, "stats": stats})
+    exec(LINES["backtesting.py, a run"], {"feed": feed, "backtesting": backtesting, "stats": stats})
 
     stored = {trade["id"]: trade for trade in viewer.trades()}
     assert len(stored) == 2 * stats["# Trades"] > 4

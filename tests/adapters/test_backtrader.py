@@ -13,7 +13,7 @@ import pytest
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import backtrader
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import line
+from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
 from tests.embedding import settled
@@ -67,7 +67,7 @@ def cerebro_of(*strategies: type[bt.Strategy], **feeds: Any) -> bt.Cerebro:
 @EVERY_HOST
 def test_a_backtest_is_what_its_analyzers_say(feed: HostFeed, viewer: Viewer) -> None:
     cerebro = cerebro_of(Crossing)
-    exec(line("backtrader"), {"feed": feed, "backtrader": backtrader, "cerebro": cerebro})
+    exec(LINES["backtrader"], {"feed": feed, "backtrader": backtrader, "cerebro": cerebro})
     cerebro.addanalyzer(bt.analyzers.Transactions, _name="fills")
     cerebro.addanalyzer(bt.analyzers.TradeAnalyzer, _name="trades")
     (strategy,) = cerebro.run()

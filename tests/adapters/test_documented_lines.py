@@ -43,5 +43,6 @@ def test_a_line_of_the_table(
 def test_every_line_of_the_table_is_run() -> None:
     assert len(CCXT) == 4
     assert LINES.keys() - CCXT.keys() == {
-        "backtrader", "backtesting.py, a run", "vectorbt, a portfolio",
+        "nautilus_trader, a `BacktestEngine`", "nautilus_trader, a `TradingNode`", "backtrader",
+        "backtesting.py, a run", "vectorbt, a portfolio",
     }  # fmt: skip

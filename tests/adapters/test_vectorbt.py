@@ -12,7 +12,7 @@ import vectorbt as library
 
 from alphapulse_api.adapters import vectorbt
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import line
+from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
 
@@ -34,7 +34,7 @@ def portfolio(close: Any, **options: Any) -> Any:
 @EVERY_HOST
 def test_a_portfolio_is_what_its_records_say(feed: HostFeed, viewer: Viewer) -> None:
     ours = portfolio(CLOSES["BTC"])
-    exec(line("vectorbt"), {"feed": feed, "vectorbt": vectorbt, "portfolio": ours})
+    exec(LINES["vectorbt, a portfolio"], {"feed": feed, "vectorbt": vectorbt, "portfolio": ours})
 
     orders = ours.orders.records_readable
     stored = {trade["id"]: trade for trade in viewer.trades()}

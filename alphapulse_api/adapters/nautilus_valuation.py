@@ -1,0 +1,125 @@
+"""What nautilus_trader's accounts and positions are worth in one currency; used by its adapter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+
+class Valuation:
+    """The portfolio of some accounts.
+
+    What has no price, or is in a currency without a rate, is listed without a value and is not part
+    of the total.
+
+    Args:
+        cache: nautilus_trader's, for prices and instruments.
+        currency: of the portfolio; nautilus_trader's.
+        price_types: its enum `PriceType`.
+    """
+
+    def __init__(self, cache: Any, currency: Any, price_types: Any) -> None:
+        self._cache = cache
+        self._currency = currency
+        self._types = price_types
+
+    def portfolio(self, accounts: Iterable[Any], at: int) -> dict[str, Any]:
+        """A record for `update_portfolio`, with unrealised profit.
+
+        Args:
+            accounts: to be counted.
+            at: nanoseconds since the epoch.
+        """
+        total, cash = Decimal(0), Decimal(0)
+        rows: list[dict[str, Any]] = []
+        for account in accounts:
+            shown = Counter[str]()  # of each asset, what a position shows
+            for position in self._cache.positions_open():
+                if position.account_id != account.id:
+                    continue
+                row = self._position(position)
+                rows.append(row)
+                if account.is_margin_account:
+                    total += row["unrealized_pnl"] or Decimal(0)
+                    continue
+                total += row["value"] or Decimal(0)
+                base = self._cache.instrument(position.instrument_id).get_base_currency()
+                if account.base_currency is None and base is not None:
+                    shown[base.code] += position.signed_decimal_qty()
+            for balance in account.balances_total().values():
+                amount = balance.as_decimal() - shown[balance.currency.code]
+                worth = self._worth(amount, balance.currency)
+                total += worth or Decimal(0)
+                if balance.currency == self._currency:
+                    cash += amount
+                elif account.is_margin_account and worth is not None:
+                    cash += worth
+                elif amount:
+                    rows.append(_holding(balance.currency.code, amount, worth))
+        return {
+            "total_value": total, "cash": cash, "currency": self._currency.code,
+            "positions": rows, "as_of": at,
+        }  # fmt: skip
+
+    def _position(self, position: Any) -> dict[str, Any]:
+        short = position.signed_qty < 0
+        # The price at which it could be closed, as in nautilus_trader's own portfolio.
+        price = self._price(position.instrument_id, self._types.ASK if short else self._types.BID)
+        value = profit = None
+        if price is not None:
+            value = self._money(position.notional_value(price))
+            profit = self._money(position.unrealized_pnl(price))
+        return {
+            "symbol": position.instrument_id.value,
+            "side": "short" if short else "long",
+            "quantity": position.quantity.as_decimal(),
+            "entry_price": position.avg_px_open,
+            "current_price": None if price is None else price.as_decimal(),
+            "value": -value if short and value is not None else value,
+            "unrealized_pnl": profit,
+            "realized_pnl": self._money(position.realized_pnl),
+            "opened_at": position.ts_opened,
+        }
+
+    def _price(self, instrument_id: Any, price_type: Any) -> Any:
+        """Of the newest quote, else of the newest trade, else of the newest bar; or None."""
+        for kind in (price_type, self._types.LAST):
+            if (price := self._cache.price(instrument_id, kind)) is not None:
+                return price
+        bars = [self._cache.bar(kind) for kind in self._cache.bar_types(instrument_id)]
+        closes = {bar.ts_event: bar.close for bar in bars if bar is not None}
+        return closes[max(closes)] if closes else None
+
+    def _money(self, money: Any) -> Decimal | None:
+        return self._worth(money.as_decimal(), money.currency)
+
+    def _worth(self, amount: Decimal, currency: Any) -> Decimal | None:
+        if not amount:
+            return amount
+        rate = self._rate(currency)
+        return None if rate is None else amount * rate
+
+    def _rate(self, currency: Any) -> Decimal | None:
+        """By an instrument that trades the two currencies for each other."""
+        if currency == self._currency:
+            return Decimal(1)
+        pair = (currency, self._currency)
+        for instrument in self._cache.instruments():
+            traded = (instrument.get_base_currency(), instrument.quote_currency)
+            if traded not in (pair, pair[::-1]):
+                continue
+            price = self._price(instrument.id, self._types.MID)
+            if price is not None and (rate := price.as_decimal()):
+                return Decimal(rate) if traded == pair else 1 / rate
+        return None
+
+
+def _holding(asset: str, amount: Decimal, worth: Decimal | None) -> dict[str, Any]:
+    return {
+        "symbol": asset,
+        "side": "short" if amount < 0 else "long",
+        "quantity": abs(amount),
+        "value": worth,
+    }
