@@ -30,14 +30,18 @@ class _Run(Generic[T]):
         version: of the data when it began to read; None while it waits, and where versions cannot
             be read.
         result: of the computation.
+        task: that computes it, once it runs.
+        waiting: how many requests wait for it; without any it is cancelled.
     """
 
-    __slots__ = ("compute", "look", "result", "version")
+    __slots__ = ("compute", "look", "result", "task", "version", "waiting")
 
     def __init__(self, look: Look[T], compute: Compute[T]) -> None:
         self.look = look
         self.compute = compute
         self.version: Version | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.waiting = 0
         self.result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.result.add_done_callback(consume_exception)  # nobody may be left to retrieve it
 
@@ -48,17 +52,39 @@ class Coalescer(Generic[T]):
     def __init__(self) -> None:
         self._running: dict[Hashable, _Run[T]] = {}
         self._next: dict[Hashable, _Run[T]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Coalescer running={len(self._running)} waiting={len(self._next)}>"
 
-    def begin(
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a computation."""
+        return sum(run.waiting for run in (*self._running.values(), *self._next.values()))
+
+    async def get(
         self, key: Hashable, version: Version | None, look: Look[T], compute: Compute[T]
-    ) -> asyncio.Future[T]:
+    ) -> T:
         """The result of a computation that reads what was written before this call.
 
-        Cancelling the future would cancel it for everybody who shares it: shield it.
+        It goes on while anybody waits for it, and is cancelled when the last one is.
+
+        Args: see `begin`.
+
+        Raises:
+            Exception: what the computation raises, in every request that waits for it.
+        """
+        run = self._run(key, version, look, compute)
+        try:
+            return await asyncio.shield(run.result)
+        finally:
+            run.waiting -= 1
+            if not run.waiting and not run.result.done():
+                self._abandon(key, run)
+
+    def begin(
+        self, key: Hashable, version: Version | None, look: Look[T], compute: Compute[T]
+    ) -> None:
+        """Begin such a computation, or let it follow the one that runs; it goes to its end.
 
         Args:
             key: what is computed.
@@ -67,30 +93,40 @@ class Coalescer(Generic[T]):
                 computation that had to wait.
             compute: computes the answer, given the version that was read before.
         """
-        running = self._running.get(key)
-        if running is None:
+        self._run(key, version, look, compute)
+
+    def _run(
+        self, key: Hashable, version: Version | None, look: Look[T], compute: Compute[T]
+    ) -> _Run[T]:
+        """The computation that a request may share, with one more waiting for it."""
+        run = self._running.get(key)
+        if run is None:
             run = self._running[key] = _Run(look, compute)
             run.version = version
-            self._start(key, run, self._computed(run))
-            return run.result
-        if version is not None and running.version == version:
-            return running.result
-        waiting = self._next.get(key)
-        if waiting is None:
-            waiting = self._next[key] = _Run(look, compute)
-        return waiting.result
+            self._start(key, run, self._computed)
+        elif version is None or run.version != version:
+            run = self._next.get(key)
+            if run is None:
+                run = self._next[key] = _Run(look, compute)
+        run.waiting += 1
+        return run
 
-    def _start(self, key: Hashable, run: _Run[T], work: Awaitable[T]) -> None:
-        task = asyncio.create_task(_resolve(run, work))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, key))
+    def _abandon(self, key: Hashable, run: _Run[T]) -> None:
+        if self._next.get(key) is run:
+            del self._next[key]
+        elif run.task is not None:
+            run.version = None  # nobody may share it any more
+            run.task.cancel()
 
-    def _ended(self, key: Hashable, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _start(self, key: Hashable, run: _Run[T], work: Callable[[_Run[T]], Awaitable[T]]) -> None:
+        run.task = asyncio.create_task(_resolve(run, work))
+        run.task.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: Hashable, _: asyncio.Task[None]) -> None:
         del self._running[key]
         if (run := self._next.pop(key, None)) is not None:
             self._running[key] = run
-            self._start(key, run, self._looked(run))
+            self._start(key, run, self._looked)
 
     async def _computed(self, run: _Run[T]) -> T:
         return await run.compute(run.version)
@@ -104,16 +140,11 @@ class Coalescer(Generic[T]):
         return await self._computed(run)
 
 
-async def _resolve(run: _Run[T], work: Awaitable[T]) -> None:
-    """Set the run's result; it may have been cancelled by then."""
+async def _resolve(run: _Run[T], work: Callable[[_Run[T]], Awaitable[T]]) -> None:
     try:
-        result = await work
+        run.result.set_result(await work(run))
     except asyncio.CancelledError:
         run.result.cancel()
         raise
     except Exception as error:  # it is raised in every request that waits
-        if not run.result.done():
-            run.result.set_exception(error)
-    else:
-        if not run.result.done():
-            run.result.set_result(result)
+        run.result.set_exception(error)

@@ -79,7 +79,8 @@ class DatabaseConfig(Section):
     statement_timeout: float = field(
         default=10.0,
         metadata=option(
-            "Seconds after which PostgreSQL ends a statement.", checks.between(0.001, 86_400)
+            "Seconds after which a statement is ended; on SQLite, one that reads.",
+            checks.between(0.001, 86_400),
         ),
     )
     pgbouncer: bool = field(

@@ -17,7 +17,8 @@ from alphapulse_api.http.compression import Coding, compressor
 from alphapulse_api.http.large_body import write_pieces
 from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.http.query import Question
-from alphapulse_api.http.route import Call, Row
+from alphapulse_api.http.route import Call, Handler, Row
+from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.query import FIRST
 
 logger = logging.getLogger(__name__)
@@ -34,14 +35,15 @@ async def export(
         question: in which format and coding.
         headers: of the answer.
     """
-    assert row.handler is not None
+    handler = row.handler
+    assert handler is not None
     query = dict(call.query)
     # A host's accessor returns all of its rows in one page.
     if call.backend.accessors.managed(row.tag):
         query["limit"] = EXPORT_ROWS
         if "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
-    page: Rows = await row.handler(replace(call, query=query))
+    page = await _read(handler, call, query)
     # On a thread: thousands of rows take tens of milliseconds. Before the status is sent, so that
     # a failure is still answered as a problem.
     encode = await asyncio.to_thread(
@@ -59,7 +61,7 @@ async def export(
     try:
         await write_pieces(response.write, stretch)
         while cursor := getattr(page, "next_cursor", None):
-            page = await row.handler(replace(call, query={**query, "cursor": cursor}))
+            page = await _read(handler, call, {**query, "cursor": cursor})
             stretch = await asyncio.to_thread(stream.stretch, page)
             await write_pieces(response.write, stretch)
         await response.write(stream.end())
@@ -71,6 +73,12 @@ async def export(
         if request.transport is not None:
             request.transport.abort()
     return response
+
+
+async def _read(handler: Handler, call: Call, query: Mapping[str, Any]) -> Rows:
+    with long_reads():
+        rows: Rows = await handler(replace(call, query=query))
+    return rows
 
 
 def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:

@@ -20,7 +20,11 @@ def engine_from(config: DatabaseConfig) -> Engine:
         path = rest.removeprefix("/")
         if not path or path == ":memory:":
             raise ConfigError("database.url: sqlite needs a file, such as sqlite:///alphapulse.db")
-        return SQLiteEngine(path, network_file=config.network_file)
+        return SQLiteEngine(
+            path,
+            network_file=config.network_file,
+            statement_timeout=config.statement_timeout,
+        )
     if scheme == "postgresql":
         return _postgres(config)
     raise ConfigError(f"database.url: no engine for {scheme}://; use sqlite:/// or postgresql://")

@@ -63,13 +63,12 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
             await backend.cache.put(tag, key, version, computed, seconds)
         return computed
 
-    computing = backend.answers.begin(key, version, look, compute)
     if config.max_staleness and (outdated := await backend.cache.outdated(key)) is not None:
         age = time.time() - outdated.read_at
         if age <= config.max_staleness:
+            backend.answers.begin(key, version, look, compute)
             return _answer(request, outdated, "STALE", age=age)
-    # A request that is cancelled must not cancel the computation for the others.
-    entry = await asyncio.shield(computing)
+    entry = await backend.answers.get(key, version, look, compute)
     return _answer(request, entry, "BYPASS" if version is None else "MISS")
 
 

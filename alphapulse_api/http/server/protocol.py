@@ -26,6 +26,8 @@ from alphapulse_api.http.server.watch import Watch
 
 LINGER_SECONDS: Final = 2.0  # for a refused client to read the answer before the connection closes
 CANCEL_SECONDS: Final = 0.5  # for a handler to end, once without its client and once cancelled
+# Requests that end with their client: nobody needs the answer, and nothing is left half done.
+CANCELLED: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 
 class Protocol(ParsingProtocol):
@@ -64,7 +66,12 @@ class Protocol(ParsingProtocol):
         self._body = None  # breaks the reference cycle
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
+        task, request = self._task_handler, self._current_request
         super().connection_lost(exc)
+        if task is None or request is None or self._upgraded:
+            return
+        if request.method in CANCELLED:
+            task.cancel()
 
     def _feed(self, data: bytes) -> None:
         messages = self._messages

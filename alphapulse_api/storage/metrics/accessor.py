@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from alphapulse_api.domain.aggregation import plan
+from alphapulse_api.domain.aggregation import PERCENTILES, plan
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import (
@@ -20,6 +21,7 @@ from alphapulse_api.domain.times import (
 )
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.metrics.reader import PointReader
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.read import RollupReader
@@ -31,6 +33,7 @@ from alphapulse_api.storage.threads import off_loop
 
 WINDOW = timedelta(hours=24)
 SERIES_A_PART: Final = 500
+MANY_SERIES: Final = 100  # an aggregate over more may take long
 Point = dict[str, Any]
 
 
@@ -118,7 +121,10 @@ class MetricsDataAccessor:
             key: tuple[int | str, ...] = tuple(rows[limit - 1][:2]) if len(rows) > limit else ()
         else:
             reader = await off_loop(len(series) // 10, RollupReader, self._engine, list(series))
-            rows, approximate = await reader.page(buckets, first, last, limit + 1, after)
+            # Percentiles are computed from the points themselves.
+            many = len(series) > MANY_SERIES or not PERCENTILES.keys().isdisjoint(buckets.functions)
+            with long_reads() if many else nullcontext():
+                rows, approximate = await reader.page(buckets, first, last, limit + 1, after)
             make = partial(_buckets, series, buckets.functions)
             key = (*rows[limit - 1][0], buckets.interval) if len(rows) > limit else ()
         following = listing.cursor(*key) if key else None

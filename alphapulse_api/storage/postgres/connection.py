@@ -105,11 +105,11 @@ class Address:
         ConfigError: if the text is no such URL.
     """
 
-    __slots__ = ("_application", "_pgbouncer", "_target", "_timeout", "_url", "location")
+    __slots__ = ("_application", "_pgbouncer", "_target", "_url", "location", "seconds")
 
     def __init__(self, url: str, statement_timeout: float, pgbouncer: bool) -> None:
         self._url = url
-        self._timeout = statement_timeout
+        self.seconds = statement_timeout
         self._pgbouncer = pgbouncer
         where = _parts(url)
         self._target = where.target or ("primary" if "," in where.hosts else None)
@@ -119,7 +119,7 @@ class Address:
     @property
     def patience(self) -> float:
         """Seconds to wait for an answer before the connection is given up."""
-        return self._timeout + GRACE_SECONDS
+        return self.seconds + GRACE_SECONDS
 
     def ends_statements(self, *, reading: bool) -> bool:
         """Whether the server ends a statement that takes too long: then only an outage is silent.
@@ -132,7 +132,7 @@ class Address:
     @property
     def timeout_ms(self) -> int:
         """`statement_timeout` as the server takes it; 0 would be none."""
-        return max(1, round(self._timeout * 1000))
+        return max(1, round(self.seconds * 1000))
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of asyncpg.connect."""

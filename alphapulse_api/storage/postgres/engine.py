@@ -20,6 +20,7 @@ from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.storage.engine.base import Row, Work
 from alphapulse_api.storage.engine.breaker import Breaker
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.storage.engine.long_reads import TOO_LONG
 from alphapulse_api.storage.postgres.connection import (
     FAULTS,
     GRACE_SECONDS,
@@ -158,6 +159,8 @@ class PostgresEngine(GroupingEngine):
             async with self._readers.acquire() as connection:
                 rows: Sequence[Row] = await connection.fetch(sql, *args)
                 return rows
+        except asyncpg.QueryCanceledError:
+            raise Unavailable(TOO_LONG.format(self._address.seconds)) from None
         except Exception as error:
             raise translated(error) from error
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine.breaker import Breaker
+from alphapulse_api.storage.engine.long_reads import is_long
 from alphapulse_api.storage.postgres import connection as postgres_connection
 from alphapulse_api.storage.postgres.connection import Address
 
@@ -49,15 +50,15 @@ class Pool:
         self._reading = reading
         self._opened = opened
         self._places = asyncio.Semaphore(size)
+        self._places_for_long = asyncio.Semaphore(max(1, size // 3))
         # With the time of release. The connection released last is acquired first.
         self._free: list[tuple[asyncpg.Connection, float]] = []
         self._in_use: set[asyncpg.Connection] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
-        """Acquire a connection for the block. A connection that the block terminates is dropped.
+    def acquire(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """Acquire a connection for a block. A connection that the block terminates is dropped.
 
         Raises:
             Unavailable: if the circuit breaker is open, no connection became free in time, or the
@@ -65,6 +66,20 @@ class Pool:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: if a new connection was needed
                 and could not be opened.
         """
+        return self._acquire_for_long() if is_long() else self._acquire()
+
+    @asynccontextmanager
+    async def _acquire_for_long(self) -> AsyncIterator[asyncpg.Connection]:
+        """Acquire one of the few connections that reads which take long may have at a time."""
+        await self._wait(self._places_for_long)
+        try:
+            async with self._acquire() as connection:
+                yield connection
+        finally:
+            self._places_for_long.release()
+
+    @asynccontextmanager
+    async def _acquire(self) -> AsyncIterator[asyncpg.Connection]:
         trips = self._breaker.trips
         try:
             connection = await self._take()
@@ -113,7 +128,7 @@ class Pool:
     async def _take(self) -> asyncpg.Connection:
         self._check()
         if self._places.locked():
-            await self._wait()
+            await self._wait(self._places)
         else:
             await self._places.acquire()  # does not wait
         try:
@@ -150,10 +165,10 @@ class Pool:
                 raise
         return connection
 
-    async def _wait(self) -> None:
+    async def _wait(self, places: asyncio.Semaphore) -> None:
         try:
             async with asyncio.timeout(self._address.patience):
-                await self._places.acquire()
+                await places.acquire()
         except TimeoutError:
             raise Unavailable(
                 "The database is unavailable: every connection of database.pool_size is in use."

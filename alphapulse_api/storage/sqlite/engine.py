@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
 from alphapulse_api.domain.outbox import OutboxRow
-from alphapulse_api.runtime.executor import LastingExecutor
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
@@ -28,10 +27,10 @@ from alphapulse_api.storage.engine.outbox import insert
 from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
 from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
+from alphapulse_api.storage.sqlite.readers import Readers
 from alphapulse_api.storage.sqlite.schema import claim, migrate
-from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, numbered, run
+from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
-READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
 # The page cache of a connection; the system's page cache holds the rest. 16 MiB saved no measurable
 # CPU time, and its pages fragmented the heap.
@@ -45,22 +44,25 @@ class SQLiteEngine(GroupingEngine):
     Args:
         path: the database file; created if it does not exist.
         network_file: whether the file may be on a network file system.
+        statement_timeout: seconds after which a reading statement is ended.
     """
 
     takes_arrays = False
 
-    def __init__(self, path: str, *, network_file: bool = False) -> None:
+    def __init__(
+        self, path: str, *, network_file: bool = False, statement_timeout: float = 10.0
+    ) -> None:
         super().__init__()
+        self._statement_timeout = statement_timeout
         self._network_file = network_file
         self._on_other_commit: Callable[[], None] | None = None
         self._watch: CommitWatch | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._path = Path(path).absolute()  # the host may change the working directory later
-        self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None
-        self._readers: LastingExecutor | None = None
+        self._readers: Readers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -89,7 +91,7 @@ class SQLiteEngine(GroupingEngine):
             consume_exception(preparing)
             self._disconnect()
             raise
-        self._readers = LastingExecutor(READERS, "alphapulse-read")
+        self._readers = Readers(self._connect, self._statement_timeout)
         self._writer = threading.Thread(
             target=self._write_forever, args=(connection,), name="alphapulse-write", daemon=True
         )
@@ -108,9 +110,9 @@ class SQLiteEngine(GroupingEngine):
         self._disconnect()
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
-        if self._loop is None or self._readers is None:
+        if self._readers is None:
             raise Unavailable("The database is closed.")
-        return await self._loop.run_in_executor(self._readers, self._fetch, sql, args)
+        return await self._readers.fetch(sql, args)
 
     @property
     def history(self) -> str | None:
@@ -215,16 +217,6 @@ class SQLiteEngine(GroupingEngine):
         except OSError:
             return None
         return status.st_dev, status.st_ino
-
-    def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        try:
-            if connection is None:
-                connection = self._local.connection = self._connect()
-                connection.execute("PRAGMA query_only = ON")
-            return connection.execute(numbered(sql), args).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
     def _write_forever(self, connection: sqlite3.Connection) -> None:
         assert self._loop is not None

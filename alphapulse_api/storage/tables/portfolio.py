@@ -18,6 +18,7 @@ from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns, Kind
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.outbox import invalidation, of_change
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
@@ -136,7 +137,8 @@ class PortfolioDataAccessor:
         portfolio.changes_in = self._changes_in(portfolio["as_of"])
         if include_history:
             end = end_time or now() + timedelta(microseconds=self._ahead)
-            portfolio["history"] = await history(self._engine, start_time, end, max_points)
+            with long_reads():
+                portfolio["history"] = await history(self._engine, start_time, end, max_points)
         return portfolio
 
     async def get_snapshot(self, as_of: int) -> Portfolio | None:
