@@ -16,12 +16,15 @@ from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata, Money, Text, Timestamp
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
+from tests.hostile_receivers import receiver_bodies
+from tests.webhooks import alertmanager, grafana
 
 MEBI = 1024 * 1024
 # What is valid, by the last step of the path that is not a variable.
 VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "system": SAMPLE,
+    "alertmanager": alertmanager({}), "grafana": grafana(),
 }  # fmt: skip
 # Those that are sent gzipped, too.
 BOMBS = ("white space", "an array of objects", "positions: empty objects", "tags: empty texts")
@@ -42,17 +45,22 @@ class Hostile(NamedTuple):
         return f"{self.method} {self.path}: {self.shape}{self.coding and f', {self.coding}'}"
 
 
-def hostile_requests(size: int = 4 * MEBI) -> Iterator[Hostile]:
+def hostile_requests(size: int = 4 * MEBI, route: str = "") -> Iterator[Hostile]:
     """Each shape for each route that takes it, and for one field of each kind that it has.
 
     Args:
         size: of a body, about.
+        route: method and path of the only one, such as "POST /api/alerts/{id}/resolve".
     """
     for row in ROWS:
+        if route not in ("", f"{row.method} {row.path}"):
+            continue
         path = row.path.replace("{id}", "x")
         if row.form is not None:
             for shape, body in _forms(size):
                 yield Hostile(shape, row.method, path, body, "application/x-www-form-urlencoded")
+        for made in receiver_bodies(row.protocol, size):
+            yield Hostile(made.shape, row.method, path, *made[1:])
         if row.body is None:
             continue
         if row.body_is_array:

@@ -220,6 +220,23 @@ def _export_json(*points: dict[str, Any], name: str = "x") -> bytes:
     return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}).encode()
 
 
+async def test_attributes_that_no_series_can_have_are_not_decoded(server: Server) -> None:
+    longest = {"key": "a", "value": {"stringValue": "b" * 20_000}}
+    listed = {"key": "a", "value": {"arrayValue": {"values": [{"intValue": 1}] * 500}}}
+    points = [
+        {"timeUnixNano": MOMENT, "asInt": 1, "attributes": attributes}
+        for attributes in ([longest], [listed], SIDE * 129, SIDE)
+    ]
+    answer = await _send(server, _export_json(*points), JSON)
+    assert answer.json["partialSuccess"]["rejectedDataPoints"] == "3"
+    assert await _stored(server, "otlp") == [("x", 1.0, {"side": "buy"})]
+    body = export(gauge("y", number(1.0, attribute("a", "b" * 9_000)), number(2.0)))
+    response = wire.parse(
+        "ExportMetricsServiceResponse", (await _send(server, body, PROTOBUF)).body
+    )
+    assert response.partial_success.rejected_data_points == 1
+
+
 # -- errors ---------------------------------------------------------------------------------------
 
 

@@ -239,3 +239,32 @@ async def test_a_key_is_taken_as_these_clients_send_it(server: Server) -> None:
         problem(await ask(server, "POST", INFLUX, {"Authorization": value}, data=b""), 401)
     reader = {"Authorization": f"Token {(await server.key())['X-API-Key']}"}
     problem(await ask(server, "POST", INFLUX, reader, data=b"x value=1"), 403)
+
+
+async def test_a_hundred_refusals_are_named_and_the_rest_counted(server: Server) -> None:
+    content = problem(await _send(server, INFLUX, b"x\n" * 1_000 + b"good value=1", {}), 400)
+    assert content["accepted"] == 1
+    assert len(content["errors"]) == 100
+    assert content["errors_omitted"] == 900
+
+
+async def test_a_line_of_many_tags_is_refused_alone(server: Server) -> None:
+    tags = ",".join(f"t{n}=a" for n in range(65))
+    body = f"wide,{tags} value=1\ngood value=1".encode()
+    content = problem(await _send(server, INFLUX, body, {}), 400)
+    assert content["errors"] == [{"line": 1, "detail": "a line may have at most 64 tags"}]
+    assert await _stored(server, "influx") == [("good", 1.0, {})]
+
+
+async def test_a_text_may_span_lines_and_pieces(server: Server) -> None:
+    """The text is longer than a piece of the body, and the lines are counted on."""
+    text = b"\n".join([b"a" * 1_000] * 60)
+    body = b'x a="%b",value=1\ny value=2\nbad\n' % text
+    content = problem(await _send(server, INFLUX, body, {}), 400)
+    assert [error["line"] for error in content["errors"]] == [62]
+    assert await _stored(server, "influx") == [("x", 1.0, {}), ("y", 2.0, {})]
+
+
+@pytest.mark.parametrize("body", [bytes(4), b"\x08\x00\x00\x00", b"\x05\x00\x00\x00\x00"])
+async def test_a_field_without_a_number_is_malformed(server: Server, body: bytes) -> None:
+    problem(await _send(server, REMOTE, snappy(body), SNAPPY), 400)

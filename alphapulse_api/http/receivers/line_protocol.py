@@ -26,9 +26,11 @@ from alphapulse_api.http.receivers.naming import (
 PROTOCOL: Final = "influx"
 MAX_LINE: Final = 256 * 1024  # bytes
 MAX_FIELDS: Final = 5_000  # of a line, as values of a JSON record
-MAX_TEXT_LINES: Final = 64  # that a quoted text may span, since each reads the whole line again
+MAX_TAGS: Final = 64  # that are read at all; a series may keep 16
+MAX_TEXT_LINES: Final = 64  # that a quoted text may span
 MAX_DIGITS: Final = 64  # of a number
 STEP: Final = 16
+STEP_FIELDS: Final = 256
 # Microseconds that a unit of `precision` has; a nanosecond is less than one.
 PRECISIONS: Final = {
     "ns": 0, "n": 0, "us": 1, "u": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000,
@@ -39,11 +41,11 @@ _BOOLEANS: Final = {
     **dict.fromkeys((b"f", b"F", b"false", b"False", b"FALSE"), 0.0),
 }
 # Possessive: what has matched is never tried again, so the time is linear.
-_HEAD: Final = re.compile(rb"((?:[^\\ ]|\\.)++) ++", re.DOTALL)
+_HEAD: Final = re.compile(rb"((?:[^\\ ]++|\\.)++) ++", re.DOTALL)
 _FIELD: Final = re.compile(
-    rb'((?:[^\\ ,=]|\\.)++)=("(?:[^"\\]|\\.)*+"|[^", ]++)(?:(,)| ++|$)', re.DOTALL
+    rb'((?:[^\\ ,=]++|\\.)++)=("(?:[^"\\]++|\\.)*+"|[^", ]++)(?:(,)| ++|$)', re.DOTALL
 )
-_OPEN: Final = re.compile(rb'(?:[^\\ ,=]|\\.)++="(?:[^"\\]|\\.)*+\\?$', re.DOTALL)
+_OPEN: Final = re.compile(rb'(?:[^\\ ,=]++|\\.)++="(?:[^"\\]++|\\.)*+\\?$', re.DOTALL)
 _TIME: Final = re.compile(rb"-?\d{1,20}")
 _INTEGER: Final = re.compile(rb"-?\d+[iu]")
 _PART: Final = re.compile(rb"((?:[^\\,]|\\.)++)", re.DOTALL)
@@ -84,7 +86,11 @@ class LineDecoder:
             if len(line) > MAX_LINE:
                 raise self._too_long()
             self._number += 1
+            # A text that is open stays open where no quote comes: it is not read once more.
+            may_end = not open_line or b'"' in ended
             try:
+                if not may_end:
+                    raise _Unfinished
                 yield from self._line(line)
                 open_line = b""
             except _Unfinished:
@@ -127,7 +133,13 @@ class LineDecoder:
             fields: Iterable[tuple[bytes, bytes]] = _plain_fields(parts[1])
         else:
             head, fields, time = _split(line)
-        values = [(key, _value(text)) for key, text in fields]  # a line is stored whole or not
+        if head.count(b",") > MAX_TAGS:
+            raise ValueError(f"a line may have at most {MAX_TAGS} tags")
+        values: list[tuple[bytes, float | None]] = []  # a line is stored whole or not
+        for count, (key, text) in enumerate(fields, 1):
+            values.append((key, _value(text)))
+            if count % STEP_FIELDS == 0:
+                yield
         instant = self._instant(time)
         add, refuse, number = self._intake.add, self._intake.refuse, self._number
         for count, (key, value) in enumerate(values, 1):

@@ -30,7 +30,9 @@ from alphapulse_api.http.receivers.naming import (
 from alphapulse_api.http.receivers.wire import Walk, parse
 
 PROTOCOL: Final = "otlp"
-MAX_ATTRIBUTES: Final = 128  # that are decoded at all; a series may keep 16 labels
+# Of what is decoded at all; a series may keep 16 labels. An attribute may hold lists of values.
+MAX_ATTRIBUTES: Final = 128
+MAX_ATTRIBUTE_BYTES: Final = 8192  # of a data point and its resource together
 STEP: Final = 32
 _NO_VALUE: Final = 1  # DataPointFlags: no recorded value
 NUMBER: Final = "NumberDataPoint"
@@ -53,6 +55,7 @@ def decoding_protobuf(data: bytes, intake: Intake) -> Decoding:
     """Decode an ExportMetricsServiceRequest."""
     walk = Walk(data)
     for number, start, end in walk.fields():
+        yield
         if number != 1:
             continue
         resource: Attributes = ()
@@ -82,6 +85,7 @@ def _metric(walk: Walk, start: int, end: int, resource: Attributes, intake: Inta
         if count % STEP == 0:
             yield
     for number, a, b in walk.fields(start, end):
+        yield
         if (message := _BY_NUMBER.get(number)) is None:
             continue
         for count, (inner, c, d) in enumerate(walk.fields(a, b)):
@@ -159,8 +163,11 @@ def _finder(attributes: Attributes, name: str, resource: Attributes, intake: Int
     if len(attributes) + len(resource) > MAX_ATTRIBUTES:
         intake.refuse(f"a data point has over {MAX_ATTRIBUTES} attributes")
         return None
-    size = len(name) + sum(map(len, attributes)) + sum(map(len, resource))
-    return _remembered if size <= REMEMBERED_BYTES else _named
+    size = sum(map(len, attributes)) + sum(map(len, resource))
+    if size > MAX_ATTRIBUTE_BYTES:
+        intake.refuse(f"the attributes have over {MAX_ATTRIBUTE_BYTES} bytes")
+        return None
+    return _remembered if len(name) + size <= REMEMBERED_BYTES else _named
 
 
 def _number(point: Any) -> float:

@@ -18,6 +18,7 @@ from alphapulse_api.http.receivers.intake import Decoding, Intake
 from alphapulse_api.http.receivers.naming import REMEMBERED_BYTES, SERIES_REMEMBERED
 from alphapulse_api.http.receivers.otlp import (
     KINDS,
+    MAX_ATTRIBUTES,
     NUMBER,
     Attributes,
     add_number,
@@ -26,8 +27,10 @@ from alphapulse_api.http.receivers.otlp import (
 )
 from alphapulse_api.http.receivers.wire import message_class
 
-STEP: Final = 16
+STEP: Final = 64  # data points and attributes
 _USUAL: Final = frozenset({"attributes", "startTimeUnixNano", "timeUnixNano", "asDouble", "asInt"})
+MAX_ATTRIBUTE_TEXT: Final = 16 * 1024  # bytes of JSON, twice what protobuf takes for them
+MAX_PARSED_TEXT: Final = 4096  # bytes of it that go through protobuf's parser: some 5 ms
 _MAX_DIGITS: Final = 19  # of an integer of 64 bits, at which every such number fits
 _INT_64: Final = range(-(1 << 63), 1 << 63)
 
@@ -53,18 +56,27 @@ def decoding_json(body: Any, intake: Intake) -> Decoding:
         yield
 
 
-def _points(message: str, points: Any, name: str, resource: Attributes, intake: Intake) -> Decoding:
-    for count, point in enumerate(_dicts(points, "dataPoints"), 1):
+def _points(
+    message: str, points: Any, name: str, resource: Attributes | str, intake: Intake
+) -> Decoding:
+    work = 0
+    for point in _dicts(points, "dataPoints"):
         attributes = _attributes(point)
-        if message == NUMBER and (usual := _usual(point)) is not None:
+        work += 1 + len(attributes)
+        if work >= STEP:
+            work = 0
+            yield
+        if isinstance(attributes, str):
+            intake.refuse(attributes)
+        elif isinstance(resource, str):
+            intake.refuse(resource)
+        elif message == NUMBER and (usual := _usual(point)) is not None:
             add_number(attributes, name, resource, *usual, intake)
         else:
             fields = {key: value for key, value in point.items() if key != "attributes"}
             parsed = _from_json(message, fields)
             parsed.attributes.extend(attributes)
             yield from adding(message, parsed, name, resource, intake)
-            yield
-        if count % STEP == 0:
             yield
 
 
@@ -102,25 +114,44 @@ def _dicts(value: Any, key: str) -> Iterator[dict[str, Any]]:
     yield from items
 
 
-def _attributes(value: Any) -> Attributes:
-    if not isinstance(value, dict):
+def _attributes(value: Any) -> Attributes | str:
+    """The attributes as encoded KeyValues, in which all decoders name series; or why not."""
+    attributes = value.get("attributes") if isinstance(value, dict) else ()
+    if attributes in (None, []):
+        return ()
+    if not isinstance(attributes, list):
         raise not_otlp()
-    attributes = value.get("attributes")
-    if not attributes:
-        return () if attributes in (None, []) else _serialized(value)
+    if len(attributes) > MAX_ATTRIBUTES:
+        return f"a data point has over {MAX_ATTRIBUTES} attributes"
     text = dumps(attributes)
-    return _remembered(text) if len(text) <= REMEMBERED_BYTES else _serialized(value)
+    if len(text) > MAX_ATTRIBUTE_TEXT:
+        return f"the attributes have over {MAX_ATTRIBUTE_TEXT} bytes"
+    return (_remembered if len(text) <= REMEMBERED_BYTES else _serialized)(text)
+
+
+def _serialized(text: bytes) -> Attributes | str:
+    encoded = []
+    parsed_bytes = 0
+    for pair in loads_floats(text):
+        match pair:
+            case {"key": str() as key, "value": {"stringValue": str() as value}, **more} if (
+                not more
+            ):
+                made = message_class("KeyValue")(key=key, value={"string_value": value})
+            case dict():
+                parsed_bytes += len(dumps(pair))
+                if parsed_bytes > MAX_PARSED_TEXT:
+                    return f"the attributes that are no text have over {MAX_PARSED_TEXT} bytes"
+                made = _from_json("KeyValue", pair)
+            case _:
+                raise not_otlp()
+        encoded.append(made.SerializeToString())
+    return tuple(encoded)
 
 
 @lru_cache(maxsize=SERIES_REMEMBERED)
-def _remembered(text: bytes) -> Attributes:
-    return _serialized({"attributes": loads_floats(text)})
-
-
-def _serialized(value: dict[str, Any]) -> Attributes:
-    """Each attribute as a KeyValue in protobuf, in which all decoders name series."""
-    pairs = [_from_json("KeyValue", pair) for pair in _dicts(value, "attributes")]
-    return tuple(pair.SerializeToString() for pair in pairs)
+def _remembered(text: bytes) -> Attributes | str:
+    return _serialized(text)
 
 
 def _from_json(message: str, value: dict[str, Any]) -> Any:

@@ -22,6 +22,7 @@ MISSING: Final = (
 )
 
 _Range = tuple[int, int, int]  # field number, where its value begins and ends
+NUMBER: Final = 0  # stands for the number of a field that is not length-delimited
 
 _REPEATED: Final = "*"
 # By message: its fields' numbers and types. "*" marks a list, "?" a field that may be absent.
@@ -143,7 +144,9 @@ class Walk:
         self._walked = 0
 
     def fields(self, start: int = 0, end: int | None = None) -> Iterator[_Range]:
-        """The length-delimited fields of the message between two places.
+        """The fields of the message between two places; of a number the value is left out.
+
+        Each field is a step: a body may consist of millions that are of no use.
 
         Raises:
             Problem: 400 if it is malformed, 413 for too many fields in all.
@@ -156,18 +159,22 @@ class Walk:
                 raise Problem(TOO_LARGE, f"A body may have at most {MAX_FIELDS} fields.")
             tag, start = self._varint(start, end)
             kind = tag & 7
+            if tag < 8:  # the field number 0
+                raise malformed()
             if kind == 2:
                 size, start = self._varint(start, end)
                 if size > end - start:
                     raise malformed()
                 yield tag >> 3, start, start + size
                 start += size
-            elif kind == 0:
+                continue
+            if kind == 0:
                 _, start = self._varint(start, end)
             elif kind in (1, 5):
                 start += 8 if kind == 1 else 4
             else:
                 raise malformed()
+            yield NUMBER, start, start
         if start != end:
             raise malformed()
 
