@@ -12,8 +12,8 @@ from argon2.exceptions import VerifyMismatchError
 from alphapulse_api.auth import passwords
 from alphapulse_api.auth.throttles import ADDRESSES, EVERYBODY, PAIRS
 from tests.asking import Answer
-from tests.auth.test_tokens import WRONG, login, me, refused, token
 from tests.conftest import PASSWORD, Serve, Server
+from tests.logins import WRONG, login, me, refused, token
 from tests.throttling import forgive_nothing
 
 

@@ -15,10 +15,10 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 from tests.asking import ALERT, ask, problem
-from tests.auth.test_tokens import WRONG, login, me, refused
 from tests.conftest import PASSWORD, Server
 from tests.engines import Fresh, opened
 from tests.forging import bearer
+from tests.logins import WRONG, login, me, refused
 from tests.socket_client import connect
 from tests.throttling import forgive_nothing
 

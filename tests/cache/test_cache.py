@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from alphapulse_api.cache.values import TOKEN_BYTES, decode, encode, etag_of
 from alphapulse_api.config import CacheConfig
 from alphapulse_api.runtime.redis import RedisLink
 from tests import view
-from tests.waiting import SECONDS, until
+from tests.waiting import SECONDS
 
 
 def entry(size: int = 10, text: str = "x") -> Entry:
@@ -217,89 +216,7 @@ def test_a_damaged_value_is_no_answer(value: bytes) -> None:
     assert decode(value) is None
 
 
-class Computation:
-    """Counts its runs; ends on demand."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.runs = 0
-        self.finish = asyncio.Event()
-        self._failure = failure
-
-    async def __call__(self) -> Entry:
-        self.runs += 1
-        await self.finish.wait()
-        if self._failure is not None:
-            raise self._failure
-        return entry()
-
-
 async def asking(flight: SingleFlight, computation: Any, number: int) -> list[asyncio.Task[Entry]]:
     tasks = [asyncio.create_task(flight.once("key", computation)) for _ in range(number)]
     await asyncio.sleep(0)
     return tasks
-
-
-async def test_many_who_ask_at_once_share_one_computation() -> None:
-    flight, computation = SingleFlight(), Computation()
-    tasks = await asking(flight, computation, 50)
-    computation.finish.set()
-    assert await asyncio.gather(*tasks) == [entry()] * 50
-    assert computation.runs == 1
-
-
-async def test_different_keys_are_computed_apart() -> None:
-    flight, computation = SingleFlight(), Computation()
-    computation.finish.set()
-    await asyncio.gather(*(flight.once(key, computation) for key in "abc"))
-    assert computation.runs == 3
-
-
-async def test_a_failure_reaches_all_and_is_not_kept() -> None:
-    flight, computation = SingleFlight(), Computation(LookupError("gone"))
-    tasks = await asking(flight, computation, 5)
-    computation.finish.set()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [LookupError] * 5
-    working = Computation()
-    working.finish.set()
-    assert await flight.once("key", working) == entry()
-
-
-async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_the_process() -> None:
-    unhandled: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-    flight, computation = SingleFlight(), Computation(LookupError("gone"))
-    (only,) = await asking(flight, computation, 1)
-    only.cancel()
-    await asyncio.gather(only, return_exceptions=True)
-    computation.finish.set()
-    await until(lambda: not view.under_way(flight))
-    del only  # which holds on to the computation
-    gc.collect()  # a task reports its exception when it is collected
-    assert unhandled == []
-
-
-@pytest.mark.parametrize("leaver", [0, 3])
-async def test_one_who_goes_away_does_not_take_the_others_answer(leaver: int) -> None:
-    flight, computation = SingleFlight(), Computation()
-    tasks = await asking(flight, computation, 5)
-    tasks[leaver].cancel()
-    await asyncio.sleep(0)
-    computation.finish.set()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(results.pop(leaver), asyncio.CancelledError)
-    assert results == [entry()] * 4
-    assert computation.runs == 1
-
-
-async def test_a_computation_that_all_have_left_ends_quietly(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    flight, computation = SingleFlight(), Computation(LookupError("gone"))
-    (task,) = await asking(flight, computation, 1)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    computation.finish.set()
-    await asyncio.gather(*view.under_way(flight).values(), return_exceptions=True)
-    assert view.under_way(flight) == {}
-    assert caplog.records == []

@@ -17,7 +17,7 @@ from alphapulse_api.domain.times import now
 from alphapulse_api.http.spec.asyncapi import FROM_CLIENT, FROM_SERVER
 from alphapulse_api.sockets.protocol import Protocol, Reply
 from alphapulse_api.sockets.requests import REQUESTS, Authenticate
-from tests.sockets.test_protocol import a_caller
+from tests.sockets.conftest import a_caller
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "websocket.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [

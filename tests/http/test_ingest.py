@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
-import gzip
 import io
 import json
 import zlib
@@ -16,7 +14,7 @@ import pytest
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.http import body, ingest
-from tests.asking import POINT, TRADE, Answer, ask, places, problem
+from tests.asking import POINT, TRADE, Answer, ask, problem
 from tests.conftest import Server
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -24,15 +22,15 @@ CSV = {"Content-Type": "text/csv"}
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
 
 
-def _point(n: int) -> dict[str, Any]:
+def point(n: int) -> dict[str, Any]:
     return {**POINT, "timestamp": (NOW - timedelta(milliseconds=n)).isoformat(), "value": n}
 
 
-def _lines(records: list[Any]) -> bytes:
+def lines(records: list[Any]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
-async def _post(
+async def post(
     server: Server, data: Any, kind: dict[str, str] = NDJSON, path: str = "/api/metrics"
 ) -> Answer:
     caller = await server.key("publish")
@@ -59,23 +57,23 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        _lines([_point(2), _point(1)]),
-        _lines([_point(2), _point(1)])[:-1],
-        b"\xef\xbb\xbf" + _lines([_point(2), _point(1)]),
-        _lines([_point(2), _point(1)]).replace(b"\n", b"\r\n\n  \r\n"),
-        b"\n\n" + _lines([_point(2), _point(1)]) + b"\n\n",
+        lines([point(2), point(1)]),
+        lines([point(2), point(1)])[:-1],
+        b"\xef\xbb\xbf" + lines([point(2), point(1)]),
+        lines([point(2), point(1)]).replace(b"\n", b"\r\n\n  \r\n"),
+        b"\n\n" + lines([point(2), point(1)]) + b"\n\n",
     ],
 )
 async def test_a_line_is_a_record(server: Server, small_batches: None, body: bytes) -> None:
     kind = {"Content-Type": "application/x-ndjson; charset=UTF-8"}
-    answer = await _post(server, body, kind)
+    answer = await post(server, body, kind)
     assert (answer.status, answer.json) == (201, {"accepted": 2})
     assert await _values(server) == [2, 1]
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"\xef\xbb\xbf", b"\r\n \n"])
 async def test_no_line_is_no_record(server: Server, body: bytes) -> None:
-    answer = await _post(server, body)
+    answer = await post(server, body)
     assert (answer.status, answer.json) == (201, {"accepted": 0})
 
 
@@ -87,7 +85,7 @@ async def test_a_csv_names_its_fields(server: Server, small_batches: None) -> No
         f'nan,"two\nlines",,risk,{NOW.timestamp():.0f},\r\n'
         f",ü\u2028\x0b,x,risk,{NOW.timestamp() * 1000:.0f},d"
     )
-    answer = await _post(server, b"\xef\xbb\xbf" + text.encode(), CSV)
+    answer = await post(server, b"\xef\xbb\xbf" + text.encode(), CSV)
     assert (answer.status, answer.json) == (201, {"accepted": 3}), answer.body
     points = await server.json("/api/metrics/risk", await server.key())
     assert {(p["name"], p["value"], json.dumps(p["labels"])) for p in points} == {
@@ -104,16 +102,14 @@ async def test_a_csv_names_its_fields(server: Server, small_batches: None) -> No
 @pytest.mark.parametrize("path", ["/api/metrics/risk", "/api/trades"])
 async def test_what_is_exported_can_be_sent_again(server: Server, path: str, form: str) -> None:
     labels = {"a": 'q"u,o\nte', "b": "ü"}
-    await server.feed.record_metrics(
-        [{**_point(1), "labels": labels}, {**_point(2), "value": None}]
-    )
+    await server.feed.record_metrics([{**point(1), "labels": labels}, {**point(2), "value": None}])
     await server.feed.record_trade({**TRADE, "fee": "-0.10", "metadata": {"a": [1, None]}})
     await server.feed.record_trade({**TRADE, "price": "0.000000000000000000000000000001"})
     before = await server.json(path, await server.key())
     exported = await ask(server, "GET", f"{path}?format={form}", await server.key())
     kind = {"Content-Type": exported.headers["Content-Type"]}
     to = "/api/trades" if path == "/api/trades" else "/api/metrics"
-    answer = await _post(server, exported.body, kind, to)
+    answer = await post(server, exported.body, kind, to)
     assert (answer.status, answer.json) == (201, {"accepted": 2}), answer.body
     assert await server.json(path, await server.key()) == before
 
@@ -128,14 +124,14 @@ async def test_a_large_body_is_stored_as_it_comes(server: Server) -> None:
         packer = zlib.compressobj(1, wbits=31)
         for first in range(0, 30_000, 1_000):
             lines = b"".join(
-                json.dumps(_point(n)).encode() + pad.encode() + b"\n"
+                json.dumps(point(n)).encode() + pad.encode() + b"\n"
                 for n in range(first, first + 1_000)
             )
             sent += len(lines)
             yield packer.compress(lines)
         yield packer.flush()
 
-    answer = await _post(server, body(), {**NDJSON, "Content-Encoding": "gzip"})
+    answer = await post(server, body(), {**NDJSON, "Content-Encoding": "gzip"})
     assert (answer.status, answer.json) == (201, {"accepted": 30_000})
     assert sent > 16 * 2**20
     assert await _count(server) == 30_000
@@ -146,11 +142,11 @@ async def test_the_error_of_a_bad_line_says_how_many_were_stored(
     server: Server, monkeypatch: pytest.MonkeyPatch, kind: dict[str, str]
 ) -> None:
     monkeypatch.setattr(ingest, "MAX_BATCH", 1_000)
-    records = [_point(n) for n in range(2_500)] + [
-        {**_point(2_500), "value": "x"},
-        _point(2_501),
+    records = [point(n) for n in range(2_500)] + [
+        {**point(2_500), "value": "x"},
+        point(2_501),
     ]
-    body = _lines(records)
+    body = lines(records)
     first_line = 1
     if kind is CSV:
         text = io.StringIO()
@@ -158,7 +154,7 @@ async def test_the_error_of_a_bad_line_says_how_many_were_stored(
         writer.writeheader()
         writer.writerows(records)
         body, first_line = text.getvalue().encode(), 2
-    answer = await _post(server, body, kind)
+    answer = await post(server, body, kind)
     content = problem(answer, 422)
     place = {
         "pointer": "/2500/value",
@@ -169,7 +165,7 @@ async def test_the_error_of_a_bad_line_says_how_many_were_stored(
     assert content["detail"] == f"line {place['line']}, /2500/value: Not a number but text."
     assert await _count(server) == 2_000
     # Mended and sent again as a whole, nothing is there twice.
-    answer = await _post(server, body.replace(b'"x"', b"7").replace(b",x", b",7"), kind)
+    answer = await post(server, body.replace(b'"x"', b"7").replace(b",x", b",7"), kind)
     assert (answer.status, answer.json) == (201, {"accepted": 2_502})
     assert await _count(server) == 2_502
 
@@ -177,23 +173,23 @@ async def test_the_error_of_a_bad_line_says_how_many_were_stored(
 @pytest.mark.parametrize(
     ("body", "status", "pointer", "line"),
     [
-        (_lines([POINT] * 11) + b"{\n", 400, "/11", 12),
-        (_lines([POINT] * 11) + b"\n\xff\n", 400, "/11", 13),
-        (_lines([POINT] * 11) + b'{"a":"\\ud800"}', 400, "/11", 12),
-        (_lines([POINT] * 11) + b"[" * 4_000, 400, "/11", 12),
-        (_lines([POINT] * 11) + b"[" * 50_000, 413, "/11", 12),
-        (_lines([POINT] * 11) + b" " * (2**20 + 1), 413, "/11", 12),
-        (_lines([POINT] * 11) + b"[]", 422, "/11", 12),
-        (_lines([POINT] * 11) + _lines([{**POINT, "x": 1}]) + _lines([POINT]), 422, "/11/x", 12),
-        (_lines([POINT] * 3) + b"7\n" + _lines([POINT] * 9), 422, "/3", 4),
-        (_lines([[POINT]]), 422, "/0", 1),
-        (_lines([POINT]).replace(b'"risk"', b'"risk",\n'), 400, "/0", 1),
+        (lines([POINT] * 11) + b"{\n", 400, "/11", 12),
+        (lines([POINT] * 11) + b"\n\xff\n", 400, "/11", 13),
+        (lines([POINT] * 11) + b'{"a":"\\ud800"}', 400, "/11", 12),
+        (lines([POINT] * 11) + b"[" * 4_000, 400, "/11", 12),
+        (lines([POINT] * 11) + b"[" * 50_000, 413, "/11", 12),
+        (lines([POINT] * 11) + b" " * (2**20 + 1), 413, "/11", 12),
+        (lines([POINT] * 11) + b"[]", 422, "/11", 12),
+        (lines([POINT] * 11) + lines([{**POINT, "x": 1}]) + lines([POINT]), 422, "/11/x", 12),
+        (lines([POINT] * 3) + b"7\n" + lines([POINT] * 9), 422, "/3", 4),
+        (lines([[POINT]]), 422, "/0", 1),
+        (lines([POINT]).replace(b'"risk"', b'"risk",\n'), 400, "/0", 1),
     ],
 )
 async def test_what_is_wrong_has_its_place(
     server: Server, small_batches: None, body: bytes, status: int, pointer: str, line: int
 ) -> None:
-    content = problem(await _post(server, body), status)
+    content = problem(await post(server, body), status)
     stored = 10 if pointer.startswith("/11") else 0
     assert content["accepted"] == stored
     assert [(e["pointer"], e["line"]) for e in content["errors"]] == [(pointer, line)]
@@ -230,31 +226,31 @@ HEAD = "metric_type,name,value\n"
 async def test_what_is_wrong_in_a_csv_has_its_place(
     server: Server, small_batches: None, text: str, status: int, pointer: str, line: int
 ) -> None:
-    content = problem(await _post(server, text.encode(), CSV), status)
+    content = problem(await post(server, text.encode(), CSV), status)
     assert [(e["pointer"], e["line"]) for e in content["errors"]] == [(pointer, line)]
     assert await _count(server) == content["accepted"] == 0
 
 
 async def test_a_line_that_is_no_utf_8_is_named(server: Server, small_batches: None) -> None:
     text = f'{HEAD}risk,a,1\nrisk,"\n\n'.encode() + b'\xff",1\n'
-    content = problem(await _post(server, text, CSV), 400)
+    content = problem(await post(server, text, CSV), 400)
     assert content["errors"][0]["line"] == 5
     kind = {"Content-Type": "text/csv; charset=latin-1"}
-    assert "latin-1" in problem(await _post(server, b"", kind), 415)["detail"]
+    assert "latin-1" in problem(await post(server, b"", kind), 415)["detail"]
 
 
 async def test_trades_are_taken_too(server: Server, small_batches: None) -> None:
     trades = [{**TRADE, "id": f"t{n}", "price": f"{n}.10"} for n in range(25)]
-    answer = await _post(server, _lines(trades), path="/api/trades")
+    answer = await post(server, lines(trades), path="/api/trades")
     assert (answer.status, answer.json) == (201, {"accepted": 25})
     clash = [*trades[:12], {**TRADE, "id": "t3"}, *trades[13:]]
-    content = problem(await _post(server, _lines(clash), path="/api/trades"), 409)
+    content = problem(await post(server, lines(clash), path="/api/trades"), 409)
     assert content["accepted"] == 10
     assert [(e["pointer"], e["line"]) for e in content["errors"]] == [("/12/id", 13)]
-    answer = await _post(server, b"metric_type\n", CSV, "/api/trades")
+    answer = await post(server, b"metric_type\n", CSV, "/api/trades")
     assert "'metric_type'" in problem(answer, 422)["detail"]
     # One at a time elsewhere.
-    answer = await _post(server, b"{}", NDJSON, "/api/alerts")
+    answer = await post(server, b"{}", NDJSON, "/api/alerts")
     assert problem(answer, 415)["detail"].endswith("it must be one of: application/json.")
 
 
@@ -271,70 +267,7 @@ async def test_the_error_of_a_lost_store_says_how_many_were_stored(
         return stored
 
     monkeypatch.setattr(accessor, "add_points", twice)
-    answer = await _post(server, _lines([_point(n) for n in range(30)]))
+    answer = await post(server, lines([point(n) for n in range(30)]))
     content = problem(answer, 503)
     assert (content["accepted"], content["detail"]) == (20, "The database is away.")
     assert answer.headers["Retry-After"]
-
-
-async def test_a_body_is_read_no_faster_than_it_is_stored(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    accessor = server.dashboard.metrics
-    add_points, may_store = accessor.add_points, asyncio.Event()
-
-    async def held(points: Any) -> int:
-        await may_store.wait()
-        stored: int = await add_points(points)
-        return stored
-
-    monkeypatch.setattr(accessor, "add_points", held)
-    monkeypatch.setattr(ingest, "MAX_BATCH", 100)
-    host, port = server.url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    key = (await server.key("publish"))["X-API-Key"]
-    lines = _lines([_point(n) for n in range(1000)])
-    count = 300
-    writer.write(
-        f"POST /api/metrics HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n"
-        "Content-Type: application/x-ndjson\r\n"
-        f"Content-Length: {len(lines) * count}\r\n\r\n".encode()
-    )
-
-    async def send() -> int:
-        """Until the server takes no more: what fits into buffers has gone out then."""
-        for sent in range(count):
-            writer.write(lines)
-            try:
-                await asyncio.wait_for(writer.drain(), 0.3)
-            except TimeoutError:
-                return sent
-        return count
-
-    assert await send() < count / 2
-    may_store.set()
-    writer.close()
-    await writer.wait_closed()
-
-
-async def test_a_bomb_is_unpacked_no_faster_than_it_is_read(server: Server) -> None:
-    """64 MiB of spaces in 64 KiB: a line of at most 1 MiB is looked at, and refused."""
-    packer = zlib.compressobj(9, wbits=31)
-    spaces = b" " * 2**20
-    packed = b"".join(packer.compress(spaces) for _ in range(64)) + packer.flush()
-    answer = await _post(server, packed, {**NDJSON, "Content-Encoding": "gzip"})
-    assert problem(answer, 413)["accepted"] == 0
-    answer = await _post(server, b"nope", {**NDJSON, "Content-Encoding": "gzip"})
-    assert problem(answer, 400)["accepted"] == 0
-    whole = gzip.compress(_lines([POINT]))
-    answer = await _post(server, whole, {**NDJSON, "Content-Encoding": "gzip"})
-    assert answer.json == {"accepted": 1}
-
-
-async def test_who_may_not_publish_is_not_read(server: Server) -> None:
-    answer = await ask(
-        server, "POST", "/api/metrics", await server.key(), data=_lines([POINT]), headers=NDJSON
-    )
-    problem(answer, 403)
-    answer = await _post(server, b"", NDJSON, "/api/metrics?x=1")
-    assert places(answer) == ["x"]

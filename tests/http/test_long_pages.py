@@ -11,7 +11,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.asking import TRADE, ask
 from tests.conftest import Server
-from tests.storage.test_accessors import ids, trade
+from tests.records import ids, trade
 
 LONG = {"note": "x" * 60_000}
 

@@ -16,7 +16,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.page import Page
 from tests.engines import at
-from tests.storage.test_accessors import alert, sample, signal, trade
+from tests.records import alert, sample, signal, trade
 
 ENDS = {
     "start_time": datetime(1, 1, 1, tzinfo=UTC),

@@ -6,8 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,27 +14,11 @@ import pytest
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.domain.times import to_micros
-from alphapulse_api.log import Event, EventLog, Gap
+from alphapulse_api.log import EventLog, Gap
 from alphapulse_api.log.memory import MemoryEventLog
-from alphapulse_api.log.redis import log as redis_module
-from tests.event_logs import LogFollower, ids, redis_log, row, trades
+from tests.event_logs import LogFollower, ids, trades
+from tests.log.conftest import Open
 from tests.waiting import SECONDS
-
-Open = Callable[..., Awaitable[EventLog]]
-
-
-@pytest.fixture(params=["memory", "redis"])
-async def open_log(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
-    async with AsyncExitStack() as stack:
-
-        async def open_one(**limits: Any) -> EventLog:
-            if request.param == "memory":
-                return MemoryEventLog(**limits)
-            url = request.getfixturevalue("redis_url")
-            return await stack.enter_async_context(redis_log(url, **limits))
-
-        yield open_one
 
 
 async def append(log: EventLog, *numbers: int, channel: str = "trades") -> None:
@@ -250,81 +232,3 @@ async def test_an_empty_append_publishes_nothing(open_log: Open) -> None:
     before = log.offset("metrics")
     await log.append("metrics", [])
     assert (follower.items, log.offset("metrics")) == ([], before)
-
-
-async def test_a_row_is_appended_once_whoever_relays_it(open_log: Open) -> None:
-    log = await open_log()
-    follower = LogFollower(log)
-    await log.relay([row("a", 1), row("b", 2, 3), row("a", 1)])
-    await log.relay([row("b", 2, 3), row("c", 4)])
-    await log.append("trades", trades(1, 1))  # a host's own store says itself what is new
-    await follower.expect("1", "2", "3", "4", "1", "1")
-
-
-async def test_a_long_row_is_appended_whole_and_once(open_log: Open) -> None:
-    log = await open_log()
-    follower, numbers = LogFollower(log), [str(n) for n in range(2500)]
-    for _ in range(2):
-        await log.relay([row("a", *numbers)])
-    await log.relay([row("b", "end")])
-    await follower.expect(*numbers, "end")
-
-
-async def test_rows_of_several_channels_are_appended_in_their_order(open_log: Open) -> None:
-    log = await open_log()
-    follower = LogFollower(log)
-    await log.relay([row("a", 1), row("b", 2, channel="alerts"), row("c", 3)])
-    await follower.expect("2", channel="alerts")
-    await follower.expect("1", "3")
-
-
-async def test_ids_of_rows_are_remembered_as_long_as_events(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_module, "BEHIND_EVENTS", 0)
-    log = await open_log(size=10)
-    follower = LogFollower(log)
-    for n in range(40):
-        await log.relay([row(str(n), n)])
-        await log.relay([row(str(max(0, n - 9)), max(0, n - 9))])
-    await follower.expect(*map(str, range(40)))
-
-
-async def test_a_gap_is_handed_to_everyone_in_its_order(open_log: Open) -> None:
-    log = await open_log()
-    follower = LogFollower(log)
-    await log.relay([row("a", 1)])
-    before = log.cursor("trades")
-    await log.gap("trades")
-    await log.relay([row("b", 2)])
-    await follower.expect("1", "gap", "2")
-    assert log.since("trades", before) is None
-    assert ids(log.since("trades", follower.cursors()[1])) == ["2"]
-
-
-def rows(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A row as the store gives it, and as it is read back from JSON."""
-    return fields, json.loads(dumps(fields))
-
-
-@pytest.mark.parametrize("micros", [0, 1, 500_000])
-def test_the_identity_of_an_event_is_the_same_in_either_form(micros: int) -> None:
-    at = datetime(2026, 1, 1, 12, 0, 0, micros, tzinfo=UTC)
-    point, point_read = rows(metric_type="risk", name="var", labels={"a": "b"}, timestamp=at)
-    assert CHANNELS["metrics"].identity(point) == CHANNELS["metrics"].identity(point_read)
-    conflate = CHANNELS["metrics"].conflate
-    assert conflate is not None
-    assert conflate(point) == conflate(point_read)
-    later = at.replace(second=1)
-    stages = [
-        CHANNELS["portfolio"].identity(row)[1]
-        for row in (*rows(as_of=at, total_value=Decimal(1)), *rows(as_of=later))
-    ]
-    assert stages == [to_micros(at), to_micros(at), to_micros(later), to_micros(later)]
-    assert stages[1] < stages[2]
-    assert stages[0] < stages[3]
-
-
-def test_an_event_may_bring_its_json_along() -> None:
-    event = Event(CHANNELS["trades"], 1, "c-1", {"id": "1"}, b'{"id":"1"}')
-    assert event.text == Event(CHANNELS["trades"], 1, "c-1", {"id": "1"}).text

@@ -18,8 +18,8 @@ from alphapulse_api.storage.tables import portfolio
 from tests.asking import POINT, PORTFOLIO, SAMPLE, ask
 from tests.conftest import Server
 from tests.engines import point
+from tests.records import snapshot
 from tests.socket_client import connect
-from tests.storage.test_history import snapshot
 
 Clock = Callable[[timedelta], None]
 

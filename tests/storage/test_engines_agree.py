@@ -19,8 +19,7 @@ from alphapulse_api.storage.tables import agents, alerts, portfolio
 from alphapulse_api.storage.tables import trades as trade_store
 from tests.engines import T0, at, connected, opened
 from tests.postgres import Postgres
-from tests.storage.test_accessors import alert, sample, signal, trade
-from tests.storage.test_history import snapshot
+from tests.records import alert, sample, signal, snapshot, trade
 
 # Few instants and names, so that ties and matches are likely; the ends of time among them.
 seconds = st.one_of(

@@ -22,8 +22,7 @@ from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 from tests.engines import at, connected, point
 from tests.postgres import Postgres
-from tests.storage.test_accessors import alert, signal, trade
-from tests.storage.test_history import snapshot
+from tests.records import alert, signal, snapshot, trade
 
 
 class Writer(NamedTuple):
