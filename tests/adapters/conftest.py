@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,12 @@ def client(feed: HostFeed) -> Iterator[SyncDashboardClient]:
     """A synchronous client of that dashboard."""
     with SyncDashboardClient(feed.url, username="admin", password=PASSWORD) as client:
         yield client
+
+
+@pytest.fixture
+def sink(request: pytest.FixtureRequest) -> Any:
+    """The feed or the client, as `hosts.EVERY_SINK` says."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

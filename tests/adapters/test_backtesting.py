@@ -14,9 +14,9 @@ from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import backtesting
 from alphapulse_api.client import SyncDashboardClient
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
+from tests.documented import LINES
 
 
 class Crossing(Strategy):  # type: ignore[misc]

@@ -13,9 +13,9 @@ import pytest
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import backtrader
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
+from tests.documented import LINES
 from tests.embedding import settled
 
 DAYS = pd.date_range("2020-01-01", periods=200)

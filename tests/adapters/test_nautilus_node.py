@@ -15,10 +15,10 @@ from nautilus_trader.trading.strategy import Strategy
 
 from alphapulse_api.adapters.nautilus_trader import DashboardActor
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.nautilus import logging_to
 from tests.adapters.viewer import Viewer
+from tests.documented import LINES
 from tests.embedding import settled, until
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters import prometheus
 from alphapulse_api.client import SyncDashboardClient
 from alphapulse_api.embed.feed import HostFeed
+from tests.adapters.hosts import EVERY_SINK
 from tests.adapters.viewer import Viewer
+from tests.documented import LINES
 
 
 def test_samples_are_points_named_by_one_rule() -> None:
@@ -36,18 +36,7 @@ def test_samples_are_points_named_by_one_rule() -> None:
     ]
 
 
-@pytest.fixture
-def sink(request: pytest.FixtureRequest) -> Any:
-    """What the bridge writes to, by the name of its fixture."""
-    return request.getfixturevalue(request.param)
-
-
-@pytest.mark.parametrize(
-    ("feed", "sink"),
-    [("in_process", "feed"), ("in_thread", "feed"), ("in_thread", "client")],
-    indirect=True,
-    ids=["in_process", "in_thread", "client"],
-)
+@EVERY_SINK
 def test_the_bridge_records_at_the_end_and_refuses_a_bad_sample_alone(
     sink: HostFeed | SyncDashboardClient, viewer: Viewer
 ) -> None:
@@ -61,6 +50,17 @@ def test_the_bridge_records_at_the_end_and_refuses_a_bad_sample_alone(
         depth.set(7)
     latest = {row["name"]: row["value"] for row in viewer.get("/api/metrics/prometheus/latest")}
     assert latest == {"unknown": None, "depth": 7.0}
+
+
+def test_the_documented_line_records_while_something_runs(feed: HostFeed, viewer: Viewer) -> None:
+    trading = Gauge("alphapulse_test_trading", "")
+    names = {"prometheus": prometheus, "feed": feed, "trade": lambda: trading.set(1)}
+    try:
+        exec(LINES["metrics of prometheus_client"], names)
+    finally:
+        REGISTRY.unregister(trading)
+    latest = {row["name"]: row["value"] for row in viewer.get("/api/metrics/prometheus/latest")}
+    assert latest["alphapulse_test_trading"] == 1.0
 
 
 async def test_the_bridge_records_into_a_dashboard_of_the_loop(config: Config) -> None:

@@ -12,9 +12,9 @@ import vectorbt as library
 
 from alphapulse_api.adapters import vectorbt
 from alphapulse_api.embed.feed import HostFeed
-from tests.adapters.documented import LINES
 from tests.adapters.hosts import EVERY_HOST
 from tests.adapters.viewer import Viewer
+from tests.documented import LINES
 
 DAYS = pd.date_range("2020-01-01", periods=200)
 SWING = np.sin(np.arange(200) / 8)
