@@ -58,4 +58,5 @@ def test_every_line_of_the_table_is_run() -> None:
     assert LINES.keys() - CCXT.keys() - GENERAL == {
         "nautilus_trader, a `BacktestEngine`", "nautilus_trader, a `TradingNode`", "backtrader",
         "backtesting.py, a run", "vectorbt, a portfolio", "metrics of prometheus_client",
+        "records of logging",
     }  # fmt: skip
