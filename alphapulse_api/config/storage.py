@@ -110,6 +110,14 @@ class EventsConfig(SharedSection):
     history_ttl: float = field(
         default=3600.0, metadata=option("Seconds a channel keeps them for.", checks.SECONDS_OR_ZERO)
     )
+    max_bytes: int = field(
+        default=64 * 2**20,
+        metadata=option(
+            "Bytes of the events that are kept (64 MiB): half for metrics and portfolio, half for "
+            "trades and alerts.",
+            checks.COUNT,
+        ),
+    )
 
 
 def _url_of_redis(kind: str, url: str | None) -> str | None:

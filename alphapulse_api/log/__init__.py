@@ -19,7 +19,7 @@ def event_log_from(config: EventsConfig, link: RedisLink | None, *, read: bool =
         read: whether this process needs the events, or only appends.
     """
     if link is None:
-        return MemoryEventLog(size=config.history_size, ttl=config.history_ttl)
+        return MemoryEventLog(config.history_size, config.history_ttl, config.max_bytes)
     from alphapulse_api.log.redis.log import RedisEventLog
 
-    return RedisEventLog(link, config.history_size, config.history_ttl, read=read)
+    return RedisEventLog(link, config.history_size, config.history_ttl, config.max_bytes, read=read)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import Channel
-from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.outbox import OutboxRow
 
 
@@ -17,41 +17,49 @@ class Event:
         channel: the channel it belongs to.
         offset: see the attribute.
         cursor: see the attribute.
-        data: the resource's dict.
+        data: the resource's dict; None if it is to be decoded from `body` when it is needed.
         body: the JSON of `data` if it exists; otherwise `text` encodes it when it is needed.
 
     Attributes:
         channel: the channel it belongs to.
         offset: its number in the channel; local to the process, and only growing.
         cursor: its position in the channel, the same in every process; opaque to clients.
-        data: the resource's dict; with JSON types if it was read from a shared log.
-        text: the complete JSON message, as UTF-8.
     """
 
-    __slots__ = ("_body", "_text", "channel", "cursor", "data", "offset")
+    __slots__ = ("_body", "_data", "_text", "channel", "cursor", "offset")
 
     def __init__(
         self,
         channel: Channel,
         offset: int,
         cursor: str,
-        data: Mapping[str, Any],
+        data: Mapping[str, Any] | None,
         body: bytes | None = None,
     ) -> None:
+        assert data is not None or body is not None
         self.channel = channel
         self.offset = offset
         self.cursor = cursor
-        self.data = data
+        self._data = data
         self._body = body
         self._text: bytes | None = None
 
     @property
+    def data(self) -> Mapping[str, Any]:
+        """The resource's dict; with JSON types if it was decoded from the log."""
+        if self._data is None:
+            self._data = loads_stored(self._body or b"null")
+        return self._data
+
+    @property
     def text(self) -> bytes:
+        """The complete JSON message, as UTF-8."""
         # Encoded lazily: most metric points have no subscriber.
         if self._text is None:
-            body = dumps(self.data) if self._body is None else self._body
+            body = dumps(self._data) if self._body is None else self._body
             self._text = message(self.channel, self.cursor, body)
-            self._body = None
+            if self._data is not None:
+                self._body = None
         return self._text
 
     def __repr__(self) -> str:
@@ -106,7 +114,19 @@ class EventLog(Protocol):
         failing: names of its background tasks that are failing.
         size: events kept per channel.
         ttl: seconds that an event, and the id of a relayed row, are kept if there is room.
+        held: by channel, the bytes of the events kept in this process.
+        evicted: by channel, the events evicted here for lack of bytes.
+        shared: by channel, the bytes of the events in a shared log; empty if there is none.
     """
+
+    @property
+    def held(self) -> Mapping[str, int]: ...
+
+    @property
+    def evicted(self) -> Mapping[str, int]: ...
+
+    @property
+    def shared(self) -> Mapping[str, int]: ...
 
     @property
     def ttl(self) -> float: ...

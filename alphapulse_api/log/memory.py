@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from alphapulse_api.domain.channels import CHANNELS
@@ -19,8 +20,10 @@ from alphapulse_api.domain.points import Points
 from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.batch import EventBatch
 from alphapulse_api.log.dedup import Dedup
+from alphapulse_api.log.held import Held, HeldJson, HeldPoints
 from alphapulse_api.log.local import LocalLog
 from alphapulse_api.log.ring import Ring
+from alphapulse_api.log.shares import DEFAULT_BYTES
 
 SLICE: Final = 100  # events encoded and published between two turns of the loop
 
@@ -31,9 +34,12 @@ class MemoryEventLog(LocalLog):
     Args:
         size: events kept per channel.
         ttl: seconds an event is kept.
+        max_bytes: bytes of the events kept in all channels; a larger event is published and not
+            kept.
         clock: seconds, monotonic.
     """
 
+    shared: Mapping[str, int] = MappingProxyType({})
     waiting = 0
     behind = False
     unreadable = 0
@@ -43,13 +49,14 @@ class MemoryEventLog(LocalLog):
         self,
         size: int = 10_000,
         ttl: float = 3600,
+        max_bytes: int = DEFAULT_BYTES,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
         rings = {name: Ring(size, ttl, f"{epoch}-0", clock) for name, epoch in self._epochs.items()}
-        super().__init__(rings, size, ttl)
+        super().__init__(rings, size, ttl, max_bytes)
         self._relayed = Dedup(len(CHANNELS) * size, ttl, clock)
         self.gaps = 0
         self._history: str | None = None
@@ -69,7 +76,8 @@ class MemoryEventLog(LocalLog):
         first, cursor = self._next(channel)
         if isinstance(records, Points) and len(records) > 1:
             # They are validated, so each can be encoded later. A single point is needed at once.
-            self._extend(channel, EventBatch(CHANNELS[channel], first, cursor, records))
+            held = HeldPoints(CHANNELS[channel], first, cursor, records)
+            self._extend(held, EventBatch(CHANNELS[channel], first, cursor, records))
             return
         # Encoded before any is appended: all or none.
         self._put(channel, [(record, dumps(record)) for record in records])
@@ -109,14 +117,17 @@ class MemoryEventLog(LocalLog):
             Event(CHANNELS[channel], offset, cursor(offset), record, body)
             for offset, (record, body) in enumerate(records, first)
         ]
-        self._extend(channel, events)
+        cursors = [event.cursor for event in events]
+        bodies: list[bytes | None] = [body for _, body in records]
+        self._extend(HeldJson(CHANNELS[channel], first, cursors, bodies), events)
 
     def _next(self, channel: str) -> tuple[int, Callable[[int], str]]:
         return self._rings[channel].number + 1, f"{self._epochs[channel]}-{{}}".format
 
-    def _extend(self, channel: str, events: Sequence[Event]) -> None:
+    def _extend(self, held: Held, events: Sequence[Event]) -> None:
         if events:
-            self._rings[channel].extend(events, self._clock())
+            channel = events[0].channel.name
+            self._shares.extend(channel, held, self._clock())
             self._followers.publish(events)
 
     async def announce(self, tags: Sequence[str]) -> None:

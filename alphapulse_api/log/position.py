@@ -56,3 +56,14 @@ class Visit(NamedTuple):
     ms: int
     positions: Mapping[str, StreamPosition]
     origins: Mapping[str, str]
+
+
+def id_of(cursor: str) -> str:
+    """Return the ID of the entry at a cursor."""
+    return cursor.partition("-")[2]
+
+
+def order_of(entry_id: str) -> tuple[int, int]:
+    """Return a value that orders the IDs of entries."""
+    ms, _, offset = entry_id.partition("-")
+    return int(ms), int(offset)

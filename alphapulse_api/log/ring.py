@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import overload
 
 from alphapulse_api.log.base import Event
+from alphapulse_api.log.held import Held
 
 
 class Past(Sequence[Event]):
     """Successive events of several batches, materialised lazily.
 
     Args:
-        parts: batches, each with the index of its first event that counts.
+        parts: the batches.
     """
 
     __slots__ = ("_parts", "_size")
 
-    def __init__(self, parts: Iterable[tuple[Sequence[Event], int]]) -> None:
+    def __init__(self, parts: Iterable[Held]) -> None:
         self._parts = tuple(parts)
-        self._size = sum(len(events) - at for events, at in self._parts)
+        self._size = sum(map(len, self._parts))
 
     def __repr__(self) -> str:
         return f"<Past events={self._size}>"
@@ -30,8 +32,7 @@ class Past(Sequence[Event]):
         return self._size
 
     def __iter__(self) -> Iterator[Event]:
-        for events, at in self._parts:
-            yield from map(events.__getitem__, range(at, len(events)))
+        return chain.from_iterable(self._parts)
 
     @overload
     def __getitem__(self, index: int) -> Event: ...
@@ -47,8 +48,7 @@ class Ring:
     """The newest events of a channel, without a gap between them.
 
     A cursor is valid only if it is exactly that of an event in the ring, or of the event before the
-    oldest: a log that lost its end may have given a number twice. A batch is released as a whole,
-    when its last event is evicted.
+    oldest: a log that lost its end may have given a number twice.
 
     Args:
         size: how many events are kept.
@@ -58,6 +58,7 @@ class Ring:
 
     Attributes:
         size: as given.
+        held: bytes of the events that are kept.
         cursor: the position after the newest event.
         number: of the newest event, or of the restart after it; it never decreases.
     """
@@ -70,6 +71,7 @@ class Ring:
         "_kept",
         "_ttl",
         "cursor",
+        "held",
         "number",
         "size",
     )
@@ -80,53 +82,58 @@ class Ring:
         self.size = size
         self._ttl = ttl
         self._clock = clock
-        self._batches: deque[tuple[Sequence[Event], float]] = deque()
+        self._batches: deque[tuple[Held, float]] = deque()
         self._kept = 0  # events
         self._evicted = 0  # events of the oldest batch
         self._base = cursor
+        self.held = 0
         self.cursor = cursor
         self.number = 0
 
     def __repr__(self) -> str:
         return f"<Ring {self._kept} events up to {self.cursor}>"
 
-    def extend(self, events: Sequence[Event], came: float) -> None:
+    def __len__(self) -> int:
+        """Return how many events are kept."""
+        return self._kept
+
+    def extend(self, events: Held, came: float) -> None:
         """Add the next events.
 
         Args:
             events: numbered from `number` + 1.
             came: when they arrived, by the clock.
         """
-        if not events:
+        if not len(events):
             return
         self._batches.append((events, came))
         self._kept += len(events)
-        newest = events[-1]
-        self.number = newest.offset
-        self.cursor = newest.cursor
-        self._evict()
+        self.held += events.size
+        self.number = events.offset(len(events) - 1)
+        self.cursor = events.cursor(len(events) - 1)
+        self.expire()
 
     def restart(self, cursor: str) -> None:
         """Drop every event and continue from another position."""
         self._batches.clear()
-        self._kept = self._evicted = 0
+        self._kept = self._evicted = self.held = 0
         self._base = self.cursor = cursor
         self.number += 1
 
     def since(self, cursor: str) -> Sequence[Event] | None:
         """Return every event after the cursor, or None if the cursor is not valid here."""
-        self._evict()
+        self.expire()
         number, last = _number(cursor), _number(self.cursor)
         if number is None or last is None or not 0 <= last - number <= self._kept:
             return None
         place, missed = self._base, last - number
-        parts: deque[tuple[Sequence[Event], int]] = deque()
+        parts: deque[Held] = deque()
         for events, _ in reversed(self._batches):
             at = max(0, len(events) - missed)
             if missed < len(events):
-                place = events[at - 1].cursor
+                place = events.cursor(at - 1)
             if missed:
-                parts.appendleft((events, at))
+                parts.appendleft(events.since(at))
             missed -= len(events) - at
             if at:
                 break
@@ -134,23 +141,34 @@ class Ring:
             return None
         return Past(parts) if parts else ()
 
-    def _evict(self) -> None:
+    def evict(self) -> int:
+        """Evict the oldest event, and those whose bytes go with it; return their number."""
+        events, _ = self._batches[0]
+        count = events.released_with(self._evicted) - self._evicted
+        self._drop(count)
+        return count
+
+    def expire(self) -> None:
+        """Evict events that are too many or too old."""
         before = self._clock() - self._ttl
         while self._batches:
             events, came = self._batches[0]
-            excess = self._kept - self.size
             left = len(events) - self._evicted
-            if came < before or excess >= left:
-                self._base = events[-1].cursor
-                self._kept -= left
-                self._evicted = 0
-                self._batches.popleft()
-                continue
-            if excess > 0:
-                self._evicted += excess
-                self._kept -= excess
-                self._base = events[self._evicted - 1].cursor
-            return
+            count = left if came < before else min(left, self._kept - self.size)
+            if count <= 0:
+                return
+            self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        """Drop so many events of the oldest batch."""
+        events, _ = self._batches[0]
+        self._evicted += count
+        self._kept -= count
+        self._base = events.cursor(self._evicted - 1)
+        self.held -= events.release(self._evicted)
+        if self._evicted == len(events):
+            self._batches.popleft()
+            self._evicted = 0
 
 
 def _number(cursor: str) -> int | None:

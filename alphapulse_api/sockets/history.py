@@ -50,7 +50,8 @@ class Stretch:
         """Filter and frame the events, in steps."""
         frames, wanted = Chunks(), 0
         for number, event in enumerate(self._events, 1):
-            if passes(self._channel, self._filters, event.data):
+            # Without filters the data of the event is not decoded.
+            if not self._filters or passes(self._channel, self._filters, event.data):
                 frames.add(event.text)
                 wanted += 1
             if not number % STEP:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.log import Event
+from alphapulse_api.domain.points import Points
 from alphapulse_api.log.batch import EventBatch
+from alphapulse_api.log.held import EVENT_BYTES, Held, HeldJson, HeldPoints
 from alphapulse_api.log.ring import Ring
 
 TRADES = CHANNELS["trades"]
@@ -20,23 +21,29 @@ def cursor(offset: int) -> str:
     return f"c-{offset}"
 
 
-def batch(first: int, count: int) -> EventBatch:
-    return EventBatch(TRADES, first, cursor, [{"id": str(first + n)} for n in range(count)])
+def batch(first: int, count: int) -> HeldJson:
+    cursors = [cursor(first + n) for n in range(count)]
+    return HeldJson(TRADES, first, cursors, [b'{"id":"%d"}' % (first + n) for n in range(count)])
 
 
-def made(first: int, count: int) -> Sequence[Event]:
-    return tuple(batch(first, count))
+def columns(first: int, count: int) -> HeldPoints:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    point = {"metric_type": "risk", "name": "var", "timestamp": at, "labels": {}}
+    points = Points.of({**point, "value": float(first + n)} for n in range(count))
+    return HeldPoints(CHANNELS["metrics"], first, cursor, points)
 
 
 @given(
     st.integers(1, 12),
     st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=12),
 )
-def test_of_any_batches_the_newest_are_kept(size: int, batches: list[tuple[int, bool]]) -> None:
+def test_the_newest_events_of_any_batches_are_kept(
+    size: int, batches: list[tuple[int, bool]]
+) -> None:
     ring = Ring(size, 3600, cursor(0))
     last = 0
-    for count, on_demand in batches:
-        ring.extend((batch if on_demand else made)(last + 1, count), 1e12)
+    for count, in_columns in batches:
+        ring.extend((columns if in_columns else batch)(last + 1, count), 1e12)
         last += count
         assert (ring.number, ring.cursor) == (last, cursor(last))
         for place in range(last + 3):
@@ -61,6 +68,51 @@ def test_each_batch_is_as_old_as_it_is() -> None:
     assert ring.since(cursor(5)) == ()
 
 
+def test_events_of_a_replay_stay_when_the_ring_evicts_them() -> None:
+    ring = Ring(100, 3600, cursor(0))
+    ring.extend(batch(1, 3), 1e12)
+    past = ring.since(cursor(1))
+    assert past is not None
+    assert [ring.evict(), ring.evict(), ring.evict()] == [1, 1, 1]
+    assert [event.data["id"] for event in past] == ["2", "3"]
+    assert (ring.held, ring.since(cursor(2)), ring.since(cursor(3))) == (0, None, ())
+
+
+def test_json_is_evicted_event_by_event_and_columns_as_a_whole() -> None:
+    ring = Ring(100, 3600, cursor(0))
+    ring.extend(batch(1, 2), 1e12)
+    ring.extend(columns(3, 5), 1e12)
+    ring.extend(batch(8, 1), 1e12)
+    assert [ring.evict() for _ in range(3)] == [1, 1, 5]
+    assert ring.held == EVENT_BYTES + len(b'{"id":"8"}')
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 5)), max_size=20),
+)
+def test_the_bytes_of_a_ring_are_the_sum_of_its_batches(
+    size: int, steps: list[tuple[int, bool, int]]
+) -> None:
+    ring = Ring(size, 3600, cursor(0))
+    came: list[tuple[int, Held]] = []
+    for count, in_columns, evictions in steps:
+        events = (columns if in_columns else batch)(ring.number + 1, count)
+        came.append((ring.number + 1, (columns if in_columns else batch)(ring.number + 1, count)))
+        ring.extend(events, 1e12)
+        for _ in range(evictions):
+            if ring.held:
+                ring.evict()
+        kept = len(ring)
+        oldest = ring.number - kept + 1
+        expected = sum(
+            held.size if isinstance(held, HeldPoints) else held.since(max(0, oldest - first)).size
+            for first, held in came
+            if first + len(held) > oldest
+        )
+        assert ring.held == expected
+
+
 class Records(list[dict[str, str]]):
     """So many of them; knows which have been looked at."""
 
@@ -71,17 +123,6 @@ class Records(list[dict[str, str]]):
     def __getitem__(self, index: int) -> dict[str, str]:  # type: ignore[override]
         self.looked_at.append(index)
         return super().__getitem__(index)
-
-
-def test_for_a_cursor_that_is_no_place_no_events_are_made() -> None:
-    older, newer = Records(50), Records(50)
-    ring = Ring(100, 3600, cursor(0))
-    ring.extend(EventBatch(TRADES, 1, cursor, older), 1e12)
-    ring.extend(EventBatch(TRADES, 51, cursor, newer), 1e12)
-    assert ring.since("another-20") is None
-    assert ring.since("another-0") is None
-    assert older.looked_at == [49, 19]  # the newest of a batch, and the one it might have been
-    assert newer.looked_at == [49]
 
 
 def test_an_event_is_made_once_and_only_if_it_is_looked_at() -> None:

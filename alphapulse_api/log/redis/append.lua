@@ -1,9 +1,9 @@
 -- Appends a batch. Returns the epoch, and the position of each stream.
 --
 -- ARGV, after those of common.lua: the batch number, the writer, the entries to keep, how long to
--- keep them in ms, and the invalidated tags; then, for each run of events of one channel: the
--- number of the stream, "1" if a gap comes first, the number of events, and per event its mark,
--- tags and JSON.
+-- keep them in ms, the bytes to keep of each half of the channels, the half of each stream as one
+-- character, and the invalidated tags; then, for each run of events of one channel: the number of the
+-- stream, "1" if a gap comes first, the number of events, and per event its mark, tags and JSON.
 --
 -- A batch number that the writer has used before is a retry whose answer was lost; it is not
 -- appended again.
@@ -14,12 +14,64 @@
 -- known, and no id needs a timestamp.
 
 local n = streams + 2
-local number, name, kept, kept_ms, changed = unpack(ARGV, n, n + 4)
+local number, name, kept, kept_ms, kept_bytes, halves, changed = unpack(ARGV, n, n + 6)
 check()
 
 local function trim(stream)
-  redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
-  redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', math.max(0, now - kept_ms)))
+  local oldest = string.format('%.0f', math.max(0, now - kept_ms))
+  local trimmed = redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
+  trimmed = trimmed + redis.call('XTRIM', stream, 'MINID', '~', oldest)
+  if trimmed > 0 then
+    measure(stream)
+  end
+end
+
+-- By stream, the first entry of this batch: no reader can have it yet.
+local fresh = {}
+
+local function unread(stream, entry)
+  local at = fresh[stream]
+  return at and not later(at[1], at[2], parse(entry[1]))
+end
+
+-- Evicts some of the oldest entries, about so many bytes; returns whether there were any to evict.
+local function evict(stream, excess)
+  local length = redis.call('XLEN', stream)
+  local most = math.floor(65536 * length / math.max(1, held(stream)))
+  local target = counted('floor', stream) + excess
+  local cut
+  for _, entry in ipairs(redis.call(
+    'XRANGE', stream, '-', '+', 'COUNT', math.max(1, math.min(100, most)))) do
+    if unread(stream, entry) or (before(entry) or 0) >= target then
+      break
+    end
+    local ms, offset = parse(entry[1])
+    cut = id(ms, offset + 1)
+  end
+  if cut then
+    redis.call('XTRIM', stream, 'MINID', '=', cut)
+  end
+  measure(stream)
+  return cut ~= nil or length == 0
+end
+
+local function limit(half)
+  while true do
+    local sum, most, largest = 0, 0, nil
+    for i = 1, streams do
+      if string.sub(halves, i, i) == half then
+        local size = held(KEYS[4 + i])
+        sum = sum + size
+        if size > most then
+          most, largest = size, KEYS[4 + i]
+        end
+      end
+    end
+    local excess = sum - kept_bytes
+    if excess <= 0 or not evict(largest, excess) then
+      return
+    end
+  end
 end
 
 local began = tonumber(redis.call('HGET', log, 'began') or 0)
@@ -41,13 +93,17 @@ if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
     local changes = KEYS[#KEYS]
     local ms, offset = place(changes)
     ms, offset = add(changes, ms, offset, 'tags', changed, 'by', name)
-    redis.call('HSET', log, changes, id(ms, offset))
+    save(changes, ms, offset)
     trim(changes)
   end
-  n = n + 5
+  n = n + 7
   while ARGV[n] do
     local stream, last = KEYS[4 + ARGV[n]], n + 2 + 3 * ARGV[n + 2]
     local ms, offset = place(stream)
+    if redis.pcall('XLEN', stream) == 0 then
+      measure(stream)
+    end
+    fresh[stream] = fresh[stream] or {math.max(ms, now), offset + 1}
     if ARGV[n + 1] == '1' then
       ms, offset = tear(stream, ms, offset)
     end
@@ -65,10 +121,12 @@ if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
         ms, offset = add(stream, ms, offset, 'data', body, 'tags', tags, 'by', name)
       end
     end
-    redis.call('HSET', log, stream, id(ms, offset))
+    save(stream, ms, offset)
     trim(stream)
     n = last + 1
   end
+  limit('0')
+  limit('1')
 end
 local answer = {epoch}
 for i = 5, #KEYS do

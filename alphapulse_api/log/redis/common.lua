@@ -39,10 +39,55 @@ local function place(stream)
   return parse(at)
 end
 
+-- Bytes are counted by two numbers that only grow, in the log hash: `bytes:<stream>`, of all that was
+-- ever appended, and `floor:<stream>`, of what was trimmed of it. Each entry holds the first number as
+-- it was before the entry, so the second can be read from the oldest entry, whoever trimmed.
+local function counted(name, stream)
+  return tonumber(redis.call('HGET', log, name .. ':' .. stream) or 0)
+end
+
+local function first(stream, from)
+  return redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+end
+
+-- nil for the entry of a foreign writer.
+local function before(entry)
+  return entry[2][3] == 'before' and tonumber(entry[2][4]) or nil
+end
+
+local bytes = {}
+
+local function appended(stream)
+  bytes[stream] = bytes[stream] or counted('bytes', stream)
+  return bytes[stream]
+end
+
+local function measure(stream)
+  local oldest = first(stream, '-')
+  local floor = oldest and before(oldest) or appended(stream)
+  redis.call('HSET', log, 'floor:' .. stream, string.format('%.0f', floor))
+end
+
+local function held(stream)
+  return appended(stream) - counted('floor', stream)
+end
+
+local function save(stream, ms, offset)
+  redis.call('HSET', log, stream, id(ms, offset),
+    'bytes:' .. stream, string.format('%.0f', appended(stream)))
+end
+
+local ENTRY_BYTES = 100 -- of an entry beside its fields
+
 local function add(stream, ms, offset, ...)
-  local after = epoch .. '-' .. id(ms, offset)
+  local after, so_far, size = epoch .. '-' .. id(ms, offset), appended(stream), ENTRY_BYTES
+  for _, field in ipairs({...}) do
+    size = size + #field
+  end
   ms, offset = math.max(ms, now), offset + 1
-  local entry = {'XADD', stream, id(ms, offset), 'after', after, ...}
+  local entry = {'XADD', stream, id(ms, offset),
+    'after', after, 'before', string.format('%.0f', so_far), ...}
+  bytes[stream] = so_far + size
   local answer = redis.pcall(unpack(entry))
   if type(answer) == 'table' then
     -- A foreign writer used the key: continue after its newest entry, or delete the key if that
@@ -55,6 +100,7 @@ local function add(stream, ms, offset, ...)
       entry[3] = id(ms, offset)
     elseif behind or string.find(answer.err, 'WRONGTYPE') then
       redis.call('DEL', stream)
+      redis.call('HSET', log, 'floor:' .. stream, string.format('%.0f', so_far))
     end
     redis.call(unpack(entry))
   end
@@ -63,12 +109,9 @@ end
 
 local function tear(stream, ms, offset)
   ms, offset = add(stream, ms, offset, 'break', '')
-  redis.call('HSET', log, stream, id(ms, offset), 'break:' .. stream, id(ms, offset))
+  save(stream, ms, offset)
+  redis.call('HSET', log, 'break:' .. stream, id(ms, offset))
   return ms, offset
-end
-
-local function first(stream, from)
-  return redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
 end
 
 local function lost(stream, ms, offset)

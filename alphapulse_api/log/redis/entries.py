@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
@@ -44,3 +44,15 @@ def decode(body: bytes | None) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return data if isinstance(data, dict) else None
+
+
+def entries_within(size: int, found: Sequence[tuple[bytes, Fields]], most: int) -> int:
+    """Return how many entries to read next: those of so many bytes, if they are like the last ones.
+
+    Args:
+        size: in bytes.
+        found: the last entries; at least one.
+        most: the largest answer.
+    """
+    read = sum(len(fields.get(b"data", b"")) for _, fields in found)
+    return max(1, min(most, size * len(found) // max(1, read)))

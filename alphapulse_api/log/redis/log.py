@@ -28,6 +28,7 @@ from alphapulse_api.log.redis.parcels import Parcel, parcels_of, parts_of
 from alphapulse_api.log.redis.reader import Reader
 from alphapulse_api.log.redis.send_queue import Load, SendQueue
 from alphapulse_api.log.ring import Ring
+from alphapulse_api.log.shares import DEFAULT_BYTES, half_of
 from alphapulse_api.runtime.redis import PREFIX, RedisAway, RedisLink
 from alphapulse_api.runtime.supervisor import Supervisor
 
@@ -54,6 +55,7 @@ class RedisEventLog(LocalLog):
         link: to the Redis.
         size: events kept per channel.
         ttl: seconds an event is kept.
+        max_bytes: bytes of the events kept in all channels, here and in Redis.
         read: whether this process reads events; one without sockets does not need to.
         queue_bytes: how many bytes may wait while Redis is away.
         clock: seconds, monotonic.
@@ -64,6 +66,7 @@ class RedisEventLog(LocalLog):
         link: RedisLink,
         size: int = 10_000,
         ttl: float = 3600,
+        max_bytes: int = DEFAULT_BYTES,
         *,
         read: bool = True,
         queue_bytes: int = QUEUE_BYTES,
@@ -77,17 +80,25 @@ class RedisEventLog(LocalLog):
             *scripts.RELAYED,
             *scripts.ALL.values(),
         )
-        self._kept = (size + BEHIND_EVENTS, round(1000 * (ttl + BEHIND_SECONDS)))
+        self._kept: Sequence[int | str] = (
+            size + BEHIND_EVENTS,
+            round(1000 * (ttl + BEHIND_SECONDS)),
+            max_bytes // 2,
+            "".join(str(half_of(channel)) for channel in CHANNELS.values()) + "-",
+        )
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
         # A position that no log has, until the first visit.
         unknown = StreamPosition(secrets.token_hex(8), 0, 0)
         rings = {name: Ring(size, ttl, unknown.cursor, clock) for name in CHANNELS}
-        super().__init__(rings, size, ttl)
+        super().__init__(rings, size, ttl, max_bytes)
+        self.shared: Mapping[str, int] = dict.fromkeys(CHANNELS, 0)
         self._taken = dict.fromkeys(
             scripts.ALL, unknown.cursor
         )  # the newest cursors that Redis had
-        self._reader = Reader(link, self._rings, self._followers, self._visit, self._writer, clock)
+        self._reader = Reader(
+            link, rings, self._shares, self._followers, self._visit, self._writer, clock
+        )
         self._read = read
         self._queue = SendQueue(queue_bytes)
         self._work = asyncio.Event()
@@ -275,9 +286,10 @@ class RedisEventLog(LocalLog):
         args = [secrets.token_hex(4), *cursors.values()]
         epoch, ms, *rest = await self._visiting(keys=self._keys, args=args, client=redis)
         positions, origins = {}, {}
-        for name, at, origin in zip(scripts.ALL, rest[::2], rest[1::2], strict=True):
+        for name, at, origin in zip(scripts.ALL, rest[::3], rest[1::3], strict=True):
             newest_ms, _, offset = at.decode().partition("-")
             positions[name] = StreamPosition(epoch.decode(), int(newest_ms), int(offset))
             if origin:
                 origins[name] = origin.decode()
+        self.shared = dict(zip(CHANNELS, rest[2::3], strict=False))
         return Visit(int(ms), positions, origins)

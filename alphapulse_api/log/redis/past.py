@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
 
 from alphapulse_api.log.position import StreamPosition
-from alphapulse_api.log.redis.entries import Entry, Fields, decode, parse
+from alphapulse_api.log.redis.entries import Entry, Fields, decode, entries_within, parse
 
-PAGE: Final = 1000  # entries read at once
+# Read at once: at most so many entries, of about so many bytes.
+PAGE: Final = 1000
+PAGE_BYTES: Final = 1 << 20
+FIRST_PAGE: Final = 10  # entries, as their size is not known
 
 Page = Sequence[tuple[bytes, Fields]]
 
@@ -19,11 +22,11 @@ class Past(NamedTuple):
 
     Attributes:
         base: the cursor before the first of them.
-        entries: each with its data, and its time in ms by the clock of Redis.
+        entries: each with its time in ms by the clock of Redis.
     """
 
     base: str
-    entries: Sequence[tuple[Entry, Mapping[str, Any], int]]
+    entries: Sequence[tuple[Entry, int]]
 
 
 async def read_past(
@@ -40,21 +43,22 @@ async def read_past(
         limit: events after which no further page is read.
         skip: called with the IDs of entries that are not the log's.
     """
-    entries: deque[tuple[Entry, Mapping[str, Any], int]] = deque()
-    base, end = position.cursor, position.id
+    entries: deque[tuple[Entry, int]] = deque()
+    base, end, count = position.cursor, position.id, min(PAGE, FIRST_PAGE)
     while len(entries) < limit:
-        found = await page(end, PAGE)
+        found = await page(end, count)
         for entry_id, fields in found:
             entry = parse(entry_id, fields)
             if entry is None:
                 skip(entry_id)
                 continue
-            data = decode(entry.body)
-            if entry.cursor != base or data is None:
+            # Decoded only to be checked: the dicts of all would take many times the bytes.
+            if entry.cursor != base or decode(entry.body) is None:
                 return Past(base, entries)
-            entries.appendleft((entry, data, int(entry_id.partition(b"-")[0])))
+            entries.appendleft((entry, int(entry_id.partition(b"-")[0])))
             base = entry.after
-        if len(found) < PAGE:
+        if len(found) < count:
             break
+        count = entries_within(PAGE_BYTES, found, PAGE)
         end = f"({found[-1][0].decode()}"
     return Past(base, entries)

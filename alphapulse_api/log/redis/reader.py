@@ -17,18 +17,21 @@ from redis.exceptions import RedisError
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.followers import Followers
-from alphapulse_api.log.position import StreamPosition, Visit
-from alphapulse_api.log.redis.entries import Entry, Fields, decode, parse
+from alphapulse_api.log.held import HeldJson
+from alphapulse_api.log.position import StreamPosition, Visit, id_of, order_of
+from alphapulse_api.log.redis.entries import Entry, Fields, decode, entries_within, parse
 from alphapulse_api.log.redis.past import Page, read_past
 from alphapulse_api.log.redis.scripts import ALL, CHANGED, CHANGES, STREAMS
 from alphapulse_api.log.redis.send_queue import EVERYTHING
 from alphapulse_api.log.ring import Ring
+from alphapulse_api.log.shares import Shares
 from alphapulse_api.runtime.redis import CALL_SECONDS, RedisLink
 
 logger = logging.getLogger(__name__)
 
-# Entries of a stream per answer: decoding them takes about a millisecond.
+# Entries of a stream per answer, and their bytes: decoding them takes about a millisecond.
 SLICE: Final = 200
+SLICE_BYTES: Final = 1 << 18
 BLOCK_SECONDS: Final = 1.0  # also how long a log that lost its past may go unnoticed
 RETRY_SECONDS: Final = 0.25
 
@@ -41,6 +44,7 @@ class Reader:
     Args:
         link: to the Redis.
         rings: by channel; each begins at a position that the log does not have.
+        shares: those of the rings.
         followers: they get the events.
         visit: asks for the log's state, given the channels' cursors here.
         name: the writer name of this process.
@@ -55,6 +59,7 @@ class Reader:
         self,
         link: RedisLink,
         rings: Mapping[str, Ring],
+        shares: Shares,
         followers: Followers,
         visit: Callable[[Redis, Mapping[str, str]], Awaitable[Visit]],
         name: str,
@@ -63,6 +68,7 @@ class Reader:
         self._clock = clock
         self._link = link
         self._rings = rings
+        self._shares = shares
         self._followers = followers
         self._visit = visit
         self._name = name.encode()
@@ -135,11 +141,14 @@ class Reader:
         self._failing = False
         clock = asyncio.get_running_loop().time
         due = clock() + BLOCK_SECONDS
+        count = SLICE
         while True:
             answer = await self._ask(
-                self._client.xread(dict(self._positions), SLICE, round(1000 * BLOCK_SECONDS)),
+                self._client.xread(dict(self._positions), count, round(1000 * BLOCK_SECONDS)),
                 BLOCK_SECONDS,
             )
+            for _, found in answer:
+                count = entries_within(SLICE_BYTES, found, SLICE)
             entries = {stream.decode(): found for stream, found in answer}
             self._take_changes(entries.pop(CHANGES, ()))
             for stream, found in entries.items():
@@ -159,9 +168,9 @@ class Reader:
         past = await read_past(page, position, ring.size, lambda id_: self._skip(stream, id_))
         ring.restart(past.base)
         offset = self._clock() - ms / 1000  # from the clock of Redis to ours
-        for number, (entry, data, at) in enumerate(past.entries, ring.number + 1):
-            event = Event(channel, number, entry.cursor, data, entry.body)
-            ring.extend((event,), offset + at / 1000)
+        for number, (entry, at) in enumerate(past.entries, ring.number + 1):
+            held = HeldJson(channel, number, [entry.cursor], [entry.body])
+            self._shares.extend(name, held, offset + at / 1000)
         self._positions[stream] = position.id
 
     async def _revisit(self) -> None:
@@ -172,10 +181,10 @@ class Reader:
             if name in visit.origins:
                 here = visit.origins[name]
                 self._restart(name, here)
-            elif position.cursor == here or _order(self._positions[stream]) <= position[1:]:
+            elif position.cursor == here or order_of(self._positions[stream]) <= position[1:]:
                 continue
             # Also if foreign entries moved the read position past the log's next entry.
-            self._positions[stream] = _id(here)
+            self._positions[stream] = id_of(here)
 
     async def _visit_log(self) -> Visit:
         cursors = {name: self._cursor(name) for name in ALL}
@@ -202,13 +211,16 @@ class Reader:
         name = _CHANNEL_OF[stream]
         ring, channel = self._rings[name], CHANNELS[name]
         events: list[Event] = []
+        bodies: list[bytes | None] = []
 
         def publish() -> None:
             if events:
-                batch = tuple(events)
-                ring.extend(batch, self._clock())
-                self._followers.publish(batch)
+                cursors = [event.cursor for event in events]
+                held = HeldJson(channel, events[0].offset, cursors, bodies.copy())
+                self._shares.extend(name, held, self._clock())
+                self._followers.publish(tuple(events))
                 events.clear()
+                bodies.clear()
 
         for entry_id, fields in found:
             self._positions[stream] = entry_id.decode()
@@ -231,6 +243,7 @@ class Reader:
                 continue
             number = ring.number + len(events) + 1
             events.append(Event(channel, number, entry.cursor, data, entry.body))
+            bodies.append(entry.body)
         publish()
         self._wake(name)
 
@@ -283,12 +296,3 @@ class Reader:
         self.unreadable += 1
         if self.unreadable == 1:
             logger.error("skipped a foreign or damaged entry: %s %s", stream, entry_id.decode())
-
-
-def _id(cursor: str) -> str:
-    return cursor.partition("-")[2]
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, offset = entry_id.partition("-")
-    return int(ms), int(offset)

@@ -4,14 +4,18 @@ The log hash holds the `epoch` and, per channel, the newest position as `<ms>-<o
 the position even when every entry before it has been trimmed or evicted. A channel's events are a
 stream. The ID of an entry is its position, and each entry names the cursor that it follows:
 
-    <ms>-<offset>  after <cursor>  data <JSON>  tags <lines>  by <writer>    an event
-    <ms>-<offset>  after <cursor>  break ""                                  a gap
-    <ms>-<offset>  after <cursor>  tags <lines>  by <writer>                 in CHANGES
+    <ms>-<offset>  after <cursor>  before <bytes>  data <JSON>  tags <lines>  by <writer>
+    <ms>-<offset>  after <cursor>  before <bytes>  break ""
+    <ms>-<offset>  after <cursor>  before <bytes>  tags <lines>  by <writer>
+
+The first is an event, the second a gap; the third stands in CHANGES.
 
 A reader that has the entry before therefore knows that it missed nothing, and any other reader
 notices. The tags name the cached answers that the event invalidates. Invalidations without an event
-have a stream of their own. `<ms>` is the time of Redis, so that entries can be trimmed by age. The
-keys never expire: a Redis that evicts only keys with an expiry keeps the log.
+have a stream of their own. `before` is how many bytes were appended to the stream before the entry,
+so the size of a stream is known from its oldest entry (common.lua). `<ms>` is the time of Redis, so
+that entries can be trimmed by age. The keys never expire: a Redis that evicts only keys with an
+expiry keeps the log.
 """
 
 from __future__ import annotations
