@@ -82,6 +82,26 @@ class Figures:
         yield CounterMetricFamily(
             f"{PREFIX}event_breaks", "Gaps: a channel lost events, and clients resync.", events.gaps
         )
+        held = GaugeMetricFamily(
+            f"{PREFIX}event_log_bytes",
+            "Bytes of the events that this process keeps for clients that reconnect.",
+            labels=("channel",),
+        )
+        shared = GaugeMetricFamily(
+            f"{PREFIX}event_log_redis_bytes",
+            "Bytes of the events in Redis, the same in every process.",
+            labels=("channel",),
+        )
+        for family, sizes in ((held, events.held), (shared, events.shared)):
+            for channel, size in sizes.items():
+                family.add_metric((channel,), size)
+        yield from (held, shared)
+        yield counter_by(
+            "channel",
+            f"{PREFIX}event_log_evictions",
+            "Events that this process evicted because of events.max_bytes.",
+            events.evicted,
+        )
         yield CounterMetricFamily(
             f"{PREFIX}event_entries_unreadable",
             "Entries of the shared log that were foreign or damaged.",

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from alphapulse_api.log.redis.send_queue import (
-    EVERYTHING,
-    LOAD_BYTES,
-    LOAD_EVENTS,
-    MAX_NAMES,
-    OVERHEAD,
-    Parcel,
-    SendQueue,
-    Stretch,
-)
+from alphapulse_api.log.redis.parcels import LOAD_BYTES, LOAD_EVENTS, OVERHEAD, Parcel
+from alphapulse_api.log.redis.send_queue import EVERYTHING, MAX_NAMES, SendQueue, Stretch
 
 
 def news(body: str) -> Parcel:
@@ -75,11 +67,12 @@ async def test_a_load_is_bounded() -> None:
     put(queue, "trades", *map(str, range(400)))
     put(queue, "trades", "x" * LOAD_BYTES)
     put(queue, "trades", "y")
+    put(queue, "trades", *["z" * (LOAD_BYTES // 3)] * 5)
     sizes = []
     while (load := queue.take()) is not None:
         sizes.append([len(stretch.parcels) for stretch in load.stretches])
         queue.sent()
-    assert sizes == [[LOAD_EVENTS], [900], [400], [1], [1]]
+    assert sizes == [[LOAD_EVENTS], [900], [400], [1], [3], [2], [1]]
 
 
 async def test_too_much_of_a_channel_is_dropped_and_a_break_stands_in_its_place() -> None:

@@ -100,9 +100,6 @@ if tonumber(number) > tonumber(redis.call('GET', writer) or 0) then
   while ARGV[n] do
     local stream, last = KEYS[4 + ARGV[n]], n + 2 + 3 * ARGV[n + 2]
     local ms, offset = place(stream)
-    if redis.pcall('XLEN', stream) == 0 then
-      measure(stream)
-    end
     fresh[stream] = fresh[stream] or {math.max(ms, now), offset + 1}
     if ARGV[n + 1] == '1' then
       ms, offset = tear(stream, ms, offset)

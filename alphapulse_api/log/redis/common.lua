@@ -91,14 +91,14 @@ local function add(stream, ms, offset, ...)
   local answer = redis.pcall(unpack(entry))
   if type(answer) == 'table' then
     -- A foreign writer used the key: continue after its newest entry, or delete the key if that
-    -- entry is far in the future or the key holds no stream.
+    -- entry is far in the future.
     local behind = string.find(answer.err, 'smaller')
     local newest = behind and redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
     local newest_ms = newest and parse(newest[1])
     if newest_ms and newest_ms < now + 60000 then
       ms = newest_ms + 1
       entry[3] = id(ms, offset)
-    elseif behind or string.find(answer.err, 'WRONGTYPE') then
+    elseif behind then
       redis.call('DEL', stream)
       redis.call('HSET', log, 'floor:' .. stream, string.format('%.0f', so_far))
     end
@@ -134,12 +134,21 @@ local function lost(stream, ms, offset)
   return later(ms, offset, parse(oldest[1]))
 end
 
+-- Deletes a key that a foreign writer has made another type of; returns whether it was.
+local function drop_foreign(stream)
+  return redis.call('TYPE', stream).ok ~= 'stream' and redis.call('DEL', stream) == 1
+end
+
 -- Returns, per stream, the cursor to continue from; nil if the caller's own cursor is valid. A
 -- position that the stream has lost is published to every reader as one gap.
 local function check()
   local origins = {}
   for i = 5, #KEYS do
     local stream, seen = KEYS[i], ARGV[i - 3]
+    if redis.pcall('XLEN', stream) == 0 or drop_foreign(stream) then
+      -- Its entries are gone, whoever removed them.
+      measure(stream)
+    end
     local seen_ms, seen_offset = parse(seen)
     if string.match(seen, '^%x+') ~= epoch then
       local entry = first(stream, '(' .. id(seen_ms, seen_offset))

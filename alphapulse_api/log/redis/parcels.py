@@ -8,7 +8,10 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.outbox import OutboxRow
 
-LOAD_EVENTS: Final = 1000  # sent at once: some milliseconds of Redis
+# Sent at once: some milliseconds of Redis.
+LOAD_EVENTS: Final = 1000
+LOAD_BYTES: Final = 1 << 20
+OVERHEAD: Final = 100  # bytes per event beside its JSON
 
 
 class Parcel(NamedTuple):
@@ -23,6 +26,11 @@ class Parcel(NamedTuple):
     mark: bytes
     body: bytes
     tags: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.mark) + len(self.body) + len(self.tags) + OVERHEAD
 
 
 def parcels_of(records: Sequence[Mapping[str, Any]], tags: Sequence[str]) -> list[Parcel]:
@@ -45,8 +53,19 @@ def parts_of(row: OutboxRow) -> Iterator[tuple[str | None, Sequence[Parcel], Seq
         yield None, (), row.tags
     else:
         lines = "\n".join(row.tags).encode()
-        for at in range(0, len(row.bodies), LOAD_EVENTS):
-            first, *rest = row.bodies[at : at + LOAD_EVENTS]
-            parcels = [Parcel(f"{row.id}/{at}".encode(), first, lines)]
-            parcels += [Parcel(b"=", body) for body in rest]
+        for at, parcels in loads_of([Parcel(b"=", body) for body in row.bodies]):
+            # The same in every process that relays the row, so the ids are the same, too.
+            parcels[0] = Parcel(f"{row.id}/{at}".encode(), parcels[0].body, lines)
             yield row.channel, parcels, ()
+
+
+def loads_of(parcels: Sequence[Parcel]) -> Iterator[tuple[int, list[Parcel]]]:
+    """Split events into those that are sent at once; yield each part with its first index."""
+    begin = size = 0
+    for at, parcel in enumerate(parcels):
+        if at > begin and (at - begin == LOAD_EVENTS or size + parcel.size > LOAD_BYTES):
+            yield begin, list(parcels[begin:at])
+            begin, size = at, 0
+        size += parcel.size
+    if begin < len(parcels):
+        yield begin, list(parcels[begin:])

@@ -12,10 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from alphapulse_api.log.redis.parcels import LOAD_EVENTS, Parcel
+from alphapulse_api.log.redis.parcels import LOAD_BYTES, LOAD_EVENTS, Parcel, loads_of
 
-LOAD_BYTES: Final = 1 << 20
-OVERHEAD: Final = 100  # bytes per event beside its JSON
 MAX_NAMES: Final = 1000
 EVERYTHING: Final = "*"  # stands for more names than are kept
 
@@ -29,7 +27,7 @@ class _Item:
         self.channel = channel
         self.parcels = parcels
         self.gap = False
-        self.size = sum(sum(map(len, parcel)) + OVERHEAD for parcel in parcels)
+        self.size = sum(parcel.size for parcel in parcels)
         self.taken: asyncio.Future[bool] | None = None
 
 
@@ -96,8 +94,7 @@ class SendQueue:
         self.drained.clear()
         if channel is None and away:
             return None
-        parts = range(0, len(parcels), LOAD_EVENTS) or (0,)
-        items = [_Item(channel, parcels[at : at + LOAD_EVENTS]) for at in parts]
+        items = [_Item(channel, part) for _, part in loads_of(parcels)] or [_Item(channel, ())]
         if not away:
             items[-1].taken = asyncio.get_running_loop().create_future()
             self._awaited.append(items[-1].taken)
