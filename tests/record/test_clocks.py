@@ -15,6 +15,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.rollups import write
 from alphapulse_api.storage.tables import portfolio
+from alphapulse_api.storage.tables.portfolio_history import history
 from tests.asking import POINT, PORTFOLIO, SAMPLE, ask
 from tests.conftest import Server
 from tests.engines import point
@@ -70,6 +71,23 @@ async def test_a_snapshot_of_a_clock_that_ran_ahead_gives_way_to_the_next(
     # From here on it is as ever.
     assert (await store.portfolio.set_portfolio(snapshot(0, 9, as_of=_ahead(-60))))[1] is None
     assert await _current(store) == 3
+
+
+async def test_an_update_during_a_read_makes_no_portfolio_older_than_its_history(
+    store: Accessors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.portfolio.set_portfolio(snapshot(0, 1, as_of=_ahead(-60)))
+
+    async def updated_meanwhile(*args: Any) -> list[dict[str, Any]]:
+        await store.portfolio.set_portfolio(snapshot(0, 2, as_of=_ahead(-30)))
+        points = await history(*args)
+        await store.portfolio.set_portfolio(snapshot(0, 3, as_of=_ahead(-10)))
+        return points
+
+    monkeypatch.setattr(portfolio, "history", updated_meanwhile)
+    shown = await store.portfolio.get_portfolio(include_history=True)
+    assert [int(point["total_value"]) for point in shown["history"]] == [1, 2]
+    assert int(shown["total_value"]) == 3
 
 
 async def test_a_sender_whose_clock_is_seconds_ahead_is_not_stale_at_once(engine: Engine) -> None:

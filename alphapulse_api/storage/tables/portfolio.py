@@ -127,6 +127,12 @@ class PortfolioDataAccessor:
             ValidationProblem: for an empty range.
         """
         check_range(start_time, end_time)
+        past = None
+        if include_history:
+            # First, so that an update meanwhile does not make the portfolio older than its history.
+            end = end_time or now() + timedelta(microseconds=self._ahead)
+            with long_reads():
+                past = await history(self._engine, start_time, end, max_points)
         rows = await self._engine.fetch(
             f"SELECT {COLUMNS.select} FROM portfolio_snapshots "
             "WHERE as_of = (SELECT as_of FROM portfolio_current)"
@@ -135,10 +141,8 @@ class PortfolioDataAccessor:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
         portfolio = CurrentPortfolio(self._shown(await _read(rows[0])))
         portfolio.changes_in = self._changes_in(portfolio["as_of"])
-        if include_history:
-            end = end_time or now() + timedelta(microseconds=self._ahead)
-            with long_reads():
-                portfolio["history"] = await history(self._engine, start_time, end, max_points)
+        if past is not None:
+            portfolio["history"] = past
         return portfolio
 
     async def get_snapshot(self, as_of: int) -> Portfolio | None:
