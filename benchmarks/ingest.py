@@ -1,8 +1,9 @@
 """Entry `ingest`: points a second into the store, and what a reader notices of it.
 
-First through the feed, in batches of 1000, beside the driver alone that fills one table with the
-same points (`executemany` in SQLite, COPY in PostgreSQL; a transaction a batch). Then over HTTP to
-a server process of its own, in each of the forms a body may have. At last a reader asks that server
+First the decoders of other protocols, beside bare parsers of the same bodies (`decoders.py`). Then
+through the feed, in batches of 1000, beside the driver alone that fills one table with the same
+points (`executemany` in SQLite, COPY in PostgreSQL; a transaction a batch). Then over HTTP to a
+server process of its own, in each of the forms a body may have. At last a reader asks that server
 while points come, and while none do.
 """
 
@@ -15,7 +16,6 @@ import gc
 import io
 import json
 import secrets
-import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,15 +24,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import AuthConfig, DatabaseConfig, LoggingConfig
 from alphapulse_api.domain.times import rfc3339, to_micros
-from alphapulse_api.storage.postgres.connection import prepare
 from tests.postgres import Postgres, server
 
+from .decoders import compare_decoders
 from .harness import LOAD_CORE, BenchmarkError, Server, pin, running
+from .ingest_drivers import DRIVERS
 from .points import TARGET, write_points
 from .report import print_environment, print_table
 
@@ -56,11 +55,15 @@ FORMS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the entry."""
     parser.add_argument("--quick", action="store_true", help="a fifth of the points")
+    parser.add_argument("--decoders", action="store_true", help="the decoders, and nothing else")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    print_environment("aiohttp", "asyncpg")
+    print_environment("aiohttp", "asyncpg", "orjson", "protobuf")
+    compare_decoders()
+    if arguments.decoders:
+        return
     divisor = 5 if arguments.quick else 1
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_through_the_feed(Path(folder), 100 // divisor))
@@ -137,35 +140,6 @@ async def _seconds(store: Callable[[Any], Awaitable[Any]], batches: Sequence[Any
     for batch in batches:
         await store(batch)
     return time.perf_counter() - started
-
-
-@asynccontextmanager
-async def _sqlite(place: str) -> Any:
-    connection = sqlite3.connect(place, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
-
-    async def store(batch: Sequence[Any]) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO metric_points VALUES (?, ?, ?)", batch)
-        connection.execute("COMMIT")
-
-    yield store
-    connection.close()
-
-
-@asynccontextmanager
-async def _postgres(place: str) -> Any:
-    connection = await asyncpg.connect(place)
-    await prepare(connection)
-
-    async def store(batch: Sequence[Any]) -> None:
-        await connection.copy_records_to_table("metric_points", records=batch)
-
-    yield store
-    await connection.close()
-
-
-DRIVERS = {"SQLite": _sqlite, "PostgreSQL": _postgres}
 
 
 # -- over HTTP ------------------------------------------------------------------------------------

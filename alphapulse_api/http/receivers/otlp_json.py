@@ -1,6 +1,6 @@
 """OTLP metrics as JSON: protobuf's own mapping, with ids in hexadecimal.
 
-The parser of protobuf takes some 40 µs for a message of JSON, and a data point with its attributes
+The parser of protobuf takes 8 to 14 µs for a message of JSON, and a data point with its attributes
 is several. So equal attributes are parsed once, and points of gauges and sums are read here if
 their members have the usual types. Everything else goes through that parser.
 
