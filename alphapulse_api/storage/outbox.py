@@ -1,12 +1,12 @@
 """The outbox: events that are stored in the transaction of their records, until they are relayed.
 
-A unit of work hands its rows to its transaction; the engine inserts those of a whole group before
-the COMMIT, and hands them to whoever relays them after it (relay.py). A row that is still there
-some seconds later was left by a process that died; any other may relay it, since the event log
-deduplicates by the row's id.
+A unit of work passes its rows to its transaction. The engine inserts the rows of a whole group
+before the COMMIT and passes them to the relay after it (record/relay.py). A row that is still
+stored some seconds later was left by a process that died. Any other process may relay it, because
+the event log deduplicates by the id of the row.
 
-Rows are relayed in the order of their ids. Ids are UUIDs of version 7; the rows of one record have
-ids that ascend in the order of their commits, whatever the clocks of the processes say.
+Rows are relayed in the order of their ids. Ids are UUIDs of version 7. The ids of the rows of one
+record ascend in the order of their commits, even if the clocks of the processes differ.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
-TOGETHER: Final = 200  # new records a row
+TOGETHER: Final = 200  # new records in a row
 _UUID_LENGTH: Final = 36
 
 
 def new_id() -> str:
-    """A row's id."""
+    """A new id of a row."""
     return str(uuid_utils.uuid7())
 
 
 def _after(id_: str) -> str:
-    """An id that is greater than this one, and less than any that a later clock makes."""
-    # Random digits: another process may have followed the same one, in another history.
+    """An id that sorts after this one and before any id of a later time."""
+    # Random digits, because another process may follow the same id in another history.
     uuid, number = id_[:_UUID_LENGTH], id_[_UUID_LENGTH + 1 : _UUID_LENGTH + 9]
     return f"{uuid}-{int(number or '0', 16) + 1:08x}{secrets.token_hex(4)}"
 
 
 def _id_at(seconds: float) -> str:
-    """What all ids of rows that were made later are greater than."""
+    """A lower bound of the ids of rows that are created later."""
     digits = f"{int(1000 * seconds):012x}"
     return f"{digits[:8]}-{digits[8:]}"
 
@@ -54,7 +54,7 @@ def invalidation(resource: str, records: Iterable[Mapping[str, Any]] = ()) -> Ou
 
 
 def resync(channel: str) -> OutboxRow:
-    """A row for events that are not published one by one: clients read the channel again."""
+    """A row for events that are not published one by one; clients read the channel again."""
     return OutboxRow(new_id(), channel, None, 1, (channel,))
 
 
@@ -63,7 +63,7 @@ def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
 
     Args:
         parts: the points.
-        with_bodies: whether another process is to publish them, out of the table.
+        with_bodies: whether another process publishes them from the table.
     """
     tags = tuple(sorted({tag for part in parts for tag in part.tags}))
     if with_bodies:
@@ -73,7 +73,7 @@ def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
 
 
 def of_new(channel: str, records: Sequence[Mapping[str, Any]]) -> list[OutboxRow]:
-    """Rows for records that were not there before."""
+    """Rows for new records."""
     rows = []
     for at in range(0, len(records), TOGETHER):
         part = records[at : at + TOGETHER]
@@ -95,16 +95,16 @@ async def of_change(
     relayed: Container[str],
     reference: bool = False,
 ) -> list[OutboxRow]:
-    """A row for a record that was there before, whose row in its table is locked.
+    """The rows for a change of a stored record, whose row in its table is locked.
 
-    Whoever changed it last may not have relayed that yet, and never will if it died: its rows come
-    first.
+    The process that made the previous change may not have relayed it, and never will if it died.
+    The rows of that change come first.
 
     Args:
-        record: as it is now.
-        revision: greater than that of the change before.
-        record_id: its id; of a portfolio, which is one record a book, the snapshot's.
-        relayed: the engine's.
+        record: after the change.
+        revision: greater than that of the previous change.
+        record_id: the id of the record; for a portfolio, which is one record, that of the snapshot.
+        relayed: `Engine.relayed`.
         reference: whether the body stays in the record's own table.
     """
     whose = None if reference else record_id
@@ -112,7 +112,7 @@ async def of_change(
     last = max(older[-1].id if older else "", transaction.newest.get((channel, whose), ""))
     id_ = new_id()
     if id_ <= last:
-        id_ = _after(last)  # the clock of who made that one is ahead of ours
+        id_ = _after(last)  # the clock of the process that made it is ahead of ours
     transaction.newest[channel, whose] = id_
     bodies = () if reference else (dumps(record),)
     tags = tags_of(channel, (record,))
@@ -121,20 +121,20 @@ async def of_change(
 
 
 async def pending(engine: Engine, channel: str) -> set[str]:
-    """The ids of a channel's rows that may not have been relayed."""
+    """The ids of the rows of a channel that may not have been relayed."""
     found = await engine.fetch("SELECT id FROM outbox WHERE channel = $1", channel)
     return {id_ for (id_,) in found if id_ not in engine.relayed}
 
 
 async def read(store: Engine | Transaction, ids: Sequence[str]) -> list[OutboxRow]:
-    """The rows of these ids, in their order."""
+    """The rows with these ids, in the order of the ids."""
     condition, args = _among(store, ids)
     sql = f"SELECT {COLUMNS} FROM outbox WHERE {condition} ORDER BY id"
     return [_row(*row) for row in await store.fetch(sql, args)]
 
 
 async def oldest(engine: Engine, limit: int) -> dict[str, int]:
-    """The oldest rows, by id how many events they have."""
+    """The number of events of each of the oldest rows, by id."""
     found = await engine.fetch(
         "SELECT id, CASE WHEN record_id IS NULL THEN revision ELSE 1 END FROM outbox "
         "ORDER BY id LIMIT $1",
@@ -149,7 +149,7 @@ async def remove(engine: Engine, ids: Sequence[str]) -> None:
     async def work(transaction: Transaction) -> None:
         condition, args = _among(transaction, ids)
         if transaction.takes_arrays:
-            # Another process may be removing some of them: two in different orders would deadlock.
+            # Another process may remove the same rows; in another order, that would deadlock.
             condition = f"id IN (SELECT id FROM outbox WHERE {condition} FOR UPDATE SKIP LOCKED)"
         await transaction.execute(f"DELETE FROM outbox WHERE {condition}", args)
 
@@ -157,11 +157,11 @@ async def remove(engine: Engine, ids: Sequence[str]) -> None:
 
 
 async def collapse(engine: Engine, size: int, ttl: float) -> None:
-    """Replace what nobody has relayed for long by one gap a channel.
+    """Replace rows that were not relayed for long by one gap a channel.
 
     Args:
-        size: events of a channel that may wait.
-        ttl: seconds that one may wait.
+        size: the number of events of a channel that may wait.
+        ttl: the seconds that an event may wait.
     """
     before = _id_at(time.time() - ttl)
     sql = (
@@ -199,7 +199,7 @@ async def collapse(engine: Engine, size: int, ttl: float) -> None:
 async def _pending(
     transaction: Transaction, channel: str, record_id: str | None, relayed: Container[str]
 ) -> list[OutboxRow]:
-    """A record's rows that may not have been relayed; without its id, all of the channel."""
+    """Rows of a record that may not have been relayed; without an id, those of the channel."""
     condition, args = "channel = $1 AND book = $2", [channel, BOOK]
     if record_id is not None:
         condition += " AND (record_id = $3 OR record_id IS NULL)"
@@ -210,7 +210,7 @@ async def _pending(
 
 
 def _among(store: Engine | Transaction, ids: Sequence[str]) -> tuple[str, Any]:
-    """A condition on the id, and its parameter $1: one, however many ids there are."""
+    """A condition on the id and its parameter $1, one for any number of ids."""
     if store.takes_arrays:
         return "id = ANY(CAST($1 AS text[]))", list(ids)
     return "id IN (SELECT value FROM json_each($1))", dumps(list(ids)).decode()

@@ -1,4 +1,4 @@
-"""Metric points: series by (type, name, labels), one value an instant, raw or in time buckets."""
+"""Metric points: one value an instant for each series, raw or aggregated in time buckets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MetricsDataAccessor:
     """Reads and writes metric points.
 
     Args:
-        ahead: seconds by which a sender's clock may be ahead of this one.
+        ahead: the seconds by which the clock of a sender may be ahead.
     """
 
     def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
@@ -53,7 +53,7 @@ class MetricsDataAccessor:
     async def list_series(self) -> Page:
         """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
 
-        That is its whole history: points that retention has left to the rollups are counted.
+        The figures cover the whole history, including points that retention left only in rollups.
         """
         rows = await self._engine.fetch(
             "SELECT metric_type, name, labels, first_at, last_at, points "
@@ -77,15 +77,16 @@ class MetricsDataAccessor:
         limit: int = 1000,
         cursor: str | None = None,
     ) -> Page:
-        """Points of a type, oldest first; the range defaults to the 24 hours before now.
+        """Points of a type, oldest first; the range defaults to the last 24 hours.
 
         Args:
-            aggregation: a comma list of functions; one answers in `value`, several in their names.
-            interval: the buckets' width, or auto.
-            max_points: how many buckets auto may give a series.
-            timezone: an IANA zone, by whose clock buckets of whole hours begin; default: UTC.
+            aggregation: functions, separated by commas. One is returned in `value`, several in
+                fields of their names.
+            interval: the width of the buckets, or "auto".
+            max_points: the maximum number of buckets a series with "auto".
+            timezone: the IANA zone in which buckets of whole hours begin; default: UTC.
             name: only series of this name.
-            labels: only series that have all of these.
+            labels: only series that have all of these labels.
 
         Raises:
             ValidationProblem: for an empty range, a foreign cursor, an unknown function,
@@ -98,10 +99,10 @@ class MetricsDataAccessor:
         )
         series = await self._series.find(metric_type, name, labels)
         if start == FIRST:
-            # Everything: in buckets of the time that there is, not of all time.
+            # An open start: choose the buckets by the time that has points.
             begin = await PointReader(self._engine, list(series)).first() if series else None
             first = last - 1 if begin is None else min(begin, last - 1)
-        # The buckets' width is that of the range up to now, whatever few points lie ahead of it.
+        # The width is chosen for the range up to now, even if some points are ahead of it.
         until = last if end_time is not None else min(last, max(first + 1, to_micros(now())))
         buckets = plan(aggregation, interval, max_points, first, until, timezone)
         after: tuple[int, int] | None = None
@@ -136,9 +137,9 @@ class MetricsDataAccessor:
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Page:
-        """The newest point of every matching series; of every type where none is named.
+        """The newest point of every matching series; without a type, of every type.
 
-        One from ahead of now gives way to whatever was received after it (`newest.overtakes`).
+        A point ahead of now is replaced by any point received later (`newest.overtakes`).
         """
         series = await self._series.find(metric_type, name, labels)
         if not series:
@@ -150,7 +151,7 @@ class MetricsDataAccessor:
     async def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None
     ) -> AsyncIterator[Page]:
-        """The same in pages of some hundred series; only within a page are they in order."""
+        """Like `get_latest_metrics`, in pages of some hundred series, sorted within each page."""
         found = await self._series.find(metric_type, name, None)
         ids = tuple(found)
         for first in range(0, len(ids), SERIES_A_PART):
@@ -159,7 +160,7 @@ class MetricsDataAccessor:
             yield Page(rows, partial(_points, series))
 
     async def _latest(self, series: Mapping[int, Series]) -> Sequence[Row]:
-        """Instant, series and value of the newest point of each."""
+        """Instant, series and value of the newest point of each series."""
         return await self._engine.fetch(
             "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
             "ON p.series_id = s.series_id AND p.timestamp = coalesce(s.latest_at, s.last_at) "
@@ -168,10 +169,10 @@ class MetricsDataAccessor:
         )
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
-        """Store validated points; of two with the same series and time the later one stands.
+        """Store validated points; a later one replaces one with the same series and time.
 
         Returns:
-            How many were given.
+            The number of points given.
         """
         await self._writer.add(points if isinstance(points, Points) else Points.of(points))
         return len(points)
@@ -194,7 +195,7 @@ def _summaries(rows: Sequence[Row], plain: bool) -> list[dict[str, Any]]:
 
 
 def _in_order(rows: Sequence[Row], series: Mapping[int, Series]) -> list[Row]:
-    """Rows of an instant, a series and a value, by series."""
+    """Rows of an instant, a series and a value, sorted by series."""
     return sorted(rows, key=lambda row: series[row[1]].order)
 
 
@@ -219,14 +220,14 @@ def _buckets(
     rows: Sequence[tuple[Bucket, Figures]],
     plain: bool,
 ) -> list[Point]:
-    """Buckets as points, with `value` for one function and a field each for several."""
+    """Buckets as points, with `value` for one function and a field for each of several."""
     time = rfc3339_micros if plain else from_micros
     only = functions[0] if len(functions) == 1 else None
     return [
         {
             "metric_type": (of := series[number]).metric_type,
             "name": of.name,
-            # A bucket may begin before the year 1, where no date is.
+            # A bucket may begin before the year 1, which datetime does not support.
             "timestamp": time(max(instant, FIRST_MICROS)),
             **({"value": figures[only]} if only else {name: figures[name] for name in functions}),
             "labels": of.labels,

@@ -1,8 +1,8 @@
-"""Points of several series in the order of time, a stretch of time after the other.
+"""Reads points of several series in order of time, one stretch of time after the other.
 
-Points lie by series. To find the first so many of several series, a range must be read and sorted
-whole, for each page of it again; so a stretch is read that should hold as many as are wanted, and
-longer ones behind it while they are too few. A page then costs what it shows.
+Points are stored by series. To find the first points of several series, a whole range would have to
+be read and sorted for each page. So a stretch is read that should hold one page, and longer ones
+follow while the page is not full. The cost of a page then depends on its size, not on the range.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from alphapulse_api.storage.engine.base import Engine, Row
 from alphapulse_api.storage.query import Where
 
-GROWTH: Final = 4  # of a stretch to the next
+GROWTH: Final = 4  # of the width from one stretch to the next
 
 Place = tuple[int, int]  # an instant in microseconds, and the series
 
@@ -22,7 +22,7 @@ class PointReader:
     """Reads the points of some series.
 
     Args:
-        engine: where they are.
+        engine: where they are stored.
         numbers: the series, at least one.
     """
 
@@ -33,12 +33,12 @@ class PointReader:
         self._are_these = "series_id = {}" if self._alone else engine.among("series_id", "{}")
 
     async def page(self, start: int, end: int, limit: int, after: Place | None) -> Sequence[Row]:
-        """Up to `limit` points, by instant and series: both, and the value.
+        """Up to `limit` rows of instant, series and value, ordered by instant and series.
 
         Args:
-            start: the range's first microsecond.
-            end: the microsecond after its last.
-            after: the point that the page before ended with.
+            start: the first microsecond of the range.
+            end: the microsecond after the range.
+            after: the last point of the page before.
         """
         if after is not None:
             start = max(start, after[0])
@@ -60,7 +60,7 @@ class PointReader:
         return begin if points else None
 
     async def _extent(self) -> tuple[int, int, int]:
-        """From when to when the series have points, and how many."""
+        """The range in which the series have points, and the number of points."""
         where = Where()
         where.add(self._are_these, self._ids)
         where.add("points > {}", 0)

@@ -27,9 +27,9 @@ from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.threads import off_loop
 
-# Series a process remembers, at 1 to 2 KB each. Of more than this, nothing is remembered.
+# Series that a process caches, at 1 to 2 KB each. If there are more, it caches none.
 REMEMBERED: Final = 100_000
-PIECE: Final = 200  # series to read at once: some 1 ms of the event loop's time
+PIECE: Final = 200  # series to read at once, about 1 ms of the event loop's time
 _KEY: Final = ("metric_type", "name", "labels")
 _KEY_TYPES: Final = ("text", "text", "text")
 _WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
@@ -37,7 +37,7 @@ _SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKEN
 
 
 class Reference(NamedTuple):
-    """A series as rows refer to it: its number, and the token that proves whose number it is."""
+    """A reference to a series: its number, and the token that proves that the number is its own."""
 
     number: int
     token: int
@@ -50,12 +50,12 @@ class Series(NamedTuple):
     metric_type: str
     name: str
     labels: dict[str, str]
-    text: str  # the labels as they are stored
+    text: str  # the labels in the stored form
     token: int
 
     @property
     def order(self) -> Key:
-        """By type, name and labels, by code points: what both engines do."""
+        """The sort key: type, name and labels by code points, as both engines sort."""
         return self.metric_type, self.name, self.text
 
 
@@ -64,11 +64,11 @@ def _read(row: Sequence[Any]) -> Series:
 
 
 class SeriesCatalogue:
-    """Which series there are.
+    """The series that exist, cached in memory.
 
     Args:
         engine: where they are stored.
-        remembered: series to remember at most.
+        remembered: the maximum number of series to cache.
     """
 
     def __init__(self, engine: Engine, remembered: int = REMEMBERED) -> None:
@@ -87,7 +87,7 @@ class SeriesCatalogue:
     async def find(
         self, metric_type: str | None, name: str | None, labels: Mapping[str, str] | None
     ) -> dict[int, Series]:
-        """The series of that type and name that have all of these labels, by number."""
+        """The series with that type and name and all of these labels, by number."""
         wanted = dict(labels or {})
         if not await self._refresh():
             where = Where()
@@ -107,7 +107,7 @@ class SeriesCatalogue:
     async def references(
         self, transaction: Transaction, keys: Iterable[Key]
     ) -> dict[Key, Reference]:
-        """The series by key; those that do not exist yet are created.
+        """References to series by key; series that do not exist are created.
 
         A remembered reference may be stale: compare its token in the statement that locks the
         series, and `forget` it if they differ. `remember` may be called with the answer once the
@@ -121,7 +121,7 @@ class SeriesCatalogue:
             else:
                 known[key] = reference
         if unknown:
-            # A plan that PostgreSQL made while there were few series reads all for each key.
+            # A plan that PostgreSQL cached while there were few series would scan all for each key.
             await transaction.plan_anew()
             await _add_stored(known, transaction, unknown)
             if missing := [key for key in unknown if key not in known]:
@@ -143,7 +143,7 @@ class SeriesCatalogue:
     async def _refresh(self) -> bool:
         """Read the series added since the last look; returns False if there are too many."""
         if await self._look() != self._version:
-            # One reads while the others wait: the first time it may be very many.
+            # One reads while the others wait, because the first read may be long.
             async with self._reading:
                 if (version := await self._look()) != self._version:
                     await self._read_on()
@@ -151,7 +151,7 @@ class SeriesCatalogue:
         return len(self._all) <= self._limit
 
     async def _look(self) -> int:
-        """The version of the database's catalogue; ours is forgotten if it has another history."""
+        """The version of the stored catalogue; clears the cache if the history is another one."""
         last = self._last
         ((version, token),) = await self._engine.fetch(
             "SELECT version, token FROM series_version LEFT JOIN series_spans ON series_id = $1 "
@@ -163,7 +163,7 @@ class SeriesCatalogue:
         return int(version)
 
     async def _read_on(self) -> None:
-        """Enter the series that were added since the last of ours, a piece at a time."""
+        """Cache the series added since the newest cached one, in pieces."""
         while len(self._all) <= self._limit:
             rows = await self._engine.fetch(
                 f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT {PIECE}", self._last.number
@@ -175,10 +175,10 @@ class SeriesCatalogue:
         self._by_word = {}
 
     def _reset(self) -> None:
-        """Forget the catalogue: the database has another history than the one it was read from."""
+        """Clear the cache: the database has another history than when it was read."""
         self._version = 0
         self._last = Reference(0, 0)
-        # Not cleared: a thread may be looking through them.
+        # New objects, because a thread may still read the old ones.
         self._all = {}
         self._by_word = {}
 
@@ -192,7 +192,7 @@ class SeriesCatalogue:
 
 
 def _matching(rows: Iterable[Row], labels: Mapping[str, str]) -> dict[int, Series]:
-    """Those of these rows that have the labels, by number."""
+    """The series of those rows that have the labels, by number."""
     found = map(_read, rows)
     return {one.id: one for one in found if labels.items() <= one.labels.items()}
 
@@ -205,7 +205,7 @@ def _common(sets: Sequence[set[int]], known: Mapping[int, Series]) -> dict[int, 
 async def _add_stored(
     known: dict[Key, Reference], transaction: Transaction, keys: Sequence[Key]
 ) -> None:
-    """Enter those of these series that exist."""
+    """Add references to those series that exist."""
     for at in range(0, len(keys), ROWS):  # building the answer takes as long as decoding the rows
         rows = await select_rows(
             transaction,
@@ -219,7 +219,7 @@ async def _add_stored(
 
 
 async def _create(transaction: Transaction, keys: Sequence[Key]) -> None:
-    # From here to the commit no other process creates one.
+    # Until the commit, no other process creates a series.
     await transaction.execute('UPDATE series_version SET version = version + 1 WHERE "only" = 1')
     for at in range(0, len(keys), ROWS):
         new = await insert_rows(

@@ -1,4 +1,4 @@
-"""The way of metric points into the store: what is sent at once is stored as one batch."""
+"""Stores metric points: points of concurrent callers are stored as one batch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_point
 from alphapulse_api.storage.metrics.series import Reference, SeriesCatalogue
 from alphapulse_api.storage.outbox import of_points
 
-A_TURN: Final = 2_000  # points looked at before others have a turn: some 1 ms
-FULL: Final = 10_000  # points: a batch of so many takes in no others
+A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms
+FULL: Final = 10_000  # points; a batch of this size takes in no other callers
 
 
 class _Batch:
-    """The points of callers that are stored together."""
+    """The points of several callers, which are stored together."""
 
     __slots__ = ("closed", "done", "parts", "size")
 
     def __init__(self, points: Points) -> None:
-        self.parts = [points]  # a caller each
+        self.parts = [points]  # one of each caller
         self.size = len(points)
         self.closed = False
         self.done: asyncio.Task[None] | None = None
@@ -55,21 +55,21 @@ class PointWriter:
         self._series = series
         self._batch = _Batch(Points())
         self._batch.closed = True
-        self._lock = threading.Lock()  # an engine's work may run on a thread of its own
+        self._lock = threading.Lock()  # units of work may run on a thread
 
     async def add(self, points: Points) -> None:
-        """Store points that have a time; returns once they are."""
+        """Store points that have a time; return once they are committed."""
         batch = self._join(points)
         assert batch.done is not None
         try:
-            # A caller that goes away does not take the others' points with it.
+            # Cancelling one caller must not drop the points of the others.
             await asyncio.shield(batch.done)
         except Unavailable:
             raise
         except Exception:
             if len(batch.parts) == 1:
                 raise
-            # Whosever fault it was: each for itself.
+            # Some caller is at fault, so each batch is stored on its own.
             await self._store([points])
 
     def _join(self, points: Points) -> _Batch:
@@ -91,7 +91,7 @@ class PointWriter:
         try:
             await self._store(batch.parts, batch)
         finally:
-            batch.closed = True  # it may have been refused before it was begun
+            batch.closed = True  # the batch may have failed before it began
 
     async def _store(self, parts: Sequence[Points], batch: _Batch | None = None) -> None:
         async def work(transaction: Transaction) -> dict[Key, Reference]:
@@ -113,13 +113,13 @@ class PointWriter:
             await release(transaction, numbered, points)
             return references
 
-        # Remembered only now: a reference of a transaction that failed would be nobody's.
+        # Cached only after the commit: references of a failed transaction do not exist.
         self._series.remember(await self._engine.write(work))
 
     async def _locked(
         self, transaction: Transaction, keys: Iterable[Key]
     ) -> tuple[dict[Key, Reference], list[Row]]:
-        """Lock the series; returns them by key, and their spans as `store_points` takes them.
+        """Lock the series; return them by key, and their spans as `store_points` takes them.
 
         What the process remembers of a series holds only if the database agrees in the statement
         that locks it; see `series`. The others are looked up, or created, by their keys.

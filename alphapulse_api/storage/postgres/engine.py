@@ -1,8 +1,8 @@
-"""PostgreSQL: reading connections, and one writing connection that commits in groups.
+"""PostgreSQL: a pool of reading connections, and one writing connection with group commit.
 
-The writer takes all that has gathered, runs it in one transaction and answers all after the COMMIT.
-A group in which a unit of work fails is run once more with each unit in a savepoint of its own, so
-that it fails alone; that costs the ordinary group no savepoints.
+The writer runs all queued units of work in one transaction and answers their callers after the
+COMMIT. If a unit fails, the group runs again with a savepoint for each unit, so that only that unit
+fails. A group without failures needs no savepoints.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ from alphapulse_api.storage.postgres.transaction import (
 
 T = TypeVar("T")
 
-MIGRATION_SECONDS: Final = 600.0  # for the migrations, or to wait for those of another process
+MIGRATION_SECONDS: Final = (
+    600.0  # for the migrations, including the wait for another process that runs them
+)
 CLOSE_SECONDS: Final = 10.0  # for the writes already accepted
-RUNS: Final = 6  # of a group that deadlocks with other processes' groups
-PAUSE_SECONDS: Final = 0.02  # before the second run; doubles
+RUNS: Final = 6  # of a group that deadlocks with groups of other processes
+PAUSE_SECONDS: Final = 0.02  # before the second run; doubles with each run
 
 # Buckets wider than this (microseconds; 4600 years) may begin before the first instant that
 # PostgreSQL knows, 4713 BC; all representable dates before the epoch are then one bucket.
@@ -62,12 +64,12 @@ class PostgresEngine(GroupingEngine):
 
     Args:
         url: where it is; see `Address`.
-        pool_size: connections this process holds at most, 2 or more; one of them writes.
+        pool_size: the maximum number of connections, at least 2; one of them writes.
         statement_timeout: seconds after which the server ends a statement.
-        pgbouncer: a pooler in transaction mode is in between.
+        pgbouncer: whether the server is behind a pooler in transaction mode.
 
     Raises:
-        ConfigError: if the text is no such URL.
+        ConfigError: if the URL is invalid.
     """
 
     takes_arrays = True
@@ -87,7 +89,7 @@ class PostgresEngine(GroupingEngine):
         self._pool_size = pool_size
         self._begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         if pgbouncer:
-            # Its connections are not ours to set up: for this transaction only.
+            # The session belongs to the pooler, so the setting is only for the transaction.
             self._begin += f"; SET LOCAL statement_timeout = {self._address.timeout_ms}"
         self._breaker = Breaker(self._address.probe)
         self._readers: Pool | None = None
@@ -107,12 +109,12 @@ class PostgresEngine(GroupingEngine):
         self._rewound.append(callback)
 
     async def check_history(self) -> None:
-        """Look which history the database is on.
+        """Check the history of the database.
 
-        Each new writing connection does so; a pooler hides from us when it makes one.
+        Each new writing connection checks it too, but a pooler hides its new connections.
 
         Raises:
-            Unavailable: if the database is away.
+            Unavailable: if the database is unavailable.
         """
         if self._readers is None:
             raise Unavailable("The database is closed.")
@@ -140,17 +142,17 @@ class PostgresEngine(GroupingEngine):
         self._writer = asyncio.create_task(self._write_forever(), name="alphapulse-write")
 
     async def close(self) -> None:
-        # What comes from here on is refused, not put behind the end of the queue.
+        # Refuse further writes, instead of queueing them behind the end marker.
         writer, self._writer = self._writer, None
         if writer is not None:
             self._jobs.put_nowait(None)
             await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
-            writer.cancel()  # what it could not store by now is refused
+            writer.cancel()  # writes that are not committed by now fail
             await asyncio.wait({writer})
         self._stop_looking()
         pools, self._readers, self._writers = (self._readers, self._writers), None, None
         await asyncio.gather(*(one.close(GRACE_SECONDS) for one in pools if one is not None))
-        await self._breaker.close()  # now nothing can trip it any more
+        await self._breaker.close()  # last, because the pools may trip it
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
         if self._readers is None:
@@ -165,12 +167,12 @@ class PostgresEngine(GroupingEngine):
             raise translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
-        self._breaker.check()  # do not queue behind a group that still waits for the server
+        self._breaker.check()  # fail at once, not behind a group that waits
         return await super().write(work)
 
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
-        # The planner takes a bound that it does not know for a third of all rows, and would read
-        # the table; that few are wanted, it knows from the limit.
+        # The planner expects an unknown bound to match a third of all rows, and would scan the
+        # table. The limit makes it expect few rows.
         rows = f"SELECT * FROM {table} {alias} WHERE {condition} ORDER BY {order} LIMIT 1000"
         return f"CROSS JOIN LATERAL ({rows}) {alias}"
 
@@ -184,7 +186,7 @@ class PostgresEngine(GroupingEngine):
         return list(numbers)
 
     def bucket(self, column: str, width: str) -> str:
-        # In two parts: a double does not hold the microseconds of a long width.
+        # In two parts, because a double cannot hold the microseconds of a long width.
         span = f"CAST({width} AS bigint)"
         stride = (
             f"{span} / 1000000 * interval '1 second' + {span} % 1000000 * interval '1 microsecond'"
@@ -196,7 +198,7 @@ class PostgresEngine(GroupingEngine):
         )
 
     async def _prepare(self) -> None:
-        """Bring the schema up to date, on a connection of its own: it may take long."""
+        """Migrate the schema on a connection of its own, without the usual timeouts."""
         arguments = {**self._address.arguments(), "command_timeout": None}
         connection = await asyncpg.connect(**arguments)
         try:
@@ -240,7 +242,7 @@ class PostgresEngine(GroupingEngine):
             self._answer(outcomes, rows)
 
     async def _commit(self, group: Sequence[Job]) -> tuple[list[Outcome], Sequence[OutboxRow]]:
-        apart = False  # whether each unit has a savepoint of its own
+        apart = False  # whether each unit has its own savepoint
         run = 0
         while True:
             try:
@@ -250,7 +252,7 @@ class PostgresEngine(GroupingEngine):
             except Exception as error:
                 run += 1
                 if may_run_again(error) and run < RUNS:
-                    # Not all at the same moment again.
+                    # At random, so that the deadlocked groups do not meet again.
                     await asyncio.sleep(PAUSE_SECONDS * 2**run * random.random())  # noqa: S311
                     continue
                 failure = translated(error)
@@ -263,7 +265,7 @@ class PostgresEngine(GroupingEngine):
     async def _transact(
         self, group: Sequence[Job], apart: bool
     ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
-        """Run the group in one transaction; returns once that is committed, or wholly undone."""
+        """Run the group in one transaction; return once it is committed or rolled back."""
         assert self._writers is not None
         async with self._writers.acquire() as connection:
             transaction = PostgresTransaction(connection)
@@ -273,8 +275,8 @@ class PostgresEngine(GroupingEngine):
                 try:
                     await commit(connection, transaction.rows)
                 except TimeoutError:
-                    # An empty transaction is committed at once while a synchronous standby is
-                    # away: only a confirmed write shows that commits are confirmed again.
+                    # Without its synchronous standby the server still commits empty transactions at
+                    # once. Only a confirmed write shows that it confirms commits again.
                     self._trouble = "The server does not confirm commits."
                     raise
             except UnitFailed as failed:
@@ -290,7 +292,7 @@ class PostgresEngine(GroupingEngine):
                     await undo(connection)
                 raise
             except BaseException:
-                # In whatever state: the next group gets a new one.
+                # The state of the connection is unknown, so the next group gets a new one.
                 connection.terminate()
                 raise
         refused = [o.error for o in outcomes if o.error and only_writes_find(o.error)]

@@ -1,4 +1,4 @@
-"""What PostgreSQL and the way to it can say: which of it means "not now", in plain words."""
+"""Errors of PostgreSQL and of the connection that mean that the database is unavailable."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import asyncpg
 
 from alphapulse_api.domain.errors import Unavailable, ValidationProblem
 
-# By SQLSTATE, or by its first two characters (the class); the longer key is looked for first.
+# Reasons by SQLSTATE or by its class, the first two characters. The full code has precedence.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE: Final = {
     "08": "the connection was lost",
-    "0A000": "the server is a standby",  # what it answers to BEGIN … READ WRITE
+    "0A000": "the server is a standby",  # the answer to BEGIN … READ WRITE
     "25006": "the database is read-only",
     "28": "the login was refused",
     "28P01": "the password was refused",
@@ -32,27 +32,30 @@ _UNAVAILABLE: Final = {
     "XX001": "the database is damaged",
     "XX002": "the database is damaged",
 }
-# What a transaction that writes nothing would not run into.
+# Errors that a transaction without writes does not meet.
 _ONLY_WRITES: Final = ("53", "58", "XX")
-_AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock: nothing is wrong with it
-# The server has become a standby, or always was one: another host may be the primary by now.
+_AGAIN: Final = (
+    "40001",
+    "40P01",
+)  # serialization failure, deadlock: the transaction may succeed in a second run
+# The server is a standby. Another host may be the primary.
 _NOT_PRIMARY: Final = ("0A000", "25006")
-_NOT_TEXT: Final = ("22021", "22P05")  # a NUL in a text or a JSON document
+_NOT_TEXT: Final = ("22021", "22P05")  # a NUL character in text or JSON
 
 
 def sqlstate(error: BaseException) -> str:
-    """The server's code, or "" if the error is not the server's."""
+    """The SQLSTATE of an error; "" if the error is not from the server."""
     code = getattr(error, "sqlstate", None)
     return code if isinstance(code, str) else ""
 
 
 def may_run_again(error: BaseException) -> bool:
-    """Whether the transaction fell to others that ran beside it."""
+    """Whether the transaction failed only because of concurrent transactions."""
     return sqlstate(error) in _AGAIN
 
 
 def ends_connection(error: BaseException) -> bool:
-    """Whether the connection is of no further use."""
+    """Whether the connection is unusable after the error."""
     code = sqlstate(error)
     if code:
         return code.startswith(("08", "57P", "XX")) or code in _NOT_PRIMARY
@@ -60,12 +63,12 @@ def ends_connection(error: BaseException) -> bool:
 
 
 def only_writes_find(error: BaseException) -> bool:
-    """Whether an empty transaction would have been committed all the same."""
+    """Whether an empty transaction would still have been committed."""
     return sqlstate(error).startswith(_ONLY_WRITES)
 
 
 def reason(error: BaseException) -> str | None:
-    """Why the database is away, or None if the error is a fault in our own statement."""
+    """The reason why the database is unavailable; None if our own statement is at fault."""
     code = sqlstate(error)
     if code:
         return _UNAVAILABLE.get(code) or _UNAVAILABLE.get(code[:2])
@@ -83,7 +86,7 @@ def reason(error: BaseException) -> str | None:
 
 
 def translated(error: Exception) -> Exception:
-    """The error as the callers of an engine know it."""
+    """The error that callers of an engine get for an error of the driver."""
     if why := reason(error):
         return Unavailable(f"The database is unavailable: {why}.")
     if sqlstate(error) in _NOT_TEXT:

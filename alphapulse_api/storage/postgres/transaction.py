@@ -1,4 +1,4 @@
-"""A group of writes in one PostgreSQL transaction."""
+"""Units of work in one PostgreSQL transaction."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
 
 
-LONGEST_TEXT: Final = 1 << 16  # of a statement without parameters
+LONGEST_TEXT: Final = 1 << 16  # bytes of a statement without parameters
 
 
 class PostgresTransaction:
-    """The writing connection, seen by one unit of work."""
+    """The writing connection, as a unit of work uses it."""
 
     __slots__ = ("_connection", "newest", "rows", "wrote")
     takes_arrays = True
@@ -54,7 +54,7 @@ class PostgresTransaction:
 
 
 class UnitFailed(Exception):
-    """A unit of work raised where it had no savepoint: the whole transaction is to be undone."""
+    """A unit of work raised without a savepoint: the whole transaction must be rolled back."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -64,10 +64,10 @@ class UnitFailed(Exception):
 async def run_group(
     connection: Any, transaction: PostgresTransaction, group: Sequence[Job], apart: bool
 ) -> list[Outcome]:
-    """Every unit of work, one after the other; its fault may be its own, the transaction's never.
+    """Run the units of work in order. The error of a unit with a savepoint becomes its outcome.
 
     Raises:
-        UnitFailed: if a unit failed and is not `apart`.
+        UnitFailed: if a unit without a savepoint failed.
     """
     outcomes: list[Outcome] = []
     for job in group:
@@ -92,7 +92,7 @@ async def run_group(
 
 
 async def undo(connection: Any) -> None:
-    """Roll back; a connection that cannot is given up."""
+    """Roll back, or terminate the connection if that fails."""
     try:
         await connection.execute("ROLLBACK")
     except BaseException:
@@ -101,10 +101,10 @@ async def undo(connection: Any) -> None:
 
 
 async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
-    """Insert the rows into the outbox, and commit: in one journey to the server, as a rule.
+    """Insert the rows into the outbox and commit, usually in one round trip.
 
     Raises:
-        Unavailable: if the server rolled back, as it does after an error that the unit swallowed.
+        Unavailable: if the server rolled back instead, as after an error that a unit suppressed.
     """
     if sum(len(body) for row in rows for body in row.bodies) > LONGEST_TEXT:
         await insert(PostgresTransaction(connection), rows)

@@ -1,1 +1,1 @@
-"""The tables, one file a resource."""
+"""The accessors of the tables, one file a resource."""

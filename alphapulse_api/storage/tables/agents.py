@@ -1,4 +1,4 @@
-"""Agents, what they are doing, and the signals they emit."""
+"""Agents, their state, and their signals."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AgentDataAccessor:
     """Reads and writes agents and their signals.
 
     Args:
-        ahead: seconds by which a sender's clock may be ahead of this one.
+        ahead: the seconds by which the clock of a sender may be ahead.
     """
 
     def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
@@ -88,7 +88,7 @@ class AgentDataAccessor:
         if not agents:
             return Page()
         recent = Where()
-        # The page's agents and, with a type, perhaps some between them.
+        # The range of the page; with a type it may include other agents between them.
         recent.add("agent_id >= {}", agents[0][0])
         recent.add("agent_id <= {}", agents[-1][0])
         recent.between("timestamp", start, end)
@@ -139,11 +139,11 @@ class AgentDataAccessor:
         return await newest_first(self._engine, SIGNALS, "timestamp", listing, where, limit, cursor)
 
     async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
-        """Store what a validated update says; what it leaves out stays as it was."""
+        """Store a validated update; fields that it leaves out keep their values."""
 
         async def work(transaction: Transaction) -> Agent:
             await _make(transaction, agent_id)
-            # Locked: two updates at once may each leave out what the other one says.
+            # Locked, so that of two concurrent updates neither undoes the fields of the other.
             (known,) = await transaction.fetch(
                 f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
                 agent_id,
@@ -185,7 +185,7 @@ class AgentDataAccessor:
 
 
 async def _make(transaction: Transaction, agent_id: str) -> None:
-    """Create the agent with defaults, unless it exists."""
+    """Create the agent with default values if it does not exist."""
     defaults = {"agent_type": "unknown", "state": "active", "metrics": {}}
     await transaction.execute(
         f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",

@@ -1,4 +1,4 @@
-"""Alerts: raised by the risk side, acknowledged and resolved by people, never deleted by them."""
+"""Alerts: raised by programs, acknowledged and resolved by people."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COLUMNS = Columns(
         "metadata": JSON,
     },
 )
-# The fields of the alert that is raised; the others change later.
+# The fields that are set when the alert is raised; the others change later.
 SET_AT_CREATION = (
     "title", "message", "severity", "source", "rule_id", "metric_name", "metric_value",
     "threshold", "created_at", "tags", "metadata",
@@ -51,7 +51,7 @@ Alert = dict[str, Any]
 
 
 class AlertDataAccessor:
-    """Reads and writes alerts. Rows are dicts with the contract's fields, times as datetimes."""
+    """Reads and writes alerts: dicts with times as datetimes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,8 +72,8 @@ class AlertDataAccessor:
         """One page, newest first.
 
         Args:
-            severity: any of these severities.
-            unresolved: leave the resolved ones out.
+            severity: one or more severities, any of which matches.
+            unresolved: whether to leave out resolved alerts.
 
         Raises:
             ValidationProblem: for an empty range or a foreign cursor.
@@ -102,7 +102,7 @@ class AlertDataAccessor:
         )
 
     async def get_alert(self, alert_id: str) -> Alert:
-        """The alert of that id.
+        """The alert with that id.
 
         Raises:
             NotFound: if there is none.
@@ -116,7 +116,7 @@ class AlertDataAccessor:
     async def add_alert(
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> Written:
-        """Store a validated alert; returns it and whether it is new.
+        """Store a validated alert; return it as stored, and whether it is new.
 
         Args:
             server_set: the fields that the server set, in which a repeat may differ.
@@ -159,7 +159,7 @@ class AlertDataAccessor:
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> Alert:
-        """Acknowledge once and return the alert; a second time changes nothing.
+        """Acknowledge an alert and return it; if it is acknowledged already, change nothing.
 
         Raises:
             NotFound: if there is no such alert.
@@ -167,7 +167,7 @@ class AlertDataAccessor:
         return (await self.try_to_acknowledge(alert_id, user, comments))[0]
 
     async def resolve_alert(self, alert_id: str) -> Alert:
-        """Resolve once and return the alert; a second time changes nothing.
+        """Resolve an alert and return it; if it is resolved already, change nothing.
 
         Raises:
             NotFound: if there is no such alert.
@@ -177,7 +177,7 @@ class AlertDataAccessor:
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> Written:
-        """As `acknowledge_alert`; also whether it was this call that changed the alert."""
+        """Like `acknowledge_alert`; also return whether this call changed the alert."""
         return await self._change(
             alert_id,
             "acknowledged = TRUE, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
@@ -189,7 +189,7 @@ class AlertDataAccessor:
         )
 
     async def try_to_resolve(self, alert_id: str) -> Written:
-        """As `resolve_alert`; also whether it was this call that changed the alert."""
+        """Like `resolve_alert`; also return whether this call changed the alert."""
         return await self._change(
             alert_id,
             "status = 'resolved', resolved_at = $2",
@@ -199,8 +199,8 @@ class AlertDataAccessor:
 
     async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Written:
         async def work(transaction: Transaction) -> Written:
-            # Of two at once the later one waits here for the earlier one's commit, and then finds
-            # its own condition no longer met.
+            # The later of two concurrent changes waits here for the commit of the earlier one. Then
+            # its own condition no longer holds.
             changed = await transaction.execute(
                 f"UPDATE alerts SET {change} WHERE id = $1 AND {condition}",
                 alert_id,

@@ -1,4 +1,4 @@
-"""Users and API keys. Every change of who may call moves `auth_version` on."""
+"""Users, API keys and revoked tokens. Every change increments `auth_version`."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ API_KEYS = Columns(
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One row. `generation` grows whenever the tokens made so far must end.
+    """One row. Incrementing `generation` ends all tokens issued before.
 
-    `name_key` is what the user is found by, whatever spelling and case the name is typed in.
+    `name_key` is the form of the name that lookups use, independent of spelling and case.
     """
 
     username: str
@@ -57,7 +57,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One row; the secret is there only as a hash."""
+    """One row; only the hash of the secret is stored."""
 
     id: str
     name: str
@@ -69,11 +69,11 @@ class ApiKey:
 
 
 class Version(NamedTuple):
-    """A state of who may call. Versions can be compared for equality only.
+    """The version of users, keys and tokens. Versions are comparable for equality only.
 
     Attributes:
-        number: grows with every change.
-        change: random text of the newest change. A number alone comes again, for another state,
+        number: incremented by every change.
+        change: random text of the newest change. A number can repeat, with another state,
             where a database was set back: by a fail-over, or a restore.
     """
 
@@ -82,7 +82,7 @@ class Version(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """All that decides who may call, at one version.
+    """All users, keys and revoked tokens at one version.
 
     Attributes:
         ended: the jti of each access token that was revoked, and each family that ended.
@@ -95,19 +95,19 @@ class Directory(NamedTuple):
 
 
 class AccountDataAccessor:
-    """Reads and writes who may call."""
+    """Reads and writes users, API keys and revoked tokens."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def version(self) -> Version:
-        """Another one after every change."""
+        """The current version."""
         ((number, change),) = await self._engine.fetch("SELECT version, change FROM auth_version")
         return Version(number, change)
 
     async def directory(self) -> Directory:
-        """Everyone who may call, as of now."""
-        # The version is read first: what changes in between is read again for the next version.
+        """All users, keys and revoked tokens."""
+        # The version is read first, so that a change in between is read again with the next one.
         version = await self.version()
         users = await self.list_users()
         keys = await self.list_api_keys()
@@ -127,21 +127,21 @@ class AccountDataAccessor:
         return [User(**USERS.read(row)) for row in rows]
 
     async def find_user(self, username: str) -> User | None:
-        """The user of that name, in any spelling and case."""
+        """The user with that name, in any spelling and case."""
         rows = await self._engine.fetch(
             f"SELECT {USERS.select} FROM users WHERE name_key = $1", name_key(username)
         )
         return User(**USERS.read(rows[0])) if rows else None
 
     async def list_api_keys(self) -> list[ApiKey]:
-        """Every key, oldest first, revoked ones too."""
+        """Every key, including revoked ones, oldest first."""
         rows = await self._engine.fetch(
             f"SELECT {API_KEYS.select} FROM api_keys ORDER BY created_at, id"
         )
         return [ApiKey(**API_KEYS.read(row)) for row in rows]
 
     async def put_user(self, username: str, role: str, password_hash: str) -> None:
-        """Make a user, or give an existing one this role and password; its tokens end."""
+        """Create a user, or set the role and password of an existing one and end its tokens."""
         user = _new_user(username, role, password_hash)
 
         async def change(transaction: Transaction) -> int:
@@ -156,7 +156,7 @@ class AccountDataAccessor:
 
         async def work(transaction: Transaction) -> None:
             found = await change(transaction)
-            # One at a time from here on: another process may be making the same user.
+            # Serialised, because another process may create the same user.
             await _invalidate(transaction)
             if not found and not await change(transaction):
                 await transaction.execute(USERS.insert, *USERS.store(user))
@@ -164,13 +164,13 @@ class AccountDataAccessor:
         await self._engine.write(work)
 
     async def add_first_user(self, username: str, role: str, password_hash: str) -> bool:
-        """Make a user if there is none at all; returns whether it did."""
+        """Create a user if there are no users; return whether it did."""
         anyone = "SELECT 1 FROM users LIMIT 1"
 
         async def work(transaction: Transaction) -> bool:
             if await transaction.fetch(anyone):
                 return False
-            # One at a time from here on: another process may be starting too.
+            # Serialised, because another process may start at the same time.
             await _invalidate(transaction)
             if await transaction.fetch(anyone):
                 return False
@@ -181,10 +181,10 @@ class AccountDataAccessor:
         return await self._engine.write(work)
 
     async def change_user(self, username: str, change: str, *args: Any) -> bool:
-        """Set columns of a user (`change` with marks from $2 on); its tokens end.
+        """Set columns of a user (`change` has marks from $2 on) and end its tokens.
 
         Returns:
-            Whether there is such a user.
+            Whether the user exists.
         """
 
         async def work(transaction: Transaction) -> bool:
@@ -200,7 +200,7 @@ class AccountDataAccessor:
         return await self._engine.write(work)
 
     async def replace_hash(self, username: str, old: str, new: str) -> None:
-        """Store the same password by another hash, unless it was changed; no token ends."""
+        """Store another hash of the same password, unless it was changed; tokens stay valid."""
 
         async def work(transaction: Transaction) -> None:
             await transaction.execute(
@@ -223,7 +223,7 @@ class AccountDataAccessor:
         await self._engine.write(work)
 
     async def revoke_api_key(self, key_id: str) -> bool:
-        """End a key; returns whether there was one that had not ended."""
+        """Revoke a key; return whether there was one that was not revoked."""
 
         async def work(transaction: Transaction) -> bool:
             found = await transaction.execute(
@@ -237,7 +237,7 @@ class AccountDataAccessor:
         return await self._engine.write(work)
 
     async def has_logged_in(self, username: str, address: str) -> bool:
-        """Whether the user of that name has logged in from that address of late."""
+        """Whether the user has recently logged in from that address."""
         rows = await self._engine.fetch(
             "SELECT 1 FROM login_addresses AS login JOIN users ON users.username = login.username "
             "WHERE users.name_key = $1 AND login.address = $2 AND login.seen_at > $3",
@@ -248,7 +248,7 @@ class AccountDataAccessor:
         return bool(rows)
 
     async def revoke_access_token(self, jti: str, expires_at: datetime) -> None:
-        """Remember a token as ended until it would have expired."""
+        """Keep a token revoked until it expires."""
 
         async def work(transaction: Transaction) -> None:
             await end_tokens(transaction, jti, expires_at)
@@ -257,9 +257,9 @@ class AccountDataAccessor:
 
 
 async def end_tokens(transaction: Transaction, name: str, until: datetime) -> None:
-    """Refuse the access tokens that have this jti, or are of this family, until that time.
+    """Refuse the access tokens with this jti, or of this family, until that time.
 
-    Random names of both kinds share the table, since both are looked up alike.
+    Both are random ids and share one table, because they are looked up together.
     """
     await transaction.execute("DELETE FROM revoked_tokens WHERE expires_at <= $1", to_micros(now()))
     await transaction.execute(

@@ -12,7 +12,7 @@ ADDRESS_REMEMBERED: Final = timedelta(days=30)  # since the last login from ther
 
 
 async def remember_address(transaction: Transaction, username: str, address: str) -> None:
-    """Remember that this user logged in from that address, and forget old logins."""
+    """Store that the user logged in from that address, and delete old logins."""
     instant = now()
     await transaction.execute(
         "DELETE FROM login_addresses WHERE username = $1 AND seen_at <= $2",

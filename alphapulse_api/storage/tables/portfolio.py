@@ -1,4 +1,4 @@
-"""The portfolio: one snapshot an update; one of them is the current one, all are its history."""
+"""The portfolio: one snapshot an update. One is current, and all are the history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
 from alphapulse_api.storage.tables.portfolio_history import history
 
-ON_LOOP_POSITIONS: Final = 200  # more are encoded on a thread
+ON_LOOP_POSITIONS: Final = 200  # positions; more are encoded on a thread
 ON_LOOP_TEXT: Final = 64 * 1024  # characters; longer texts are read on a thread
 POSITION_DECIMALS = (
     "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
@@ -32,7 +32,7 @@ POSITION_DECIMALS = (
 
 
 async def _read(row: Row) -> Portfolio:
-    """A snapshot; thousands of positions are read on a thread: they would hold the loop."""
+    """A snapshot; thousands of positions are decoded on a thread, to keep the loop free."""
     if len(row[COLUMNS.names.index("positions")]) > ON_LOOP_TEXT:
         return await asyncio.to_thread(COLUMNS.read, row)
     return COLUMNS.read(row)
@@ -61,8 +61,8 @@ COLUMNS = Columns(
         "performance": JSON,
     },
 )
-# What is sent again as it was is no change. Compared as text: JSON has no equality, and of amounts
-# every digit counts.
+# An identical snapshot is no change. It is compared as text, because JSON columns have no equality
+# and every digit of an amount counts.
 _REPLACE = (
     f"{COLUMNS.insert} ON CONFLICT (as_of) DO UPDATE SET "
     f"{', '.join(f'{name} = excluded.{name}' for name in COLUMNS.names[1:])} WHERE "
@@ -97,8 +97,8 @@ class PortfolioDataAccessor:
     """Reads and writes portfolio snapshots.
 
     Args:
-        stale_after: seconds after which the current snapshot is called stale.
-        ahead: seconds by which a sender's clock may be ahead of this one.
+        stale_after: the age in seconds from which the current snapshot is stale.
+        ahead: the seconds by which the clock of a sender may be ahead.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class PortfolioDataAccessor:
         return portfolio
 
     async def get_snapshot(self, as_of: int) -> Portfolio | None:
-        """The snapshot of that time, in microseconds since the epoch, if there is one."""
+        """The snapshot with that time, in microseconds since the epoch, if it exists."""
         sql = f"SELECT {COLUMNS.select} FROM portfolio_snapshots WHERE as_of = $1"
         rows = await self._engine.fetch(sql, as_of)
         return self._shown(await _read(rows[0])) if rows else None
@@ -154,7 +154,7 @@ class PortfolioDataAccessor:
     async def set_portfolio(
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Portfolio, int | None]:
-        """Store a validated snapshot; one of the same `as_of` is replaced.
+        """Store a validated snapshot, replacing one with the same `as_of`.
 
         It becomes the current one unless it comes late. In what order snapshots are received is
         the store's to say, so one whose `as_of` the server set never comes late, nor does one that
@@ -191,11 +191,11 @@ class PortfolioDataAccessor:
         return shown, revision
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
-        """Store past snapshots, all or none; those of times that have one are left out.
+        """Store past snapshots, all or none; times that have a snapshot are skipped.
 
         Args:
             snapshots: validated, with `positions_value`, oldest first.
-            last: make the newest of them the current one, unless there is a newer one.
+            last: whether the newest becomes the current one, unless a newer one exists.
 
         Returns:
             How many are new.
@@ -217,7 +217,7 @@ class PortfolioDataAccessor:
     async def _adopt(
         self, transaction: Transaction, as_of: int, snapshot: Mapping[str, Any]
     ) -> None:
-        """Make a stored snapshot the current one, unless there is a newer one."""
+        """Make a stored snapshot the current one, unless a newer one exists."""
         began = await transaction.execute(_FIRST, as_of)
         known, revision = await self._current(transaction)
         newer = as_of != known and overtakes(as_of, known, to_micros(now()), self._ahead)
@@ -225,10 +225,10 @@ class PortfolioDataAccessor:
             await self._move(transaction, as_of, self._shown(dict(snapshot)), revision + 1)
 
     async def _current(self, transaction: Transaction) -> tuple[int, int]:
-        """The time of the current snapshot, and its revision.
+        """The time and revision of the current snapshot.
 
-        Its row is locked: snapshots of several processes become current, and are published, in one
-        order.
+        Its row is locked, so that the snapshots of several processes become current and are
+        published in one order.
         """
         ((as_of, revision),) = await transaction.fetch(f"{_CURRENT} {self._engine.locked}")
         return as_of, int(revision)
@@ -236,7 +236,7 @@ class PortfolioDataAccessor:
     async def _move(
         self, transaction: Transaction, as_of: int, shown: Portfolio, revision: int
     ) -> int:
-        """Make a stored snapshot the current one, and publish it; returns its revision."""
+        """Make a stored snapshot the current one, publish it, and return its revision."""
         await transaction.execute(_MOVE, as_of, revision)
         rows = await of_change(
             transaction,
@@ -260,6 +260,6 @@ class PortfolioDataAccessor:
     def _shown(self, portfolio: Portfolio) -> Portfolio:
         portfolio.pop("positions_value", None)
         age = (now() - portfolio["as_of"]).total_seconds()
-        # Of one from further ahead than clocks differ nobody knows how old it is.
+        # If its time is further ahead than clocks may differ, its age is unknown.
         unknown = -age * 1_000_000 > self._ahead
         return {**portfolio, "stale": age > self._stale_after or unknown}

@@ -1,8 +1,8 @@
-"""A portfolio's past, thinned so that what is computed from it stays right.
+"""The history of a portfolio, thinned so that returns, drawdowns and extremes stay exact.
 
-A chart shows some hundred of maybe millions of snapshots. They are read once, in pieces, and what
-decides a return, a drawdown or an extreme is kept: amounts are compared as the exact decimals that
-they are, and not as what either engine would make of them.
+A chart shows some hundred of possibly millions of snapshots. They are read once, in pieces, and the
+snapshots that decide a return, a drawdown or an extreme are kept. Amounts are compared as exact
+decimals here, because the engines would compare them differently.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ HISTORY: Final = Columns(
     "portfolio_snapshots",
     {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
 )
-PIECE: Final = 5_000  # snapshots to read and to look at at once
-A_STRETCH: Final = 4  # snapshots kept of each: first, last, lowest, highest
-A_RANGE: Final = 4  # and those between which the drawdowns lie, in proportion and in money
+PIECE: Final = 5_000  # snapshots to read and process at once
+A_STRETCH: Final = 4  # snapshots kept of each stretch: first, last, lowest, highest
+A_RANGE: Final = 4  # and the ends of the largest drawdowns, relative and absolute
 
 
 class _Stretch:
-    """The first, last, lowest and highest of some snapshots: their instants, and two values."""
+    """The instants of the first, last, lowest and highest snapshot, and the two extreme values."""
 
     __slots__ = ("first", "high", "highest", "last", "low", "lowest")
 
@@ -40,7 +40,7 @@ class _Stretch:
 
 
 class _Fall(NamedTuple):
-    """From a peak to a trough: their instants, and what was lost of what."""
+    """A drawdown: the instants of its peak and trough, its loss, and the value at the peak."""
 
     peak_at: int
     trough_at: int
@@ -49,11 +49,11 @@ class _Fall(NamedTuple):
 
 
 class Thinning:
-    """Chooses snapshots, which it takes in by time: the instants of those to keep.
+    """Chooses the snapshots to keep, from snapshots that are added in order of time.
 
     Args:
-        width: of a stretch, in microseconds, counted from the epoch; None: only what matters for
-            the whole is kept.
+        width: of a stretch, in microseconds, aligned to the epoch; None keeps only the snapshots
+            that matter for the whole.
     """
 
     def __init__(self, width: int | None) -> None:
@@ -62,12 +62,12 @@ class Thinning:
         self._until: float = -math.inf  # the end of the last of them
         self._peak = Decimal("-Infinity")
         self._peak_at = 0
-        self._trough = Decimal(0)  # since that peak
-        self._relative: _Fall | None = None  # the largest in proportion
-        self._absolute: _Fall | None = None  # and in money
+        self._trough = Decimal(0)  # the lowest since that peak
+        self._relative: _Fall | None = None  # the largest relative drawdown
+        self._absolute: _Fall | None = None  # the largest absolute drawdown
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Take in rows of an instant and a total value, the amount as text."""
+        """Add rows of an instant and a total value, the value as text."""
         for at, text in rows:
             value = Decimal(text)
             if at >= self._until:
@@ -89,7 +89,7 @@ class Thinning:
                 self._fall(at)
 
     def kept(self, most: int) -> set[int]:
-        """The instants to keep, `most` at most: all that decides, or the first that fit."""
+        """The instants to keep, at most `most`."""
         stretches = self._stretches
         falls = [
             at
@@ -112,12 +112,12 @@ class Thinning:
         return kept
 
     def _fall(self, at: int) -> None:
-        """Compare the fall from the last peak to here, its deepest yet, with the largest."""
+        """Compare the drawdown from the last peak, at its new trough, with the largest ones."""
         lost = EXACT.subtract(self._peak, self._trough)
         fall = _Fall(self._peak_at, at, lost, self._peak)
         if self._absolute is None or lost > self._absolute.lost:
             self._absolute = fall
-        # In proportion to what is nothing or owed, there is none.
+        # Relative to a value of zero or less, a drawdown is undefined.
         if self._peak > 0 and (
             self._relative is None
             or EXACT.multiply(lost, self._relative.peak)
@@ -143,7 +143,7 @@ async def history(
     if not count:
         return []
     if count > max_points:
-        # Ragged ends included, stretches of this width are at most so many.
+        # Including partial ones at both ends, there are at most this many stretches.
         stretches = (max_points - A_RANGE) // A_STRETCH
         thinning = Thinning((last - first) // (stretches - 1) + 1 if stretches > 1 else None)
         await _read(engine, first, None if end is None else to_micros(end), thinning)
@@ -157,7 +157,7 @@ async def history(
 
 
 async def _read(engine: Engine, start: int, end: int | None, thinning: Thinning) -> None:
-    """Let it take in all snapshots of [start, end)."""
+    """Add all snapshots of [start, end)."""
     while True:
         where = Where()
         where.add("as_of >= {}", start)

@@ -1,6 +1,6 @@
-"""Refresh tokens, of which only hashes are kept: used once, and in families.
+"""Refresh tokens: stored as hashes, used once, and grouped in families.
 
-A family is all that follows from one login, access tokens included: it ends as a whole.
+A family is all tokens of one login, including access tokens. It ends as a whole.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ REFRESH_TOKENS = Columns(
     },
 )
 
-# Successors of one token that are valid at once: pages that share it and renew at the same time.
+# Valid successors of one token: pages that share a token may renew it at the same time.
 MAX_SUCCESSORS: Final = 4
 
 
 class Renewal(NamedTuple):
-    """What came of using a token.
+    """The result of using a token.
 
     Attributes:
-        user: whose it is; None if it is not valid.
+        user: the user of the token; None if the token is not valid.
         family: the token's.
-        ended: whether its family ended over it.
+        ended: whether the use ended its family.
     """
 
     user: User | None
@@ -50,12 +50,12 @@ _INVALID: Final = Renewal(None, None)
 
 
 class RefreshTokenDataAccessor:
-    """Reads and writes the tokens that logins can be renewed with.
+    """Reads and writes refresh tokens.
 
     Args:
         engine: the database.
-        grace: how long after its use a token may be used again, if no successor was used.
-        access: how long an access token that was given out lately may still be valid.
+        grace: how long a used token may be used again, if no successor was used.
+        access: how long an issued access token may be valid.
     """
 
     def __init__(self, engine: Engine, *, grace: timedelta, access: timedelta) -> None:
@@ -94,18 +94,18 @@ class RefreshTokenDataAccessor:
 
         await self._engine.write(work)
 
-    # Anybody can make up a token, and must not make the one writer work by it: whether using or
-    # revoking one would change anything is read first.
+    # Anybody can send an invented token, which must not cost the writer anything. So reads decide
+    # first whether using or revoking the token would change anything.
 
     async def is_known(self, token_hash: str) -> bool:
-        """Whether there is such a token, and nobody has ended it."""
+        """Whether the token exists and was not ended."""
         rows = await self._engine.fetch(
             "SELECT 1 FROM refresh_tokens WHERE token_hash = $1 AND revoked_at IS NULL", token_hash
         )
         return bool(rows)
 
     async def is_of_a_live_family(self, token_hash: str) -> bool:
-        """Whether there is such a token, and any of its family that nobody has ended."""
+        """Whether the token exists and any token of its family was not ended."""
         rows = await self._engine.fetch(
             "SELECT 1 FROM refresh_tokens AS token WHERE token_hash = $1 AND EXISTS ("
             "SELECT 1 FROM refresh_tokens AS other "
@@ -168,7 +168,7 @@ class RefreshTokenDataAccessor:
         return await self._engine.write(work)
 
     async def revoke(self, token_hash: str) -> bool:
-        """End a token's whole family; returns whether that changed anything."""
+        """End the whole family of a token; return whether that changed anything."""
 
         async def work(transaction: Transaction) -> bool:
             token = await self._locked(transaction, token_hash)
@@ -177,9 +177,9 @@ class RefreshTokenDataAccessor:
         return await self._engine.write(work)
 
     async def _locked(self, transaction: Transaction, token_hash: str) -> dict[str, Any] | None:
-        """A token, if there is one, while no other of its user's is used or revoked.
+        """Lock the user of a token, and return the token if it exists.
 
-        The user is locked and not the token: a family that ends must not get a successor meanwhile.
+        The user is locked instead of the token, so that a family that ends gets no successor.
         """
         owner = "SELECT username FROM refresh_tokens WHERE token_hash = $1"
         await transaction.fetch(
@@ -194,7 +194,7 @@ class RefreshTokenDataAccessor:
         self, transaction: Transaction, token: dict[str, Any], instant: datetime
     ) -> bool:
         """Return whether a used token may be used again: within the grace, no successor used."""
-        # A use that lies ahead is not recent either: the clock was set back since.
+        # A use in the future is not recent either: the clock was set back since.
         if abs(instant - token["used_at"]) >= self._grace:
             return False
         for successor in token["successor"].split():
@@ -208,7 +208,7 @@ class RefreshTokenDataAccessor:
         return True
 
     async def _end(self, transaction: Transaction, token: dict[str, Any]) -> bool:
-        """End a token's family, its access tokens too; returns whether it had not ended."""
+        """End the family of a token with its access tokens; return whether it was still valid."""
         instant = now()
         ended = await transaction.execute(
             "UPDATE refresh_tokens SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",

@@ -1,4 +1,4 @@
-"""System samples: how each component of the trading system, and this process, is doing."""
+"""System samples: the health of the components of the trading system and of this process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SystemDataAccessor:
     """Reads and writes system samples.
 
     Args:
-        ahead: seconds by which a sender's clock may be ahead of this one.
+        ahead: the seconds by which the clock of a sender may be ahead.
     """
 
     def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
@@ -67,7 +67,7 @@ class SystemDataAccessor:
         return paged(found, COLUMNS, listing, limit, "timestamp", "component")
 
     async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
-        """Store a validated sample; one of the same component and time is replaced."""
+        """Store a validated sample, replacing one with the same component and time."""
 
         async def work(transaction: Transaction) -> Sample:
             await transaction.execute(

@@ -1,4 +1,4 @@
-"""Trades: orders that advance, exact to the digit, read newest first."""
+"""Trades: orders and their states, with exact decimals, newest first."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMNS = Columns(
     },
     hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
 )
-# A row a state, from the first change of a trade on; one that never changed has none.
+# One row a state, from the first change of a trade on; a trade that never changed has none.
 _STATES = Columns(
     "trade_states",
     {
@@ -69,7 +69,7 @@ Trade = dict[str, Any]
 
 
 class TradeDataAccessor:
-    """Reads and writes trades: dicts with the contract's fields, Decimals and datetimes in them."""
+    """Reads and writes trades: dicts with Decimals and datetimes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -110,7 +110,7 @@ class TradeDataAccessor:
         )
 
     async def get_trade(self, trade_id: str) -> Trade:
-        """The trade of that id, with its `history`: the states it has been through, oldest first.
+        """The trade with that id and its `history`: its states, oldest first.
 
         Raises:
             NotFound: if there is none.
@@ -131,28 +131,27 @@ class TradeDataAccessor:
         conflicts: dict[int, Conflict] | None = None,
         events: bool = True,
     ) -> list[Written]:
-        """Store validated trades, all of them or none; one whose id is known may advance it.
+        """Store validated trades, all of them or none. A trade with a stored id may advance it.
 
         Args:
-            trades: as `orders.completed` gives them.
-            server_set: of each trade, the fields that its sender left out.
-            one: the sender sent a single trade, not an array: errors point at "/id".
-            conflicts: filled with those that are not stored for a conflict, by position; without
-                it one refuses all.
-            events: whether new trades are published; those of an imported history are not.
+            trades: as `orders.completed` returns them.
+            server_set: for each trade, the fields that its sender left out.
+            one: whether the sender sent a single trade, not an array; errors then point at "/id".
+            conflicts: is filled with the conflicts of trades that are not stored, by position.
+                Without it, one conflict refuses all trades.
+            events: whether to publish new trades; an imported history is not published.
 
         Returns:
             Each trade as stored, and whether its id is new.
 
         Raises:
-            Conflict: if a trade cannot follow the one that is stored under its id; nothing is
-                stored then.
+            Conflict: if a trade contradicts the stored one with its id; then nothing is stored.
         """
         at = now()
 
         async def work(transaction: Transaction) -> list[Written]:
             if conflicts is not None:
-                conflicts.clear()  # of a transaction that was begun anew
+                conflicts.clear()  # left by an earlier run of the transaction
             first: dict[str, Mapping[str, Any]] = {}
             for index, trade in enumerate(trades):
                 first.setdefault(trade["id"], {**trade, "updated_at": at})
@@ -209,10 +208,10 @@ class TradeDataAccessor:
         at: datetime,
         pointer: str,
     ) -> Trade:
-        """The stored trade after another one was sent under its id."""
+        """Apply a trade to the stored one with its id, and return the result."""
         with suppress(Disagreement):  # it may be a repeat of an earlier state
             if advanced(stored, trade, server_set) is None:
-                return stored  # the common case, a repeat, asks and locks nothing
+                return stored  # the common case, a repeat, needs no query and no lock
         ((revision, *row),) = await transaction.fetch(
             f"SELECT revision, {COLUMNS.select} FROM trades WHERE id = $1 {self._engine.locked}",
             trade["id"],
@@ -226,7 +225,7 @@ class TradeDataAccessor:
             raise Conflict(detail, errors=[{"pointer": pointer, "detail": detail}]) from None
         if after is None:
             return stored
-        # Later than before whatever the clocks say: clients find the newer of two by it.
+        # Always later than before, because clients find the newer of two states by it.
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
         await _changed(transaction, stored, after, states, revision + 1)
@@ -245,7 +244,7 @@ class TradeDataAccessor:
 async def _changed(
     transaction: Transaction, before: Trade, after: Trade, states: Sequence[Trade], revision: int
 ) -> None:
-    """Store a trade as it is now, and the states that it has been through."""
+    """Store a changed trade and its new state."""
     await transaction.execute(_UPDATE, *COLUMNS.store(after))
     entries = [] if states else [{**_state(before), "revision": revision - 1}]
     if any(before[name] != after[name] for name in HISTORY):
@@ -259,13 +258,13 @@ async def _changed(
 
 
 async def _states(store: Transaction | Engine, trade_id: str) -> list[Trade]:
-    """The states that a trade has been through; none if it never changed."""
+    """The states of a trade; none if it never changed."""
     rows = await store.fetch(_SELECT_STATES, trade_id)
     return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
 
 
 def _state(trade: Trade) -> Trade:
-    """A trade's present state, as an entry of its history."""
+    """The present state of a trade, as an entry of its history."""
     at = trade["updated_at"] or trade["executed_at"]
     return {"at": at, **{name: trade[name] for name in HISTORY}}
 

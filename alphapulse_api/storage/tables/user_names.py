@@ -1,4 +1,4 @@
-"""The migration that gives users the form their names are compared in."""
+"""The migration that stores the form in which user names are compared."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from alphapulse_api.storage.engine import Transaction
 
 
 async def fill_name_keys(transaction: Transaction) -> None:
-    """Give every user its key, and let no two have the same from now on.
+    """Set the key of every user, and make keys unique.
 
     Raises:
-        StartupError: if two users that can log in have the same. Which of them keeps the name is
-            for people to decide, so nothing is changed.
+        StartupError: if two users that can log in have the same key. People have to decide which
+            of them keeps the name, so nothing is changed.
     """
     rows = await transaction.fetch(
         "SELECT username, disabled FROM users ORDER BY disabled, created_at, username"
@@ -41,5 +41,5 @@ async def fill_name_keys(transaction: Transaction) -> None:
 
 
 def _spelled(username: str) -> str:
-    """A name written so that two spellings which look alike can be distinguished."""
+    """A name in a form that distinguishes spellings which look alike."""
     return repr(username) if username.isascii() else f"{username!r} ({username!a})"

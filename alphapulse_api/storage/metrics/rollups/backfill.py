@@ -1,4 +1,4 @@
-"""Rollups of points that were stored before there were any."""
+"""Computes the rollups of points that were stored before rollups existed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIECE: Final = 50_000  # points in memory
 
 
 async def roll_up_all(transaction: Transaction) -> None:
-    """Make the rollups and the span of every series, from its points; there are none yet."""
+    """Create the rollups and the span of every series from its points."""
     for (number,) in await transaction.fetch("SELECT id FROM series ORDER BY id"):
         count, first, last = await _roll_up(transaction, number)
         await transaction.execute(
@@ -25,7 +25,7 @@ async def roll_up_all(transaction: Transaction) -> None:
 
 
 async def _roll_up(transaction: Transaction, number: int) -> tuple[int, int | None, int | None]:
-    """One series; returns how many points it has, and the instants of the first and the last."""
+    """Roll up one series; return its number of points, and its first and last instant."""
     first: int | None = None
     last: int | None = None
     count = 0
@@ -54,7 +54,7 @@ async def _roll_up(transaction: Transaction, number: int) -> tuple[int, int | No
 
 
 async def _store(transaction: Transaction, number: int, parts: list[tuple[int, Rollup]]) -> None:
-    """Store the rollups of whole days from those of their minutes."""
+    """Store the coarser rollups of whole days, from the rollups of minutes."""
     for width in WIDTHS:
         rolled = coarser(number, parts, width)
         await replace(transaction, rolled)

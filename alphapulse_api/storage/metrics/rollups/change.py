@@ -1,4 +1,4 @@
-"""What a batch of points changes in the rollups, and the writing of it.
+"""Applies a batch of points to the rollups.
 
 Points that are new are joined to the rollups that there are. Where a point is replaced, its minute
 is computed again from the stored points, and what is above it from what is below; but a minute of
@@ -32,17 +32,17 @@ _REPLACE: Final = f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET " + ", ".join(
 
 Key = tuple[int, int, int]  # series, width, bucket
 Rolled = dict[Key, Rollup]
-Replaced = tuple[Point, float | None]  # a point, and the value that was in its place
+Replaced = tuple[Point, float | None]  # a point, and the value that it replaces
 
 
 class Change:
-    """What a batch changes, the points as such apart."""
+    """The changes that a batch makes to the rollups."""
 
     __slots__ = ("_again", "_before", "_rolled", "_until")
 
     def __init__(self) -> None:
-        self._rolled: Rolled = {}  # to be joined to what there is
-        self._again: set[tuple[int, int]] = set()  # series and minute, to be computed again
+        self._rolled: Rolled = {}  # to be joined to the stored rollups
+        self._again: set[tuple[int, int]] = set()  # series and minutes to compute again
         self._before: dict[int, int] = {}
         self._until: dict[int, int] = {}
 
@@ -56,19 +56,19 @@ class Change:
         until: int,
         whole_from: int,
     ) -> None:
-        """Note what these points of one series change; at least one is given.
+        """Add points of one series, at least one.
 
         Args:
             number: the series.
-            fresh: those that are new, in the order of time.
-            changed: those that replace one which the rollups have.
-            before: the instant up to which the rollups have the points now.
-            until: the instant up to which they will have them.
+            fresh: new points, in order of time.
+            changed: points that replace one that the rollups contain.
+            before: the instant up to which the rollups contain the points now.
+            until: the instant up to which they will contain them.
             whole_from: the instant up to which retention has deleted points.
         """
         self._before[number], self._until[number] = before, until
         if not changed and fresh[0][0] // MINUTE == fresh[-1][0] // MINUTE:
-            # As most batches are: one rollup for all widths.
+            # The common case: one bucket of every width.
             rollup, at = roll(fresh), fresh[0][0]
             self._rolled.update({(number, width, at - at % width): rollup for width in WIDTHS})
             return
@@ -84,14 +84,14 @@ class Change:
         rolled.sort(key=lambda part: part[0])
         parts = rolled
         for width in WIDTHS:
-            # What is computed again takes in all that is below it.
+            # A rollup that is computed again includes all finer ones.
             skipped = {at - at % width for at in again}
             made = coarser(number, (p for p in parts if p[0] - p[0] % width not in skipped), width)
             self._rolled.update(made)
             parts = [(key[2], rollup) for key, rollup in made.items()]
 
     async def write(self, transaction: Transaction) -> None:
-        """Write it, once the points are stored."""
+        """Write the changes; the points must be stored already."""
         await self._join(transaction)
         await self._compute(transaction)
 
@@ -111,7 +111,7 @@ class Change:
         await replace(transaction, rolled)
 
     async def _compute(self, transaction: Transaction) -> None:
-        """Compute minutes again from their points, and what is above them from what is below it."""
+        """Compute minutes again from their points, and coarser rollups from finer ones."""
         if not self._again:
             return
         finer = 0
@@ -146,13 +146,13 @@ class Change:
 
 
 async def replace(transaction: Transaction, rolled: Mapping[Key, Rollup]) -> None:
-    """Store rollups in the place of those that there are."""
+    """Store rollups, replacing the stored ones."""
     rows = [key + value for key, value in rolled.items()]
     await insert_rows(transaction, _INTO, rows, _REPLACE, _TYPES)
 
 
 def coarser(number: int, rolled: Iterable[tuple[int, Rollup]], width: int) -> Rolled:
-    """Rollups of one series in buckets of `width`, from finer ones in the order of time."""
+    """Rollups of one series in buckets of `width`, from finer ones in order of time."""
     return {
         (number, width, bucket): join([rollup for _, rollup in parts])
         for bucket, parts in groupby(rolled, key=lambda part: part[0] - part[0] % width)
@@ -160,7 +160,7 @@ def coarser(number: int, rolled: Iterable[tuple[int, Rollup]], width: int) -> Ro
 
 
 def _difference(at: int, new: float | None, old: float | None) -> Rollup:
-    """What joins a changed value to a rollup that its old one is in."""
+    """The rollup which, joined to one that contains the old value, corrects it to the new one."""
     count = (new is not None) - (old is not None)
     parts = [part for part in (new, -old if old is not None else None) if part is not None]
     when = None if new is None else at

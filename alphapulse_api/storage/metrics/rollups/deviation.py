@@ -20,7 +20,7 @@ _LARGEST: Final = 1023  # 2^1023 is the largest power of two
 
 
 class Moments(NamedTuple):
-    """What values add up to: `total` in units of 2^-scale, `squares` in units of 2^(-2 scale)."""
+    """Sums over values: `total` in units of 2^-scale, `squares` in units of 2^(-2 scale)."""
 
     size: int
     total: int
@@ -34,7 +34,7 @@ def moments(values: Sequence[float]) -> Moments:
     smallest = min(filter(None, sizes), default=0.0)
     if not smallest:
         return Moments(len(values), 0, 0, 0)
-    # The last bit of the smallest is the finest there is.
+    # The last bit of the smallest value decides the scale.
     scale = _MANTISSA - math.frexp(smallest)[1]
     if scale <= _LARGEST and math.frexp(max(sizes))[1] + scale <= _LARGEST:
         unit = math.ldexp(1.0, scale)
@@ -59,7 +59,7 @@ def join(one: Moments, other: Moments) -> Moments:
 
 
 def stddev(of: Moments) -> float | None:
-    """The square root of the variance with n - 1; None for one value, and beyond doubles."""
+    """The sample's standard deviation; None for one value, or if it exceeds doubles."""
     count, total, squares, scale = of
     if count < 2:
         return None
@@ -78,7 +78,7 @@ def _root(above: int, below: int) -> float:
     """The square root of a fraction, correctly rounded.
 
     Raises:
-        OverflowError: if it is beyond doubles.
+        OverflowError: if it exceeds doubles.
     """
     # A root of 109 bits or more, its last bit odd if anything was cut off, rounds to a double as
     # the exact one does.

@@ -1,4 +1,4 @@
-"""A rollup: what is kept of the points of a series in one bucket, and how rollups are joined."""
+"""A rollup: the aggregate of the points of a series in one bucket, and joins of rollups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Point = tuple[int, float | None]  # microseconds since the epoch, value
 
 
 class Rollup(NamedTuple):
-    """What is kept of a bucket; nulls are counted and take no part in the rest."""
+    """The aggregate of a bucket; nulls are only counted."""
 
     counted: int  # values
     empty: int  # nulls
@@ -38,7 +38,7 @@ class Rollup(NamedTuple):
 
 
 def roll(points: Sequence[Point]) -> Rollup:
-    """The rollup of points (at least one) that are in the order of time."""
+    """The rollup of points (at least one) in order of time."""
     if len(points) == 1 and (value := points[0][1]) is not None:
         at = points[0][0]
         return Rollup(1, 0, value + 0.0, 0.0, None, value, value, value, at, value, at)
@@ -61,7 +61,7 @@ def roll(points: Sequence[Point]) -> Rollup:
 
 
 def join(rollups: Sequence[Row]) -> Rollup:
-    """One rollup of several (at least one); of two with the same instant the later one stands.
+    """Join rollups (at least one); of two with the same instant, the later one wins.
 
     Args:
         rollups: each a `Rollup`, or its columns as they were read. Columns that were not read are
@@ -91,14 +91,14 @@ def join(rollups: Sequence[Row]) -> Rollup:
 
 def _known(column: Sequence[T | None]) -> list[T]:
     if column[0] is None and column.count(None) == len(column):
-        return []  # as most columns are that were not read
+        return []  # like most columns that were not read
     return [value for value in column if value is not None]
 
 
 def _end(
     times: Sequence[int | None], values: Sequence[float | None], *, first: bool
 ) -> tuple[int | None, float | None]:
-    """The first or last instant of some, with its value; of equal ones the later in order."""
+    """The first or last instant with its value; of equal instants, the later rollup."""
     known = _known(times)
     if not known:
         return None, None
@@ -109,7 +109,7 @@ def _end(
 
 
 def _joined(one: Row, other: Row) -> Rollup:
-    """The same for two, as points join what is stored, in a third of the time."""
+    """Like `join` for two rollups, in a third of the time."""
     counted, empty, high, low, rest, least, most, first, first_at, last, last_at = one
     (counted_2, empty_2, high_2, low_2, rest_2, least_2, most_2,
      first_2, first_at_2, last_2, last_at_2) = other  # fmt: skip
@@ -148,7 +148,7 @@ def _avg(rollup: Rollup) -> float | None:
 
 
 class Reading(NamedTuple):
-    """A function over buckets: the columns that it needs, and its figure."""
+    """A function over buckets: the columns that it needs, and how it is computed."""
 
     columns: frozenset[str]
     figure: Callable[[Rollup], float | int | None]

@@ -1,4 +1,4 @@
-"""Percentiles: exact ones of few values, and those of many from a sketch.
+"""Percentiles: exact for few values, from a sketch for many.
 
 Both interpolate linearly between the two closest ranks (numpy's `linear`, percentile_cont of
 SQL:2003). The interpolation is computed exactly and rounded once, so it cannot overflow.
@@ -18,20 +18,20 @@ from itertools import accumulate, repeat
 from operator import mul
 from typing import Final
 
-ACCURACY: Final = 0.0099  # of a value at a rank; 1 % is promised
+ACCURACY: Final = 0.0099  # relative error of a value at a rank; the documentation promises 1 %
 _GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
-_BINS: Final = 1 / math.log(_GAMMA)  # for each factor of e
-_MIDDLE: Final = math.log(2 / (1 + _GAMMA))  # from a bin's upper edge to what stands for it
+_BINS: Final = 1 / math.log(_GAMMA)  # bins for each factor of e
+_MIDDLE: Final = math.log(2 / (1 + _GAMMA))  # from the upper edge of a bin to its representative
 
 
 def exact(values: Iterable[float], shares: Iterable[int]) -> list[float]:
-    """The percentiles of values, at least one, each share a whole number of hundredths."""
+    """The percentiles of values (at least one); shares are whole hundredths."""
     ordered = sorted(values)
     return [_percentile(ordered.__getitem__, len(ordered), share) for share in shares]
 
 
 class Sketch:
-    """Values, each known within `ACCURACY` of its size; zero and the extremes exactly."""
+    """Counts values with a relative error of `ACCURACY`; zero and the extremes are exact."""
 
     __slots__ = ("_count", "_high", "_low", "_negative", "_positive")
 
@@ -39,11 +39,11 @@ class Sketch:
         self._count = 0
         self._low = math.inf
         self._high = -math.inf
-        self._positive: Counter[int] = Counter()  # by the bin's number
+        self._positive: Counter[int] = Counter()  # by number of the bin
         self._negative: Counter[int] = Counter()
 
     def add(self, values: Sequence[float]) -> None:
-        """Take in values, at least one."""
+        """Add values, at least one."""
         self._count += len(values)
         self._low = min(self._low, min(values))
         self._high = max(self._high, max(values))
@@ -51,7 +51,7 @@ class Sketch:
         self._negative.update(_bins([-value for value in values if value < 0]))
 
     def percentiles(self, shares: Iterable[int]) -> list[float]:
-        """The percentiles of what was taken in, each share a whole number of hundredths."""
+        """The percentiles of the added values; shares are whole hundredths."""
         negative, positive = sorted(self._negative, reverse=True), sorted(self._positive)
         zeros = self._count - self._negative.total() - self._positive.total()
         values = [
@@ -71,11 +71,11 @@ class Sketch:
 
 
 def _percentile(at: Callable[[int], float], count: int, share: int) -> float:
-    """Between the two closest ranks.
+    """Interpolate between the two closest ranks.
 
     Args:
         at: the value at a rank, from 0 on.
-        count: how many values there are.
+        count: the number of values.
         share: hundredths, below 100.
     """
     rank, part = divmod((count - 1) * share, 100)

@@ -1,4 +1,4 @@
-"""Percentiles and stddev, which no rollup gives: folded from points that come in pieces."""
+"""Percentiles and standard deviations, which need points: computed from points in pieces."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.rollups.deviation import Moments, join, moments, stddev
 from alphapulse_api.storage.metrics.rollups.percentiles import Sketch, exact
 
-Bucket = tuple[int, int]  # its start, the series
+Bucket = tuple[int, int]  # its start and the series
 Figures = dict[str, float | int | None]
 
 
 class Ranks:
-    """Takes in points and gives the functions of each bucket.
+    """Collects points and computes the functions of each bucket.
 
     Args:
-        functions: of PERCENTILES, or stddev.
+        functions: names of PERCENTILES, or stddev.
         key: from an instant to the start of its bucket.
-        approximate: percentiles come from sketches; else from all values, which are kept till then.
+        approximate: whether percentiles come from sketches instead of all values.
     """
 
     def __init__(self, functions: Sequence[str], key: Key, approximate: bool) -> None:
@@ -34,7 +34,7 @@ class Ranks:
         self._values: dict[Bucket, list[float]] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Take in rows of series, instant and value, in the order of series and instant."""
+        """Add rows of series, instant and value, ordered by series and instant."""
         key = self._key
         for bucket, points in groupby(rows, lambda row: (key(row[1]), row[0])):
             values: list[float] = [row[2] for row in points if row[2] is not None]
@@ -52,7 +52,7 @@ class Ranks:
                 self._values.setdefault(bucket, []).extend(values)
 
     def figures(self) -> dict[Bucket, Figures]:
-        """The functions by bucket, of those that have values."""
+        """The functions by bucket, for buckets with values."""
         answer: dict[Bucket, Figures] = {}
         for bucket, found in self._moments.items():
             answer.setdefault(bucket, {})["stddev"] = stddev(found)

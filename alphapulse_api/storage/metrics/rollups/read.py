@@ -1,8 +1,8 @@
-"""Buckets out of rollups: the coarsest that fit, finer ones at the ends, points at the very ends.
+"""Answers buckets from rollups: the coarsest that fit, finer ones and points at the ends.
 
-A page is filled in windows of whole buckets, so that it costs what it shows and not what the range
-holds. The figures are those that the points themselves would give, to the last digit. Many rows are
-folded on a thread, a piece at a time.
+A page is filled in windows of whole buckets, so that its cost depends on its size, not on the
+range. The figures equal those computed from the points, to the last digit. Many rows are folded on
+a thread, in pieces.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures, Ranks
 from alphapulse_api.storage.metrics.rollups.source import PIECE, RollupSource, Segment, segments
 from alphapulse_api.storage.threads import off_loop
 
-# Points that one answer may read, where rollups cannot give it.
+# Points that one answer may read, if rollups are not enough.
 MAX_POINTS: Final = 2_000_000
-# Points in the range of a question up to which percentiles are exact.
+# Points in the range up to which percentiles are exact.
 EXACT_POINTS: Final = 20_000
-# Edges of buckets to seek at once by the clock of a zone: some 5 ms.
+# Bucket edges to compute at once in a time zone: about 5 ms.
 _EDGES: Final = 1_000
 
 Parts = dict[Bucket, list[Row]]  # rollups to be joined
 
 
 class Buckets(NamedTuple):
-    """A page of buckets, and which of the functions are not exact in it."""
+    """A page of buckets, and the functions that are approximate in it."""
 
     rows: list[tuple[Bucket, Figures]]
     approximate: tuple[str, ...]
 
 
 class RollupReader:
-    """Answers about the series of one question.
+    """Reads the buckets of some series.
 
     Args:
-        engine: where the rollups are.
+        engine: where the rollups are stored.
         numbers: the series, at least one.
     """
 
@@ -52,15 +52,15 @@ class RollupReader:
     async def page(
         self, question: Aggregation, start: int, end: int, limit: int, after: Bucket | None
     ) -> Buckets:
-        """Up to `limit` buckets that have points, by start and series, each with its figures.
+        """Up to `limit` buckets with points and their figures, ordered by start and series.
 
         Args:
-            start: the range's first microsecond.
-            end: the microsecond after its last.
-            after: the bucket that the page before ended with.
+            start: the first microsecond of the range.
+            end: the microsecond after the range.
+            after: the last bucket of the page before.
 
         Raises:
-            ValidationProblem: if rollups do not give the answer and too many points would be read.
+            ValidationProblem: if the functions need points, and there are too many.
         """
         plain = [name for name in question.functions if name in READINGS]
         ranks = [name for name in question.functions if name not in READINGS]
@@ -69,7 +69,7 @@ class RollupReader:
         if not ranks or not rows:
             return Buckets(rows, ())
         percentiles = tuple(name for name in ranks if name in PERCENTILES)
-        # Of the whole range, so that all pages of an answer are of one kind.
+        # For the whole range, so that all pages of an answer are alike.
         approximate = bool(percentiles) and await self._source.more_than(EXACT_POINTS, start, end)
         edges = question.grid.edges(rows[-1][0][0], end, 1)
         start, end = max(start, rows[0][0][0]), min(end, edges[-1])
@@ -94,7 +94,7 @@ class RollupReader:
     ) -> list[tuple[Bucket, Rollup]]:
         wanted = frozenset().union(*(READINGS[name].columns for name in functions))
         at = start if after is None else max(start, after[0])
-        a_bucket = self._source.count * _rows_of_a_bucket(grid)  # if it is dense
+        a_bucket = self._source.count * _rows_of_a_bucket(grid)  # if points are dense
         window = max(1, min(-(-limit // self._source.count), PIECE // a_bucket))
         rows: list[tuple[Bucket, Rollup]] = []
         read = 0
@@ -117,7 +117,7 @@ class RollupReader:
     async def _gather(
         self, parts: Parts, key: Key, cut: Sequence[Segment], wanted: frozenset[str]
     ) -> int:
-        """Read segments and put what they hold to their buckets; returns how many rows it was."""
+        """Read segments and add their rows to the buckets; return the number of rows."""
         found = 0
         for segment in cut:
             if not segment.width:
@@ -134,7 +134,7 @@ class RollupReader:
 async def _bound(
     source: RollupSource, start: int, end: int, read: int, parameter: str, detail: str
 ) -> int:
-    """`read` and the points of [start, end), which may not be too many."""
+    """Add the points of [start, end) to `read`; raise `ValidationProblem` if it is too many."""
     read += await source.stored(start, end)
     if read > MAX_POINTS:
         raise ValidationProblem.parameter(
@@ -145,28 +145,28 @@ async def _bound(
 
 
 def _source(engine: Engine, rows: Sequence[tuple[Bucket, Figures]]) -> RollupSource:
-    """The series that are in these rows."""
+    """The series of those rows."""
     return RollupSource(engine, list({number for (_, number), _ in rows}))
 
 
 def _complete(
     rows: Sequence[tuple[Bucket, Figures]], folded: Ranks, functions: Sequence[str]
 ) -> None:
-    """Add figures of points to those of rollups."""
+    """Add the figures that are computed from points."""
     figures = folded.figures()
-    # Where retention has taken the points, there is nothing to rank.
+    # After retention has deleted the points, there is nothing to rank.
     none: Figures = dict.fromkeys(functions)
     for bucket, found in rows:
         found.update({**none, **figures.get(bucket, none)})
 
 
 def _key(grid: Grid, start: int, end: int) -> Key:
-    """The key of all buckets that [start, end) touches."""
+    """The function from an instant to its bucket, for the buckets that [start, end) touches."""
     return grid.key([] if isinstance(grid, Even) else grid.edges(start, end, 2 * MAX_BUCKETS))
 
 
 def _widths(grid: Grid, edges: Sequence[int]) -> tuple[int, ...]:
-    """The widths of rollups none of which lies on both sides of an edge."""
+    """The widths of rollups that no edge of a bucket cuts."""
     if isinstance(grid, Even):
         return tuple(width for width in WIDTHS if grid.width % width == 0)
     widths: tuple[int, ...] = WIDTHS
@@ -178,7 +178,7 @@ def _widths(grid: Grid, edges: Sequence[int]) -> tuple[int, ...]:
 def _cut(
     grid: Grid, edges: Sequence[int], widths: tuple[int, ...], low: int, high: int
 ) -> list[Segment]:
-    """What to read of [low, high): the widest rollups, and what is finer at the ends.
+    """The segments to read of [low, high): the widest rollups, and finer ones at the ends.
 
     By the clock of a zone a day may begin in the middle of rollups of four hours. Those are read
     where they lie in one bucket, and the finer ones where an edge parts them.

@@ -1,4 +1,4 @@
-"""What is stored of some series: rollups, the points that are in none yet, and points in pieces."""
+"""Reads what is stored of some series: rollups, points not yet in rollups, and points."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def segments(start: int, end: int, widths: Sequence[int]) -> Iterator[Segment]:
 
 
 class RollupSource:
-    """Reads the series of one question.
+    """Reads the stored rollups and points of some series.
 
     Args:
-        engine: where they are.
+        engine: where they are stored.
         numbers: the series, at least one.
     """
 
@@ -61,18 +61,18 @@ class RollupSource:
 
     @property
     def count(self) -> int:
-        """How many series they are."""
+        """The number of series."""
         return len(self._numbers)
 
     async def rollups(self, cut: Sequence[Segment], wanted: frozenset[str]) -> Sequence[Row]:
-        """Series, start and columns of the rollups in these segments, which join without a gap.
+        """Series, start and columns of the rollups in those segments, which are contiguous.
 
         The points that are in no rollup yet are returned as rollups of one point each.
 
         Args:
-            wanted: the columns that are needed; the others are None, or 0 where they count.
+            wanted: the columns that are needed; the others are None, or 0 for counts.
         """
-        # A column that nobody needs is not even read: half of the time goes into making values.
+        # Unneeded columns are not read, because making values takes half of the time.
         kept, of_a_point = (
             ", ".join(
                 spelled[name] if name in wanted else "0" if name in ("counted", "empty") else "NULL"
@@ -85,7 +85,7 @@ class RollupSource:
         )
 
     async def points(self, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
-        """Series, instant and value of the points of [start, end), in that order, in pieces."""
+        """Series, instant and value of the points of [start, end), in that order and in pieces."""
         if self.count == 1:
             async for rows in self._of_one(self._numbers[0], start, end):
                 yield rows
@@ -108,11 +108,11 @@ class RollupSource:
                 yield await self._of_some(numbers, start, end)
 
     async def stored(self, start: int, end: int) -> int:
-        """How many points [start, end) holds, give or take those of a minute at each end."""
+        """The number of points in [start, end), exact but for a minute at each end."""
         return sum((await self._stored(start, end)).values())
 
     async def more_than(self, most: int, start: int, end: int) -> bool:
-        """Whether [start, end) has more points than that, nulls apart; reads no more than those."""
+        """Whether [start, end) has more non-null points than that; reads no more than needed."""
         ((found,),) = await self._engine.fetch(
             f"SELECT count(*) FROM (SELECT 1 FROM metric_points WHERE {self._among} "
             f"AND timestamp >= $2 AND timestamp < $3 AND value IS NOT NULL LIMIT {most + 1}) p",
@@ -141,7 +141,7 @@ class RollupSource:
         )  # fmt: skip
 
     async def _stored(self, start: int, end: int) -> dict[int, int]:
-        """By series, as `stored`."""
+        """Like `stored`, by series."""
         low, high = start // MINUTE * MINUTE, -(-end // MINUTE) * MINUTE
         cut = list(segments(low, high, WIDTHS))
         rows = await self._union(
@@ -175,10 +175,10 @@ class RollupSource:
                 there = engine.among_times(within or "bucket", mark(engine.listed(segment.cells)))
                 select += f" AND {'' if within else 'NOT '}{there}"
             selects.append(f"{select} {ending.format('')}")
-        # Segments join without a gap.
+        # Segments are contiguous.
         start = mark(min(segment.start for segment in cut))
         end = mark(max(segment.end for segment in cut))
-        # One lower bound: of two, SQLite would use either.
+        # Only one lower bound: of two, SQLite may use the worse one.
         tail = engine.joined(
             "metric_points",
             "p",
@@ -196,7 +196,7 @@ class RollupSource:
 
 
 def _totals(rows: Sequence[Row]) -> dict[int, int]:
-    """By series, the sum of its counts."""
+    """The sum of counts by series."""
     found: dict[int, int] = {}
     for number, count in rows:
         found[number] = found.get(number, 0) + int(count)

@@ -21,7 +21,7 @@ _ONE: Final = 1 << _BITS
 class Sum(NamedTuple):
     """An exact sum: `high` + `low` + `rest`.
 
-    Beyond what doubles hold, `high` is an infinity that only says so, and `rest` is all of it.
+    If the sum exceeds doubles, `high` is an infinity and `rest` is the whole sum.
     """
 
     high: float
@@ -30,9 +30,10 @@ class Sum(NamedTuple):
 
 
 def add(numbers: Sequence[float], rests: Sequence[str] = ()) -> Sum:
-    """The exact sum of finite doubles and of what `Sum.rest` holds.
+    """The exact sum of finite doubles and of the values of `Sum.rest`.
 
-    The infinities of sums beyond doubles are passed over: their rests are the whole of them.
+    Infinities stand for sums that exceed doubles. They are skipped, because the rest is the whole
+    sum.
     """
     if not rests:
         if len(numbers) == 1:
@@ -43,7 +44,7 @@ def add(numbers: Sequence[float], rests: Sequence[str] = ()) -> Sum:
             if not math.fsum((*numbers, -high, -low)):
                 return Sum(high, low, None)
         except OverflowError:
-            pass  # on the way or at the end
+            pass  # an intermediate or the final sum exceeds doubles
     return _expanded(
         sum(_units(number) for number in numbers if math.isfinite(number))
         + sum(int(rest, 16) for rest in rests)
@@ -51,14 +52,14 @@ def add(numbers: Sequence[float], rests: Sequence[str] = ()) -> Sum:
 
 
 def rounded(high: float) -> float | None:
-    """The sum as a double, or None if it is beyond doubles."""
+    """The sum as a double, or None if it exceeds doubles."""
     return high if math.isfinite(high) else None
 
 
 def mean(high: float, low: float, rest: str | None, count: int) -> float:
-    """The exact sum through the count, rounded once; the count is not 0."""
+    """The exact sum divided by the count (not 0), rounded once."""
     if not low and rest is None:
-        return high / count + 0.0  # what is less than the smallest double has no sign
+        return high / count + 0.0  # a quotient that underflows has no sign
     if rest is None:
         above, below = high.as_integer_ratio()
         above_low, below_low = low.as_integer_ratio()

@@ -1,9 +1,9 @@
-"""Storing points and what they change in the rollups, in one transaction.
+"""Stores points and updates the rollups, in one transaction.
 
-The newest points of a series, its tail, are in no rollup yet: who asks for rollups reads them too
-(`read`). They are folded once there are enough of them, by the transaction that stores the next,
-for alone each point would change a row of every width. What is older than the tail is folded at
-once. So at every instant the rollups have all points from before the tail, and no others.
+The newest points of a series, its tail, are not in rollups yet, so `read` reads them too. Folding
+each point on its own would change a row of every width. So the tail is folded once it is long
+enough, by the transaction that stores the next point. Older points are folded at once. Rollups
+therefore always contain exactly the points before the tail.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 from alphapulse_api.storage.metrics.rollups.change import Change, Replaced
 from alphapulse_api.storage.metrics.rollups.fold import DAY, Point
 
-A_TURN: Final = 500  # series looked at before others have a turn: some 1 ms
-TAIL: Final = 64  # points of a tail, at most: a reader's fold of them takes some 0.1 ms
-# Of a series: its number, how many points it has, the first and last, the tail's first and size.
+A_TURN: Final = 500  # series processed before a yield to the loop: about 1 ms
+TAIL: Final = 64  # the maximum length of a tail; a reader folds it in about 0.1 ms
+# Of a series: number, number of points, first and last instant, first instant and size of the tail.
 _Size = tuple[int, int, int, int, int | None, int]
-# The same, and the latest point where that is not the last one.
+# The same, and the instant of the latest point if that is not the last one.
 _Grown = tuple[int, int, int, int, int | None, int, int | None]
 _POINTS: Final = "metric_points (series_id, timestamp, value)"
 _POINT_TYPES: Final = ("bigint", "timestamptz", "float8")
 _REPLACE: Final = "ON CONFLICT (series_id, timestamp) DO UPDATE SET value = excluded.value"
-_BEYOND: Final = 2**62  # microseconds: after every instant
+_BEYOND: Final = 2**62  # microseconds; after every instant
 _GROWN_TYPES: Final = (
     "bigint", "bigint", "timestamptz", "timestamptz", "timestamptz", "bigint", "timestamptz",
 )  # fmt: skip
@@ -52,30 +52,30 @@ class _Span(NamedTuple):
 
     @property
     def folded(self) -> int:
-        """The instant up to which the rollups have the points."""
+        """The instant up to which the rollups contain the points."""
         if self.tail_at is not None:
             return self.tail_at
         return FIRST_MICROS if self.last_at is None else self.last_at + 1
 
 
 class _Fold(NamedTuple):
-    """What of a series is to be folded."""
+    """The points of a series that are to be folded."""
 
-    span: _Span  # as it was before
-    fresh: Sequence[Point]  # new points, and
-    tail: int | None  # the stored ones from this instant on
+    span: _Span  # before the change
+    fresh: Sequence[Point]  # new points
+    tail: int | None  # fold also the stored points from this instant on
     changed: Sequence[Replaced]
-    until: int  # the instant up to which the rollups will have the points
+    until: int  # the instant up to which the rollups will contain the points
 
 
 async def lock_spans(
     engine: Engine, transaction: Transaction, numbers: Iterable[int]
 ) -> Sequence[Row]:
-    """Lock series until the commit; returns the spans of those that exist, as a `_Span` each.
+    """Lock series until the commit; return the spans of those that exist, as rows of a `_Span`.
 
-    The last value is the series' token; see `series`.
+    The last value is the token of the series; see `series`.
     """
-    # Writers of one series take turns; the order is the same for all, so that none wait in a ring.
+    # All writers lock in the same order, so that they do not deadlock.
     ordered = sorted(numbers)
     spans: list[Row] = []
     for at in range(0, len(ordered), ROWS):
@@ -95,13 +95,13 @@ async def store_points(
     points: Mapping[int, Mapping[int, float | None]],
     ahead: int = int(CLOCK_AHEAD * 1_000_000),
 ) -> None:
-    """Store points by series and instant, each in the place of one that is there already.
+    """Store points by series and instant, replacing stored ones.
 
     Args:
-        transaction: in which the series were locked.
-        spans: of all of these series, as `lock_spans` gives them.
-        points: their values, by number and microseconds.
-        ahead: microseconds by which a sender's clock may be ahead of this one.
+        transaction: the one that locked the series.
+        spans: of all of these series, as `lock_spans` returns them.
+        points: the values, by number of the series and microseconds.
+        ahead: microseconds by which the clock of a sender may be ahead.
     """
     at_now = to_micros(now())
     in_order = {
@@ -123,7 +123,7 @@ async def store_points(
             (last_at is None or series[0][0] > last_at)
             and unfolded + len(series) < _limit(number)
         ):  # fmt: skip
-            # The common case: a few points that come after all others only wait.
+            # The common case: a few points after all others only extend the tail.
             first, last = series[0][0], series[-1][0]
             new += [(number, at, value) for at, value in series]
             grown.append(
@@ -140,8 +140,8 @@ async def store_points(
             grown.append((*after, _latest(made, fresh, at_now, ahead)))
         if fold is not None:
             folds.append(fold)
-    # The series are locked, so what is new stays so; to be ready for a conflict costs PostgreSQL
-    # half as much again.
+    # The series are locked, so new points cannot conflict. ON CONFLICT would cost PostgreSQL half
+    # as much again.
     await insert_rows(transaction, _POINTS, new, "", _POINT_TYPES)
     await insert_rows(transaction, _POINTS, replacing, _REPLACE, _POINT_TYPES)
     await _fold(transaction, folds)
@@ -155,7 +155,7 @@ async def store_points(
 
 
 async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> None:
-    """Lock series and fold their tails: then the rollups have all that is stored."""
+    """Lock series and fold their tails; then the rollups contain every stored point."""
     rows = await lock_spans(engine, transaction, numbers)
     spans = [span for span in map(_Span._make, rows) if span.tail_at is not None]
     await _fold(transaction, [_Fold(span, (), span.tail_at, (), _BEYOND) for span in spans])
@@ -167,7 +167,7 @@ async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int
 
 
 async def shorten(transaction: Transaction, number: int) -> None:
-    """Let a settled series' span begin where its rollups do; whole days have been deleted."""
+    """Shorten the span of a settled series to its rollups, after whole days were deleted."""
     ((points, bucket),) = await transaction.fetch(
         "SELECT sum(counted + empty), min(bucket) FROM metric_rollups "
         "WHERE series_id = $1 AND width = $2",
@@ -178,8 +178,8 @@ async def shorten(transaction: Transaction, number: int) -> None:
         "UNION ALL SELECT min(timestamp) FROM metric_points WHERE series_id = $1",
         number, DAY, bucket,
     )  # fmt: skip
-    # No rollup keeps the instant of a null, and a day may have nothing else, or begin with some.
-    # What is stored is looked for from here on, so nulls that are stored count, too.
+    # Rollups do not keep the instants of nulls, and a day may begin with nulls or have only nulls.
+    # The span must include stored nulls, because reads begin at it.
     first = min((row[0] for row in rows if row[0] is not None), default=bucket)
     await transaction.execute(
         "UPDATE series_spans SET points = $2, first_at = $3 WHERE series_id = $1",
@@ -188,10 +188,10 @@ async def shorten(transaction: Transaction, number: int) -> None:
 
 
 def _limit(number: int) -> int:
-    """Unfolded points at which a series is folded.
+    """The length of the tail at which a series is folded.
 
-    Not the same for all: series that grow together, as those of one program do, would be folded
-    together, and that batch would take many times as long as the others.
+    It differs between series. Series of one program grow together, and folding all of them in one
+    batch would make it many times slower than the others.
     """
     half = TAIL // 2
     return half + number % half
@@ -200,7 +200,7 @@ def _limit(number: int) -> int:
 async def _there(
     transaction: Transaction, spans: Sequence[Row], in_order: Mapping[int, Sequence[Point]]
 ) -> dict[tuple[int, int], float | None]:
-    """The stored points with the instants of these; none are asked for that come after all."""
+    """The stored points with the same instants; points after all stored ones need no query."""
     keys: list[tuple[int, int]] = []
     for number, _, first, last, *_ in spans:
         series = in_order[number]
@@ -220,7 +220,7 @@ async def _there(
 def _apart(
     number: int, series: Sequence[Point], there: Mapping[tuple[int, int], float | None]
 ) -> tuple[Sequence[Point], Sequence[Replaced]]:
-    """The points that are new, and those that change one, with its old value."""
+    """The new points, and the changed ones with their old values."""
     if not there:
         return series, ()
     fresh: list[Point] = []
@@ -237,7 +237,7 @@ def _apart(
 def _entered(
     span: _Span, fresh: Sequence[Point], changed: Sequence[Replaced]
 ) -> tuple[_Size | None, _Fold | None]:
-    """How a series grows by these points, if it does, and what is to be folded, if anything is."""
+    """The new size of a series, if it grows, and the points to fold, if any."""
     number, count, first_at, last_at, _, tail_at, unfolded, *_ = span
     folded = span.folded
     late = [point for point in fresh if point[0] < folded]
@@ -262,7 +262,7 @@ def _entered(
 
 
 def _latest(span: _Span, fresh: Sequence[Point], at_now: int, ahead: int) -> int | None:
-    """The instant of the latest point once new ones are stored; None: it is the last one."""
+    """The instant of the latest point after new ones are stored; None if it is the last one."""
     last, newest = span.last_at, fresh[-1][0]
     if last is None or newest >= last:
         return None
