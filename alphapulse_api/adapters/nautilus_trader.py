@@ -86,6 +86,7 @@ class DashboardActor(Actor):
         self._every = every
         self._run = () if run is None else (run,)
         self._watched: set[str] = set()
+        self._valuation: Valuation | None = None
         self._warnings = None if log_file is None else JsonLog(Path(log_file))
 
     @property
@@ -163,10 +164,12 @@ class DashboardActor(Actor):
 
     def _show(self) -> None:
         accounts = self.cache.accounts()
-        if accounts:
-            valuation = Valuation(self.cache, self._currency(accounts[0]), PriceType)
-            record = valuation.portfolio(accounts, self.clock.timestamp_ns())
-            self._sender.send("update_portfolio", record)
+        if not accounts:
+            return
+        if self._valuation is None:
+            self._valuation = Valuation(self.cache, self._currency(accounts[0]), PriceType)
+        record = self._valuation.portfolio(accounts, self.clock.timestamp_ns())
+        self._sender.send("update_portfolio", record)
 
     def _currency(self, account: Any) -> Any:
         known = {currency.code: currency for currency in account.currencies()}

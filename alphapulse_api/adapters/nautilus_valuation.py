@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,8 @@ class Valuation:
         self._cache = cache
         self._currency = currency
         self._types = price_types
+        self._indexed = 0
+        self._by_currency: defaultdict[Any, list[Any]] = defaultdict(list)
 
     def portfolio(self, accounts: Iterable[Any], at: int) -> dict[str, Any]:
         """A record for `update_portfolio`, with unrealised profit.
@@ -105,15 +107,22 @@ class Valuation:
         """By an instrument that trades the two currencies for each other."""
         if currency == self._currency:
             return Decimal(1)
-        pair = (currency, self._currency)
-        for instrument in self._cache.instruments():
-            traded = (instrument.get_base_currency(), instrument.quote_currency)
-            if traded not in (pair, pair[::-1]):
-                continue
+        for instrument in self._traded_for(currency):
             price = self._price(instrument.id, self._types.MID)
             if price is not None and (rate := price.as_decimal()):
-                return Decimal(rate) if traded == pair else 1 / rate
+                return Decimal(rate) if instrument.quote_currency == self._currency else 1 / rate
         return None
+
+    def _traded_for(self, currency: Any) -> list[Any]:
+        instruments = self._cache.instruments()
+        if len(instruments) != self._indexed:  # a venue may have thousands
+            self._indexed = len(instruments)
+            self._by_currency = defaultdict(list)
+            for instrument in instruments:
+                base, quote = instrument.get_base_currency(), instrument.quote_currency
+                if self._currency in (base, quote):
+                    self._by_currency[base if quote == self._currency else quote].append(instrument)
+        return self._by_currency[currency]
 
 
 def _holding(asset: str, amount: Decimal, worth: Decimal | None) -> dict[str, Any]:

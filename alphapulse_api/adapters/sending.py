@@ -20,7 +20,8 @@ class Sender:
 
     Attributes:
         patience: seconds for which a call may wait for room in the queue. A live engine must not
-            wait. A backtest is faster than any database and should: `BACKTEST_PATIENCE`.
+            wait. A backtest is faster than any database and should: `BACKTEST_PATIENCE`. After a
+            failure no call waits until one succeeds, or a dead dashboard would hold it up for ever.
         failed: calls that failed.
     """
 
@@ -34,7 +35,8 @@ class Sender:
     def send(self, method: str, *args: Any) -> None:
         """Call a method of the feed with `wait=False`; failures are counted, never raised."""
         with self.guarded():
-            getattr(self._feed, method)(*args, wait=False, timeout=self.patience)
+            timeout = 0.0 if self._failing else self.patience
+            getattr(self._feed, method)(*args, wait=False, timeout=timeout)
             self._failing = False
 
     @contextmanager
