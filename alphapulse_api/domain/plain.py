@@ -19,7 +19,8 @@ server by HTTP.
 | key of a mapping | its text; an enum's value |
 
 Everything else stays as it is, and the schema accepts or refuses it: dates and naive datetimes, for
-example, whose zone the configuration may name.
+example, whose zone the configuration may name. In a field of text a date or an aware datetime is
+its ISO 8601 text.
 """
 
 from __future__ import annotations

@@ -122,6 +122,9 @@ TRADES: list[tuple[str, Any, Any]] = [
     ("metadata", MappingProxyType({"a": 1}), {"a": 1}),
     ("metadata", {"fee": FeePaid("USD", 1), "half": Fraction(1, 2)},
      {"fee": {"currency": "USD", "amount": 1}, "half": 0.5}),
+    ("strategy", AT, "2026-01-31T12:00:00.123456Z"),
+    ("strategy", date(2026, 3, 27), "2026-03-27"),
+    ("order_id", np.datetime64("2026-01-31T12:00:00"), "2026-01-31T12:00:00.000000Z"),
 ]  # fmt: skip
 
 POINTS: list[tuple[str, Any, Any]] = [
@@ -145,6 +148,12 @@ POINTS: list[tuple[str, Any, Any]] = [
     ("labels", {"f": np.float32(0.1), "b": True}, {"b": "true", "f": "0.1"}),
     ("timestamp", pd.Timestamp("2026-01-31T12:00:00.123456789Z"), AT),
     ("timestamp", np.float64(1769860800.5), datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
+    ("name", AT, "2026-01-31T12:00:00.123456Z"),
+    (
+        "labels",
+        {"expiry": date(2026, 3, 27), "at": AT},
+        {"expiry": "2026-03-27", "at": "2026-01-31T12:00:00.123456Z"},
+    ),
 ]
 
 REFUSED: list[tuple[str, Any]] = [
@@ -154,6 +163,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("side", Level.HIGH),
     ("executed_at", datetime(2026, 1, 31)),  # noqa: DTZ001
     ("executed_at", pd.Timestamp("2026-01-31")),
+    ("strategy", datetime(2026, 1, 31)),  # noqa: DTZ001
     ("metadata", {"at": datetime(2026, 1, 31)}),  # noqa: DTZ001
     ("metadata", {"raw": b"bytes"}),
     ("metadata", {"set": {1}}),

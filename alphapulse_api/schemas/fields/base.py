@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from marshmallow import fields, missing
+
+from alphapulse_api.domain.times import rfc3339
 
 _KINDS: Final = {
     bool: "a boolean", int: "a number", float: "a number", Decimal: "a number", str: "text",
@@ -18,6 +21,13 @@ def kind_of(value: object) -> str:
     kind = type(value)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return _KINDS.get(kind) or f"a {module}{kind.__qualname__}"
+
+
+def text_of(value: Any) -> Any:
+    """A date or an aware datetime as the text that the client sends for it; others as they are."""
+    if isinstance(value, datetime):
+        return value if value.utcoffset() is None else rfc3339(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 class BaseField(fields.Field[Any]):

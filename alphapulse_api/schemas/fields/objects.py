@@ -15,7 +15,7 @@ from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
 from alphapulse_api.domain.integers import is_writable
 from alphapulse_api.domain.plain import zoned
-from alphapulse_api.schemas.fields.base import BaseField, kind_of
+from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 from alphapulse_api.schemas.fields.numbers import is_number, to_float
 from alphapulse_api.schemas.fields.text import clean
 
@@ -56,6 +56,8 @@ def _label(key: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(text := text_of(value), str):
+        return text
     if not is_number(value):
         raise ValidationError(f"{key!r} is not text but {kind_of(value)}.")
     try:

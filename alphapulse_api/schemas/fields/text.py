@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from alphapulse_api.schemas.fields.base import BaseField, kind_of
+from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 
 RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
 METRIC_TYPE: Final = r"[a-z][a-z0-9_]{0,63}"
@@ -38,7 +38,7 @@ def clean(text: str) -> str:
 
 class _Textual(BaseField, fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str):
+        if not isinstance(value, str) and not isinstance(value := text_of(value), str):
             raise ValidationError(f"Not text but {kind_of(value)}.")
         return clean(value)
 
