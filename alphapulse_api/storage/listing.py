@@ -67,9 +67,10 @@ async def _following(
     where = where.copy()
     if after is not None:
         where.add(f"({time}, id) < ({{}}, {{}})", *after)
+    order = f"{time} DESC, id DESC"
+    rows = where.newest(columns.table, order, limit)
     return await engine.fetch(
-        f"SELECT {columns.select} FROM {columns.table} {where} "
-        f"ORDER BY {time} DESC, id DESC LIMIT {where.parameter(limit)}",
+        f"SELECT {columns.select} FROM {rows} ORDER BY {order} LIMIT {where.parameter(limit)}",
         *where.args,
     )
 

@@ -75,13 +75,17 @@ def _decoded(cursor: str, types: Sequence[type]) -> list[Any] | None:
     return key
 
 
+ALTERNATIVES: Final = 16  # values of one column that are sought one by one
+
+
 class Where:
     """Conditions joined by AND, their parameters numbered as they come."""
 
-    __slots__ = ("_conditions", "args")
+    __slots__ = ("_alternatives", "_conditions", "args")
 
     def __init__(self) -> None:
         self._conditions: list[str] = []
+        self._alternatives: tuple[str, Collection[Any]] | None = None
         self.args: list[Any] = []
 
     def __str__(self) -> str:
@@ -90,6 +94,7 @@ class Where:
     def copy(self) -> Where:
         """The same conditions, to be added to apart from these."""
         other = Where()
+        other._alternatives = self._alternatives
         other._conditions = [*self._conditions]
         other.args = [*self.args]
         return other
@@ -110,10 +115,41 @@ class Where:
                 self.add(f"{column} = {{}}", value)
 
     def any_of(self, column: str, values: Collection[Any] | None) -> None:
-        """Add `column IN (…)`; None asks for nothing."""
-        if values is not None:
+        """Add that the column has one of the values, for `newest`; None asks for nothing."""
+        if values is None:
+            return
+        values = list(dict.fromkeys(values))
+        if len(values) == 1:
+            self.add(f"{column} = {{}}", *values)
+        elif values and len(values) <= ALTERNATIVES and self._alternatives is None:
+            self._alternatives = column, values
+        else:
             marks = ", ".join(self.parameter(v) for v in values) or "NULL"
             self._conditions.append(f"{column} IN ({marks})")
+
+    def newest(self, table: str, order: str, limit: int) -> str:
+        """A table, or a query in its place, that holds at least the first rows in an order.
+
+        Rows with one of several values are sought value by value, each by an index in that order:
+        an `IN` would read and sort all rows that match.
+
+        Args:
+            table: its name.
+            order: what follows ORDER BY.
+            limit: how many rows.
+        """
+        if self._alternatives is None:
+            return f"{table} {self}"
+        column, values = self._alternatives
+        most = self.parameter(limit)
+        parts = []
+        for value in values:
+            conditions = " AND ".join([*self._conditions, f"{column} = {self.parameter(value)}"])
+            parts.append(
+                f"SELECT * FROM (SELECT * FROM {table} WHERE {conditions} "
+                f"ORDER BY {order} LIMIT {most}) part"
+            )
+        return f"({' UNION ALL '.join(parts)}) parts"
 
     def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
         """Add the half-open range `start <= column < end`; an end that is None is open."""

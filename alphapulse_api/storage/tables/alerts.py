@@ -9,6 +9,7 @@ from typing import Any, Final
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first
@@ -81,13 +82,15 @@ class AlertDataAccessor:
         check_range(start_time, end_time)
         where = Where()
         where.between("created_at", start_time, end_time)
-        where.any_of("severity", severity)
-        where.equal(
-            acknowledged=None if acknowledged is None else int(acknowledged),
-            status=status,
-            source=source,
-        )
-        if unresolved:
+        by_severity = severity
+        if severity is None and acknowledged is False and source is None:
+            by_severity = SEVERITIES  # by which those that nobody has acknowledged are indexed
+        where.any_of("severity", by_severity)
+        where.equal(status=status, source=source)
+        # As the indexes have it.
+        if acknowledged is not None:
+            where.add("acknowledged" if acknowledged else "NOT acknowledged")
+        if unresolved or status not in (None, "resolved"):
             where.add("status <> 'resolved'")
         listing = Listing(
             "alerts",

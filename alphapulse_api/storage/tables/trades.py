@@ -96,6 +96,8 @@ class TradeDataAccessor:
         where.any_of("symbol", _several(symbol))
         where.any_of("strategy", _several(strategy))
         where.equal(side=side, status=status, agent_id=agent_id)
+        if status not in (None, "filled"):
+            where.add("status <> 'filled'")  # the condition of the index
         where.between("executed_at", start_time, end_time)
         listing = Listing(
             "trades",

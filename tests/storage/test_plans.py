@@ -1,0 +1,147 @@
+"""No listing reads a table for its first page: filters that few rows match have indexes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.trades import TradeDataAccessor
+from tests.engines import Fresh
+
+ROWS = 4000
+RARE = 1000  # one in so many is rare
+FEW = 10  # rows that an index in the listing's order may hold beside those of a frequent value
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+TRADE: dict[str, Any] = {
+    "side": "buy", "quantity": 1, "price": 10, "value": 10, "order_type": "market", "metadata": {},
+    "fees": [],
+}  # fmt: skip
+ALERT: dict[str, Any] = {
+    "title": "drawdown", "message": "", "tags": [], "metadata": {},
+}  # fmt: skip
+
+
+class Recorder:
+    """An engine that keeps the statements that are asked of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.asked: list[tuple[str, Sequence[Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Any]:
+        self.asked.append((sql, args))
+        return await self._engine.fetch(sql, *args)
+
+
+@pytest.fixture
+async def filled(fresh: Fresh) -> AsyncIterator[Recorder]:
+    """Trades and alerts of which few are rare in any respect."""
+    async with fresh() as engine:
+        await TradeDataAccessor(engine).add_trades([_trade(n) for n in range(ROWS)])
+        for number in range(ROWS // 10):
+            await AlertDataAccessor(engine).add_alert(_alert(number))
+        if engine.takes_arrays:
+            await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
+        yield Recorder(engine)
+
+
+def _trade(number: int) -> dict[str, Any]:
+    rare = number % RARE == 0
+    return {
+        **TRADE,
+        "id": f"t{number}",
+        "symbol": "RARE" if rare else "BTC",
+        "status": "rejected" if rare else "filled",
+        "agent_id": "rare" if rare else "momentum",
+        "strategy": "rare" if rare else "trend",
+        "executed_at": START + timedelta(minutes=number),
+    }
+
+
+def _alert(number: int) -> dict[str, Any]:
+    rare = number % 100 == 0
+    return {
+        **ALERT,
+        "id": f"a{number}",
+        "severity": "critical" if rare else "info",
+        "source": "rare" if rare else "risk",
+        "created_at": START + timedelta(minutes=number),
+    }
+
+
+Ask = Callable[[Any], Awaitable[Any]]
+QUESTIONS: dict[str, Ask] = {
+    "all trades": lambda e: TradeDataAccessor(e).get_trades(),
+    "trades of a rare symbol": lambda e: TradeDataAccessor(e).get_trades("RARE"),
+    "trades of rare symbols": lambda e: TradeDataAccessor(e).get_trades(["RARE", "NONE"]),
+    "trades of a rare status": lambda e: TradeDataAccessor(e).get_trades(status="rejected"),
+    "trades of an absent status": lambda e: TradeDataAccessor(e).get_trades(status="cancelled"),
+    "trades of a rare agent": lambda e: TradeDataAccessor(e).get_trades(agent_id="rare"),
+    "trades of an absent agent": lambda e: TradeDataAccessor(e).get_trades(agent_id="none"),
+    "trades of a rare strategy": lambda e: TradeDataAccessor(e).get_trades(strategy="rare"),
+    "trades of rare strategies": lambda e: TradeDataAccessor(e).get_trades(
+        strategy=["rare", "none"]
+    ),
+    "all alerts": lambda e: AlertDataAccessor(e).get_alerts(),
+    "alerts of a rare source": lambda e: AlertDataAccessor(e).get_alerts(source="rare"),
+    "alerts of a rare severity": lambda e: AlertDataAccessor(e).get_alerts(severity=["critical"]),
+    "alerts of rare severities": lambda e: AlertDataAccessor(e).get_alerts(
+        severity=["critical", "error"]
+    ),
+    "critical alerts that nobody has acknowledged": lambda e: AlertDataAccessor(e).get_alerts(
+        severity=["critical"], acknowledged=False
+    ),
+    "alerts that nobody has acknowledged": lambda e: AlertDataAccessor(e).get_alerts(
+        acknowledged=False
+    ),
+}
+
+
+async def test_listings_read_no_more_rows_than_they_show(filled: Recorder) -> None:
+    for question, ask in QUESTIONS.items():
+        filled.asked.clear()
+        await ask(filled)
+        (sql, args), *others = filled.asked
+        assert not others, question
+        if filled.takes_arrays:
+            ((plan,),) = await filled.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
+            for node in _nodes(json.loads(plan)[0]["Plan"]):
+                assert node["Node Type"] != "Seq Scan", (question, plan)
+                assert node.get("Rows Removed by Filter", 0) <= FEW, (question, plan)
+        else:
+            steps = [row[3] for row in await filled.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)]
+            tables = [step for step in steps if " trades" in step or " alerts" in step]
+            assert tables, (question, steps)
+            for step in tables:
+                in_order = question.startswith("all ") and "_by_time" in step
+                assert in_order or step.startswith("SEARCH"), (question, steps)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
+
+
+async def test_several_values_are_one_listing_in_order_and_page_by_page(filled: Recorder) -> None:
+    trades = TradeDataAccessor(filled)
+    whole = await trades.get_trades(["RARE", "BTC", "NONE"], limit=ROWS)
+    assert [trade["id"] for trade in whole] == [f"t{n}" for n in reversed(range(ROWS))]
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await trades.get_trades(["RARE", "NONE", "RARE"], limit=3, cursor=cursor)
+        found += [trade["id"] for trade in page]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert found == [f"t{n}" for n in reversed(range(0, ROWS, RARE))]
