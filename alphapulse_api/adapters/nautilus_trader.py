@@ -20,8 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from alphapulse_api.adapters.json_log import JsonLog
 from alphapulse_api.adapters.missing import missing
+from alphapulse_api.adapters.nautilus_log import JsonLog
 from alphapulse_api.adapters.nautilus_records import REFUSALS, profit_of, refusal_of, trade_of
 from alphapulse_api.adapters.nautilus_valuation import Valuation
 from alphapulse_api.adapters.sending import BACKTEST_PATIENCE, Sender
