@@ -185,7 +185,7 @@ class Accounts:
 
         Args:
             username: in any spelling and case.
-            password: as it was typed.
+            password: as typed.
             address: where the user logs in from; it is remembered for the limit on logins.
         """
         user = await self._store.find_user(username)

@@ -24,7 +24,7 @@ _NOBODYS_HASH: Final = "0" * 64  # compared with the secret of an unknown key
 
 
 class BadCredentials(Exception):
-    """The credentials are not valid; the text may be shown to whoever presented them."""
+    """The credentials are invalid; the text may be shown to the caller."""
 
 
 class ExpiredCredentials(BadCredentials):

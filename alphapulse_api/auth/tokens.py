@@ -49,7 +49,7 @@ class Claims(NamedTuple):
 
 
 class TokenError(Exception):
-    """The token is not valid; the text may be shown to whoever presented it."""
+    """The token is invalid; the text may be shown to the caller."""
 
 
 class TokenExpired(TokenError):

@@ -57,7 +57,7 @@ class Cache(Protocol):
         ...
 
     async def outdated(self, key: Key) -> Entry | None:
-        """The last answer under the key that is kept, of whatever version."""
+        """The newest cached answer under the key, of any version."""
         ...
 
     async def put(

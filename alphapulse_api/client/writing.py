@@ -122,7 +122,7 @@ class Writing(Reading):
         state: AgentState | None = None,
         metrics: Mapping[str, float | None] | None = None,
     ) -> Agent:
-        """Record how an agent is doing; what is left out stays; returns the agent."""
+        """Update the state of an agent; omitted fields keep their values; returns the agent."""
         said = {"agent_type": agent_type, "state": state, "metrics": metrics}
         body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/agents/{segment(agent_id)}"

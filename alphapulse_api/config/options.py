@@ -93,7 +93,7 @@ class Section:
             raise ConfigError(*faults)
 
     def describe(self) -> dict[str, Any]:
-        """Return what is in force as plain YAML values, by field name, with secrets masked."""
+        """Return the configuration in force as YAML values, by field name, with secrets masked."""
         return {
             key.name: _shown(key.option, getattr(self, key.name)) for key in keys_of(type(self))
         }

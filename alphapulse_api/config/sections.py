@@ -109,7 +109,7 @@ class CorsConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class LoggingConfig(Section):
-    """What is logged, and in what form."""
+    """The level and format of the log."""
 
     path: ClassVar[str] = "logging"
 

@@ -11,7 +11,7 @@ from alphapulse_api.config.values import Option
 
 @dataclass(frozen=True, slots=True)
 class SharedSection(Section):
-    """What is kept in the process, or in a Redis for several."""
+    """A section of data that is kept in the process, or in Redis for several processes."""
 
     type: Literal["memory", "redis"] = field(
         default="memory",

@@ -10,7 +10,7 @@ from alphapulse_api.domain.errors import ConfigError
 
 __all__ = ["WORD_BITS", "Check", "Option", "check_value", "expected", "found", "split_optional"]
 
-# Returns what is wrong with a value ("must be at least 1, not 0"), or None.
+# Returns the fault of a value ("must be at least 1, not 0"), or None.
 Check = Callable[[Any], str | None]
 
 # Messages repeat no more characters of a value than this.

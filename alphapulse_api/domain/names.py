@@ -1,4 +1,4 @@
-"""User names and passwords as RFC 8265 compares them: whatever keyboard and case they come from.
+"""Comparison of user names and passwords by RFC 8265, independent of keyboard and case.
 
 `Jörg` has two spellings in Unicode, which look the same and are typed by different systems; and
 nobody remembers whether the administrator wrote `Ann` or `ann`.

@@ -49,7 +49,7 @@ HISTORY: Final = ("status", "filled_quantity", "price")
 
 
 class Disagreement(Exception):
-    """A trade was given that cannot follow the one that is stored.
+    """A trade contradicts the stored one with its id.
 
     Attributes:
         field: the first field that disagrees.
@@ -65,7 +65,7 @@ class Disagreement(Exception):
 
 
 def completed(trade: Mapping[str, Any], at: datetime) -> tuple[Trade, frozenset[str]]:
-    """A new trade with the defaults of what was left out, and the names of those fields.
+    """A new trade with defaults for omitted fields, and the names of those fields.
 
     Args:
         trade: validated; a field of None, or an empty one, is one that was left out.
@@ -148,7 +148,7 @@ def _left_out(value: Any) -> bool:
 
 
 def _filled(trade: Mapping[str, Any], before: Decimal) -> Decimal:
-    """How much is filled where nobody says it."""
+    """The filled quantity, if the sender omits it."""
     filled: Decimal = trade["quantity"] if trade["status"] == FILLED else before
     return filled
 
@@ -190,7 +190,7 @@ def _later(stored: Mapping[str, Any], given: Mapping[str, Any], at: datetime) ->
 
 
 def _says(given: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Whether what is given says no more, and nothing else, than this state."""
+    """Whether the given fields repeat this state, and nothing more."""
     return all(given[name] == state.get(name) for name in HISTORY if name in given)
 
 

@@ -99,7 +99,7 @@ def _other(value: Any, depth: int) -> Any:
         return plain(fields, depth)
     if isinstance(value, (str, date)) or (items := items_of(value)) is None:
         return value
-    # One more than is allowed, so that whoever checks the length refuses it.
+    # One more than allowed, so that the check of the length fails.
     return [plain(item, depth + 1) for item in islice(items, MAX_ITEMS + 1)]
 
 

@@ -37,9 +37,9 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
-# A "+" that nobody encoded arrives from a query string as a space: "…00 00:00".
+# An unencoded "+" arrives from a query string as a space: "…00 00:00".
 _UNENCODED_OFFSET = re.compile(r" (?=\d\d:?\d\d$)")
-# Exact for all digits that are taken, whatever a host has made of its own context.
+# Exact for all accepted digits, independent of the host's decimal context.
 _EXACT = Context(prec=120, rounding=ROUND_FLOOR)
 
 

@@ -44,5 +44,5 @@ class Calling(Unpicklable, ABC):
 
 
 def unusual(extras: Extras) -> dict[str, Any]:
-    """The option where it says something: what has no options goes the short way."""
+    """The option if it differs from the default; calls without options take the fast path."""
     return {} if extras == "refuse" else {"extras": extras}

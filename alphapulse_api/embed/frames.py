@@ -36,11 +36,11 @@ class Kind(IntEnum):
     CALL = 4  # host: records for the feed
     RESULT = 5  # child: what a call returned
     ERROR = 6  # child: what a call raised
-    SETTLED = 7  # child: what became of calls that nobody waits for
+    SETTLED = 7  # child: the results of calls that nobody awaits
 
 
 class Frame(NamedTuple):
-    """A frame as it was read; `number` is the call's."""
+    """A frame as read; `number` is that of its call."""
 
     kind: Kind
     number: int

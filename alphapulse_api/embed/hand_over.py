@@ -113,7 +113,7 @@ class HandOver:
                 some = await self._take()
 
     async def _take(self) -> bool:
-        """Give the partitions what was handed over until now; returns whether there was any."""
+        """Pass the calls handed over so far to the partitions; return whether there were any."""
         some = False
         async with self._taking:
             while calls := self.queue.take_now(TAKEN_TOGETHER):
@@ -144,7 +144,7 @@ class HandOver:
         self._partitions.put(self._number, call)
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Count what became of calls that nobody waits for."""
+        """Count the results of calls that nobody awaits."""
         for _, call, reasons in calls:
             self._before[partition_of(call.method)] -= 1
             self._counters.settle(call.method, call.count, reasons)

@@ -9,7 +9,7 @@ from alphapulse_api.config import Config
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the host wants of the process.
+    """The options that the host passes to the process.
 
     Attributes:
         config: what is in force.

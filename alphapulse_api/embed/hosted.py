@@ -93,7 +93,7 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
         return self._feed
 
     def close(self) -> None:
-        """Complete the calls under way, store what was handed over, and end; again: do nothing."""
+        """Complete the calls in progress, store the records handed over, and end. Idempotent."""
         if self._forked:
             return
         with self._changing:
@@ -133,7 +133,7 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
     def _disown(self) -> None: ...
 
 
-# Running dashboards are kept alive here, whatever references the host keeps.
+# Keeps running dashboards alive, even if the host keeps no reference.
 _running: Final[set[HostedDashboard[Any]]] = set()
 
 

@@ -81,7 +81,7 @@ class Intake:
                 await self._partitions.room.wait()
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Say what became of calls that nobody waits for, in a while: the host has other work."""
+        """Report the results of calls that nobody awaits, later and together."""
         if not self._settled:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
         self._settled += [(number, reasons) for number, _, reasons in calls]

@@ -24,7 +24,7 @@ from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 logger = logging.getLogger(__name__)
 
-WINDOW_BYTES: Final = 32 << 20  # sent and not answered; more waits as it was given
+WINDOW_BYTES: Final = 32 << 20  # sent and unanswered; further calls wait unencoded
 TAKEN_TOGETHER: Final = 256  # calls
 PAUSE_SECONDS: Final = 0.0001  # between encoded chunks: the host's other threads get their turn
 FIRST_DELAY: Final = 0.1  # seconds before a process that has ended is started again; doubles
@@ -267,7 +267,7 @@ class Link:
         self._queue.made_room()
 
     def _abandon(self) -> None:
-        """What was not answered by the end is refused."""
+        """Refuse the calls that were not answered by the end."""
         lost = 0
         with self._answered:
             left = list(self._unanswered.values())

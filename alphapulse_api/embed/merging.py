@@ -1,4 +1,4 @@
-"""Calls made ready to be sent: those that nobody waits for are merged, a chunk of records each."""
+"""Prepares calls for sending: those that nobody awaits are merged into chunks of records."""
 
 from __future__ import annotations
 

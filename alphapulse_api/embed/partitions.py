@@ -81,7 +81,7 @@ class Partitions:
             partition.work.set()
 
     async def run(self) -> None:
-        """Carry out what is put, until `end`."""
+        """Run the queued calls, until `end`."""
         async with asyncio.TaskGroup() as group:
             for partition in self._partitions.values():
                 group.create_task(self._run(partition))

@@ -97,7 +97,7 @@ class Process:
         self._socket.sendall(b"".join(frames))
 
     def frames(self) -> Iterator[Frame]:
-        """What it sends, until it ends."""
+        """The frames that it sends, until it ends."""
         while True:
             try:
                 data = self._socket.recv(READ_BYTES)
@@ -108,7 +108,7 @@ class Process:
             yield from self._frames.feed(data)
 
     def finish(self) -> None:
-        """Send nothing more: the process carries out what it has, and ends."""
+        """Send nothing more; the process finishes its calls and ends."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:

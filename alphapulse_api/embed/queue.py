@@ -87,7 +87,7 @@ class CallQueue:
             Unavailable: if there is no room.
         """
         counters = self._counters
-        # Before the lock: in a forked process nobody may be left to release it.
+        # Before the lock, which no thread may release in a forked process.
         if self._refusal is not None:
             raise self._refusal()
         with self._lock:
@@ -124,7 +124,7 @@ class CallQueue:
         *,
         drop: bool,
     ) -> int:
-        """Queue a call for which nobody waits; returns how many records were taken: all or none."""
+        """Queue a call that nobody awaits; return how many records were taken, all or none."""
         if (
             len(records) == 1
             and type(records[0]) is dict
@@ -227,7 +227,7 @@ class CallQueue:
         self._refusal = refusal
 
     def drop_all(self) -> list[Call]:
-        """Take out what was never sent."""
+        """Remove and return the calls that were never sent."""
         with self._lock:
             given = list(self._calls)
             self._calls.clear()
@@ -235,7 +235,7 @@ class CallQueue:
 
 
 def call_of(given: Given) -> Call:
-    """The call of what was given."""
+    """The call that carries the given records."""
     if isinstance(given, Call):
         return given
     method, at, record = given

@@ -202,5 +202,5 @@ class Recording(Calling):
 
 
 def _listed(records: Records, on_error: str = STOP) -> list[Any]:
-    """Raises `ValidationProblem` for what is no list, or too long a one."""
+    """Check the list; raises `ValidationProblem` if it is no list or too long."""
     return finish(listing(records, on_error))

@@ -80,7 +80,7 @@ async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
 
 
 async def stored_alone(feed: Feed, call: Call) -> Reasons:
-    """Carry out a call that nobody waits for; returns why it was refused, for each record.
+    """Run a call that nobody awaits; return the reason of refusal for each record.
 
     Raises:
         Unavailable, DashboardClosed: as `stored_each`.

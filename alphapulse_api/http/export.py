@@ -42,7 +42,7 @@ async def export(
     if call.backend.accessors.managed(row.tag):
         query["limit"] = EXPORT_ROWS
         if "start_time" in row.query_schema.fields:
-            query.setdefault("start_time", FIRST)  # all that there is, not a page's default range
+            query.setdefault("start_time", FIRST)  # all rows, not the default range of a page
     page = await _read(handler, call, query)
     # On a thread: thousands of rows take tens of milliseconds. Before the status is sent, so that
     # a failure is still answered as a problem.

@@ -23,7 +23,7 @@ GROUP_BYTES: Final = 32 * 1024
 GROUP_VALUES: Final = 2_500
 STEPS: Final = 128  # brackets in one step
 
-# Possessive: what has matched is never tried again, so the time is linear.
+# Possessive quantifiers never backtrack, so the time is linear.
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TEXTS: Final = re.compile(_TEXT, re.DOTALL)
 _BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:%b[^"{}\[\]]*+)*+([{}\[\]])?' % _TEXT, re.DOTALL)

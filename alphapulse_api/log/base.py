@@ -154,7 +154,7 @@ class EventLog(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Wait, for a bounded time, until the followers here have what was appended here."""
+        """Wait, for a bounded time, until local followers have the events appended here."""
         ...
 
     async def close(self) -> None:

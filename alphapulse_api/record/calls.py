@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """What has calls: a feed."""
+    """An object with calls, such as a feed."""
 
     @property
     def calls(self) -> Calls:
@@ -84,7 +84,7 @@ class Calls:
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        # If it fails after its caller has gone, nobody is left to take the exception.
+        # If it fails after its caller was cancelled, nobody retrieves the exception.
         task.add_done_callback(consume_exception)
         return await asyncio.shield(task)
 

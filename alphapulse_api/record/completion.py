@@ -14,7 +14,7 @@ from alphapulse_api.runtime.slices import Steps
 
 
 def complete(record: dict[str, Any], time: str) -> frozenset[str]:
-    """Give a record an id and a time, in its place.
+    """Set the id and the time of a record, in place.
 
     Args:
         record: validated.

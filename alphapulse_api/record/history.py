@@ -1,4 +1,4 @@
-"""What follows when the database goes back: clients and caches must not keep what it has lost."""
+"""Handles a database that went back in time: clients and caches must drop the lost records."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class HistoryWatch:
         if history is None:
             return
         if not self._first:
-            # Before the gaps are published: who reads again must not find what is lost.
+            # Before the gaps are published, because clients then read again.
             await self._cache.clear()
         try:
             changed = await self._events.adopt(history)

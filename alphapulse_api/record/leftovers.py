@@ -60,7 +60,7 @@ class Leftovers:
         return await outbox.read(self._engine, page), len(page) < len(left)
 
     async def oldest(self) -> Sequence[OutboxRow]:
-        """The oldest rows of the table, whoever committed them.
+        """The oldest rows of the table, committed by any process.
 
         Raises:
             Unavailable: if the database is away.

@@ -16,7 +16,7 @@ S = TypeVar("S", bound=Schema)
 
 
 class Resources(NamedTuple):
-    """What records are checked, stored and published with.
+    """The objects that check, store and publish records.
 
     Attributes:
         accessors: where records are stored.

@@ -131,7 +131,7 @@ class Relay:
         self._scan.set()
 
     async def watch_forever(self) -> None:
-        """Relay rows that others left, and remove what was relayed, until cancelled."""
+        """Relay rows that others left, and remove relayed rows, until cancelled."""
         while True:
             try:
                 await self.relay_left()
@@ -168,7 +168,7 @@ class Relay:
         await self._removal.finish()
 
     async def close(self) -> None:
-        """Relay what was committed, for a bounded time, and remove it."""
+        """Relay and remove the committed rows, for a bounded time."""
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self.flush()
@@ -247,7 +247,7 @@ class Relay:
     # -- rows that are left -----------------------------------------------------------------------
 
     async def relay_left(self) -> None:
-        """Scan the table once, and relay what was left there."""
+        """Scan the table once, and relay the rows left there."""
         if self._leaves:
             await self._leftovers.collapse()
             return

@@ -54,7 +54,7 @@ class Removal:
         self._own.update(ids)
 
     def give_up(self, ids: Iterable[str] | None = None) -> None:
-        """Leave rows to whoever reads the table; all of them by default."""
+        """Leave rows in the table for another process; all of them by default."""
         if ids is None:
             self._own.clear()
         else:
@@ -69,7 +69,7 @@ class Removal:
             self._removing.add_done_callback(self._removed)
 
     async def remove(self) -> None:
-        """Remove what was relayed, unless that is under way.
+        """Remove the relayed rows, unless a removal is in progress.
 
         Raises:
             Unavailable: if the database is away; the rows stay in the table.

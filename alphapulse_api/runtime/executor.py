@@ -61,7 +61,7 @@ class LastingExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work, and end the threads once they have done what is queued.
+        """Take no more work, and end the threads once the queue is done.
 
         Args:
             wait: whether to return only then.

@@ -1,4 +1,4 @@
-"""What a forked process must not share with its parent.
+"""Releases what a forked process must not share with its parent.
 
 A fork copies the memory and the open sockets of a process, but of its threads only the one that
 forked. An event loop of the parent never runs in the child, while the child keeps every port and

@@ -74,7 +74,7 @@ class RedisLink:
                 # The first try may have been carried out, so only the caller can decide to retry.
                 retry=Retry(NoBackoff(), 0),
             )
-            pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
+            pool.connection_kwargs["decode_responses"] = False  # even if the URL says otherwise
             # This does not connect yet, but raises for unknown options.
             pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, RedisError):

@@ -20,7 +20,7 @@ WELL_SECONDS: Final = 3.0
 
 
 def consume_exception(done: asyncio.Future[Any]) -> None:
-    """Retrieve the exception of a future that nobody may await, so that asyncio logs nothing."""
+    """Retrieve the exception of a future that may never be awaited, so asyncio logs nothing."""
     if not done.cancelled():
         done.exception()
 

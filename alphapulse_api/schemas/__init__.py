@@ -1,1 +1,1 @@
-"""The vocabulary of the contract: it checks what comes in and describes what goes out."""
+"""The schemas of the API: they validate input and describe output."""

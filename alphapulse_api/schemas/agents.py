@@ -36,7 +36,7 @@ class Signal(Schema):
 
 
 class AgentUpdate(Schema):
-    """What an agent says of itself; what is left out stays as it was."""
+    """An update of an agent; omitted fields keep their values."""
 
     agent_type = Text(64)
     state = Choice(*STATES)

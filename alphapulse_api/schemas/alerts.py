@@ -65,7 +65,7 @@ class AlertsQuery(RangeQuery, ListQuery):
 
 
 class Acknowledgement(Schema):
-    """Who acknowledges, and what they say of it."""
+    """The user who acknowledges, and a comment."""
 
     comments = Text(4096, shortest=0, allow_none=True)
     user = Text(

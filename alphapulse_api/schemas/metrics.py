@@ -56,7 +56,7 @@ class AggregatedPoint(MetricPoint):
 
 
 class SeriesSummary(Schema):
-    """A series and what is stored of it."""
+    """A series, and the range and number of its stored points."""
 
     metric_type = fields.String()
     name = fields.String()

@@ -47,7 +47,7 @@ class HistoryPoint(Schema):
 
 
 class Portfolio(Schema):
-    """What is held, and what it is worth."""
+    """Positions, cash and their total value."""
 
     total_value = Money(required=True, signed=True)
     cash = Money(required=True, signed=True)

@@ -23,7 +23,7 @@ class CheckedSchema(Schema):
 
     @abstractmethod
     def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
-        """What is wrong between the fields of a record, by field.
+        """The faults between the fields of a record, by field.
 
         Args:
             record: the fields that are valid by themselves.

@@ -45,7 +45,7 @@ class Fee(Schema):
 class Trade(CheckedSchema):
     """An order: its execution, or its attempt."""
 
-    # What was read may be sent back: what only the server says of it is ignored.
+    # A trade that was read may be sent back; fields that only the server sets are ignored.
     read_only: ClassVar = frozenset({"updated_at", "history"})
 
     id = Identifier(
@@ -100,7 +100,7 @@ class Trade(CheckedSchema):
     metadata = Metadata(allow_none=True)
 
     def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
-        """A trade has a price, and a quantity that is not less than what was filled."""
+        """Check that a trade has a price, and a quantity not below the filled quantity."""
         status = record.get("status") or FILLED
         quantity, filled = record.get("quantity"), record.get("filled_quantity")
         errors = {}

@@ -99,7 +99,7 @@ class FanOut:
     def _schedule(self, channel: str) -> None:
         self.histories.forget(channel)
         if self._scheduled is None:
-            # Not at once: whatever else is published in this turn leaves in the same write.
+            # Deferred, so that everything published in this turn leaves in one write.
             self._scheduled = asyncio.get_running_loop().call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
@@ -153,7 +153,7 @@ class FanOut:
                 self._on_fault(subscription.writer, error)
 
     def _dispatch_gap(self, gap: Gap) -> int:
-        """Send a gap to every subscription of its channel, whatever its filters."""
+        """Send a gap to every subscription of its channel, regardless of filters."""
         self._dispatched[gap.channel.name] = (gap.offset, gap.cursor)
         for subscription in self.subscriptions(gap.channel.name):
             subscription.offer_gap(gap)

@@ -56,7 +56,7 @@ class FrameGuard(asyncio.Protocol):
         return f"<FrameGuard of {self._inner!r}>"
 
     def start(self, end: Callable[[Close], None]) -> None:
-        """Check what has arrived and what arrives; `end` is called once, if a rule is violated."""
+        """Check the early and all further bytes; `end` is called once, if a rule is violated."""
         early, self._early = self._early, None
         self._end = end
         if early:

@@ -72,7 +72,7 @@ class Readings:
                 del self._asking[caller], self._turns[caller]
 
     def charge(self, caller: str, rows: int) -> None:
-        """Count rows that were read for the caller; one read may exceed what is left."""
+        """Count rows that were read for the caller; one read may exceed the remaining budget."""
         now = self._clock()
         if len(self._whole_at) > 10_000:
             self._whole_at = {who: at for who, at in self._whole_at.items() if at > now}

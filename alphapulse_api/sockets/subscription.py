@@ -94,7 +94,7 @@ class Subscription:
             self.writer.send(gap.text)
 
     def release(self) -> list[Event | Gap]:
-        """Go live; return what was held and has to be sent."""
+        """Go live; return the held events that have to be sent."""
         held, self.held = self.held or [], None
         later = (item for item in held if item.offset > self.after)
         return [item for item in later if isinstance(item, Gap) or self._passes(item)]

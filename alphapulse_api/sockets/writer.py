@@ -117,7 +117,7 @@ class SocketWriter:
         self._send(frame(text))
 
     def gather_event(self, event: Event, framed: bytes) -> None:
-        """Send a live event, in one write with whatever else is sent in this turn."""
+        """Send a live event, in one write with everything else that is sent in this turn."""
         if self.state is State.LAGGING:
             self._wait_events((event,), framed)
         else:
@@ -155,7 +155,7 @@ class SocketWriter:
         self._backlog.seal()
 
     def close(self) -> None:
-        """Write what has gathered, drop the backlog, and send nothing more."""
+        """Write the gathered frames, drop the backlog, and send nothing more."""
         self._flush()
         self._enter(State.CLOSED)
         self._overflowed = ignore

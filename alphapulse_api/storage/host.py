@@ -22,10 +22,10 @@ METRICS_WINDOW: Final = timedelta(hours=24)
 
 
 class _HostObject:
-    """Calls a host's object.
+    """Base of the adapters: calls the methods of a host's object.
 
     Args:
-        resource: what it keeps.
+        resource: the name of its resource.
         accessor: the object.
     """
 
@@ -87,7 +87,7 @@ class HostMetrics(_HostObject):
         *args: Any,
         **query: Any,
     ) -> Page:
-        # A host's accessor need not know the defaults.
+        # A host's accessor may not know parameters that have defaults.
         end = end_time or now()
         start = start_time or window_before(end, METRICS_WINDOW)
         return await self._page("get_metrics", metric_type, start, end, *args, **query)
@@ -103,7 +103,7 @@ class HostMetrics(_HostObject):
         yield _page_of([row for row in page if name in (None, row["name"])])
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
-        # A list of dicts: the host may do with it what it likes.
+        # A new list of dicts, because the host may change it.
         return int(await self._call("add_points", list(points)))
 
 
@@ -112,7 +112,7 @@ class HostAlerts(_HostObject):
 
     def __init__(self, resource: str, accessor: Any) -> None:
         super().__init__(resource, accessor)
-        # One change at a time: what changed is found by comparing before and after.
+        # One change at a time, because changes are found by comparing before and after.
         self._changing = asyncio.Lock()
 
     async def get_alerts(self, *args: Any, **query: Any) -> Page:
@@ -201,7 +201,7 @@ class HostPortfolio(_HostObject):
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Record, int | None]:
         stored, revision = await self._call("set_portfolio", portfolio)
-        # A host may just say whether it is the current one.
+        # A host may return only whether the snapshot is current.
         current = revision is not None and revision is not False
         return stored, int(revision) if current else None
 
@@ -245,7 +245,7 @@ class HostSystem(_HostObject):
 
 
 def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    """Which keyword arguments a method does not take, sorted."""
+    """The keyword arguments that a method does not take, sorted."""
     parameters = inspect.signature(method).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return []

@@ -63,7 +63,7 @@ async def _following(
     limit: int,
     after: Sequence[Any] | None,
 ) -> Sequence[Row]:
-    """The next rows, newest first, behind one of that time and id."""
+    """The next rows, newest first, after the row with that time and id."""
     where = where.copy()
     if after is not None:
         where.add(f"({time}, id) < ({{}}, {{}})", *after)
@@ -76,10 +76,10 @@ async def _following(
 
 
 def paged(found: Sequence[Row], columns: Columns, listing: Listing, limit: int, *key: str) -> Page:
-    """The first `limit` of the rows found, which are one more if there are more.
+    """A page of the first `limit` rows; one more row found means another page.
 
     Args:
-        key: the columns that order them.
+        key: the columns of the sort order.
     """
     if len(found) <= limit:
         return Page(found, columns.records)

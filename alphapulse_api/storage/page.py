@@ -1,4 +1,4 @@
-"""Rows of an answer: as the driver gave them, until somebody looks at them."""
+"""Rows of an answer, which are turned into dicts on first access."""
 
 from __future__ import annotations
 

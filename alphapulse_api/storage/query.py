@@ -1,4 +1,4 @@
-"""The moving parts of a reading statement: conditions and keyset cursors."""
+"""Conditions and keyset cursors of SELECT statements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import orjson
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.times import now, to_micros
 
-FIRST: Final = datetime.min.replace(tzinfo=UTC)  # a range that begins here has no beginning
+FIRST: Final = datetime.min.replace(tzinfo=UTC)  # the start of a range without a start
 
 
 class Listing:
@@ -37,7 +37,7 @@ class Listing:
         self._mark = hashlib.blake2b(text, digest_size=6).hexdigest()
 
     def cursor(self, *key: Any) -> str:
-        """An opaque, URL-safe cursor out of a row's ordering key."""
+        """An opaque, URL-safe cursor for the ordering key of a row."""
         raw = orjson.dumps((self._mark, *key))
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -79,7 +79,7 @@ ALTERNATIVES: Final = 16  # values of one column that are sought one by one
 
 
 class Where:
-    """Conditions joined by AND, their parameters numbered as they come."""
+    """Conditions joined by AND, with numbered parameters."""
 
     __slots__ = ("_alternatives", "_conditions", "args")
 
@@ -92,7 +92,7 @@ class Where:
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
     def copy(self) -> Where:
-        """The same conditions, to be added to apart from these."""
+        """An independent copy of the conditions."""
         other = Where()
         other._alternatives = self._alternatives
         other._conditions = [*self._conditions]
@@ -100,7 +100,7 @@ class Where:
         return other
 
     def parameter(self, value: Any) -> str:
-        """Bind a value; returns its mark."""
+        """Bind a value; return its mark."""
         self.args.append(value)
         return f"${len(self.args)}"
 
@@ -152,7 +152,7 @@ class Where:
         return f"({' UNION ALL '.join(parts)}) parts"
 
     def between(self, column: str, start: datetime | None, end: datetime | None) -> None:
-        """Add the half-open range `start <= column < end`; an end that is None is open."""
+        """Add the half-open range `start <= column < end`; None leaves a side open."""
         if start is not None:
             self.add(f"{column} >= {{}}", to_micros(start))
         if end is not None:
@@ -160,7 +160,7 @@ class Where:
 
 
 def window_before(end: datetime, width: timedelta) -> datetime:
-    """`width` before `end`, or the first instant that there is."""
+    """`width` before `end`, or the first representable instant."""
     return end - width if end - FIRST > width else FIRST
 
 

@@ -1,4 +1,4 @@
-"""Forgetting: rows older than `database.retention` go, a small batch a transaction.
+"""Retention: deletes rows older than `database.retention`, in small batches.
 
 Points of metrics go by whole minutes and leave their rollups; these go by whole days, and never
 before the points.
@@ -34,8 +34,8 @@ class _Expired(NamedTuple):
     table: str
     age: str  # the column that holds the time
     key: str
-    condition: str = ""  # besides age
-    parts: str = ""  # another table's rows that go with it, by the column that holds its key
+    condition: str = ""  # a condition besides the age
+    parts: str = ""  # another table whose rows are deleted too, and the column with their key
 
 
 # By field of RetentionConfig; metric points are found series by series.
@@ -54,9 +54,9 @@ TABLES: Final = {
 
 
 async def forget(engine: Engine, retention: RetentionConfig, at: datetime) -> dict[str, int]:
-    """Delete what is older than each resource's retention at the instant `at`.
+    """Delete rows that are older than the retention of their resource at the instant `at`.
 
-    Unresolved alerts and the current portfolio stay, whatever their age.
+    Unresolved alerts and the current portfolio stay, regardless of age.
 
     Returns:
         Rows deleted a resource.
@@ -78,7 +78,7 @@ async def forget(engine: Engine, retention: RetentionConfig, at: datetime) -> di
 
 
 async def _forget_rows(engine: Engine, forgotten: _Expired, before: int) -> int:
-    """Delete a table's rows from before that instant (microseconds); returns how many."""
+    """Delete rows of a table before that instant (microseconds); return their number."""
     table, age, key, condition, parts = forgotten
     old = f"SELECT {key} FROM {table} WHERE {age} < $1 {condition} ORDER BY {age} LIMIT {BATCH}"
 
@@ -151,7 +151,7 @@ async def _forget_rollups(engine: Engine, before: int) -> int:
 
 
 async def _forget_by_series(engine: Engine, series: list[int], delete: _Delete) -> int:
-    """Call `delete` until nothing is left of any of these series; returns how many rows it was."""
+    """Call `delete` until nothing is left of these series; return the number of rows."""
 
     async def work(transaction: Transaction, some: list[int]) -> int:
         gone = 0

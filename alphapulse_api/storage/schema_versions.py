@@ -18,7 +18,7 @@ from alphapulse_api.storage.tables.user_names import fill_name_keys
 
 
 class Migration(NamedTuple):
-    """One step of the schema: single statements, then what is to be done in Python, if anything."""
+    """One step of the schema: SQL statements, then optional work in Python."""
 
     version: int
     name: str
@@ -43,10 +43,10 @@ def migrations(types: Mapping[str, str]) -> list[Migration]:
 
 
 def unseen(steps: Sequence[Migration], version: int, location: str) -> list[Migration]:
-    """Those of all `steps` that a database of that version has still before it.
+    """The pending steps of a database with that version.
 
     Raises:
-        StartupError: if a newer release has made it.
+        StartupError: if a newer release has migrated the database.
     """
     newest = steps[-1].version
     if version > newest:

@@ -1,4 +1,4 @@
-"""What the package asks of the store of each resource: ours or, behind an adapter, a host's own."""
+"""Protocols of the stores: ours, or a host's own behind an adapter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.storage.page import Page
 
 Record = dict[str, Any]
-Written = tuple[Record, bool]  # a record as it is stored, and whether this call stored it so
+Written = tuple[Record, bool]  # a record as stored, and whether this call stored or changed it
 NONE_SET: frozenset[str] = frozenset()
 
 
@@ -55,7 +55,7 @@ class MetricStore(Protocol):
 
 
 class AlertStore(Protocol):
-    """Alerts and their life."""
+    """Alerts and their changes."""
 
     async def get_alerts(
         self,

@@ -31,7 +31,7 @@ NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 async def me(call: Call) -> Any:
-    """The caller, and what it may do."""
+    """The caller and its permissions."""
     caller = call.caller
     return {
         "username": caller.username,

@@ -112,7 +112,7 @@ async def _asset(request: web.Request, served: Served, control: str) -> web.Resp
 
 
 def _to_the_page() -> web.Response:
-    # Relative: right below whatever prefix a proxy or a host application puts in front.
+    # Relative, so that it is right below any prefix of a proxy or a host application.
     return web.Response(
         status=302,
         text="The console is at console/.\n",

@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what was raised."""
+    """Turn exceptions into problem answers."""
     try:
         return await handler(request)
     except Problem as problem:

@@ -32,7 +32,7 @@ class ParsingProtocol(RequestHandler):
         self._body: StreamReader | None = None
         # How many bytes of it the parser has not been fed with, or CHUNKED.
         self._left = 0
-        # What came while there was no room for more requests, or for more of a body.
+        # Bytes that arrived while there was no room for more requests, or for more of a body.
         self._kept = b""
         # Why the connection takes no further request.
         self._problem: Problem | None = None

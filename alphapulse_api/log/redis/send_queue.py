@@ -40,7 +40,7 @@ class Stretch(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What is sent at once; a number always stands for the same content."""
+    """A batch that is sent at once; a number always stands for the same content."""
 
     number: int
     changed: Sequence[str]
@@ -119,7 +119,7 @@ class SendQueue:
         return self._load
 
     def sent(self) -> None:
-        """Note that the log has what was taken."""
+        """Note that the log has the batch that was taken."""
         for item in self._loaded:
             self._remove(item, sent=True)
         self._loaded.clear()

@@ -33,7 +33,7 @@ def text_of(value: Any) -> Any:
 class BaseField(fields.Field[Any]):
     """A field for which None means *left out*, unless it is required or nullable.
 
-    Hosts write None for what they do not know.
+    Hosts write None for unknown values.
     """
 
     def deserialize(

@@ -47,9 +47,7 @@ from alphapulse_api.storage.postgres.transaction import (
 
 T = TypeVar("T")
 
-MIGRATION_SECONDS: Final = (
-    600.0  # for the migrations, including the wait for another process that runs them
-)
+MIGRATION_SECONDS: Final = 600.0  # including the wait for another process that migrates
 CLOSE_SECONDS: Final = 10.0  # for the writes already accepted
 RUNS: Final = 6  # of a group that deadlocks with groups of other processes
 PAUSE_SECONDS: Final = 0.02  # before the second run; doubles with each run

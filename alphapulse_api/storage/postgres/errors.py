@@ -34,10 +34,8 @@ _UNAVAILABLE: Final = {
 }
 # Errors that a transaction without writes does not meet.
 _ONLY_WRITES: Final = ("53", "58", "XX")
-_AGAIN: Final = (
-    "40001",
-    "40P01",
-)  # serialization failure, deadlock: the transaction may succeed in a second run
+# Serialization failure and deadlock: the transaction may succeed in a second run.
+_AGAIN: Final = ("40001", "40P01")
 # The server is a standby. Another host may be the primary.
 _NOT_PRIMARY: Final = ("0A000", "25006")
 _NOT_TEXT: Final = ("22021", "22P05")  # a NUL character in text or JSON
