@@ -97,6 +97,7 @@ setup(
             "backtesting>=0.6.5",
             "backtrader>=1.9.78",
             "ccxt>=4.5",
+            "freqtrade>=2026.1",
             "influxdb-client>=1.48",
             "nautilus_trader>=1.221",
             "opentelemetry-exporter-otlp-proto-http>=1.30",
