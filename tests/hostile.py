@@ -24,7 +24,8 @@ MEBI = 1024 * 1024
 VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "system": SAMPLE,
-    "alertmanager": alertmanager({}), "grafana": grafana(),
+    "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},
+    "tradingview": {"message": "BTCUSDT crossed 50000"},
 }  # fmt: skip
 # Those that are sent gzipped, too.
 BOMBS = ("white space", "an array of objects", "positions: empty objects", "tags: empty texts")
@@ -55,7 +56,7 @@ def hostile_requests(size: int = 4 * MEBI, route: str = "") -> Iterator[Hostile]
     for row in ROWS:
         if route not in ("", f"{row.method} {row.path}"):
             continue
-        path = row.path.replace("{id}", "x")
+        path = row.path.replace("{id}", "x").replace("{token}", "x")
         if row.form is not None:
             for shape, body in _forms(size):
                 yield Hostile(shape, row.method, path, body, "application/x-www-form-urlencoded")
@@ -70,6 +71,9 @@ def hostile_requests(size: int = 4 * MEBI, route: str = "") -> Iterator[Hostile]
             yield Hostile(shape, row.method, path, body)
             if shape in BOMBS:
                 yield Hostile(shape, row.method, path, gzip.compress(body, 1), coding="gzip")
+        if row.text_body:
+            for shape, body in (("a text", b"a" * size), ("lines", b"\n" * size)):
+                yield Hostile(shape, row.method, path, body, "text/plain")
         if row.body_may_be_array:
             for shape, media_type, body in _lines(row, size):
                 yield Hostile(shape, row.method, path, body, media_type)

@@ -177,6 +177,12 @@ def _otlp_json(size: int) -> Iterator[tuple[str, bytes]]:
     yield "digits of a fraction", metrics({**time, "asDouble": "0." + "9" * 200_000})
     buckets = {"bucketCounts": ["1"] * 2_000, "explicitBounds": list(range(1_999))}
     yield "2,000 buckets", metrics({**time, **buckets}, kind="histogram")
+    buckets = {"bucketCounts": ["1"] * 200, "explicitBounds": list(range(199))}
+    yield "points of 200 buckets", metrics(*[{**time, **buckets}] * 4, kind="histogram")
+    quantiles = {"quantileValues": [{"quantile": 0.5, "value": 1}] * 200}
+    yield "points of 200 quantiles", metrics(*[{**time, **quantiles}] * 3, kind="summary")
+    examples = {"exemplars": [{"asInt": 1, "filteredAttributes": [{}]}] * 1_000}
+    yield "1,000 exemplars", metrics({**time, **examples, "asInt": 1})
     points = ({"timeUnixNano": str(_NS - n), "asInt": n} for n in range(2_000))
     yield "2,000 valid points", metrics(*points)
 

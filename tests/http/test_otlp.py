@@ -230,6 +230,11 @@ async def test_attributes_that_no_series_can_have_are_not_decoded(server: Server
     answer = await _send(server, _export_json(*points), JSON)
     assert answer.json["partialSuccess"]["rejectedDataPoints"] == "3"
     assert await _stored(server, "otlp") == [("x", 1.0, {"side": "buy"})]
+    buckets = {"timeUnixNano": MOMENT, "bucketCounts": ["1"] * 201}
+    metrics = [{"name": "h", "histogram": {"dataPoints": [buckets]}}]
+    many = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    answer = await _send(server, json.dumps(many).encode(), JSON)
+    assert answer.json["partialSuccess"]["rejectedDataPoints"] == "1"
     body = export(gauge("y", number(1.0, attribute("a", "b" * 9_000)), number(2.0)))
     response = wire.parse(
         "ExportMetricsServiceResponse", (await _send(server, body, PROTOBUF)).body

@@ -31,6 +31,8 @@ STEP: Final = 64  # data points and attributes
 _USUAL: Final = frozenset({"attributes", "startTimeUnixNano", "timeUnixNano", "asDouble", "asInt"})
 MAX_ATTRIBUTE_TEXT: Final = 16 * 1024  # bytes of JSON, twice what protobuf takes for them
 MAX_PARSED_TEXT: Final = 4096  # bytes of it that go through protobuf's parser: some 5 ms
+MAX_LISTED: Final = 200  # buckets or quantiles of a data point: some 3 ms of that parser
+_NOT_PARSED: Final = ("attributes", "exemplars")
 _MAX_DIGITS: Final = 19  # of an integer of 64 bits, at which every such number fits
 _INT_64: Final = range(-(1 << 63), 1 << 63)
 
@@ -73,7 +75,10 @@ def _points(
         elif message == NUMBER and (usual := _usual(point)) is not None:
             add_number(attributes, name, resource, *usual, intake)
         else:
-            fields = {key: value for key, value in point.items() if key != "attributes"}
+            fields = {key: value for key, value in point.items() if key not in _NOT_PARSED}
+            if any(len(value) > MAX_LISTED for value in fields.values() if isinstance(value, list)):
+                intake.refuse(f"a data point of JSON has over {MAX_LISTED} buckets or quantiles")
+                continue
             parsed = _from_json(message, fields)
             parsed.attributes.extend(attributes)
             yield from adding(message, parsed, name, resource, intake)
