@@ -2,83 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.component import flush_logger
-from nautilus_trader.config import BacktestEngineConfig, StrategyConfig
-from nautilus_trader.examples.strategies.ema_cross import EMACross, EMACrossConfig
-from nautilus_trader.model import Bar, BarType, Currency, InstrumentId, Money, Venue
-from nautilus_trader.model.currencies import ETH, USD, USDT
-from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
+from nautilus_trader.config import StrategyConfig
+from nautilus_trader.model import Bar, Money
+from nautilus_trader.model.currencies import USDT
+from nautilus_trader.model.enums import AccountType, OrderSide
 from nautilus_trader.model.objects import Price, Quantity
-from nautilus_trader.test_kit.providers import TestInstrumentProvider
+from nautilus_trader.test_kit.stubs.events import TestEventStubs
 from nautilus_trader.trading.strategy import Strategy
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.adapters.nautilus_trader import DashboardActor
 from alphapulse_api.embed.feed import HostFeed
 from tests.adapters.hosts import EVERY_HOST
-from tests.adapters.nautilus import logging_to
+from tests.adapters.nautilus import BARS, BINANCE, ETHUSDT, crossing, engine, open_venue
 from tests.adapters.viewer import Viewer
 from tests.documented import LINES
 from tests.embedding import settled, until
 
-ETHUSDT = TestInstrumentProvider.ethusdt_binance()
-BINANCE = Venue("BINANCE")
-BARS = BarType.from_str("ETHUSDT.BINANCE-1-MINUTE-LAST-EXTERNAL")
-BEGIN = pd.Timestamp("2024-01-01", tz="UTC").value
-MINUTE = 60_000_000_000
-
-
-def bars(count: int = 300, kind: BarType = BARS, precision: int = 5) -> list[Bar]:
-    """A price that swings, so that averages cross."""
-
-    def bar(minute: int) -> Bar:
-        middle = round(2000 + 100 * math.sin(minute / 20), 2)
-        prices = [Price(middle + by, 2) for by in (0, 1, -1, 0)]
-        at = BEGIN + minute * MINUTE
-        return Bar(kind, *prices, Quantity(100, precision), at, at)
-
-    return [bar(minute) for minute in range(count)]
-
-
-@pytest.fixture
-def engine(log_file: Path) -> Iterator[BacktestEngine]:
-    engine = BacktestEngine(BacktestEngineConfig(logging=logging_to(log_file)))
-    yield engine
-    engine.dispose()
-
-
-def open_venue(
-    engine: BacktestEngine, account: AccountType, balances: list[Money], base: Currency | None
-) -> None:
-    engine.add_venue(BINANCE, OmsType.NETTING, account, balances, base_currency=base)
-    engine.add_instrument(ETHUSDT)
-    engine.add_data(bars())
-
-
-def crossing(
-    of: InstrumentId = ETHUSDT.id, kind: BarType = BARS, size: Decimal = Decimal("0.1")
-) -> EMACross:
-    """Buys and sells at the market; its last position stays open."""
-    return EMACross(
-        EMACrossConfig(
-            instrument_id=of,
-            bar_type=kind,
-            trade_size=size,
-            request_bars=False,
-            subscribe_trade_ticks=False,
-            close_positions_on_stop=False,
-        )
-    )
+__all__ = ["engine"]  # a fixture
 
 
 class Orders(Strategy):  # type: ignore[misc]
@@ -227,62 +176,13 @@ def test_warnings_of_a_backtest_are_alerts(
     assert odd["title"] == "AlphaPulseDashboard: Something odd at first"
 
 
-def test_a_cash_account_of_several_currencies_counts_its_holdings_once(
+def test_what_comes_before_the_actor_starts_is_shown(
     engine: BacktestEngine, feed: HostFeed, viewer: Viewer
 ) -> None:
-    open_venue(engine, AccountType.CASH, [Money(10_000, USDT), Money(2, ETH)], None)
-    engine.add_strategy(crossing())
-    engine.add_actor(DashboardActor(feed, currency="USDT"))
-    engine.run()
-    settled(feed)
-    portfolio = viewer.portfolio()
-    account = engine.portfolio.account(BINANCE)
-    price = engine.cache.bar(BARS).close.as_decimal()
-    cash = account.balance_total(USDT).as_decimal()
-    coins = account.balance_total(ETH).as_decimal()
-    assert Decimal(portfolio["cash"]) == cash
-    assert Decimal(portfolio["total_value"]) == cash + coins * price
-    quantities = [
-        Decimal(row["quantity"]) * (1 if row["side"] == "long" else -1)
-        for row in portfolio["positions"]
-    ]
-    assert sum(quantities) == coins
-    assert {row["symbol"] for row in portfolio["positions"]} == {"ETHUSDT.BINANCE", "ETH"}
-
-
-def test_a_cash_account_of_one_currency_counts_its_shares(
-    engine: BacktestEngine, feed: HostFeed, viewer: Viewer
-) -> None:
-    shares = TestInstrumentProvider.equity()
-    engine.add_venue(
-        shares.venue, OmsType.NETTING, AccountType.CASH, [Money(1_000_000, USD)], base_currency=USD
-    )
-    engine.add_instrument(shares)
-    kind = BarType.from_str(f"{shares.id}-1-MINUTE-LAST-EXTERNAL")
-    engine.add_data(bars(260, kind, 0))  # at their end the price rises
-    engine.add_strategy(crossing(shares.id, kind, Decimal(10)))
     engine.add_actor(DashboardActor(feed))
-    engine.run()
+    engine.kernel.portfolio.update_account(TestEventStubs.margin_account_state())
     settled(feed)
-    portfolio = viewer.portfolio()
-    (position,) = engine.cache.positions_open()
-    cash = engine.portfolio.account(shares.venue).balance_total(USD).as_decimal()
-    worth = position.signed_decimal_qty() * engine.cache.bar(kind).close.as_decimal()
-    assert (portfolio["currency"], Decimal(portfolio["cash"])) == ("USD", cash)
-    assert Decimal(portfolio["total_value"]) == cash + worth
-
-
-def test_a_balance_without_a_rate_is_listed_without_a_value(
-    engine: BacktestEngine, feed: HostFeed, viewer: Viewer
-) -> None:
-    open_venue(engine, AccountType.CASH, [Money(10_000, USDT), Money(5, USD)], None)
-    engine.add_actor(DashboardActor(feed, currency="USDT"))
-    engine.run()
-    settled(feed)
-    portfolio = viewer.portfolio()
-    (dollars,) = portfolio["positions"]
-    assert (dollars["symbol"], Decimal(dollars["quantity"]), dollars["value"]) == ("USD", 5, None)
-    assert Decimal(portfolio["total_value"]) == Decimal(portfolio["cash"]) == 10_000
+    assert Decimal(viewer.portfolio()["total_value"]) == 1_000_000
 
 
 def test_a_closed_dashboard_does_not_stop_the_engine(
