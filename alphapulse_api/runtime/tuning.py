@@ -41,9 +41,9 @@ def tune() -> None:
 def freeze_heap() -> None:
     """Exempt everything that exists now from garbage collection; call it once, after the start.
 
-    A full collection then visits what came later only. With full event logs (18,000 trades and
-    alerts) it held the process for 16 ms, and for 50 ms with what the start had made. It is due
-    after some five million containers: after 20 minutes of as many writes as one core can store.
+    A full collection then visits what came later only, and so takes some 30 ms less. After 20,000
+    trades by POST it visits 900 containers in 1 ms, since the event log holds JSON: with a few
+    objects an event it visited 51,000 in 22 ms. It is due after some five million new containers.
     """
     gc.collect()
     gc.freeze()
