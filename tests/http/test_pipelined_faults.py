@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import CorsConfig
+from alphapulse_api.http.server.parsing import MOST_PARTS
 from tests.asking import ALERT, Answer, problem
 from tests.commands import one_worker, serving
 from tests.conftest import PASSWORD, Serve, Server
@@ -149,6 +150,22 @@ async def test_a_large_body_is_followed_by_its_next_request(server: Server, chun
         await peer.send(sized + GET + chunked + GET + chunked + b"nonsense\r\n\r\n")
         assert await statuses(peer, 5) == [401, 200, 401, 200, 401]
         refusal(await peer.answer(), 400)
+
+
+async def test_a_body_full_of_empty_lines_is_taken_in_turns(server: Server) -> None:
+    caller = await server.key("publish", "view_alerts")
+    credentials = "".join(f"{name}: {value}\r\n" for name, value in caller.items()).encode()
+    head = (
+        b"POST /api/alerts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n" + credentials + b"\r\n"
+    )
+    record = json.dumps({**ALERT, "id": "spaced"}).encode()
+    empty = b"4\r\n\r\n\r\n\r\n" * (3 * MOST_PARTS)
+    body = empty + b"%x\r\n%b\r\n" % (len(record), record) + empty + b"0\r\n\r\n"
+    async with connection(server.url) as peer:
+        await peer.send(head + body + GET + b"nonsense\r\n\r\n")
+        assert await statuses(peer, 3) == [201, 200, 400]
+    assert (await server.json("/api/alerts/spaced", caller))["id"] == "spaced"
 
 
 async def test_it_is_the_same_wherever_the_data_is_cut(server: Server) -> None:

@@ -2,14 +2,15 @@
 
 This uses these private parts of aiohttp's `RequestHandler`: the queue `_messages` of parsed
 requests, `_payload_parser` (reads the frames of a WebSocket), `_upgraded` (nothing more is parsed
-as HTTP) and `_message_tail` (what came behind a request for an upgrade).
+as HTTP), `_message_tail` (what came behind a request for an upgrade) and `_buffer_paused` with its
+methods (the transport is not read from).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.streams import StreamReader
@@ -17,6 +18,9 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from alphapulse_api.domain.errors import Problem
 from alphapulse_api.http.server.framing import CHUNKED, end_of_body, end_of_head
+
+# In one turn of the loop. A chunked body may have an empty line in every few bytes.
+MOST_PARTS: Final = 1000
 
 
 class ParsingProtocol(RequestHandler):
@@ -49,14 +53,28 @@ class ParsingProtocol(RequestHandler):
             self._feed(b"")  # aiohttp resumes reading: the parser may have kept a part
         if self._kept:
             data, self._kept = self._kept + data, b""
-        start = 0
+        start = parts = 0
         while start < len(data) and not (self._close or self._force_close or self._problem):
             if self._is_full():
                 self._kept = data[start:]
                 return
+            if parts == MOST_PARTS:
+                self._kept = data[start:]
+                self._pause_reading_for_buffer()
+                self._loop.call_soon(self._go_on)
+                return
             end = self._end_of_part(data, start)
             self._feed(data[start:end])
             start = end
+            parts += 1
+
+    def _go_on(self) -> None:
+        """Parse what was kept because there were too many parts."""
+        if self.transport is None:
+            return
+        if self._buffer_paused and len(self._messages) < self._max_msg_queue_size:
+            self._resume_reading_for_buffer()
+        self.data_received(b"")
 
     def _is_full(self) -> bool:
         """Whether nothing more is to be parsed until a request, or a part of a body, is taken."""
