@@ -219,3 +219,11 @@ async def test_every_error_of_the_token_paths_has_the_error_of_rfc_6749(
     monkeypatch.setattr(server.dashboard.accounts, "revoke", broken)
     answer = await ask(server, "POST", path, data=form)
     assert (problem(answer, 500)["error"]) == "server_error"
+
+
+@pytest.mark.parametrize("path", ["/token", "/token/revoke"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_a_wrong_method_is_an_oauth_error_too(server: Server, path: str, method: str) -> None:
+    answer = problem(await ask(server, method, path), 405)
+    assert answer["error"] == "invalid_request"
+    assert "error" not in problem(await ask(server, "DELETE", "/api/trades"), 405)

@@ -81,7 +81,7 @@ def _answer(
     extra: dict[str, Any],
 ) -> web.Response:
     row = request.app[ROWS].get(request.match_info.route)
-    if row is not None and row.form is not None and "error" not in extra:
+    if _is_oauth(request) and "error" not in extra:
         extra = {**extra, "error": _oauth_error(status), "error_description": detail}
     if row is not None and row.refusal is not None:
         status, media_type, body = row.refusal(request.content_type, status, detail)
@@ -96,6 +96,12 @@ def _answer(
     if status == REQUEST_TIMEOUT.status:
         response.force_close()  # the rest of the body is not waited for
     return response
+
+
+def _is_oauth(request: web.Request) -> bool:
+    """Whether the path is one of RFC 6749 or RFC 7009, by whatever method it is called."""
+    rows = request.app[ROWS].values()
+    return any(row.form is not None and request.path.endswith(row.path) for row in rows)
 
 
 def _oauth_error(status: int) -> str:
