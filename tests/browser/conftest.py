@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.browser.page import Page
 
-USERS = {"olga": "operator", "otto": "operator", "vera": "viewer"}
+USERS = {"ada": "admin", "olga": "operator", "otto": "operator", "vera": "viewer"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

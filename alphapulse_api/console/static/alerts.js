@@ -10,8 +10,10 @@ const SEVERITIES = ["info", "warning", "error", "critical"];
 const SIGNS = { info: "ℹ", warning: "▲", error: "✖", critical: "⬣" };
 const ACTIONS = { acknowledge: "Acknowledge", resolve: "Resolve" };
 const SHOWN = { open: (status) => status !== "resolved", active: (status) => status === "active", all: () => true };
-/** The progress of an alert, which never decreases: of two reports of one alert, the further one is the newer. */
 const progress = ({ acknowledged, status }) => Number(acknowledged) + 2 * Number(status === "resolved");
+/** Whether one state of an alert is later than another: it only progresses until it fires again, at a later time. */
+const isLater = (one, other) => one.created_at === other.created_at
+  ? progress(one) > progress(other) : one.created_at > other.created_at;
 const EMPTY = "No alerts here. They appear when a rule fires: POST /api/alerts, or feed.raise_alert().";
 
 export class Alerts {
@@ -50,13 +52,15 @@ export class Alerts {
   }
 
   #accept(alert) {
-    if (!this.#alerts.has(alert.id) && alert.status === "active") this.#announced = `${alert.severity}: ${alert.title}`;
+    const known = this.#alerts.get(alert.id);
+    if (alert.status === "active" && (!known || alert.created_at > known.created_at)) this.#announced = `${alert.severity}: ${alert.title}`;
     this.#put(alert);
   }
 
   #put(alert) {
     const known = this.#alerts.get(alert.id);
-    if (known && progress(known) > progress(alert)) return; // an answer that another user's action has overtaken
+    if (known && isLater(known, alert)) return; // an answer that another user's action has overtaken
+    if (known && alert.created_at > known.created_at) this.#alerts.delete(alert.id); // it is the newest now
     this.#alerts.set(alert.id, alert);
     const [...all] = this.#alerts.values();
     if (all.length > MAX_KEPT) this.#alerts.delete((all.find(({ status }) => status !== "active") ?? all[0]).id);
