@@ -83,11 +83,8 @@ async def _serve(hello: Hello, connection: socket.socket, frames: FrameReader) -
     dashboard = Dashboard(hello.config, serve=hello.serve, first_user=hello.first_user)
     try:
         async with dashboard:
-            place = (
-                {"url": dashboard.url, "console_url": dashboard.console_url}
-                if hello.serve
-                else {"url": None, "console_url": None}
-            )
+            addresses = dashboard.addresses
+            place = None if addresses is None else tuple(addresses)
             writer.write(frame(Kind.READY, 0, body_of([dumps(place)])))
             intake = Intake(dashboard.feed, dashboard.health, writer)
             await intake.run(reader, frames, leave)

@@ -13,6 +13,7 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.domain.errors import DashboardForked
+from alphapulse_api.embed.addresses import Addresses, as_html, served_at
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS
 from alphapulse_api.embed.process_dashboard import NICENESS, ProcessDashboard
 from alphapulse_api.embed.queue import LIMIT, OnUnavailable
@@ -69,6 +70,10 @@ class Dashboard(Unpicklable):
     def __repr__(self) -> str:
         return f"<Dashboard {self.url if self._port is not None else 'not serving'}>"
 
+    def _repr_html_(self) -> str:
+        """The links that a notebook shows."""
+        return as_html("Dashboard", "not serving", self.addresses)
+
     @property
     def feed(self) -> Feed:
         """Records what happens, until the dashboard is closed."""
@@ -84,18 +89,29 @@ class Dashboard(Unpicklable):
         return self._backend.accounts
 
     @property
+    def addresses(self) -> Addresses | None:
+        """The URLs of its pages; None if it is not started, or does not serve."""
+        if self._port is None:
+            return None
+        config = self._config
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        url = f"http://{host}:{self._port}{config.base_path}"
+        console = config.console.enabled and plotly_file() is not None
+        return Addresses(
+            url,
+            console_url=f"{url}/console/" if console else None,
+            docs_url=f"{url}/docs" if config.docs.enabled else None,
+        )
+
+    @property
     def url(self) -> str:
         """The base URL, without a slash at its end.
 
         Raises:
             RuntimeError: if it is not started, or does not serve.
         """
-        if self._port is None:
-            raise RuntimeError("this dashboard does not serve")
-        host = self._config.host
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-        host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{self._port}{self._config.base_path}"
+        return served_at(self.addresses).url
 
     @property
     def console_url(self) -> str | None:
@@ -104,8 +120,7 @@ class Dashboard(Unpicklable):
         Raises:
             RuntimeError: if it is not started, or does not serve.
         """
-        there = self._config.console.enabled and plotly_file() is not None
-        return f"{self.url}/console/" if there else None
+        return served_at(self.addresses).console_url
 
     def __getattr__(self, name: str) -> Any:
         """The accessors metrics, alerts, portfolio, trades, agents and system.

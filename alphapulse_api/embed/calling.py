@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from alphapulse_api.embed.addresses import Addresses, as_html, served_at
 from alphapulse_api.record.inputs import Extras
 from alphapulse_api.record.stats import FeedStats
 from alphapulse_api.runtime.pickling import Unpicklable
@@ -18,13 +19,32 @@ class Calling(Unpicklable, ABC):
 
     @property
     @abstractmethod
-    def url(self) -> str:
-        """Where the dashboard is served; raises `RuntimeError` if it is not."""
+    def addresses(self) -> Addresses | None:
+        """The URLs of the dashboard's pages; None if it does not serve."""
 
     @property
-    @abstractmethod
+    def url(self) -> str:
+        """The base URL of the dashboard, without a slash at its end.
+
+        Raises:
+            RuntimeError: if it does not serve.
+        """
+        return served_at(self.addresses).url
+
+    @property
     def console_url(self) -> str | None:
-        """Where the console is; None if it is not installed, or switched off."""
+        """The URL of the console; None if it is not installed or is switched off.
+
+        Raises:
+            RuntimeError: if the dashboard does not serve.
+        """
+        return served_at(self.addresses).console_url
+
+    def _repr_html_(self) -> str:
+        """The links that a notebook shows."""
+        state = self.stats().state
+        addresses = None if state == "closed" else self.addresses
+        return as_html(type(self).__name__, state, addresses)
 
     @abstractmethod
     def stats(self) -> FeedStats:

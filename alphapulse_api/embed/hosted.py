@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, Unavailable
+from alphapulse_api.embed.addresses import Addresses, as_html
 from alphapulse_api.runtime.forks import disown_in_children, keep_in_children
 from alphapulse_api.runtime.pickling import Unpicklable
 
@@ -20,6 +21,9 @@ TIMEOUT_SECONDS: Final = 30.0  # of a call; the database's own time-outs end wel
 
 class ServedFeed(Protocol):
     """The feed of a dashboard that may serve HTTP."""
+
+    @property
+    def addresses(self) -> Addresses | None: ...
 
     @property
     def url(self) -> str: ...
@@ -43,7 +47,18 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
         self._forked = False
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'not started' if self._feed is None else 'started'}>"
+        state, addresses = self._shown()
+        return f"<{type(self).__name__} {state if addresses is None else addresses.url}>"
+
+    def _repr_html_(self) -> str:
+        """The links that a notebook shows."""
+        return as_html(type(self).__name__, *self._shown())
+
+    def _shown(self) -> tuple[str, Addresses | None]:
+        feed = self._feed  # which another thread may take away
+        if feed is None or self._forked:
+            return "not started", None
+        return "started, not serving", feed.addresses
 
     @property
     def feed(self) -> F:

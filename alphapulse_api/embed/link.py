@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import sleep
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.embed.addresses import Addresses
 from alphapulse_api.embed.calls import Answer, Call
 from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.frames import Frame, Kind, chunks_of, frame, loads
@@ -70,7 +71,7 @@ class Link:
         self._bytes = 0  # in these
         self._answered = threading.Condition()  # guards both
         self._number = 0
-        self._place: dict[str, Any] = {}
+        self._addresses: Addresses | None = None
         self._failure: BaseException | None = None
         self._started = threading.Event()
         self._closing = threading.Event()
@@ -80,16 +81,9 @@ class Link:
         self._thread = threading.Thread(target=self._run, name="alphapulse-link", daemon=True)
 
     @property
-    def url(self) -> str | None:
+    def addresses(self) -> Addresses | None:
         """Where the dashboard is served, if it is."""
-        url: str | None = self._place.get("url")
-        return url
-
-    @property
-    def console_url(self) -> str | None:
-        """Where the console is, if there is one."""
-        url: str | None = self._place.get("console_url")
-        return url
+        return self._addresses
 
     @property
     def pid(self) -> int | None:
@@ -147,7 +141,7 @@ class Link:
                 process = self._process = Process(self._directory)
                 if self._closing.is_set():
                     process.kill()
-                place = process.begin(self._hello)
+                addresses = process.begin(self._hello)
             except BaseException as error:
                 if not self._started.is_set():
                     self._failure = error
@@ -155,7 +149,7 @@ class Link:
                     return
                 logger.warning("the dashboard's process cannot start again: %s", error)
             else:
-                self._begin(place)
+                self._begin(addresses)
                 self._serve(process)
                 if self._closing.is_set():
                     return
@@ -166,11 +160,11 @@ class Link:
             delay = min(2 * delay, LAST_DELAY)
             self._restarts += 1
 
-    def _begin(self, place: dict[str, Any]) -> None:
-        self._place = place
-        if place["url"] is not None:
+    def _begin(self, addresses: Addresses | None) -> None:
+        self._addresses = addresses
+        if addresses is not None:
             # A successor serves where this one does, if a free port was asked for, too.
-            port = urlsplit(place["url"]).port or self._hello.config.port
+            port = urlsplit(addresses.url).port or self._hello.config.port
             self._hello = replace(self._hello, config=replace(self._hello.config, port=port))
         self._progress = False
         self._state = "running"

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.embed.addresses import Addresses
 from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.frames import (
     Frame,
@@ -65,11 +66,11 @@ class Process:
         """The process's id."""
         return self._process.pid
 
-    def begin(self, hello: Hello) -> dict[str, Any]:
+    def begin(self, hello: Hello) -> Addresses | None:
         """Send the configuration and wait until the dashboard has started.
 
         Returns:
-            `url` and `console_url`.
+            The addresses of the dashboard; None if it does not serve.
 
         Raises:
             ConfigError, StartupError: as the dashboard did; the process has ended then.
@@ -79,8 +80,7 @@ class Process:
             for first in self.frames():
                 content = loads(next(chunks_of(first.body)))
                 if first.kind is Kind.READY:
-                    place: dict[str, Any] = content
-                    return place
+                    return None if content is None else Addresses(*content)
                 self.wait(END_SECONDS)
                 raise rebuilt(content)
         except OSError:

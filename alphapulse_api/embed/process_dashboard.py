@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
+from alphapulse_api.embed.addresses import Addresses
 from alphapulse_api.embed.calls import HEALTH, Answer, Call, instant
 from alphapulse_api.embed.faults import rebuilt
 from alphapulse_api.embed.feed import HostFeed
@@ -46,15 +47,8 @@ class ProcessFeed(HostFeed):
         self._drop = drop
 
     @property
-    def url(self) -> str:
-        if self._link.url is None:
-            raise RuntimeError("this dashboard does not serve")
-        return self._link.url
-
-    @property
-    def console_url(self) -> str | None:
-        _ = self.url
-        return self._link.console_url
+    def addresses(self) -> Addresses | None:
+        return self._link.addresses
 
     def stats(self) -> FeedStats:
         return self._link.stats()

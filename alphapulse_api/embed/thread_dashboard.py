@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
+from alphapulse_api.embed.addresses import Addresses
 from alphapulse_api.embed.calls import Call, instant
 from alphapulse_api.embed.feed import HostFeed
 from alphapulse_api.embed.hand_over import HandOver
@@ -26,10 +27,7 @@ class LoopDashboard(Protocol):
     def feed(self) -> Feed: ...
 
     @property
-    def url(self) -> str: ...
-
-    @property
-    def console_url(self) -> str | None: ...
+    def addresses(self) -> Addresses | None: ...
 
     async def health(self) -> dict[str, str]: ...
 
@@ -128,22 +126,8 @@ class ThreadFeed(HostFeed):
         return f"<ThreadFeed of {self._dashboard!r}>"
 
     @property
-    def url(self) -> str:
-        """The base URL of the dashboard, without a slash at its end.
-
-        Raises:
-            RuntimeError: if it does not serve.
-        """
-        return self._dashboard.url
-
-    @property
-    def console_url(self) -> str | None:
-        """The URL of the console; None if it is not installed or is switched off.
-
-        Raises:
-            RuntimeError: if the dashboard does not serve.
-        """
-        return self._dashboard.console_url
+    def addresses(self) -> Addresses | None:
+        return self._dashboard.addresses
 
     def health(self, timeout: float = HEALTH_SECONDS) -> dict[str, str]:
         """ "ok" or "down" for the event loop and for each part that /readyz reports.
