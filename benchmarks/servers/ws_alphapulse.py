@@ -11,6 +11,7 @@ import uvloop
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig, LoggingConfig, WebSocketConfig
 from alphapulse_api.runtime.tuning import tune
+from tests import view
 
 from ..control import obey
 from ..events import Trades
@@ -51,7 +52,7 @@ class Orders:
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
-        self._backend = dashboard._backend
+        self._backend = view.backend(dashboard)
         self._trades = Trades()
 
     async def publish(

@@ -9,7 +9,7 @@ from tests.socket_client import connect, portfolio, trade
 
 async def test_an_event_beyond_the_bytes_of_the_log_is_sent_and_not_resumed(serve: Serve) -> None:
     server = await serve(events=EventsConfig(max_bytes=2_000))
-    start = server.dashboard._backend.events.cursor("portfolio")
+    start = server.backend.events.cursor("portfolio")
     async with connect(server, await server.login("viewer")) as live:
         await live.ask(type="subscribe", channels=["portfolio"])
         await server.feed.update_portfolio(portfolio(performance={f"p{n}": n for n in range(200)}))
@@ -30,7 +30,7 @@ async def test_the_figures_show_the_bytes_and_evictions_of_each_channel(serve: S
     async with server.session.get(f"{server.url}/metrics", headers=caller) as response:
         lines = (await response.text()).splitlines()
     figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    held = server.dashboard._backend.events.held["trades"]
+    held = server.backend.events.held["trades"]
     assert 3000 < held <= 10_000
     assert float(figures['alphapulse_event_log_bytes{channel="trades"}']) == held
     assert float(figures['alphapulse_event_log_evictions_total{channel="trades"}']) == 8
