@@ -1,4 +1,8 @@
-"""Everything that matches, streamed a stretch at a time, in constant memory."""
+"""Everything that matches, streamed in constant memory.
+
+Rows are read a page at a time, which is bounded in rows and in bytes, and encoded and sent a part
+of a page at a time.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,19 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from alphapulse_api.domain.times import rfc3339
-from alphapulse_api.http.codecs.formats import Encoder, Rows, approximate, encoder
+from alphapulse_api.http.codecs.formats import PART_BYTES, Encoder, Rows, approximate, encoder
 from alphapulse_api.http.compression import Coding, compressor
 from alphapulse_api.http.large_body import write_pieces
 from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.http.query import Question
 from alphapulse_api.http.route import Call, Handler, Row
 from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.page import parts
 from alphapulse_api.storage.query import FIRST
 
 logger = logging.getLogger(__name__)
 
-EXPORT_ROWS: Final = 5000  # rows read, encoded and sent at a time
+EXPORT_ROWS: Final = 5000  # rows read at a time
 
 
 async def export(
@@ -50,7 +55,8 @@ async def export(
         partial(encoder, question.format, row, query, spreadsheet=question.spreadsheet)
     )
     stream = _Stream(encode, question.coding)
-    stretch = await asyncio.to_thread(stream.stretch, page)
+    following = parts(page, PART_BYTES)
+    first = await asyncio.to_thread(stream.part, next(following))
     early: dict[str, str] = request[HEADERS]
     response = web.StreamResponse(
         headers={**early, **headers, **stream.headers, **approximate(page), **covered(row, query)}
@@ -59,11 +65,16 @@ async def export(
     if request.method == hdrs.METH_HEAD:
         return response
     try:
-        await write_pieces(response.write, stretch)
-        while cursor := getattr(page, "next_cursor", None):
+        await write_pieces(response.write, first)
+        while True:
+            for part in following:
+                await write_pieces(response.write, await asyncio.to_thread(stream.part, part))
+            cursor = getattr(page, "next_cursor", None)
+            if cursor is None:
+                break
+            del page, following  # the next is read in their place
             page = await _read(handler, call, {**query, "cursor": cursor})
-            stretch = await asyncio.to_thread(stream.stretch, page)
-            await write_pieces(response.write, stretch)
+            following = parts(page, PART_BYTES)
         await response.write(stream.end())
         await response.write_eof()
     except Exception as error:
@@ -94,14 +105,14 @@ def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _Stream:
-    """Rows to bytes as they go over the wire: each stretch can be decoded when it arrives."""
+    """Rows to bytes as they go over the wire: each part can be decoded when it arrives."""
 
     def __init__(self, encode: Encoder, coding: Coding) -> None:
         self._encode = encode
         self._compress = compressor(coding.name) if coding.name else None
         self.headers = {"Content-Encoding": coding.name} if coding.name else {}
 
-    def stretch(self, rows: Rows) -> bytes:
+    def part(self, rows: Rows) -> bytes:
         data = self._encode.rows(rows)
         return data if self._compress is None else self._compress.piece(data)
 

@@ -229,8 +229,10 @@ class Snapshots:
         at = asyncio.get_running_loop().time()
         snapshot = Snapshot(channel, cursor, at, pending=pending)
         backwards = channel.name in NEWEST_FIRST
-        for rows in reversed(parts) if backwards else parts:
-            # The rows of a page are materialised here.
+        if not backwards:
+            parts.reverse()
+        while parts:  # a part is released once it is encoded
+            rows = parts.pop()
             await self._slices.run(snapshot.adding(rows[::-1] if backwards else rows, filters))
         if pending:
             self._awaiting.add(snapshot)

@@ -19,7 +19,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 async def read_snapshot(
     accessors: Accessors, channel: Channel, filters: Filters, charge: Callable[[int], None]
-) -> Sequence[Rows]:
+) -> list[Rows]:
     """Return the rows of a snapshot in parts, including some that the filters do not pass.
 
     Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
@@ -28,7 +28,7 @@ async def read_snapshot(
     Args:
         charge: called with the number of rows during the read, since its caller may leave.
     """
-    parts = []
+    parts: list[Rows] = []
     async for part in _READERS[channel.name](accessors, filters):
         charge(QUERY_ROWS + len(part))
         if part:

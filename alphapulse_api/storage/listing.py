@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine import Engine
@@ -14,74 +14,155 @@ from alphapulse_api.storage.query import Listing, Where
 # A page of 10,000 rows with 64 KiB of metadata each would take the memory of the process. So rows
 # are read in pieces, and a page ends early once it is this long.
 PAGE_BYTES: Final = 8 * 1024 * 1024
+
+
+class Pieces:
+    """How many rows to read at once, so that a piece takes few bytes.
+
+    How long the next rows are is known only from those before. So a piece has at most twice the
+    rows of the one before it.
+
+    Args:
+        first: rows of the first piece.
+        most: rows of any piece.
+        size: bytes that a piece may take.
+
+    Attributes:
+        rows: of the next piece.
+    """
+
+    __slots__ = ("_most", "_size", "rows")
+
+    def __init__(self, first: int, most: int, size: int) -> None:
+        self.rows = min(first, most)
+        self._most = most
+        self._size = size
+
+    def __repr__(self) -> str:
+        return f"<Pieces rows={self.rows}>"
+
+    def read(self, rows: int, size: int) -> None:
+        """Note the rows and bytes of the last piece."""
+        fitting = max(1, rows * self._size // max(1, size))
+        self.rows = min(2 * self.rows, self._most, fitting)
+
+
+FIRST_ROWS: Final = 128  # more than a page has by default
 PIECE_ROWS: Final = 1000
+PIECE_BYTES: Final = 1024 * 1024
 
 
-async def newest_first(
+class Order(NamedTuple):
+    """The order of a listing.
+
+    Attributes:
+        columns: those that order it; the last one makes every key unique.
+        types: of their values in a cursor.
+        descending: the direction of all of them.
+    """
+
+    columns: Sequence[str]
+    types: Sequence[type]
+    descending: bool
+
+    @property
+    def sql(self) -> str:
+        """What follows ORDER BY."""
+        return ", ".join(f"{name} DESC" if self.descending else name for name in self.columns)
+
+    def key(self, columns: Columns, row: Row) -> list[Any]:
+        """A row's values of the columns that order it."""
+        values = dict(zip(columns.names, row, strict=True))
+        return [values[name] for name in self.columns]
+
+    def cursor(self, listing: Listing, columns: Columns, row: Row) -> str:
+        """The cursor of the page that follows a row."""
+        return listing.cursor(*self.key(columns, row))
+
+    def after(self, where: Where, key: Sequence[Any]) -> None:
+        """Add the condition of the rows after a key."""
+        marks = ", ".join("{}" for _ in key)
+        sign = "<" if self.descending else ">"
+        where.add(f"({', '.join(self.columns)}) {sign} ({marks})", *key)
+
+
+def newest_first(time: str) -> Order:
+    """The order of most resources, by time and id."""
+    return Order((time, "id"), (int, str), descending=True)
+
+
+async def read_page(
     engine: Engine,
     columns: Columns,
-    time: str,
+    order: Order,
     listing: Listing,
     where: Where,
     limit: int,
     cursor: str | None,
 ) -> Page:
-    """One page of a table: `limit` rows, or fewer where rows are very long.
+    """One page of a table; the arguments are those of `read_rows`."""
+    rows, more = await read_rows(engine, columns, order, listing, where, limit, cursor)
+    following = order.cursor(listing, columns, rows[-1]) if more else None
+    return Page(rows, columns.records, following, bulk=columns.bulk)
+
+
+async def read_rows(
+    engine: Engine,
+    columns: Columns,
+    order: Order,
+    listing: Listing,
+    where: Where,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Row], bool]:
+    """The rows of one page of a table: `limit`, or fewer where rows are very long.
 
     Args:
+        columns: the table.
+        order: of the rows; its columns are among the table's.
         listing: what the cursor belongs to.
-        columns: the table; it has a column "id".
-        time: the column that orders it, with the id where times are equal.
         where: the conditions so far.
         limit: rows a page.
         cursor: where the page before ended.
+
+    Returns:
+        The rows, and whether more follow.
     """
     after: Sequence[Any] | None = None
     if cursor is not None:
-        after = listing.key(cursor, int, str)
+        after = listing.key(cursor, *order.types)
     found: list[Row] = []
     size = 0
+    pieces = Pieces(FIRST_ROWS, PIECE_ROWS, PIECE_BYTES)
     while True:
-        wanted = min(limit + 1 - len(found), PIECE_ROWS)
-        rows = await _following(engine, columns, time, where, wanted, after)
+        wanted = min(limit + 1 - len(found), pieces.rows)
+        rows = await _following(engine, columns, order, where, wanted, after)
+        before = size
         for row in rows:
             size += columns.bulk(row)
-            if size > PAGE_BYTES and found:
-                return paged([*found, row], columns, listing, len(found), time, "id")
+            if len(found) == limit or (size > PAGE_BYTES and found):
+                return found, True
             found.append(row)
-        if len(rows) < wanted or len(found) > limit:
-            return paged(found, columns, listing, limit, time, "id")
-        last = dict(zip(columns.names, found[-1], strict=True))
-        after = (last[time], last["id"])
+        if len(rows) < wanted:
+            return found, False
+        after = order.key(columns, found[-1])
+        pieces.read(len(rows), size - before)
 
 
 async def _following(
     engine: Engine,
     columns: Columns,
-    time: str,
+    order: Order,
     where: Where,
     limit: int,
     after: Sequence[Any] | None,
 ) -> Sequence[Row]:
-    """The next rows, newest first, after the row with that time and id."""
+    """The next rows, after the row with that key."""
     where = where.copy()
     if after is not None:
-        where.add(f"({time}, id) < ({{}}, {{}})", *after)
-    order = f"{time} DESC, id DESC"
-    rows = where.newest(columns.table, order, limit)
+        order.after(where, after)
+    rows = where.newest(columns.table, order.sql, limit)
     return await engine.fetch(
-        f"SELECT {columns.select} FROM {rows} ORDER BY {order} LIMIT {where.parameter(limit)}",
+        f"SELECT {columns.select} FROM {rows} ORDER BY {order.sql} LIMIT {where.parameter(limit)}",
         *where.args,
     )
-
-
-def paged(found: Sequence[Row], columns: Columns, listing: Listing, limit: int, *key: str) -> Page:
-    """A page of the first `limit` rows; one more row found means another page.
-
-    Args:
-        key: the columns of the sort order.
-    """
-    if len(found) <= limit:
-        return Page(found, columns.records)
-    last = dict(zip(columns.names, found[limit - 1], strict=True))
-    return Page(found[:limit], columns.records, listing.cursor(*(last[name] for name in key)))

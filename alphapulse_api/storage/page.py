@@ -23,9 +23,10 @@ class Page(Sequence[Record]):
         make: makes dicts of them, and plain ones if its second argument is true.
         next_cursor: the cursor of the page after this one.
         approximate: the fields that are not exact.
+        bulk: returns about how many bytes a row takes; None: all rows are short.
     """
 
-    __slots__ = ("_make", "_records", "_rows", "approximate", "next_cursor")
+    __slots__ = ("_bulk", "_make", "_records", "_rows", "approximate", "next_cursor")
 
     def __init__(
         self,
@@ -33,7 +34,9 @@ class Page(Sequence[Record]):
         make: Make | None = None,
         next_cursor: str | None = None,
         approximate: Sequence[str] = (),
+        bulk: Callable[[Row], int] | None = None,
     ) -> None:
+        self._bulk = bulk
         self._rows = rows
         self._make = make
         self._records: list[Record] | None = None
@@ -69,6 +72,18 @@ class Page(Sequence[Record]):
         """New dicts, with times as RFC 3339 and decimals as text, as JSON has them."""
         return self._make(self._rows[start:stop], True) if self._make is not None else []
 
+    def parts(self, size: int) -> Iterator[Page]:
+        """The same rows in pages of about so many bytes; at least one."""
+        begin = taken = 0
+        if self._bulk is not None:
+            for at, row in enumerate(self._rows):
+                taken += self._bulk(row)
+                if taken >= size:
+                    yield Page(self._rows[begin : at + 1], self._make)
+                    begin, taken = at + 1, 0
+        if begin < len(self._rows) or not begin:
+            yield Page(self._rows[begin:], self._make)
+
     def _looked_at(self) -> list[Record]:
         if self._records is None:
             self._records = self._make(self._rows, False) if self._make is not None else []
@@ -78,3 +93,11 @@ class Page(Sequence[Record]):
 def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
     """Rows for text: those of a page in their plain form, a host's own as they are."""
     return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])
+
+
+def parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T] | Page]:
+    """Rows in parts of about so many bytes, at least one; a host's own are one part."""
+    if isinstance(rows, Page):
+        yield from rows.parts(size)
+    else:
+        yield rows

@@ -19,7 +19,7 @@ from alphapulse_api.http.codecs.arrow import ArrowStream
 from alphapulse_api.http.route import Row
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
-from alphapulse_api.storage.page import plain
+from alphapulse_api.storage.page import parts, plain
 
 FORMATS: Final = {
     "json": "application/json",
@@ -29,6 +29,7 @@ FORMATS: Final = {
 }
 STEP_ROWS: Final = 50  # encoded in one step at most: half a millisecond
 STEP_BYTES: Final = 128 * 1024  # of a step, about: a row may have 64 KiB of metadata
+PART_BYTES: Final = 512 * 1024  # of rows encoded at once on a thread: their dicts take ten times it
 FIRST_ROWS: Final = 4  # of the first step: how long rows are is not known yet
 # What the first character of a formula is, to one spreadsheet or another.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -73,8 +74,9 @@ def encoder(form: str, row: Row, query: Mapping[str, Any], *, spreadsheet: bool 
 
 
 def whole(encoder: Encoder, rows: Rows) -> bytes:
-    """All bytes of an answer that is one stretch."""
-    return encoder.rows(rows) + encoder.end()
+    """All bytes of an answer."""
+    pieces = [encoder.rows(part) for part in parts(rows, PART_BYTES)]
+    return b"".join((*pieces, encoder.end()))
 
 
 def dumping_rows(rows: Rows) -> Steps[bytes]:

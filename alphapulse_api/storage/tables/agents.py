@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
-from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.listing import (
+    PAGE_BYTES,
+    PIECE_BYTES,
+    Order,
+    Pieces,
+    newest_first,
+    read_page,
+    read_rows,
+)
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range, default_range
@@ -44,6 +52,8 @@ SIGNALS = Columns(
 _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
+FIRST_AGENTS: Final = 4  # whose signals are read at once; then as many as their length allows
+_BY_ID: Final = Order(("agent_id",), (str,), descending=False)
 Agent = dict[str, Any]
 
 
@@ -77,31 +87,21 @@ class AgentDataAccessor:
         where = Where()
         where.equal(agent_type=agent_type)
         listing = Listing("agents", agent_type=agent_type)
-        if cursor is not None:
-            where.add("agent_id > {}", *listing.key(cursor, str))
-        found = await self._engine.fetch(
-            f"SELECT {AGENTS.select} FROM agents {where} "
-            f"ORDER BY agent_id LIMIT {where.parameter(limit + 1)}",
-            *where.args,
-        )
-        agents = found[:limit]
-        if not agents:
-            return Page()
-        recent = Where()
-        # The range of the page; with a type it may include other agents between them.
-        recent.add("agent_id >= {}", agents[0][0])
-        recent.add("agent_id <= {}", agents[-1][0])
-        recent.between("timestamp", start, end)
-        signals = await self._engine.fetch(
-            f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
-            "(PARTITION BY agent_id ORDER BY timestamp DESC, id DESC) AS nth "
-            f"FROM signals {recent}) ranked "
-            f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
-            *recent.args,
-        )
+        agents, more = await read_rows(self._engine, AGENTS, _BY_ID, listing, where, limit, cursor)
         by_agent: dict[str, list[Row]] = {}
-        for row in signals:
-            by_agent.setdefault(row[_AGENT_OF_SIGNAL], []).append(row)
+
+        def bulk(agent: Row) -> int:
+            return AGENTS.bulk(agent) + sum(map(SIGNALS.bulk, by_agent.get(agent[0], ())))
+
+        done = size = 0
+        pieces = Pieces(FIRST_AGENTS, limit, PIECE_BYTES)
+        while done < len(agents) and size <= PAGE_BYTES:
+            piece = agents[done : done + pieces.rows]
+            for row in await self._newest_signals(piece[0][0], piece[-1][0], start, end):
+                by_agent.setdefault(row[_AGENT_OF_SIGNAL], []).append(row)
+            read = sum(map(bulk, piece))
+            pieces.read(len(piece), read)
+            done, size = done + len(piece), size + read
 
         def records(rows: Sequence[Row], plain: bool) -> list[Agent]:
             made = AGENTS.records(rows, plain)
@@ -110,8 +110,25 @@ class AgentDataAccessor:
                 agent["signals"] = SIGNALS.records(mine, plain)
             return made
 
-        more = len(found) > limit
-        return Page(agents, records, listing.cursor(agents[-1][0]) if more else None)
+        more = more or done < len(agents)
+        following = _BY_ID.cursor(listing, AGENTS, agents[done - 1]) if more else None
+        return Page(agents[:done], records, following, bulk=bulk)
+
+    async def _newest_signals(
+        self, first: str, last: str, start: datetime, end: datetime
+    ) -> Sequence[Row]:
+        """The newest signals in a range of time of each agent in a range of ids."""
+        recent = Where()
+        recent.add("agent_id >= {}", first)
+        recent.add("agent_id <= {}", last)
+        recent.between("timestamp", start, end)
+        return await self._engine.fetch(
+            f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
+            "(PARTITION BY agent_id ORDER BY timestamp DESC, id DESC) AS nth "
+            f"FROM signals {recent}) ranked "
+            f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
+            *recent.args,
+        )
 
     async def get_signals(
         self,
@@ -136,7 +153,9 @@ class AgentDataAccessor:
         where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
         where.between("timestamp", start_time, end_time)
         listing = Listing("signals", agent_id=agent_id, symbol=symbol, direction=direction)
-        return await newest_first(self._engine, SIGNALS, "timestamp", listing, where, limit, cursor)
+        return await read_page(
+            self._engine, SIGNALS, newest_first("timestamp"), listing, where, limit, cursor
+        )
 
     async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
         """Store a validated update; fields that it leaves out keep their values."""

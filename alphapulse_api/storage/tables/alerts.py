@@ -12,7 +12,7 @@ from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.listing import newest_first, read_page
 from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
@@ -100,8 +100,8 @@ class AlertDataAccessor:
             source=source,
             unresolved=unresolved,
         )
-        return await newest_first(
-            self._engine, COLUMNS, "created_at", listing, where, limit, cursor
+        return await read_page(
+            self._engine, COLUMNS, newest_first("created_at"), listing, where, limit, cursor
         )
 
     async def get_alert(self, alert_id: str) -> Alert:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import paged
+from alphapulse_api.storage.listing import Order, read_page
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
@@ -25,6 +25,7 @@ COLUMNS = Columns(
     },
 )
 WINDOW = timedelta(hours=1)
+_ORDER: Final = Order(("timestamp", "component"), (int, str), descending=False)
 Sample = dict[str, Any]
 
 
@@ -57,14 +58,7 @@ class SystemDataAccessor:
         where = Where()
         where.equal(component=component)
         where.between("timestamp", start, end)
-        if cursor is not None:
-            where.add("(timestamp, component) > ({}, {})", *listing.key(cursor, int, str))
-        found = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM system_samples {where} "
-            f"ORDER BY timestamp, component LIMIT {where.parameter(limit + 1)}",
-            *where.args,
-        )
-        return paged(found, COLUMNS, listing, limit, "timestamp", "component")
+        return await read_page(self._engine, COLUMNS, _ORDER, listing, where, limit, cursor)
 
     async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
         """Store a validated sample, replacing one with the same component and time."""

@@ -13,7 +13,7 @@ from alphapulse_api.domain.times import MICROSECOND, now
 from alphapulse_api.storage.bulk import insert_rows, release
 from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import newest_first
+from alphapulse_api.storage.listing import newest_first, read_page
 from alphapulse_api.storage.outbox import TOGETHER, invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
@@ -107,8 +107,8 @@ class TradeDataAccessor:
             strategy=_several(strategy),
             agent_id=agent_id,
         )
-        return await newest_first(
-            self._engine, COLUMNS, "executed_at", listing, where, limit, cursor
+        return await read_page(
+            self._engine, COLUMNS, newest_first("executed_at"), listing, where, limit, cursor
         )
 
     async def get_trade(self, trade_id: str) -> Trade:
