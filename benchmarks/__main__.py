@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import (
+    answers,
     backends,
     connections,
     console,
@@ -60,6 +61,12 @@ ENTRIES = (
         "from the feed to 1000 sockets at 100 events a second, and beside stalled clients",
         latency.add_options,
         latency.run,
+    ),
+    Entry(
+        "answers",
+        "peak memory of the server while clients read and export trades with long metadata",
+        answers.add_options,
+        answers.run,
     ),
     Entry(
         "connections",
