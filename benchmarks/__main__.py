@@ -19,6 +19,7 @@ from . import (
     latency,
     metrics,
     profile,
+    retention,
     shared,
     soak,
     space,
@@ -121,6 +122,12 @@ ENTRIES = (
         "a server under mixed load for ten minutes: what grows, gets lost, or gets slow",
         soak.add_options,
         soak.run,
+    ),
+    Entry(
+        "retention",
+        "how long writes wait while old snapshots are deleted, and what the file gives back",
+        retention.add_options,
+        retention.run,
     ),
     Entry(
         "space",

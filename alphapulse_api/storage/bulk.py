@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 
 # Rows a statement. Few sizes: each is a text of its own to prepare. Larger ones gain nothing.
@@ -118,6 +119,22 @@ async def select_ranges(
         return f"{select} WHERE {either} {ending}"
 
     return await _in_parts(transaction, ranges, statement, _SIZES[1:])
+
+
+def keys_as_rows(
+    transaction: Transaction, types: Sequence[str], keys: Rows
+) -> tuple[str, tuple[Any, ...]]:
+    """SQL for a table of keys, and its parameters, the first ones of the statement.
+
+    Args:
+        transaction: the one that will run the statement.
+        types: the columns' types, by PostgreSQL's names.
+        keys: the values of those columns; text, numbers and times.
+    """
+    if transaction.takes_arrays:
+        return f"SELECT * FROM {_arrays(types)}", tuple(zip(*keys, strict=True))
+    columns = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(types)))
+    return f"SELECT {columns} FROM json_each($1)", (dumps(keys).decode(),)
 
 
 async def _in_columns(transaction: Transaction | Engine, rows: Rows, sql: str) -> list[Row]:

@@ -53,6 +53,12 @@ def invalidation(resource: str, records: Iterable[Mapping[str, Any]] = ()) -> Ou
     return OutboxRow(new_id(), None, None, 1, tags_of(resource, records))
 
 
+def invalidation_of_types(types: Iterable[str]) -> OutboxRow:
+    """A row without an event, for changed metrics of these types."""
+    tags = ("metrics", *(f"metrics:{name}" for name in sorted(types)))
+    return OutboxRow(new_id(), None, None, 1, tags)
+
+
 def resync(channel: str) -> OutboxRow:
     """A row for events that are not published one by one; clients read the channel again."""
     return OutboxRow(new_id(), channel, None, 1, (channel,))

@@ -1,4 +1,4 @@
-"""What is measured over time: series and their newest points, the portfolio's past, forgetting."""
+"""What is measured over time: series and their newest points, the portfolio's past."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alphapulse_api.config import RetentionConfig
-from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.retention import forget
 from tests.engines import Fresh, at, point
-from tests.records import alert, sample, signal, snapshot, trade
 
 # -- series --------------------------------------------------------------------------------------
 
@@ -128,48 +123,3 @@ series = st.tuples(
     st.dictionaries(st.integers(-10_000, 10_000), amounts, min_size=1, max_size=80),
     st.sampled_from([0, 0, 40]),
 ).map(lambda drawn: {second: value - drawn[1] for second, value in drawn[0].items()})
-
-
-# -- forgetting ----------------------------------------------------------------------------------
-
-
-async def test_the_old_go_in_batches_and_what_still_matters_stays(
-    engine: Engine, store: Accessors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "BATCH", 3)
-    for n in range(10):
-        await store.metrics.add_points([point(m, -60 * n, 1.0) for m in ("var", "beta")])
-        await store.trades.add_trades([trade(f"t{n}", n)])
-        await store.alerts.add_alert(alert(f"a{n}", n))
-        await store.agents.add_signal(signal(f"s{n}", n))
-        await store.system.add_sample(sample("db", n))
-        await store.portfolio.set_portfolio(snapshot(n))
-    await store.alerts.resolve_alert("a1")
-    await store.alerts.resolve_alert("a9")
-    kept = RetentionConfig(*[60.0] * 7)
-    gone = await forget(engine, kept, at(60 + 8))
-    assert gone == {
-        "metrics": 18, "rollups": 0, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8,
-        "system": 8,
-    }  # fmt: skip
-    assert len(await store.metrics.get_metrics("risk", at(-999), at(9))) == 2
-    assert [t["id"] for t in await store.trades.get_trades()] == ["t9", "t8"]
-    assert len(await store.alerts.get_alerts()) == 9
-    gone = await forget(engine, kept, at(100_000))
-    assert gone["metrics"] == 2
-    assert gone["rollups"] == 30  # of each series ten minutes, twice two, and a day
-    assert gone["alerts"] == 1
-    assert gone["portfolio"] == 1
-    assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)
-    assert await store.metrics.list_series() == []
-    assert await store.metrics.get_latest_metrics() == []
-    # A forgotten series comes back under the id that is remembered of it.
-    await store.metrics.add_points([point("var", 0, 1.0)])
-    assert len(await store.metrics.list_series()) == 1
-
-
-async def test_what_has_no_retention_stays_for_ever(engine: Engine, store: Accessors) -> None:
-    await store.trades.add_trades([trade("t1")])
-    await store.system.add_sample(sample("db"))
-    assert await forget(engine, RetentionConfig(system=1.0), at(10**9)) == {"system": 1}
-    assert len(await store.trades.get_trades()) == 1

@@ -14,10 +14,11 @@ import pytest
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.retention.series import ROW_BYTES
+from alphapulse_api.storage.retention.steps import Steps
 from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 from tests.engines import at, connected, point
@@ -219,14 +220,13 @@ async def test_a_family_that_ends_gets_no_successor_meanwhile(two: Two) -> None:
         assert (await two[0].refresh_tokens.rotate(f"s{n}", f"x{n}", later)).user is None
 
 
-async def test_two_that_forget_at_once_forget_once(
-    two: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "BATCH", 7)
+async def test_two_that_forget_at_once_forget_once(two: Two) -> None:
     for n in range(30):
         await two[0].store.metrics.add_points([point(m, 60 * n, 1.0) for m in ("var", "beta")])
     kept = RetentionConfig(metrics=60.0)
-    gone = await asyncio.gather(*(forget(w.engine, kept, at(60 + 60 * 28)) for w in two))
+    gone = await asyncio.gather(
+        *(forget(w.engine, kept, at(60 + 60 * 28), Steps(w.engine, 7 * ROW_BYTES)) for w in two)
+    )
     await forget(two[0].engine, kept, at(60 + 60 * 28))
     assert sum(part["metrics"] for part in gone) <= 56
     assert len(await two[0].store.metrics.get_metrics("risk", at(0), at(3600))) == 4

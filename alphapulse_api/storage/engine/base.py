@@ -178,6 +178,10 @@ class Engine(Protocol):
         """SQL that ends a SELECT in a transaction and locks its rows until the commit."""
         ...
 
+    def size(self, column: str) -> str:
+        """SQL for the bytes that a value of a text or JSON column takes; null for null."""
+        ...
+
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
         """SQL that joins a few rows of a table, found by an index with the given order.
 

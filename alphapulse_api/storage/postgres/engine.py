@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -29,6 +29,7 @@ from alphapulse_api.storage.postgres.connection import (
     part,
     prepare,
 )
+from alphapulse_api.storage.postgres.dialect import Dialect
 from alphapulse_api.storage.postgres.errors import (
     ends_connection,
     may_run_again,
@@ -52,12 +53,8 @@ CLOSE_SECONDS: Final = 10.0  # for the writes already accepted
 RUNS: Final = 6  # of a group that deadlocks with groups of other processes
 PAUSE_SECONDS: Final = 0.02  # before the second run; doubles with each run
 
-# Buckets wider than this (microseconds; 4600 years) may begin before the first instant that
-# PostgreSQL knows, 4713 BC; all representable dates before the epoch are then one bucket.
-_WIDEST_BIN: Final = 145_000_000_000_000_000
 
-
-class PostgresEngine(GroupingEngine):
+class PostgresEngine(Dialect, GroupingEngine):
     """One PostgreSQL database, opened for one event loop.
 
     Args:
@@ -122,10 +119,6 @@ class PostgresEngine(GroupingEngine):
         except Exception as error:
             raise translated(error) from error
 
-    @property
-    def locked(self) -> str:
-        return "FOR UPDATE"
-
     async def open(self) -> None:
         try:
             async with asyncio.timeout(MIGRATION_SECONDS):
@@ -167,33 +160,6 @@ class PostgresEngine(GroupingEngine):
     async def write(self, work: Work[T]) -> T:
         self._breaker.check()  # fail at once, not behind a group that waits
         return await super().write(work)
-
-    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
-        # The planner expects an unknown bound to match a third of all rows, and would scan the
-        # table. The limit makes it expect few rows.
-        rows = f"SELECT * FROM {table} {alias} WHERE {condition} ORDER BY {order} LIMIT 1000"
-        return f"CROSS JOIN LATERAL ({rows}) {alias}"
-
-    def among(self, column: str, mark: str) -> str:
-        return f"{column} = ANY(CAST({mark} AS bigint[]))"
-
-    def among_times(self, column: str, mark: str) -> str:
-        return f"{column} = ANY(CAST({mark} AS timestamptz[]))"
-
-    def listed(self, numbers: Iterable[int]) -> Any:
-        return list(numbers)
-
-    def bucket(self, column: str, width: str) -> str:
-        # In two parts, because a double cannot hold the microseconds of a long width.
-        span = f"CAST({width} AS bigint)"
-        stride = (
-            f"{span} / 1000000 * interval '1 second' + {span} % 1000000 * interval '1 microsecond'"
-        )
-        epoch = "timestamptz '1970-01-01 00:00:00Z'"
-        return (
-            f"CASE WHEN {span} > {_WIDEST_BIN} AND {column} < {epoch} "
-            f"THEN timestamptz '-infinity' ELSE date_bin({stride}, {column}, {epoch}) END"
-        )
 
     async def _prepare(self) -> None:
         """Migrate the schema on a connection of its own, without the usual timeouts."""

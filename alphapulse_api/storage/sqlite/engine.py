@@ -128,6 +128,9 @@ class SQLiteEngine(GroupingEngine):
     def locked(self) -> str:
         return ""  # only one writer runs at a time, so no rows need a lock
 
+    def size(self, column: str) -> str:
+        return f"length(CAST({column} AS BLOB))"  # of text, length() counts characters
+
     def joined(self, table: str, alias: str, condition: str, order: str) -> str:
         return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps the order of the loops
 

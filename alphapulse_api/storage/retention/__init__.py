@@ -1,0 +1,76 @@
+"""Deletes rows older than `database.retention`, in short steps.
+
+Points of metrics go by whole minutes and leave their rollups. Rollups go by whole days, and never
+before the points.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from alphapulse_api.config import RetentionConfig
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
+from alphapulse_api.storage.retention.records import TABLES, delete_records
+from alphapulse_api.storage.retention.series import delete_points, delete_rollups
+from alphapulse_api.storage.retention.steps import Steps
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 3600.0
+
+
+async def forget(
+    engine: Engine, retention: RetentionConfig, at: datetime, steps: Steps | None = None
+) -> dict[str, int]:
+    """Delete what is older than each resource's retention at the instant `at`.
+
+    Unresolved alerts and the current portfolio stay, whatever their age. Each step is a transaction
+    of its own, so whoever is interrupted continues by calling it again.
+
+    Args:
+        engine: the database.
+        retention: how long each resource is kept.
+        at: the present.
+        steps: the bounds of a step.
+
+    Returns:
+        The number of rows that were deleted, by resource.
+
+    Raises:
+        Unavailable: while the database cannot serve.
+    """
+    steps = Steps(engine) if steps is None else steps
+    gone: dict[str, int] = {}
+    with long_reads():
+        for resource in ("metrics", *TABLES):
+            seconds: float | None = getattr(retention, resource)
+            if seconds is None:
+                continue
+            before = to_micros(at - timedelta(seconds=seconds))
+            if resource == "metrics":
+                gone[resource] = await delete_points(engine, steps, before - before % MINUTE)
+                if retention.rollups is not None:
+                    before = min(before, to_micros(at - timedelta(seconds=retention.rollups)))
+                    gone["rollups"] = await delete_rollups(engine, steps, before - before % DAY)
+            else:
+                gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
+    return gone
+
+
+async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:
+    """Run `forget` now and every hour, until cancelled."""
+    while True:
+        try:
+            gone = {k: n for k, n in (await forget(engine, retention, now())).items() if n}
+            if gone:
+                logger.info("retention deleted %s", gone)
+        except Unavailable as outage:  # already logged once, by the monitor
+            logger.debug("retention skipped: %s", outage.detail)
+        await asyncio.sleep(EVERY_SECONDS)

@@ -1,0 +1,170 @@
+"""Deletes the records of a table that are too old, in steps bounded by their bytes.
+
+A reader finds the oldest records and their sizes, a page at a time, so that the writer does not
+search. A step deletes some of them by their keys, and only those that are still to be deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.tags import TAGGED
+from alphapulse_api.storage.bulk import keys_as_rows
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.outbox import invalidation
+from alphapulse_api.storage.retention.steps import Steps
+
+PAGE: Final = 200  # records a read
+RECORD_BYTES: Final = 200  # of a record with its index entries, besides its large columns
+STATE_BYTES: Final = 64  # of a state of a trade
+
+
+class Expiry(NamedTuple):
+    """Which records of a table expire.
+
+    Attributes:
+        resource: whose cached answers hold them.
+        table: the table.
+        age: the column with the time that decides.
+        key: the columns of its key.
+        types: the types of those, by PostgreSQL's names.
+        large: columns whose size is not bounded by a few bytes.
+        condition: which records may be deleted at all.
+        parts: the table, and its column, of rows that belong to a record with a single key.
+    """
+
+    resource: str
+    table: str
+    age: str
+    key: tuple[str, ...]
+    types: tuple[str, ...]
+    large: tuple[str, ...]
+    condition: str = "1 = 1"
+    parts: tuple[str, str] | None = None
+
+
+TABLES: Final = {
+    "trades": Expiry(
+        "trades", "trades", "executed_at", ("id",), ("text",), ("metadata", "fees"),
+        parts=("trade_states", "trade_id"),
+    ),
+    "alerts": Expiry(
+        "alerts", "alerts", "created_at", ("id",), ("text",),
+        ("message", "comments", "tags", "metadata"),
+        condition="status = 'resolved'",
+    ),
+    "portfolio": Expiry(
+        "portfolio", "portfolio_snapshots", "as_of", ("as_of",), ("timestamptz",),
+        ("positions", "performance"),
+        condition="as_of <> (SELECT as_of FROM portfolio_current)",
+    ),
+    "signals": Expiry("agents", "signals", "timestamp", ("id",), ("text",), ("metadata",)),
+    "system": Expiry(
+        "system", "system_samples", "timestamp", ("component", "timestamp"),
+        ("text", "timestamptz"), ("metrics", "message"),
+    ),
+}  # fmt: skip
+"""By field of RetentionConfig."""
+
+
+class _Record(NamedTuple):
+    key: tuple[Any, ...]
+    size: int  # bytes
+    tagged: dict[str, Any]  # the fields whose values have tags
+
+
+async def delete_records(engine: Engine, steps: Steps, expiry: Expiry, before: int) -> int:
+    """Delete a table's records from before that instant (microseconds); returns how many."""
+    gone = 0
+    position: Sequence[Any] = ()
+    while True:
+        page = await _page(engine, expiry, before, position)
+        expired = [record for record, _ in page if record.size]
+        while expired:
+            step = _within(expired, steps.size)
+            del expired[: len(step)]
+            delete = partial(_delete, engine, expiry, before, step)
+            gone += await steps.run(delete, sum(record.size for record in step))
+        if len(page) < PAGE:
+            return gone
+        position = page[-1][1]
+
+
+async def _page(
+    engine: Engine, expiry: Expiry, before: int, position: Sequence[Any]
+) -> list[tuple[_Record, Sequence[Any]]]:
+    """The oldest records after a position, and the position of each.
+
+    A record that must stay has the size 0. Filtering those in SQL could take a statement over all
+    records of the table.
+    """
+    order = (expiry.age, *(column for column in expiry.key if column != expiry.age))
+    tagged = TAGGED.get(expiry.resource, ())
+    sizes = [str(RECORD_BYTES), *(f"coalesce({engine.size(c)}, 0)" for c in expiry.large)]
+    if expiry.parts is not None:
+        table, column = expiry.parts
+        states = f"SELECT count(*) FROM {table} WHERE {column} = {expiry.table}.{expiry.key[0]}"
+        sizes.append(f"{STATE_BYTES} * ({states})")
+    size = f"CASE WHEN {expiry.condition} THEN {' + '.join(sizes)} ELSE 0 END"
+    after = ""
+    if position:
+        marks = ", ".join(f"${number}" for number in range(3, 3 + len(order)))
+        after = f"AND ({', '.join(order)}) > ({marks})"
+    rows = await engine.fetch(
+        f"SELECT {', '.join((*expiry.key, *order, *tagged))}, {size} FROM {expiry.table} "
+        f"WHERE {expiry.age} < $1 {after} ORDER BY {', '.join(order)} LIMIT $2",
+        before,
+        PAGE,
+        *position,
+    )
+    keys, places = len(expiry.key), len(expiry.key) + len(order)
+    return [
+        (
+            _Record(
+                tuple(row[:keys]),
+                int(row[-1]),
+                dict(zip(tagged, row[places:-1], strict=True)),
+            ),
+            tuple(row[keys:places]),
+        )
+        for row in rows
+    ]
+
+
+def _within(records: Sequence[_Record], size: int) -> list[_Record]:
+    """The first records that have at most so many bytes together; at least one."""
+    for count, record in enumerate(records):
+        size -= record.size
+        if size < 0:
+            return list(records[: max(count, 1)])
+    return list(records)
+
+
+async def _delete(
+    engine: Engine,
+    expiry: Expiry,
+    before: int,
+    records: Sequence[_Record],
+    transaction: Transaction,
+) -> int:
+    """Delete those of the records that may still be deleted; returns how many."""
+    rows, args = keys_as_rows(transaction, expiry.types, [record.key for record in records])
+    key = ", ".join(expiry.key)
+    # Locked in order, so that two processes do not deadlock. The condition is checked again,
+    # because a record may have changed since it was read.
+    still = (
+        f"SELECT {key} FROM {expiry.table} WHERE ({key}) IN ({rows}) "
+        f"AND {expiry.age} < ${len(args) + 1} AND {expiry.condition} ORDER BY {key} {engine.locked}"
+    )
+    if expiry.parts is not None:
+        table, column = expiry.parts
+        await transaction.execute(f"DELETE FROM {table} WHERE {column} IN ({still})", *args, before)
+    gone = await transaction.execute(
+        f"DELETE FROM {expiry.table} WHERE ({key}) IN ({still})", *args, before
+    )
+    if gone:
+        tagged = [record.tagged for record in records]
+        transaction.publish(invalidation(expiry.resource, tagged))
+    return gone

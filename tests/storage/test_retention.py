@@ -1,0 +1,344 @@
+"""Retention: what it deletes, in which steps, and what a step leaves to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+
+from alphapulse_api.config import RetentionConfig
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.retention import forget
+from alphapulse_api.storage.retention.records import PAGE, RECORD_BYTES, TABLES
+from alphapulse_api.storage.retention.series import ROW_BYTES
+from alphapulse_api.storage.retention.steps import LEAST_BYTES, STEP_SECONDS, Steps
+from tests.engines import at, point
+from tests.records import alert, sample, signal, snapshot, trade
+
+KEPT = RetentionConfig(*[60.0] * 7)
+DAY = 86_400
+
+
+class Watched:
+    """An engine, and the rows that each of its transactions deletes, by table.
+
+    Args:
+        engine: the engine.
+        before: awaited before the transaction of that number begins.
+    """
+
+    def __init__(
+        self, engine: Engine, before: Callable[[int], Awaitable[object]] | None = None
+    ) -> None:
+        self._engine = engine
+        self._before = before
+        self.deleted: list[Counter[str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def write(self, work: Callable[[Transaction], Awaitable[Any]]) -> Any:
+        if self._before is not None:
+            await self._before(len(self.deleted))
+        counted: Counter[str] = Counter()
+
+        async def watched(transaction: Transaction) -> Any:
+            counted.clear()
+            return await work(_Counting(transaction, counted))  # type: ignore[arg-type]
+
+        result = await self._engine.write(watched)
+        self.deleted.append(counted)
+        return result
+
+    @property
+    def total(self) -> Counter[str]:
+        return sum(self.deleted, Counter())
+
+
+class _Counting:
+    def __init__(self, transaction: Transaction, counted: Counter[str]) -> None:
+        self._transaction = transaction
+        self._counted = counted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transaction, name)
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        count = await self._transaction.execute(sql, *args)
+        if sql.startswith("DELETE FROM "):
+            self._counted[sql.split()[2]] += count
+        return count
+
+
+async def fill(store: Accessors, count: int, **fields: Any) -> None:
+    """Store so many records of each kind, one a second, and points of two series, one a minute."""
+    for n in range(count):
+        await store.metrics.add_points([point(m, -60 * n, 1.0) for m in ("var", "beta")])
+        await store.alerts.add_alert(alert(f"a{n}", n, **fields))
+        await store.alerts.resolve_alert(f"a{n}")
+        await store.agents.add_signal(signal(f"s{n}", n, **fields))
+        await store.system.add_sample(sample("db", n))
+        await store.portfolio.set_portfolio(snapshot(n))
+    await store.trades.add_trades([trade(f"t{n}", n, **fields) for n in range(count)])
+
+
+async def left(engine: Engine, table: str) -> int:
+    ((count,),) = await engine.fetch(f"SELECT count(*) FROM {table}")
+    return int(count)
+
+
+# -- the size of a step ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "factor"),
+    [(STEP_SECONDS, 1), (2 * STEP_SECONDS, 0.5), (STEP_SECONDS / 2, 2), (STEP_SECONDS / 10, 2)],
+)
+async def test_the_next_step_is_sized_by_the_time_of_the_last(
+    engine: Engine, seconds: float, factor: float
+) -> None:
+    steps = Steps(engine)
+    size = steps.size
+    steps.adapt(size, seconds)
+    assert steps.size == size * factor
+
+
+async def test_steps_stay_within_their_bounds(engine: Engine) -> None:
+    steps = Steps(engine, 100_000)
+    for seconds in [0.0, STEP_SECONDS / 1000] * 10:
+        steps.adapt(steps.size, seconds)
+        assert steps.size <= 100_000
+    assert steps.size == 100_000
+    for _ in range(20):
+        steps.adapt(steps.size, 60.0)
+    assert steps.size == LEAST_BYTES
+
+
+async def test_a_step_is_timed_without_its_wait_for_other_writes(engine: Engine) -> None:
+    times = iter([10.0, 10.0 + 2 * STEP_SECONDS])
+    steps = Steps(engine, clock=lambda: next(times))
+    size = steps.size
+
+    async def work(transaction: Transaction) -> str:
+        return "done"
+
+    assert await steps.run(work, size) == "done"
+    assert steps.size == size / 2
+
+
+async def test_no_step_deletes_more_bytes_than_its_bound(engine: Engine, store: Accessors) -> None:
+    text = "é" * 500  # 1000 bytes
+    await fill(store, 20, metadata={"note": text})
+    watched = Watched(engine)
+    await forget(watched, KEPT, at(DAY * 3), Steps(watched, 5000))  # type: ignore[arg-type]
+    for counted in watched.deleted:
+        assert counted["metric_points"] + counted["metric_rollups"] <= 5000 // ROW_BYTES
+        for table in ("trades", "alerts", "signals"):
+            assert counted[table] <= 5000 // (RECORD_BYTES + 1000)
+        for table in ("portfolio_snapshots", "system_samples"):
+            assert counted[table] <= 5000 // RECORD_BYTES
+    assert watched.total["trades"] == 20
+
+
+async def test_a_record_larger_than_the_bound_is_a_step_of_its_own(
+    engine: Engine, store: Accessors
+) -> None:
+    text = Random(1).randbytes(2000).hex()  # PostgreSQL cannot compress it
+    await store.trades.add_trades([trade(f"t{n}", n, metadata={"note": text}) for n in range(3)])
+    watched = Watched(engine)
+    kept = RetentionConfig(trades=60.0)
+    await forget(watched, kept, at(DAY), Steps(watched, 1000))  # type: ignore[arg-type]
+    assert [counted["trades"] for counted in watched.deleted] == [1, 1, 1]
+
+
+async def test_more_than_a_page_is_read_on_where_the_page_ended(
+    engine: Engine, store: Accessors
+) -> None:
+    count = 2 * PAGE + 3
+    # Many with the same time, so that a page ends among them.
+    await store.trades.add_trades([trade(f"t{n:04}", n // 150) for n in range(count)])
+    await store.alerts.add_alert(alert("a"))
+    assert await forget(engine, RetentionConfig(trades=60.0), at(DAY)) == {"trades": count}
+    assert await left(engine, "trades") == 0
+
+
+# -- what goes, and what stays --------------------------------------------------------------------
+
+
+async def test_the_old_go_in_batches_and_what_still_matters_stays(
+    engine: Engine, store: Accessors
+) -> None:
+    for n in range(10):
+        await store.metrics.add_points([point(m, -60 * n, 1.0) for m in ("var", "beta")])
+        await store.trades.add_trades([trade(f"t{n}", n)])
+        await store.alerts.add_alert(alert(f"a{n}", n))
+        await store.agents.add_signal(signal(f"s{n}", n))
+        await store.system.add_sample(sample("db", n))
+        await store.portfolio.set_portfolio(snapshot(n))
+    await store.alerts.resolve_alert("a1")
+    await store.alerts.resolve_alert("a9")
+    kept = RetentionConfig(*[60.0] * 7)
+    gone = await forget(engine, kept, at(60 + 8))
+    assert gone == {
+        "metrics": 18, "rollups": 0, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8,
+        "system": 8,
+    }  # fmt: skip
+    assert len(await store.metrics.get_metrics("risk", at(-999), at(9))) == 2
+    assert [t["id"] for t in await store.trades.get_trades()] == ["t9", "t8"]
+    assert len(await store.alerts.get_alerts()) == 9
+    gone = await forget(engine, kept, at(100_000))
+    assert gone["metrics"] == 2
+    assert gone["rollups"] == 30  # of each series ten minutes, twice two, and a day
+    assert gone["alerts"] == 1
+    assert gone["portfolio"] == 1
+    assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)
+    assert await store.metrics.list_series() == []
+    assert await store.metrics.get_latest_metrics() == []
+    # A forgotten series comes back under the id that is remembered of it.
+    await store.metrics.add_points([point("var", 0, 1.0)])
+    assert len(await store.metrics.list_series()) == 1
+
+
+async def test_what_has_no_retention_stays_for_ever(engine: Engine, store: Accessors) -> None:
+    await store.trades.add_trades([trade("t1")])
+    await store.system.add_sample(sample("db"))
+    assert await forget(engine, RetentionConfig(system=1.0), at(10**9)) == {"system": 1}
+    assert len(await store.trades.get_trades()) == 1
+
+
+async def test_the_states_of_a_trade_go_with_it(engine: Engine, store: Accessors) -> None:
+    for status in ("open", "filled"):
+        await store.trades.add_trades(
+            [trade("old", 0, status=status), trade("new", 90, status=status)]
+        )
+    assert await left(engine, "trade_states") == 4
+    await forget(engine, RetentionConfig(trades=60.0), at(100))
+    rows = await engine.fetch("SELECT DISTINCT trade_id FROM trade_states")
+    assert [row[0] for row in rows] == ["new"]
+
+
+async def test_an_alert_that_is_opened_again_meanwhile_stays(
+    engine: Engine, store: Accessors
+) -> None:
+    await store.alerts.add_alert(alert("a"))
+    await store.alerts.resolve_alert("a")
+
+    async def open_again(_: int) -> None:
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute("UPDATE alerts SET status = 'active' WHERE id = 'a'")
+
+        await engine.write(work)
+
+    watched = Watched(engine, open_again)
+    gone = await forget(watched, RetentionConfig(alerts=60.0), at(DAY))  # type: ignore[arg-type]
+    assert gone == {"alerts": 0}
+    assert await left(engine, "alerts") == 1
+
+
+async def test_an_interrupted_deletion_is_continued_and_counts_each_row_once(
+    engine: Engine, store: Accessors
+) -> None:
+    await fill(store, 10)
+    whole = {
+        "metric_points": 20, "trades": 10, "alerts": 10, "portfolio_snapshots": 9, "signals": 10,
+        "system_samples": 10,
+    }  # fmt: skip
+    deleted: Counter[str] = Counter()
+    runs = 0
+    while True:
+        runs += 1
+
+        async def interrupt(number: int) -> None:
+            if number == 3:
+                raise Unavailable("The database is away.")
+
+        watched = Watched(engine, interrupt)
+        steps = Steps(watched, 3 * RECORD_BYTES)  # type: ignore[arg-type]
+        try:
+            await forget(watched, KEPT, at(3 * DAY), steps)  # type: ignore[arg-type]
+            break
+        except Unavailable:
+            pass
+        finally:
+            deleted += watched.total
+    assert runs > 5
+    del deleted["metric_rollups"], deleted["trade_states"]
+    assert deleted == whole
+    for table, count in whole.items():
+        assert await left(engine, table) == (1 if table == "portfolio_snapshots" else 0), count
+    assert await left(engine, "metric_rollups") == 0
+
+
+async def test_what_two_delete_at_once_is_deleted_once(engine: Engine, store: Accessors) -> None:
+    await fill(store, 10)
+    both = [Watched(engine), Watched(engine)]
+    await asyncio.gather(
+        *(forget(one, KEPT, at(3 * DAY), Steps(one, 3 * RECORD_BYTES)) for one in both)  # type: ignore[arg-type]
+    )
+    total = both[0].total + both[1].total
+    assert (total["trades"], total["signals"], total["metric_points"]) == (10, 10, 20)
+    assert await left(engine, "trades") == 0
+
+
+# -- what a step leaves to others -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource", ["metrics", *TABLES])
+async def test_a_write_that_comes_during_a_step_is_stored_before_the_next_step(
+    engine: Engine, store: Accessors, resource: str
+) -> None:
+    await fill(store, 10)
+    writes: list[asyncio.Task[Any]] = []
+    stored: list[int] = []
+
+    class Looking(Watched):
+        async def write(self, work: Callable[[Transaction], Awaitable[Any]]) -> Any:
+            async def looking(transaction: Transaction) -> Any:
+                ((count,),) = await transaction.fetch(
+                    "SELECT count(*) FROM trades WHERE status = 'open'"
+                )
+                stored.append(int(count))
+                return await work(transaction)
+
+            step = asyncio.ensure_future(super().write(looking))
+            await asyncio.sleep(0)  # the step is queued
+            new = trade(f"w{len(writes)}", 2 * DAY, status="open")
+            writes.append(asyncio.ensure_future(store.trades.add_trades([new])))
+            return await step
+
+    looking = Looking(engine)
+    kept = RetentionConfig(**{resource: float(DAY)})
+    steps = Steps(looking, 2 * RECORD_BYTES)  # type: ignore[arg-type]
+    await forget(looking, kept, at(2 * DAY), steps)  # type: ignore[arg-type]
+    await asyncio.gather(*writes)
+    assert len(stored) >= 3
+    # Each step finds the writes of all steps before.
+    assert stored == list(range(len(stored)))
+
+
+async def test_cached_answers_that_held_the_rows_are_invalidated(
+    engine: Engine, store: Accessors
+) -> None:
+    await fill(store, 3)
+    await store.trades.add_trades([trade("eth", symbol="ETH", agent_id="m7")])
+    tags: list[str] = []
+
+    def committed(rows: Sequence[OutboxRow]) -> None:
+        tags.extend(tag for row in rows for tag in row.tags)
+
+    engine.on_commit(committed)
+    await forget(engine, KEPT, at(3 * DAY))
+    assert set(tags) == {
+        "metrics", "metrics:risk", "trades", "trades:symbol=BTC", "trades:symbol=ETH",
+        "trades:agent_id=m7", "alerts", "portfolio", "agents", "agents:agent_id=m1", "system",
+    }  # fmt: skip
+    tags.clear()
+    await forget(engine, KEPT, at(3 * DAY))
+    assert tags == []
