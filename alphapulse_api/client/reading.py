@@ -42,9 +42,22 @@ class Reading(ABC):
         me: Me = await self._get("/api/me", values.ME)
         return me
 
-    def series(self) -> Rows[Series]:
-        """Return every series, with the time range and number of its points."""
-        return self._list("/api/metrics", values.SERIES)
+    def series(
+        self,
+        *,
+        name: str | None = None,
+        metric_type: str | None = None,
+        limit: int | None = None,
+    ) -> Rows[Series]:
+        """Return the series, with the time range and number of their points.
+
+        Args:
+            name: what their names begin with.
+            metric_type: their type.
+            limit: total number of series; default: all.
+        """
+        params = {"name": name, "metric_type": metric_type}
+        return self._pages("/api/metrics", values.SERIES, params, limit)
 
     def metrics(
         self,
@@ -94,10 +107,18 @@ class Reading(ABC):
         *,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        limit: int | None = None,
     ) -> Rows[MetricPoint]:
-        """Return the newest point of every series of a type."""
+        """Return the newest point of every series of a type.
+
+        Args:
+            name: of the series.
+            labels: that the series must have.
+            limit: total number of points; default: all.
+        """
+        params = {"name": name, "label": _labels(labels)}
         path = f"/api/metrics/{segment(metric_type)}/latest"
-        return self._list(path, values.POINT, {"name": name, "label": _labels(labels)})
+        return self._pages(path, values.POINT, params, limit)
 
     async def portfolio(
         self,
@@ -229,14 +250,6 @@ class Reading(ABC):
     async def _get(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Any:
         answer = await self._request("GET", path, params=params)
         return values.convert(answer.content, shape)
-
-    def _list(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Rows[Any]:
-        """Make a listing without pages."""
-
-        async def fetch(size: int, cursor: str | None) -> Page:
-            return await self._page(path, shape, params or {})
-
-        return Rows(fetch)
 
     def _pages(
         self, path: str, shape: Shape, params: Mapping[str, Any], limit: int | None

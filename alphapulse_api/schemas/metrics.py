@@ -14,7 +14,6 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import (
-    Formatted,
     LabelPairs,
     ListQuery,
     QueryInteger,
@@ -66,18 +65,21 @@ class SeriesSummary(Schema):
     count = fields.Integer()
 
 
-class SeriesQuery(Formatted):
-    """Nothing but the format."""
-
-
-class LatestQuery(Formatted):
+class SeriesQuery(ListQuery):
     """Which series."""
+
+    name = Text(128, metadata={"description": "what their names begin with"})
+    metric_type = MetricType()
+
+
+class LatestQuery(ListQuery):
+    """Which series, by their points."""
 
     name = Text(128)
     label = LabelPairs(metadata={"description": "key:value, repeatable"})
 
 
-class MetricsQuery(RangeQuery, ListQuery, LatestQuery):
+class MetricsQuery(RangeQuery, LatestQuery):
     """Which points, and whether in buckets."""
 
     aggregation = Text(

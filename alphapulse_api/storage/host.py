@@ -76,8 +76,8 @@ class _HostObject:
 class HostMetrics(_HostObject):
     """A host's metrics."""
 
-    async def list_series(self) -> Page:
-        return await self._page("list_series")
+    async def list_series(self, *args: Any, **query: Any) -> Page:
+        return await self._page("list_series", *args, **query)
 
     async def get_metrics(
         self,

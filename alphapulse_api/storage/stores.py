@@ -17,8 +17,14 @@ NONE_SET: frozenset[str] = frozenset()
 class MetricStore(Protocol):
     """Points of series."""
 
-    async def list_series(self) -> Page:
-        """Every series, with the range and number of its points."""
+    async def list_series(
+        self,
+        name: str | None = None,
+        metric_type: str | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the series whose names begin so, with the range and number of points."""
 
     async def get_metrics(
         self,
@@ -42,13 +48,15 @@ class MetricStore(Protocol):
         metric_type: str | None = None,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
     ) -> Page:
-        """The newest point of every matching series."""
+        """One page of the newest point of every matching series."""
 
     def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None
     ) -> AsyncIterator[Page]:
-        """The same in pages."""
+        """All pages of them."""
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
         """Store validated points; returns how many were given."""

@@ -82,6 +82,8 @@ async def test_metrics(api: DashboardClient) -> None:
     series = {row["name"]: row async for row in api.series()}
     assert series["var"]["first"] == T0
     assert series["var"]["count"] == 10
+    assert [row["name"] for row in await api.series(name="v")] == ["var"]
+    assert [row["name"] for row in await api.series(metric_type="risk", limit=1)] == ["now"]
     span = {"start_time": T0, "end_time": T0 + timedelta(seconds=10)}
     rows = await api.metrics("risk", **span, name="var", labels={"desk": "a b:c"})
     assert [row["value"] for row in rows] == [float(i) for i in range(10)]
@@ -94,6 +96,7 @@ async def test_metrics(api: DashboardClient) -> None:
     assert day["timestamp"] == datetime(2026, 3, 1, 5, tzinfo=UTC)
     latest = await api.latest_metrics("risk", name="var", labels={"desk": "a b:c"})
     assert [row["value"] for row in latest] == [9.0]
+    assert [row["name"] for row in await api.latest_metrics("risk", limit=1)] == ["now"]
 
 
 async def test_portfolio(api: DashboardClient) -> None:

@@ -78,6 +78,47 @@ async def test_pages_follow_one_another_without_gap_or_overlap(server: Server, l
         assert pages == -(-count // limit), path
 
 
+@pytest.mark.parametrize("limit", [1, 3, 4, 10])
+async def test_pages_of_series_follow_one_another(server: Server, limit: int) -> None:
+    points = [{**POINT, "name": f"n{n}", "labels": {"a": str(n % 2)}} for n in range(9)]
+    await server.feed.record_metrics([*points, {**POINT, "metric_type": "trade"}])
+    caller = await server.key()
+    for path, count in (
+        ("/api/metrics", 10),
+        ("/api/metrics?name=n", 9),
+        ("/api/metrics?name=n1&metric_type=risk", 1),
+        ("/api/metrics?name=none", 0),
+        ("/api/metrics?metric_type=trade", 1),
+        ("/api/metrics/risk/latest", 9),
+        ("/api/metrics/risk/latest?label=a:1", 4),
+    ):
+        rows, pages = await _walk(
+            server, caller, f"{path}{'&' if '?' in path else '?'}limit={limit}"
+        )
+        keys = [(row["metric_type"], row["name"]) for row in rows]
+        assert len(keys) == count, path
+        assert keys == sorted(set(keys)), path
+        assert pages == max(1, -(-count // limit)), path
+        answer = await ask(
+            server, "GET", f"{path}{'&' if '?' in path else '?'}format=ndjson", caller
+        )
+        assert [json.loads(line) for line in answer.body.splitlines()] == rows, path
+
+
+async def test_an_export_of_series_has_more_than_a_page(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alphapulse_api.http.export.EXPORT_ROWS", 4)
+    await server.feed.record_metrics(
+        [{**POINT, "name": f"n{n}", "labels": {"a": "b"}} for n in range(9)]
+    )
+    caller = await server.key()
+    for path in ("/api/metrics", "/api/metrics/risk/latest", "/api/metrics/risk/latest?label=a:b"):
+        answer = await ask(server, "GET", path, caller, headers={"Accept": "application/x-ndjson"})
+        names = [json.loads(line)["name"] for line in answer.body.splitlines()]
+        assert names == [f"n{n}" for n in range(9)], path
+
+
 async def test_a_page_link_keeps_the_whole_question(server: Server) -> None:
     await server.feed.record_metrics(
         [{**POINT, "labels": {"a": "1&2", "b": "+ü"}, "timestamp": NOW.timestamp() - n}
@@ -104,6 +145,10 @@ async def test_defaults_and_bounds_of_limit(server: Server) -> None:
     assert len(await server.json("/api/trades", caller)) == 100
     assert len(await server.json("/api/trades?limit=10000", caller)) == 101
     assert len(await server.json("/api/metrics/risk", caller)) == 1000
+    await server.feed.record_metrics([{**POINT, "name": f"n{n}"} for n in range(1001)])
+    for path in ("/api/metrics", "/api/metrics/risk/latest"):
+        assert len(await server.json(path, caller)) == 1000
+        assert len(await server.json(f"{path}?limit=10000", caller)) == 1002
 
 
 async def test_a_cursor_of_another_listing_is_refused(server: Server) -> None:

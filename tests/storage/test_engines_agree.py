@@ -118,11 +118,14 @@ writes = st.one_of(
 ranges = {"start_time": instants, "end_time": instants}
 pages = {"limit": st.integers(1, 5)}
 questions = st.one_of(
-    st.tuples(st.just("metrics"), st.just("list_series"), st.just({})),
+    st.tuples(st.just("metrics"), st.just("list_series"), some(name=words, **pages)),
     st.tuples(
         st.just("metrics"),
         st.just("get_latest_metrics"),
-        some(metric_type=st.just("risk"), name=words, labels=words.map(lambda w: {"desk": w})),
+        some(
+            metric_type=st.just("risk"), name=words, labels=words.map(lambda w: {"desk": w}),
+            **pages,
+        ),
     ),
     st.tuples(
         st.just("metrics"),

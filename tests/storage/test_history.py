@@ -27,14 +27,14 @@ async def test_series_differ_by_type_name_and_labels(store: Accessors) -> None:
     series = await store.metrics.list_series()
     assert [(s["metric_type"], s["name"], s["labels"], s["count"]) for s in series] == [
         ("risk", "beta", {}, 1),
-        ("risk", "var", {"desk": "a"}, 2),
         ("risk", "var", {}, 1),
+        ("risk", "var", {"desk": "a"}, 2),
         ("trade", "var", {}, 1),
     ]
-    assert (series[1]["first"], series[1]["last"]) == (at(1), at(2))
+    assert (series[2]["first"], series[2]["last"]) == (at(1), at(2))
     latest = await store.metrics.get_latest_metrics("risk")
     assert [(p["name"], p["timestamp"], p["value"]) for p in latest] == [
-        ("beta", at(3), 4.0), ("var", at(2), None), ("var", at(0), 1.0),
+        ("beta", at(3), 4.0), ("var", at(0), 1.0), ("var", at(2), None),
     ]  # fmt: skip
     assert len(await store.metrics.get_latest_metrics()) == 4
     assert len(await store.metrics.get_latest_metrics("risk", "var", {"desk": "a"})) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import Fresh
@@ -145,3 +146,81 @@ async def test_several_values_are_one_listing_in_order_and_page_by_page(filled: 
         if (cursor := page.next_cursor) is None:
             break
     assert found == [f"t{n}" for n in reversed(range(0, ROWS, RARE))]
+
+
+SERIES_TYPES = [f"type{n:02}" for n in range(10)]
+
+
+@pytest.fixture
+async def series(fresh: Fresh) -> AsyncIterator[Recorder]:
+    """Series of several types."""
+    async with fresh() as engine:
+        await MetricsDataAccessor(engine).add_points(
+            [
+                {
+                    "metric_type": SERIES_TYPES[n % 10],
+                    "name": f"name{n % 500:03}",
+                    "labels": {"n": str(n)},
+                    "timestamp": START,
+                    "value": 1.0,
+                }
+                for n in range(ROWS)
+            ]
+        )
+        if engine.takes_arrays:
+            await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
+        yield Recorder(engine)
+
+
+async def _deep(ask: Callable[..., Awaitable[Any]], **query: Any) -> Any:
+    """A short page behind a long one."""
+    page = await ask(**query, limit=ROWS // 40)
+    assert page.next_cursor is not None, query
+    return await ask(**query, limit=20, cursor=page.next_cursor)
+
+
+PAGES: dict[str, Ask] = {
+    "all series": lambda e: MetricsDataAccessor(e).list_series(limit=20),
+    "all series, deep": lambda e: _deep(MetricsDataAccessor(e).list_series),
+    "series of a type": lambda e: MetricsDataAccessor(e).list_series(
+        metric_type="type07", limit=20
+    ),
+    "series of a type, deep": lambda e: _deep(
+        MetricsDataAccessor(e).list_series, metric_type="type07"
+    ),
+    "series of a prefix": lambda e: MetricsDataAccessor(e).list_series(name="name40", limit=20),
+    "series of a type and a prefix": lambda e: MetricsDataAccessor(e).list_series(
+        name="name40", metric_type="type03", limit=20
+    ),
+    "latest of all": lambda e: MetricsDataAccessor(e).get_latest_metrics(limit=20),
+    "latest of a type": lambda e: MetricsDataAccessor(e).get_latest_metrics("type07", limit=20),
+    "latest of a type, deep": lambda e: _deep(
+        MetricsDataAccessor(e).get_latest_metrics, metric_type="type07"
+    ),
+    "latest of a name": lambda e: MetricsDataAccessor(e).get_latest_metrics(
+        "type07", "name407", limit=20
+    ),
+}
+
+
+async def test_pages_of_series_read_no_more_than_they_show(series: Recorder) -> None:
+    for question, ask in PAGES.items():
+        series.asked.clear()
+        await ask(series)
+        # Without the types, and the long page before a deep one.
+        asked = [each for each in series.asked if " LIMIT " in each[0] and each[1][-1] <= 21]
+        assert asked, question
+        for sql, args in asked:
+            if series.takes_arrays:
+                ((plan,),) = await series.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
+                for node in _nodes(json.loads(plan)[0]["Plan"]):
+                    assert node["Node Type"] != "Seq Scan", (question, plan)
+                    assert node.get("Rows Removed by Filter", 0) <= FEW, (question, plan)
+                    assert node["Actual Rows"] <= args[-1], (question, plan)
+            else:
+                steps = [row[3] for row in await series.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)]
+                how = "SCAN" if question in ("all series", "latest of all") else "SEARCH"
+                assert steps[0].startswith(f"{how} series USING INDEX series_by_name"), steps
+                assert all(step.startswith("SEARCH") for step in steps[1:]), (question, steps)
+                if "deep" in question:
+                    assert ">?" in steps[0] or "name)>(" in steps[0], (question, steps)

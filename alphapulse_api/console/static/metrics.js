@@ -56,7 +56,7 @@ export class Metrics {
   async #load() {
     clearTimeout(this.#again);
     this.#again = undefined;
-    const catalogue = (await this.#app.api.get("api/metrics")).data;
+    const catalogue = (await this.#app.api.getAll("api/metrics", { limit: LIMIT }, MAX_PAGES)).data;
     this.#offer(catalogue);
     const type = this.#type.value, names = [...this.#checked];
     if (!names.length) return { apply: () => this.#apply(null, []) };

@@ -8,8 +8,8 @@ from alphapulse_api.http.route import Call
 
 
 async def list_series(call: Call) -> Any:
-    """The series known, with the range and number of their points."""
-    return await call.backend.accessors.metrics.list_series()
+    """The series known, by type and name, with the range and number of their points."""
+    return await call.backend.accessors.metrics.list_series(**call.query)
 
 
 async def get_metrics(call: Call) -> Any:
@@ -21,7 +21,7 @@ async def get_metrics(call: Call) -> Any:
 
 
 async def get_latest(call: Call) -> Any:
-    """The newest point of every series of a type."""
+    """The newest point of every series of a type, by name."""
     query = dict(call.query)
     if "label" in query:
         query["labels"] = query.pop("label")

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.domain.aggregation import PERCENTILES, plan
-from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import (
     CLOCK_AHEAD,
@@ -22,6 +21,7 @@ from alphapulse_api.domain.times import (
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.metrics.listing import Wanted, newest_points, summaries
 from alphapulse_api.storage.metrics.reader import PointReader
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.read import RollupReader
@@ -50,17 +50,28 @@ class MetricsDataAccessor:
         self._series = SeriesCatalogue(engine)
         self._writer = PointWriter(engine, self._series, ahead)
 
-    async def list_series(self) -> Page:
-        """Every series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
+    async def list_series(
+        self,
+        name: str | None = None,
+        metric_type: str | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the series: `metric_type`, `name`, `labels`, `first`, `last`, `count`.
 
-        The figures cover the whole history, including points that retention left only in rollups.
+        They are ordered by type, name and age. The figures cover the whole history, including
+        points that retention left only in rollups.
+
+        Args:
+            name: what their names begin with.
+            metric_type: their type.
+
+        Raises:
+            ValidationProblem: for a foreign cursor.
         """
-        rows = await self._engine.fetch(
-            "SELECT metric_type, name, labels, first_at, last_at, points "
-            "FROM series JOIN series_spans ON series_id = id WHERE points > 0 "
-            "ORDER BY metric_type, name, labels"
+        return await summaries(
+            self._engine, Wanted(metric_type, prefix=name or None), limit, cursor
         )
-        return Page(rows, _summaries)
 
     async def get_metrics(
         self,
@@ -136,37 +147,37 @@ class MetricsDataAccessor:
         metric_type: str | None = None,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
     ) -> Page:
-        """The newest point of every matching series; without a type, of every type.
+        """One page of the newest point of every matching series, by type, name and age.
 
         A point ahead of now is replaced by any point received later (`newest.overtakes`).
+
+        Args:
+            metric_type: default: every type.
+
+        Raises:
+            ValidationProblem: for a foreign cursor.
         """
-        series = await self._series.find(metric_type, name, labels)
-        if not series:
-            return Page()
-        rows = await self._latest(series)
-        rows = await off_loop(len(rows) // 4, _in_order, rows, series)
-        return Page(rows, partial(_points, series))
+        among = None
+        if labels:
+            among = labels, await self._series.find(metric_type, name, labels)
+        return await newest_points(self._engine, Wanted(metric_type, name), limit, cursor, among)
 
     async def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None
     ) -> AsyncIterator[Page]:
-        """Like `get_latest_metrics`, in pages of some hundred series, sorted within each page."""
-        found = await self._series.find(metric_type, name, None)
-        ids = tuple(found)
-        for first in range(0, len(ids), SERIES_A_PART):
-            series = {id_: found[id_] for id_ in ids[first : first + SERIES_A_PART]}
-            rows = _in_order(await self._latest(series), series)
-            yield Page(rows, partial(_points, series))
-
-    async def _latest(self, series: Mapping[int, Series]) -> Sequence[Row]:
-        """Instant, series and value of the newest point of each series."""
-        return await self._engine.fetch(
-            "SELECT p.timestamp, p.series_id, p.value FROM series_spans s JOIN metric_points p "
-            "ON p.series_id = s.series_id AND p.timestamp = coalesce(s.latest_at, s.last_at) "
-            f"WHERE {self._engine.among('s.series_id', '$1')}",
-            self._engine.listed(series),
-        )
+        """All pages of `get_latest_metrics`, of some hundred series each."""
+        cursor = None
+        while True:
+            page = await self.get_latest_metrics(
+                metric_type, name, limit=SERIES_A_PART, cursor=cursor
+            )
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
         """Store validated points; a later one replaces one with the same series and time.
@@ -176,27 +187,6 @@ class MetricsDataAccessor:
         """
         await self._writer.add(points if isinstance(points, Points) else Points.of(points))
         return len(points)
-
-
-def _summaries(rows: Sequence[Row], plain: bool) -> list[dict[str, Any]]:
-    """Rows of `list_series` as dicts."""
-    time = rfc3339_micros if plain else from_micros
-    return [
-        {
-            "metric_type": metric_type,
-            "name": name,
-            "labels": loads_stored(labels),
-            "first": time(first),
-            "last": time(last),
-            "count": count,
-        }
-        for metric_type, name, labels, first, last, count in rows
-    ]
-
-
-def _in_order(rows: Sequence[Row], series: Mapping[int, Series]) -> list[Row]:
-    """Rows of an instant, a series and a value, sorted by series."""
-    return sorted(rows, key=lambda row: series[row[1]].order)
 
 
 def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:
