@@ -105,6 +105,8 @@ class Intake:
         await self._write(Kind.ERROR, number, [dumps(described(error))])
 
     async def _write(self, kind: Kind, number: int, chunks: Sequence[bytes]) -> None:
+        # First what was stored before: who has this result may look at the counts.
+        self._flush()
         self._writer.write(frame(kind, number, body_of(chunks)))
         try:
             await self._writer.drain()

@@ -60,6 +60,19 @@ def test_every_call_may_go_without_waiting(feed: HostFeed, name: str) -> None:
     assert after.stored - before.stored == taken + extra
 
 
+def test_counts_after_a_call_include_those_before_it(feed: HostFeed) -> None:
+    before = feed.stats()
+    point = {"metric_type": "risk", "name": "var", "value": 0.02}
+    for _ in range(10):
+        feed.record_metrics(point, wait=False)
+        feed.record_trade(TRADE, wait=False)
+        feed.record_metrics(point)
+        feed.record_trade(TRADE)
+        after = feed.stats()
+        assert after.taken == after.stored
+    assert after.stored - before.stored == 40
+
+
 def test_a_batch_says_what_became_of_each(feed: HostFeed) -> None:
     before = feed.stats()
     trades = [{**TRADE, "id": f"each-{n}", "side": "up" if n == 70 else "buy"} for n in range(200)]
