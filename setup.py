@@ -99,6 +99,8 @@ setup(
             "ccxt>=4.5",
             "freqtrade>=2026.1",
             "influxdb-client>=1.48",
+            "ipykernel>=6.29",
+            "nbclient>=0.10",
             "nautilus_trader>=1.221",
             "opentelemetry-exporter-otlp-proto-http>=1.30",
             "opentelemetry-sdk>=1.30",
