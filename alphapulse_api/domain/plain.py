@@ -14,6 +14,7 @@ server by HTTP.
 | a list of `domain.host_objects`, numpy array | a list |
 | NaN, infinity (float, `Decimal`), NaT, `pandas.NA` | None, which means *left out* or *null* |
 | aware `datetime` (`pandas.Timestamp` too) | `datetime` in UTC, floored to the microsecond |
+| `datetime` without a zone (`pandas.Timestamp` too) | `datetime` without one |
 | `numpy.datetime64`, which is in UTC | the same |
 | time of day | its ISO 8601 text |
 | key of a mapping | its text; an enum's value |
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timezone, tzinfo
 from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
@@ -116,16 +117,25 @@ def _scalar(value: Any, depth: int) -> Any:
 
 
 def _instant(value: datetime, depth: int) -> Any:
-    if value.tzinfo is None or value.utcoffset() is None:
-        return value
-    try:
-        at = value.astimezone(UTC)
-    except OverflowError:
-        return value
+    offset = value.utcoffset()
     # A plain datetime: pandas' Timestamp is a subclass with nanoseconds, which are left out.
-    return datetime(
-        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=UTC
+    instant = datetime(
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        None if offset is None else timezone(offset),
+        fold=value.fold,
     )
+    if offset is None:
+        return instant
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return instant  # the schema says which years there are
 
 
 def _pandas(value: Any, depth: int) -> Any:
@@ -164,7 +174,9 @@ def _float(value: Any, depth: int) -> float | None:
 
 
 def _decimal(value: Decimal, depth: int) -> Decimal | None:
-    return value if value.is_finite() else None
+    if not value.is_finite():
+        return None
+    return value if type(value) is Decimal else Decimal(value)
 
 
 def _fraction(value: Fraction, depth: int) -> Decimal | float | None:
@@ -184,6 +196,7 @@ def _fraction(value: Fraction, depth: int) -> Decimal | float | None:
 _BY_TYPE: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     Decimal: _decimal,
     datetime: _instant,
+    date: lambda value, depth: date(value.year, value.month, value.day),
     UUID: lambda value, depth: str(value),
     Fraction: _fraction,
     time: lambda value, depth: value.isoformat(),

@@ -21,6 +21,8 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.foreign import Foreign, type_name
+
 HEADER: Final = struct.Struct("!IBQ")
 _LENGTH: Final = struct.Struct("!I")
 CHUNK_RECORDS: Final = 64
@@ -47,18 +49,6 @@ class Frame(NamedTuple):
     body: bytes
 
 
-class Foreign:
-    """Stands for a value of a class that does not travel."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<a value of type {self.name}>"
-
-
 _CLASSES: Final = {
     (kind.__module__, kind.__qualname__): kind
     for kind in (Decimal, datetime, date, time, timedelta, timezone, Foreign)
@@ -69,9 +59,16 @@ _KNOWN: Final = frozenset(_CLASSES.values())
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
-        if kind in _KNOWN or (kind is type and value in _KNOWN):
-            return NotImplemented
-        return Foreign, (f"{kind.__module__}.{kind.__qualname__}",)
+        if kind is datetime or kind is time:
+            # With a zone that does not travel, it could not be made again.
+            travels = value.tzinfo is None or type(value.tzinfo) is timezone
+        elif kind is timezone:
+            # Without its name, and with an offset of Python's own class.
+            offset = value.utcoffset(None)
+            return timezone, (timedelta(offset.days, offset.seconds, offset.microseconds),)
+        else:
+            travels = kind in _KNOWN or (kind is type and value in _KNOWN)
+        return NotImplemented if travels else (Foreign, (type_name(kind),))
 
 
 class _Unpickler(pickle.Unpickler):

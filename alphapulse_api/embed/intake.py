@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.embed.calls import HEALTH, Call
+from alphapulse_api.embed.calls import HEALTH, Call, unencodable
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
 from alphapulse_api.embed.partitions import Partitions
@@ -69,7 +69,12 @@ class Intake:
     async def _read(self, reader: asyncio.StreamReader, frames: FrameReader) -> None:
         while data := await reader.read(READ_BYTES):
             for each in frames.feed(data):
-                call = Call.decoded(each.body)
+                try:
+                    call = Call.decoded(each.body)
+                except Exception as error:
+                    # It must not end the process: the successor would be sent the same.
+                    await self._refuse(each.number, error)
+                    continue
                 if call.method == HEALTH:
                     asked = asyncio.create_task(self._check(each.number))
                     self._asked.add(asked)
@@ -97,6 +102,10 @@ class Intake:
     async def returned(self, number: int, call: Call, result: Any) -> None:
         """Send a result."""
         await self._write(Kind.RESULT, number, list(_encoded(result)))
+
+    async def _refuse(self, number: int, error: Exception) -> None:
+        logger.error("a call of the host cannot be read: %s: %s", type(error).__name__, error)
+        await self._write(Kind.ERROR, number, [dumps(described(unencodable(error)))])
 
     async def raised(self, number: int, call: Call, error: Exception) -> None:
         """Send an error, unless a successor of this process may carry the call out."""

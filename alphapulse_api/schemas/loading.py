@@ -17,6 +17,7 @@ from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
+from alphapulse_api.schemas.fields.base import kind_of
 from alphapulse_api.schemas.quick import quick
 
 MAX_ERRORS: Final = 100  # reported of one body
@@ -77,7 +78,7 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
         if data is _FAILED:
             return None
     if not isinstance(data, Mapping):
-        _load(schema, data, pointer, faults)
+        faults.add(pointer, [f"Not an object but {kind_of(data)}."])
         return None
     before = faults.count
     read_only: frozenset[str] = getattr(schema, "read_only", frozenset())

@@ -71,7 +71,7 @@ async def test_good_points_are_stored_beside_bad_ones(either: Server) -> None:
             {"status": 201},
             {"status": 422, "error": "/value: Not a number but text."},
             {"status": 201},
-            {"status": 422, "error": "body: Invalid input type."},
+            {"status": 422, "error": "body: Not an object but null."},
         ],
     }
     points = await either.json("/api/metrics/risk", caller)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from marshmallow import fields, missing
 
+from alphapulse_api.domain.foreign import Foreign, type_name
 from alphapulse_api.domain.times import rfc3339
 
 _KINDS: Final = {
@@ -18,15 +19,19 @@ _KINDS: Final = {
 
 def kind_of(value: object) -> str:
     """What a value is, for an error message: in JSON's words, or the name of a Python type."""
+    if isinstance(value, Foreign):
+        return f"a {value.name}"
     kind = type(value)
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return _KINDS.get(kind) or f"a {module}{kind.__qualname__}"
+    return _KINDS.get(kind) or f"a {type_name(kind)}"
 
 
 def text_of(value: Any) -> Any:
     """A date or an aware datetime as the text that the client sends for it; others as they are."""
     if isinstance(value, datetime):
-        return value if value.utcoffset() is None else rfc3339(value)
+        try:
+            return value if value.utcoffset() is None else rfc3339(value)
+        except OverflowError:
+            return value  # in UTC it is in no year from 1 to 9999
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from numbers import Integral
 from typing import Any, Final
@@ -15,6 +15,7 @@ from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
 from alphapulse_api.domain.integers import is_writable
 from alphapulse_api.domain.plain import zoned
+from alphapulse_api.domain.times import localised
 from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 from alphapulse_api.schemas.fields.numbers import is_number, to_float
 from alphapulse_api.schemas.fields.text import clean
@@ -22,6 +23,7 @@ from alphapulse_api.schemas.fields.text import clean
 SMALL: Final = 10**18  # integers that every writer of JSON can write
 MAX_METADATA_BYTES: Final = 65_536
 MAX_LABELS: Final = 16
+_TOO_DEEP: Final = "Nested too deeply for JSON."
 
 
 class Labels(BaseField):
@@ -83,9 +85,7 @@ class Metadata(BaseField):
         try:
             raw = dumps(_numbers(zoned(value, self.zone)))
         except (TypeError, ValueError, RecursionError):
-            raise ValidationError(
-                "Not a JSON object, nested too deep, or with a datetime without a time zone."
-            ) from None
+            raise ValidationError(_fault_in(value, self.zone)) from None
         if len(raw) > MAX_METADATA_BYTES:
             raise ValidationError(f"At most {MAX_METADATA_BYTES} bytes of JSON.")
         plain: dict[str, Any] = loads_stored(raw.decode())
@@ -115,6 +115,43 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("a naive time")
     return clean(value) if isinstance(value, str) else value
+
+
+def _fault_in(value: Any, zone: tzinfo | None) -> Any:
+    """Why metadata cannot be written as JSON, as marshmallow's tree of messages."""
+    try:
+        return _misfit(value, zone) or _TOO_DEEP
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def _misfit(value: Any, zone: tzinfo | None) -> Any:
+    """What in a value is no JSON, under its place; None if there is nothing.
+
+    Raises:
+        RecursionError: if it is nested too deeply.
+    """
+    if isinstance(value, (Mapping, list, tuple)):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, item in pairs:
+            if isinstance(value, Mapping) and not isinstance(name, str):
+                return [f"A key is not text but {kind_of(name)}."]
+            if (fault := _misfit(item, zone)) is not None:
+                return {name: fault}
+        return None
+    if isinstance(value, date):
+        try:
+            localised(value, zone)
+        except ValueError as error:
+            text = str(error)
+            return [f"{text[:1].upper()}{text[1:]}."]
+        return None
+    if value is None or isinstance(value, (str, bool, time)) or is_number(value):
+        return None
+    return [
+        f"Not a JSON value but {kind_of(value)}: give text, a number, a boolean, null, a time, "
+        "a list or an object."
+    ]
 
 
 def _number(value: Any) -> int | float | None:
