@@ -12,7 +12,8 @@ from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.embed.calls import STAMPS, Call, is_timed, partition_of, stamped_record
 from alphapulse_api.embed.partitions import Partitions
 from alphapulse_api.embed.queue import LINGER_SECONDS, CallQueue, call_of
-from alphapulse_api.embed.storing import Reasons, carried_out, reason_of, reasons_in
+from alphapulse_api.embed.storing import Reasons, carried_out
+from alphapulse_api.record.counting import UNSTORED, counting, reason_of
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.runtime.slices import Slices, Steps
@@ -21,7 +22,6 @@ from alphapulse_api.runtime.supervisor import Supervisor
 logger = logging.getLogger(__name__)
 
 TAKEN_TOGETHER: Final = 1000  # calls
-UNSTORED: Final = "the dashboard ended before it was stored"
 
 
 class HandOver:
@@ -68,24 +68,18 @@ class HandOver:
 
     async def carry_out(self, call: Call) -> Any:
         """What a call returns; it follows those of its partition that were handed over before."""
-        counters = self._counters
-        counters.take(call.count)
-        reasons: Reasons = [UNSTORED] * call.count
         try:
-            await self._take()
-            partition = partition_of(call.method)
-            if self._before[partition]:
-                result = await self._follow(partition, call)
-            else:
-                result = await carried_out(self._feed, call)
-            reasons = reasons_in(result)
-        except Exception as error:
-            reasons = [reason_of(error)] * call.count
-            raise
+            work = self._in_its_turn(call)
+            return await counting(self._counters, call.method, call.count, work)
         finally:
-            counters.settle(call.method, call.count, reasons)
             self.queue.made_room()
-        return result
+
+    async def _in_its_turn(self, call: Call) -> Any:
+        await self._take()
+        partition = partition_of(call.method)
+        if self._before[partition]:
+            return await self._follow(partition, call)
+        return await carried_out(self._feed, call)
 
     async def _follow(self, partition: str, call: Call) -> Any:
         answer = self._loop.create_future()

@@ -12,7 +12,8 @@ from alphapulse_api.embed.calls import HEALTH, Call, unencodable
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
 from alphapulse_api.embed.partitions import Partitions
-from alphapulse_api.embed.storing import Reasons, reasons_in
+from alphapulse_api.embed.storing import Reasons
+from alphapulse_api.record.counting import reasons_in
 from alphapulse_api.record.feed import Feed
 
 logger = logging.getLogger(__name__)

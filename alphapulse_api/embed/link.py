@@ -20,7 +20,7 @@ from alphapulse_api.embed.hello import Hello
 from alphapulse_api.embed.merging import sendable
 from alphapulse_api.embed.process import Process
 from alphapulse_api.embed.queue import CallQueue, Given
-from alphapulse_api.embed.storing import reason_of
+from alphapulse_api.record.counting import reason_of
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alphapulse_api.domain.errors import DashboardClosed, Problem, Unavailable
+from alphapulse_api.domain.errors import DashboardClosed, Unavailable
 from alphapulse_api.domain.times import called_at, from_micros
 from alphapulse_api.embed.calls import MERGED, Call
+from alphapulse_api.record.counting import reason_of
 from alphapulse_api.record.feed import Feed
 
 BATCH: Final = 5000  # records a transaction, about
@@ -111,17 +112,3 @@ async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dic
             refused[half + n] = reason
         return refused
     return {n: r["error"] for n, r in enumerate(result["results"]) if "error" in r}
-
-
-def reason_of(error: Exception) -> str:
-    """Why a record was refused, in one sentence."""
-    if isinstance(error, Problem):
-        return error.detail
-    return f"{type(error).__name__}: {error}"
-
-
-def reasons_in(result: Any) -> Reasons:
-    """Why records of a batch were refused whose caller has the result, too."""
-    if isinstance(result, dict) and "results" in result and result.get("refused"):
-        return [r["error"] for r in result["results"] if "error" in r]
-    return []

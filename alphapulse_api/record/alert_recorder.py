@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from alphapulse_api.record.inputs import Records, listing
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.alerts import AlertReport
-from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.loading import loading
 
 
@@ -18,10 +16,9 @@ class AlertRecorder(Recorder):
         super().__init__(resources)
         self._reports = resources.clocked(AlertReport(many=True))
 
-    async def report(self, reports: Records) -> list[dict[str, Any]]:
+    async def report(self, reports: list[Any]) -> list[dict[str, Any]]:
         """Store all reports of a list or none; returns each alert as it is now."""
-        given = await self._slices.run(listing(reports, STOP))
-        records = await self._slices.run(loading(self._reports, given))
+        records = await self._slices.run(loading(self._reports, reports))
         work = self._accessors.alerts.report_alerts(records)
         stored = await self._publisher.stored(work, "alerts")
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])

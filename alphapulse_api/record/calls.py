@@ -54,6 +54,11 @@ class Calls:
         state = "open" if self._refusal is None else "closed"
         return f"<Calls {state} under_way={len(self._under_way)}>"
 
+    @property
+    def closed(self) -> bool:
+        """Whether no call is taken any more."""
+        return self._refusal is not None
+
     def open(self) -> None:
         """Take calls, also after `close`."""
         self._refusal = None

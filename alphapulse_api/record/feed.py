@@ -13,12 +13,12 @@ from marshmallow import ValidationError
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
+from alphapulse_api.record.counting import one_record
 from alphapulse_api.record.import_feed import ImportFeed
 from alphapulse_api.record.import_recorder import ImportRecorder
 from alphapulse_api.record.inputs import MAX_BATCH, Extras, Record, Records, with_extras
@@ -27,13 +27,12 @@ from alphapulse_api.record.point_recorder import PointRecorder
 from alphapulse_api.record.publishing import Publisher
 from alphapulse_api.record.recorder import Resources
 from alphapulse_api.record.relay import Relay
-from alphapulse_api.record.stats import FeedStats
+from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
 from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentUpdate, Signal
 from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import Portfolio
@@ -93,13 +92,19 @@ class Feed(ImportFeed, Unpicklable):
         self._agent = AgentUpdate()
         self._sample = resources.clocked(SystemSample())
         self._calls = Calls()
-        self.queue = PointQueue(self._points.record_valid)
+        self._counters = FeedCounters()
+        self.queue = PointQueue(self._points.record_valid, FeedCounters())
 
     def of_host(self) -> Feed:
-        """The same feed for the host, whose calls end before those of HTTP requests do."""
+        """The same feed for the host.
+
+        Its calls end before those of HTTP requests do, and it counts them with the points that are
+        handed over.
+        """
         feed = Feed.__new__(Feed)
         vars(feed).update(vars(self))
         feed._calls = Calls()
+        feed._counters = self.queue.counters
         return feed
 
     def open(self) -> None:
@@ -117,80 +122,10 @@ class Feed(ImportFeed, Unpicklable):
         await self.queue.close()
 
     def stats(self) -> FeedStats:
-        """Counts of the points handed over, and why the last ones were refused; from any thread."""
-        return self.queue.stats()
+        """Counts of the host's records, and why the last ones were refused; from any thread."""
+        return self._counters.stats(state="closed" if self._calls.closed else "running")
 
-    async def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
-        """Store one point or up to 10000, and publish them.
-
-        Args:
-            points: a point, or a list of them.
-            wait: False hands them over, as `hand_over` does, and returns at once.
-
-        Returns:
-            How many were stored, or handed over.
-        """
-        return await self._record_metrics(points) if wait else self.hand_over(points)
-
-    def hand_over(self, points: Record | Records) -> int:
-        """Queue points to be stored soon; takes microseconds, from any thread.
-
-        They are lost if the process is killed first. An invalid point is refused alone; once
-        100000 wait, further points are refused. `stats` counts both and gives the reasons.
-
-        Returns:
-            How many were queued: all or none.
-        """
-        self._calls.check()
-        return self.queue.put(points)
-
-    @to_its_end
-    async def _record_metrics(self, points: Record | Records) -> int:
-        return await self._points.record(points)
-
-    @to_its_end
-    async def record_points(self, points: Points) -> int:
-        """Store up to 10000 points that were checked and are in columns; returns how many."""
-        return await self._points.store(points)
-
-    @to_its_end
-    async def record_metrics_batch(
-        self, points: Records, *, on_error: str = STOP
-    ) -> dict[str, Any]:
-        """Store up to 10000 points and report on each, as `record_trades_batch` does."""
-        return await self._points.record_batch(points, on_error)
-
-    @to_its_end
-    async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
-        """Store one trade and publish it; returns it as stored."""
-        return await self._trades.record(trade, extras)
-
-    @to_its_end
-    async def record_trades(
-        self, trades: Records, *, extras: Extras = "refuse"
-    ) -> list[dict[str, Any]]:
-        """Store up to 10000 trades, all or none; returns them as stored."""
-        return await self._trades.record_all(trades, extras)
-
-    @to_its_end
-    async def record_trades_batch(
-        self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
-    ) -> dict[str, Any]:
-        """Store up to 10000 trades and report on each.
-
-        Args:
-            trades: the records.
-            on_error: "stop": all of them or none; "continue": those that are not valid, or whose
-                id exists with other content, are left out.
-            extras: what becomes of unknown fields.
-
-        Returns:
-            `accepted` and `refused`, how many, and `results`: of each, by position, `status` (201
-            stored, 200 stored before, 409, 422), its `id`, or the `error`.
-        """
-        return await self._trades.record_batch(trades, on_error, extras)
-
-    @to_its_end
+    @one_record
     async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store an alert and publish it; returns it as stored."""
         record = load(self._alert, with_extras(self._alert, alert, extras))
@@ -211,9 +146,9 @@ class Feed(ImportFeed, Unpicklable):
         Returns:
             Each alert as it is now.
         """
-        return await self._reports.report(reports)
+        return await self._counted("report_alerts", reports, self._reports.report)
 
-    @to_its_end
+    @one_record
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
@@ -221,12 +156,12 @@ class Feed(ImportFeed, Unpicklable):
         work = self._accessors.alerts.try_to_acknowledge(alert_id, user, comments)
         return await self._change_alert(work)
 
-    @to_its_end
+    @one_record
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
         return await self._change_alert(self._accessors.alerts.try_to_resolve(alert_id))
 
-    @to_its_end
+    @one_record
     async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
         """Store a snapshot of the portfolio and publish it; returns it."""
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
@@ -238,7 +173,7 @@ class Feed(ImportFeed, Unpicklable):
         await self._publisher.published("portfolio", [] if revision is None else [stored])
         return stored
 
-    @to_its_end
+    @one_record
     async def record_signal(
         self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
     ) -> dict[str, Any]:
@@ -255,7 +190,7 @@ class Feed(ImportFeed, Unpicklable):
         await self._publisher.published("agents")
         return Stored(stored, new)
 
-    @to_its_end
+    @one_record
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store an agent's state; fields that are left out keep their values; returns the agent."""
         agent_id = _agent_id(agent_id)
@@ -265,7 +200,7 @@ class Feed(ImportFeed, Unpicklable):
         await self._publisher.published("agents")
         return stored
 
-    @to_its_end
+    @one_record
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store a sample of a component's state; returns the sample."""
         record = load(self._sample, sample)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable
 from typing import Any
 
-from alphapulse_api.record.calls import Calls, to_its_end
+from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.import_recorder import ImportRecorder
 from alphapulse_api.record.importing import Imported, import_calls
 from alphapulse_api.record.inputs import Extras, Records
+from alphapulse_api.record.list_feed import ListFeed
 
 
-class ImportFeed:
+class ImportFeed(ListFeed):
     """Imports history; see `Feed`."""
 
-    _calls: Calls
     _imports: ImportRecorder
-
-    @property
-    def calls(self) -> Calls:
-        """The calls that are under way."""
-        return self._calls
 
     async def import_history(
         self,
@@ -74,7 +70,11 @@ class ImportFeed:
         Returns:
             How many points are new.
         """
-        return await self._imports.record_equity(points, currency, last)
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._imports.record_equity(given, currency, last)
+
+        return await self._counted("import_equity", points, work)
 
     @to_its_end
     async def import_trades(
@@ -90,4 +90,8 @@ class ImportFeed:
         Returns:
             How many trades are new.
         """
-        return await self._imports.record_trades(trades, extras, last)
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._imports.record_trades(given, extras, last)
+
+        return await self._counted("import_trades", trades, work)

@@ -12,7 +12,7 @@ from typing import Any
 
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.completion import completing_trades
-from alphapulse_api.record.inputs import Extras, Records, listing, with_extras
+from alphapulse_api.record.inputs import Extras, with_extras
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.imports import EquityPoint, ImportedTrade
@@ -29,12 +29,11 @@ class ImportRecorder(Recorder):
         self._trades = resources.clocked(ImportedTrade(many=True))
         self._currency = Currency()
 
-    async def record_trades(self, trades: Records, extras: Extras, last: bool) -> int:
+    async def record_trades(self, trades: list[Any], extras: Extras, last: bool) -> int:
         """Store trades, all or none; returns how many are new."""
-        given = await self._slices.run(listing(trades))
         if extras != "refuse":
-            given = [with_extras(self._trades, trade, extras) for trade in given]
-        records = await self._slices.run(loading(self._trades, given))
+            trades = [with_extras(self._trades, trade, extras) for trade in trades]
+        records = await self._slices.run(loading(self._trades, trades))
         server_set = await self._slices.run(completing_trades(records))
         work = self._accessors.trades.add_trades(records, server_set=server_set, events=False)
         stored = await self._publisher.stored(work, *tags_of("trades", records))
@@ -43,11 +42,10 @@ class ImportRecorder(Recorder):
             await self._publisher.resync("trades")
         return sum(new for _, new in stored)
 
-    async def record_equity(self, points: Records, currency: str, last: bool) -> int:
+    async def record_equity(self, points: list[Any], currency: str, last: bool) -> int:
         """Store points of an equity curve as snapshots, all or none; returns how many are new."""
         code = load(self._currency, {"currency": currency})["currency"]
-        given = await self._slices.run(listing(points))
-        loaded = await self._slices.run(loading(self._points, given))
+        loaded = await self._slices.run(loading(self._points, points))
         snapshots = await self._slices.run(_snapshots(loaded, code))
         work = self._accessors.portfolio.add_history(snapshots, last=last)
         new = await self._publisher.stored(work, "portfolio")

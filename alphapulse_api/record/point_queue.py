@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -20,7 +19,7 @@ from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused
 from alphapulse_api.record.inputs import Record, Records, listing
-from alphapulse_api.record.stats import KEPT_REFUSALS, FeedStats, RefusedRecord
+from alphapulse_api.record.stats import FeedCounters
 from alphapulse_api.runtime.slices import finish
 
 logger = logging.getLogger(__name__)
@@ -40,18 +39,24 @@ class PointQueue:
     Args:
         record: stores the valid points of a list and publishes them; fills its second argument
             with the refusals of the others, by position.
+        counters: what becomes of the points is counted there, beside other calls.
         limit: points that may wait.
 
     Attributes:
+        counters: as given.
         refused: points that were not stored, by reason, one of REFUSALS.
     """
 
     def __init__(
-        self, record: Callable[[list[Any], Refused], Awaitable[int]], limit: int = LIMIT
+        self,
+        record: Callable[[list[Any], Refused], Awaitable[int]],
+        counters: FeedCounters,
+        limit: int = LIMIT,
     ) -> None:
         self._record = record
+        self.counters = counters
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = counters.lock
         # Only the task takes away.
         self._given: deque[list[Any]] = deque()
         self._put = 0
@@ -63,7 +68,6 @@ class PointQueue:
         self._awake = False
         self._closed = False
         self.refused: Counter[str] = Counter()
-        self._refusals: deque[RefusedRecord] = deque(maxlen=KEPT_REFUSALS)
 
     def __repr__(self) -> str:
         return f"<PointQueue waiting={self.waiting} refused={dict(self.refused)}>"
@@ -77,20 +81,6 @@ class PointQueue:
         """Take points, also after `close`."""
         with self._lock:
             self._closed = False
-
-    def stats(self) -> FeedStats:
-        """The counts of this moment, of the points handed over; from any thread."""
-        with self._lock:
-            refused = self.refused["invalid"] + self.refused["failed"]
-            return FeedStats(
-                taken=self._put,
-                stored=self._stored - refused,
-                refused=refused,
-                dropped=self.refused["full"],
-                depth=self.waiting,
-                last_refusals=tuple(self._refusals),
-                state="closed" if self._closed else "running",
-            )
 
     def put(self, points: Record | Records) -> int:
         """Queue a point or a list, unless too many wait; returns how many were queued: all or none.
@@ -111,8 +101,10 @@ class PointQueue:
                 raise DashboardClosed
             if self.waiting + count > self._limit:
                 self.refused["full"] += count
+                self.counters.dropped += count
                 return 0
             self._put += count
+            self.counters.taken += count
             self._given.append(timed)
             if not self._awake and self._loop is not None:
                 self._awake = True
@@ -185,7 +177,7 @@ class PointQueue:
             self._stored += count
             if faults:
                 self.refused[reason] += len(faults)
-            self._refusals.extend(RefusedRecord(now(), METHOD, fault) for fault in faults)
+        self.counters.settle(METHOD, count, faults)
 
 
 def _timed(point: Any, at: datetime) -> Any:

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused, result_of
-from alphapulse_api.record.inputs import Record, Records, listing
+from alphapulse_api.record.inputs import Record
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
@@ -27,29 +26,28 @@ class PointRecorder(Recorder):
         self._zone = resources.zone
         self._schema = resources.clocked(MetricPoint())
 
-    async def record(self, points: Record | Records) -> int:
-        """Record a point, or all points of a list or none; returns how many."""
-        at = now()
-        if fields_of(points) is not None:
-            return await self.store(self._one_checked(points, at))
-        given = await self._slices.run(listing(points))
-        return await self.store(await self._slices.run(self._checking(given, at)))
+    async def record(self, point: Record) -> int:
+        """Record a point; returns 1."""
+        return await self.store(self._one_checked(point, now()))
+
+    async def record_all(self, points: list[Any]) -> int:
+        """Record all points of a list or none; returns how many."""
+        return await self.store(await self._slices.run(self._checking(points, now())))
 
     async def record_valid(self, points: list[Any], refused: Refused) -> int:
         """Record the valid points of a list; `refused` is filled with the others, by position."""
         checked = await self._slices.run(self._checking(points, now(), refused))
         return await self.store(checked) if checked else 0
 
-    async def record_batch(self, points: Records, on_error: str) -> dict[str, Any]:
+    async def record_batch(self, points: list[Any], on_error: str) -> dict[str, Any]:
         """Record points and report on each: the answer of `BatchResult`."""
-        given = await self._slices.run(listing(points, on_error))
         refused: Refused = {}
-        checking = self._checking(given, now(), None if on_error == STOP else refused)
+        checking = self._checking(points, now(), None if on_error == STOP else refused)
         checked = await self._slices.run(checking)
         if checked:
             await self.store(checked)
-        stored = {position: {"status": 201} for position in range(len(given))}
-        return await self._slices.run(result_of(len(given), refused, stored))
+        stored = {position: {"status": 201} for position in range(len(points))}
+        return await self._slices.run(result_of(len(points), refused, stored))
 
     def _checking(self, points: list[Any], at: datetime, refused: Refused | None = None) -> Any:
         return loading_points(points, at, self._ahead, refused, self._zone)

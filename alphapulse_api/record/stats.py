@@ -40,7 +40,8 @@ class FeedStats:
             stored record, or could not be stored before the end.
         dropped: records that the feed did not accept, since too many waited.
         depth: accepted records that are neither stored nor refused yet.
-        last_refusals: the newest 20 refusals, oldest first.
+        last_refusals: the newest 20 refusals, oldest first; one for all records of a call that
+            failed as a whole.
         restarts: how often the dashboard's process was started again; 0 without such a process.
         state: "running"; or "starting" while the dashboard's process is started again; "closed".
     """

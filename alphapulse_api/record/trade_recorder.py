@@ -9,7 +9,7 @@ from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.completion import Stored, complete_trade, completing_trades
-from alphapulse_api.record.inputs import Extras, Record, Records, listing, with_extras
+from alphapulse_api.record.inputs import Extras, Record, with_extras
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import releasing
 from alphapulse_api.schemas.batches import STOP
@@ -33,18 +33,20 @@ class TradeRecorder(Recorder):
         ((stored, new),) = await self._store([record], [server_set], one=True)
         return Stored(stored, new)
 
-    async def record_all(self, trades: Records, extras: Extras) -> list[dict[str, Any]]:
+    async def record_all(self, trades: list[Any], extras: Extras) -> list[dict[str, Any]]:
         """Record all trades of a list or none; returns them as stored."""
-        given = await self._given(trades, STOP, extras)
+        given = self._given(trades, extras)
         records = await self._slices.run(loading(self._many, given))
         server_set = await self._slices.run(completing_trades(records))
         stored = await self._store(records, server_set)
         await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]
 
-    async def record_batch(self, trades: Records, on_error: str, extras: Extras) -> dict[str, Any]:
+    async def record_batch(
+        self, trades: list[Any], on_error: str, extras: Extras
+    ) -> dict[str, Any]:
         """Record trades and report on each: the answer of `BatchResult`."""
-        given = await self._given(trades, on_error, extras)
+        given = self._given(trades, extras)
         refused: Refused = {}
         positions: Sequence[int]
         if on_error == STOP:
@@ -63,11 +65,10 @@ class TradeRecorder(Recorder):
         await self._slices.run(releasing(stored))
         return await self._slices.run(result_of(len(given), refused, results))
 
-    async def _given(self, trades: Records, on_error: str, extras: Extras) -> list[Any]:
-        given = await self._slices.run(listing(trades, on_error))
+    def _given(self, trades: list[Any], extras: Extras) -> list[Any]:
         if extras == "refuse":
-            return given
-        return [with_extras(self._one, trade, extras) for trade in given]
+            return trades
+        return [with_extras(self._one, trade, extras) for trade in trades]
 
     async def _store(
         self,

@@ -68,7 +68,7 @@ async def test_of_points_handed_over_a_bad_one_costs_no_other(server: Server) ->
     rows = await server.dashboard.metrics.get_latest_metrics("risk")
     assert len(rows) == 17
     stats = feed.stats()
-    assert (stats.refused, stats.stored) == (6, 16)
+    assert (stats.refused, stats.stored) == (6, 17)
     assert [refusal.reason.partition(":")[0] for refusal in stats.last_refusals] == [
         "/value", "body", "body", "/timestamp", "/value", "/labels"
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.record import point_queue
 from alphapulse_api.record.batches import Refused
 from alphapulse_api.record.point_queue import BATCH, MAX_FAILURES, PointQueue
+from alphapulse_api.record.stats import FeedCounters
 from alphapulse_api.schemas.loading import Refusal
 from tests import view
 from tests.waiting import until
@@ -61,7 +62,7 @@ async def running(queue: PointQueue) -> AsyncIterator[None]:
 
 async def test_what_is_taken_is_stored_in_its_order() -> None:
     store = Store()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     assert queue.put(points(0)) == 1  # before anybody listens
     async with running(queue):
         for value in range(1, 100):
@@ -75,7 +76,7 @@ async def test_what_is_taken_is_stored_in_its_order() -> None:
 
 async def test_threads_hand_over_while_it_stores() -> None:
     store = Store()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
 
     def feed(first: int) -> None:
         for value in range(first, first + 1000):
@@ -95,7 +96,7 @@ async def test_threads_hand_over_while_it_stores() -> None:
 async def test_beyond_the_bound_points_are_refused_and_counted() -> None:
     store = Store()
     store.open.clear()
-    queue = PointQueue(store.record, limit=10)
+    queue = PointQueue(store.record, FeedCounters(), limit=10)
     async with running(queue):
         assert [queue.put(points(1, 2, 3)) for _ in range(4)] == [3, 3, 3, 0]
         assert queue.put(points(4)) == 1
@@ -109,12 +110,12 @@ async def test_beyond_the_bound_points_are_refused_and_counted() -> None:
 
 async def test_what_is_not_valid_is_counted_and_takes_nothing_with_it() -> None:
     store = Store()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     async with running(queue):
         queue.put(points(1, -1, 2, -2, 3))
         queue.put(points(4))
     assert store.values == [1, 2, 3, 4]
-    stats = queue.stats()
+    stats = queue.counters.stats()
     assert (stats.taken, stats.stored, stats.refused, stats.depth) == (6, 4, 2, 0)
     assert [refusal.reason for refusal in stats.last_refusals] == ["below 0"] * 2
 
@@ -123,7 +124,7 @@ async def test_while_the_store_is_away_they_wait(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(point_queue, "RETRY_SECONDS", 0)
     store = Store()
     store.outages = 5
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     async with running(queue):
         queue.put(points(1, 2))
     assert store.values == [1, 2]
@@ -133,7 +134,7 @@ async def test_while_the_store_is_away_they_wait(monkeypatch: pytest.MonkeyPatch
 async def test_many_small_ones_are_stored_in_batches() -> None:
     store = Store()
     store.open.clear()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     async with running(queue):
         for value in range(3 * BATCH):
             queue.put(points(value))
@@ -149,7 +150,7 @@ async def test_the_end_waits_for_a_bounded_time(
     monkeypatch.setattr(point_queue, "CLOSE_SECONDS", 0.05)
     store = Store()
     store.open.clear()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     async with running(queue):
         queue.put(points(1, 2))
     assert "2 metric points could not be stored" in caplog.text
@@ -162,7 +163,7 @@ async def test_a_point_is_of_the_moment_it_was_handed_over() -> None:
         given.extend(batch)
         return len(batch)
 
-    queue = PointQueue(record)
+    queue = PointQueue(record, FeedCounters())
     point = points(1)[0]
     queue.put([point])
     assert "timestamp" not in point
@@ -176,7 +177,7 @@ async def test_a_point_that_the_store_cannot_take_costs_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Store()
-    queue = PointQueue(store.record)
+    queue = PointQueue(store.record, FeedCounters())
     queue.put(points(1, 2))
     queue.put([{"metric_type": "risk", "name": "var"}])  # no value: the store raises
     queue.put(points(3, 4))
@@ -184,7 +185,7 @@ async def test_a_point_that_the_store_cannot_take_costs_no_other(
         await until(lambda: not queue.waiting)
     assert store.values == [1, 2, 3, 4]
     assert queue.refused == {"failed": 1}
-    assert queue.stats().last_refusals[0].reason == "KeyError('value')"
+    assert queue.counters.stats().last_refusals[0].reason == "KeyError('value')"
     assert "storing them in parts" in caplog.text
 
 
@@ -196,7 +197,7 @@ async def test_a_store_that_always_fails_is_called_a_bounded_number_of_times() -
         calls += 1
         raise RuntimeError("broken")
 
-    queue = PointQueue(record)
+    queue = PointQueue(record, FeedCounters())
     queue.put(points(*range(1000)))
     async with running(queue):
         await until(lambda: not queue.waiting)
@@ -220,7 +221,7 @@ async def test_any_object_with_the_fields_of_a_point_is_taken() -> None:
 
     point = namedtuple("point", "name value timestamp")
     broken = Broken()
-    queue = PointQueue(record)
+    queue = PointQueue(record, FeedCounters())
     assert queue.put(point("a", 1, None)) == 1
     assert queue.put(p for p in [point("b", 2, "t"), broken]) == 2
     async with running(queue):

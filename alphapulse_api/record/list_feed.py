@@ -1,0 +1,146 @@
+"""The methods of a feed that take lists of records: points and trades."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from alphapulse_api.domain.host_objects import fields_of
+from alphapulse_api.domain.points import Points
+from alphapulse_api.record.calls import Calls, to_its_end
+from alphapulse_api.record.counting import counting, one_record
+from alphapulse_api.record.inputs import Extras, Record, Records, listing
+from alphapulse_api.record.point_queue import PointQueue
+from alphapulse_api.record.point_recorder import PointRecorder
+from alphapulse_api.record.stats import FeedCounters
+from alphapulse_api.record.trade_recorder import TradeRecorder
+from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.schemas.batches import STOP
+
+T = TypeVar("T")
+
+
+class ListFeed:
+    """Records points and trades; see `Feed`.
+
+    Attributes:
+        queue: of the points that are handed over.
+    """
+
+    queue: PointQueue
+    _calls: Calls
+    _counters: FeedCounters
+    _slices: Slices
+    _points: PointRecorder
+    _trades: TradeRecorder
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that are under way."""
+        return self._calls
+
+    @property
+    def counters(self) -> FeedCounters:
+        """Counts what becomes of the records."""
+        return self._counters
+
+    async def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
+        """Store one point or up to 10000, and publish them.
+
+        Args:
+            points: a point, or a list of them.
+            wait: False hands them over, as `hand_over` does, and returns at once.
+
+        Returns:
+            How many were stored, or handed over.
+        """
+        return await self._record_metrics(points) if wait else self.hand_over(points)
+
+    def hand_over(self, points: Record | Records) -> int:
+        """Queue points to be stored soon; takes microseconds, from any thread.
+
+        They are lost if the process is killed first. An invalid point is refused alone; once
+        100000 wait, further points are dropped. `stats` counts both and gives the reasons.
+
+        Returns:
+            How many were queued: all or none.
+        """
+        self._calls.check()
+        return self.queue.put(points)
+
+    @to_its_end
+    async def _record_metrics(self, points: Record | Records) -> int:
+        if type(points) is dict or fields_of(points) is not None:
+            work = self._points.record(points)
+            return await counting(self._counters, "record_metrics", 1, work)
+        return await self._counted("record_metrics", points, self._points.record_all)
+
+    @to_its_end
+    async def record_points(self, points: Points) -> int:
+        """Store up to 10000 points that were checked and are in columns; returns how many."""
+        work = self._points.store(points)
+        return await counting(self._counters, "record_points", len(points), work)
+
+    @to_its_end
+    async def record_metrics_batch(
+        self, points: Records, *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        """Store up to 10000 points and report on each, as `record_trades_batch` does."""
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._points.record_batch(given, on_error)
+
+        return await self._counted("record_metrics_batch", points, work, on_error)
+
+    @one_record
+    async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        """Store one trade and publish it; returns it as stored."""
+        return await self._trades.record(trade, extras)
+
+    @to_its_end
+    async def record_trades(
+        self, trades: Records, *, extras: Extras = "refuse"
+    ) -> list[dict[str, Any]]:
+        """Store up to 10000 trades, all or none; returns them as stored."""
+
+        def work(given: list[Any]) -> Awaitable[list[dict[str, Any]]]:
+            return self._trades.record_all(given, extras)
+
+        return await self._counted("record_trades", trades, work)
+
+    @to_its_end
+    async def record_trades_batch(
+        self, trades: Records, *, on_error: str = STOP, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
+        """Store up to 10000 trades and report on each.
+
+        Args:
+            trades: the records.
+            on_error: "stop": all of them or none; "continue": those that are not valid, or whose
+                id exists with other content, are left out.
+            extras: what becomes of unknown fields.
+
+        Returns:
+            `accepted` and `refused`, how many, and `results`: of each, by position, `status` (201
+            stored, 200 stored before, 409, 422), its `id`, or the `error`.
+        """
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._trades.record_batch(given, on_error, extras)
+
+        return await self._counted("record_trades_batch", trades, work, on_error)
+
+    async def _counted(
+        self,
+        method: str,
+        records: Records,
+        work: Callable[[list[Any]], Awaitable[T]],
+        on_error: str = STOP,
+    ) -> T:
+        """The result of a call with a list, whose records are counted.
+
+        Raises:
+            ValidationProblem: for what is no list, or too long a one; it counts nothing then.
+        """
+        given = await self._slices.run(listing(records, on_error))
+        return await counting(self._counters, method, len(given), work(given))
