@@ -26,6 +26,7 @@ from alphapulse_api.log import event_log_from
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.history import HistoryWatch
 from alphapulse_api.record.relay import Relay
+from alphapulse_api.record.series_watch import SeriesWatch
 from alphapulse_api.runtime.monitor import Monitor
 from alphapulse_api.runtime.readiness import Readiness
 from alphapulse_api.runtime.redis import RedisLinks
@@ -85,6 +86,7 @@ class Backend:
             config.portfolio.stale_after,
             accessors,
             ahead=config.max_clock_ahead,
+            max_series=config.database.max_series,
         )
         serves_file = serve and isinstance(self.engine, SQLiteEngine)
         own = PortfolioDataAccessor(self.engine, config.portfolio.stale_after)
@@ -199,6 +201,8 @@ class Backend:
 
     def _observe(self) -> None:
         """Measure this process, for Prometheus and for /api/system."""
+        most = self.config.database.max_series
+        series = SeriesWatch(self.engine, most, self.feed.raise_alert)
         figures = Figures(
             self.engine,
             self.links,
@@ -208,8 +212,10 @@ class Backend:
             self.feed.queue,
             self.admission,
             self.connections,
+            series,
         )
         self.monitor.add(figures)
+        self._tasks.start(series.watch_forever, "count of the series")
         self._tasks.start(self.monitor.measure_lag_forever, "measurement of the loop's lag")
         report = partial(
             self.monitor.report_forever,

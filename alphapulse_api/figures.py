@@ -11,6 +11,7 @@ from alphapulse_api.domain.errors import SLOW_CONSUMER
 from alphapulse_api.log import EventLog
 from alphapulse_api.record.point_queue import REFUSALS, PointQueue
 from alphapulse_api.record.relay import Relay
+from alphapulse_api.record.series_watch import SeriesWatch
 from alphapulse_api.runtime.monitor import PREFIX, counter_by
 from alphapulse_api.runtime.readiness import Readiness
 from alphapulse_api.runtime.redis import RedisLinks
@@ -31,6 +32,7 @@ class Figures:
     queue: PointQueue
     admission: Admission
     connections: Registry
+    series: SeriesWatch
 
     def __call__(self) -> Iterator[Metric]:
         yield from self._sockets()
@@ -122,6 +124,12 @@ class Figures:
             f"{PREFIX}database_up",
             "Whether the database was usable at the last check.",
             self.readiness.database_up,
+        )
+        yield GaugeMetricFamily(
+            f"{PREFIX}series", "Series of metrics, counted once a minute.", self.series.count
+        )
+        yield GaugeMetricFamily(
+            f"{PREFIX}series_limit", "Series of metrics that may exist.", self.series.limit
         )
         yield GaugeMetricFamily(
             f"{PREFIX}points_waiting", "Points queued and not yet stored.", queue.waiting

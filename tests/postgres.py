@@ -99,7 +99,8 @@ class Postgres:
             deletes = "; ".join(f"DELETE FROM {table[0]}" for table in tables)
             await connection.execute(
                 "BEGIN; SET LOCAL session_replication_role = replica; "
-                f"{deletes}; UPDATE auth_version SET version = 1; COMMIT"
+                f"{deletes}; UPDATE auth_version SET version = 1; "
+                "UPDATE series_version SET series = 0; COMMIT"
             )
         finally:
             await connection.close()

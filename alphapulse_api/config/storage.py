@@ -83,6 +83,13 @@ class DatabaseConfig(Section):
             checks.between(0.001, 86_400),
         ),
     )
+    max_series: int = field(
+        default=1_000_000,
+        metadata=option(
+            "Series of metrics that may exist. Points that would create more are refused.",
+            checks.COUNT,
+        ),
+    )
     pgbouncer: bool = field(
         default=False,
         metadata=option("Whether a PgBouncer in transaction mode stands before PostgreSQL."),

@@ -7,7 +7,7 @@ none, and the few series of the points are stored once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Self, overload
 
 from alphapulse_api.domain.encoding import canonical
@@ -73,6 +73,16 @@ class Points(Sequence[dict[str, Any]]):
         self.instants.append(to_micros(point["timestamp"]))
         self.series.append(SeriesName(point["metric_type"], point["name"], point["labels"]))
         self.values.append(value or (None if value is None else 0.0))
+
+    def without(self, keys: Container[Key]) -> Points:
+        """The points of all series but those."""
+        rest = Points()
+        for series, at, value in zip(self.series, self.instants, self.values, strict=True):
+            if series.key not in keys:
+                rest.series.append(series)
+                rest.instants.append(at)
+                rest.values.append(value)
+        return rest
 
     @property
     def types(self) -> set[str]:

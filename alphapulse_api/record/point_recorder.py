@@ -7,13 +7,14 @@ from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused, result_of
 from alphapulse_api.record.inputs import Record
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
-from alphapulse_api.schemas.loading import load
+from alphapulse_api.schemas.loading import Refusal, load
 from alphapulse_api.schemas.metrics import MetricPoint
 
 
@@ -37,14 +38,16 @@ class PointRecorder(Recorder):
     async def record_valid(self, points: list[Any], refused: Refused) -> int:
         """Record the valid points of a list; `refused` is filled with the others, by position."""
         checked = await self._slices.run(self._checking(points, now(), refused))
-        return await self.store(checked) if checked else 0
+        return await self._store_each(checked, len(points), refused)
 
     async def record_batch(self, points: list[Any], on_error: str) -> dict[str, Any]:
         """Record points and report on each: the answer of `BatchResult`."""
         refused: Refused = {}
         checking = self._checking(points, now(), None if on_error == STOP else refused)
         checked = await self._slices.run(checking)
-        if checked:
+        if on_error != STOP:
+            await self._store_each(checked, len(points), refused)
+        elif checked:
             await self.store(checked)
         stored = {position: {"status": 201} for position in range(len(points))}
         return await self._slices.run(result_of(len(points), refused, stored))
@@ -58,6 +61,25 @@ class PointRecorder(Recorder):
         except ValidationProblem:
             # The schema's errors of a single record have no number in their pointers.
             return Points.of([{"timestamp": at, **load(self._schema, point)}])
+
+    async def _store_each(self, points: Points, count: int, refused: Refused) -> int:
+        """Store the points of a batch whose series exist or may be created; returns how many.
+
+        Args:
+            points: those of the batch that are not refused.
+            count: of the points of the batch.
+            refused: filled with the others.
+        """
+        while points:
+            try:
+                return await self.store(points)
+            except TooManySeries as problem:
+                places = [place for place in range(count) if place not in refused]
+                for place, series in zip(places, points.series, strict=True):
+                    if series.key in problem.keys:
+                        refused[place] = Refusal.of(problem)
+                points = points.without(problem.keys)
+        return 0
 
     async def store(self, points: Points) -> int:
         """Store points that were checked, and publish them; returns how many."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.host import (
@@ -43,6 +44,7 @@ class Accessors:
         hosts: the host's own objects by resource; each needs the methods that are called,
             with the names and signatures of ours.
         ahead: seconds by which a sender's clock may be ahead of this one.
+        max_series: series of metrics that may exist.
 
     Raises:
         TypeError: for the name of a resource that does not exist.
@@ -55,6 +57,7 @@ class Accessors:
         hosts: Mapping[str, Any],
         *,
         ahead: float = CLOCK_AHEAD,
+        max_series: int = MAX_SERIES,
     ) -> None:
         if strangers := set(hosts) - set(RESOURCES):
             raise TypeError(
@@ -64,7 +67,7 @@ class Accessors:
         self.engine = engine
         self._hosts = {name: value for name, value in hosts.items() if value is not None}
         self.metrics: MetricStore = self._host("metrics", HostMetrics) or MetricsDataAccessor(
-            engine, ahead
+            engine, ahead, max_series
         )
         self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(engine)
         self.portfolio: PortfolioStore = self._host(

@@ -187,8 +187,8 @@ async def test_the_old_go_in_batches_and_what_still_matters_stays(
     kept = RetentionConfig(*[60.0] * 7)
     gone = await forget(engine, kept, at(60 + 8))
     assert gone == {
-        "metrics": 18, "rollups": 0, "trades": 8, "alerts": 1, "portfolio": 8, "signals": 8,
-        "system": 8,
+        "metrics": 18, "rollups": 0, "series": 0, "trades": 8, "alerts": 1, "portfolio": 8,
+        "signals": 8, "system": 8,
     }  # fmt: skip
     assert len(await store.metrics.get_metrics("risk", at(-999), at(9))) == 2
     assert [t["id"] for t in await store.trades.get_trades()] == ["t9", "t8"]
@@ -248,7 +248,7 @@ async def test_an_interrupted_deletion_is_continued_and_counts_each_row_once(
     await fill(store, 10)
     whole = {
         "metric_points": 20, "trades": 10, "alerts": 10, "portfolio_snapshots": 9, "signals": 10,
-        "system_samples": 10,
+        "system_samples": 10, "series_spans": 2, "series": 2,
     }  # fmt: skip
     deleted: Counter[str] = Counter()
     runs = 0

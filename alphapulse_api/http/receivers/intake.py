@@ -10,6 +10,7 @@ from typing import Any, Final
 from alphapulse_api.backend import Backend
 from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.points import Points, SeriesName
+from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.http.ingest import MAX_PENDING, PENDING_SECONDS
 from alphapulse_api.record.feed import MAX_BATCH
@@ -94,12 +95,16 @@ class Intake:
     async def store(self) -> None:
         """Store what waits."""
         points, self._points = self._points, Points()
-        if not len(points):
-            return
-        try:
-            self.accepted += await self._backend.feed.record_points(points)
-        except Problem as problem:
-            raise self.counted(problem) from None
+        while points:
+            try:
+                self.accepted += await self._backend.feed.record_points(points)
+                break
+            except TooManySeries as problem:
+                rest = points.without(problem.keys)
+                self.refuse(problem.detail, len(points) - len(rest))
+                points = rest
+            except Problem as problem:
+                raise self.counted(problem) from None
         # A store may be faster than the fan-out: events would queue without a bound.
         fanout = self._backend.connections.fanout
         while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)

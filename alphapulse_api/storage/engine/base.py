@@ -178,6 +178,11 @@ class Engine(Protocol):
         """SQL that ends a SELECT in a transaction and locks its rows until the commit."""
         ...
 
+    @property
+    def locked_free(self) -> str:
+        """Like `locked`, but leaves out the rows that another transaction has locked."""
+        ...
+
     def size(self, column: str) -> str:
         """SQL for the bytes that a value of a text or JSON column takes; null for null."""
         ...

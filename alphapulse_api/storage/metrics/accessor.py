@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from alphapulse_api.domain.aggregation import PERCENTILES, plan
 from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.domain.times import (
     CLOCK_AHEAD,
     FIRST_MICROS,
@@ -42,12 +43,15 @@ class MetricsDataAccessor:
 
     Args:
         ahead: the seconds by which the clock of a sender may be ahead.
+        max_series: series that may exist.
     """
 
-    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
+    def __init__(
+        self, engine: Engine, ahead: float = CLOCK_AHEAD, max_series: int = MAX_SERIES
+    ) -> None:
         self._engine = engine
         self._ahead = timedelta(seconds=ahead)
-        self._series = SeriesCatalogue(engine)
+        self._series = SeriesCatalogue(engine, most=max_series)
         self._writer = PointWriter(engine, self._series, ahead)
 
     async def list_series(
@@ -184,6 +188,9 @@ class MetricsDataAccessor:
 
         Returns:
             The number of points given.
+
+        Raises:
+            TooManySeries: if they would create too many series; nothing is stored then.
         """
         await self._writer.add(points if isinstance(points, Points) else Points.of(points))
         return len(points)

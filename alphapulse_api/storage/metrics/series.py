@@ -1,8 +1,9 @@
 """The catalogue of series: (type, name, labels) to a small number, and which series match.
 
-The process remembers it. Series are only ever added, each by a transaction that locks and
-increments `series_version`, so they are committed in the order of their numbers: one look at the
-version shows whether another process has added any, and only those are read.
+The process remembers it. Each series is added by a transaction that locks and increments
+`series_version`, so they are committed in the order of their numbers: one look at the version shows
+whether another process has added any, and only those are read. The same row counts the removals of
+series that retention emptied; after one, the process reads all series again.
 
 A database that was restored, or that failed over to a standby which lagged, may lack series that
 the process remembers, and may later give their numbers to others. So each series has a random
@@ -21,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.points import Key
+from alphapulse_api.domain.series_limits import MAX_SERIES, TooManySeries
 from alphapulse_api.storage.bulk import ROWS, insert_rows, select_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
@@ -69,11 +71,16 @@ class SeriesCatalogue:
     Args:
         engine: where they are stored.
         remembered: the maximum number of series to cache.
+        most: series that may exist; the transaction that would create more is refused.
     """
 
-    def __init__(self, engine: Engine, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self, engine: Engine, remembered: int = REMEMBERED, most: int = MAX_SERIES
+    ) -> None:
         self._engine = engine
         self._limit = remembered
+        self._most = most
+        self._removals = 0
         self._version = 0
         self._last = Reference(0, 0)  # the series with the highest number read
         self._all: dict[int, Series] = {}
@@ -112,6 +119,9 @@ class SeriesCatalogue:
         A remembered reference may be stale: compare its token in the statement that locks the
         series, and `forget` it if they differ. `remember` may be called with the answer once the
         transaction is committed.
+
+        Raises:
+            TooManySeries: if there would be too many series; none is created then.
         """
         known: dict[Key, Reference] = {}
         unknown: list[Key] = []
@@ -125,8 +135,7 @@ class SeriesCatalogue:
             await transaction.plan_anew()
             await _add_stored(known, transaction, unknown)
             if missing := [key for key in unknown if key not in known]:
-                await _create(transaction, missing)
-                await _add_stored(known, transaction, missing)
+                await _create(known, transaction, missing, self._most)
         return known
 
     def remember(self, references: Mapping[Key, Reference]) -> None:
@@ -153,21 +162,27 @@ class SeriesCatalogue:
     async def _look(self) -> int:
         """The version of the stored catalogue; clears the cache if the history is another one."""
         last = self._last
-        ((version, token),) = await self._engine.fetch(
-            "SELECT version, token FROM series_version LEFT JOIN series_spans ON series_id = $1 "
-            'WHERE "only" = 1',
+        ((version, removals, token),) = await self._engine.fetch(
+            "SELECT version, removals, token FROM series_version "
+            'LEFT JOIN series_spans ON series_id = $1 WHERE "only" = 1',
             last.number,
         )
         if last.number and token != last.token and last == self._last:
+            self._reset()
+        if removals != self._removals:
+            self._removals = removals
             self._reset()
         return int(version)
 
     async def _read_on(self) -> None:
         """Cache the series added since the newest cached one, in pieces."""
         while len(self._all) <= self._limit:
+            known = self._all
             rows = await self._engine.fetch(
                 f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT {PIECE}", self._last.number
             )
+            if known is not self._all:  # the cache was cleared meanwhile
+                continue
             for row in rows:
                 self._enter(_read(row))
             if len(rows) < PIECE:
@@ -218,9 +233,21 @@ async def _add_stored(
         known.update(((row[0], row[1], row[2]), Reference(row[3], row[4])) for row in rows)
 
 
-async def _create(transaction: Transaction, keys: Sequence[Key]) -> None:
-    # Until the commit, no other process creates a series.
-    await transaction.execute('UPDATE series_version SET version = version + 1 WHERE "only" = 1')
+async def _create(
+    known: dict[Key, Reference], transaction: Transaction, keys: Sequence[Key], most: int
+) -> None:
+    """Create series, unless there would be more than `most`; add references to them."""
+    # Until the commit, no other process creates or removes a series.
+    ((count,),) = await transaction.fetch(
+        'UPDATE series_version SET version = version + 1 WHERE "only" = 1 RETURNING series'
+    )
+    if count + len(keys) > most:
+        # Others may have created some of them before this transaction got the lock.
+        await _add_stored(known, transaction, keys)
+        keys = [key for key in keys if key not in known]
+        if count + len(keys) > most:
+            raise TooManySeries(keys, "max_series", most, count)
+    created = 0
     for at in range(0, len(keys), ROWS):
         new = await insert_rows(
             transaction,
@@ -237,3 +264,8 @@ async def _create(transaction: Transaction, keys: Sequence[Key]) -> None:
             "",
             ("bigint", "bigint", "bigint"),
         )
+        created += len(new)
+    await transaction.execute(
+        'UPDATE series_version SET series = series + $1 WHERE "only" = 1', created
+    )
+    await _add_stored(known, transaction, keys)

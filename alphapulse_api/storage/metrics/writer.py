@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -125,16 +125,19 @@ class PointWriter:
         that locks it; see `series`. The others are looked up, or created, by their keys.
         """
         references = await self._series.references(transaction, keys)
-        spans = await lock_spans(self._engine, transaction, (r.number for r in references.values()))
-        tokens = {span[0]: span[-1] for span in spans}
-        stale = [key for key, (number, token) in references.items() if tokens.get(number) != token]
-        if stale:
-            self._series.forget(stale)
-            found = await self._series.references(transaction, stale)
-            references.update(found)
-            numbers = {reference.number for reference in found.values()}
-            spans = [
-                *(span for span in spans if (span[0], span[-1]) in set(references.values())),
-                *await lock_spans(self._engine, transaction, numbers),
+        locked: dict[int, Row] = {}
+        wanted: Mapping[Key, Reference] = references
+        while wanted:
+            numbers = (reference.number for reference in wanted.values())
+            rows = await lock_spans(self._engine, transaction, numbers)
+            locked.update((row[0], row) for row in rows)
+            stale = [
+                key
+                for key, (number, token) in wanted.items()
+                if number not in locked or locked[number][-1] != token
             ]
-        return references, list({span[0]: span for span in spans}.values())
+            self._series.forget(stale)
+            # One that is found here may be removed before it is locked.
+            wanted = await self._series.references(transaction, stale) if stale else {}
+            references.update(wanted)
+        return references, [locked[reference.number] for reference in references.values()]

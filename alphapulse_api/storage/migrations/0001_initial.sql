@@ -6,8 +6,9 @@ CREATE TABLE series (
     labels {text} NOT NULL,
     UNIQUE (metric_type, name, labels)
 );
--- No foreign key: series are never deleted, a point's number comes from the transaction that stores
--- it, and PostgreSQL's check took longer than the insert (20 µs of 35 a row).
+-- No foreign key: a series is removed only without points, a point's number comes from the
+-- transaction that stores it and locks the series, and PostgreSQL's check took longer than the insert
+-- (20 µs of 35 a row).
 CREATE TABLE metric_points (
     series_id {integer} NOT NULL,
     timestamp {time} NOT NULL,

@@ -17,6 +17,10 @@ class Dialect:
     def locked(self) -> str:
         return "FOR UPDATE"
 
+    @property
+    def locked_free(self) -> str:
+        return "FOR UPDATE SKIP LOCKED"
+
     def size(self, column: str) -> str:
         return f"pg_column_size({column})"  # as stored, so a compressed value is not read
 

@@ -1,7 +1,7 @@
 """Deletes rows older than `database.retention`, in short steps.
 
 Points of metrics go by whole minutes and leave their rollups. Rollups go by whole days, and never
-before the points.
+before the points. A series that has neither is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
+from alphapulse_api.storage.retention.emptied import remove_emptied
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
 from alphapulse_api.storage.retention.steps import Steps
@@ -59,6 +60,7 @@ async def forget(
                 if retention.rollups is not None:
                     before = min(before, to_micros(at - timedelta(seconds=retention.rollups)))
                     gone["rollups"] = await delete_rollups(engine, steps, before - before % DAY)
+                    gone["series"] = await remove_emptied(engine, steps)
             else:
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
     return gone

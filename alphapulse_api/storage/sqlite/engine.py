@@ -128,6 +128,10 @@ class SQLiteEngine(GroupingEngine):
     def locked(self) -> str:
         return ""  # only one writer runs at a time, so no rows need a lock
 
+    @property
+    def locked_free(self) -> str:
+        return ""
+
     def size(self, column: str) -> str:
         return f"length(CAST({column} AS BLOB))"  # of text, length() counts characters
 
