@@ -18,7 +18,7 @@ local number, name, kept, kept_ms, kept_bytes, halves, changed = unpack(ARGV, n,
 check()
 
 local function trim(stream)
-  local oldest = string.format('%.0f', math.max(0, now - kept_ms))
+  local oldest = digits(math.max(0, now - kept_ms))
   local trimmed = redis.call('XTRIM', stream, 'MAXLEN', '~', kept)
   trimmed = trimmed + redis.call('XTRIM', stream, 'MINID', '~', oldest)
   if trimmed > 0 then
@@ -38,7 +38,7 @@ end
 local function evict(stream, excess)
   local length = redis.call('XLEN', stream)
   local most = math.floor(65536 * length / math.max(1, held(stream)))
-  local target = counted('floor', stream) + excess
+  local target = floors[stream] + excess
   local cut
   for _, entry in ipairs(redis.call(
     'XRANGE', stream, '-', '+', 'COUNT', math.max(1, math.min(100, most)))) do

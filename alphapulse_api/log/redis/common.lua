@@ -42,8 +42,22 @@ end
 -- Bytes are counted by two numbers that only grow, in the log hash: `bytes:<stream>`, of all that was
 -- ever appended, and `floor:<stream>`, of what was trimmed of it. Each entry holds the first number as
 -- it was before the entry, so the second can be read from the oldest entry, whoever trimmed.
-local function counted(name, stream)
-  return tonumber(redis.call('HGET', log, name .. ':' .. stream) or 0)
+local bytes, floors = {}, {}
+do
+  local names = {}
+  for i = 5, #KEYS do
+    names[#names + 1] = 'bytes:' .. KEYS[i]
+    names[#names + 1] = 'floor:' .. KEYS[i]
+  end
+  local found = redis.call('HMGET', log, unpack(names))
+  for i = 5, #KEYS do
+    bytes[KEYS[i]] = tonumber(found[2 * i - 9] or 0)
+    floors[KEYS[i]] = tonumber(found[2 * i - 8] or 0)
+  end
+end
+
+local function digits(value)
+  return string.format('%.0f', value)
 end
 
 local function first(stream, from)
@@ -55,38 +69,34 @@ local function before(entry)
   return entry[2][3] == 'before' and tonumber(entry[2][4]) or nil
 end
 
-local bytes = {}
-
-local function appended(stream)
-  bytes[stream] = bytes[stream] or counted('bytes', stream)
-  return bytes[stream]
+local function set_floor(stream, floor)
+  floors[stream] = floor
+  redis.call('HSET', log, 'floor:' .. stream, digits(floor))
 end
 
 local function measure(stream)
   local oldest = first(stream, '-')
-  local floor = oldest and before(oldest) or appended(stream)
-  redis.call('HSET', log, 'floor:' .. stream, string.format('%.0f', floor))
+  set_floor(stream, oldest and before(oldest) or bytes[stream])
 end
 
 local function held(stream)
-  return appended(stream) - counted('floor', stream)
+  return bytes[stream] - floors[stream]
 end
 
 local function save(stream, ms, offset)
-  redis.call('HSET', log, stream, id(ms, offset),
-    'bytes:' .. stream, string.format('%.0f', appended(stream)))
+  redis.call('HSET', log, stream, id(ms, offset), 'bytes:' .. stream, digits(bytes[stream]))
 end
 
 local ENTRY_BYTES = 100 -- of an entry beside its fields
 
 local function add(stream, ms, offset, ...)
-  local after, so_far, size = epoch .. '-' .. id(ms, offset), appended(stream), ENTRY_BYTES
-  for _, field in ipairs({...}) do
-    size = size + #field
-  end
+  local after, so_far, size = epoch .. '-' .. id(ms, offset), bytes[stream], ENTRY_BYTES
   ms, offset = math.max(ms, now), offset + 1
   local entry = {'XADD', stream, id(ms, offset),
-    'after', after, 'before', string.format('%.0f', so_far), ...}
+    'after', after, 'before', digits(so_far), ...}
+  for i = 8, #entry do
+    size = size + #entry[i]
+  end
   bytes[stream] = so_far + size
   local answer = redis.pcall(unpack(entry))
   if type(answer) == 'table' then
@@ -100,7 +110,7 @@ local function add(stream, ms, offset, ...)
       entry[3] = id(ms, offset)
     elseif behind then
       redis.call('DEL', stream)
-      redis.call('HSET', log, 'floor:' .. stream, string.format('%.0f', so_far))
+      set_floor(stream, so_far)
     end
     redis.call(unpack(entry))
   end
@@ -134,9 +144,17 @@ local function lost(stream, ms, offset)
   return later(ms, offset, parse(oldest[1]))
 end
 
--- Deletes a key that a foreign writer has made another type of; returns whether it was.
-local function drop_foreign(stream)
-  return redis.call('TYPE', stream).ok ~= 'stream' and redis.call('DEL', stream) == 1
+-- Notes that the entries of a stream are gone, whoever removed them. A key of another type, which
+-- only a foreign writer can have made, is deleted.
+local function check_size(stream)
+  local length = redis.pcall('XLEN', stream)
+  if type(length) == 'table' then
+    redis.call('DEL', stream)
+    length = 0
+  end
+  if length == 0 and held(stream) > 0 then
+    set_floor(stream, bytes[stream])
+  end
 end
 
 -- Returns, per stream, the cursor to continue from; nil if the caller's own cursor is valid. A
@@ -145,10 +163,7 @@ local function check()
   local origins = {}
   for i = 5, #KEYS do
     local stream, seen = KEYS[i], ARGV[i - 3]
-    if redis.pcall('XLEN', stream) == 0 or drop_foreign(stream) then
-      -- Its entries are gone, whoever removed them.
-      measure(stream)
-    end
+    check_size(stream)
     local seen_ms, seen_offset = parse(seen)
     if string.match(seen, '^%x+') ~= epoch then
       local entry = first(stream, '(' .. id(seen_ms, seen_offset))

@@ -2,7 +2,7 @@
 -- the caller's own cursor is valid) and the bytes of its entries.
 
 local origins = check()
-local answer = {epoch, string.format('%.0f', now)}
+local answer = {epoch, digits(now)}
 for i = 5, #KEYS do
   answer[#answer + 1] = id(place(KEYS[i]))
   answer[#answer + 1] = origins[i] or ''
