@@ -134,6 +134,21 @@ class Engine(Protocol):
         """
         ...
 
+    async def reclaim(self, transaction: Transaction, size: int) -> int:
+        """Return about `size` bytes that deleted rows took to the file system.
+
+        Returns:
+            How many bytes it was; 0 if nothing is left to return, or if the server does it itself.
+        """
+        ...
+
+    async def truncate_log(self) -> None:
+        """Truncate the write-ahead log, unless somebody reads from it or the server does it itself.
+
+        Readers and other writes go on meanwhile.
+        """
+        ...
+
     @property
     def relayed(self) -> Container[str]:
         """Ids of the outbox rows that this process has relayed and not yet removed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.runtime.supervisor import consume_exception
-from alphapulse_api.storage.engine.base import Committed, Work
+from alphapulse_api.storage.engine.base import Committed, Transaction, Work
 
 if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
@@ -93,6 +93,12 @@ class GroupingEngine(ABC):
         self._committed = committed
         self.relayed = relayed
         self.leaves_outbox = leaves
+
+    async def reclaim(self, transaction: Transaction, size: int) -> int:
+        return 0
+
+    async def truncate_log(self) -> None:
+        return None
 
     async def write(self, work: Work[T]) -> T:
         if self._writer is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from alphapulse_api.config import RetentionConfig
@@ -32,8 +33,9 @@ async def forget(
 ) -> dict[str, int]:
     """Delete what is older than each resource's retention at the instant `at`.
 
-    Unresolved alerts and the current portfolio stay, whatever their age. Each step is a transaction
-    of its own, so whoever is interrupted continues by calling it again.
+    Unresolved alerts and the current portfolio stay, whatever their age. At the end, the space is
+    returned to the file system. Each step is a transaction of its own, so another call continues
+    what was interrupted.
 
     Args:
         engine: the database.
@@ -63,7 +65,17 @@ async def forget(
                     gone["series"] = await remove_emptied(engine, steps)
             else:
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
+        if await reclaim(engine, steps) or any(gone.values()):
+            await engine.truncate_log()
     return gone
+
+
+async def reclaim(engine: Engine, steps: Steps) -> int:
+    """Return the space of deleted rows to the file system, in steps; returns the bytes."""
+    total = 0
+    while returned := await steps.run(partial(engine.reclaim, size=steps.size), steps.size):
+        total += returned
+    return total
 
 
 async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:

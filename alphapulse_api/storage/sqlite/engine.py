@@ -21,9 +21,10 @@ from typing import Any, Final
 from alphapulse_api.domain.errors import StartupError, Unavailable
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.runtime.supervisor import consume_exception
-from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.base import Row, Transaction
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.storage.engine.outbox import insert
+from alphapulse_api.storage.sqlite import space
 from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
 from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
@@ -64,6 +65,7 @@ class SQLiteEngine(GroupingEngine):
         self._file: tuple[int, int] | None = None
         self._readers: Readers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._log_is_done = False  # the writer is to truncate the log
 
     @property
     def location(self) -> str:
@@ -113,6 +115,15 @@ class SQLiteEngine(GroupingEngine):
         if self._readers is None:
             raise Unavailable("The database is closed.")
         return await self._readers.fetch(sql, args)
+
+    async def reclaim(self, transaction: Transaction, size: int) -> int:
+        return await space.reclaim(transaction, size)
+
+    async def truncate_log(self) -> None:
+        # A reader copies most of it, while others read and write; the writer copies the rest.
+        await self.fetch("PRAGMA wal_checkpoint(PASSIVE)")
+        self._log_is_done = True
+        await self.write(_nothing)
 
     @property
     def history(self) -> str | None:
@@ -204,9 +215,11 @@ class SQLiteEngine(GroupingEngine):
     def _set_up(self) -> sqlite3.Connection:
         """Set up the writer's connection; every step is idempotent."""
         connection = self._connect()
+        space.set_up_new(connection)
         claim(connection, self.location)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        space.set_up(connection)
         migrate(connection, self.location)
         if (callback := self._on_other_commit) is not None:
             assert self._loop is not None
@@ -237,6 +250,9 @@ class SQLiteEngine(GroupingEngine):
             if group:
                 self._under_way_since = time.monotonic()
                 answer = self._commit(connection, group)
+                if self._log_is_done:
+                    self._log_is_done = False
+                    space.truncate_log(connection, BUSY_SECONDS)
                 self._under_way_since = None
                 self._loop.call_soon_threadsafe(self._answer, *answer)
             if watch is not None:
@@ -288,3 +304,7 @@ class SQLiteEngine(GroupingEngine):
         elif connection.total_changes != changes:
             self._trouble = None
         return outcomes, transaction.rows
+
+
+async def _nothing(_: Transaction) -> None:
+    """A unit of work that only reaches the writer."""
