@@ -89,7 +89,7 @@ class Link:
     def pid(self) -> int | None:
         """The process's id, while it runs."""
         process = self._process
-        return None if process is None else process.pid
+        return None if process is None or process.ended else process.pid
 
     def stats(self) -> FeedStats:
         """What became of the calls."""

@@ -66,6 +66,11 @@ class Process:
         """The process's id."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether its end has been seen; its id may be another process's then."""
+        return self._process.returncode is not None
+
     def begin(self, hello: Hello) -> Addresses | None:
         """Send the configuration and wait until the dashboard has started.
 
