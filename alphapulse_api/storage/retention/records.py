@@ -154,15 +154,20 @@ async def _delete(
     key = ", ".join(expiry.key)
     # Locked in order, so that two processes do not deadlock. The condition is checked again,
     # because a record may have changed since it was read.
+    conditions = expiry.condition
+    if expiry.age not in expiry.key:
+        # With a range of a key's column, SQLite would read the range and not the keys.
+        args = (*args, before)
+        conditions += f" AND {expiry.age} < ${len(args)}"
     still = (
-        f"SELECT {key} FROM {expiry.table} WHERE ({key}) IN ({rows}) "
-        f"AND {expiry.age} < ${len(args) + 1} AND {expiry.condition} ORDER BY {key} {engine.locked}"
+        f"SELECT {key} FROM {expiry.table} WHERE ({key}) IN ({rows}) AND {conditions} "
+        f"ORDER BY {key} {engine.locked}"
     )
     if expiry.parts is not None:
         table, column = expiry.parts
-        await transaction.execute(f"DELETE FROM {table} WHERE {column} IN ({still})", *args, before)
+        await transaction.execute(f"DELETE FROM {table} WHERE {column} IN ({still})", *args)
     gone = await transaction.execute(
-        f"DELETE FROM {expiry.table} WHERE ({key}) IN ({still})", *args, before
+        f"DELETE FROM {expiry.table} WHERE ({key}) IN ({still})", *args
     )
     if gone:
         tagged = [record.tagged for record in records]
