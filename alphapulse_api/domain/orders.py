@@ -144,7 +144,7 @@ def _given(trade: Mapping[str, Any]) -> dict[str, Any]:
 
 def _left_out(value: Any) -> bool:
     # An empty list of fees, or empty metadata, says as little as none; a fee of zero says enough.
-    return value is None or value in ([], {})
+    return value is None or (isinstance(value, list | dict) and not value)
 
 
 def _filled(trade: Mapping[str, Any], before: Decimal) -> Decimal:

@@ -55,6 +55,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value if math.isfinite(value) else None
     if kind is Decimal:
         return _decimal(value, depth)
+    if kind is datetime and value.tzinfo is UTC:
+        return value
     if depth > MAX_DEPTH:
         return value
     if kind is dict or isinstance(value, Mapping):

@@ -81,14 +81,14 @@ class Money(BaseField):
             number.adjusted() >= MAX_DIGITS
             or (number and number.adjusted() < -MAX_DIGITS)
             or len(str(number)) > MAX_NUMBER_TEXT
-            or int(number.as_tuple().exponent) < -MAX_DIGITS
+            or (exponent := int(number.as_tuple().exponent)) < -MAX_DIGITS
         ):
             raise ValidationError(f"At most {MAX_DIGITS} digits on either side of the point.")
         if self.positive and number <= 0:
             raise ValidationError("Must be greater than 0.")
         if not self.signed and number < 0:
             raise ValidationError("Must not be negative.")
-        if number and int(number.as_tuple().exponent) <= 0:
+        if number and exponent <= 0:
             return number  # its text has no exponent already
         return Decimal(format(number if number else number.copy_abs(), "f"))
 
