@@ -20,9 +20,13 @@ _KINDS: Final = {
 def kind_of(value: object) -> str:
     """What a value is, for an error message: in JSON's words, or the name of a Python type."""
     if isinstance(value, Foreign):
-        return f"a {value.name}"
+        return _with_article(value.name)
     kind = type(value)
-    return _KINDS.get(kind) or f"a {type_name(kind)}"
+    return _KINDS.get(kind) or _with_article(type_name(kind))
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOaeio' else 'a'} {name}"
 
 
 def text_of(value: Any) -> Any:
