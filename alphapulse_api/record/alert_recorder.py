@@ -20,6 +20,6 @@ class AlertRecorder(Recorder):
         """Store all reports of a list or none; returns each alert as it is now."""
         records = await self._slices.run(loading(self._reports, reports))
         work = self._accessors.alerts.report_alerts(records)
-        stored = await self._publisher.stored(work, "alerts")
+        stored = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])
         return [alert for alert, _ in stored]

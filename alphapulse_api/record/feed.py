@@ -131,7 +131,7 @@ class Feed(ImportFeed, Unpicklable):
         record = load(self._alert, with_extras(self._alert, alert, extras))
         server_set = complete(record, "created_at")
         work = self._accessors.alerts.add_alert(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, "alerts")
+        stored, new = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [stored] if new else [])
         return Stored(stored, new)
 
@@ -168,7 +168,7 @@ class Feed(ImportFeed, Unpicklable):
         server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valuing(record))
         work = self._accessors.portfolio.set_portfolio(record, server_set=server_set)
-        stored, revision = await self._publisher.stored(work, "portfolio")
+        stored, revision = await self._publisher.stored(work, lambda: ("portfolio",))
         # A late snapshot belongs to the history: no event.
         await self._publisher.published("portfolio", [] if revision is None else [stored])
         return stored
@@ -186,7 +186,7 @@ class Feed(ImportFeed, Unpicklable):
                 [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
             )
         work = self._accessors.agents.add_signal(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, *tags_of("agents", (record,)))
+        stored, new = await self._publisher.stored(work, lambda: tags_of("agents", (record,)))
         await self._publisher.published("agents")
         return Stored(stored, new)
 
@@ -196,7 +196,9 @@ class Feed(ImportFeed, Unpicklable):
         agent_id = _agent_id(agent_id)
         record = load(self._agent, update)
         work = self._accessors.agents.set_agent(agent_id, record)
-        stored = await self._publisher.stored(work, *tags_of("agents", ({"agent_id": agent_id},)))
+        stored = await self._publisher.stored(
+            work, lambda: tags_of("agents", ({"agent_id": agent_id},))
+        )
         await self._publisher.published("agents")
         return stored
 
@@ -205,12 +207,14 @@ class Feed(ImportFeed, Unpicklable):
         """Store a sample of a component's state; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
-        stored = await self._publisher.stored(self._accessors.system.add_sample(record), "system")
+        stored = await self._publisher.stored(
+            self._accessors.system.add_sample(record), lambda: ("system",)
+        )
         await self._publisher.published("system")
         return stored
 
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
-        alert, changed = await self._publisher.stored(work, "alerts")
+        alert, changed = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [alert] if changed else [])
         return alert
 

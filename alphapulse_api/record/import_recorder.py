@@ -36,7 +36,7 @@ class ImportRecorder(Recorder):
         records = await self._slices.run(loading(self._trades, trades))
         server_set = await self._slices.run(completing_trades(records))
         work = self._accessors.trades.add_trades(records, server_set=server_set, events=False)
-        stored = await self._publisher.stored(work, *tags_of("trades", records))
+        stored = await self._publisher.stored(work, lambda: tags_of("trades", records))
         await self._publisher.published("trades")
         if last:
             await self._publisher.resync("trades")
@@ -48,7 +48,7 @@ class ImportRecorder(Recorder):
         loaded = await self._slices.run(loading(self._points, points))
         snapshots = await self._slices.run(_snapshots(loaded, code))
         work = self._accessors.portfolio.add_history(snapshots, last=last)
-        new = await self._publisher.stored(work, "portfolio")
+        new = await self._publisher.stored(work, lambda: ("portfolio",))
         await self._publisher.published("portfolio")
         return new
 

@@ -84,6 +84,8 @@ class PointRecorder(Recorder):
     async def store(self, points: Points) -> int:
         """Store points that were checked, and publish them; returns how many."""
         tags = points.tags
-        stored = await self._publisher.stored(self._accessors.metrics.add_points(points), *tags)
+        stored = await self._publisher.stored(
+            self._accessors.metrics.add_points(points), lambda: tags
+        )
         await self._publisher.published("metrics", points, tags)
         return stored

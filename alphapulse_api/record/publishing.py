@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from alphapulse_api.domain.errors import Unavailable
@@ -28,19 +28,20 @@ class Publisher:
         self._accessors = accessors
         self._relay = relay
 
-    async def stored(self, work: Awaitable[T], *tags: str) -> T:
+    async def stored(self, work: Awaitable[T], tags: Callable[[], Iterable[str]]) -> T:
         """The result of a store's write.
 
         Args:
             work: the call.
-            tags: of the cached answers that it makes stale.
+            tags: returns those of the cached answers that it makes stale; called if nobody knows
+                whether it was committed.
         """
         try:
             return await work
         except Unavailable:
             # The COMMIT may have been carried out and only its answer lost; then the cached
             # answers lack a stored record.
-            await self._relay.invalidate(*tags)
+            await self._relay.invalidate(*tags())
             raise
 
     async def published(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -83,7 +83,7 @@ class FeedCounters:
         with self.lock:
             self.taken += count
 
-    def settle(self, method: str, count: int, reasons: Iterable[str] = ()) -> None:
+    def settle(self, method: str, count: int, reasons: Sequence[str] = ()) -> None:
         """Count what became of records that were taken.
 
         Args:
@@ -92,12 +92,12 @@ class FeedCounters:
             reasons: one for each of them that was refused; the others are stored.
         """
         with self.lock:
-            refused = 0
-            for reason in reasons:
-                refused += 1
-                self.last_refusals.append(RefusedRecord(now(), method, reason))
-            self.refused += refused
-            self.stored += count - refused
+            if reasons:
+                at = now()
+                kept = reasons[-KEPT_REFUSALS:]
+                self.last_refusals.extend(RefusedRecord(at, method, reason) for reason in kept)
+            self.refused += len(reasons)
+            self.stored += count - len(reasons)
 
     def refuse(self, method: str, count: int, reason: str) -> None:
         """Count records that were taken and are all refused for one reason."""

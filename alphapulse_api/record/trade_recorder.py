@@ -82,7 +82,7 @@ class TradeRecorder(Recorder):
         work = self._accessors.trades.add_trades(
             records, server_set=server_set, one=one or conflicts is not None, conflicts=conflicts
         )
-        stored = await self._publisher.stored(work, *tags_of("trades", records))
+        stored = await self._publisher.stored(work, lambda: tags_of("trades", records))
         new = (trade for n, (trade, new) in enumerate(stored) if new and n not in (conflicts or ()))
         await self._publisher.published("trades", new)
         return stored
