@@ -21,6 +21,7 @@ from alphapulse_api.http.codecs.records import CsvRecords, NdjsonRecords, Record
 from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
 from alphapulse_api.runtime.slices import Steps, releasing
+from alphapulse_api.schemas.metrics import MetricPoint
 
 # The media types of a body in lines.
 LINED: Final[Mapping[str, type[Records]]] = {
@@ -29,12 +30,15 @@ LINED: Final[Mapping[str, type[Records]]] = {
 }
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 MAX_PENDING: Final = MAX_BATCH  # events not yet dispatched, above which no batch is begun
+# Points of a batch are a few columns. Storing as many other records would hold the loop: some steps
+# take time in proportion to the batch.
+MAX_RECORDS: Final = 2_000
 STEP_RECORDS: Final = 16  # short ones parsed in one step
 PENDING_SECONDS: Final = 0.005
 
 
 async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
-    """Store the body's records by the row's handler, up to 10000 at a time.
+    """Store the body's records by the row's handler, up to 10000 points or 2000 others at a time.
 
     Returns:
         {"accepted": how many there were}.
@@ -78,7 +82,8 @@ class _Batch:
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
         """Add records; returns whether the batch was full before they ended."""
         add_line, add_record = self._lines.append, self._records.append
-        room = MAX_BATCH - len(self._records) if self.bytes < MAX_BATCH_BYTES else 1
+        most = MAX_BATCH if self._row.body is MetricPoint else MAX_RECORDS
+        room = most - len(self._records) if self.bytes < MAX_BATCH_BYTES else 1
         for record in records:
             if record is None:
                 yield

@@ -51,6 +51,7 @@ async def _values(server: Server) -> list[Any]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "MAX_BATCH", 10)
+    monkeypatch.setattr(ingest, "MAX_RECORDS", 10)
     monkeypatch.setattr(body, "PIECE_BYTES", 16)
 
 
