@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.encoding import loads_stored
@@ -93,6 +93,17 @@ class CurrentPortfolio(dict[str, Any]):
     changes_in: float | None = None
 
 
+class _Staleness(NamedTuple):
+    """Whether a snapshot is stale now.
+
+    Attributes:
+        changes_in: seconds until that changes by time alone; None: never.
+    """
+
+    stale: bool
+    changes_in: float | None
+
+
 class PortfolioDataAccessor:
     """Reads and writes portfolio snapshots.
 
@@ -139,8 +150,10 @@ class PortfolioDataAccessor:
         )
         if not rows:
             raise NotFound("There is no portfolio yet: nothing has updated it.")
-        portfolio = CurrentPortfolio(self._shown(await _read(rows[0])))
-        portfolio.changes_in = self._changes_in(portfolio["as_of"])
+        snapshot = await _read(rows[0])
+        staleness = self._staleness(snapshot["as_of"])
+        portfolio = CurrentPortfolio(_shown(snapshot, staleness))
+        portfolio.changes_in = staleness.changes_in
         if past is not None:
             portfolio["history"] = past
         return portfolio
@@ -149,7 +162,10 @@ class PortfolioDataAccessor:
         """The snapshot with that time, in microseconds since the epoch, if it exists."""
         sql = f"SELECT {COLUMNS.select} FROM portfolio_snapshots WHERE as_of = $1"
         rows = await self._engine.fetch(sql, as_of)
-        return self._shown(await _read(rows[0])) if rows else None
+        if not rows:
+            return None
+        snapshot = await _read(rows[0])
+        return _shown(snapshot, self._staleness(snapshot["as_of"]))
 
     async def set_portfolio(
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
@@ -173,7 +189,7 @@ class PortfolioDataAccessor:
         as_of = to_micros(record["as_of"])
         latest = "as_of" in server_set
 
-        shown = self._shown(dict(record))
+        shown = _shown(record, self._staleness(record["as_of"]))
         many = len(record["positions"]) > ON_LOOP_POSITIONS
         values = await asyncio.to_thread(COLUMNS.store, record) if many else COLUMNS.store(record)
 
@@ -222,7 +238,8 @@ class PortfolioDataAccessor:
         known, revision = await self._current(transaction)
         newer = as_of != known and overtakes(as_of, known, to_micros(now()), self._ahead)
         if began or newer:
-            await self._move(transaction, as_of, self._shown(dict(snapshot)), revision + 1)
+            shown = _shown(snapshot, self._staleness(snapshot["as_of"]))
+            await self._move(transaction, as_of, shown, revision + 1)
 
     async def _current(self, transaction: Transaction) -> tuple[int, int]:
         """The time and revision of the current snapshot.
@@ -250,16 +267,18 @@ class PortfolioDataAccessor:
         transaction.publish(*rows)
         return revision
 
-    def _changes_in(self, as_of: datetime) -> float | None:
-        """Seconds until a snapshot becomes stale, or its age is known."""
+    def _staleness(self, as_of: datetime) -> _Staleness:
         age = (now() - as_of).total_seconds()
-        if (early := -age - self._ahead / 1_000_000) > 0:
-            return early
-        return self._stale_after - age if age <= self._stale_after else None
-
-    def _shown(self, portfolio: Portfolio) -> Portfolio:
-        portfolio.pop("positions_value", None)
-        age = (now() - portfolio["as_of"]).total_seconds()
         # If its time is further ahead than clocks may differ, its age is unknown.
-        unknown = -age * 1_000_000 > self._ahead
-        return {**portfolio, "stale": age > self._stale_after or unknown}
+        if (early := -age - self._ahead / 1_000_000) > 0:
+            return _Staleness(True, early)
+        if age > self._stale_after:
+            return _Staleness(True, None)
+        return _Staleness(False, self._stale_after - age)
+
+
+def _shown(snapshot: Mapping[str, Any], staleness: _Staleness) -> Portfolio:
+    """A snapshot as callers get it."""
+    shown = {**snapshot, "stale": staleness.stale}
+    shown.pop("positions_value", None)
+    return shown
