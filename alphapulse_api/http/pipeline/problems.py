@@ -100,8 +100,12 @@ def _answer(
 
 def _is_oauth(request: web.Request) -> bool:
     """Whether the path is one of RFC 6749 or RFC 7009, by whatever method it is called."""
-    rows = request.app[ROWS].values()
-    return any(row.form is not None and request.path.endswith(row.path) for row in rows)
+    return any(
+        row.form is not None
+        and route.resource is not None
+        and route.resource.canonical == request.path
+        for route, row in request.app[ROWS].items()
+    )
 
 
 def _oauth_error(status: int) -> str:
