@@ -89,6 +89,7 @@ class Where:
         self.args: list[Any] = []
 
     def __str__(self) -> str:
+        assert self._alternatives is None, "any_of is read by newest"
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
     def copy(self) -> Where:
