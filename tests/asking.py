@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from alphapulse_api.domain.errors import PROBLEM_TYPES
 from tests.conftest import Server
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 KINDS = {kind.uri: kind for kind in PROBLEM_TYPES}
@@ -36,9 +35,11 @@ async def ask(server: Server, method: str, path: str, caller: Any = None, **kwar
 
 async def until_ready(server: Server) -> None:
     """Wait for a 200 of /readyz: what was found a moment ago holds for a second."""
-    async with asyncio.timeout(SECONDS):
-        while (await ask(server, "GET", "/readyz")).status != 200:
-            await asyncio.sleep(0.02)
+
+    async def ready() -> bool:
+        return (await ask(server, "GET", "/readyz")).status == 200
+
+    await until(ready)
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:
