@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.adapters.processes import ended
 from tests.conftest import Serve, Server
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 LISTENING = re.compile(rb'msg="Listening on" address=(\S+)')
 
@@ -48,14 +48,19 @@ async def test_alertmanager_raises_resolves_and_raises_again(serve: Serve, tmp_p
     server = await serve()
     reader = await server.key()
 
-    async def until(status: str, since: str = "") -> dict[str, Any]:
-        async with asyncio.timeout(SECONDS):
-            while True:
-                for alert in await server.json("/api/alerts", reader):
-                    if alert["status"] == status and alert["created_at"] > since:
-                        assert isinstance(alert, dict)
-                        return alert
-                await asyncio.sleep(0.1)
+    async def arrived(status: str, since: str = "") -> dict[str, Any]:
+        found: list[dict[str, Any]] = []
+
+        async def there() -> bool:
+            found[:] = [
+                alert
+                for alert in await server.json("/api/alerts", reader)
+                if alert["status"] == status and alert["created_at"] > since
+            ]
+            return bool(found)
+
+        await until(there)
+        return found[0]
 
     labels = {"alertname": "Drawdown", "severity": "critical", "desk": "crypto"}
     alert = {"labels": labels, "annotations": {"summary": "Drawdown above 10 %"}}
@@ -68,13 +73,13 @@ async def test_alertmanager_raises_resolves_and_raises_again(serve: Serve, tmp_p
 
         began = datetime.now(UTC) - timedelta(minutes=10)
         await post(startsAt=began)
-        fired = await until("active")
+        fired = await arrived("active")
         assert (fired["title"], fired["severity"]) == ("Drawdown above 10 %", "critical")
         assert fired["metadata"]["labels"] == labels
         await post(startsAt=began, endsAt=began + timedelta(minutes=5))
-        resolved = await until("resolved")
+        resolved = await arrived("resolved")
         assert resolved["id"] == fired["id"]
         await post(startsAt=began + timedelta(minutes=6))
-        again = await until("active", since=fired["created_at"])
+        again = await arrived("active", since=fired["created_at"])
         assert again["id"] == fired["id"]
     assert len(await server.json("/api/alerts", reader, start_time="2000-01-01T00:00:00Z")) == 1

@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 
 from tests.conftest import Serve
 from tests.receivers import NOW_MS
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 
 async def test_prometheus_writes_what_it_scrapes(serve: Serve, tmp_path: Path) -> None:
@@ -45,10 +45,12 @@ remote_write:
     try:
         reader = await server.key()
         points: list[Any] = []
-        async with asyncio.timeout(SECONDS):
-            while not points:
-                await asyncio.sleep(0.1)
-                points = await server.json("/api/metrics/prometheus", reader, name="up")
+
+        async def arrived() -> bool:
+            points[:] = await server.json("/api/metrics/prometheus", reader, name="up")
+            return bool(points)
+
+        await until(arrived)
     finally:
         process.terminate()
         await process.wait()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ ENDLESS = (
 )
 
 
+Opened = Callable[[float], Awaitable[Engine]]
+
+
 def made(request: pytest.FixtureRequest, tmp_path: Path, url: str, seconds: float) -> Engine:
     if request.param == "sqlite":
         return SQLiteEngine(str(tmp_path / "store.db"), statement_timeout=seconds)
@@ -29,25 +33,31 @@ def made(request: pytest.FixtureRequest, tmp_path: Path, url: str, seconds: floa
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def patient(
+async def opened(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str
-) -> AsyncIterator[Engine]:
+) -> AsyncIterator[Opened]:
+    """Opens an engine, of either kind, that ends statements after so many seconds."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(seconds: float) -> Engine:
+            engine = made(request, tmp_path, postgres_url, seconds)
+            await engine.open()
+            stack.push_async_callback(engine.close)
+            return engine
+
+        yield open_
+
+
+@pytest.fixture
+async def patient(opened: Opened) -> Engine:
     """An engine that ends no statement within a test."""
-    engine = made(request, tmp_path, postgres_url, 3600)
-    await engine.open()
-    yield engine
-    await engine.close()
+    return await opened(3600)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def impatient(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str
-) -> AsyncIterator[Engine]:
+@pytest.fixture
+async def impatient(opened: Opened) -> Engine:
     """An engine that ends statements after a moment."""
-    engine = made(request, tmp_path, postgres_url, 0.2)
-    await engine.open()
-    yield engine
-    await engine.close()
+    return await opened(0.2)
 
 
 async def test_a_question_that_takes_too_long_ends_and_says_what_to_narrow(
