@@ -18,6 +18,9 @@ from alphapulse_api.domain.channels import CHANNELS
 from tests.conftest import Server
 from tests.waiting import SECONDS
 
+# A heartbeat may come at any time, and every snapshot has an end.
+PASSED_OVER = frozenset({"heartbeat", "snapshot_end"})
+
 
 class Client:
     """One socket."""
@@ -32,12 +35,12 @@ class Client:
         return await self.ws.receive(timeout=SECONDS)
 
     async def receive(self, kind: str | None = None) -> dict[str, Any]:
-        """The next message, which is of that type; a heartbeat may come before it at any time."""
+        """The next message, which is of that type, passing over those that tests rarely look at."""
         while True:
             frame = await self.frame()
             assert frame.type is aiohttp.WSMsgType.TEXT, (frame, self.ws.close_code)
             message: dict[str, Any] = json.loads(frame.data)
-            if kind in (None, message["type"]) or message["type"] != "heartbeat":
+            if kind in (None, message["type"]) or message["type"] not in PASSED_OVER:
                 assert kind in (None, message["type"]), message
                 return message
 
@@ -45,16 +48,19 @@ class Client:
         return [await self.receive(kind) for _ in range(count)]
 
     async def ask(self, **message: Any) -> dict[str, Any]:
-        """Send, and receive the next message."""
+        """Send, and receive the next message that does not end a snapshot asked for before."""
         await self.send(**message)
-        return await self.receive()
+        while (answer := await self.receive())["type"] == "snapshot_end":
+            pass
+        return answer
 
-    async def settled(self) -> list[dict[str, Any]]:
-        """Everything that comes before the answer to a ping sent now."""
+    async def settled(self, *, ends: bool = False) -> list[dict[str, Any]]:
+        """What comes before the answer to a ping sent now; ends of snapshots if asked for."""
         await self.send(type="ping", id="settled")
         messages = []
         while (message := await self.receive())["type"] != "pong":
-            messages.append(message)
+            if ends or message["type"] != "snapshot_end":
+                messages.append(message)
         return messages
 
     async def until_closed(self) -> tuple[int, str, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from alphapulse_api.client.errors import StreamError
 Filters = Mapping[str, Mapping[str, Sequence[str]]]
 
 # The ids of our requests. The ping is sent right after the subscribe and requests are answered in
-# order, so its pong shows that the snapshot is complete.
+# order, so its pong shows that everything the subscribe leads to has come.
 AUTH: Final = "auth"
 SUBSCRIBE: Final = "subscribe"
 SETTLED: Final = "settled"
@@ -144,6 +144,8 @@ class Conversation:
                 return self._event(message)
             case {"type": "subscribed"}:
                 return self._subscribed(message["channels"])
+            case {"type": "snapshot_end"}:
+                return self._release(message["channel"])
             case {"type": "pong", "id": "settled"}:
                 self.settled = True
                 return self._release(*self._snapshots)

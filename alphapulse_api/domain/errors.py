@@ -232,7 +232,7 @@ SOCKET_ERRORS: Final = tuple(
         ("token_expired", "the token has expired"),
         ("forbidden", "the caller may not read this channel"),
         ("unknown_channel", "there is no such channel"),
-        ("invalid_filter", "the channel has no such filter, or its value is not a list of strings"),
+        ("invalid_filter", "the channel has no such filter, or no record has such a value"),
         (
             "rate_limited",
             "too many messages, or invalid keys from this address; this one was not acted on",

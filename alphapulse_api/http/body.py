@@ -116,6 +116,8 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     if not is_json:
         raise _unsupported(request, others)
     value = await slices.run(body.end())
+    if value is None and row.body_may_be_absent:
+        return {}
     kinds: tuple[type, ...]
     if row.body_is_array:
         kinds, wanted = (list,), "an array of objects"

@@ -127,7 +127,7 @@ ROWS: Final = (
     Row("GET", "/api/system", "view_system", system.list_system, query=SystemQuery,
         answer=SystemSample, many=True, resource="system", tag="system"),
     Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSample,
-        answer=SystemSample, status=201, tag="system"),
+        answer=SystemSample, status=201, repeats=True, tag="system"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",
         tag="system"),
 

@@ -207,11 +207,10 @@ class Feed(ImportFeed, Unpicklable):
         """Store a sample of a component's state; returns the sample."""
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
-        stored = await self._publisher.stored(
-            self._accessors.system.add_sample(record), lambda: ("system",)
-        )
+        work = self._accessors.system.add_sample(record)
+        stored, new = await self._publisher.stored(work, lambda: ("system",))
         await self._publisher.published("system")
-        return stored
+        return Stored(stored, new)
 
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
         alert, changed = await self._publisher.stored(work, lambda: ("alerts",))

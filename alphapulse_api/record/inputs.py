@@ -12,6 +12,7 @@ from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, it
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
 from alphapulse_api.schemas.fields.base import kind_of
+from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_BATCH: Final = 10_000
 STEP: Final = 50  # records of an iterable that are taken in one step
@@ -62,8 +63,7 @@ def with_extras(schema: Schema, record: Record, extras: Extras) -> Record:
         return record
     if extras != "metadata":
         raise ValidationProblem.parameter("extras", "Must be one of: refuse, metadata.")
-    read_only: frozenset[str] = getattr(schema, "read_only", frozenset())
-    return extras_in_metadata(record, schema.fields.keys() | read_only)
+    return extras_in_metadata(record, schema.fields.keys() | read_only_fields(schema))
 
 
 def _too_many(detail: str) -> ValidationProblem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.fields import (
@@ -37,6 +39,9 @@ class Signal(Schema):
 
 class AgentUpdate(Schema):
     """An update of an agent; omitted fields keep their values."""
+
+    # An agent that was read may be sent back; the path names it, and the server sets the rest.
+    read_only: ClassVar = frozenset({"agent_id", "updated_at", "signals"})
 
     agent_type = Text(64)
     state = Choice(*STATES)

@@ -8,6 +8,7 @@ plain Python first: an embedding host hands over objects of its own classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields.base import kind_of
-from alphapulse_api.schemas.quick import quick
+from alphapulse_api.schemas.quick import SCHEMAS, quick
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
@@ -71,6 +72,17 @@ def loading(schema: Schema, data: Any) -> Steps[Any]:
     return value
 
 
+@lru_cache(maxsize=SCHEMAS)
+def read_only_fields(schema: Schema) -> frozenset[str]:
+    """The fields that only the server sets: a record that was read may be sent back with them.
+
+    They are the schema's own, and those that it names in `read_only` because only an answer with
+    more fields has them.
+    """
+    others: frozenset[str] = getattr(schema, "read_only", frozenset())
+    return others | {name for name, field in schema.fields.items() if field.dump_only}
+
+
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
     """What one record says; None where it is wrong: `faults` has the errors then."""
     if type(data) is not dict or not _NAMES.issuperset(map(type, data)):
@@ -81,7 +93,7 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
         faults.add(pointer, [f"Not an object but {kind_of(data)}."])
         return None
     before = faults.count
-    read_only: frozenset[str] = getattr(schema, "read_only", frozenset())
+    read_only = read_only_fields(schema)
     if not read_only.isdisjoint(data):
         data = {name: value for name, value in data.items() if name not in read_only}
     if len(data) > len(schema.load_fields):

@@ -10,9 +10,9 @@ from alphapulse_api.cache import SingleFlight
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Event, EventLog
 from alphapulse_api.runtime.slices import Slices, Steps
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.readings import Readings
-from alphapulse_api.sockets.requests import Filters
 from alphapulse_api.sockets.subscription import passes
 
 KEPT: Final = 4  # per channel

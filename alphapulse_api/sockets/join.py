@@ -13,9 +13,10 @@ from typing import Any
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Gap
 from alphapulse_api.sockets.backlog import ignore
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import chunks, frame
 from alphapulse_api.sockets.history import Stretch
-from alphapulse_api.sockets.requests import Filters, Subscribe
+from alphapulse_api.sockets.requests import Subscribe
 from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.writer import SocketWriter

@@ -14,9 +14,9 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, TOKEN_EXPIRED, Close
 from alphapulse_api.limits import Gcra
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.requests import (
     Authenticate,
-    Filters,
     ListSubscriptions,
     MessageId,
     Ping,

@@ -13,11 +13,11 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.sockets.filters import Filters, InvalidFilter, filters_of
 
 MAX_ID_LENGTH: Final = 36
 MAX_LENGTH_FOR_ID: Final = 4096  # bytes up to which a message refused unread is parsed for its id
-MAX_FILTER_VALUES: Final = 100
-MAX_VALUE_LENGTH: Final = 256
+MAX_CURSOR_LENGTH: Final = 256
 
 # Message type -> the fields it may have beside type and id.
 REQUESTS: Final[Mapping[str, frozenset[str]]] = {
@@ -32,7 +32,6 @@ REQUESTS: Final[Mapping[str, frozenset[str]]] = {
 OPEN: Final = frozenset({"auth", "ping"})
 
 MessageId = int | str | None
-Filters = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +210,17 @@ def _authenticate(message: dict[str, Any], message_id: MessageId) -> Authenticat
 
 def _subscribe(message: dict[str, Any], message_id: MessageId) -> Subscribe:
     channels = _channels(message)
-    snapshot = message.get("snapshot", False)
-    if not isinstance(snapshot, bool):
+    snapshot = message.get("snapshot")
+    if not isinstance(snapshot, (bool, type(None))):
         raise Refused("invalid_message", "snapshot must be true or false.")
     since = _by_channel(message, "since", channels, "invalid_message")
     for name, cursor in since.items():
-        if not isinstance(cursor, str) or len(cursor) > MAX_VALUE_LENGTH:
-            text = f"A cursor must be a string of at most {MAX_VALUE_LENGTH} characters."
+        if not isinstance(cursor, str) or len(cursor) > MAX_CURSOR_LENGTH:
+            text = f"A cursor must be a string of at most {MAX_CURSOR_LENGTH} characters."
             raise Refused("invalid_message", text, name)
     filters = _by_channel(message, "filters", channels, "invalid_filter")
     wanted = {name: _filters(name, filters.get(name, {})) for name in channels}
-    return Subscribe(message_id, wanted, since, snapshot)
+    return Subscribe(message_id, wanted, since, bool(snapshot))
 
 
 def _channels(message: dict[str, Any]) -> list[str]:
@@ -244,31 +243,25 @@ def _channels(message: dict[str, Any]) -> list[str]:
 def _by_channel(
     message: dict[str, Any], name: str, channels: Sequence[str], code: str
 ) -> dict[str, Any]:
-    value = message.get(name, {})
+    value = message.get(name)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise Refused(code, f"{name} must be an object whose keys are channels.")
     for channel in value:
         if channel not in channels:
             text = f"{name} may only name channels of this request."
             raise Refused(code, text, channel[:64])
-    return value
+    return _given(value)
+
+
+def _given(members: dict[str, Any]) -> dict[str, Any]:
+    """The members that are not null, which means left out."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _filters(channel: str, given: Any) -> Filters:
-    known = CHANNELS[channel].filters
-    if not isinstance(given, dict):
-        text = "The filters of a channel must be an object of lists of strings."
-        raise Refused("invalid_filter", text, channel)
-    for name, values in given.items():
-        if name not in known:
-            names = ", ".join(known) or "none"
-            text = f"{channel} has no filter {name[:64]!r}; it has {names}."
-            raise Refused("invalid_filter", text, channel)
-        if (
-            not isinstance(values, list)
-            or not 1 <= len(values) <= MAX_FILTER_VALUES
-            or not all(isinstance(v, str) and len(v) <= MAX_VALUE_LENGTH for v in values)
-        ):
-            text = f"{name} must be a list of 1 to {MAX_FILTER_VALUES} strings."
-            raise Refused("invalid_filter", text, channel)
-    return {name: frozenset(values) for name, values in given.items()}
+    try:
+        return filters_of(channel, given)
+    except InvalidFilter as error:
+        raise Refused("invalid_filter", str(error), channel) from None

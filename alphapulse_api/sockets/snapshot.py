@@ -21,9 +21,9 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.log.base import Event, message
 from alphapulse_api.runtime.slices import Slices, Steps, finish
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.readings import Readings
-from alphapulse_api.sockets.requests import Filters
 from alphapulse_api.sockets.snapshot_rows import NEWEST_FIRST, Rows, read_snapshot
 from alphapulse_api.sockets.subscription import Subscription, passes
 from alphapulse_api.storage import outbox
@@ -61,6 +61,7 @@ class Snapshot:
         "_cursor",
         "_frames",
         "_overtaken",
+        "_rows",
         "_stages",
         "channel",
         "pending",
@@ -79,6 +80,7 @@ class Snapshot:
         self._cursor = cursor
         self._current_since = at
         self._frames = Chunks()
+        self._rows = 0
         # By the hash of an identity: its stage, and the hash of its JSON. Rows would be hundreds of
         # thousands of objects for the garbage collector to traverse.
         self._stages: dict[int, int] = {}
@@ -90,11 +92,11 @@ class Snapshot:
         finish(self.adding(rows, {}))
 
     def __repr__(self) -> str:
-        return f"<Snapshot {self.channel.name} rows={len(self._stages)}>"
+        return f"<Snapshot {self.channel.name} rows={self._rows}>"
 
     @property
     def chunks(self) -> Sequence[bytes]:
-        """Joined frames of all rows that were added."""
+        """Joined frames of all rows that were added, and of the end."""
         return self._frames.join()
 
     def adding(self, rows: Rows, filters: Filters) -> Steps[None]:
@@ -103,12 +105,18 @@ class Snapshot:
         for number, row in enumerate(rows, 1):
             if passes(channel, filters, row):
                 self._frames.add(message(channel, cursor, dumps(row), snapshot=True))
+                self._rows += 1
                 identity, stage = channel.identity(row)
                 key = hash(identity)
                 self._stages[key] = stage
                 self._contents[key] = hash(canonical(row))
             if not number % STEP:
                 yield
+
+    def end(self) -> None:
+        """Add the message that tells how many rows the snapshot has."""
+        end = {"type": "snapshot_end", "channel": self.channel.name, "count": self._rows}
+        self._frames.add(dumps(end))
 
     def expired(self, at: float, seconds: float, *, behind: bool) -> bool:
         """Return whether every event that it includes has passed; to be polled.
@@ -234,6 +242,7 @@ class Snapshots:
         while parts:  # a part is released once it is encoded
             rows = parts.pop()
             await self._slices.run(snapshot.adding(rows[::-1] if backwards else rows, filters))
+        snapshot.end()
         if pending:
             self._awaiting.add(snapshot)
             self._look.set()

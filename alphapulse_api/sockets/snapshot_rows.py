@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from alphapulse_api.domain.channels import Channel
 from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.readings import QUERY_ROWS
-from alphapulse_api.sockets.requests import Filters
 from alphapulse_api.storage.accessors import Accessors
 
 TRADES: Final = 50

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import Channel
 from alphapulse_api.log.base import Event, Gap
-from alphapulse_api.sockets.requests import Filters
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.writer import SocketWriter
 
 

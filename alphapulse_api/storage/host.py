@@ -239,9 +239,12 @@ class HostSystem(_HostObject):
     async def get_system(self, *args: Any, **query: Any) -> Page:
         return await self._page("get_system", *args, **query)
 
-    async def add_sample(self, sample: Mapping[str, Any]) -> Record:
-        stored: Record = await self._call("add_sample", sample)
-        return stored
+    async def add_sample(self, sample: Mapping[str, Any]) -> Written:
+        stored = await self._call("add_sample", sample)
+        if isinstance(stored, tuple):
+            record, new = stored
+            return record, bool(new)
+        return stored, True  # a host may return only the sample
 
 
 def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, Any]) -> list[str]:

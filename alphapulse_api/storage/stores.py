@@ -229,5 +229,5 @@ class SystemStore(Protocol):
     ) -> Page:
         """One page, oldest first."""
 
-    async def add_sample(self, sample: Mapping[str, Any]) -> Record:
-        """Store a validated sample."""
+    async def add_sample(self, sample: Mapping[str, Any]) -> Written:
+        """Store a validated sample; returns whether it replaced none."""

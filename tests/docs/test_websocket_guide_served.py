@@ -50,7 +50,7 @@ class Tour:
         """Send an example, with what only a running server can know filled in."""
         self.sent.append(json.dumps(example))
         await client.send(**{**example, **real})
-        self.received += await client.settled()
+        self.received += await client.settled(ends=True)
 
     async def receive(self, client: Client, kind: str) -> None:
         """Listen until a message of that type comes."""

@@ -246,6 +246,36 @@ async def test_a_portfolio_snapshot_is_the_current_one_if_there_is_one(server: S
     assert row == await server.json("/api/portfolio", headers)
 
 
+async def test_every_snapshot_tells_its_end_and_its_rows(server: Server) -> None:
+    await server.feed.record_metrics([point(name) for name in "abc"])
+    ended = await server.feed.raise_alert(alert())
+    await server.feed.resolve_alert(ended["id"])
+    async with connect(server, await server.login("viewer")) as client:
+        filters = {"metrics": {"names": ["a", "b", "z"]}}
+        ack = await client.ask(type="subscribe", channels=ALL, snapshot=True, filters=filters)
+        await server.feed.record_trade(trade())
+        got = []
+        while not got or got[-1]["type"] != "trade":
+            got.append(await client.receive())
+        kinds = [(m["type"], m["channel"], m.get("count")) for m in got]
+        assert kinds[:-1] == [
+            ("metric", "metrics", None),
+            ("metric", "metrics", None),
+            ("snapshot_end", "metrics", 2),
+            ("snapshot_end", "alerts", 0),
+            ("snapshot_end", "trades", 0),
+            ("snapshot_end", "portfolio", 0),
+        ]
+        assert all(set(m) == {"type", "channel", "count"} for m in got[2:-1])
+        # What resumes has no snapshot, and what asks for none neither.
+        since = {"trades": ack["channels"]["trades"]["cursor"]}
+        await client.send(type="subscribe", channels=["trades"], since=since, snapshot=True)
+        await client.send(type="subscribe", channels=["metrics"])
+        await client.send(type="ping")
+        answers = [(await client.receive())["type"] for _ in range(4)]
+        assert answers == ["subscribed", "trade", "subscribed", "pong"]
+
+
 async def test_a_late_point_after_a_snapshot_is_news(server: Server) -> None:
     await server.feed.record_metrics(point(timestamp=T0 + timedelta(hours=1)))
     async with connect(server, await server.login("viewer")) as client:

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.schemas.alerts import SEVERITIES
+from alphapulse_api.sockets.filters import MAX_FILTER_VALUES
 from alphapulse_api.sockets.protocol import Protocol
-from alphapulse_api.sockets.requests import (
-    MAX_FILTER_VALUES,
-    Subscribe,
-    Unsubscribe,
-)
+from alphapulse_api.sockets.requests import Subscribe, Unsubscribe
 from tests.sockets.conftest import a_caller
 from tests.sockets.test_protocol import answer, refusal
 
@@ -65,9 +63,10 @@ def test_a_filter_takes_up_to_a_hundred_strings(channel: str, name: str) -> None
         filters = {channel: {name: values}}
         return answer(Protocol(a_caller()), type="subscribe", channels=[channel], filters=filters)
 
-    values = [str(n) for n in range(MAX_FILTER_VALUES)]
+    words = SEVERITIES if name == "severities" else ("x",)
+    values = [words[n % len(words)] for n in range(MAX_FILTER_VALUES)]
     assert ask(values).channels[channel] == {name: frozenset(values)}
-    for bad in ([*values, "one more"], [], "x", None, [1], [None], ["x" * 257]):
+    for bad in ([*values, *words], [], "x", [1], [None], [""], ["x" * 257]):
         error = ask(bad).message
         assert (error["code"], error["channel"]) == ("invalid_filter", channel), bad
 
@@ -77,11 +76,10 @@ def test_a_filter_takes_up_to_a_hundred_strings(channel: str, name: str) -> None
     [
         {"metrics": {"symbols": ["A"]}},
         {"metrics": []},
-        {"metrics": None},
+        {"metrics": {"metric_types": ["RISK"]}},
         {"portfolio": {"x": ["y"]}},
         {"trades": {}},
         [],
-        None,
         "x",
     ],
 )
@@ -98,12 +96,36 @@ def test_other_filters_are_invalid(known: Protocol, filters: Any) -> None:
         {"since": {"metrics": "x" * 257}},
         {"since": {"trades": "c"}},
         {"snapshot": 1},
-        {"snapshot": None},
     ],
 )
 def test_since_and_snapshot_have_their_shapes(known: Protocol, fields: dict[str, Any]) -> None:
     error = refusal(known, type="subscribe", channels=["metrics"], **fields)
     assert error["code"] == "invalid_message"
+
+
+def test_a_word_that_no_record_has_is_an_invalid_filter(known: Protocol) -> None:
+    def ask(*severities: str) -> Any:
+        filters = {"alerts": {"severities": severities}}
+        return answer(known, type="subscribe", channels=["alerts"], filters=filters)
+
+    error = ask("critical", "urgent").message
+    assert (error["code"], error["channel"]) == ("invalid_filter", "alerts")
+    assert "'urgent'" in error["message"]
+    assert "info, warning, error, critical" in error["message"]
+    assert ask("Critical").channels["alerts"] == {"severities": {"critical"}}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"filters": None, "since": None, "snapshot": None},
+        {"filters": {"trades": None}, "since": {"trades": None}},
+        {"filters": {"trades": {"symbols": None, "strategies": None}}},
+    ],
+)
+def test_null_means_left_out(known: Protocol, members: dict[str, Any]) -> None:
+    action = answer(known, type="subscribe", channels=["trades"], **members)
+    assert action == Subscribe(None, {"trades": {}}, {}, False)
 
 
 def test_unsubscribe_names_its_channels(known: Protocol) -> None:

@@ -119,7 +119,8 @@ async def test_signals_are_filtered_and_belong_to_an_agent(store: Accessors) -> 
 
 async def test_a_sample_of_the_same_instant_replaces_the_one_before(store: Accessors) -> None:
     await store.system.add_sample(sample("db", status="error", message="slow"))
-    last = await store.system.add_sample(sample("db", metrics={"lag": 1.0}))
+    last, new = await store.system.add_sample(sample("db", metrics={"lag": 1.0}))
+    assert not new
     assert await store.system.get_system("db", at(0), at(1)) == [last]
     await store.system.add_sample({**sample("api"), "timestamp": now()})
     assert ids(await store.system.get_system()) == ["api"]  # the last hour

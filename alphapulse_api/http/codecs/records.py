@@ -19,6 +19,7 @@ from alphapulse_api.domain.encoding import loads
 from alphapulse_api.domain.errors import BAD_REQUEST, TOO_LARGE, VALIDATION, Problem, ProblemType
 from alphapulse_api.http.json_scan import MAX_ELEMENT_BYTES, MAX_ELEMENT_VALUES, has_too_many_values
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
+from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
 MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quotes
@@ -191,7 +192,7 @@ class CsvRecords(Records):
     def _read_header(self, names: list[str]) -> None:
         known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}
         # An export that is sent back includes read-only fields: they are ignored.
-        read_only = self._schema.fields.keys() - known.keys()
+        read_only = read_only_fields(self._schema)
         for index, name in enumerate(names):
             key = name.removeprefix(_LABEL)
             if name in read_only:

@@ -11,7 +11,8 @@ from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
 from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.sockets.requests import MAX_FILTER_VALUES, MAX_ID_LENGTH
+from alphapulse_api.sockets.filters import MAX_FILTER_VALUES
+from alphapulse_api.sockets.requests import MAX_ID_LENGTH
 
 VERSION: Final = "3.0.0"
 DATA: Final = {"metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio}
@@ -130,6 +131,13 @@ FROM_SERVER: Final = {
         ("timestamp", "cursors"),
         timestamp=_TIME,
         cursors=_CURSORS,
+    ),
+    "snapshot_end": _message(
+        "snapshot_end",
+        "The channel's snapshot is complete: it had so many rows. Its events follow.",
+        ("channel", "count"),
+        channel=_CHANNEL,
+        count={"type": "integer", "minimum": 0},
     ),
     "resync": _message(
         "resync",

@@ -13,6 +13,7 @@ from alphapulse_api.storage.listing import Order, read_page
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
+from alphapulse_api.storage.stores import Written
 
 COLUMNS = Columns(
     "system_samples",
@@ -26,7 +27,10 @@ COLUMNS = Columns(
 )
 WINDOW = timedelta(hours=1)
 _ORDER: Final = Order(("timestamp", "component"), (int, str), descending=False)
-Sample = dict[str, Any]
+_REPLACE: Final = (
+    "UPDATE system_samples SET status = $2, metrics = $4, message = $5 "
+    "WHERE component = $1 AND timestamp = $3"
+)
 
 
 class SystemDataAccessor:
@@ -60,16 +64,21 @@ class SystemDataAccessor:
         where.between("timestamp", start, end)
         return await read_page(self._engine, COLUMNS, _ORDER, listing, where, limit, cursor)
 
-    async def add_sample(self, sample: Mapping[str, Any]) -> Sample:
-        """Store a validated sample, replacing one with the same component and time."""
+    async def add_sample(self, sample: Mapping[str, Any]) -> Written:
+        """Store a validated sample, replacing one with the same component and time.
 
-        async def work(transaction: Transaction) -> Sample:
-            await transaction.execute(
-                f"{COLUMNS.insert} ON CONFLICT (component, timestamp) DO UPDATE SET "
-                "status = excluded.status, metrics = excluded.metrics, message = excluded.message",
-                *COLUMNS.store(sample),
+        Returns:
+            The sample as stored, and whether there was none to replace.
+        """
+        values = COLUMNS.store(sample)
+
+        async def work(transaction: Transaction) -> Written:
+            new = await transaction.execute(
+                f"{COLUMNS.insert} ON CONFLICT (component, timestamp) DO NOTHING", *values
             )
+            if not new:
+                await transaction.execute(_REPLACE, *values)
             transaction.publish(invalidation("system"))
-            return {name: sample.get(name) for name in COLUMNS.names}
+            return {name: sample.get(name) for name in COLUMNS.names}, new > 0
 
         return await self._engine.write(work)
