@@ -21,7 +21,7 @@ from alphapulse_api.http.codecs.records import CsvRecords, NdjsonRecords, Record
 from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
 from alphapulse_api.runtime.slices import Steps, releasing
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.metrics import MetricPointRequest
 
 # The media types of a body in lines.
 LINED: Final[Mapping[str, type[Records]]] = {
@@ -82,7 +82,7 @@ class _Batch:
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
         """Add records; returns whether the batch was full before they ended."""
         add_line, add_record = self._lines.append, self._records.append
-        most = MAX_BATCH if self._row.body is MetricPoint else MAX_RECORDS
+        most = MAX_BATCH if self._row.body is MetricPointRequest else MAX_RECORDS
         room = most - len(self._records) if self.bytes < MAX_BATCH_BYTES else 1
         for record in records:
             if record is None:

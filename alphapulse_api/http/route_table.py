@@ -23,13 +23,21 @@ from alphapulse_api.http.receivers.rpc_status import rpc_refusal
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas.agents import (
     Agent,
+    AgentRequest,
     AgentsQuery,
-    AgentUpdate,
     AgentWithSignals,
     Signal,
+    SignalRequest,
     SignalsQuery,
 )
-from alphapulse_api.schemas.alerts import Acknowledgement, Alert, AlertsQuery, Nothing
+from alphapulse_api.schemas.alerts import (
+    AcknowledgeRequest,
+    Alert,
+    AlertRequest,
+    AlertsQuery,
+    Empty,
+    Nothing,
+)
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
 from alphapulse_api.schemas.metrics import (
@@ -37,13 +45,20 @@ from alphapulse_api.schemas.metrics import (
     AggregatedPoint,
     LatestQuery,
     MetricPoint,
+    MetricPointRequest,
     MetricsQuery,
     SeriesQuery,
     SeriesSummary,
 )
-from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery
-from alphapulse_api.schemas.system import Health, Readiness, SystemQuery, SystemSample
-from alphapulse_api.schemas.trades import Trade, TradesQuery, TradeWithHistory
+from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery, PortfolioRequest
+from alphapulse_api.schemas.system import (
+    Health,
+    Readiness,
+    SystemQuery,
+    SystemSample,
+    SystemSampleRequest,
+)
+from alphapulse_api.schemas.trades import Trade, TradeRequest, TradesQuery, TradeWithHistory
 from alphapulse_api.schemas.webhooks import (
     AlertmanagerMessage,
     FreqtradeMessage,
@@ -57,7 +72,7 @@ ROWS: Final = (
     Row("POST", "/token", PUBLIC, raw=auth.token, form=TokenRequest, answer=Token,
         tag="auth"),
     Row("POST", "/token/revoke", PUBLIC, raw=auth.revoke, form=RevokeRequest,
-        answer=Nothing, tag="auth"),
+        answer=Empty, tag="auth"),
     Row("GET", "/api/me", ANY_CALLER, auth.me, answer=Me, tag="auth"),
 
     Row("GET", "/api/metrics", "view_metrics", metrics.list_series, query=SeriesQuery,
@@ -69,11 +84,11 @@ ROWS: Final = (
     Row("GET", "/api/metrics/{metric_type}/latest", "view_metrics", metrics.get_latest,
         query=LatestQuery, answer=MetricPoint, many=True, channel="metrics",
         tag="metrics"),
-    Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=MetricPoint,
+    Row("POST", "/api/metrics", PUBLISH, metrics.record_metrics, body=MetricPointRequest,
         body_may_be_array=True, body_exact=False, answer=Accepted, status=201,
         tag="metrics"),
     Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=BatchQuery,
-        body=MetricPoint, body_is_array=True, body_exact=False, answer=BatchResult,
+        body=MetricPointRequest, body_is_array=True, body_exact=False, answer=BatchResult,
         tag="metrics"),
 
     # The paths that the clients of these systems use.
@@ -89,17 +104,17 @@ ROWS: Final = (
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
         query=PortfolioQuery, answer=Portfolio, resource="portfolio", channel="portfolio",
         tag="portfolio"),
-    Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=Portfolio,
+    Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,
         answer=Portfolio, tag="portfolio"),
 
     Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=AlertsQuery,
         answer=Alert, many=True, resource="alerts", channel="alerts", tag="alerts"),
     Row("GET", "/api/alerts/{id}", "view_alerts", alerts.get_alert, answer=Alert,
         resource="alerts", channel="alerts", tag="alerts"),
-    Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=Alert, answer=Alert,
+    Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=AlertRequest, answer=Alert,
         status=201, repeats=True, tag="alerts"),
     Row("POST", "/api/alerts/{id}/acknowledge", ACKNOWLEDGE_ALERTS, alerts.acknowledge_alert,
-        body=Acknowledgement, body_may_be_absent=True, answer=Alert, tag="alerts"),
+        body=AcknowledgeRequest, body_may_be_absent=True, answer=Alert, tag="alerts"),
     Row("POST", "/api/alerts/{id}/resolve", ACKNOWLEDGE_ALERTS, alerts.resolve_alert,
         body=Nothing, body_may_be_absent=True, answer=Alert, tag="alerts"),
 
@@ -108,10 +123,10 @@ ROWS: Final = (
     Row("GET", "/api/trades/{id}", "view_trades", trades.get_trade,
         answer=TradeWithHistory,
         resource="trades", channel="trades", tag="trades"),
-    Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=Trade,
+    Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=TradeRequest,
         body_may_be_array=True, answer=Trade, status=201, repeats=True, tag="trades"),
     Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=BatchQuery,
-        body=Trade, body_is_array=True, answer=BatchResult, tag="trades"),
+        body=TradeRequest, body_is_array=True, answer=BatchResult, tag="trades"),
 
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
@@ -119,14 +134,14 @@ ROWS: Final = (
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
         query=SignalsQuery, answer=Signal, many=True, resource="agents:agent_id={id}",
         tag="agents"),
-    Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentUpdate,
+    Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentRequest,
         answer=Agent, tag="agents"),
-    Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=Signal,
+    Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,
         answer=Signal, status=201, repeats=True, tag="agents"),
 
     Row("GET", "/api/system", "view_system", system.list_system, query=SystemQuery,
         answer=SystemSample, many=True, resource="system", tag="system"),
-    Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSample,
+    Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSampleRequest,
         answer=SystemSample, status=201, repeats=True, tag="system"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",
         tag="system"),

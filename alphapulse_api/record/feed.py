@@ -31,12 +31,12 @@ from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
 from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
-from alphapulse_api.schemas.agents import AgentUpdate, Signal
-from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
+from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.loading import load, loading
-from alphapulse_api.schemas.portfolio import Portfolio
-from alphapulse_api.schemas.system import SystemSample
+from alphapulse_api.schemas.portfolio import PortfolioRequest
+from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
 
@@ -86,11 +86,11 @@ class Feed(ImportFeed, Unpicklable):
         self._trades = TradeRecorder(resources)
         self._imports = ImportRecorder(resources)
         self._reports = AlertRecorder(resources)
-        self._alert = resources.clocked(Alert())
-        self._portfolio = resources.clocked(Portfolio())
-        self._signal = resources.clocked(Signal())
-        self._agent = AgentUpdate()
-        self._sample = resources.clocked(SystemSample())
+        self._alert = resources.clocked(AlertRequest())
+        self._portfolio = resources.clocked(PortfolioRequest())
+        self._signal = resources.clocked(SignalRequest())
+        self._agent = AgentRequest()
+        self._sample = resources.clocked(SystemSampleRequest())
         self._calls = Calls()
         self._counters = FeedCounters()
         self.queue = PointQueue(self._points.record_valid, FeedCounters())

@@ -15,7 +15,7 @@ from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.loading import Refusal, load
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.metrics import MetricPointRequest
 
 
 class PointRecorder(Recorder):
@@ -25,7 +25,7 @@ class PointRecorder(Recorder):
         super().__init__(resources)
         self._ahead = resources.ahead
         self._zone = resources.zone
-        self._schema = resources.clocked(MetricPoint())
+        self._schema = resources.clocked(MetricPointRequest())
 
     async def record(self, point: Record) -> int:
         """Record a point; returns 1."""

@@ -14,7 +14,7 @@ from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import releasing
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.loading import Refusal, load, loading
-from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.schemas.trades import TradeRequest
 from alphapulse_api.storage.stores import Written
 
 
@@ -23,8 +23,8 @@ class TradeRecorder(Recorder):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
-        self._one = resources.clocked(Trade())
-        self._many = resources.clocked(Trade(many=True))
+        self._one = resources.clocked(TradeRequest())
+        self._many = resources.clocked(TradeRequest(many=True))
 
     async def record(self, trade: Record, extras: Extras) -> Stored:
         """Record one trade; returns it as stored."""

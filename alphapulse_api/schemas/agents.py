@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from marshmallow import Schema, fields
 
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
@@ -23,13 +24,25 @@ STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped"
 DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
 
 
-class Signal(Schema):
+class AgentState(Choice):
+    """What an agent is doing."""
+
+    words = STATES
+
+
+class Direction(Choice):
+    """What a signal advises."""
+
+    words = DIRECTIONS
+
+
+class SignalRequest(Schema):
     """What an agent advises."""
 
     id = Identifier(metadata={"description": "made by the server when left out"})
     agent_id = Identifier(metadata={"description": "the agent of the path"})
     symbol = Text(64, required=True)
-    direction = Choice(*DIRECTIONS, required=True)
+    direction = Direction(required=True)
     confidence = Figure(low=0, high=1)
     target_price = Money(signed=True, allow_none=True)
     stop_loss = Money(signed=True, allow_none=True)
@@ -37,21 +50,38 @@ class Signal(Schema):
     metadata = Metadata(load_default=dict)
 
 
-class AgentUpdate(Schema):
+class AgentRequest(Schema):
     """An update of an agent; omitted fields keep their values."""
 
     # An agent that was read may be sent back; the path names it, and the server sets the rest.
     read_only: ClassVar = frozenset({"agent_id", "updated_at", "signals"})
 
     agent_type = Text(64)
-    state = Choice(*STATES)
+    state = AgentState()
     metrics = Figures()
 
 
-class Agent(AgentUpdate):
+class Signal(Answer):
+    """What an agent advises."""
+
+    id = Identifier()
+    agent_id = Identifier()
+    symbol = Text(64)
+    direction = Direction()
+    confidence = Figure(low=0, high=1)
+    target_price = Money(signed=True, allow_none=True)
+    stop_loss = Money(signed=True, allow_none=True)
+    timestamp = Timestamp()
+    metadata = Metadata()
+
+
+class Agent(Answer):
     """An agent as it is known."""
 
     agent_id = Identifier()
+    agent_type = Text(64)
+    state = AgentState()
+    metrics = Figures()
     updated_at = Timestamp()
 
 
@@ -71,4 +101,4 @@ class SignalsQuery(RangeQuery, ListQuery):
     """Which signals."""
 
     symbol = Text(64)
-    direction = Choice(*DIRECTIONS)
+    direction = Direction()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
@@ -21,50 +22,87 @@ from alphapulse_api.schemas.queries import CommaList, ListQuery, QueryBoolean, R
 SEVERITIES = ("info", "warning", "error", "critical")
 MAX_TITLE: Final = 256  # characters
 MAX_MESSAGE: Final = 4096
-STATUSES = ("active", "acknowledged", "resolved")
 
 
-class Alert(Schema):
+class Severity(Choice):
+    """How much an alert matters."""
+
+    words = SEVERITIES
+
+
+class AlertStatus(Choice):
+    """The state of an alert."""
+
+    words = ("active", "acknowledged", "resolved")
+
+
+class AlertRequest(Schema):
     """Something a person should know of."""
+
+    # An alert that was read may be sent back; fields that only the server sets are ignored.
+    read_only: ClassVar = frozenset({
+        "status", "acknowledged", "acknowledged_by", "acknowledged_at", "comments", "resolved_at",
+    })  # fmt: skip
 
     id = Identifier(metadata={"description": "made by the server when left out"})
     title = Text(MAX_TITLE, required=True)
     message = Text(MAX_MESSAGE, shortest=0, load_default="")
-    severity = Choice(*SEVERITIES, load_default="warning")
+    severity = Severity(load_default="warning", metadata={"description": "default: warning"})
     source = Text(128, allow_none=True)
     rule_id = Text(128, allow_none=True)
     metric_name = Text(128, allow_none=True)
     metric_value = Figure()
     threshold = Figure()
-    status = Choice(*STATUSES, dump_only=True)
     created_at = EventTime(metadata={"description": "default: now"})
-    acknowledged = fields.Boolean(dump_only=True)
-    acknowledged_by = fields.String(dump_only=True, allow_none=True)
-    acknowledged_at = Timestamp(dump_only=True, allow_none=True)
-    comments = fields.String(dump_only=True, allow_none=True)
-    resolved_at = Timestamp(dump_only=True, allow_none=True)
     tags = Items(Text(64), load_default=list, validate=validate.Length(max=64))
     metadata = Metadata(load_default=dict)
 
 
-class AlertReport(Alert):
+class AlertReport(AlertRequest):
     """What another system says of one of its alerts; `created_at` is when it began to fire."""
+
+    read_only: ClassVar = AlertRequest.read_only - {"resolved_at"}
 
     id = Identifier(required=True)
     created_at = EventTime(required=True)
     resolved_at = EventTime(allow_none=True)
 
 
+class Alert(Answer):
+    """Something a person should know of."""
+
+    id = Identifier()
+    title = Text(MAX_TITLE)
+    message = Text(MAX_MESSAGE, shortest=0)
+    severity = Severity()
+    source = Text(128, allow_none=True)
+    rule_id = Text(128, allow_none=True)
+    metric_name = Text(128, allow_none=True)
+    metric_value = Figure()
+    threshold = Figure()
+    status = AlertStatus()
+    created_at = Timestamp()
+    acknowledged = fields.Boolean(
+        metadata={"description": "true even of a resolved alert if it was acknowledged before"}
+    )
+    acknowledged_by = fields.String(allow_none=True)
+    acknowledged_at = Timestamp(allow_none=True)
+    comments = fields.String(allow_none=True)
+    resolved_at = Timestamp(allow_none=True)
+    tags = fields.List(fields.String())
+    metadata = Metadata()
+
+
 class AlertsQuery(RangeQuery, ListQuery):
     """Which alerts."""
 
-    severity = CommaList(*SEVERITIES, metadata={"description": "comma list"})
+    severity = CommaList(Severity, metadata={"description": "comma list"})
     acknowledged = QueryBoolean()
-    status = Choice(*STATUSES)
+    status = AlertStatus()
     source = Text(128)
 
 
-class Acknowledgement(Schema):
+class AcknowledgeRequest(Schema):
     """The user who acknowledges, and a comment."""
 
     comments = Text(4096, shortest=0, allow_none=True)
@@ -76,4 +114,8 @@ class Acknowledgement(Schema):
 
 
 class Nothing(Schema):
+    """An empty object."""
+
+
+class Empty(Answer):
     """An empty object."""

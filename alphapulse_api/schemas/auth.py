@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from alphapulse_api.schemas.fields import Timestamp
+from alphapulse_api.schemas.answers import Answer
+from alphapulse_api.schemas.fields import Choice, Timestamp
 
 
-class Me(Schema):
+class GrantType(Choice):
+    """Whether a user name and password are given, or a refresh token."""
+
+    words = ("password", "refresh_token")
+
+
+class Me(Answer):
     """Who is calling."""
 
     username = fields.String()
@@ -20,13 +27,13 @@ class Me(Schema):
 class TokenRequest(Schema):
     """RFC 6749, sections 4.3 and 6."""
 
-    grant_type = fields.String(required=True, metadata={"enum": ["password", "refresh_token"]})
+    grant_type = GrantType(required=True)
     username = fields.String()
     password = fields.String(metadata={"format": "password"})
     refresh_token = fields.String()
 
 
-class Token(Schema):
+class Token(Answer):
     """RFC 6749, section 5.1."""
 
     access_token = fields.String()

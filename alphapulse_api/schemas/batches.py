@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields
 
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import Choice
 
 STOP, CONTINUE = ON_ERROR = ("stop", "continue")
 
 
+class OnError(Choice):
+    """What a record that is refused means for the others."""
+
+    words = ON_ERROR
+
+
 class BatchQuery(Schema):
     """What a record that is refused means for the others."""
 
-    on_error = Choice(
-        *ON_ERROR,
+    on_error = OnError(
         metadata={
             "description": "stop (the default): all records are stored or none; "
             "continue: the good ones are stored"
@@ -21,13 +29,13 @@ class BatchQuery(Schema):
     )
 
 
-class ItemResult(Schema):
+class ItemResult(Answer):
     """What became of one record."""
 
+    optional: ClassVar = frozenset({"id", "error"})
+
     status = fields.Integer(
-        required=True,
         metadata={
-            "enum": [200, 201, 409, 422],
             "description": "201 stored; 200 stored before, with the same content; "
             "409 its id exists with other content; 422 not valid",
         },
@@ -36,13 +44,12 @@ class ItemResult(Schema):
     error = fields.String(metadata={"description": "why it was refused", "maxLength": 200})
 
 
-class BatchResult(Schema):
+class BatchResult(Answer):
     """What became of a batch."""
 
-    accepted = fields.Integer(required=True, metadata={"description": "records that are stored"})
-    refused = fields.Integer(required=True)
+    accepted = fields.Integer(metadata={"description": "records that are stored"})
+    refused = fields.Integer(metadata={"description": "records that are not"})
     results = fields.List(
         fields.Nested(ItemResult),
-        required=True,
         metadata={"description": "one for each record, in the order they were sent"},
     )

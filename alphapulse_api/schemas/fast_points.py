@@ -1,9 +1,8 @@
 """Metric points checked by hand, for the one body that arrives in tens of thousands.
 
-`MetricPoint` says what a point is. A point of the usual shape is checked here, some ten times
-faster, and its series only once for all points of the series. Whatever is unusual or wrong is
-left to the schema. So results and errors are the schema's own (a property
-test compares them).
+`MetricPointRequest` says what a point is. A point of the usual shape is checked here, some ten
+times faster, and its series only once for all points of the series. Whatever is unusual or wrong is
+left to the schema. So results and errors are the schema's own (a property test compares them).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean, set_clock
 from alphapulse_api.schemas.loading import Faults, Refusal, load, load_record
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.metrics import MetricPointRequest
 
 SERIES_REMEMBERED: Final = 10_000  # some 5 MB; if all had the longest labels, 80 MB
 TIMES_REMEMBERED: Final = 1_000
@@ -45,7 +44,7 @@ def load_points(
     ahead: float = times.CLOCK_AHEAD,
     zone: tzinfo | None = None,
 ) -> Points:
-    """What `load(MetricPoint(many=True), points)` gives, in columns.
+    """What `load(MetricPointRequest(many=True), points)` gives, in columns.
 
     Args:
         points: as they were sent.
@@ -123,8 +122,8 @@ def series_of(metric_type: str, name: str, labels: dict[str, str]) -> SeriesName
 
 
 @lru_cache(maxsize=16)
-def _schema(ahead: float, zone: tzinfo | None) -> MetricPoint:
-    schema = MetricPoint()
+def _schema(ahead: float, zone: tzinfo | None) -> MetricPointRequest:
+    schema = MetricPointRequest()
     set_clock(schema, ahead, zone)
     return schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema
 
 from alphapulse_api.schemas.fields import EventTime, Money
-from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.schemas.trades import TradeRequest
 
 
 class EquityPoint(Schema):
@@ -17,7 +17,7 @@ class EquityPoint(Schema):
     positions_value = Money(signed=True, allow_none=True)
 
 
-class ImportedTrade(Trade):
+class ImportedTrade(TradeRequest):
     """A trade of the past, which says when it was executed."""
 
     executed_at = EventTime(required=True)

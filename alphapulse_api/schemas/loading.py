@@ -8,7 +8,6 @@ plain Python first: an embedding host hands over objects of its own classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +18,7 @@ from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields.base import kind_of
-from alphapulse_api.schemas.quick import SCHEMAS, quick
+from alphapulse_api.schemas.quick import quick
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
@@ -72,15 +71,10 @@ def loading(schema: Schema, data: Any) -> Steps[Any]:
     return value
 
 
-@lru_cache(maxsize=SCHEMAS)
 def read_only_fields(schema: Schema) -> frozenset[str]:
-    """The fields that only the server sets: a record that was read may be sent back with them.
-
-    They are the schema's own, and those that it names in `read_only` because only an answer with
-    more fields has them.
-    """
-    others: frozenset[str] = getattr(schema, "read_only", frozenset())
-    return others | {name for name, field in schema.fields.items() if field.dump_only}
+    """The fields that only the server sets: a record that was read may be sent back with them."""
+    names: frozenset[str] = getattr(schema, "read_only", frozenset())
+    return names
 
 
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Final
+
 from marshmallow import Schema, fields
 
 from alphapulse_api.domain.aggregation import FUNCTIONS, MAX_BUCKETS
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     EventTime,
     Figure,
@@ -21,11 +24,11 @@ from alphapulse_api.schemas.queries import (
 )
 
 # Marks the fields that only an answer with several aggregations has.
-ONLY_AGGREGATED = "x-only-aggregated"
+ONLY_AGGREGATED: Final = {"only_aggregated": True}
 
 
-class MetricPoint(Schema):
-    """One value of one series at one instant; with several aggregations a field for each."""
+class MetricPointRequest(Schema):
+    """One value of one series at one instant."""
 
     metric_type = MetricType(
         required=True,
@@ -37,24 +40,37 @@ class MetricPoint(Schema):
     labels = Labels(load_default=dict)
 
 
+class MetricPoint(Answer):
+    """One value of one series at one instant."""
+
+    metric_type = MetricType()
+    name = Text(128)
+    timestamp = Timestamp()
+    value = Figure(metadata={"description": "null: the value was NaN or infinite"})
+    labels = Labels()
+
+
 class AggregatedPoint(MetricPoint):
     """A metric point, or a bucket: one aggregation is in `value`, several are in their names."""
 
+    optional: ClassVar = frozenset({"value", *FUNCTIONS})
+
+    timestamp = Timestamp(metadata={"description": "of a bucket: its start"})
     value = Figure(metadata={"description": "not there where there are several aggregations"})
-    avg = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    min = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    max = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    sum = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    count = fields.Integer(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    first = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    last = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    stddev = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    p50 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    p95 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
-    p99 = Figure(dump_only=True, metadata={ONLY_AGGREGATED: True})
+    avg = Figure(metadata=ONLY_AGGREGATED)
+    min = Figure(metadata=ONLY_AGGREGATED)
+    max = Figure(metadata=ONLY_AGGREGATED)
+    sum = Figure(metadata=ONLY_AGGREGATED)
+    count = fields.Integer(metadata=ONLY_AGGREGATED)
+    first = Figure(metadata=ONLY_AGGREGATED)
+    last = Figure(metadata=ONLY_AGGREGATED)
+    stddev = Figure(metadata=ONLY_AGGREGATED)
+    p50 = Figure(metadata=ONLY_AGGREGATED)
+    p95 = Figure(metadata=ONLY_AGGREGATED)
+    p99 = Figure(metadata=ONLY_AGGREGATED)
 
 
-class SeriesSummary(Schema):
+class SeriesSummary(Answer):
     """A series, and the range and number of its stored points."""
 
     metric_type = fields.String()
@@ -110,7 +126,7 @@ class MetricsQuery(RangeQuery, LatestQuery):
     )
 
 
-class Accepted(Schema):
+class Accepted(Answer):
     """How many records were stored."""
 
-    accepted = fields.Integer(required=True)
+    accepted = fields.Integer()

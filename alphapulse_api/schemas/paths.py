@@ -9,10 +9,10 @@ from marshmallow import ValidationError, fields
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.schemas.fields import Identifier
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.metrics import MetricPointRequest
 
 PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
-    "metric_type": MetricPoint().fields["metric_type"],
+    "metric_type": MetricPointRequest().fields["metric_type"],
     "id": Identifier(),
 }
 

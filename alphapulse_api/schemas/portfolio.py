@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields, validate
 
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
@@ -17,11 +20,17 @@ from alphapulse_api.schemas.fields import (
 from alphapulse_api.schemas.queries import QueryBoolean, QueryInteger, RangeQuery
 
 
-class Position(Schema):
+class PositionSide(Choice):
+    """Whether a position gains when the price rises (long) or falls (short)."""
+
+    words = ("long", "short")
+
+
+class PositionRequest(Schema):
     """One holding; what can be computed from the rest may be left out."""
 
     symbol = Text(64, required=True)
-    side = Choice("long", "short", load_default="long")
+    side = PositionSide(load_default="long", metadata={"description": "default: long"})
     quantity = Money(required=True)
     entry_price = Money(signed=True, allow_none=True)
     current_price = Money(signed=True, allow_none=True)
@@ -37,30 +46,63 @@ class Position(Schema):
     opened_at = EventTime(allow_none=True)
 
 
-class HistoryPoint(Schema):
-    """The portfolio's worth at an instant."""
-
-    timestamp = Timestamp()
-    total_value = Money()
-    cash = Money()
-    positions_value = Money()
-
-
-class Portfolio(Schema):
+class PortfolioRequest(Schema):
     """Positions, cash and their total value."""
+
+    # A portfolio that was read may be sent back; fields that only the server sets are ignored.
+    read_only: ClassVar = frozenset({"stale", "history"})
 
     total_value = Money(required=True, signed=True)
     cash = Money(required=True, signed=True)
-    currency = Text(16, load_default="USD")
+    currency = Text(16, load_default="USD", metadata={"description": "default: USD"})
     positions = Items(
-        fields.Nested(Position), load_default=list, validate=validate.Length(max=10_000)
+        fields.Nested(PositionRequest), load_default=list, validate=validate.Length(max=10_000)
     )
     performance = Figures(load_default=dict)
     as_of = EventTime(metadata={"description": "default: now"})
-    stale = fields.Boolean(
-        dump_only=True, metadata={"description": "older than portfolio.stale_after"}
+
+
+class Position(Answer):
+    """One holding."""
+
+    symbol = Text(64)
+    side = PositionSide()
+    quantity = Money()
+    entry_price = Money(signed=True, allow_none=True)
+    current_price = Money(signed=True, allow_none=True)
+    value = Money(signed=True, allow_none=True, metadata={"description": "negative for a short"})
+    weight = Figure(metadata={"description": "share of total_value"})
+    unrealized_pnl = Money(signed=True, allow_none=True)
+    unrealized_pnl_pct = Figure(metadata={"description": "as a ratio: 0.05 is 5 %"})
+    realized_pnl = Money(signed=True, allow_none=True)
+    opened_at = Timestamp(allow_none=True)
+
+
+class HistoryPoint(Answer):
+    """The portfolio's worth at an instant."""
+
+    timestamp = Timestamp()
+    total_value = Money(signed=True)
+    cash = Money(signed=True)
+    positions_value = Money(signed=True)
+
+
+class Portfolio(Answer):
+    """Positions, cash and their total value."""
+
+    optional: ClassVar = frozenset({"history"})
+
+    total_value = Money(signed=True)
+    cash = Money(signed=True)
+    currency = Text(16)
+    positions = fields.List(fields.Nested(Position))
+    performance = Figures()
+    as_of = Timestamp()
+    stale = fields.Boolean(metadata={"description": "older than portfolio.stale_after"})
+    history = fields.List(
+        fields.Nested(HistoryPoint),
+        metadata={"description": "only with include_history; oldest first"},
     )
-    history = fields.List(fields.Nested(HistoryPoint), dump_only=True)
 
 
 class Currency(Schema):

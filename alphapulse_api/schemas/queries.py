@@ -41,11 +41,15 @@ class QueryBoolean(fields.Boolean):
 
 
 class CommaList(fields.String):
-    """A comma list of words out of a closed list."""
+    """A comma list of words out of a closed list.
 
-    def __init__(self, *words: str, **kwargs: Any) -> None:
+    Args:
+        choice: one word of it.
+    """
+
+    def __init__(self, choice: type[Choice], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.words = words
+        self.words = choice.words
 
     def _deserialize(  # type: ignore[override]
         self, value: Any, attr: str | None, data: Any, **kwargs: Any

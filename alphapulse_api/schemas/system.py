@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from alphapulse_api.schemas.fields import Choice, EventTime, Figures, Text
+from alphapulse_api.schemas.answers import Answer
+from alphapulse_api.schemas.fields import Choice, EventTime, Figures, Text, Timestamp
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 
-STATUSES = ("healthy", "warning", "error", "offline")
+
+class ComponentStatus(Choice):
+    """Whether a component works."""
+
+    words = ("healthy", "warning", "error", "offline")
 
 
-class SystemSample(Schema):
+class SystemSampleRequest(Schema):
     """How a component is doing."""
 
     component = Text(128, required=True)
-    status = Choice(*STATUSES, required=True)
+    status = ComponentStatus(required=True)
     timestamp = EventTime(metadata={"description": "default: now"})
     metrics = Figures(load_default=dict)
+    message = Text(4096, shortest=0, allow_none=True)
+
+
+class SystemSample(Answer):
+    """How a component is doing."""
+
+    component = Text(128)
+    status = ComponentStatus()
+    timestamp = Timestamp()
+    metrics = Figures()
     message = Text(4096, shortest=0, allow_none=True)
 
 
@@ -26,13 +41,13 @@ class SystemQuery(RangeQuery, ListQuery):
     component = Text(128)
 
 
-class Health(Schema):
+class Health(Answer):
     """The process lives."""
 
     status = fields.String()
 
 
-class Readiness(Schema):
+class Readiness(Answer):
     """What the process needs, and whether it is there."""
 
     status = fields.String()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from marshmallow import Schema, fields, validate
 
 from alphapulse_api.domain.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
+from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     Choice,
     EventTime,
@@ -22,28 +23,31 @@ from alphapulse_api.schemas.fields import (
 from alphapulse_api.schemas.queries import ListQuery, RangeQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 
-SIDES = ("buy", "sell")
 MAX_FEES: Final = 32
-# Words that exchanges spell in another way.
-SPELLINGS: Final = {"canceled": "cancelled"}
 
 
-class Status(Choice):
-    """A state of an order; `canceled` is taken for `cancelled`."""
+class Side(Choice):
+    """The side of an order."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(*STATUSES, spellings=SPELLINGS, **kwargs)
+    words = ("buy", "sell")
 
 
-class Fee(Schema):
+class OrderStatus(Choice):
+    """A state of an order. It advances: pending, open, partially_filled, and one that is final."""
+
+    words = STATUSES
+    spellings: ClassVar = {"canceled": "cancelled"}  # as some exchanges have it
+
+
+class FeeRequest(Schema):
     """A fee in one currency."""
 
     currency = Text(16, required=True)
     amount = Money(signed=True, required=True, metadata={"description": "negative: a rebate"})
 
 
-class Trade(CheckedSchema):
-    """An order: its execution, or its attempt."""
+class TradeRequest(CheckedSchema):
+    """An order to record: its execution, or its attempt."""
 
     # A trade that was read may be sent back; fields that only the server sets are ignored.
     read_only: ClassVar = frozenset({"updated_at", "history"})
@@ -57,7 +61,7 @@ class Trade(CheckedSchema):
     order_id = Text(128, number=True, allow_none=True)
     client_order_id = Text(128, number=True, allow_none=True)
     symbol = Text(64, required=True)
-    side = Choice(*SIDES, required=True)
+    side = Side(required=True)
     quantity = Money(
         required=True, metadata={"description": "0 only where nothing is or will be traded"}
     )
@@ -77,7 +81,7 @@ class Trade(CheckedSchema):
     fee = Money(signed=True, allow_none=True, metadata={"description": "negative: a rebate"})
     fee_currency = Text(16, allow_none=True)
     fees = Items(
-        fields.Nested(Fee),
+        fields.Nested(FeeRequest),
         allow_none=True,
         validate=validate.Length(max=MAX_FEES),
         metadata={"description": "where there are several, or in several currencies"},
@@ -86,11 +90,13 @@ class Trade(CheckedSchema):
         allow_none=True,
         metadata={"description": "market, limit, stop and stop_limit are usual; default: market"},
     )
-    status = Status(allow_none=True, metadata={"description": "default: filled"})
+    status = OrderStatus(
+        allow_none=True,
+        metadata={"description": "default: filled; `canceled` is taken for `cancelled`"},
+    )
     agent_id = Identifier(allow_none=True)
     strategy = Text(128, allow_none=True)
     executed_at = EventTime(allow_none=True, metadata={"description": "default: now"})
-    updated_at = Timestamp(dump_only=True, allow_none=True)
     corrects = Identifier(
         allow_none=True,
         metadata={"description": "id of the trade that this correction or bust replaces"},
@@ -116,11 +122,56 @@ class Trade(CheckedSchema):
         return errors
 
 
-class OrderState(Schema):
+class Fee(Answer):
+    """A fee in one currency."""
+
+    currency = Text(16)
+    amount = Money(signed=True, metadata={"description": "negative: a rebate"})
+
+
+class Trade(Answer):
+    """An order: its execution, or its attempt."""
+
+    id = Identifier()
+    order_id = Text(128, allow_none=True)
+    client_order_id = Text(128, allow_none=True)
+    symbol = Text(64)
+    side = Side()
+    quantity = Money()
+    filled_quantity = Money(
+        allow_none=True, metadata={"description": "null where nobody knows it any more"}
+    )
+    price = Money(
+        signed=True,
+        allow_none=True,
+        metadata={"description": "the average; null until there is one"},
+    )
+    value = Money(signed=True, allow_none=True)
+    fee = Money(signed=True, allow_none=True, metadata={"description": "negative: a rebate"})
+    fee_currency = Text(16, allow_none=True)
+    fees = fields.List(fields.Nested(Fee))
+    order_type = Word(metadata={"description": "market, limit, stop and stop_limit are usual"})
+    status = OrderStatus()
+    agent_id = Identifier(allow_none=True)
+    strategy = Text(128, allow_none=True)
+    executed_at = Timestamp()
+    updated_at = Timestamp(
+        allow_none=True, metadata={"description": "when its last state was recorded"}
+    )
+    corrects = Identifier(
+        allow_none=True,
+        metadata={"description": "id of the trade that this correction or bust replaces"},
+    )
+    decision_id = Identifier(allow_none=True)
+    decided_price = Money(signed=True, allow_none=True)
+    metadata = Metadata()
+
+
+class OrderState(Answer):
     """A state that an order was in."""
 
     at = Timestamp(metadata={"description": "when it was recorded"})
-    status = Status()
+    status = OrderStatus()
     filled_quantity = Money(allow_none=True)
     price = Money(signed=True, allow_none=True)
 
@@ -128,14 +179,14 @@ class OrderState(Schema):
 class TradeWithHistory(Trade):
     """A trade and the states it has been through, oldest first."""
 
-    history = fields.List(fields.Nested(OrderState), dump_only=True)
+    history = fields.List(fields.Nested(OrderState))
 
 
 class TradesQuery(RangeQuery, ListQuery):
     """Which trades."""
 
     symbol = Text(64)
-    side = Choice(*SIDES)
-    status = Status()
+    side = Side()
+    status = OrderStatus()
     strategy = Text(128)
     agent_id = Text(128)

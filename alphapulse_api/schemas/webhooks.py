@@ -7,6 +7,7 @@ from typing import Final
 from marshmallow import INCLUDE, Schema, fields
 
 from alphapulse_api.schemas.fields import Choice, Identifier, Money, Text, Timestamp, Word
+from alphapulse_api.schemas.portfolio import PositionSide
 
 
 class FiringAlert(Schema):
@@ -64,18 +65,24 @@ FREQTRADE_ALERTS: Final = {
 }
 
 
+class FreqtradeEvent(Choice):
+    """What a message of freqtrade is about."""
+
+    words = ("status", *FREQTRADE_ORDERS, *FREQTRADE_ALERTS)
+
+
 class FreqtradeMessage(Schema):
     """A message of freqtrade, configured as docs/http.md shows; other fields go to the metadata."""
 
     class Meta:
         unknown = INCLUDE
 
-    event = Choice("status", *FREQTRADE_ORDERS, *FREQTRADE_ALERTS, required=True)
+    event = FreqtradeEvent(required=True)
     bot = Identifier(load_default="freqtrade", metadata={"description": "the agent"})
     strategy = Text(128)
     trade_id = Text(64, number=True)
     pair = Text(64)
-    direction = Choice("long", "short")
+    direction = PositionSide()
     order_type = Word()
     amount = Money()
     rate = Money(signed=True)

@@ -11,10 +11,10 @@ from alphapulse_api.demo.performance import summary
 from alphapulse_api.demo.prices import load_prices, parse_prices
 from alphapulse_api.demo.simulation import INITIAL_CASH, Simulation, TradingDay
 from alphapulse_api.schemas.agents import DIRECTIONS
-from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.metrics import MetricPoint
-from alphapulse_api.schemas.portfolio import Portfolio
-from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.schemas.alerts import AlertRequest
+from alphapulse_api.schemas.metrics import MetricPointRequest
+from alphapulse_api.schemas.portfolio import PortfolioRequest
+from alphapulse_api.schemas.trades import TradeRequest
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +155,15 @@ def test_all_usual_metric_types_are_used(days: list[TradingDay]) -> None:
 
 def test_records_are_what_the_schemas_take(days: list[TradingDay]) -> None:
     for day in days[::10]:
-        MetricPoint(many=True).load(day.metrics)
-        Trade(many=True).load(day.trades)
-        Alert(many=True).load(day.alerts)
+        MetricPointRequest(many=True).load(day.metrics)
+        TradeRequest(many=True).load(day.trades)
+        AlertRequest(many=True).load(day.alerts)
         assert {signal["direction"] for signal in day.signals} <= set(DIRECTIONS)
         positions = [
             {name: value for name, value in position.items() if name != "opened_on_day"}
             for position in day.portfolio["positions"]
         ]
-        Portfolio().load({**day.portfolio, "positions": positions})
+        PortfolioRequest().load({**day.portfolio, "positions": positions})
 
 
 def test_the_curve_is_one_account_s_over_all_passes(passes: list[TradingDay]) -> None:

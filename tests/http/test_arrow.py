@@ -51,7 +51,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "decided_price": pa.utf8(), "metadata": pa.utf8(),
     },
     "/api/agents": {
-        "agent_type": WORDS, "state": WORDS, "metrics": pa.utf8(), "agent_id": WORDS,
+        "agent_id": WORDS, "agent_type": WORDS, "state": WORDS, "metrics": pa.utf8(),
         "updated_at": TIME, "signals": pa.utf8(),
     },
     "/api/agents/x1/signals": {

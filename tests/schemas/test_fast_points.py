@@ -20,9 +20,9 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.schemas.fast_points import load_points
 from alphapulse_api.schemas.loading import load
-from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.metrics import MetricPointRequest
 
-SCHEMA = MetricPoint(many=True)
+SCHEMA = MetricPointRequest(many=True)
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 2, 1, 0, 0, 0, 1, tzinfo=UTC)
 

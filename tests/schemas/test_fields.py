@@ -17,8 +17,8 @@ from marshmallow import ValidationError, fields, missing
 
 from alphapulse_api.domain import times
 from alphapulse_api.domain.derived import valued
-from alphapulse_api.schemas.agents import Signal
-from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.agents import SignalRequest
+from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.fields import (
     Choice,
     Figure,
@@ -33,10 +33,10 @@ from alphapulse_api.schemas.fields import (
     Word,
     set_clock,
 )
-from alphapulse_api.schemas.metrics import MetricPoint
-from alphapulse_api.schemas.portfolio import Portfolio, Position
-from alphapulse_api.schemas.system import SystemSample
-from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.schemas.metrics import MetricPointRequest
+from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
+from alphapulse_api.schemas.system import SystemSampleRequest
+from alphapulse_api.schemas.trades import TradeRequest
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
 
 
@@ -129,7 +129,7 @@ class _Odd:
 
 
 def test_dates_and_naive_times_are_of_the_zone_that_is_set() -> None:
-    schema = Trade()
+    schema = TradeRequest()
     set_clock(schema, 300, ZoneInfo("America/New_York"))
     trade = {"symbol": "A", "side": "buy", "quantity": 1, "price": 1}
     noon = datetime(2026, 1, 31, 12)  # noqa: DTZ001
@@ -195,9 +195,10 @@ def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(times, "now", lambda: now)
     for ahead in (300, 60, 0):
         schemas = (
-            (MetricPoint(), POINT, "timestamp"), (Trade(many=True), [TRADE], "executed_at"),
-            (Alert(), ALERT, "created_at"), (Signal(), SIGNAL, "timestamp"),
-            (Portfolio(), PORTFOLIO, "as_of"), (SystemSample(), SAMPLE, "timestamp"),
+            (MetricPointRequest(), POINT, "timestamp"),
+            (TradeRequest(many=True), [TRADE], "executed_at"),
+            (AlertRequest(), ALERT, "created_at"), (SignalRequest(), SIGNAL, "timestamp"),
+            (PortfolioRequest(), PORTFOLIO, "as_of"), (SystemSampleRequest(), SAMPLE, "timestamp"),
         )  # fmt: skip
         for schema, usual, name in schemas:
             set_clock(schema, ahead)
@@ -211,7 +212,7 @@ def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) 
                 with pytest.raises(ValidationError, match=f"at most {ahead} s ahead") as error:
                     schema.load([given_] if schema.many else given_)
                 assert name in str(error.value.messages)
-    portfolio = Portfolio()
+    portfolio = PortfolioRequest()
     set_clock(portfolio, 60)
     position = {"symbol": "BTC", "quantity": 1, "opened_at": "2026-01-31T12:02:00Z"}
     with pytest.raises(ValidationError, match="opened_at"):
@@ -219,18 +220,18 @@ def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_prices_may_be_negative_and_quantities_not() -> None:
-    trade = Trade().load({**TRADE, "price": "-37.63", "value": -1})
+    trade = TradeRequest().load({**TRADE, "price": "-37.63", "value": -1})
     assert (trade["price"], trade["value"]) == (Decimal("-37.63"), -1)
-    signal = Signal().load({**SIGNAL, "target_price": -5, "stop_loss": "-0.5"})
+    signal = SignalRequest().load({**SIGNAL, "target_price": -5, "stop_loss": "-0.5"})
     assert (signal["target_price"], signal["stop_loss"]) == (-5, Decimal("-0.5"))
     position = {"symbol": "CL", "quantity": 2, "entry_price": -40, "current_price": "-30"}
-    (kept,) = Portfolio().load({**PORTFOLIO, "positions": [position]})["positions"]
+    (kept,) = PortfolioRequest().load({**PORTFOLIO, "positions": [position]})["positions"]
     shown = valued(kept, Decimal(1000))
     assert (shown["value"], shown["unrealized_pnl"], shown["unrealized_pnl_pct"]) == (-60, 20, 0.25)
     short = valued({**kept, "side": "short"}, Decimal(1000))
     assert (short["value"], short["unrealized_pnl"]) == (60, -20)
     assert short["unrealized_pnl_pct"] == -0.25
-    for schema, record in ((Trade(), TRADE), (Position(), position)):
+    for schema, record in ((TradeRequest(), TRADE), (PositionRequest(), position)):
         with pytest.raises(ValidationError, match="quantity"):
             schema.load({**record, "quantity": "-1"})
 

@@ -14,7 +14,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import ROWS
 from alphapulse_api.runtime.slices import finish
 from alphapulse_api.schemas.loading import STEP_ITEMS, loading
-from alphapulse_api.schemas.portfolio import Portfolio
+from alphapulse_api.schemas.portfolio import PortfolioRequest
 
 COUNT = 1000
 
@@ -48,7 +48,7 @@ class Counted:
 def test_positions_of_an_iterable_are_taken_in_steps(record: Callable[..., Any]) -> None:
     positions = Counted()
     most = 0
-    steps = loading(Portfolio(), record(total_value=1, cash=1, positions=positions))
+    steps = loading(PortfolioRequest(), record(total_value=1, cash=1, positions=positions))
     for _ in steps:
         most = max(most, positions.taken)
         positions.taken = 0
@@ -70,7 +70,7 @@ def test_positions_of_a_frame_are_converted_in_parts(
     monkeypatch.setattr(frame, name, counted)
     positions = frame([position(number) for number in range(COUNT)])
     record = {"total_value": 1, "cash": 1, "positions": positions}
-    loaded = finish(loading(Portfolio(), record))
+    loaded = finish(loading(PortfolioRequest(), record))
     assert [p["symbol"] for p in loaded["positions"]] == [f"S{n}" for n in range(COUNT)]
     assert (sum(lengths), max(lengths)) == (COUNT, ROWS)
 
@@ -81,7 +81,7 @@ def test_positions_that_raise_when_they_are_read_are_refused_with_their_place() 
         raise LookupError("the source is gone")
 
     with pytest.raises(ValidationProblem) as raised:
-        finish(loading(Portfolio(), {"total_value": 1, "cash": 1, "positions": failing()}))
+        finish(loading(PortfolioRequest(), {"total_value": 1, "cash": 1, "positions": failing()}))
     error = {
         "pointer": "/positions",
         "detail": "The record cannot be read: LookupError: the source is gone",

@@ -11,40 +11,42 @@ from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.schemas.agents import AgentUpdate, Signal
-from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.metrics import MetricPoint
-from alphapulse_api.schemas.portfolio import Portfolio, Position
+from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
+from alphapulse_api.schemas.alerts import AlertRequest
+from alphapulse_api.schemas.metrics import MetricPointRequest
+from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
 from alphapulse_api.schemas.quick import quick
-from alphapulse_api.schemas.system import SystemSample
-from alphapulse_api.schemas.trades import Trade
+from alphapulse_api.schemas.system import SystemSampleRequest
+from alphapulse_api.schemas.trades import TradeRequest
 
 VALID: dict[type[Schema], dict[str, Any]] = {
-    Trade: {
+    TradeRequest: {
         "id": "t1", "symbol": "BTC/USD", "side": "BUY", "quantity": "2", "price": 1.5,
         "filled_quantity": "1", "status": "partially_filled", "fee": "-0.1", "corrects": "t0",
         "fees": [{"currency": "USD", "amount": "1"}], "executed_at": "2026-03-01T12:00:00Z",
         "order_type": "stop-limit", "metadata": {"venue": "x", "n": [1, 2.5]},
     },
-    Alert: {
+    AlertRequest: {
         "id": "a1", "severity": "critical", "title": "t", "message": "m", "source": "risk",
         "created_at": 1_700_000_000, "metadata": {}, "tags": ["a"],
     },
-    MetricPoint: {
+    MetricPointRequest: {
         "metric_type": "risk", "name": "var", "value": 1, "labels": {"b": 1, "a": "x"},
         "timestamp": "2026-03-01T12:00:00Z",
     },
-    Portfolio: {
+    PortfolioRequest: {
         "total_value": "10", "cash": 5, "currency": "EUR", "performance": {"sharpe": 1.5},
         "positions": [{"symbol": "A", "quantity": 1}], "as_of": "2026-03-01T12:00:00Z",
     },
-    Position: {"symbol": "A", "quantity": "1", "side": "short", "weight": 0.5, "entry_price": 3},
-    Signal: {
+    PositionRequest: {
+        "symbol": "A", "quantity": "1", "side": "short", "weight": 0.5, "entry_price": 3,
+    },
+    SignalRequest: {
         "id": "s1", "symbol": "A", "direction": "buy", "timestamp": "2026-03-01T12:00:00Z",
         "metadata": {"a": 1},
     },
-    AgentUpdate: {"state": "active", "agent_type": "momentum", "metrics": {"pnl": 1}},
-    SystemSample: {
+    AgentRequest: {"state": "active", "agent_type": "momentum", "metrics": {"pnl": 1}},
+    SystemSampleRequest: {
         "component": "api", "status": "healthy", "metrics": {"cpu": 1.5},
         "timestamp": 1_700_000_000,
     },

@@ -118,7 +118,7 @@ def columns(row: Row, query: Mapping[str, Any]) -> Columns:
     for name, field in row.answer_fields.items():
         if name == "value" and len(functions) > 1:
             found.update((function, row.answer_fields[function]) for function in functions)
-        elif not field.metadata.get(ONLY_AGGREGATED):
+        elif not field.metadata.items() >= ONLY_AGGREGATED.items():
             found[name] = field
     return found
 

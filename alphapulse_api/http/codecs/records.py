@@ -190,7 +190,7 @@ class CsvRecords(Records):
         return line
 
     def _read_header(self, names: list[str]) -> None:
-        known = {name: field for name, field in self._schema.fields.items() if not field.dump_only}
+        known = self._schema.fields
         # An export that is sent back includes read-only fields: they are ignored.
         read_only = read_only_fields(self._schema)
         for index, name in enumerate(names):

@@ -7,12 +7,12 @@ from typing import Any, Final
 from alphapulse_api.domain.errors import FORBIDDEN, Problem
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.http.route import Call
-from alphapulse_api.schemas.alerts import Acknowledgement, Nothing
+from alphapulse_api.schemas.alerts import AcknowledgeRequest, Nothing
 from alphapulse_api.schemas.loading import load
 
 # Who may acknowledge in another's name, such as that of a person who has no account here.
 MAY_NAME_ANOTHER: Final = frozenset({"admin"})
-_ACKNOWLEDGEMENT = Acknowledgement()
+_ACKNOWLEDGEMENT = AcknowledgeRequest()
 _NOTHING = Nothing()
 
 

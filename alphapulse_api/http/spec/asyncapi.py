@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
-from alphapulse_api.http.spec.fields import make_spec
+from alphapulse_api.http.spec.schemas import make_spec, reference
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
@@ -220,8 +220,8 @@ def _operation(action: str, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    spec = make_spec("3.1.0", "", "")
+    spec, converter = make_spec("3.1.0", {"title": "", "version": ""})
     for schema in DATA.values():
-        spec.components.schema(schema.__name__, schema=schema)
+        reference(converter, schema)
     schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     return schemas

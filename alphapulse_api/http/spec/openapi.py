@@ -13,7 +13,7 @@ from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.ingest import LINED
 from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import TOKEN, Row
-from alphapulse_api.http.spec.fields import make_spec
+from alphapulse_api.http.spec.schemas import make_spec
 from alphapulse_api.schemas.fields import METRIC_TYPE
 from alphapulse_api.schemas.metrics import Accepted
 
@@ -71,7 +71,12 @@ def openapi_document(rows: Iterable[Row], server: str) -> dict[str, Any]:
         rows: the routes served.
         server: the path prefix they are served under.
     """
-    spec = make_spec(VERSION, "alphapulse_api", DESCRIPTION)
+    spec, _ = make_spec(VERSION, {
+        "title": "alphapulse_api",
+        "version": "1",
+        "description": DESCRIPTION,
+        "license": {"name": "MIT"},
+    })  # fmt: skip
     spec.options["servers"] = [{"url": server}]
     spec.components.schema("Problem", PROBLEM)
     spec.components.security_scheme(

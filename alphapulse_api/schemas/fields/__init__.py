@@ -5,8 +5,10 @@ from alphapulse_api.schemas.fields.instants import EventTime, Timestamp, set_clo
 from alphapulse_api.schemas.fields.numbers import Figure, Figures, Money, is_number, to_float
 from alphapulse_api.schemas.fields.objects import MAX_LABELS, Labels, Metadata
 from alphapulse_api.schemas.fields.text import (
+    IDENTIFIER,
     METRIC_TYPE,
     RESERVED_IDS,
+    WORD,
     Choice,
     Identifier,
     MetricType,
@@ -16,9 +18,11 @@ from alphapulse_api.schemas.fields.text import (
 )
 
 __all__ = [
+    "IDENTIFIER",
     "MAX_LABELS",
     "METRIC_TYPE",
     "RESERVED_IDS",
+    "WORD",
     "Choice",
     "EventTime",
     "Figure",

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
 from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 
 RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
-METRIC_TYPE: Final = r"[a-z][a-z0-9_]{0,63}"
+# Patterns mean the same to Python and to ECMA-262, whose \s and \d are others: the API documents
+# have them.
+METRIC_TYPE: Final = "[a-z][a-z0-9_]{0,63}"
+WORD: Final = "[a-z][a-z0-9_]{0,63}"
+# What a client can put into a URL path as it stands, and a person can read in a log: no control
+# characters, no white space, and no braces, which aiohttp's routes do not take.
+IDENTIFIER: Final = (
+    r"[^\u0000-\u0020\u007f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    r"/?#%{}\\]{1,128}"
+)
 
-# What a client can put into a URL path as it stands, and a person can read in a log. aiohttp's
-# routes take no braces; "." and ".." alone are steps of a path, which clients and proxies take out.
-_IDENTIFIER: Final = re.compile(r"(?!\.{1,2}\Z)[^\s/?#%{}\\\x00-\x1f\x7f]{1,128}")
-_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_METRIC_TYPE: Final = re.compile(METRIC_TYPE)
+_IDENTIFIER: Final = re.compile(IDENTIFIER)
+_WORD: Final = re.compile(WORD)
+_STEPS: Final = frozenset({".", ".."})  # of a path, which clients and proxies take out
 _MAX_ID_DIGITS: Final = 128
 
 
@@ -79,7 +89,7 @@ class Identifier(_Textual):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(_from_integer(value), attr, data, **kwargs)
-        if not _IDENTIFIER.fullmatch(text):
+        if not _IDENTIFIER.fullmatch(text) or text in _STEPS:
             raise ValidationError("1 to 128 characters, without white space and / ? # % { } \\.")
         if text in RESERVED_IDS:
             raise ValidationError(f"{text!r} is not allowed as an id: it names a path of the API.")
@@ -89,18 +99,26 @@ class Identifier(_Textual):
 class Choice(_Textual):
     """One word of a closed list, in any case.
 
+    A list with a name has a subclass of that name; the API documents have it once, under it.
+
     Args:
-        words: the list, in lower case.
+        words: the list, in lower case, if the class has none.
+
+    Attributes:
+        words: the list.
         spellings: other words that are taken, and what they stand for.
     """
 
-    def __init__(self, *words: str, spellings: dict[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(validate=validate.OneOf(words), **kwargs)
-        self._spellings = spellings or {}
+    words: Sequence[str] = ()
+    spellings: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, *words: str, **kwargs: Any) -> None:
+        self.words = words or self.words
+        super().__init__(validate=validate.OneOf(self.words), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         word = super()._deserialize(value, attr, data, **kwargs).lower()
-        return self._spellings.get(word, word)
+        return self.spellings.get(word, word)
 
 
 class Word(_Textual):
@@ -117,6 +135,10 @@ class Word(_Textual):
 class MetricType(_Textual):
     """The type of a metric."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        error = "Must be a lower-case letter, then up to 63 lower-case letters, digits or _."
-        super().__init__(validate=validate.Regexp(f"{METRIC_TYPE}\\Z", error=error), **kwargs)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _METRIC_TYPE.fullmatch(text):
+            raise ValidationError(
+                "Must be a lower-case letter, then up to 63 lower-case letters, digits or _."
+            )
+        return text
