@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
+from aiohttp.compression_utils import HAS_BROTLI, HAS_ZSTD
 
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.errors import (
@@ -19,6 +20,10 @@ from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.route import Row
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
+# Those that aiohttp undoes here.
+CODINGS: Final = (
+    "identity", "gzip", "deflate", *("zstd",) * HAS_ZSTD, *("br",) * HAS_BROTLI
+)  # fmt: skip
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
 PIECE_BYTES: Final = 32 * 1024
 # JSON and CSV of metric points shrink to a twentieth or so; a bomb to a thousandth.
@@ -34,9 +39,18 @@ class BodyReader:
     Args:
         request: whose body it is.
         limit: the most bytes that it may have, inflated; None: any number.
+        coding: another content coding than ours, which the caller undoes.
+
+    Raises:
+        Problem: 413 if it says that it is too large, 415 for a coding that is not known here.
     """
 
-    def __init__(self, request: web.Request, limit: int | None = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, request: web.Request, limit: int | None = MAX_BODY_BYTES, coding: str = "identity"
+    ) -> None:
+        codings = request.headers.getall(hdrs.CONTENT_ENCODING, ("identity",))
+        if not {"", coding, *CODINGS}.issuperset(map(str.lower, codings)) or len(codings) > 1:
+            raise unknown_coding()
         self._content = request.content
         self._limit = limit
         self._size = 0
@@ -74,13 +88,20 @@ class BodyReader:
         return Problem(TOO_LARGE, f"A body may have at most {self._limit} bytes.")
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+def unknown_coding() -> Problem:
+    """What is said of a body in a content coding that is not known here (RFC 9110, 15.5.16)."""
+    known = ", ".join(CODINGS)
+    detail = f"The Content-Encoding must be one of: {known}."
+    return Problem(UNSUPPORTED_MEDIA, detail, headers={hdrs.ACCEPT_ENCODING: known})
+
+
+async def read_body(request: web.Request, limit: int, coding: str = "identity") -> bytes:
     """The whole body of a small kind.
 
     Raises:
-        Problem: as `BodyReader.piece`.
+        Problem: as `BodyReader` and `BodyReader.piece`.
     """
-    reader = BodyReader(request, limit)
+    reader = BodyReader(request, limit, coding)
     parts: list[bytes] = []
     last = False
     while not last:

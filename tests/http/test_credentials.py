@@ -128,3 +128,29 @@ async def test_credentials_in_the_url_are_no_credentials(server: Server) -> None
 async def test_keys_can_be_switched_off(serve: Serve) -> None:
     server = await serve(auth=AuthConfig(api_keys_enabled=False))
     problem(await ask(server, "GET", "/api/me", await server.key()), 401)
+
+
+async def test_the_password_of_a_proxy_does_not_count(server: Server) -> None:
+    key, token = await server.key("publish"), await server.login("viewer")
+    proxy = ("Authorization", f"Basic {base64.b64encode(b'ann:secret').decode()}")
+    ours = base64.b64encode(f"bot:{key['X-API-Key']}".encode()).decode()
+    text = {"Content-Type": "text/plain"}
+    for status, method, path, headers in (
+        (200, "GET", "/api/trades", [*key.items(), proxy]),
+        (200, "GET", "/api/trades", [proxy, *token.items()]),
+        (401, "GET", "/api/trades", [proxy]),
+        (401, "GET", "/api/trades", [("X-API-Key", "apk_x"), proxy]),
+        (400, "GET", "/api/trades", [*key.items(), proxy, *token.items()]),
+        (204, "POST", "/api/v2/write", [*key.items(), proxy, *text.items()]),
+        (204, "POST", "/api/v2/write", [("Authorization", f"Basic {ours}"), *text.items()]),
+        (400, "POST", "/api/v2/write", [*key.items(), ("Authorization", f"Basic {ours}")]),
+        (401, "POST", "/api/v2/write", [proxy, *text.items()]),
+    ):
+        body = {"data": "cpu value=1"} if method == "POST" else {}
+        async with server.session.request(
+            method, server.url + path, headers=headers, **body
+        ) as response:
+            assert response.status == status, (status, headers, await response.text())
+    async with server.session.ws_connect(f"{server.url}/ws", headers=[*key.items(), proxy]) as ws:
+        assert (await ws.receive_json())["type"] == "welcome"
+        assert (await ws.receive_json())["type"] == "authenticated"

@@ -66,6 +66,30 @@ async def test_a_packed_body_is_read(server: Server) -> None:
     assert answer.status == 201
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/api/trades", "application/json", json.dumps(TRADE)),
+        ("/api/trades", "application/x-ndjson", json.dumps(TRADE)),
+        ("/api/alerts/a/acknowledge", "application/json", "{}"),
+        ("/token", "application/x-www-form-urlencoded", "grant_type=password"),
+        ("/api/v2/write", "text/plain", "cpu value=1"),
+        ("/webhooks/tradingview", "text/plain", "hello"),
+    ],
+)
+async def test_an_unknown_content_coding_is_a_415_that_names_ours(
+    server: Server, path: str, kind: str, body: str
+) -> None:
+    caller = await server.login()
+    for coding in ("br", "compress", "gzip, gzip", "x-gzip", "snappy"):
+        headers = {"Content-Type": kind, "Content-Encoding": coding, **caller}
+        answer = await ask(server, "POST", path, data=body.encode(), headers=headers)
+        refused = problem(answer, 415)
+        assert "gzip" in refused["detail"], coding
+        assert "gzip" in answer.headers["Accept-Encoding"], coding
+    assert await server.json("/api/trades", caller) == []
+
+
 async def test_the_request_id_is_kept_if_it_is_sane(server: Server) -> None:
     for given in ("req-1", "a" * 128, "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "trace:01/02"):
         answer = await ask(server, "GET", "/healthz", headers={"X-Request-ID": given})

@@ -117,7 +117,7 @@ async def _form(request: web.Request) -> dict[str, str]:
     try:
         raw = await read_body(request, MAX_FORM_BYTES)
     except Problem as problem:
-        raise _refusal(problem.kind, "invalid_request", problem.detail) from None
+        raise _refusal(problem.kind, "invalid_request", problem.detail, problem.headers) from None
     try:
         pairs = parse_qsl(
             raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=32

@@ -43,7 +43,7 @@ async def prometheus_write(request: web.Request) -> web.Response:
         raise Problem(UNSUPPORTED_MEDIA, f"The Content-Type must be {allowed}.")
     if request.headers.get("Content-Encoding", "").lower() != "snappy":
         raise Problem(UNSUPPORTED_MEDIA, "The Content-Encoding must be snappy.")
-    data = await _unsnapped(await read_body(request, MAX_BODY_BYTES))
+    data = await _unsnapped(await read_body(request, MAX_BODY_BYTES, "snappy"))
     intake, written = Intake(request.app[BACKEND]), remote_write.Written()
     await intake.receive(_VERSIONS[version](data, intake, written))
     await intake.store()

@@ -26,6 +26,7 @@ from alphapulse_api.http.pipeline.rate_limit import count_request
 from alphapulse_api.http.route import ROWS, TOKEN, Row
 
 CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", Caller)
+OURS: Final = (f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")  # begin the keys that are made here
 REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -79,12 +80,18 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
     foreign = row is not None and (row.webhook or bool(row.protocol))
     webhook = row is not None and row.webhook
     in_path = request.match_info.get(TOKEN) if webhook else None
-    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    given = [
+        value
+        for value in request.headers.getall(hdrs.AUTHORIZATION, ())
+        if not _is_of_a_proxy(value, foreign=foreign)
+    ]
     if len(given) + len(request.headers.getall(X_API_KEY, ())) + (in_path is not None) > 1:
         # A proxy, a log and this server might each pick a different one.
         detail = "Send one Authorization header or one X-API-Key header"
         raise Problem(BAD_REQUEST, f"{detail}, and none beside a token in the path.")
     authorization = given[0] if given else None
+    if authorization is None and in_path is None and X_API_KEY not in request.headers:
+        authorization = request.headers.get(hdrs.AUTHORIZATION)  # to be refused by name
     authenticator = backend.authenticator
     try:
         if in_path is not None:
@@ -111,11 +118,21 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
     return None
 
 
+def _is_of_a_proxy(authorization: str, *, foreign: bool) -> bool:
+    """Whether a header holds the password of a proxy in front, which passes it on.
+
+    Clients of other systems send a key of ours in the same way.
+    """
+    if authorization[:6].lower() != "basic ":
+        return False
+    return not (foreign and (key_of(authorization) or "").startswith(OURS))
+
+
 def key_of(authorization: str) -> str | None:
     """The API key in `Bearer apk_…`, `Token [user:]apk_…` or a Basic password; else None."""
     scheme, _, value = authorization.partition(" ")
     match scheme.lower(), value.strip():
-        case "bearer", key if key.startswith((f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")):
+        case "bearer", key if key.startswith(OURS):
             return key
         case "token", key:
             return key.rpartition(":")[2]
