@@ -1,0 +1,66 @@
+"""The schemas mean to a validator in JavaScript what they mean to the server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, ask
+from tests.clients.toolbox import HERE, Toolbox
+from tests.conftest import Server
+
+pytestmark = pytest.mark.clients
+
+FACE = "\U0001f600"  # one character, and two units of UTF-16
+NO_NAMES = ("", "1risk", "rïsk", "risk\n", "\nrisk", "r" * 65)
+
+
+class Samples(NamedTuple):
+    """Values of one field of a record that is valid otherwise; some of them are valid."""
+
+    path: str
+    schema: str
+    record: dict[str, Any]
+    field: str
+    values: tuple[Any, ...]
+
+
+POINTS = ("/api/metrics", "MetricPointRequest", POINT)
+TRADES = ("/api/trades", "TradeRequest", TRADE)
+SAMPLES = (
+    Samples(*POINTS, "metric_type", ("risk_1", "r" * 64, "Risk", "riskZ", *NO_NAMES)),
+    Samples(*POINTS, "name", (FACE * 128, FACE * 129, "x" * 129, "")),
+    Samples(*POINTS, "value", (1, -0.5, None, "risk")),
+    Samples(*TRADES, "id", ("t-1", "é:1", FACE * 128, FACE * 129, "")),
+    Samples(*TRADES, "id", ("a b", "a/b", "a?", "a{", "a\u0085", "a\u2028", "a\n")),
+    Samples(*TRADES, "quantity", ("10", "+1", "1.", ".5", "1e3", "1E-3")),
+    Samples(*TRADES, "quantity", ("-1", "abc", "", "１", "1\n", " 1", "0x10", "NaN", "1e", ".")),
+    Samples(*TRADES, "price", ("-1", "0", "−1", "--1")),
+    Samples(*TRADES, "order_type", ("limit", "iceberg_2", *NO_NAMES)),
+    Samples(*TRADES, "executed_at", ("2026-01-31T12:00:00Z", "yesterday")),
+    Samples(*TRADES, "colour", ("red",)),
+    Samples("/api/alerts", "AlertRequest", ALERT, "severity", ("info", "urgent", "info\n")),
+    Samples("/api/agents/a/signals", "SignalRequest", SIGNAL, "confidence", (0, 1, 1.01, -0.1)),
+    Samples("/api/system", "SystemSampleRequest", SAMPLE, "status", ("offline", "tired")),
+)
+
+
+async def test_ajv_compiles_every_schema_and_accepts_what_the_server_accepts(
+    server: Server, documents: Toolbox
+) -> None:
+    caller = await server.key("publish")
+    records = [(s, {**s.record, s.field: value}) for s in SAMPLES for value in s.values]
+    ours = []
+    for samples, record in records:
+        status = (await ask(server, "POST", samples.path, caller, json=record)).status
+        assert status in (200, 201, 422)
+        ours.append((samples.path, record[samples.field], status != 422))
+
+    asked = [("openapi.json", samples.schema, record) for samples, record in records]
+    documents.write("ajv.mjs", (HERE / "ajv.mjs").read_text())
+    documents.write("records.json", json.dumps(asked))
+    accepted = json.loads(await documents.shell("node ajv.mjs < records.json"))
+    theirs = [(*told[:2], accepts) for told, accepts in zip(ours, accepted, strict=True)]
+    assert theirs == ours
