@@ -34,7 +34,11 @@ SAMPLES = (
     Samples(*POINTS, "name", (FACE * 128, FACE * 129, "x" * 129, "")),
     Samples(*POINTS, "value", (1, -0.5, None, "risk")),
     Samples(*TRADES, "id", ("t-1", "é:1", FACE * 128, FACE * 129, "")),
-    Samples(*TRADES, "id", ("a b", "a/b", "a?", "a{", "a\u0085", "a\u2028", "a\n")),
+    Samples(
+        *TRADES,
+        "id",
+        ("a b", "a/b", "a?", "a{", "a\u0085", "a\u2028", "a\ufeff", "a\u3000", "a\x1c"),
+    ),
     Samples(*TRADES, "quantity", ("10", "+1", "1.", ".5", "1e3", "1E-3")),
     Samples(*TRADES, "quantity", ("-1", "abc", "", "１", "1\n", " 1", "0x10", "NaN", "1e", ".")),
     Samples(*TRADES, "price", ("-1", "0", "−1", "--1")),
