@@ -28,12 +28,14 @@ from alphapulse_api.schemas.agents import (
     AgentWithSignals,
     Signal,
     SignalRequest,
+    SignalsExport,
     SignalsQuery,
 )
 from alphapulse_api.schemas.alerts import (
     AcknowledgeRequest,
     Alert,
     AlertRequest,
+    AlertsExport,
     AlertsQuery,
     Empty,
     Nothing,
@@ -46,19 +48,33 @@ from alphapulse_api.schemas.metrics import (
     LatestQuery,
     MetricPoint,
     MetricPointRequest,
+    MetricsExport,
     MetricsQuery,
     SeriesQuery,
     SeriesSummary,
 )
-from alphapulse_api.schemas.portfolio import Portfolio, PortfolioQuery, PortfolioRequest
+from alphapulse_api.schemas.portfolio import (
+    HistoryExport,
+    HistoryPoint,
+    Portfolio,
+    PortfolioQuery,
+    PortfolioRequest,
+)
 from alphapulse_api.schemas.system import (
     Health,
     Readiness,
+    SystemExport,
     SystemQuery,
     SystemSample,
     SystemSampleRequest,
 )
-from alphapulse_api.schemas.trades import Trade, TradeRequest, TradesQuery, TradeWithHistory
+from alphapulse_api.schemas.trades import (
+    Trade,
+    TradeRequest,
+    TradesExport,
+    TradesQuery,
+    TradeWithHistory,
+)
 from alphapulse_api.schemas.webhooks import (
     AlertmanagerMessage,
     FreqtradeMessage,
@@ -81,6 +97,9 @@ ROWS: Final = (
     Row("GET", "/api/metrics/{metric_type}", "view_metrics", metrics.get_metrics,
         query=MetricsQuery, answer=AggregatedPoint, many=True,
         resource="metrics:{metric_type}", channel="metrics", tag="metrics"),
+    Row("GET", "/api/metrics/{metric_type}/export", "view_metrics", metrics.export_metrics,
+        query=MetricsExport, answer=AggregatedPoint, many=True, export=True,
+        channel="metrics", tag="metrics"),
     Row("GET", "/api/metrics/{metric_type}/latest", "view_metrics", metrics.get_latest,
         query=LatestQuery, answer=MetricPoint, many=True, channel="metrics",
         tag="metrics"),
@@ -104,11 +123,17 @@ ROWS: Final = (
     Row("GET", "/api/portfolio", "view_portfolio", portfolio.get_portfolio,
         query=PortfolioQuery, answer=Portfolio, resource="portfolio", channel="portfolio",
         tag="portfolio"),
+    Row("GET", "/api/portfolio/history/export", "view_portfolio", portfolio.export_history,
+        query=HistoryExport, answer=HistoryPoint, many=True, export=True,
+        channel="portfolio", tag="portfolio"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,
         answer=Portfolio, tag="portfolio"),
 
     Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=AlertsQuery,
         answer=Alert, many=True, resource="alerts", channel="alerts", tag="alerts"),
+    Row("GET", "/api/alerts/export", "view_alerts", alerts.export_alerts,
+        query=AlertsExport, answer=Alert, many=True, export=True, channel="alerts",
+        tag="alerts"),
     Row("GET", "/api/alerts/{id}", "view_alerts", alerts.get_alert, answer=Alert,
         resource="alerts", channel="alerts", tag="alerts"),
     Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=AlertRequest, answer=Alert,
@@ -120,6 +145,9 @@ ROWS: Final = (
 
     Row("GET", "/api/trades", "view_trades", trades.list_trades, query=TradesQuery,
         answer=Trade, many=True, resource="trades", channel="trades", tag="trades"),
+    Row("GET", "/api/trades/export", "view_trades", trades.export_trades,
+        query=TradesExport, answer=Trade, many=True, export=True, channel="trades",
+        tag="trades"),
     Row("GET", "/api/trades/{id}", "view_trades", trades.get_trade,
         answer=TradeWithHistory,
         resource="trades", channel="trades", tag="trades"),
@@ -134,6 +162,8 @@ ROWS: Final = (
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
         query=SignalsQuery, answer=Signal, many=True, resource="agents:agent_id={id}",
         tag="agents"),
+    Row("GET", "/api/agents/{id}/signals/export", "view_agents", agents.export_signals,
+        query=SignalsExport, answer=Signal, many=True, export=True, tag="agents"),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentRequest,
         answer=Agent, tag="agents"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,
@@ -141,6 +171,8 @@ ROWS: Final = (
 
     Row("GET", "/api/system", "view_system", system.list_system, query=SystemQuery,
         answer=SystemSample, many=True, resource="system", tag="system"),
+    Row("GET", "/api/system/export", "view_system", system.export_system,
+        query=SystemExport, answer=SystemSample, many=True, export=True, tag="system"),
     Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSampleRequest,
         answer=SystemSample, status=201, repeats=True, tag="system"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",

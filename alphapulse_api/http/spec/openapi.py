@@ -164,7 +164,7 @@ def _success(row: Row) -> dict[str, Any]:
         schema: Any = {"type": "array", "items": row.answer} if row.many else row.answer
         if row.body_may_be_array and row.answer is not Accepted:
             schema = {"oneOf": [row.answer, Accepted]}
-        response["content"] = {"application/json": {"schema": schema}}
+        response["content"] = {} if row.export else {"application/json": {"schema": schema}}
         if row.many:
             for form in ("csv", "ndjson"):
                 response["content"][FORMATS[form]] = _TEXT
@@ -179,11 +179,12 @@ def _success(row: Row) -> dict[str, Any]:
                 "schema": {"type": "string"},
                 "description": "the cursor of the next page; there is none on the last page",
             },
-            "X-Time-Range": {
-                "schema": {"type": "string"},
-                "description": "of an export: the range it covers, such as "
-                "2026-01-01T00:00:00.000000Z/..",
-            },
+        }
+    if row.pages or row.export:
+        response.setdefault("headers", {})["X-Time-Range"] = {
+            "schema": {"type": "string"},
+            "description": "of an export: the range it covers, such as "
+            "2026-01-01T00:00:00.000000Z/..",
         }
     if "aggregation" in row.query().fields:
         response["headers"]["X-Approximate"] = {
