@@ -20,6 +20,7 @@ setup(
         "alphapulse_api": [
             "py.typed",
             "console/static/*",
+            "http/spec/*.md",
             "storage/migrations/*.sql",
             "demo/data/*",
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from typing import Final
 
 import click
 import yaml
@@ -18,6 +19,8 @@ from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.engines import engine_from
+
+THERE: Final = "http://127.0.0.1:8080"  # a server in the documents: one with the defaults
 
 
 def main() -> None:
@@ -128,7 +131,7 @@ def openapi() -> None:
     from alphapulse_api.http.route_table import ROWS
     from alphapulse_api.http.spec.openapi import openapi_document
 
-    click.echo(dumps(openapi_document(ROWS, "/")))
+    click.echo(dumps(openapi_document(ROWS, THERE)))
 
 
 @cli.command()
@@ -137,7 +140,7 @@ def asyncapi() -> None:
     from alphapulse_api.domain.encoding import dumps
     from alphapulse_api.http.spec.asyncapi import asyncapi_document
 
-    click.echo(dumps(asyncapi_document("127.0.0.1:8080", "")))
+    click.echo(dumps(asyncapi_document(THERE)))
 
 
 def _serve(config_path: str | None, host: str | None, port: int | None) -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from marshmallow import Schema
 from marshmallow.fields import Field
 
+from alphapulse_api.auth.permissions import PUBLIC
 from alphapulse_api.domain.encoding import loads, loads_floats
 from alphapulse_api.schemas.queries import NoQuery
 
@@ -36,6 +37,7 @@ class Call:
     body: Any = None
 
 
+TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 Handler = Callable[[Call], Awaitable[Any]]
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # From the request's media type, the status and the detail: the status, media type and body.
@@ -58,7 +60,6 @@ class Row:
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
-        export: the answer is all of a list as a file, in another format than JSON.
         status: of success.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable), if no
@@ -72,6 +73,8 @@ class Row:
         webhook: another system posts to it what happens there; it takes an API key or a webhook
             token in each of those ways, or a token as the path's variable `token`.
         text_body: text may be sent in place of the JSON body.
+        operation: its name in the OpenAPI document.
+        failures: the statuses of failures that only some routes of its kind have, such as 404.
     """
 
     method: str
@@ -88,7 +91,6 @@ class Row:
     form: type[Schema] | None = None
     answer: type[Schema] | None = None
     many: bool = False
-    export: bool = False
     status: int = 200
     repeats: bool = False
     resource: str | None = None
@@ -100,6 +102,8 @@ class Row:
     refusal: Refusal | None = None
     webhook: bool = False
     text_body: bool = False
+    operation: str = ""
+    failures: tuple[int, ...] = ()
 
     @cached_property
     def summary(self) -> str:
@@ -118,6 +122,26 @@ class Row:
         return self.query()
 
     @property
+    def counted(self) -> bool:
+        """Whether its requests count against the caller's quota."""
+        return self.permission != PUBLIC
+
+    @property
+    def by_token(self) -> bool:
+        """Whether its path has the credential in it."""
+        return f"{{{TOKEN}}}" in self.path
+
+    @property
+    def conditional(self) -> bool:
+        """Whether its answers have an ETag."""
+        return self.method == "GET" and self.handler is not None
+
+    @cached_property
+    def described_body(self) -> type[Schema] | None:
+        """The schema of the body; None, too, if all that can be sent is an empty object."""
+        return self.body if self.body is not None and self.body().fields else None
+
+    @property
     def loads(self) -> Callable[[bytes], Any]:
         """How the JSON of a body is read."""
         return loads if self.body_exact else loads_floats
@@ -130,5 +154,4 @@ class Row:
 
 # Seconds until an answer changes although nothing is written.
 CHANGES_IN: Final[web.RequestKey[float]] = web.RequestKey("changes_in", float)
-TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 ROWS: Final[web.AppKey[dict[web.AbstractRoute, Row]]] = web.AppKey("rows", dict)

@@ -17,13 +17,7 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import (
-    CommaList,
-    ExportQuery,
-    ListQuery,
-    QueryBoolean,
-    RangeQuery,
-)
+from alphapulse_api.schemas.queries import CommaList, ListQuery, QueryBoolean, RangeQuery
 
 SEVERITIES = ("info", "warning", "error", "critical")
 MAX_TITLE: Final = 256  # characters
@@ -99,21 +93,13 @@ class Alert(Answer):
     metadata = Metadata()
 
 
-class AlertFilters(RangeQuery):
+class AlertsQuery(RangeQuery, ListQuery):
     """Which alerts."""
 
     severity = CommaList(Severity, metadata={"description": "comma list"})
     acknowledged = QueryBoolean()
     status = AlertStatus()
     source = Text(128)
-
-
-class AlertsQuery(AlertFilters, ListQuery):
-    """Which alerts, and which page of them."""
-
-
-class AlertsExport(AlertFilters, ExportQuery):
-    """Which alerts, as a file."""
 
 
 class AcknowledgeRequest(Schema):

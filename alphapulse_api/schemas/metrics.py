@@ -17,7 +17,6 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import (
-    ExportQuery,
     LabelPairs,
     ListQuery,
     QueryInteger,
@@ -89,18 +88,14 @@ class SeriesQuery(ListQuery):
     metric_type = MetricType()
 
 
-class SeriesFilters(Schema):
+class LatestQuery(ListQuery):
     """Which series, by their points."""
 
     name = Text(128)
     label = LabelPairs(metadata={"description": "key:value, repeatable"})
 
 
-class LatestQuery(SeriesFilters, ListQuery):
-    """Which series, and which page of them."""
-
-
-class PointFilters(RangeQuery, SeriesFilters):
+class MetricsQuery(RangeQuery, LatestQuery):
     """Which points, and whether in buckets."""
 
     aggregation = Text(
@@ -129,14 +124,6 @@ class PointFilters(RangeQuery, SeriesFilters):
             "take none."
         },
     )
-
-
-class MetricsQuery(PointFilters, ListQuery):
-    """Which points or buckets, and which page of them."""
-
-
-class MetricsExport(PointFilters, ExportQuery):
-    """Which points or buckets, as a file."""
 
 
 class Accepted(Answer):

@@ -10,9 +10,6 @@ from marshmallow import Schema, ValidationError, fields
 from alphapulse_api.schemas.fields import Choice, Text, Timestamp, clean
 
 MAX_LIMIT: Final = 10_000
-_SPREADSHEET: Final = (
-    "csv only: cells of text that a spreadsheet would take for a formula begin with an apostrophe"
-)
 
 
 class QueryInteger(fields.Integer):
@@ -83,6 +80,11 @@ class LabelPairs(fields.List[str]):
         return dict(sorted(pairs.items()))
 
 
+def page_of(rows: int) -> dict[str, Any]:
+    """The metadata of a limit with this default."""
+    return {"description": f"rows of a page; default {rows}", "default": rows}
+
+
 class RangeQuery(Schema):
     """A half-open range of time."""
 
@@ -94,20 +96,18 @@ class Formatted(Schema):
     """In which format; an Accept header says the same."""
 
     format = Choice("json", "csv", "ndjson", "arrow")
-    spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
-
-
-class ExportQuery(Schema):
-    """In which format a file is; an Accept header says the same."""
-
-    format = Choice("csv", "ndjson", "arrow", metadata={"description": "default: csv"})
-    spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
+    spreadsheet = QueryBoolean(
+        metadata={
+            "description": "csv only: cells of text that a spreadsheet would take for a formula "
+            "begin with an apostrophe"
+        }
+    )
 
 
 class ListQuery(Formatted):
     """Which page; csv, ndjson and arrow without a limit stream everything that matches."""
 
-    limit = QueryInteger(1, MAX_LIMIT)
+    limit = QueryInteger(1, MAX_LIMIT, metadata=page_of(100))
     cursor = Text(1024, metadata={"description": "from the Link header of the page before"})
 
 

@@ -18,7 +18,8 @@ MAX_VALUE_LENGTH: Final = 256
 
 Filters = Mapping[str, frozenset[str]]
 
-_RECORDS: Final[Mapping[str, type[Schema]]] = {
+# By channel, the record that its events are of.
+RECORDS: Final[Mapping[str, type[Schema]]] = {
     "metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio,
 }  # fmt: skip
 
@@ -26,7 +27,7 @@ _RECORDS: Final[Mapping[str, type[Schema]]] = {
 def _checks() -> dict[str, dict[str, fields.Field[Any]]]:
     checks: dict[str, dict[str, fields.Field[Any]]] = {}
     for channel in CHANNELS.values():
-        known = _RECORDS[channel.name]().fields
+        known = RECORDS[channel.name]().fields
         checks[channel.name] = {name: known[field] for name, field in channel.filters.items()}
     return checks
 

@@ -14,6 +14,7 @@ for (const file of ["openapi.json", "asyncapi.json"]) {
   const compile = (node, pointer) => {
     if (node === null || typeof node !== "object") return;
     for (const [key, value] of Object.entries(node)) {
+      if (key === "example" || key === "examples") continue;
       const at = `${pointer}/${encodeURIComponent(key.replace(/~/g, "~0").replace(/\//g, "~1"))}`;
       const schema = key === "schema" || key === "payload" || pointer.endsWith("/schemas");
       if (schema && !pointer.endsWith("/properties")) ajv.compile({ $ref: `${file}#${at}` });

@@ -14,7 +14,8 @@ from alphapulse_api.config import EventsConfig, WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
 from alphapulse_api.domain.times import now
-from alphapulse_api.http.spec.asyncapi import FROM_CLIENT, FROM_SERVER
+from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS
+from alphapulse_api.http.spec.messages import REQUESTS as DESCRIBED_REQUESTS
 from alphapulse_api.sockets.protocol import Protocol, Reply
 from alphapulse_api.sockets.requests import REQUESTS, Authenticate
 from tests.sockets.conftest import a_caller
@@ -27,19 +28,13 @@ EXAMPLES: list[dict[str, Any]] = [
 ]
 
 
-def described(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The payload schemas of the API document, by message type."""
-    payloads = [message["payload"] for message in document.values()]
-    return {payload["properties"]["type"]["const"]: payload for payload in payloads}
-
-
-FROM_SERVER_BY_TYPE = described(FROM_SERVER)
+FROM_SERVER_BY_TYPE = {message.kind: message.schema for message in ANSWERS_AND_EVENTS}
 
 
 def test_every_message_type_has_an_example() -> None:
     shown = {example["type"] for example in EXAMPLES}
     assert shown == REQUESTS.keys() | FROM_SERVER_BY_TYPE.keys()
-    assert described(FROM_CLIENT).keys() == REQUESTS.keys()
+    assert {message.kind for message in DESCRIBED_REQUESTS} == REQUESTS.keys()
 
 
 @pytest.mark.parametrize(

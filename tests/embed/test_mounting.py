@@ -72,9 +72,10 @@ async def test_mounted_its_documents_point_below_the_prefix(
         assert f'"docs/{name}"' in page
         assert (await _get(client, f"/dashboard/docs/{name}")).status == 200
     openapi = (await _get(client, "/dashboard/openapi.json")).json
-    assert openapi["servers"] == [{"url": "/dashboard"}]
+    url = str(client.make_url("/dashboard"))
+    assert openapi["servers"] == [{"url": url}]
     flow = openapi["components"]["securitySchemes"]["password"]["flows"]["password"]
-    assert flow["tokenUrl"] == "/dashboard/token"
+    assert flow["tokenUrl"] == f"{url}/token"
     asyncapi = (await _get(client, "/dashboard/asyncapi.json")).json
     assert asyncapi["servers"]["this"]["pathname"] == "/dashboard"
 

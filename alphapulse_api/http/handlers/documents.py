@@ -6,7 +6,7 @@ import asyncio
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -14,12 +14,13 @@ from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.http.handlers.static import StaticFile, answer_file
+from alphapulse_api.http.pipeline.client import client_scheme
 from alphapulse_api.http.route import ROWS
 from alphapulse_api.http.spec.asyncapi import asyncapi_document
-from alphapulse_api.http.spec.openapi import openapi_document
+from alphapulse_api.http.spec.openapi import at_server, openapi_template
 
-# The OpenAPI document, by the path that the application is mounted at; made when it is asked for.
-OPENAPI: Final[web.AppKey[dict[str, bytes]]] = web.AppKey("openapi", dict)
+# The OpenAPI document but for the server's URL; made when it is asked for.
+OPENAPI: Final[web.AppKey[dict[str, Any]]] = web.AppKey("openapi", dict)
 
 # The package that follows Swagger UI's releases most closely. Only its files are used: finding them
 # imports neither it nor Flask.
@@ -79,23 +80,21 @@ OWN_FILES: Final = {"start.css": STYLE, "start.js": START}
 
 async def openapi(request: web.Request) -> web.StreamResponse:
     """The OpenAPI document of the HTTP routes."""
-    server = request.path.removesuffix("/openapi.json") or "/"
     made = request.app[OPENAPI]
-    if server not in made:  # a few: where the application is mounted
+    if not made:
         rows = request.app[ROWS].values()
 
-        async def make() -> bytes:
+        async def make() -> dict[str, Any]:
             # Some 20 ms, in Python: a thread takes turns with the loop.
-            return await asyncio.to_thread(lambda: dumps(openapi_document(rows, server)))
+            return await asyncio.to_thread(openapi_template, rows)
 
-        made[server] = await request.app[BACKEND].single_flight.once((id(made), server), make)
-    return _json(made[server])
+        made.update(await request.app[BACKEND].single_flight.once(id(made), make))
+    return _json(dumps(at_server(made, _server(request, "/openapi.json"))))
 
 
 async def asyncapi(request: web.Request) -> web.StreamResponse:
     """The AsyncAPI document of the socket."""
-    prefix = request.path.removesuffix("/asyncapi.json")
-    return _json(dumps(asyncapi_document(request.host, prefix)))
+    return _json(dumps(asyncapi_document(_server(request, "/asyncapi.json"))))
 
 
 async def swagger_ui(request: web.Request) -> web.StreamResponse:
@@ -120,6 +119,11 @@ def _ui_file(name: str) -> StaticFile:
     assert spec.submodule_search_locations is not None
     (folder,) = spec.submodule_search_locations
     return StaticFile(name, (Path(folder) / "dist" / name).read_bytes())
+
+
+def _server(request: web.Request, path: str) -> str:
+    """The URL that this service is reached by."""
+    return f"{client_scheme(request)}://{request.host}{request.path.removesuffix(path)}"
 
 
 def _json(document: bytes) -> web.Response:

@@ -20,11 +20,6 @@ async def get_metrics(call: Call) -> Any:
     return await call.backend.accessors.metrics.get_metrics(call.path["metric_type"], **query)
 
 
-async def export_metrics(call: Call) -> Any:
-    """Every point of a type that matches, oldest first, or its buckets, as a file."""
-    return await get_metrics(call)
-
-
 async def get_latest(call: Call) -> Any:
     """The newest point of every series of a type, by name."""
     query = dict(call.query)
@@ -35,7 +30,11 @@ async def get_latest(call: Call) -> Any:
 
 
 async def record_metrics(call: Call) -> Any:
-    """Record a point, or an array of up to 10000: all of them or none."""
+    """Record a point.
+
+    A point of the same series and time takes the place of the one before. A body that is an array
+    is stored as a whole or not at all.
+    """
     return {"accepted": await call.backend.feed.record_metrics(call.body)}
 
 

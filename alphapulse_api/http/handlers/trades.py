@@ -13,18 +13,16 @@ async def list_trades(call: Call) -> Any:
     return await call.backend.accessors.trades.get_trades(**call.query)
 
 
-async def export_trades(call: Call) -> Any:
-    """Every trade that matches, newest first, as a file."""
-    return await list_trades(call)
-
-
 async def get_trade(call: Call) -> Any:
     """One trade."""
     return await call.backend.accessors.trades.get_trade(call.path["id"])
 
 
 async def record_trades(call: Call) -> Any:
-    """Record a trade, or an array of up to 10000: all of them or none."""
+    """Record a trade.
+
+    A body that is an array is stored as a whole or not at all.
+    """
     if isinstance(call.body, list):
         stored = await call.backend.feed.record_trades(call.body)
         accepted = len(stored)

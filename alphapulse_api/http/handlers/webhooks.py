@@ -27,7 +27,10 @@ async def grafana_alerts(call: Call) -> dict[str, int]:
 
 
 async def tradingview_message(request: web.Request) -> web.Response:
-    """A message of TradingView: a signal if it says a direction, else an alert."""
+    """A message of TradingView: a signal if it says a direction, else an alert.
+
+    Plain text is an alert, too.
+    """
     if request.content_type not in ("application/json", "text/plain"):
         raise Problem(UNSUPPORTED_MEDIA, "Send application/json or text/plain.")
     message = tradingview.message_of(await read_body(request, _MAX_TEXT))

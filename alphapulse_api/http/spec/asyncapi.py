@@ -1,227 +1,169 @@
-"""AsyncAPI 3.0 of the socket, from the channels, the schemas and the error tables."""
+"""AsyncAPI 3.0 of the socket, from the messages, the schemas and the error tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
+from alphapulse_api.domain.errors import CLOSES
+from alphapulse_api.http.spec.info import info, words
+from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENTS, REQUESTS, SHARED, Message
 from alphapulse_api.http.spec.schemas import make_spec, reference
-from alphapulse_api.schemas.alerts import Alert
-from alphapulse_api.schemas.metrics import MetricPoint
-from alphapulse_api.schemas.portfolio import Portfolio
-from alphapulse_api.schemas.trades import Trade
-from alphapulse_api.sockets.filters import MAX_FILTER_VALUES
-from alphapulse_api.sockets.requests import MAX_ID_LENGTH
+from alphapulse_api.sockets.filters import RECORDS
 
 VERSION: Final = "3.0.0"
-DATA: Final = {"metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio}
+PATH: Final = "/ws"
+TAGS: Final = [{"name": "session", "description": "Who the socket belongs to, and how long."},
+               {"name": "data", "description": "Subscriptions, and what they bring."}]  # fmt: skip
 
-_ID: Final = {"oneOf": [{"type": "integer"}, {"type": "string", "maxLength": MAX_ID_LENGTH}]}
-_TEXT: Final = {"type": "string"}
-_TIME: Final = {"type": "string", "format": "date-time"}
-_CHANNEL: Final = {"type": "string", "enum": list(CHANNELS)}
-_CHANNELS: Final = {"type": "array", "items": _CHANNEL, "minItems": 1, "uniqueItems": True}
-_CURSORS: Final = {"type": "object", "additionalProperties": _TEXT}
-_FILTERS: Final = {
+# The handshake may carry credentials; a browser sends them in a message.
+_SECURITY: Final = {
+    "api_key": {
+        "type": "httpApiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "A key of `api-key create`, at the handshake.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of `POST /token`, at the handshake.",
+    },
+    "message": {
+        "type": "userPassword",
+        "description": "Neither of them: the first message is `auth`, with a token or a key.",
+    },
+}
+_HEADERS: Final = {
     "type": "object",
-    "additionalProperties": False,
     "properties": {
-        channel.name: {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                name: {
-                    "type": "array",
-                    "items": _TEXT,
-                    "minItems": 1,
-                    "maxItems": MAX_FILTER_VALUES,
-                }
-                for name in channel.filters
-            },
-        }
-        for channel in CHANNELS.values()
+        "X-API-Key": {"type": "string", "description": "a key; then no `auth` is needed"},
+        "Authorization": {"type": "string", "description": "`Bearer` and an access token"},
+        "Origin": {"type": "string", "description": "of a browser's page; checked"},
     },
 }
-
-
-def _message(kind: str, summary: str, required: tuple[str, ...] = (), **members: Any) -> Any:
-    return {
-        "name": kind,
-        "title": kind,
-        "summary": summary,
-        "contentType": "application/json",
-        "payload": {
-            "type": "object",
-            "required": ["type", *required],
-            "properties": {"type": {"const": kind}, **members},
-        },
-    }
-
-
-FROM_CLIENT: Final = {
-    "auth": _message("auth", "Say who you are.", id=_ID, token=_TEXT, api_key=_TEXT),
-    "subscribe": _message(
-        "subscribe",
-        "Ask for channels: all of them or none.",
-        ("channels",),
-        id=_ID,
-        channels=_CHANNELS,
-        filters=_FILTERS,
-        since=_CURSORS,
-        snapshot={"type": "boolean"},
-    ),
-    "unsubscribe": _message(
-        "unsubscribe", "Leave channels.", ("channels",), id=_ID, channels=_CHANNELS
-    ),
-    "subscriptions": _message("subscriptions", "Ask what you are subscribed to.", id=_ID),
-    "ping": _message("ping", "Ask for a pong.", id=_ID),
+# What each request is answered with, beside an error.
+_REPLIES: Final = {
+    "auth": ("authenticate", "authenticated"),
+    "subscribe": ("subscribe", "subscribed"),
+    "unsubscribe": ("unsubscribe", "unsubscribed"),
+    "list_subscriptions": ("listSubscriptions", "subscriptions"),
+    "ping": ("ping", "pong"),
 }
-FROM_SERVER: Final = {
-    "welcome": _message(
-        "welcome",
-        "The socket is open.",
-        ("protocol", "connection_id", "auth_timeout", "ping_interval"),
-        protocol={"type": "integer"},
-        connection_id=_TEXT,
-        auth_timeout={"type": "number", "description": "seconds"},
-        ping_interval={"type": "number", "description": "seconds"},
+# What the server sends by itself.
+_SENT: Final = (
+    ("welcome", "Begin the conversation", ("welcome", "authenticated")),
+    ("publish", "Send snapshots and events", (*EVENTS, "snapshot_end", "resync")),
+    (
+        "maintain",
+        "Keep the client informed of its session",
+        ("heartbeat", "token_expiring", "unsubscribed", "error"),
     ),
-    "authenticated": _message(
-        "authenticated",
-        "The credentials are good.",
-        ("username", "role", "expires_at"),
-        id=_ID,
-        username=_TEXT,
-        role=_TEXT,
-        expires_at={**_TIME, "type": ["string", "null"]},
-    ),
-    "subscribed": _message(
-        "subscribed",
-        "The channels are yours from here on.",
-        ("channels",),
-        id=_ID,
-        channels={
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "required": ["cursor"],
-                "properties": {
-                    "cursor": _TEXT,
-                    "resumed": {"type": "boolean"},
-                    "replayed": {"type": "integer"},
-                },
-            },
-        },
-    ),
-    "unsubscribed": _message(
-        "unsubscribed", "The channels are left.", ("channels",), id=_ID, channels=_CHANNELS
-    ),
-    "subscription_list": _message(
-        "subscriptions",
-        "What you are subscribed to.",
-        ("channels",),
-        id=_ID,
-        channels={"type": "object"},
-    ),
-    "pong": _message("pong", "The answer to a ping.", ("timestamp",), id=_ID, timestamp=_TIME),
-    "heartbeat": _message(
-        "heartbeat",
-        "The server lives, and this is how far each channel has come.",
-        ("timestamp", "cursors"),
-        timestamp=_TIME,
-        cursors=_CURSORS,
-    ),
-    "snapshot_end": _message(
-        "snapshot_end",
-        "The channel's snapshot is complete: it had so many rows. Its events follow.",
-        ("channel", "count"),
-        channel=_CHANNEL,
-        count={"type": "integer", "minimum": 0},
-    ),
-    "resync": _message(
-        "resync",
-        "Events before this may be missing: read REST again. From the cursor on nothing is.",
-        ("channel", "cursor"),
-        channel=_CHANNEL,
-        cursor=_TEXT,
-    ),
-    "token_expiring": _message(
-        "token_expiring",
-        "Send a new auth soon.",
-        ("expires_in",),
-        expires_in={"type": "integer", "description": "seconds"},
-    ),
-    "error": _message(
-        "error",
-        "; ".join(f"{error.code}: {error.meaning}" for error in SOCKET_ERRORS),
-        ("code", "message"),
-        id=_ID,
-        code={"type": "string", "enum": [error.code for error in SOCKET_ERRORS]},
-        message=_TEXT,
-        channel=_TEXT,
-    ),
-    **{
-        channel.type: _message(
-            channel.type,
-            f"An event of {channel.name}.",
-            ("channel", "cursor", "data"),
-            channel={"const": channel.name},
-            cursor=_TEXT,
-            snapshot={"type": "boolean", "description": "part of a snapshot"},
-            skipped={"type": "integer", "description": "older events of the same key left out"},
-            data={"$ref": f"#/components/schemas/{DATA[channel.name].__name__}"},
-        )
-        for channel in CHANNELS.values()
-    },
-}
+)
 
 
-def asyncapi_document(host: str, prefix: str) -> dict[str, Any]:
+def asyncapi_document(server: str) -> dict[str, Any]:
     """The document.
 
     Args:
-        host: host and port of the server.
-        prefix: the path prefix it is served under.
+        server: the URL of the server, whose scheme is http or https.
     """
-    closes = ", ".join(f"{close.code} {close.reason}" for close in CLOSES)
+    closes = "".join(f"| {close.code} | `{close.reason}` |\n" for close in CLOSES)
+    ends = f"## The end\n\n| close code | reason |\n|---|---|\n{closes}"
+    texts = words("socket"), ends, words("values"), words("compatibility")
+    url = urlsplit(server)
+    messages = (*REQUESTS, *ANSWERS_AND_EVENTS)
     return {
         "asyncapi": VERSION,
         "info": {
-            "title": "alphapulse_api",
-            "version": "1",
-            "description": f"One multiplexed socket. Close codes and reasons: {closes}.",
-            "license": {"name": "MIT"},
+            **info(*texts),
+            "tags": TAGS,
         },
-        "servers": {"this": {"host": host, "protocol": "ws", "pathname": prefix or "/"}},
+        "defaultContentType": "application/json",
+        "servers": {
+            "this": {
+                "host": url.netloc,
+                "protocol": "wss" if url.scheme == "https" else "ws",
+                "pathname": url.path or "/",
+                "description": "The server that this document comes from.",
+                "security": [
+                    {"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY
+                ],
+            }
+        },
         "channels": {
             "socket": {
-                "address": "/ws",
+                "address": PATH,
+                "title": "The socket",
+                "description": "The one endpoint, on which every message travels.",
+                "servers": [{"$ref": "#/servers/this"}],
                 "messages": {
-                    name: {"$ref": f"#/components/messages/{name}"}
-                    for name in (*FROM_CLIENT, *FROM_SERVER)
+                    message.key: {"$ref": f"#/components/messages/{message.key}"}
+                    for message in messages
+                },
+                "bindings": {
+                    "ws": {"method": "GET", "headers": _HEADERS, "bindingVersion": "0.1.0"}
                 },
             }
         },
         "operations": {
-            "fromClient": _operation("receive", tuple(FROM_CLIENT)),
-            "fromServer": _operation("send", tuple(FROM_SERVER)),
+            **{_REPLIES[message.key][0]: _request(message) for message in REQUESTS},
+            **{
+                name: {
+                    "action": "send",
+                    "channel": {"$ref": "#/channels/socket"},
+                    "summary": summary,
+                    "description": f"{summary}: `{'`, `'.join(keys)}`.",
+                    "messages": _messages(keys),
+                }
+                for name, summary, keys in _SENT
+            },
         },
-        "components": {"messages": {**FROM_CLIENT, **FROM_SERVER}, "schemas": _schemas()},
+        "components": {
+            "messages": {message.key: _message(message) for message in messages},
+            "schemas": _schemas(messages),
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
-def _operation(action: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _messages(keys: Sequence[str]) -> list[dict[str, str]]:
+    return [{"$ref": f"#/channels/socket/messages/{key}"} for key in keys]
+
+
+def _request(message: Message) -> dict[str, Any]:
     return {
-        "action": action,
+        "action": "receive",
         "channel": {"$ref": "#/channels/socket"},
-        "messages": [{"$ref": f"#/channels/socket/messages/{name}"} for name in names],
+        "summary": message.summary.partition(",")[0].rstrip("."),
+        "description": message.summary,
+        "messages": _messages((message.key,)),
+        "reply": {
+            "channel": {"$ref": "#/channels/socket"},
+            "messages": _messages((_REPLIES[message.key][1], "error")),
+        },
     }
 
 
-def _schemas() -> dict[str, Any]:
-    spec, converter = make_spec("3.1.0", {"title": "", "version": ""})
-    for schema in DATA.values():
-        reference(converter, schema)
-    schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
-    return schemas
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "name": message.key,
+        "title": message.payload,
+        "summary": message.summary,
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{message.payload}"},
+        "examples": [
+            {"name": message.key, "payload": {"type": message.kind, **message.example}},
+        ],
+    }
+
+
+def _schemas(messages: Sequence[Message]) -> dict[str, Any]:
+    spec, converter = make_spec("3.1.0", info())
+    for record in RECORDS.values():
+        reference(converter, record)
+    records: dict[str, Any] = spec.to_dict()["components"]["schemas"]
+    payloads = {message.payload: message.schema for message in messages}
+    return dict(sorted({**records, **SHARED, **payloads}.items()))

@@ -83,6 +83,14 @@ class Converter(OpenAPIConverter):
         described["additionalProperties"] = schema.unknown == INCLUDE
         return described
 
+    def query_parameter(self, name: str, field: plain_fields.Field[Any]) -> dict[str, Any]:
+        """A field of a query as a parameter."""
+        parameter: dict[str, Any] = self._field2parameter(field, name=name, location="query")
+        match parameter["schema"]:
+            case {"allOf": [only], **others} if not others:  # the parameter has the description
+                parameter["schema"] = only
+        return parameter
+
     def _words(self, field: fields.Choice) -> dict[str, Any]:
         name = type(field).__name__
         if name not in self.spec.components.schemas:

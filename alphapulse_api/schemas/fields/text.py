@@ -11,15 +11,14 @@ from marshmallow import ValidationError, fields, validate
 from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 
 RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
-# Patterns mean the same to Python and to ECMA-262, whose \s and \d are others: the API documents
-# have them.
+# The API documents have these patterns: they mean the same to Python and to ECMA-262.
 METRIC_TYPE: Final = "[a-z][a-z0-9_]{0,63}"
 WORD: Final = "[a-z][a-z0-9_]{0,63}"
 # What a client can put into a URL path as it stands, and a person can read in a log: no control
 # characters, no white space, and no braces, which aiohttp's routes do not take. What stands beside
-# \s is white space to only one of Python and ECMA-262. U+2028 must not be named: hey-api writes it
-# as it is into the literal of a regular expression, which ends there in JavaScript.
-IDENTIFIER: Final = r"[^\s\u0000-\u0020\u007f\u0085\ufeff/?#%{}\\]{1,128}"
+# \s is white space to only one of the two. U+2028 must not be named: hey-api writes it as it is
+# into the literal of a regular expression, which ends there in JavaScript.
+IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f\x85\ufeff/?#%{}\\]{1,128}"
 
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 _IDENTIFIER: Final = re.compile(IDENTIFIER)

@@ -1,0 +1,227 @@
+"""Examples of both documents: every one is sent to a server by a test.
+
+Requests and answers are of the same few records, so that an answer's example is what the request's
+example is answered with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from alphapulse_api.domain.errors import PROBLEM_BY_STATUS
+
+NOON: Final = "2026-01-31T12:00:00Z"
+_NOON: Final = "2026-01-31T12:00:00.000000Z"
+_AFTER: Final = "2026-01-31T12:00:00.004211Z"
+_REQUEST: Final = "01a21b92585a75048f9a740bd43fa6b6"
+
+_TRADE: Final = {
+    "id": "t-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "187.20",
+    "fee": "1.05", "fee_currency": "USD", "order_type": "limit", "status": "filled",
+    "agent_id": "momentum-1", "strategy": "momentum", "executed_at": NOON,
+    "metadata": {"venue": "XNAS"},
+}  # fmt: skip
+_TRADE_ANSWER: Final[dict[str, Any]] = {
+    "id": "t-1", "order_id": None, "client_order_id": None, "symbol": "AAPL", "side": "buy",
+    "quantity": "10", "filled_quantity": "10", "price": "187.20", "value": "1872.00",
+    "fee": "1.05", "fee_currency": "USD", "fees": [], "order_type": "limit", "status": "filled",
+    "agent_id": "momentum-1", "strategy": "momentum", "executed_at": _NOON, "updated_at": _AFTER,
+    "corrects": None, "decision_id": None, "decided_price": None, "metadata": {"venue": "XNAS"},
+}  # fmt: skip
+_ALERT: Final = {
+    "id": "a-1", "title": "Drawdown above 5 %", "message": "momentum-1 has lost 5.2 % today.",
+    "severity": "critical", "source": "risk", "metric_name": "drawdown", "metric_value": 0.052,
+    "threshold": 0.05, "created_at": NOON, "tags": ["momentum"], "metadata": {"desk": "equity"},
+}  # fmt: skip
+_ALERT_ANSWER: Final = {
+    **_ALERT, "rule_id": None, "status": "active", "created_at": _NOON, "acknowledged": False,
+    "acknowledged_by": None, "acknowledged_at": None, "comments": None, "resolved_at": None,
+}  # fmt: skip
+_POINT: Final = {
+    "metric_type": "risk", "name": "var_95", "timestamp": NOON, "value": 0.021,
+    "labels": {"desk": "equity"},
+}  # fmt: skip
+_POINT_ANSWER: Final = {**_POINT, "timestamp": _NOON}
+_POSITION: Final = {
+    "symbol": "AAPL", "side": "long", "quantity": "10", "entry_price": "187.20",
+    "current_price": "190.00", "unrealized_pnl": "28.00", "unrealized_pnl_pct": 0.015,
+    "opened_at": NOON,
+}  # fmt: skip
+_PORTFOLIO: Final = {
+    "total_value": "100000.00", "cash": "98100.00", "currency": "USD", "positions": [_POSITION],
+    "performance": {"sharpe": 1.4}, "as_of": NOON,
+}  # fmt: skip
+_PORTFOLIO_ANSWER: Final = {
+    **_PORTFOLIO,
+    "positions": [
+        {
+            **_POSITION, "value": "1900.00", "weight": 0.019, "realized_pnl": None,
+            "opened_at": _NOON,
+        }
+    ],
+    "as_of": _NOON,
+    "stale": True,
+}  # fmt: skip
+_SIGNAL: Final = {
+    "id": "s-1", "symbol": "AAPL", "direction": "buy", "confidence": 0.7,
+    "target_price": "195.00", "stop_loss": "182.50", "timestamp": NOON,
+    "metadata": {"horizon": "5d"},
+}  # fmt: skip
+_SIGNAL_ANSWER: Final = {**_SIGNAL, "agent_id": "momentum-1", "timestamp": _NOON}
+_AGENT: Final = {"agent_type": "momentum", "state": "active", "metrics": {"win_rate": 0.56}}
+_AGENT_ANSWER: Final = {"agent_id": "momentum-1", **_AGENT, "updated_at": _AFTER}
+_SAMPLE: Final = {
+    "component": "feed", "status": "healthy", "timestamp": NOON, "metrics": {"lag_ms": 12.5},
+    "message": None,
+}  # fmt: skip
+
+# By the name of the schema.
+REQUESTS: Final[Mapping[str, Any]] = {
+    "TradeRequest": _TRADE,
+    "AlertRequest": _ALERT,
+    "AcknowledgeRequest": {"comments": "The position is reduced."},
+    "MetricPointRequest": _POINT,
+    "PortfolioRequest": _PORTFOLIO,
+    "SignalRequest": _SIGNAL,
+    "AgentRequest": _AGENT,
+    "SystemSampleRequest": _SAMPLE,
+    "TokenRequest": {
+        "grant_type": "password",
+        "username": "ann",
+        "password": "correct horse battery staple",
+    },
+    "RevokeRequest": {"token": "art_0b6a2f1e9c3d4a5b"},
+    "AlertmanagerMessage": {
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "FeedDown", "severity": "critical"},
+                "annotations": {"summary": "The feed is down."},
+                "startsAt": NOON,
+                "fingerprint": "c8d5c1e9e2b6a7f0",
+            }
+        ]
+    },
+    "TradingViewMessage": {
+        "id": "breakout:AAPL:1", "agent_id": "breakout", "ticker": "AAPL", "action": "buy",
+    },
+    "FreqtradeMessage": {
+        "event": "entry", "bot": "momentum", "trade_id": "1", "pair": "BTC/USDT",
+        "direction": "long", "order_type": "limit", "amount": "0.01", "rate": "67123.50",
+    },
+}  # fmt: skip
+ANSWERS: Final[Mapping[str, Any]] = {
+    "Trade": _TRADE_ANSWER,
+    "TradeWithHistory": {
+        **_TRADE_ANSWER,
+        "history": [
+            {"at": _AFTER, "status": "filled", "filled_quantity": "10", "price": "187.20"},
+        ],
+    },
+    "Alert": _ALERT_ANSWER,
+    "MetricPoint": _POINT_ANSWER,
+    "AggregatedPoint": _POINT_ANSWER,
+    "SeriesSummary": {
+        "metric_type": "risk", "name": "var_95", "labels": {"desk": "equity"}, "first": _NOON,
+        "last": _NOON, "count": 1,
+    },
+    "Portfolio": _PORTFOLIO_ANSWER,
+    "Signal": _SIGNAL_ANSWER,
+    "Agent": _AGENT_ANSWER,
+    "AgentWithSignals": {**_AGENT_ANSWER, "signals": [_SIGNAL_ANSWER]},
+    "SystemSample": {**_SAMPLE, "timestamp": _NOON},
+    "Accepted": {"accepted": 1},
+    "BatchResult": {
+        "accepted": 1,
+        "refused": 1,
+        "results": [
+            {"status": 201, "id": "t-1"},
+            {"status": 422, "error": "/price: Not a decimal number."},
+        ],
+    },
+    "Token": {
+        "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "refresh_token": "art_0b6a2f1e9c3d4a5b",
+        "role": "viewer",
+    },
+    "Empty": {},
+    "Me": {
+        "username": "ann",
+        "role": "viewer",
+        "permissions": ["view_trades"],
+        "auth": "jwt",
+        "expires_at": "2026-01-31T13:00:00.000000Z",
+    },
+    "Health": {"status": "ok"},
+    "Readiness": {"status": "ok", "checks": {"database": "ok", "tasks": "ok"}},
+}  # fmt: skip
+METRICS_TEXT: Final = "# TYPE alphapulse_connections gauge\nalphapulse_connections 3.0\n"
+
+# By the name of the parameter; where it means different things, by the tag, too.
+PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
+    "metric_type": "risk",
+    "token": "whk_0b6a2f1e_9c3d4a5b8e7f6071",
+    ("alerts", "id"): "a-1",
+    ("trades", "id"): "t-1",
+    ("agents", "id"): "momentum-1",
+    "start_time": "2026-01-31T00:00:00Z",
+    "end_time": "2026-02-01T00:00:00Z",
+    "limit": 100,
+    "name": "var_95",
+    "label": ["desk:equity"],
+    "aggregation": "avg,p95",
+    "interval": "5m",
+    "max_points": 500,
+    "timezone": "America/New_York",
+    "include_history": True,
+    "severity": "error,critical",
+    "acknowledged": False,
+    ("alerts", "status"): "active",
+    "source": "risk",
+    "symbol": "AAPL",
+    "side": "buy",
+    ("trades", "status"): "filled",
+    "strategy": "momentum",
+    "agent_id": "momentum-1",
+    "agent_type": "momentum",
+    "direction": "buy",
+    "component": "feed",
+    "on_error": "continue",
+    "If-None-Match": '"5f0c2a91d3b84e6f"',
+}
+
+
+def _problem(status: int, detail: str, **members: Any) -> dict[str, Any]:
+    kind = PROBLEM_BY_STATUS[status]
+    return {
+        "type": kind.uri, "title": kind.title, "status": status, "detail": detail,
+        "request_id": _REQUEST, **members,
+    }  # fmt: skip
+
+
+# By status; 0 stands for those that no operation lists.
+PROBLEMS: Final[Mapping[int, Any]] = {
+    0: _problem(405, "DELETE is not allowed here; allowed: GET, POST."),
+    400: _problem(400, "The body is not JSON: Expecting value: line 1 column 1 (char 0)."),
+    401: _problem(401, "Send Authorization: Bearer <token> or X-API-Key: <key>."),
+    403: _problem(403, "This needs the permission publish."),
+    404: _problem(404, "There is no trade 't-9'."),
+    406: _problem(406, "Accept one of application/json, text/csv."),
+    409: _problem(
+        409,
+        "The id 't-1' exists with another quantity.",
+        errors=[{"pointer": "/quantity", "detail": "The id 't-1' exists with another quantity."}],
+    ),
+    413: _problem(413, "The body may have at most 16777216 bytes."),
+    415: _problem(415, "Send application/json."),
+    422: _problem(
+        422,
+        "/price: Not a decimal number.",
+        errors=[{"pointer": "/price", "detail": "Not a decimal number."}],
+    ),
+    429: _problem(429, "At most 120 requests in 60 s; try again in 2 s."),
+    503: _problem(503, "The database is away."),
+}

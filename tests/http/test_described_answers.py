@@ -1,0 +1,178 @@
+"""Every answer is as the OpenAPI document says, and what the document says occurs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, Final
+
+from alphapulse_api.config import RateLimitConfig
+from alphapulse_api.http.route import Row
+from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.http.spec.examples import REQUESTS
+from alphapulse_api.http.spec.openapi import is_described
+from alphapulse_api.schemas.metrics import Accepted
+from tests.asking import ALERT, POINT, SIGNAL, TRADE, Answer, ask
+from tests.conftest import PASSWORD, Serve, Server
+from tests.described import Described
+from tests.webhooks import alertmanager, grafana
+
+LISTED = [row for row in ROWS if is_described(row)]
+JSON: Final = "application/json"
+
+
+async def test_every_answer_is_as_described(server: Server) -> None:
+    described = Described((await ask(server, "GET", "/openapi.json")).json, closed=True)
+    admin = await server.login()
+    seen: set[tuple[str, str]] = set()
+
+    async def check(method: str, path: str, caller: Any = admin, **kwargs: Any) -> Answer:
+        answer = await ask(server, method, path, caller, **kwargs)
+        described.check(method, path, answer)
+        if answer.status < 400:
+            seen.add((method, described.find(method, path)[0]))
+        return answer
+
+    await check("GET", "/api/portfolio")  # 404
+    position = {"symbol": "A", "quantity": 1, "side": "short", "current_price": 2}
+    portfolio = {"total_value": 1, "cash": "-1", "positions": [position, {**position, "value": 1}]}
+    portfolio["performance"] = {"sharpe": None, "sortino": 1}
+    await check("PUT", "/api/portfolio", json=portfolio)
+    await check("GET", "/api/portfolio?include_history=true")
+    await check("POST", "/api/trades", json={**TRADE, "id": "x1"})
+    await check("POST", "/api/trades", json={**TRADE, "id": "x1", "price": 1})  # 409
+    pending = {"symbol": "A", "side": "sell", "quantity": 1, "status": "pending"}
+    await check("POST", "/api/trades", json=pending)
+    await check("POST", "/api/trades", json={**TRADE, "fee": -1, "metadata": {"a": [1]}})
+    await check("POST", "/api/alerts", json={**ALERT, "id": "x1", "metric_value": None})
+    for path, record in (("/api/trades/batch", TRADE), ("/api/metrics/batch", POINT)):
+        await check("POST", path, json=[record])
+        await check("POST", f"{path}?on_error=continue", json=[record, {}, {**record, "x": 1}])
+        await check("POST", path, json=[{}])  # 422
+    await check("POST", "/api/metrics", json=[POINT, {**POINT, "name": "b", "value": None}])
+    await check("PUT", "/api/agents/x1", json={"metrics": {"a": None}})
+    await check("POST", "/api/agents/x1/signals", json={**SIGNAL, "target_price": "1.50"})
+    sample = {"component": "feed", "status": "error", "message": None, "metrics": {"lag": 0.1}}
+    await check("POST", "/api/system", json=sample)
+    await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
+    await check("POST", "/webhooks/alertmanager", json={"alerts": [{}]})  # 422
+    await check("POST", "/webhooks/grafana", json=grafana())
+    await check("POST", "/webhooks/freqtrade", json={"event": "warning", "message": "m"})
+    await check("POST", "/webhooks/freqtrade", json={"event": "entry"})  # 422
+    await check("POST", "/webhooks/tradingview", json={"ticker": "A", "action": "buy"})
+    await check("POST", "/webhooks/tradingview", json={"action": "buy"})  # 422
+    _, token = await server.dashboard.accounts.create_api_key("tv", {"webhook"})
+    await check("POST", f"/webhooks/tradingview/{token}", None, json={"message": "hello"})
+    await check("POST", "/webhooks/tradingview/none", None, json={"message": "hello"})  # 401
+    await check("POST", "/api/alerts/x1/acknowledge")
+    await check("POST", "/api/alerts/x1/resolve", json={})
+    form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
+    pair = (await check("POST", "/token", None, data=form)).json
+    await check("POST", "/token", None, data={"grant_type": "x"})
+    await check("POST", "/token", None, data={**form, "password": "wrong"})
+    for row in LISTED:
+        if row.method == "GET":
+            await check("GET", _path(row))
+    await check("GET", "/api/metrics/risk?aggregation=avg,p99,count,stddev")
+    await check("POST", "/token/revoke", None, data={"token": pair["refresh_token"]})
+    assert seen == {(row.method, row.path) for row in LISTED}
+
+
+async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
+    server = await serve()
+    described = Described((await ask(server, "GET", "/openapi.json")).json)
+    callers = await _callers(server)
+    portfolio = await ask(server, "GET", "/api/portfolio", callers["admin"])
+    await server.feed.update_portfolio({"total_value": 1, "cash": 1})
+    await server.feed.raise_alert({**ALERT, "id": "x1"})
+    await server.feed.record_trade({**TRADE, "id": "x1"})
+    await server.feed.record_signal("x1", SIGNAL)
+    missing = {}
+    for row in LISTED:
+        _, operation = described.find(row.method, row.path)
+        statuses = {status for status in described.statuses(operation) if status >= 300}
+        seen = {portfolio.status} if operation["operationId"] == "getPortfolio" else set()
+        for path, caller, options in _provocations(row, callers):
+            answer = await ask(server, row.method, path, caller, **options)
+            described.check(row.method, path, answer)
+            seen.add(answer.status)
+        missing[row.operation] = statuses - seen - {429, 503}
+    assert {name: statuses for name, statuses in missing.items() if statuses} == {}
+
+
+async def test_every_caller_has_a_quota_as_described(serve: Serve) -> None:
+    server = await serve(rate_limit=RateLimitConfig(requests_per_minute=1))
+    described = Described((await ask(server, "GET", "/openapi.json")).json)
+    callers = await _callers(server)
+    spent = callers["admin"], None
+    await ask(server, "GET", "/api/me", spent[0])
+    await ask(server, "POST", _path(TOKEN_ROW, callers), json={"message": "hello"})
+    limited = set()
+    for row in LISTED:
+        caller = spent[row.by_token]
+        answer = await ask(server, row.method, _path(row, callers), caller)
+        if answer.status == 429:
+            described.check(row.method, _path(row, callers), answer)
+            assert answer.headers["Retry-After"]
+            assert answer.headers["RateLimit"]
+            limited.add(row.operation)
+    assert limited == {row.operation for row in LISTED if row.counted}
+
+
+TOKEN_ROW = next(row for row in LISTED if row.by_token)
+
+
+async def _callers(server: Server) -> dict[str, Any]:
+    """Headers by what they may do, and a webhook token."""
+
+    async def key(scope: str) -> str:
+        return (await server.dashboard.accounts.create_api_key(scope, {scope}))[1]
+
+    return {
+        "admin": await server.login(),
+        "agents": {"X-API-Key": await key("view_agents")},
+        "trades": {"X-API-Key": await key("view_trades")},
+        "token": await key("webhook"),
+    }
+
+
+def _path(row: Row, callers: dict[str, Any] | None = None) -> str:
+    token = callers["token"] if callers is not None else ""
+    variables = {"id": "x1", "metric_type": "risk", "token": token}
+    return row.path.format_map(variables)
+
+
+def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Requests that fail in every way that the route has: path, caller, and the rest."""
+    admin, trades, agents = callers["admin"], callers["trades"], callers["agents"]
+    path, in_path = _path(row, callers), row.by_token
+    caller = None if in_path else admin
+    body: dict[str, Any] = {}
+    if row.described_body is not None:
+        example = REQUESTS[row.described_body.__name__]
+        body = {"json": [example] if row.body_is_array else example}
+    if row.counted:
+        yield path.replace(callers["token"], "none"), None, body
+        yield path, trades if in_path else {**admin, **trades}, body
+        yield path, caller if in_path else trades if row.tag == "agents" else agents, body
+    if row.conditional:
+        yield path, admin, {"headers": {"Accept-Encoding": "identity;q=0"}}
+        yield path, admin, {"headers": {"If-None-Match": "*"}}
+    if row.form is not None:
+        yield path, None, {"data": {"grant_type": "password", "username": "a", "password": "b"}}
+        yield path, None, {"data": {"a": "b"}}
+        yield path, None, {"data": {"token": "a" * 20_000}}
+        yield path, None, {"json": {}}
+        return
+    yield f"{path}?nonsense=1", caller, body
+    yield path.replace("x1", "none"), caller, body
+    if row.described_body is not None:
+        large = b"[%b1]" % (b"1," * 2**20) if row.body_is_array else b'{"a":"%b"}' % (b"a" * 2**19)
+        for data, kind in ((b"{", JSON), (b"a", "a/b"), (large, JSON)):
+            yield path, caller, {"data": io.BytesIO(data), "headers": {"Content-Type": kind}}
+        changed = {"price": "1", "title": "another", "amount": "9", "stop_loss": "1"}
+        other = {**example, **{n: v for n, v in changed.items() if n in example}}
+        if row.answer is Accepted:  # of TradingView, a signal's price is part of its metadata
+            other |= {"confidence": 0.1} if "ticker" in example else {}
+        yield path, caller, body
+        yield path, caller, {"json": [other] if row.body_is_array else other}
