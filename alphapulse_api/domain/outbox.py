@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.points import Points
-
-BOOK: Final = "main"
 
 
 class OutboxRow(NamedTuple):
@@ -24,6 +23,7 @@ class OutboxRow(NamedTuple):
         records: the same as dicts, in the process that stored them.
         points: metric points, which are not in the table, in the process that stored them.
         stored: whether it is in the table already.
+        book: that its records are kept in.
     """
 
     id: str
@@ -35,4 +35,4 @@ class OutboxRow(NamedTuple):
     records: Sequence[Mapping[str, Any]] = ()
     points: Sequence[Points] = ()
     stored: bool = False
-    book: str = BOOK
+    book: str = MAIN

@@ -131,6 +131,7 @@ class Columns:
         *,
         fixed: Sequence[str],
         server_set: frozenset[str] = frozenset(),
+        book: str | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Store a record under its id, once.
 
@@ -139,6 +140,7 @@ class Columns:
             fixed: the columns that a repeat must agree in; those the server may change later
                 are not among them.
             server_set: the fields that the server set, in which a repeat may differ.
+            book: that the record is kept in; None if the table has no books.
 
         Returns:
             The record as stored, and whether it is new.
@@ -147,7 +149,7 @@ class Columns:
             Conflict: if the id exists with other content; its pointer is "/id".
         """
         id_ = record["id"]
-        added, known = await self.insert_new(transaction, {id_: record})
+        added, known = await self.insert_new(transaction, {id_: record}, book=book)
         if added:
             return {name: record.get(name) for name in self.names}, True
         stored = known[id_]
@@ -159,29 +161,38 @@ class Columns:
         return stored, False
 
     async def insert_new(
-        self, transaction: Transaction, records: Mapping[str, Mapping[str, Any]]
+        self,
+        transaction: Transaction,
+        records: Mapping[str, Mapping[str, Any]],
+        *,
+        book: str | None = None,
     ) -> tuple[set[str], dict[str, dict[str, Any]]]:
         """Store the records whose ids are new.
 
         Args:
             records: the columns' values, by id.
+            book: that the records are kept in; None if the table has no books.
 
         Returns:
             The ids of those that were stored, and the other rows as they are stored, by id.
         """
         added: set[str] = set()
         known: dict[str, dict[str, Any]] = {}
+        first = () if book is None else (book,)
+        key = ("id",) if book is None else ("book", "id")
+        into = self.into if book is None else self.into.replace("(", "(book, ", 1)
+        ending = f"ON CONFLICT ({', '.join(key)}) DO NOTHING RETURNING id"
         # Between not being added and being read, a row may have been deleted: then once more.
         while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
             rows = []
             for at in range(0, len(missing), A_TURN):
-                rows += [self.store(records[id_]) for id_ in missing[at : at + A_TURN]]
+                part = missing[at : at + A_TURN]
+                rows += [[*first, *self.store(records[id_])] for id_ in part]
                 await transaction.turn()
-            ending = "ON CONFLICT (id) DO NOTHING RETURNING id"
-            added.update(row[0] for row in await insert_rows(transaction, self.into, rows, ending))
+            added.update(row[0] for row in await insert_rows(transaction, into, rows, ending))
             await release(transaction, rows)
-            keys = [(id_,) for id_ in missing if id_ not in added]
-            for row in await select_rows(transaction, self.select, self.table, ("id",), keys):
+            keys = [(*first, id_) for id_ in missing if id_ not in added]
+            for row in await select_rows(transaction, self.select, self.table, key, keys):
                 stored = self.read(row)
                 known[stored["id"]] = stored
         return added, known

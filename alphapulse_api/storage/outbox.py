@@ -19,8 +19,9 @@ from typing import Any, Final
 
 import uuid_utils
 
+from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.domain.outbox import BOOK, OutboxRow
+from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.storage.engine.base import Engine, Transaction
@@ -78,8 +79,10 @@ def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
     return OutboxRow(new_id(), None, None, 1, tags, points=parts)
 
 
-def of_new(channel: str, records: Sequence[Mapping[str, Any]]) -> list[OutboxRow]:
-    """Rows for new records."""
+def of_new(
+    channel: str, records: Sequence[Mapping[str, Any]], *, book: str = MAIN
+) -> list[OutboxRow]:
+    """Rows for new records of a book."""
     rows = []
     for at in range(0, len(records), TOGETHER):
         part = records[at : at + TOGETHER]
@@ -87,7 +90,8 @@ def of_new(channel: str, records: Sequence[Mapping[str, Any]]) -> list[OutboxRow
         bodies = [dumps(record) for record in part]
         revision = 0 if record_id else len(part)
         tags = tags_of(channel, part)
-        rows.append(OutboxRow(new_id(), channel, record_id, revision, tags, bodies, part))
+        row = OutboxRow(new_id(), channel, record_id, revision, tags, bodies, part, book=book)
+        rows.append(row)
     return rows
 
 
@@ -100,6 +104,7 @@ async def of_change(
     record_id: str,
     relayed: Container[str],
     reference: bool = False,
+    book: str = MAIN,
 ) -> list[OutboxRow]:
     """The rows for a change of a stored record, whose row in its table is locked.
 
@@ -112,17 +117,19 @@ async def of_change(
         record_id: the id of the record; for a portfolio, which is one record, that of the snapshot.
         relayed: `Engine.relayed`.
         reference: whether the body stays in the record's own table.
+        book: that the record is kept in.
     """
     whose = None if reference else record_id
-    older = await _pending(transaction, channel, whose, relayed)
-    last = max(older[-1].id if older else "", transaction.newest.get((channel, whose), ""))
+    older = await _pending(transaction, channel, book, whose, relayed)
+    key = channel, book, whose
+    last = max(older[-1].id if older else "", transaction.newest.get(key, ""))
     id_ = new_id()
     if id_ <= last:
         id_ = _after(last)  # the clock of the process that made it is ahead of ours
-    transaction.newest[channel, whose] = id_
+    transaction.newest[key] = id_
     bodies = () if reference else (dumps(record),)
     tags = tags_of(channel, (record,))
-    row = OutboxRow(id_, channel, record_id, revision, tags, bodies, (record,))
+    row = OutboxRow(id_, channel, record_id, revision, tags, bodies, (record,), book=book)
     return [*older, row]
 
 
@@ -203,10 +210,14 @@ async def collapse(engine: Engine, size: int, ttl: float) -> None:
 
 
 async def _pending(
-    transaction: Transaction, channel: str, record_id: str | None, relayed: Container[str]
+    transaction: Transaction,
+    channel: str,
+    book: str,
+    record_id: str | None,
+    relayed: Container[str],
 ) -> list[OutboxRow]:
-    """Rows of a record that may not have been relayed; without an id, those of the channel."""
-    condition, args = "channel = $1 AND book = $2", [channel, BOOK]
+    """Rows of a record that may not have been relayed; without an id, those of the book."""
+    condition, args = "channel = $1 AND book = $2", [channel, book]
     if record_id is not None:
         condition += " AND (record_id = $3 OR record_id IS NULL)"
         args.append(record_id)

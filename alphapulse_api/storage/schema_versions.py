@@ -1,7 +1,8 @@
 """The schema's versions: numbered SQL files, applied in order, each in a transaction of its own.
 
 The files are shared by the engines; `{time}`, `{decimal}`, `{json}` and the like stand for each
-engine's own column types. What SQL cannot say, a version does in Python, in the same transaction.
+engine's own column types. What SQL cannot say, a version does in Python, in the same transaction;
+new primary keys are given by each engine in its own way.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from typing import NamedTuple
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine.base import Work
 from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
+from alphapulse_api.storage.rekeyed import REKEYED, Rekeyed
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 
 
 class Migration(NamedTuple):
-    """One step of the schema: SQL statements, then optional work in Python."""
+    """One step of the schema: SQL statements, then optional work in Python, then new keys."""
 
     version: int
     name: str
     statements: tuple[str, ...]
     work: Work[None] | None
+    rekeyed: Sequence[Rekeyed]
 
 
 _WORK: Mapping[int, Work[None]] = {2: roll_up_all, 9: fill_name_keys}
@@ -38,7 +41,8 @@ def migrations(types: Mapping[str, str]) -> list[Migration]:
             text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8")).format_map(types)
             statements = tuple(s.strip() for s in text.split(";") if s.strip())
             version = int(match[1])
-            steps.append(Migration(version, match[2], statements, _WORK.get(version)))
+            work, rekeyed = _WORK.get(version), REKEYED.get(version, ())
+            steps.append(Migration(version, match[2], statements, work, rekeyed))
     return steps
 
 

@@ -18,10 +18,11 @@ from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage import schema_versions
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES as SQLITE_TYPES
 from tests.engines import T0, connected, opened, relay_of
 from tests.event_logs import LogFollower
 from tests.postgres import Postgres
-from tests.socket_client import alert, portfolio, trade
+from tests.socket_client import alert, trade
 
 Opening = Callable[[], AbstractAsyncContextManager[Engine]]
 
@@ -67,11 +68,6 @@ class Process:
         self.relay = relay_of(self.store, MemoryCache(10**6), self._log)
         self.feed = Feed(self.store, self.relay)
 
-    async def held(self) -> list[Any]:
-        """Every record that it shows."""
-        alerts, trades = await self.store.alerts.get_alerts(), await self.store.trades.get_trades()
-        return [*alerts, *trades, await self.store.portfolio.get_portfolio(include_history=True)]
-
 
 async def test_trades_of_before_the_outbox_are_kept_and_advance(opening: Opening) -> None:
     async with before("outbox", opening) as engine:
@@ -97,25 +93,57 @@ async def test_trades_of_before_the_outbox_are_kept_and_advance(opening: Opening
         assert one.follower.received() == ["new", "cancelled"]
 
 
-async def test_records_are_kept_when_unused_columns_are_dropped(opening: Opening) -> None:
-    tables = ("alerts", "portfolio_snapshots")
-    async with before("unused_columns", opening) as engine:
-        old = Process(engine)
-        await old.feed.record_trade(trade(id="old"))
-        await old.feed.raise_alert(alert(id="old"))
-        for total in ("100", "101"):
-            await old.feed.update_portfolio(portfolio(total))
-        await execute(engine, "UPDATE alerts SET stored_at = created_at")
-        await old.relay.relay_left()
-        held = await old.held()
-        widths = [len((await engine.fetch(f"SELECT * FROM {name}"))[0]) for name in tables]
+# Rows that every schema since the first one takes.
+ROWS = {
+    "trades": "id, symbol, side, quantity, price, value, order_type, status, executed_at, metadata",
+    "alerts": "id, title, message, severity, status, created_at, acknowledged, tags, metadata",
+    "agents": "agent_id, agent_type, state, metrics, updated_at",
+    "signals": "id, agent_id, symbol, direction, timestamp, metadata",
+}
+VALUES = {
+    "trades": "'old', 'AAPL', 'buy', '2', '10', '20', 'limit', 'open', $1, '{\"n\":1}'",
+    "alerts": "'old', 'drawdown', 'm', 'critical', 'active', $1, FALSE, '[]', '{}'",
+    "agents": "'m1', 'momentum', 'active', '{}', $1",
+    "signals": "'old', 'm1', 'AAPL', 'buy', $1, '{\"why\":\"x\"}'",
+}
+STATES = (
+    "INSERT INTO trade_states (trade_id, revision, at, status, filled_quantity, price) "
+    "VALUES ('old', $2, $1, $3, '0', NULL)"
+)
+
+
+@pytest.mark.parametrize("migration", ["rollups", "outbox", "order_life", "rare_filters", "books"])
+async def test_records_of_older_schemas_are_kept_and_change(
+    opening: Opening, migration: str
+) -> None:
+    names = [step.name for step in schema_versions.migrations(SQLITE_TYPES)]
+    with_states = names.index(migration) > names.index("order_life")
+    async with before(migration, opening) as engine:
+        for table, columns in ROWS.items():
+            sql = f"INSERT INTO {table} ({columns}) VALUES ({VALUES[table]})"
+            await execute(engine, sql, to_micros(T0))
+        if with_states:
+            await execute(engine, STATES, to_micros(T0), 0, "pending")
+            await execute(engine, STATES, to_micros(T0), 1, "open")
+            await execute(engine, "UPDATE trades SET revision = 1")
     async with opening() as engine:
         one = Process(engine)
-        assert await one.held() == held
-        left = [len((await engine.fetch(f"SELECT * FROM {name}"))[0]) for name in tables]
-        assert left == [width - 1 for width in widths]
+        found = await one.store.trades.get_trade("old")
+        assert (found["metadata"], found["executed_at"], found["value"]) == ({"n": 1}, T0, 20)
+        history = [state["status"] for state in found["history"]]
+        assert history == (["pending", "open"] if with_states else ["open"])
+        fill = {"symbol": "AAPL", "side": "buy", "quantity": "2", "price": "10", "status": "filled"}
+        await one.feed.record_trade({"id": "old", **fill})
+        assert (await one.store.trades.get_trade("old"))["history"][-1]["status"] == "filled"
         await one.feed.acknowledge_alert("old", "ann")
+        (old,) = await one.store.alerts.get_alerts(acknowledged=True)
+        assert (old["id"], old["created_at"], old["acknowledged_by"]) == ("old", T0, "ann")
+        (signal,) = await one.store.agents.get_signals("m1")
+        assert (signal["id"], signal["metadata"]) == ("old", {"why": "x"})
+        again = {"symbol": "AAPL", "direction": "buy", "metadata": {"why": "x"}}
+        await one.feed.record_signal("m1", {"id": "old", "timestamp": T0, **again})
+        assert len(await one.store.agents.get_signals("m1")) == 1
         await one.feed.raise_alert(alert(id="new"))
         assert one.follower.received("alerts") == ["old", "new"]
-        await one.feed.update_portfolio(portfolio("102"))
-        assert (await one.store.portfolio.get_portfolio())["total_value"] == 102
+        for table in ("trades", "trade_states", "alerts", "signals"):
+            assert await engine.fetch(f"SELECT DISTINCT book FROM {table}") == [("main",)]

@@ -21,11 +21,11 @@ class Transaction(Protocol):
     """One unit of work inside a transaction: it is stored completely or not at all.
 
     Attributes:
-        newest: the id of the newest outbox row of a change, by channel and record. The units of a
-            group share it, because rows that one of them publishes are not in the table yet.
+        newest: the id of the newest outbox row of a change, by channel, book and record. The units
+            of a group share it, because rows that one of them publishes are not in the table yet.
     """
 
-    newest: dict[tuple[str, str | None], str]
+    newest: dict[tuple[str, str, str | None], str]
 
     @property
     def takes_arrays(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.postgres.rekey import rekey
 from alphapulse_api.storage.postgres.transaction import PostgresTransaction
 from alphapulse_api.storage.schema_versions import Migration, migrations, unseen
 
@@ -75,6 +76,8 @@ async def migrate(connection: asyncpg.Connection, location: str) -> None:
                 # table for each piece of the work.
                 await connection.execute("ANALYZE")
                 await step.work(PostgresTransaction(connection))
+            for rekeyed in step.rekeyed:
+                await rekey(connection, rekeyed)
         await connection.execute(f"UPDATE {VERSION_TABLE} SET version = {steps[-1].version}")
 
 

@@ -29,7 +29,7 @@ class PostgresTransaction:
         self._connection = connection
         self.wrote = False
         self.rows: list[OutboxRow] = []
-        self.newest: dict[tuple[str, str | None], str] = {}
+        self.newest: dict[tuple[str, str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows

@@ -2,6 +2,7 @@
 
 A reader finds the oldest records and their sizes, a page at a time, so that the writer does not
 search. A step deletes some of them by their keys, and only those that are still to be deleted.
+Tables with books are read one book after another, in the order of their indexes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class Expiry(NamedTuple):
         resource: whose cached answers hold them.
         table: the table.
         age: the column with the time that decides.
-        key: the columns of its key.
+        key: the columns of its key; `book` is the first, if the table has books.
         types: the types of those, by PostgreSQL's names.
         large: columns whose size is not bounded by a few bytes.
         condition: which records may be deleted at all.
-        parts: the table, and its column, of rows that belong to a record with a single key.
+        parts: the table of rows that belong to a record, and its columns with the key of that.
     """
 
     resource: str
@@ -42,16 +43,17 @@ class Expiry(NamedTuple):
     types: tuple[str, ...]
     large: tuple[str, ...]
     condition: str = "1 = 1"
-    parts: tuple[str, str] | None = None
+    parts: tuple[str, tuple[str, ...]] | None = None
 
 
 TABLES: Final = {
     "trades": Expiry(
-        "trades", "trades", "executed_at", ("id",), ("text",), ("metadata", "fees"),
-        parts=("trade_states", "trade_id"),
+        "trades", "trades", "executed_at", ("book", "id"), ("text", "text"),
+        ("metadata", "fees"),
+        parts=("trade_states", ("book", "trade_id")),
     ),
     "alerts": Expiry(
-        "alerts", "alerts", "created_at", ("id",), ("text",),
+        "alerts", "alerts", "created_at", ("book", "id"), ("text", "text"),
         ("message", "comments", "tags", "metadata"),
         condition="status = 'resolved'",
     ),
@@ -60,13 +62,23 @@ TABLES: Final = {
         ("positions", "performance"),
         condition="as_of <> (SELECT as_of FROM portfolio_current)",
     ),
-    "signals": Expiry("agents", "signals", "timestamp", ("id",), ("text",), ("metadata",)),
+    "signals": Expiry(
+        "agents", "signals", "timestamp", ("book", "id"), ("text", "text"), ("metadata",)
+    ),
     "system": Expiry(
         "system", "system_samples", "timestamp", ("component", "timestamp"),
         ("text", "timestamptz"), ("metrics", "message"),
     ),
 }  # fmt: skip
 """By field of RetentionConfig."""
+
+
+# Each book is sought by the index of the key: reading all records would take longer than the rest.
+_BOOKS: Final = (
+    "WITH RECURSIVE books (book) AS (SELECT min(book) FROM {table} UNION ALL "
+    "SELECT (SELECT min(book) FROM {table} WHERE book > books.book) FROM books "
+    "WHERE book IS NOT NULL) SELECT book FROM books WHERE book IS NOT NULL"
+)
 
 
 class _Record(NamedTuple):
@@ -77,8 +89,20 @@ class _Record(NamedTuple):
 
 async def delete_records(engine: Engine, steps: Steps, expiry: Expiry, before: int) -> int:
     """Delete a table's records from before that instant (microseconds); returns how many."""
+    if expiry.key[0] != "book":
+        return await _delete_in_order(engine, steps, expiry, before)
     gone = 0
-    position: Sequence[Any] = ()
+    for (book,) in await engine.fetch(_BOOKS.format(table=expiry.table)):
+        gone += await _delete_in_order(engine, steps, expiry, before, book)
+    return gone
+
+
+async def _delete_in_order(
+    engine: Engine, steps: Steps, expiry: Expiry, before: int, *book: str
+) -> int:
+    """Delete the expired records of a table, or of one book in it; returns how many."""
+    gone = 0
+    position: Sequence[Any] = book
     while True:
         page = await _page(engine, expiry, before, position)
         expired = [record for record, _ in page if record.size]
@@ -99,22 +123,34 @@ async def _page(
 
     A record that must stay has the size 0. Filtering those in SQL could take a statement over all
     records of the table.
+
+    Args:
+        position: of the last record before; in a table with books, the book alone to begin with.
     """
-    order = (expiry.age, *(column for column in expiry.key if column != expiry.age))
+    booked = expiry.key[0] == "book"
+    rest = (column for column in expiry.key if column not in ("book", expiry.age))
+    order = (*(("book",) if booked else ()), expiry.age, *rest)
     tagged = TAGGED.get(expiry.resource, ())
     sizes = [str(RECORD_BYTES), *(f"coalesce({engine.size(c)}, 0)" for c in expiry.large)]
     if expiry.parts is not None:
-        table, column = expiry.parts
-        states = f"SELECT count(*) FROM {table} WHERE {column} = {expiry.table}.{expiry.key[0]}"
+        table, columns = expiry.parts
+        same = " AND ".join(
+            f"{table}.{column} = {expiry.table}.{name}"
+            for column, name in zip(columns, expiry.key, strict=True)
+        )
+        states = f"SELECT count(*) FROM {table} WHERE {same}"
         sizes.append(f"{STATE_BYTES} * ({states})")
     size = f"CASE WHEN {expiry.condition} THEN {' + '.join(sizes)} ELSE 0 END"
-    after = ""
-    if position:
-        marks = ", ".join(f"${number}" for number in range(3, 3 + len(order)))
-        after = f"AND ({', '.join(order)}) > ({marks})"
+    conditions = [f"{expiry.age} < $1"]
+    marks = [f"${number}" for number in range(3, 3 + len(position))]
+    if booked:
+        conditions.append(f"book = {marks[0]}")
+    if len(position) == len(order):
+        skipped = 1 if booked else 0
+        conditions.append(f"({', '.join(order[skipped:])}) > ({', '.join(marks[skipped:])})")
     rows = await engine.fetch(
         f"SELECT {', '.join((*expiry.key, *order, *tagged))}, {size} FROM {expiry.table} "
-        f"WHERE {expiry.age} < $1 {after} ORDER BY {', '.join(order)} LIMIT $2",
+        f"WHERE {' AND '.join(conditions)} ORDER BY {', '.join(order)} LIMIT $2",
         before,
         PAGE,
         *position,
@@ -156,16 +192,18 @@ async def _delete(
     # because a record may have changed since it was read.
     conditions = expiry.condition
     if expiry.age not in expiry.key:
-        # With a range of a key's column, SQLite would read the range and not the keys.
+        # Negated, so that SQLite does not read the range of the index but the keys.
         args = (*args, before)
-        conditions += f" AND {expiry.age} < ${len(args)}"
+        conditions += f" AND NOT {expiry.age} >= ${len(args)}"
     still = (
         f"SELECT {key} FROM {expiry.table} WHERE ({key}) IN ({rows}) AND {conditions} "
         f"ORDER BY {key} {engine.locked}"
     )
     if expiry.parts is not None:
-        table, column = expiry.parts
-        await transaction.execute(f"DELETE FROM {table} WHERE {column} IN ({still})", *args)
+        table, columns = expiry.parts
+        await transaction.execute(
+            f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN ({still})", *args
+        )
     gone = await transaction.execute(
         f"DELETE FROM {expiry.table} WHERE ({key}) IN ({still})", *args
     )

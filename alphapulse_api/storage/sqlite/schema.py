@@ -7,6 +7,7 @@ from typing import Final
 
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.schema_versions import migrations, unseen
+from alphapulse_api.storage.sqlite.rekey import rekey
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
 APPLICATION_ID: Final = 0x41504C53  # "APLS": distinguishes our files from other SQLite files
@@ -59,6 +60,8 @@ def migrate(connection: sqlite3.Connection, location: str) -> None:
                 connection.execute(statement)
             if step.work is not None:
                 run(step.work(SQLiteTransaction(connection)))
+            for rekeyed in step.rekeyed:
+                rekey(connection, rekeyed)
             connection.execute(f"PRAGMA user_version = {step.version}")
         connection.execute("COMMIT")
     except (sqlite3.Error, StartupError):

@@ -31,7 +31,7 @@ class SQLiteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.rows: list[OutboxRow] = []
-        self.newest: dict[tuple[str, str | None], str] = {}
+        self.newest: dict[tuple[str, str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows

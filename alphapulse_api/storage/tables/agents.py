@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns
@@ -62,10 +63,12 @@ class AgentDataAccessor:
 
     Args:
         ahead: the seconds by which the clock of a sender may be ahead.
+        book: the book of the signals; agents belong to none.
     """
 
-    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD) -> None:
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD, book: str = MAIN) -> None:
         self._engine = engine
+        self._book = book
         self._ahead = timedelta(seconds=ahead)
 
     async def get_agents(
@@ -119,6 +122,7 @@ class AgentDataAccessor:
     ) -> Sequence[Row]:
         """The newest signals in a range of time of each agent in a range of ids."""
         recent = Where()
+        recent.equal(book=self._book)
         recent.add("agent_id >= {}", first)
         recent.add("agent_id <= {}", last)
         recent.between("timestamp", start, end)
@@ -150,7 +154,7 @@ class AgentDataAccessor:
         if not await self._engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", agent_id):
             raise NotFound(f"There is no agent {agent_id!r}.")
         where = Where()
-        where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
+        where.equal(book=self._book, agent_id=agent_id, symbol=symbol, direction=direction)
         where.between("timestamp", start_time, end_time)
         listing = Listing("signals", agent_id=agent_id, symbol=symbol, direction=direction)
         return await read_page(
@@ -197,7 +201,11 @@ class AgentDataAccessor:
             await _make(transaction, signal["agent_id"])
             transaction.publish(invalidation("agents", (signal,)))
             return await SIGNALS.insert_once(
-                transaction, signal, fixed=SIGNALS.names[1:], server_set=server_set
+                transaction,
+                signal,
+                fixed=SIGNALS.names[1:],
+                server_set=server_set,
+                book=self._book,
             )
 
         return await self._engine.write(work)

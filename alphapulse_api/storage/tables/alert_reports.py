@@ -17,13 +17,14 @@ _STAGE: Final = CHANNELS["alerts"].identity
 
 
 async def store_reports(
-    engine: Engine, columns: Columns, reports: Sequence[Mapping[str, Any]]
+    engine: Engine, columns: Columns, book: str, reports: Sequence[Mapping[str, Any]]
 ) -> list[Written]:
     """Store what another system says of its alerts, all of it or nothing.
 
     Args:
         engine: of the table.
         columns: of the table `alerts`.
+        book: of the alerts.
         reports: validated, in the order in which they were sent.
 
     Returns:
@@ -35,10 +36,10 @@ async def store_reports(
         first = {}
         for report in sorted(reversed(reports), key=lambda report: str(report["id"])):
             first[report["id"]] = opened(report)
-        added, known = await columns.insert_new(transaction, first)
+        added, known = await columns.insert_new(transaction, first, book=book)
         fresh = [first[id_] for id_ in first if id_ in added]
         for at in range(0, len(fresh), TOGETHER):
-            transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER]))
+            transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER], book=book))
             await transaction.turn()
         known.update((alert["id"], alert) for alert in fresh)
         changed: set[int] = set()
@@ -52,7 +53,7 @@ async def store_reports(
                 changed.add(at)
             # The common case, a repeat, locks nothing.
             elif reported(known[id_], report) is not None:
-                after = await _changed(engine, columns, transaction, report)
+                after = await _changed(engine, columns, book, transaction, report)
                 if after is not None:
                     known[id_] = after
                     changed.add(at)
@@ -65,22 +66,36 @@ async def store_reports(
 
 
 async def _changed(
-    engine: Engine, columns: Columns, transaction: Transaction, report: Mapping[str, Any]
+    engine: Engine,
+    columns: Columns,
+    book: str,
+    transaction: Transaction,
+    report: Mapping[str, Any],
 ) -> Alert | None:
     """The alert that a report changes, as it is afterwards; None if it changes nothing."""
     found = await transaction.fetch(
-        f"SELECT {columns.select} FROM alerts WHERE id = $1 {engine.locked}", report["id"]
+        f"SELECT {columns.select} FROM alerts WHERE book = $1 AND id = $2 {engine.locked}",
+        book,
+        report["id"],
     )
     after = reported(columns.read(found[0]), report) if found else None
     if after is None:
         return None
     assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns.names, 1))
     await transaction.execute(
-        f"UPDATE alerts SET {assignments} WHERE id = $1", *columns.store(after)
+        f"UPDATE alerts SET {assignments} WHERE book = ${len(columns.names) + 1} AND id = $1",
+        *columns.store(after),
+        book,
     )
     _, stage = _STAGE(after)
     rows = await of_change(
-        transaction, "alerts", after, stage, record_id=after["id"], relayed=engine.relayed
+        transaction,
+        "alerts",
+        after,
+        stage,
+        record_id=after["id"],
+        relayed=engine.relayed,
+        book=book,
     )
     transaction.publish(*rows)
     return after

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from alphapulse_api.domain.books import MAIN, NO_BOOK
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import now, to_micros
@@ -52,10 +53,15 @@ Alert = dict[str, Any]
 
 
 class AlertDataAccessor:
-    """Reads and writes alerts: dicts with times as datetimes."""
+    """Reads and writes alerts: dicts with times as datetimes.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        book: the book of the alerts; None: those that belong to none.
+    """
+
+    def __init__(self, engine: Engine, book: str | None = MAIN) -> None:
         self._engine = engine
+        self._book = NO_BOOK if book is None else book
 
     async def get_alerts(
         self,
@@ -81,6 +87,7 @@ class AlertDataAccessor:
         """
         check_range(start_time, end_time)
         where = Where()
+        where.equal(book=self._book)
         where.between("created_at", start_time, end_time)
         by_severity = severity
         if severity is None and acknowledged is False and source is None:
@@ -111,7 +118,8 @@ class AlertDataAccessor:
             NotFound: if there is none.
         """
         rows = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
+            f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2",
+            self._book,
             alert_id,
         )
         return _only(rows, alert_id)
@@ -131,9 +139,9 @@ class AlertDataAccessor:
 
         async def work(transaction: Transaction) -> Written:
             stored, new = await COLUMNS.insert_once(
-                transaction, record, fixed=SET_AT_CREATION, server_set=server_set
+                transaction, record, fixed=SET_AT_CREATION, server_set=server_set, book=self._book
             )
-            transaction.publish(*of_new("alerts", [stored] if new else []))
+            transaction.publish(*of_new("alerts", [stored] if new else [], book=self._book))
             return stored, new
 
         return await self._engine.write(work)
@@ -147,7 +155,7 @@ class AlertDataAccessor:
         Returns:
             Of each report the alert as it is now, and whether the report changed it.
         """
-        return await store_reports(self._engine, COLUMNS, reports)
+        return await store_reports(self._engine, COLUMNS, self._book, reports)
 
     async def unresolved_in_parts(self) -> AsyncIterator[Page]:
         """All alerts that are not resolved, newest first, in pages."""
@@ -183,7 +191,7 @@ class AlertDataAccessor:
         """Like `acknowledge_alert`; also return whether this call changed the alert."""
         return await self._change(
             alert_id,
-            "acknowledged = TRUE, acknowledged_by = $2, acknowledged_at = $3, comments = $4, "
+            "acknowledged = TRUE, acknowledged_by = $3, acknowledged_at = $4, comments = $5, "
             "status = CASE status WHEN 'active' THEN 'acknowledged' ELSE status END",
             "NOT acknowledged",
             user,
@@ -195,7 +203,7 @@ class AlertDataAccessor:
         """Like `resolve_alert`; also return whether this call changed the alert."""
         return await self._change(
             alert_id,
-            "status = 'resolved', resolved_at = $2",
+            "status = 'resolved', resolved_at = $3",
             "status <> 'resolved'",
             to_micros(now()),
         )
@@ -205,12 +213,14 @@ class AlertDataAccessor:
             # The later of two concurrent changes waits here for the commit of the earlier one. Then
             # its own condition no longer holds.
             changed = await transaction.execute(
-                f"UPDATE alerts SET {change} WHERE id = $1 AND {condition}",
+                f"UPDATE alerts SET {change} WHERE book = $1 AND id = $2 AND {condition}",
+                self._book,
                 alert_id,
                 *args,
             )
             rows = await transaction.fetch(
-                f"SELECT {COLUMNS.select} FROM alerts WHERE id = $1",
+                f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2",
+                self._book,
                 alert_id,
             )
             alert = _only(rows, alert_id)
@@ -223,6 +233,7 @@ class AlertDataAccessor:
                     stage,
                     record_id=alert_id,
                     relayed=self._engine.relayed,
+                    book=self._book,
                 )
                 transaction.publish(*rows)
             return alert, changed > 0

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
+from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
 from alphapulse_api.domain.times import MICROSECOND, now
@@ -51,6 +52,7 @@ COLUMNS = Columns(
 _STATES = Columns(
     "trade_states",
     {
+        "book": PLAIN,
         "trade_id": PLAIN,
         "revision": PLAIN,
         "at": TIME,
@@ -60,19 +62,27 @@ _STATES = Columns(
     },
 )
 _ASSIGNMENTS: Final = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
-_UPDATE: Final = f"UPDATE trades SET {_ASSIGNMENTS}, revision = revision + 1 WHERE id = $1"
-_SELECT: Final = f"SELECT {COLUMNS.select} FROM trades WHERE id = $1"
+_UPDATE: Final = (
+    f"UPDATE trades SET {_ASSIGNMENTS}, revision = revision + 1 "
+    f"WHERE book = ${len(COLUMNS.names) + 1} AND id = $1"
+)
+_SELECT: Final = f"SELECT {COLUMNS.select} FROM trades WHERE book = $1 AND id = $2"
 _SELECT_STATES: Final = (
-    f"SELECT {_STATES.select} FROM trade_states WHERE trade_id = $1 ORDER BY revision"
+    f"SELECT {_STATES.select} FROM trade_states WHERE book = $1 AND trade_id = $2 ORDER BY revision"
 )
 Trade = dict[str, Any]
 
 
 class TradeDataAccessor:
-    """Reads and writes trades: dicts with Decimals and datetimes."""
+    """Reads and writes trades: dicts with Decimals and datetimes.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        book: the book of the trades.
+    """
+
+    def __init__(self, engine: Engine, book: str = MAIN) -> None:
         self._engine = engine
+        self._book = book
 
     async def get_trades(
         self,
@@ -93,6 +103,7 @@ class TradeDataAccessor:
         """
         check_range(start_time, end_time)
         where = Where()
+        where.equal(book=self._book)
         where.any_of("symbol", _several(symbol))
         where.any_of("strategy", _several(strategy))
         where.equal(side=side, status=status, agent_id=agent_id)
@@ -117,11 +128,11 @@ class TradeDataAccessor:
         Raises:
             NotFound: if there is none.
         """
-        rows = await self._engine.fetch(_SELECT, trade_id)
+        rows = await self._engine.fetch(_SELECT, self._book, trade_id)
         if not rows:
             raise NotFound(f"There is no trade {trade_id!r}.")
         trade = COLUMNS.read(rows[0])
-        states = await _states(self._engine, trade_id)
+        states = await _states(self._engine, self._book, trade_id)
         return {**trade, "history": states or [_state(trade)]}
 
     async def add_trades(
@@ -159,7 +170,7 @@ class TradeDataAccessor:
                 first.setdefault(trade["id"], {**trade, "updated_at": at})
                 if index % A_TURN == 0:
                     await transaction.turn()
-            added, known = await COLUMNS.insert_new(transaction, first)
+            added, known = await COLUMNS.insert_new(transaction, first, book=self._book)
             new: dict[str, Trade] = {}
             fresh = [trade for id_, trade in first.items() if id_ in added]
             for begin in range(0, len(fresh), TOGETHER):
@@ -169,7 +180,7 @@ class TradeDataAccessor:
                 ]
                 new.update((str(trade["id"]), trade) for trade in part)
                 if events:
-                    transaction.publish(*of_new("trades", part))
+                    transaction.publish(*of_new("trades", part, book=self._book))
                 await transaction.turn()
             if fresh and not events:
                 transaction.publish(invalidation("trades", fresh))
@@ -215,11 +226,13 @@ class TradeDataAccessor:
             if advanced(stored, trade, server_set) is None:
                 return stored  # the common case, a repeat, needs no query and no lock
         ((revision, *row),) = await transaction.fetch(
-            f"SELECT revision, {COLUMNS.select} FROM trades WHERE id = $1 {self._engine.locked}",
+            f"SELECT revision, {COLUMNS.select} FROM trades WHERE book = $1 AND id = $2 "
+            f"{self._engine.locked}",
+            self._book,
             trade["id"],
         )
         stored = COLUMNS.read(row)
-        states = await _states(transaction, trade["id"])
+        states = await _states(transaction, self._book, trade["id"])
         try:
             after = advanced(stored, trade, server_set, states)
         except Disagreement as disagreement:
@@ -230,7 +243,7 @@ class TradeDataAccessor:
         # Always later than before, because clients find the newer of two states by it.
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
-        await _changed(transaction, stored, after, states, revision + 1)
+        await _changed(transaction, self._book, stored, after, states, revision + 1)
         rows = await of_change(
             transaction,
             "trades",
@@ -238,30 +251,36 @@ class TradeDataAccessor:
             revision + 1,
             record_id=after["id"],
             relayed=self._engine.relayed,
+            book=self._book,
         )
         transaction.publish(*rows)
         return after
 
 
 async def _changed(
-    transaction: Transaction, before: Trade, after: Trade, states: Sequence[Trade], revision: int
+    transaction: Transaction,
+    book: str,
+    before: Trade,
+    after: Trade,
+    states: Sequence[Trade],
+    revision: int,
 ) -> None:
     """Store a changed trade and its new state."""
-    await transaction.execute(_UPDATE, *COLUMNS.store(after))
+    await transaction.execute(_UPDATE, *COLUMNS.store(after), book)
     entries = [] if states else [{**_state(before), "revision": revision - 1}]
     if any(before[name] != after[name] for name in HISTORY):
         entries.append({**_state(after), "revision": revision})
     await insert_rows(
         transaction,
         _STATES.into,
-        [_STATES.store({**entry, "trade_id": after["id"]}) for entry in entries],
+        [_STATES.store({**entry, "book": book, "trade_id": after["id"]}) for entry in entries],
         "",
     )
 
 
-async def _states(store: Transaction | Engine, trade_id: str) -> list[Trade]:
+async def _states(store: Transaction | Engine, book: str, trade_id: str) -> list[Trade]:
     """The states of a trade; none if it never changed."""
-    rows = await store.fetch(_SELECT_STATES, trade_id)
+    rows = await store.fetch(_SELECT_STATES, book, trade_id)
     return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
 
 
