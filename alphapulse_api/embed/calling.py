@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from alphapulse_api.embed.addresses import Addresses, as_html, served_at
@@ -16,6 +16,9 @@ Stored = dict[str, Any]
 
 class Calling(Unpicklable, ABC):
     """Carries out the calls of a feed."""
+
+    # Takes one record for which nobody waits, if there is room: the short way of `_call`.
+    _hand_over: Callable[[str, dict[str, Any]], bool]
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ first sent, the feed finds that it is stored.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,7 @@ import uuid_utils
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.embed.frames import Frame, body_of, chunks_of, dumps, loads, parts
+from alphapulse_api.embed.frames import Frame, Kind, body_of, chunks_of, dumps, loads, parts
 
 
 class Stamp(NamedTuple):
@@ -110,6 +110,7 @@ class Call:
         waits: whether a caller waits for the result.
         timed: whether every record is stamped, so that the call's own moment says nothing.
         body: the encoded call, where its caller has encoded it.
+        kind: of the frame that carries the body.
         answer: where its caller waits.
     """
 
@@ -122,6 +123,7 @@ class Call:
     waits: bool = True
     timed: bool = False
     body: bytes = b""
+    kind: Kind = Kind.CALL
     answer: Answer | None = None
 
     @property
@@ -197,7 +199,12 @@ def instant() -> int:
     return time_ns() // 1000
 
 
-def stamped_record(record: Any, method: str, at: int) -> Any:
+def new_id() -> str:
+    """The id of a record without one."""
+    return str(uuid_utils.uuid7())
+
+
+def stamped_record(record: Any, method: str, at: int, make_id: Callable[[], str] = new_id) -> Any:
     """A record as plain values, with an id and a time.
 
     What is no mapping at all stays: the feed refuses it.
@@ -209,7 +216,7 @@ def stamped_record(record: Any, method: str, at: int) -> Any:
     if stamp.identified:
         if record.get("id") is not None:
             return record
-        record["id"] = str(uuid_utils.uuid7())
+        record["id"] = make_id()
     if not stamp.ordered and record.get(stamp.time) is None:
         record[stamp.time] = at
     return record

@@ -39,6 +39,7 @@ class Kind(IntEnum):
     RESULT = 5  # child: what a call returned
     ERROR = 6  # child: what a call raised
     SETTLED = 7  # child: the results of calls that nobody awaits
+    RECORDS = 8  # host: plain records that nobody awaits; see `plain_batches`
 
 
 class Frame(NamedTuple):

@@ -53,6 +53,7 @@ class HandOver:
 
     def stats(self, *, closed: bool) -> FeedStats:
         """What became of the calls; from any thread."""
+        self.queue.count()
         return self._counters.stats(state="closed" if closed else "running")
 
     def close(self, seconds: float) -> None:
@@ -62,6 +63,7 @@ class HandOver:
 
     def abandon(self) -> None:
         """Count what could not be stored before the loop ended."""
+        self.queue.count()
         if (lost := self._counters.depth) > 0:
             self._counters.refuse("", lost, UNSTORED)
             logger.error("%d records could not be stored before the end", lost)
@@ -101,6 +103,7 @@ class HandOver:
         while True:
             await self._work.wait()
             self._work.clear()
+            self.queue.attend()
             some = True
             while some:
                 await asyncio.sleep(LINGER_SECONDS)  # calls gather

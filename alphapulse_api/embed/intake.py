@@ -12,6 +12,7 @@ from alphapulse_api.embed.calls import HEALTH, Call, unencodable
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
 from alphapulse_api.embed.partitions import Partitions
+from alphapulse_api.embed.plain_batches import decode
 from alphapulse_api.embed.storing import Reasons
 from alphapulse_api.record.counting import reasons_in
 from alphapulse_api.record.feed import Feed
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Health = Callable[[], Awaitable[dict[str, str]]]
 
-GATHER_SECONDS: Final = 0.02  # that outcomes gather
+GATHER_SECONDS: Final = 0.05  # that outcomes gather: each time the host has to read them
 READ_BYTES: Final = 1 << 16
 WAITING_RECORDS: Final = 20_000  # beyond them nothing is read; the host's bound does the rest
 END_SECONDS: Final = 5.0  # for what still waits when the host is gone
@@ -71,7 +72,8 @@ class Intake:
         while data := await reader.read(READ_BYTES):
             for each in frames.feed(data):
                 try:
-                    call = Call.decoded(each.body)
+                    plain = each.kind is Kind.RECORDS
+                    call = decode(each.body) if plain else Call.decoded(each.body)
                 except Exception as error:
                     # It must not end the process: the successor would be sent the same.
                     await self._refuse(each.number, error)

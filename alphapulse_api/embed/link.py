@@ -6,48 +6,31 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import sleep
 from typing import Final
 from urllib.parse import urlsplit
 
 from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.embed.addresses import Addresses
-from alphapulse_api.embed.calls import Answer, Call
+from alphapulse_api.embed.calls import Answer
 from alphapulse_api.embed.faults import rebuilt
-from alphapulse_api.embed.frames import Frame, Kind, chunks_of, frame, loads
+from alphapulse_api.embed.frames import CHUNK_RECORDS, Frame, Kind, chunks_of, loads
 from alphapulse_api.embed.hello import Hello
 from alphapulse_api.embed.merging import sendable
 from alphapulse_api.embed.process import Process
 from alphapulse_api.embed.queue import CallQueue, Given
+from alphapulse_api.embed.unanswered import Unanswered
 from alphapulse_api.record.counting import reason_of
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 logger = logging.getLogger(__name__)
 
-WINDOW_BYTES: Final = 32 << 20  # sent and unanswered; further calls wait unencoded
 TAKEN_TOGETHER: Final = 256  # calls
 PAUSE_SECONDS: Final = 0.0001  # between encoded chunks: the host's other threads get their turn
 FIRST_DELAY: Final = 0.1  # seconds before a process that has ended is started again; doubles
 LAST_DELAY: Final = 5.0
 CLOSE_SECONDS: Final = 10.0  # beyond shutdown_timeout
-
-
-@dataclass(slots=True)
-class Sent:
-    """A call that the process has not answered; sent again to its successor.
-
-    Attributes:
-        frame: its bytes.
-        method: the feed's method.
-        count: the call's records.
-        answer: where its caller waits, if one does.
-    """
-
-    frame: bytes
-    method: str
-    count: int
-    answer: Answer | None
 
 
 class Link:
@@ -67,10 +50,7 @@ class Link:
         self._counters = counters
         self._directory = os.getcwd()
         self._process: Process | None = None
-        self._unanswered: dict[int, Sent] = {}
-        self._bytes = 0  # in these
-        self._answered = threading.Condition()  # guards both
-        self._number = 0
+        self._unanswered = Unanswered()
         self._addresses: Addresses | None = None
         self._failure: BaseException | None = None
         self._started = threading.Event()
@@ -93,6 +73,7 @@ class Link:
 
     def stats(self) -> FeedStats:
         """What became of the calls."""
+        self._queue.count()
         return self._counters.stats(restarts=self._restarts, state=self._state)
 
     def open(self) -> None:
@@ -121,8 +102,7 @@ class Link:
         if process is not None and not (settled and self._started.is_set()):
             process.kill()  # it may hang
         self._queue.wake()
-        with self._answered:
-            self._answered.notify_all()
+        self._unanswered.wake()
         self._thread.join()
         self._abandon()
         self._state = "closed"
@@ -178,9 +158,7 @@ class Link:
         )
         reader.start()
         try:
-            with self._answered:
-                again = [sent.frame for sent in self._unanswered.values()]
-            process.send(again)
+            process.send(self._unanswered.frames())
             while not (gone.is_set() or self._closing.is_set()):
                 self._send(process, self._queue.take(TAKEN_TOGETHER), gone)
         except OSError:
@@ -194,18 +172,23 @@ class Link:
             logger.warning("the dashboard's process has ended, with exit code %d", code)
 
     def _send(self, process: Process, calls: Sequence[Given], gone: threading.Event) -> None:
+        def ended() -> bool:
+            return gone.is_set() or self._closing.is_set()
+
         broken: OSError | None = None
-        for number, call in enumerate(sendable(calls, self._refuse)):
-            if number:
+        frames: list[bytes] = []
+        records = 0
+        for call in sendable(calls, self._refuse):
+            frames.append(self._unanswered.add(call))
+            records += call.count
+            if records >= CHUNK_RECORDS:
+                broken = broken or _sent(process, frames)
+                frames, records = [], 0
                 sleep(PAUSE_SECONDS)
-            data = self._remembered(call, gone)
-            if broken is None:
-                try:
-                    process.send([data])
-                except OSError as error:
-                    broken = error  # the others are kept for the successor
-        if broken is not None:
+                self._unanswered.wait_for_room(ended)
+        if (broken := broken or _sent(process, frames)) is not None:
             raise broken
+        self._unanswered.wait_for_room(ended)
 
     def _read(self, process: Process, gone: threading.Event) -> None:
         for each in process.frames():
@@ -214,17 +197,14 @@ class Link:
             self._queue.made_room()
         gone.set()
         self._queue.wake()
-        with self._answered:
-            self._answered.notify_all()
+        self._unanswered.wake()
 
     def _settle(self, each: Frame) -> None:
         if each.kind is Kind.SETTLED:
-            for number, reasons in loads(next(chunks_of(each.body))):
-                if (sent := self._taken_off(number)) is not None:
-                    self._counters.settle(sent.method, sent.count, reasons)
+            self._settle_all(loads(next(chunks_of(each.body))))
         elif each.kind is Kind.FAILED:
             logger.error("the dashboard's process failed: %s", _error_in(each))
-        elif (sent := self._taken_off(each.number)) is not None:
+        elif (sent := self._unanswered.take([each.number])[0]) is not None:
             if each.kind is Kind.ERROR:
                 self._counters.refuse(sent.method, sent.count, reason_of(_error_in(each)))
             else:
@@ -233,28 +213,17 @@ class Link:
             if sent.answer is not None:
                 sent.answer.set(each)
 
-    def _taken_off(self, number: int) -> Sent | None:
-        with self._answered:
-            sent = self._unanswered.pop(number, None)
-            if sent is not None:
-                self._bytes -= len(sent.frame)
-                self._answered.notify_all()
-        return sent
-
-    def _remembered(self, call: Call, gone: threading.Event) -> bytes:
-        """The frame of a call, which is kept until it is answered."""
-        with self._answered:
-            self._number += 1
-            sent = Sent(
-                frame(Kind.CALL, self._number, call.body), call.method, call.count, call.answer
-            )
-            self._unanswered[self._number] = sent
-            self._bytes += len(sent.frame)
-            while self._bytes > WINDOW_BYTES and len(self._unanswered) > 1:
-                if gone.is_set() or self._closing.is_set():
-                    break
-                self._answered.wait()
-        return sent.frame
+    def _settle_all(self, outcomes: Sequence[tuple[int, Sequence[str]]]) -> None:
+        stored = 0
+        settled = self._unanswered.take([number for number, _ in outcomes])
+        for sent, (_, reasons) in zip(settled, outcomes, strict=True):
+            if sent is None:
+                continue
+            if reasons:
+                self._counters.settle(sent.method, sent.count, reasons)
+            else:
+                stored += sent.count
+        self._counters.settle("", stored)
 
     def _refuse(self, method: str, count: int, error: Exception) -> None:
         self._counters.refuse(method, count, reason_of(error))
@@ -263,10 +232,7 @@ class Link:
     def _abandon(self) -> None:
         """Refuse the calls that were not answered by the end."""
         lost = 0
-        with self._answered:
-            left = list(self._unanswered.values())
-            self._unanswered.clear()
-        for sent in left:
+        for sent in self._unanswered.take_all():
             self._lose(sent.method, sent.count, sent.answer)
             lost += sent.count
         for call in self._queue.drop_all():
@@ -279,6 +245,15 @@ class Link:
         self._counters.refuse(method, count, "the dashboard closed before it was stored")
         if answer is not None:
             answer.set(None)
+
+
+def _sent(process: Process, frames: Sequence[bytes]) -> OSError | None:
+    """Send frames; returns why they were not sent. They are kept for the successor then."""
+    try:
+        process.send(frames)
+    except OSError as error:
+        return error
+    return None
 
 
 def _error_in(each: Frame) -> Exception:

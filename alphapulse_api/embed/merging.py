@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.embed.calls import MERGED, STAMPS, Call, partition_of, stamped_record
-from alphapulse_api.embed.frames import CHUNK_RECORDS
+from alphapulse_api.embed.frames import CHUNK_RECORDS, Kind
+from alphapulse_api.embed.plain_batches import Handed, encode, is_stampable
 from alphapulse_api.embed.queue import Given, call_of
 
 _NONE: Final[dict[str, Any]] = {}
@@ -45,6 +46,17 @@ class _Group:
         return call
 
 
+@dataclass(slots=True)
+class _PlainGroup:
+    """Records of one method, as they were handed over one by one."""
+
+    method: str
+    handed: list[Handed] = field(default_factory=list)
+
+
+_Groups = dict[str, "_Group | _PlainGroup"]
+
+
 def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
     """The calls with their bodies, in order within each partition.
 
@@ -52,28 +64,46 @@ def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
         given: as the host handed them over. Calls whose callers wait are encoded already.
         refuse: called for records that cannot be encoded; they cost no other record.
     """
-    groups: dict[str, _Group] = {}
+    groups: _Groups = {}
     for one in given:
-        if type(one) is tuple and one[0] in MERGED:
-            method, nanoseconds, record = one
-            yield from _joined(groups, method, nanoseconds // 1000, (record,), _NONE, refuse)
+        if type(one) is tuple and (method := one[0]) in MERGED:
+            _, nanoseconds, record = one
+            if is_stampable(method, record):
+                yield from _joined_plain(groups, method, (nanoseconds, record), refuse)
+            else:
+                yield from _joined(groups, method, nanoseconds // 1000, (record,), _NONE, refuse)
             continue
         call = call_of(one)
         if not call.waits and call.method in MERGED:
             yield from _joined(groups, call.method, call.at, call.records, call.extras, refuse)
             continue
         if (group := groups.pop(partition_of(call.method), None)) is not None:
-            yield from _encoded(group.call(), refuse)
+            yield from _encoded_group(group, refuse)
         if call.waits:
             yield call
         else:
             yield from _encoded(call, refuse)
     for group in groups.values():
-        yield from _encoded(group.call(), refuse)
+        yield from _encoded_group(group, refuse)
+
+
+def _joined_plain(groups: _Groups, method: str, handed: Handed, refuse: Refuse) -> Iterable[Call]:
+    """Let a record join the plain group of its partition; the calls that are complete then."""
+    partition = partition_of(method)
+    group = groups.get(partition)
+    if (
+        isinstance(group, _PlainGroup)
+        and group.method == method
+        and len(group.handed) < CHUNK_RECORDS
+    ):
+        group.handed.append(handed)
+        return ()
+    groups[partition] = _PlainGroup(method, [handed])
+    return () if group is None else _encoded_group(group, refuse)
 
 
 def _joined(
-    groups: dict[str, _Group],
+    groups: _Groups,
     method: str,
     at: int,
     records: Sequence[Any],
@@ -91,11 +121,29 @@ def _joined(
             refuse(method, 1, error)
             continue
         timed = type(value) is not dict or value.get(time) is not None
-        if group is None or not group.takes(method, at, timed, extras):
+        if not isinstance(group, _Group) or not group.takes(method, at, timed, extras):
             if group is not None:
-                yield from _encoded(group.call(), refuse)
+                yield from _encoded_group(group, refuse)
             group = groups[partition] = _Group(method, at, timed, extras)
         group.records.append(value)
+
+
+def _encoded_group(group: _Group | _PlainGroup, refuse: Refuse) -> Iterator[Call]:
+    if isinstance(group, _Group):
+        yield from _encoded(group.call(), refuse)
+        return
+    method, handed = group.method, group.handed
+    try:
+        body = encode(method, handed)
+    except TypeError:  # some values have to be converted here
+        groups: _Groups = {}
+        for nanoseconds, record in handed:
+            yield from _joined(groups, method, nanoseconds // 1000, (record,), _NONE, refuse)
+        for each in groups.values():
+            yield from _encoded_group(each, refuse)
+    else:
+        records = [record for _, record in handed]
+        yield Call(method, 0, records, True, waits=False, body=body, kind=Kind.RECORDS)
 
 
 def _encoded(call: Call, refuse: Refuse) -> Iterator[Call]:

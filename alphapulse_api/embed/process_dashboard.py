@@ -28,7 +28,7 @@ NICENESS: Final = 5  # a process of the same niceness would take half a core fro
 class ProcessFeed(HostFeed):
     """The feed of a dashboard in a process of its own."""
 
-    __slots__ = ("_counters", "_drop", "_link", "_queue", "_timeout", "close")
+    __slots__ = ("_counters", "_drop", "_hand_over", "_link", "_queue", "_timeout", "close")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class ProcessFeed(HostFeed):
         self.close = close  # ends the dashboard, for a host that keeps only its feed
         self._link = link
         self._queue = queue
+        self._hand_over = queue.put_record
         self._counters = counters
         self._timeout = timeout
         self._drop = drop

@@ -39,7 +39,9 @@ class CallQueue:
     """Takes calls from any thread; one thread, or one loop, takes them out.
 
     A record counts from the moment it is taken until it is settled, so the bound holds for what is
-    done with it, too.
+    done with it, too. Threads that hand over single records at the same moment may exceed it by one
+    record each: they take no lock, which in a processor whose caches are cold would cost as much
+    again as all the rest.
 
     Args:
         counters: what is taken and dropped is counted in them.
@@ -59,6 +61,7 @@ class CallQueue:
         self._room = threading.Condition(self._lock)
         self._blocked = 0
         self._calls: deque[Given] = deque()
+        self._counted = 0  # of these, how many the counters know
         self._work = threading.Event()
         self._urgent = threading.Event()
         self._wake = wake or self._work.set
@@ -91,6 +94,7 @@ class CallQueue:
         if self._refusal is not None:
             raise self._refusal()
         with self._lock:
+            self._count()
             depth = counters.depth
             # A call larger than the whole bound goes alone.
             if depth > 0 and depth + count > self._limit and not self._waited(count, seconds):
@@ -106,11 +110,11 @@ class CallQueue:
             # In this order Ctrl-C may come between any two: the next call wakes, if this does not.
             self._calls.append(call)
             counters.taken += count
+            self._counted += 1
             if call.waits:
                 self._urgent.set()
             if self._idle:
                 self._wake()
-                self._idle = False
         return True
 
     def hand_over(
@@ -143,19 +147,26 @@ class CallQueue:
         Returns:
             Whether it was taken; otherwise `put` says what becomes of it.
         """
-        if self._refusal is not None:
+        counters, calls = self._counters, self._calls
+        depth = counters.taken - counters.stored - counters.refused + len(calls) - self._counted
+        if depth >= self._limit or self._refusal is not None:
             return False
-        at = time_ns()
-        counters = self._counters
-        with self._lock:
-            if counters.taken - counters.stored - counters.refused >= self._limit:
-                return False
-            self._calls.append((method, at, {**record}))
-            counters.taken += 1
-            if self._idle:
-                self._wake()
-                self._idle = False
+        calls.append((method, time_ns(), {**record}))
+        if self._idle:
+            self._wake()
         return True
+
+    def count(self) -> None:
+        """Tell the counters of the records taken so far."""
+        with self._lock:
+            self._count()
+
+    def _count(self) -> None:
+        # In this order, as in `put` and `take_now`: who reads the numbers meanwhile, without the
+        # lock, may count a record twice but never misses one.
+        new = len(self._calls) - self._counted
+        self._counters.taken += new
+        self._counted += new
 
     def _waited(self, count: int, seconds: float) -> bool:
         if seconds <= 0:
@@ -181,15 +192,23 @@ class CallQueue:
     def take(self, most: int) -> list[Given]:
         """Wait for calls, and return up to so many; none after `wake`."""
         self._work.wait()
+        self.attend()
         if not self._urgent.is_set():
             self._urgent.wait(LINGER_SECONDS)
         return self.take_now(most)
 
+    def attend(self) -> None:
+        """Let `wake` of the constructor stay silent until `take_now` finds no calls."""
+        self._idle = False
+
     def take_now(self, most: int) -> list[Given]:
-        """Up to so many calls. Until it finds none, `wake` of the constructor stays silent."""
+        """Up to so many calls."""
         with self._lock:
-            given = [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
-            if self._calls:
+            self._count()
+            count = min(most, self._counted)
+            self._counted -= count
+            given = [self._calls.popleft() for _ in range(count)]
+            if self._counted:
                 self._urgent.set()
             else:
                 self._urgent.clear()
@@ -197,6 +216,8 @@ class CallQueue:
                     # Only now: while calls keep coming, none of them need wake anybody.
                     self._idle = True
                     self._work.clear()
+                    if self._calls:  # of a thread that has not seen that yet
+                        self._wake()
         return given
 
     def wait_until_settled(self, seconds: float) -> bool:
@@ -205,6 +226,7 @@ class CallQueue:
         with self._lock:
             self._blocked += 1
             try:
+                self._count()
                 while self._counters.depth > 0 and (left := end - monotonic()) > 0:
                     self._room.wait(min(left, LONG_SECONDS))
                 return self._counters.depth <= 0
@@ -229,8 +251,9 @@ class CallQueue:
     def drop_all(self) -> list[Call]:
         """Remove and return the calls that were never sent."""
         with self._lock:
-            given = list(self._calls)
-            self._calls.clear()
+            self._count()
+            given = [self._calls.popleft() for _ in range(self._counted)]
+            self._counted = 0
         return [call_of(one) for one in given]
 
 

@@ -20,6 +20,8 @@ class Recording(Calling):
         self, points: Record | Records, *, wait: bool = True, timeout: float | None = None
     ) -> int:
         """Store one point or up to 10,000; returns how many were stored, or taken."""
+        if not wait and type(points) is dict and self._hand_over("record_metrics", points):
+            return 1
         count: int
         if type(points) is dict or fields_of(points) is not None:
             count = self._call("record_metrics", (), (points,), False, wait, timeout)
@@ -54,6 +56,13 @@ class Recording(Calling):
         timeout: float | None = None,
     ) -> Stored | int:
         """Store one trade; returns it as stored."""
+        if (
+            not wait
+            and type(trade) is dict
+            and extras == "refuse"
+            and self._hand_over("record_trade", trade)
+        ):
+            return 1
         answer: Stored | int = self._call(
             "record_trade", (), (trade,), False, wait, timeout, **unusual(extras)
         )

@@ -119,6 +119,7 @@ class ThreadFeed(HostFeed):
         self._dashboard = dashboard
         self._thread = thread
         self._handed = handed
+        self._hand_over = self._taken
         self._timeout = timeout
         self._drop = drop
 
@@ -152,6 +153,10 @@ class ThreadFeed(HostFeed):
         except RuntimeError:
             return True
         return False
+
+    def _taken(self, method: str, record: dict[str, Any]) -> bool:
+        self._thread.check()
+        return self._handed.queue.put_record(method, record)
 
     def _call(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -181,3 +182,28 @@ def test_a_hosts_own_objects_are_records(feed: HostFeed, wait: bool) -> None:
     after = feed.stats()
     assert (after.stored - before.stored, after.refused - before.refused) == (3, 1)
     assert "venue" in after.last_refusals[-1].reason
+
+
+def test_records_of_many_threads_are_all_counted_and_stored(feed: HostFeed) -> None:
+    before = feed.stats()
+    seen = []
+
+    def hand_over(number: int) -> None:
+        for _ in range(500):
+            feed.record_metrics(
+                {"metric_type": "risk", "name": f"t{number}", "value": 1}, wait=False
+            )
+            feed.record_trade(TRADE, wait=False)
+        seen.append(feed.stats())
+
+    threads = [threading.Thread(target=hand_over, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for stats in seen:
+        assert stats.taken == stats.stored + stats.refused + stats.depth
+        assert stats.depth >= 0
+    settled(feed)
+    after = feed.stats()
+    assert after.taken - before.taken == after.stored - before.stored == 4000
