@@ -2,10 +2,15 @@
 
 A host ticks at 1 kHz and hands over a point a tick and a trade every ten. Viewers, in a process of
 their own at a lower priority (they would be elsewhere), watch 20 sockets, export all points, and
-draw a chart of seven days, again and again. Each is measured in turns of a second with a host that
-has no dashboard, while the viewers stand still: machines differ from one minute to the next. The
-first row is such a host beside a process that computes all the time at the niceness of the
-dashboard's: so much the machine takes, whatever the dashboard does.
+draw a chart of seven days, again and again. Three hosts tick in turns of a second each, since
+machines differ from one minute to the next:
+
+1. a host without a dashboard, alone;
+2. the host with its dashboard and its viewers;
+3. the host without a dashboard, beside stand-ins: processes that burn as much CPU time as the
+   dashboard's process and the viewers just have, at the niceness of these.
+
+So 2 beside 3 is what the dashboard does to its host beyond using a processor.
 """
 
 from __future__ import annotations
@@ -27,12 +32,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from alphapulse_api import Dashboard
 from alphapulse_api.embed.process_dashboard import NICENESS
 
 from .harness import REPOSITORY, BenchmarkError
+from .lateness import AIM_P99, AIM_WORST, Row, Rows
 from .report import print_environment, print_table
 from .servers.host import config_of
+from .stand_ins import StandIns
 from .viewers import DAYS
 
 BATCH = 10_000
@@ -45,13 +54,10 @@ PHASES = {
     "chart": ("chart",),
     "all": ("viewers", "export", "chart"),
 }
-BESIDE = "beside a busy process"
 BASES = {"own loop": "none, asyncio"}  # of the others: "none"
-WAYS = (BESIDE, "in_process", "in_thread", "own loop")
+WAYS = ("in_process", "in_thread", "own loop")
 TURN_SECONDS = 1.0
 SETTLE_SECONDS = 0.2  # for those who go on, or stand still, between turns
-AIM_P99, AIM_WORST = 1.2, 2.0
-BURN = f"import os\nos.nice({NICENESS})\nwhile True: pass"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     phases = arguments.by or (("nobody", "all") if arguments.quick else tuple(PHASES))
     print_environment("aiohttp")
     lateness: list[list[str]] = []
+    ratios: list[list[str]] = []
     hand_overs: list[list[str]] = []
     with tempfile.TemporaryDirectory() as directory:
         full = Path(directory) / "full.db"
@@ -80,76 +87,24 @@ def run(arguments: argparse.Namespace) -> None:
             with ExitStack() as stack:
                 base = stack.enter_context(_Host.running(BASES.get(way, "none"), ""))
                 host = stack.enter_context(_Host.running(way, str(database)))
-                for phase in phases if host.url else ("nobody",):
-                    alone, watched = _in_turns(base, host, PHASES[phase], seconds)
-                    lateness.append([way, phase, *watched.cells(), *watched.over(alone)])
-                    if host.url:
-                        hand_overs.append([way, phase, *watched.hand_overs()])
-                if host.url:
-                    hand_overs.append([way, "back to back", *Row.of(host.ticked(0)).hand_overs()])
+                for phase in phases:
+                    rows = _in_turns(base, host, PHASES[phase], seconds)
+                    lateness += [[way, phase, name, *row.cells()] for name, row in rows.named()]
+                    ratios.append([way, phase, *rows.ratios()])
+                    hand_overs.append([way, phase, *rows.watched.hand_overs()])
+                hand_overs.append([way, "back to back", *Row.of(host.ticked(0)).hand_overs()])
             for left in Path(directory).glob("host.db*"):
                 left.unlink()
     print(f"\nLateness of a tick of 1 ms; {points:,} points stored\n")
+    print_table(("way", "watched by", "host", "p50 ms", "p99 ms", "worst ms", "ticks %"), lateness)
+    print("\nWith its dashboard, over stand-ins that use as much CPU time, and over nothing\n")
     print_table(
-        ("way", "watched by", "p50 ms", "p99 ms", "worst ms", "ticks %", "p99 over none",
-         f"aim {AIM_P99:g}", "worst over none", f"aim {AIM_WORST:g}"),
-        lateness,
+        ("way", "watched by", "CPU of others %", "p99 over stand-ins", f"aim {AIM_P99:g}",
+         "worst over stand-ins", f"aim {AIM_WORST:g}", "p99 over nothing"),
+        ratios,
     )  # fmt: skip
     print("\nTime of a hand-over without waiting\n")
     print_table(("way", "watched by", "point p50 µs", "p99", "trade p50 µs", "p99"), hand_overs)
-
-
-class Row:
-    """What hosts have measured; turns add up."""
-
-    def __init__(self) -> None:
-        self._late: list[float] = []
-        self._points: list[float] = []
-        self._trades: list[float] = []
-        self._planned = 0
-
-    @classmethod
-    def of(cls, ticks: dict[str, Any]) -> Row:
-        """What a host has said."""
-        row = cls()
-        row.add(ticks)
-        return row
-
-    def add(self, ticks: dict[str, Any]) -> None:
-        """Add what a host has said."""
-        self._late = sorted(self._late + ticks["late"])
-        self._points = sorted(self._points + ticks["points"])
-        self._trades = sorted(self._trades + ticks["trades"])
-        self._planned += ticks["planned"]
-
-    def cells(self) -> list[str]:
-        """Lateness, and how many of the ticks happened."""
-        late = (_at(self._late, 0.5), _at(self._late, 0.99), self._late[-1])
-        share = 100 * len(self._late) / self._planned
-        return [*(f"{value * 1e3:.2f}" for value in late), f"{share:.1f}"]
-
-    def over(self, base: Row) -> list[str]:
-        """The ratios to a host without a dashboard, and what comes of the aims."""
-        p99 = _at(self._late, 0.99) / _at(base._late, 0.99)
-        worst = self._late[-1] / base._late[-1]
-        return [
-            f"{p99:.2f}x",
-            "met" if p99 <= AIM_P99 else "missed",
-            f"{worst:.2f}x",
-            "met" if worst <= AIM_WORST else "missed",
-        ]
-
-    def hand_overs(self) -> list[str]:
-        """Microseconds that a point and a trade took."""
-        return [
-            f"{_at(times, quantile) * 1e6:.1f}"
-            for times in (self._points, self._trades)
-            for quantile in (0.5, 0.99)
-        ]
-
-
-def _at(times: Sequence[float], quantile: float) -> float:
-    return times[min(len(times) - 1, int(len(times) * quantile))]
 
 
 async def _fill(path: Path, points: int) -> None:
@@ -174,28 +129,20 @@ async def _fill(path: Path, points: int) -> None:
 class _Host:
     """A host that ticks when it is told to."""
 
-    def __init__(self, process: subprocess.Popen[str], password: str, others: list[int]) -> None:
+    def __init__(self, process: subprocess.Popen[str], password: str) -> None:
         self._process = process
-        self._others = others
         self.password = password
         self.url = _line(process)
+        # Of the dashboard in a process of its own.
+        self.children = [child.pid for child in psutil.Process(process.pid).children()]
 
     @classmethod
     @contextmanager
     def running(cls, way: str, database: str) -> Iterator[_Host]:
         """Start it, and end it."""
         password = secrets.token_urlsafe(24)
-        kind = "none" if way == BESIDE else way
-        with ExitStack() as stack:
-            others = []
-            if way == BESIDE:
-                burner = subprocess.Popen([sys.executable, "-c", BURN])
-                stack.callback(burner.wait)
-                stack.callback(burner.kill)
-                others.append(burner.pid)
-            module = "benchmarks.servers.host"
-            process = stack.enter_context(_talking(module, kind, database, password=password))
-            yield cls(process, password, others)
+        with _talking("benchmarks.servers.host", way, database, password=password) as process:
+            yield cls(process, password)
 
     def ticked(self, seconds: float) -> dict[str, Any]:
         """Tick so long; 0: hand over back to back."""
@@ -207,31 +154,50 @@ class _Host:
 
     @contextmanager
     def watched(self, habits: Sequence[str]) -> Iterator[list[int]]:
-        """Viewers, and whoever else takes the processor: their processes, which stand still."""
+        """Viewers: their processes, which stand still."""
         with ExitStack() as stack:
-            others = list(self._others)
+            viewers = []
             if habits:
                 arguments = (self.url, self.password, *habits)
-                viewers = stack.enter_context(
+                process = stack.enter_context(
                     _talking("benchmarks.viewers", *arguments, niceness=True)
                 )
-                _line(viewers)
-                others.append(viewers.pid)
-            _signal(others, signal.SIGSTOP)
-            yield others
+                _line(process)
+                viewers.append(process.pid)
+            _signal(viewers, signal.SIGSTOP)
+            yield viewers
 
 
-def _in_turns(base: _Host, host: _Host, habits: Sequence[str], seconds: int) -> tuple[Row, Row]:
-    alone, watched = Row(), Row()
-    with host.watched(habits) as others:
-        for _ in range(round(seconds / TURN_SECONDS)):
+def _in_turns(base: _Host, host: _Host, habits: Sequence[str], seconds: int) -> Rows:
+    rows = Rows()
+    turns = round(seconds / TURN_SECONDS)
+    with host.watched(habits) as viewers, StandIns() as stand_ins:
+        for _ in range(turns):
             time.sleep(SETTLE_SECONDS)
-            alone.add(base.ticked(TURN_SECONDS))
-            _signal(others, signal.SIGCONT)
+            rows.alone.add(base.ticked(TURN_SECONDS))
+            _signal(viewers, signal.SIGCONT)
             time.sleep(SETTLE_SECONDS)
-            watched.add(host.ticked(TURN_SECONDS))
-            _signal(others, signal.SIGSTOP)
-    return alone, watched
+            begin = time.perf_counter()
+            before = (_cpu(host.children), _cpu(viewers))
+            rows.watched.add(host.ticked(TURN_SECONDS))
+            passed = time.perf_counter() - begin
+            dashboard = (_cpu(host.children) - before[0]) / passed
+            viewing = (_cpu(viewers) - before[1]) / passed
+            rows.cpu += (dashboard + viewing) / turns
+            _signal(viewers, signal.SIGSTOP)
+            time.sleep(SETTLE_SECONDS)
+            length = TURN_SECONDS + 2 * SETTLE_SECONDS
+            stand_ins.burn({NICENESS: dashboard, VIEWERS_NICENESS: viewing}, length)
+            time.sleep(SETTLE_SECONDS)
+            rows.beside.add(base.ticked(TURN_SECONDS))
+            stand_ins.wait()
+    return rows
+
+
+def _cpu(processes: Sequence[int]) -> float:
+    """Seconds that they have run so far."""
+    times = [psutil.Process(process).cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
 
 
 def _signal(processes: Sequence[int], number: signal.Signals) -> None:
