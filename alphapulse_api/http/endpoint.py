@@ -58,6 +58,10 @@ def endpoint(row: Row) -> RawHandler:
             # On a 404 too: a client can then wait for the first portfolio.
             request[HEADERS].update(headers)
         headers["Content-Type"] = CONTENT_TYPES[question.format]
+        if row.export:
+            name = row.path.split("/")[-2]
+            name = row.tag if "{" in name else name
+            headers["Content-Disposition"] = f'attachment; filename="{name}.{question.format}"'
         if question.export:
             return await export(request, row, call, question, {**headers, **UNCACHED})
         answer: Any = await (ingest(request, row, call) if in_lines else _answer(handler, call))

@@ -14,7 +14,7 @@ from alphapulse_api.domain.encoding import canonical
 from alphapulse_api.domain.errors import NOT_ACCEPTABLE, Problem, ValidationProblem
 from alphapulse_api.domain.times import now
 from alphapulse_api.http.codecs import arrow
-from alphapulse_api.http.codecs.formats import FORMATS
+from alphapulse_api.http.codecs.formats import EXPORTED, FORMATS
 from alphapulse_api.http.compression import PLAIN, Coding, coding_of
 from alphapulse_api.http.negotiation import weights
 from alphapulse_api.http.route import Row
@@ -70,9 +70,9 @@ class Questions:
             ValidationProblem: naming every parameter that is wrong, or every variable of the path.
             Problem: 406, if only a format or a coding is accepted that cannot be had here.
         """
-        # A host's own objects may have ids of their own kind.
-        if "{" in row.path and request.app[BACKEND].accessors.managed(row.tag):
-            check_path(request.match_info)
+        if "{" in row.path:
+            managed = request.app[BACKEND].accessors.managed(row.tag)
+            check_path(request.match_info, of_host=not managed)
         accept = request.headers.get("Accept") if row.many else None
         coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None
         key = (id(row), request.rel_url.raw_query_string, accept, coding)
@@ -103,17 +103,21 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
             empty.append(name)
     if empty:
         raise ValidationProblem([{"parameter": name, "detail": EMPTY} for name in empty])
+    forms = EXPORTED if row.export else FORMATS
     named = given.get("format")
-    if named is not None and named not in FORMATS and row.many:
-        raise Problem(NOT_ACCEPTABLE, f"{named!r} is not a format: ask for {', '.join(FORMATS)}.")
+    if named is not None and named not in forms and row.many:
+        here = "a format of an export" if row.export else "a format"
+        raise Problem(NOT_ACCEPTABLE, f"{named!r} is not {here}: ask for {', '.join(forms)}.")
     asked = load_parameters(row.query_schema, given)
     check_range(asked.get("start_time"), asked.get("end_time"))
     form = asked.pop("format", None)
     if form is None:
-        form = _negotiated(accept or "")
+        form = _negotiated(accept or "", forms)
     elif form == "arrow" and not arrow.installed():
         raise Problem(NOT_ACCEPTABLE, arrow.MISSING)
-    export = row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
+    export = row.export or (
+        row.pages and form != "json" and "limit" not in asked and "cursor" not in asked
+    )
     spreadsheet = asked.pop("spreadsheet", False)
     if spreadsheet and form != "csv":
         raise ValidationProblem.parameter("spreadsheet", "only CSV has formulas: add format=csv")
@@ -121,36 +125,40 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
     return Question(asked, form, normal, export, coding, spreadsheet)
 
 
-def _negotiated(accept: str) -> str:
+def _negotiated(accept: str, forms: Mapping[str, str]) -> str:
     """The format that the Accept header likes best: one it names, else one a wildcard covers.
+
+    Args:
+        accept: the header.
+        forms: the media types of the formats that can be had, the default first.
 
     Raises:
         Problem: 406, if it takes nothing that can be had here.
     """
     named = weights(accept)
     if not named:
-        return "json"
-    liked = _liked(named)
-    for form in (*liked, *_covered(named)):
+        return next(iter(forms))
+    liked = _liked(named, forms)
+    for form in (*liked, *_covered(named, forms)):
         if form != "arrow" or arrow.installed():
             return form
     raise Problem(
-        NOT_ACCEPTABLE, arrow.MISSING if liked else f"Accept one of {', '.join(FORMATS.values())}."
+        NOT_ACCEPTABLE, arrow.MISSING if liked else f"Accept one of {', '.join(forms.values())}."
     )
 
 
-def _covered(named: Mapping[str, float]) -> list[str]:
-    """Our formats that the header does not name and a wildcard of it takes."""
+def _covered(named: Mapping[str, float], forms: Mapping[str, str]) -> list[str]:
+    """The formats that the header does not name and a wildcard of it takes."""
     wild = {name for name, weight in named.items() if weight > 0}
     return [
         form
-        for form, media_type in FORMATS.items()
+        for form, media_type in forms.items()
         if media_type not in named and not wild.isdisjoint(("*/*", f"{media_type.split('/')[0]}/*"))
     ]
 
 
-def _liked(named: Mapping[str, float]) -> list[str]:
-    """Our formats that an Accept header names, the most liked first."""
-    forms = {media_type: form for form, media_type in FORMATS.items()}
-    liked = [name for name, weight in named.items() if weight > 0 and name in forms]
-    return [forms[name] for name in sorted(liked, key=lambda name: -named[name])]
+def _liked(named: Mapping[str, float], forms: Mapping[str, str]) -> list[str]:
+    """The formats that an Accept header names, the most liked first."""
+    by_type = {media_type: form for form, media_type in forms.items()}
+    liked = [name for name, weight in named.items() if weight > 0 and name in by_type]
+    return [by_type[name] for name in sorted(liked, key=lambda name: -named[name])]

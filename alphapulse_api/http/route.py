@@ -60,6 +60,7 @@ class Row:
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
+        export: the answer is all of a list as a file, in another format than JSON.
         status: of success.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable), if no
@@ -91,6 +92,7 @@ class Row:
     form: type[Schema] | None = None
     answer: type[Schema] | None = None
     many: bool = False
+    export: bool = False
     status: int = 200
     repeats: bool = False
     resource: str | None = None
@@ -134,7 +136,7 @@ class Row:
     @property
     def conditional(self) -> bool:
         """Whether its answers have an ETag."""
-        return self.method == "GET" and self.handler is not None
+        return self.method == "GET" and self.handler is not None and not self.export
 
     @cached_property
     def described_body(self) -> type[Schema] | None:

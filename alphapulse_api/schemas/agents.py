@@ -18,7 +18,7 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery
 
 STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
 DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
@@ -97,8 +97,16 @@ class AgentsQuery(RangeQuery, ListQuery):
     agent_type = Text(64)
 
 
-class SignalsQuery(RangeQuery, ListQuery):
+class SignalFilters(RangeQuery):
     """Which signals."""
 
     symbol = Text(64)
     direction = Direction()
+
+
+class SignalsQuery(SignalFilters, ListQuery):
+    """Which signals, and which page of them."""
+
+
+class SignalsExport(SignalFilters, ExportQuery):
+    """Which signals, as a file."""

@@ -17,7 +17,13 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import CommaList, ListQuery, QueryBoolean, RangeQuery
+from alphapulse_api.schemas.queries import (
+    CommaList,
+    ExportQuery,
+    ListQuery,
+    QueryBoolean,
+    RangeQuery,
+)
 
 SEVERITIES = ("info", "warning", "error", "critical")
 MAX_TITLE: Final = 256  # characters
@@ -93,13 +99,21 @@ class Alert(Answer):
     metadata = Metadata()
 
 
-class AlertsQuery(RangeQuery, ListQuery):
+class AlertFilters(RangeQuery):
     """Which alerts."""
 
     severity = CommaList(Severity, metadata={"description": "comma list"})
     acknowledged = QueryBoolean()
     status = AlertStatus()
     source = Text(128)
+
+
+class AlertsQuery(AlertFilters, ListQuery):
+    """Which alerts, and which page of them."""
+
+
+class AlertsExport(AlertFilters, ExportQuery):
+    """Which alerts, as a file."""
 
 
 class AcknowledgeRequest(Schema):

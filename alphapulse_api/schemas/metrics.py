@@ -17,6 +17,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import (
+    ExportQuery,
     LabelPairs,
     ListQuery,
     QueryInteger,
@@ -88,14 +89,18 @@ class SeriesQuery(ListQuery):
     metric_type = MetricType()
 
 
-class LatestQuery(ListQuery):
+class SeriesFilters(Schema):
     """Which series, by their points."""
 
     name = Text(128)
     label = LabelPairs(metadata={"description": "key:value, repeatable"})
 
 
-class MetricsQuery(RangeQuery, LatestQuery):
+class LatestQuery(SeriesFilters, ListQuery):
+    """Which series, and which page of them."""
+
+
+class PointFilters(RangeQuery, SeriesFilters):
     """Which points, and whether in buckets."""
 
     aggregation = Text(
@@ -124,6 +129,14 @@ class MetricsQuery(RangeQuery, LatestQuery):
             "take none."
         },
     )
+
+
+class MetricsQuery(PointFilters, ListQuery):
+    """Which points or buckets, and which page of them."""
+
+
+class MetricsExport(PointFilters, ExportQuery):
+    """Which points or buckets, as a file."""
 
 
 class Accepted(Answer):

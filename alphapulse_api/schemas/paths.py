@@ -8,7 +8,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.fields import RESERVED_IDS, Identifier
 from alphapulse_api.schemas.metrics import MetricPointRequest
 
 PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
@@ -17,14 +17,20 @@ PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
 }
 
 
-def check_path(variables: Mapping[str, str]) -> None:
+def check_path(variables: Mapping[str, str], *, of_host: bool = False) -> None:
     """Refuse what cannot be the name of anything: an empty answer would hide a slip of the pen.
+
+    Args:
+        variables: by name.
+        of_host: they name objects of a host, whose ids may be of any kind but names of our paths.
 
     Raises:
         ValidationProblem: naming the variables that are wrong.
     """
     errors = []
     for name, value in variables.items():
+        if of_host and not (name == "id" and value in RESERVED_IDS):
+            continue
         try:
             PATH_FIELDS[name].deserialize(value)
         except ValidationError as error:

@@ -17,7 +17,7 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import QueryBoolean, QueryInteger, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, QueryBoolean, QueryInteger, RangeQuery
 
 
 class PositionSide(Choice):
@@ -124,3 +124,7 @@ class PortfolioQuery(RangeQuery):
             "their peak and trough."
         },
     )
+
+
+class HistoryExport(RangeQuery, ExportQuery):
+    """Which stretch of the past, as a file."""

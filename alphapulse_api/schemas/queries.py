@@ -10,6 +10,9 @@ from marshmallow import Schema, ValidationError, fields
 from alphapulse_api.schemas.fields import Choice, Text, Timestamp, clean
 
 MAX_LIMIT: Final = 10_000
+_SPREADSHEET: Final = (
+    "csv only: cells of text that a spreadsheet would take for a formula begin with an apostrophe"
+)
 
 
 class QueryInteger(fields.Integer):
@@ -96,12 +99,14 @@ class Formatted(Schema):
     """In which format; an Accept header says the same."""
 
     format = Choice("json", "csv", "ndjson", "arrow")
-    spreadsheet = QueryBoolean(
-        metadata={
-            "description": "csv only: cells of text that a spreadsheet would take for a formula "
-            "begin with an apostrophe"
-        }
-    )
+    spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
+
+
+class ExportQuery(Schema):
+    """In which format a file is; an Accept header says the same."""
+
+    format = Choice("csv", "ndjson", "arrow", metadata={"description": "default: csv"})
+    spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
 
 
 class ListQuery(Formatted):

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import Choice, EventTime, Figures, Text, Timestamp
-from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery
 
 
 class ComponentStatus(Choice):
@@ -35,10 +35,18 @@ class SystemSample(Answer):
     message = Text(4096, shortest=0, allow_none=True)
 
 
-class SystemQuery(RangeQuery, ListQuery):
+class SystemFilters(RangeQuery):
     """Which samples."""
 
     component = Text(128)
+
+
+class SystemQuery(SystemFilters, ListQuery):
+    """Which samples, and which page of them."""
+
+
+class SystemExport(SystemFilters, ExportQuery):
+    """Which samples, as a file."""
 
 
 class Health(Answer):

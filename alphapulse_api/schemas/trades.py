@@ -20,7 +20,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
     Word,
 )
-from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 
 MAX_FEES: Final = 32
@@ -182,7 +182,7 @@ class TradeWithHistory(Trade):
     history = fields.List(fields.Nested(OrderState))
 
 
-class TradesQuery(RangeQuery, ListQuery):
+class TradeFilters(RangeQuery):
     """Which trades."""
 
     symbol = Text(64)
@@ -190,3 +190,11 @@ class TradesQuery(RangeQuery, ListQuery):
     status = OrderStatus()
     strategy = Text(128)
     agent_id = Text(128)
+
+
+class TradesQuery(TradeFilters, ListQuery):
+    """Which trades, and which page of them."""
+
+
+class TradesExport(TradeFilters, ExportQuery):
+    """Which trades, as a file."""

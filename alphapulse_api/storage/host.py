@@ -197,6 +197,12 @@ class HostPortfolio(_HostObject):
         portfolio: Record = await self._call("get_portfolio", *args, **query)
         return portfolio
 
+    async def get_history(self, *args: Any, **query: Any) -> Page:
+        if hasattr(self._accessor, "get_history"):
+            return await self._page("get_history", *args, **query)
+        portfolio = await self.get_portfolio(include_history=True, **query)
+        return _page_of(portfolio.get("history", ()))
+
     async def set_portfolio(
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Record, int | None]:

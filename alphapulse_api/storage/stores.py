@@ -165,6 +165,15 @@ class PortfolioStore(Protocol):
     ) -> Record:
         """The current portfolio; raises `NotFound`."""
 
+    async def get_history(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the values at every update, oldest first."""
+
     async def set_portfolio(
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Record, int | None]:

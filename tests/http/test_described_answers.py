@@ -155,6 +155,8 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
         yield path.replace(callers["token"], "none"), None, body
         yield path, trades if in_path else {**admin, **trades}, body
         yield path, caller if in_path else trades if row.tag == "agents" else agents, body
+    if row.export:
+        yield path, admin, {"headers": {"Accept": "image/png"}}
     if row.conditional:
         yield path, admin, {"headers": {"Accept-Encoding": "identity;q=0"}}
         yield path, admin, {"headers": {"If-None-Match": "*"}}

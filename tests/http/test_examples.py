@@ -49,9 +49,9 @@ async def test_every_example_of_a_request_gets_the_example_of_its_answer(server:
         assert answer.status < 300, (operation["operationId"], answer.body)
         described.check(method, target, answer)
         name = operation["operationId"]
-        (example,) = _answers(described, operation, answer.status)
         if "json" not in answer.headers["Content-Type"]:
             continue
+        (example,) = _answers(described, operation, answer.status)
         if method == "GET" and query:
             assert answer.json, name  # the examples of the filters find the example of the record
         elif name not in ("createTrades", "createMetrics", *LAST):
@@ -65,7 +65,8 @@ async def test_every_example_is_of_its_schema(openapi: Described) -> None:
             contents.append(openapi.resolved(response).get("content", {}))
         for content in contents:
             for described in content.values():
-                openapi.validate(described["schema"], described["example"])
+                if described["schema"].get("format") != "binary":
+                    openapi.validate(described["schema"], described["example"])
         for parameter in operation["parameters"]:
             if "example" in parameter:
                 openapi.validate(parameter["schema"], parameter["example"])

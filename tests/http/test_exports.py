@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from alphapulse_api.http.codecs.formats import encoder
 from alphapulse_api.http.route_table import ROWS
-from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, ask, places, problem
+from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, ask, places, problem
 from tests.conftest import Server
 
 OLD = datetime(2020, 1, 1, tzinfo=UTC)
@@ -31,6 +31,62 @@ async def _fill(server: Server) -> None:
         await feed.raise_alert({**ALERT, "id": f"a{n}", "created_at": when})
         await feed.record_signal("x", {**SIGNAL, "id": f"s{n}", "timestamp": when})
         await feed.report_system({**SAMPLE, "timestamp": when})
+
+
+async def test_exports_have_routes_of_their_own(server: Server) -> None:
+    await _fill(server)
+    for n in range(3):
+        at = OLD + timedelta(days=n)
+        await server.feed.update_portfolio({**PORTFOLIO, "cash": f"{n}.50", "as_of": at})
+    caller, form = await server.key(), "text/csv; charset=utf-8"
+    for path, name, count in (
+        ("/api/metrics/risk", "metrics", 2),
+        ("/api/trades", "trades", 2),
+        ("/api/alerts", "alerts", 2),
+        ("/api/agents/x/signals", "signals", 2),
+        ("/api/system", "system", 2),
+        ("/api/portfolio/history", "history", 3),
+    ):
+        query = {"component": "feed"} if name == "system" else {}
+        answer = await ask(server, "GET", f"{path}/export", caller, params=query)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, form)
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}.csv"'
+        assert answer.headers["X-Time-Range"] == "../.."
+        assert len(answer.body.decode().splitlines()) == count + 1
+        if name != "history":
+            lists = await ask(server, "GET", path, caller, params={**query, "format": "csv"})
+            assert lists.body == answer.body
+        lines = await ask(
+            server, "GET", f"{path}/export", caller,
+            params={**query, "end_time": "2020-02-01T00:00:00Z"},
+            headers={"Accept": "application/x-ndjson, text/html;q=0.5"},
+        )  # fmt: skip
+        rows = [json.loads(line) for line in lines.body.decode().splitlines()]
+        assert len(rows) == (3 if name == "history" else 1)
+        arrow = await ask(server, "GET", f"{path}/export?format=arrow", caller, params=query)
+        assert arrow.headers["Content-Type"] == "application/vnd.apache.arrow.stream"
+        for refused in (
+            {"params": {"format": "json"}},
+            {"headers": {"Accept": "application/json"}},
+        ):
+            problem(await ask(server, "GET", f"{path}/export", caller, **refused), 406)
+        answer = await ask(server, "GET", f"{path}/export", caller, params={"limit": "3"})
+        assert places(answer) == ["limit"]
+    values = [(row["timestamp"], row["cash"], row["positions_value"]) for row in rows]
+    assert values == [(f"2020-01-0{n + 1}T00:00:00.000000Z", f"{n}.50", "0") for n in range(3)]
+
+
+async def test_names_of_paths_are_no_ids(server: Server) -> None:
+    caller = await server.login()
+    for name in ("batch", "export", "import", "latest"):
+        for method, path in (
+            ("GET", f"/api/agents/{name}/signals"),
+            ("PUT", f"/api/agents/{name}"),
+            ("POST", f"/api/alerts/{name}/acknowledge"),
+        ):
+            assert places(await ask(server, method, path, caller, json={})) == ["id"]
+    for path in ("/api/trades/batch", "/api/trades/latest", "/api/alerts/import"):
+        assert places(await ask(server, "GET", path, caller)) == ["id"]
 
 
 EXPORTS = (

@@ -159,7 +159,8 @@ async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
     for row in GETS:
         answer = await ask(server, "GET", _path(row.path), admin)
         assert answer.status == (404 if row.path == "/api/trades/{id}" else 200), row.path
-        json.loads(answer.body)
+        if not row.export:
+            json.loads(answer.body)
 
 
 async def test_no_query_is_too_much(serve: Serve) -> None:
@@ -191,12 +192,14 @@ async def test_no_path_and_no_header_is_too_much(serve: Serve) -> None:
     methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])
     paths = st.sampled_from([_path(row.path) for row in ROWS])
     paths |= st.text(max_size=20).map(lambda text: f"/api/{text}")
+    own_refusals = {row.path for row in OWN_REFUSALS}
 
     async def call(example: tuple[str, str, dict[str, str]]) -> Answer:
         method, path, headers = example
         answer = await ask(server, method, path, {**admin, **headers})
         # A HEAD's refusal has no body, to which its type would have to fit.
-        return answer if method != "HEAD" else answer._replace(status=min(answer.status, 399))
+        other = method == "HEAD" or path in own_refusals
+        return answer._replace(status=min(answer.status, 399)) if other else answer
 
     headers = st.dictionaries(names, values, max_size=3)
     await _nonsense(server, st.tuples(methods, paths, headers), call, 200)

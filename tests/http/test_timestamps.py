@@ -68,6 +68,7 @@ async def test_every_frame_writes_six_digits_of_fraction(server: Server) -> None
         await client.receive("subscribed")
         for _ in channels:
             _assert_six_digits((await client.frame()).data.encode())
+            await client.receive("snapshot_end")
         at = datetime.now(UTC).replace(microsecond=0).isoformat()
         await server.feed.record_metrics([point(timestamp=at)])
         _assert_six_digits((await client.frame()).data.encode())

@@ -82,6 +82,7 @@ class Nothing:
         ("metrics", "GET", "/api/metrics/risk/latest", "get_latest_metrics"),
         ("metrics", "POST", "/api/metrics", "add_points"),
         ("portfolio", "GET", "/api/portfolio", "get_portfolio"),
+        ("portfolio", "GET", "/api/portfolio/history/export", "get_portfolio"),
         ("portfolio", "PUT", "/api/portfolio", "set_portfolio"),
         ("alerts", "GET", "/api/alerts", "get_alerts"),
         ("alerts", "GET", "/api/alerts/x", "get_alert"),

@@ -27,6 +27,8 @@ FORMATS: Final = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+# What a list is exported in: a file of JSON could not be read before its end.
+EXPORTED: Final = {form: media_type for form, media_type in FORMATS.items() if form != "json"}
 STEP_ROWS: Final = 50  # encoded in one step at most: half a millisecond
 STEP_BYTES: Final = 128 * 1024  # of a step, about: a row may have 64 KiB of metadata
 PART_BYTES: Final = 512 * 1024  # of rows encoded at once on a thread: their dicts take ten times it

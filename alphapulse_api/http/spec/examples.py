@@ -127,6 +127,10 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "last": _NOON, "count": 1,
     },
     "Portfolio": _PORTFOLIO_ANSWER,
+    "HistoryPoint": {
+        "timestamp": _NOON, "total_value": "100000.00", "cash": "98100.00",
+        "positions_value": "1900.00",
+    },
     "Signal": _SIGNAL_ANSWER,
     "Agent": _AGENT_ANSWER,
     "AgentWithSignals": {**_AGENT_ANSWER, "signals": [_SIGNAL_ANSWER]},
@@ -190,6 +194,8 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "direction": "buy",
     "component": "feed",
     "on_error": "continue",
+    "format": "csv",
+    "spreadsheet": False,
     "If-None-Match": '"5f0c2a91d3b84e6f"',
 }
 

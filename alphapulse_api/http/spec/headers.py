@@ -84,6 +84,8 @@ def of_success(row: Row) -> dict[str, Any]:
         names.append("X-Stream-Cursor")
     if row.pages:
         names += ("Link", "X-Next-Cursor")
+    if row.export:
+        names.append("X-Time-Range")
     if "aggregation" in row.query_schema.fields:
         names.append("X-Approximate")
     return references(*names)

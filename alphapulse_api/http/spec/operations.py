@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.http.codecs.formats import EXPORTED, encoder, whole
 from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import TOKEN, Row
 from alphapulse_api.http.spec.examples import ANSWERS, METRICS_TEXT, PARAMETERS, REQUESTS
@@ -84,7 +85,7 @@ def _parameters(row: Row, converter: Converter) -> list[dict[str, Any]]:
         variable = {"in": "path", "name": name, "required": True, **_VARIABLES[name]}
         described.append({**variable, "example": _example(row, name)})
     for name, field in row.query_schema.fields.items():
-        if row.many and name in _FORMATTED:
+        if row.many and not row.export and name in _FORMATTED:
             continue
         parameter = converter.query_parameter(name, field)
         if (example := _example(row, name)) is not None:
@@ -134,9 +135,19 @@ def _successes(row: Row, converter: Converter) -> dict[str, Any]:
 
 
 def _answer(row: Row, converter: Converter) -> dict[str, Any]:
+    if row.export:
+        return {media_type: _file(row, form) for form, media_type in EXPORTED.items()}
     if row.answer is None:
         return {row.media_type: {"schema": {"type": "string"}, "example": METRICS_TEXT}}
     schema, example = reference(converter, row.answer), ANSWERS[row.answer.__name__]
     if row.many:
         schema, example = {"type": "array", "items": schema}, [example]
     return {"application/json": {"schema": schema, "example": example}}
+
+
+def _file(row: Row, form: str) -> dict[str, Any]:
+    if form == "arrow":
+        return {"schema": {"type": "string", "format": "binary"}}
+    assert row.answer is not None
+    example = whole(encoder(form, row, {}), [ANSWERS[row.answer.__name__]])
+    return {"schema": {"type": "string"}, "example": example.decode()}

@@ -117,7 +117,7 @@ def _statuses(row: Row) -> set[int]:
         statuses |= {400, 401, 429, 503}
     if row.permission not in (PUBLIC, ANY_CALLER) and not row.by_token:
         statuses |= {403}
-    if row.conditional:
+    if row.conditional or row.export:
         statuses |= {406}
     if row.form is not None:
         statuses |= {400, 413, 415, 429, 503}

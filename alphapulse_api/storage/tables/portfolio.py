@@ -20,9 +20,10 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
-from alphapulse_api.storage.tables.portfolio_history import history
+from alphapulse_api.storage.tables.portfolio_history import history, history_page
 
 ON_LOOP_POSITIONS: Final = 200  # positions; more are encoded on a thread
 ON_LOOP_TEXT: Final = 64 * 1024  # characters; longer texts are read on a thread
@@ -157,6 +158,20 @@ class PortfolioDataAccessor:
         if past is not None:
             portfolio["history"] = past
         return portfolio
+
+    async def get_history(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the values at every update, oldest first.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        return await history_page(self._engine, start_time, end_time, limit, cursor)
 
     async def get_snapshot(self, as_of: int) -> Portfolio | None:
         """The snapshot with that time, in microseconds since the epoch, if it exists."""

@@ -17,13 +17,16 @@ from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.columns import DECIMAL, TIME, Columns
 from alphapulse_api.storage.engine.base import Engine, Row
-from alphapulse_api.storage.query import Where
+from alphapulse_api.storage.listing import Order, read_rows
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.threads import off_loop
 
 HISTORY: Final = Columns(
     "portfolio_snapshots",
     {"as_of": TIME, "total_value": DECIMAL, "cash": DECIMAL, "positions_value": DECIMAL},
 )
+_ORDER: Final = Order(("as_of",), (int,), descending=False)
 PIECE: Final = 5_000  # snapshots to read and process at once
 A_STRETCH: Final = 4  # snapshots kept of each stretch: first, last, lowest, highest
 A_RANGE: Final = 4  # and the ends of the largest drawdowns, relative and absolute
@@ -156,6 +159,18 @@ async def history(
     return _points(rows)
 
 
+async def history_page(
+    engine: Engine, start: datetime | None, end: datetime | None, limit: int, cursor: str | None
+) -> Page:
+    """One page of all snapshots of [start, end), oldest first."""
+    check_range(start, end)
+    where = Where()
+    where.between("as_of", start, end)
+    listing = Listing("history")
+    rows, more = await read_rows(engine, HISTORY, _ORDER, listing, where, limit, cursor)
+    return Page(rows, _points, _ORDER.cursor(listing, HISTORY, rows[-1]) if more else None)
+
+
 async def _read(engine: Engine, start: int, end: int | None, thinning: Thinning) -> None:
     """Add all snapshots of [start, end)."""
     while True:
@@ -174,6 +189,6 @@ async def _read(engine: Engine, start: int, end: int | None, thinning: Thinning)
         start = rows[-1][0] + 1
 
 
-def _points(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    points = HISTORY.records(rows)
+def _points(rows: Sequence[Row], plain: bool = False) -> list[dict[str, Any]]:
+    points = HISTORY.records(rows, plain)
     return [{"timestamp": point.pop("as_of"), **point} for point in points]
