@@ -40,6 +40,7 @@ from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engines import engine_from
+from alphapulse_api.storage.metrics.rollups.sketching import sketch_forever
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock
@@ -185,6 +186,7 @@ class Backend:
             start(self.readiness.watch_forever, "checks of the database")
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
+            start(partial(sketch_forever, self.engine), "sketches of metric points")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:

@@ -121,6 +121,37 @@ async def select_ranges(
     return await _in_parts(transaction, ranges, statement, _SIZES[1:])
 
 
+async def select_limited(
+    transaction: Transaction,
+    select: str,
+    conditions: Sequence[str],
+    ranges: Rows,
+    order: str,
+    limit: int,
+) -> list[Row]:
+    """The first rows of each of some ranges, one range after the other.
+
+    Args:
+        select: the statement up to its WHERE.
+        conditions: what a range is, such as "id =", "time >=", "time <".
+        ranges: a value for each of those.
+        order: the order of the rows in each range, that of an index.
+        limit: how many rows of each range.
+    """
+
+    def statement(count: int) -> str:
+        numbers = iter(range(1, count * (len(conditions) + 1) + 1))
+        return " UNION ALL ".join(
+            f"SELECT * FROM ({select} WHERE "
+            f"{' AND '.join(f'{condition} ${next(numbers)}' for condition in conditions)} "
+            f"{order} LIMIT ${next(numbers)}) part"
+            for _ in range(count)
+        )
+
+    rows = [(*values, limit) for values in ranges]
+    return await _in_parts(transaction, rows, statement, _SIZES[1:])
+
+
 def keys_as_rows(
     transaction: Transaction, types: Sequence[str], keys: Rows
 ) -> tuple[str, tuple[Any, ...]]:

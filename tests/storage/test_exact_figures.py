@@ -21,7 +21,7 @@ from alphapulse_api.domain.aggregation import FUNCTIONS
 from alphapulse_api.storage import threads
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
-from alphapulse_api.storage.metrics.rollups import read, source
+from alphapulse_api.storage.metrics.rollups import ranking, source
 from tests.asking import Answer, ask
 from tests.conftest import Server
 from tests.engines import Fresh, at, point
@@ -175,7 +175,7 @@ async def test_many_points_of_many_series_come_in_pieces_and_add_up(
 async def test_percentiles_of_more_values_are_within_one_percent_and_marked(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "EXACT_POINTS", 3000)
+    monkeypatch.setattr(ranking, "EXACT_POINTS", 3000)
     writer = await server.login("admin")
     rng = random.Random(2)
     values = [rng.lognormvariate(0, 2) * rng.choice((1, 1, 1, -1)) for _ in range(3001)]

@@ -18,7 +18,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.retention.series import ROW_BYTES
-from alphapulse_api.storage.retention.steps import Steps
+from alphapulse_api.storage.steps import Steps
 from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 from tests.engines import at, connected, point

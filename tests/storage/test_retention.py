@@ -18,7 +18,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.retention.records import PAGE, RECORD_BYTES, TABLES
 from alphapulse_api.storage.retention.series import ROW_BYTES
-from alphapulse_api.storage.retention.steps import LEAST_BYTES, STEP_SECONDS, Steps
+from alphapulse_api.storage.steps import LEAST_BYTES, STEP_SECONDS, Steps
 from tests.engines import at, point
 from tests.records import alert, sample, signal, snapshot, trade
 
@@ -206,7 +206,8 @@ async def test_the_old_go_in_batches_and_what_still_matters_stays(
     assert len(await store.alerts.get_alerts()) == 9
     gone = await forget(engine, kept, at(100_000))
     assert gone["metrics"] == 2
-    assert gone["rollups"] == 30  # of each series ten minutes, twice two, and a day
+    # Of each series ten minutes, twice two, and a day; and the sketches of two hours and a day.
+    assert gone["rollups"] == 36
     assert gone["alerts"] == 1
     assert gone["portfolio"] == 1
     assert (await store.portfolio.get_portfolio(True))["history"][0]["timestamp"] == at(9)
@@ -280,7 +281,8 @@ async def test_an_interrupted_deletion_is_continued_and_counts_each_row_once(
         finally:
             deleted += watched.total
     assert runs > 5
-    del deleted["metric_rollups"], deleted["trade_states"]
+    for parts in ("metric_rollups", "metric_sketches", "trade_states"):
+        del deleted[parts]
     assert deleted == whole
     for table, count in whole.items():
         assert await left(engine, table) == (1 if table == "portfolio_snapshots" else 0), count

@@ -12,9 +12,9 @@ from alphapulse_api.config import RetentionConfig
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.retention import forget, reclaim
-from alphapulse_api.storage.retention.steps import Steps
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.space import LOG_BYTES
+from alphapulse_api.storage.steps import Steps
 from tests.engines import at, opened
 from tests.records import snapshot
 

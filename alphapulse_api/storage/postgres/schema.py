@@ -24,6 +24,7 @@ COLUMN_TYPES: Final = {
     # Not jsonb, which sorts keys and rewrites numbers.
     "json": "json",
     "boolean": "boolean",
+    "bytes": "bytea",
     "clustered": "",
     "random": "CAST(random() * 9e18 AS bigint)",
 }

@@ -21,7 +21,7 @@ from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
 from alphapulse_api.storage.retention.emptied import remove_emptied
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
-from alphapulse_api.storage.retention.steps import Steps
+from alphapulse_api.storage.steps import Steps
 
 logger = logging.getLogger(__name__)
 

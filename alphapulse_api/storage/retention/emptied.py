@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.retention.steps import Steps
+from alphapulse_api.storage.steps import Steps
 
 BYTES: Final = 512  # of a series, about: its rows and their entries in indexes
 

@@ -15,7 +15,7 @@ from alphapulse_api.domain.tags import TAGGED
 from alphapulse_api.storage.bulk import keys_as_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
-from alphapulse_api.storage.retention.steps import Steps
+from alphapulse_api.storage.steps import Steps
 
 PAGE: Final = 200  # records a read
 RECORD_BYTES: Final = 200  # of a record with its index entries, besides its large columns

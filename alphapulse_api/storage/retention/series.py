@@ -8,12 +8,18 @@ from typing import Final, NamedTuple
 
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.metrics.rollups.fold import WIDTHS
+from alphapulse_api.storage.metrics.rollups.sketches import SKETCH_WIDTHS, sketch_on
 from alphapulse_api.storage.metrics.rollups.write import settle, shorten
 from alphapulse_api.storage.outbox import invalidation_of_types
-from alphapulse_api.storage.retention.steps import Steps
+from alphapulse_api.storage.steps import Steps
 
 PAGE: Final = 1000  # series a read
 ROW_BYTES: Final = 64  # of a point; of a rollup some more
+# The tables, and their widths, of what is kept longer than points.
+_KEPT: Final = (
+    *(("metric_rollups", width) for width in WIDTHS),
+    *(("metric_sketches", width) for width in SKETCH_WIDTHS),
+)
 
 _Delete = Callable[[Transaction, int, int], Awaitable[int]]
 """Deletes at most so many rows of the series with a number; returns how many."""
@@ -34,6 +40,8 @@ async def delete_points(engine: Engine, steps: Steps, before: int) -> int:
 
     async def delete(transaction: Transaction, number: int, limit: int) -> int:
         await settle(engine, transaction, [number])
+        # The sketches keep what is deleted.
+        sketched = await sketch_on(engine, transaction, [number], before, limit)
         # Before any is deleted: whoever writes into these minutes must know that the stored points
         # are not all of them.
         await transaction.execute(
@@ -47,7 +55,7 @@ async def delete_points(engine: Engine, steps: Steps, before: int) -> int:
             "FROM metric_points WHERE series_id = $1 AND timestamp < $2 "
             "ORDER BY timestamp LIMIT $3)",
             number,
-            before,
+            sketched.get(number, before),
             limit,
         )
 
@@ -57,15 +65,15 @@ async def delete_points(engine: Engine, steps: Steps, before: int) -> int:
 
 
 async def delete_rollups(engine: Engine, steps: Steps, before: int) -> int:
-    """Delete the rollups of all widths from before that day (microseconds); returns how many."""
+    """Delete rollups and sketches from before that day (microseconds); returns how many."""
 
     async def delete(transaction: Transaction, number: int, limit: int) -> int:
         await settle(engine, transaction, [number])
         gone = 0
-        for width in WIDTHS:
+        for table, width in _KEPT:
             gone += await transaction.execute(
-                "DELETE FROM metric_rollups WHERE series_id = $1 AND width = $2 AND bucket IN ("
-                "SELECT bucket FROM metric_rollups WHERE series_id = $1 AND width = $2 "
+                f"DELETE FROM {table} WHERE series_id = $1 AND width = $2 AND bucket IN ("
+                f"SELECT bucket FROM {table} WHERE series_id = $1 AND width = $2 "
                 "AND bucket < $3 ORDER BY bucket LIMIT $4)",
                 number,
                 width,

@@ -21,6 +21,7 @@ COLUMN_TYPES: Final = {
     "decimal": "TEXT",
     "json": "TEXT",
     "boolean": "INTEGER",
+    "bytes": "BLOB",
     "clustered": "WITHOUT ROWID",
     "random": "random()",
 }

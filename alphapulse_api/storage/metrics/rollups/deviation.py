@@ -28,6 +28,9 @@ class Moments(NamedTuple):
     scale: int
 
 
+NO_MOMENTS: Final = Moments(0, 0, 0, 0)
+
+
 def moments(values: Sequence[float]) -> Moments:
     """The moments of finite values, at least one."""
     sizes = list(map(abs, values))
@@ -47,6 +50,8 @@ def moments(values: Sequence[float]) -> Moments:
 
 def join(one: Moments, other: Moments) -> Moments:
     """The moments of the values of both."""
+    if one == NO_MOMENTS:
+        return other
     if one.scale < other.scale:
         one, other = other, one
     shift = one.scale - other.scale
@@ -56,6 +61,21 @@ def join(one: Moments, other: Moments) -> Moments:
         one.squares + (other.squares << 2 * shift),
         one.scale,
     )
+
+
+def negative(of: Moments) -> Moments:
+    """What takes these values away where it is joined to others."""
+    return Moments(-of.size, -of.total, -of.squares, of.scale)
+
+
+def text_of(of: Moments) -> str:
+    """The stored form: hexadecimal numbers."""
+    return " ".join(format(number, "x") for number in of)
+
+
+def parse_moments(text: str) -> Moments:
+    """The moments of a stored form."""
+    return Moments._make(int(number, 16) for number in text.split())
 
 
 def stddev(of: Moments) -> float | None:

@@ -8,22 +8,22 @@ a thread, in pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from alphapulse_api.domain.aggregation import MAX_BUCKETS, PERCENTILES, Aggregation
+from alphapulse_api.domain.aggregation import PERCENTILES, Aggregation
 from alphapulse_api.domain.buckets import SECOND, Even, Grid, Key
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.storage.engine.base import Engine, Row
 from alphapulse_api.storage.metrics.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
-from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures, Ranks
+from alphapulse_api.storage.metrics.rollups.ranking import Ranking
+from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.source import PIECE, RollupSource, Segment, segments
 from alphapulse_api.storage.threads import off_loop
 
 # Points that one answer may read, if rollups are not enough.
 MAX_POINTS: Final = 2_000_000
-# Points in the range up to which percentiles are exact.
-EXACT_POINTS: Final = 20_000
 # Bucket edges to compute at once in a time zone: about 5 ms.
 _EDGES: Final = 1_000
 
@@ -64,24 +64,15 @@ class RollupReader:
         """
         plain = [name for name in question.functions if name in READINGS]
         ranks = [name for name in question.functions if name not in READINGS]
-        found = await self._page(question.grid, plain or ["count"], start, end, limit, after)
+        extremes = [] if PERCENTILES.keys().isdisjoint(ranks) else ["min", "max"]
+        wanted = [*plain, *extremes] or ["count"]
+        found = await self._page(question.grid, wanted, start, end, limit, after)
         rows = await off_loop(len(found) * len(plain), _figures, found, plain)
         if not ranks or not rows:
             return Buckets(rows, ())
-        percentiles = tuple(name for name in ranks if name in PERCENTILES)
-        # For the whole range, so that all pages of an answer are alike.
-        approximate = bool(percentiles) and await self._source.more_than(EXACT_POINTS, start, end)
-        edges = question.grid.edges(rows[-1][0][0], end, 1)
-        start, end = max(start, rows[0][0][0]), min(end, edges[-1])
-        source = await off_loop(len(rows) // 10, _source, self._engine, rows)
-        detail = _FEWER_RANKS.format(", ".join(ranks))
-        await _bound(source, start, end, 0, "aggregation", detail)
-        key = await off_loop(PIECE, _key, question.grid, start, end)
-        folded = Ranks(ranks, key, approximate)
-        async for piece in source.points(start, end):
-            await off_loop(len(piece), folded.add, piece)
-        await off_loop(PIECE, _complete, rows, folded, ranks)
-        return Buckets(rows, percentiles if approximate else ())
+        allow = partial(_bound, parameter="aggregation", detail=_FEWER.format(", ".join(ranks)))
+        ranking = Ranking(self._engine, ranks, question.grid, allow)
+        return Buckets(rows, await ranking.complete(self._source, start, end, found, rows))
 
     async def _page(
         self,
@@ -142,27 +133,6 @@ async def _bound(
             f"this reads {read:,} points, and at most {MAX_POINTS:,} are read: {detail}",
         )
     return read
-
-
-def _source(engine: Engine, rows: Sequence[tuple[Bucket, Figures]]) -> RollupSource:
-    """The series of those rows."""
-    return RollupSource(engine, list({number for (_, number), _ in rows}))
-
-
-def _complete(
-    rows: Sequence[tuple[Bucket, Figures]], folded: Ranks, functions: Sequence[str]
-) -> None:
-    """Add the figures that are computed from points."""
-    figures = folded.figures()
-    # After retention has deleted the points, there is nothing to rank.
-    none: Figures = dict.fromkeys(functions)
-    for bucket, found in rows:
-        found.update({**none, **figures.get(bucket, none)})
-
-
-def _key(grid: Grid, start: int, end: int) -> Key:
-    """The function from an instant to its bucket, for the buckets that [start, end) touches."""
-    return grid.key([] if isinstance(grid, Even) else grid.edges(start, end, 2 * MAX_BUCKETS))
 
 
 def _widths(grid: Grid, edges: Sequence[int]) -> tuple[int, ...]:
@@ -229,9 +199,9 @@ def _rows_of_a_bucket(grid: Grid) -> int:
     return max(1, grid.width // WIDTHS[2]) + 2 * WIDTHS[2] // WIDTHS[1]
 
 
-_FEWER_RANKS: Final = (
-    "ask for {} of a shorter range, of fewer series or in smaller pages, or for other functions, "
-    "which are kept in advance"
+_FEWER: Final = (
+    "ask for {} of a shorter range, of fewer series, in smaller pages, or in buckets of whole "
+    "hours, which are kept in advance"
 )
 _WIDER: Final = (
     "ask for a shorter range, for fewer series, for smaller pages, or for buckets of whole minutes "

@@ -84,6 +84,35 @@ class RollupSource:
             f"series_id, bucket, {kept}", f"p.series_id, p.timestamp, {of_a_point}", cut
         )
 
+    async def sketches(
+        self, cut: Sequence[Segment], columns: Sequence[str]
+    ) -> tuple[list[Row], dict[int, int]]:
+        """What is kept of the distribution of values in those segments of hours and days.
+
+        Args:
+            cut: contiguous segments.
+            columns: `moments`, `sketch` or both.
+
+        Returns:
+            Rows of series, start and those columns; and of each series with points that are not in
+            these, the instant from which they are not.
+        """
+        args: list[object] = [self._ids]
+        selects = self._selects(
+            args, "metric_sketches", f"series_id, bucket, {', '.join(columns)}", cut
+        )
+        # By one statement, because points may enter the sketches between two.
+        args.append(max(segment.end for segment in cut))
+        end, nulls = f"${len(args)}", ", NULL" * len(columns)
+        selects.append(
+            f"SELECT series_id, coalesce(sketched_at, first_at){nulls} FROM series_spans "
+            f"WHERE {self._among} AND first_at < {end} "
+            f"AND (sketched_at IS NULL OR sketched_at < {end} AND sketched_at <= last_at)"
+        )
+        rows = await self._engine.fetch(" UNION ALL ".join(selects), *args)
+        kept = [row for row in rows if row[2] is not None]
+        return kept, {row[0]: row[1] for row in rows if row[2] is None}
+
     async def points(self, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
         """Series, instant and value of the points of [start, end), in that order and in pieces."""
         if self.count == 1:
@@ -119,6 +148,14 @@ class RollupSource:
             self._ids, start, end,
         )  # fmt: skip
         return bool(found > most)
+
+    async def deleted(self, start: int) -> bool:
+        """Whether retention has deleted points from after that instant."""
+        rows = await self._engine.fetch(
+            f"SELECT 1 FROM series_spans WHERE {self._among} AND whole_from > $2 LIMIT 1",
+            self._ids, start,
+        )  # fmt: skip
+        return bool(rows)
 
     async def _of_one(self, number: int, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
         while True:
@@ -158,26 +195,10 @@ class RollupSource:
         """
         engine = self._engine
         args: list[object] = [self._ids]
-
-        def mark(value: object) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
-        selects = []
-        for segment in cut:
-            select = (
-                f"SELECT {columns} FROM metric_rollups WHERE {self._among} "
-                f"AND width = {mark(segment.width)} "
-                f"AND bucket >= {mark(segment.start)} AND bucket < {mark(segment.end)}"
-            )
-            if segment.cells:
-                within = segment.cell and engine.bucket("bucket", mark(segment.cell))
-                there = engine.among_times(within or "bucket", mark(engine.listed(segment.cells)))
-                select += f" AND {'' if within else 'NOT '}{there}"
-            selects.append(f"{select} {ending.format('')}")
+        selects = self._selects(args, "metric_rollups", columns, cut, ending.format(""))
         # Segments are contiguous.
-        start = mark(min(segment.start for segment in cut))
-        end = mark(max(segment.end for segment in cut))
+        args += (min(segment.start for segment in cut), max(segment.end for segment in cut))
+        start, end = f"${len(args) - 1}", f"${len(args)}"
         # Only one lower bound: of two, SQLite may use the worse one.
         tail = engine.joined(
             "metric_points",
@@ -193,6 +214,35 @@ class RollupSource:
             + ending.format("p.")
         )
         return await engine.fetch(" UNION ALL ".join(selects), *args)
+
+    def _selects(
+        self,
+        args: list[object],
+        table: str,
+        columns: str,
+        cut: Sequence[Segment],
+        ending: str = "",
+    ) -> list[str]:
+        """A statement for each segment; binds its values to `args`."""
+
+        def mark(value: object) -> str:
+            args.append(value)
+            return f"${len(args)}"
+
+        selects = []
+        for segment in cut:
+            select = (
+                f"SELECT {columns} FROM {table} WHERE {self._among} "
+                f"AND width = {mark(segment.width)} "
+                f"AND bucket >= {mark(segment.start)} AND bucket < {mark(segment.end)}"
+            )
+            if segment.cells:
+                within = segment.cell and self._engine.bucket("bucket", mark(segment.cell))
+                listed = mark(self._engine.listed(segment.cells))
+                there = self._engine.among_times(within or "bucket", listed)
+                select += f" AND {'' if within else 'NOT '}{there}"
+            selects.append(f"{select} {ending}")
+        return selects
 
 
 def _totals(rows: Sequence[Row]) -> dict[int, int]:

@@ -17,6 +17,7 @@ from alphapulse_api.storage.bulk import ROWS, insert_rows, select_ranges, select
 from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 from alphapulse_api.storage.metrics.rollups.change import Change, Replaced
 from alphapulse_api.storage.metrics.rollups.fold import DAY, Point
+from alphapulse_api.storage.metrics.rollups.sketches import Corrections
 
 A_TURN: Final = 500  # series processed before a yield to the loop: about 1 ms
 TAIL: Final = 64  # the maximum length of a tail; a reader folds it in about 0.1 ms
@@ -48,6 +49,7 @@ class _Span(NamedTuple):
     tail_at: int | None
     unfolded: int
     latest_at: int | None
+    sketched_at: int | None
     token: int
 
     @property
@@ -81,7 +83,7 @@ async def lock_spans(
     for at in range(0, len(ordered), ROWS):
         spans += await transaction.fetch(
             "SELECT series_id, points, first_at, last_at, whole_from, tail_at, unfolded, "
-            "latest_at, token "
+            "latest_at, sketched_at, token "
             f"FROM series_spans WHERE {engine.among('series_id', '$1')} "
             f"ORDER BY series_id {engine.locked}",
             engine.listed(ordered[at : at + ROWS]),
@@ -114,6 +116,7 @@ async def store_points(
     replacing: list[Row] = []
     grown: list[_Grown] = []
     folds: list[_Fold] = []
+    corrections = Corrections()
     for place, span in enumerate(spans):
         if place % A_TURN == 0:
             await transaction.turn()
@@ -135,6 +138,8 @@ async def store_points(
         new += [(number, at, value) for at, value in fresh]
         replacing += [(number, at, value) for (at, value), _ in changed]
         made = _Span._make(span)
+        if made.sketched_at is not None:
+            corrections.add(number, made.sketched_at, fresh, changed)
         after, fold = _entered(made, fresh, changed)
         if after is not None:
             grown.append((*after, _latest(made, fresh, at_now, ahead)))
@@ -145,6 +150,7 @@ async def store_points(
     await insert_rows(transaction, _POINTS, new, "", _POINT_TYPES)
     await insert_rows(transaction, _POINTS, replacing, _REPLACE, _POINT_TYPES)
     await _fold(transaction, folds)
+    await corrections.write(transaction)
     await insert_rows(
         transaction,
         "series_spans (series_id, points, first_at, last_at, tail_at, unfolded, latest_at)",
