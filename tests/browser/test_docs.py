@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Opener
     from tests.browser.page import Page
 
-ME = "#operations-auth-auth_me"
+ME = "#operations-auth-getMe"
 SIGN_IN = ".auth-container:has(#oauth_username)"
 
 
@@ -52,6 +52,7 @@ def test_one_signs_in_and_tries_a_route_out(desk: ThreadFeed, open_console: Open
     page.until(lambda: page.count(f"{ME} .live-responses-table .response"), "the answer")
     answer = page.text(f"{ME} .live-responses-table")
     assert "200" in answer
+    assert f"{desk.url}/api/me" in page.text(f"{ME} .request-url")
     assert '"username": "vera"' in answer
 
 

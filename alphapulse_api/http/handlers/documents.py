@@ -66,8 +66,21 @@ START: Final = StaticFile(
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
+const url = new URL("../openapi.json", document.currentScript.src).href;
+const server = url.slice(0, url.lastIndexOf("/"));
+// The page knows where it is, also behind a proxy that the server does not trust.
+const here = (answer) => {
+  if (answer.url === url) {
+    const spec = JSON.parse(answer.text);
+    spec.servers = [{ url: server }];
+    spec.components.securitySchemes.password.flows.password.tokenUrl = `${server}/token`;
+    answer.text = JSON.stringify(spec);
+  }
+  return answer;
+};
 window.ui = SwaggerUIBundle({
-  url: new URL("../openapi.json", document.currentScript.src).href,
+  url,
+  responseInterceptor: here,
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: false,
