@@ -36,6 +36,8 @@ FUNCTIONS: Final = (
 ALIASES: Final = {"mean": "avg"}
 PERCENTILES: Final = {"p50": 50, "p95": 95, "p99": 99}
 
+_WIDTH: Final = "([1-9][0-9]{0,8})([smhdw])"
+INTERVAL: Final = f"^(auto|{_WIDTH})$"  # of the documents: the same in Python and ECMA-262
 _UNITS: Final = {"s": SECOND, "m": 60 * SECOND, "h": HOUR, "d": DAY, "w": WEEK}  # microseconds
 AUTO_INTERVALS: Final = (
     "1s", "5s", "10s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w",
@@ -68,7 +70,7 @@ def parse_interval(text: str) -> int:
     Raises:
         ValidationProblem: if it is not a whole number of s, m, h, d or w.
     """
-    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw])", text)
+    match = re.fullmatch(_WIDTH, text)
     if match is None:
         raise ValidationProblem.parameter(
             "interval", "auto, or a whole number with s, m, h, d or w, such as 5m"

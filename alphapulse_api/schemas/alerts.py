@@ -102,7 +102,7 @@ class Alert(Answer):
 class AlertFilters(RangeQuery):
     """Which alerts."""
 
-    severity = CommaList(Severity, metadata={"description": "comma list"})
+    severity = CommaList(Severity)
     acknowledged = QueryBoolean()
     status = AlertStatus()
     source = Text(128)

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from marshmallow import Schema, fields
 
-from alphapulse_api.domain.aggregation import FUNCTIONS, MAX_BUCKETS
+from alphapulse_api.domain.aggregation import FUNCTIONS, INTERVAL, MAX_BUCKETS
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     EventTime,
@@ -19,7 +19,7 @@ from alphapulse_api.schemas.fields import (
 from alphapulse_api.schemas.queries import (
     ExportQuery,
     LabelPairs,
-    ListQuery,
+    LongListQuery,
     QueryInteger,
     RangeQuery,
 )
@@ -82,7 +82,7 @@ class SeriesSummary(Answer):
     count = fields.Integer()
 
 
-class SeriesQuery(ListQuery):
+class SeriesQuery(LongListQuery):
     """Which series."""
 
     name = Text(128, metadata={"description": "what their names begin with"})
@@ -96,7 +96,7 @@ class SeriesFilters(Schema):
     label = LabelPairs(metadata={"description": "key:value, repeatable"})
 
 
-class LatestQuery(SeriesFilters, ListQuery):
+class LatestQuery(SeriesFilters, LongListQuery):
     """Which series, and which page of them."""
 
 
@@ -115,7 +115,8 @@ class PointFilters(RangeQuery, SeriesFilters):
         16,
         metadata={
             "description": "auto, or a whole number with s, m, h, d or w. Buckets count from the "
-            "Unix epoch; weeks begin on Monday (ISO 8601). Empty buckets are left out."
+            "Unix epoch; weeks begin on Monday (ISO 8601). Empty buckets are left out.",
+            "pattern": INTERVAL,
         },
     )
     max_points = QueryInteger(
@@ -131,7 +132,7 @@ class PointFilters(RangeQuery, SeriesFilters):
     )
 
 
-class MetricsQuery(PointFilters, ListQuery):
+class MetricsQuery(PointFilters, LongListQuery):
     """Which points or buckets, and which page of them."""
 
 

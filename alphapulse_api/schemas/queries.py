@@ -102,10 +102,16 @@ class Formatted(Schema):
     spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
 
 
+class ExportFormat(Choice):
+    """The format of a file: CSV, JSON in lines, or an Arrow IPC stream."""
+
+    words = ("csv", "ndjson", "arrow")
+
+
 class ExportQuery(Schema):
     """In which format a file is; an Accept header says the same."""
 
-    format = Choice("csv", "ndjson", "arrow", metadata={"description": "default: csv"})
+    format = ExportFormat(metadata={"description": "default: csv"})
     spreadsheet = QueryBoolean(metadata={"description": _SPREADSHEET})
 
 
@@ -113,7 +119,13 @@ class ListQuery(Formatted):
     """Which page; csv, ndjson and arrow without a limit stream everything that matches."""
 
     limit = QueryInteger(1, MAX_LIMIT, metadata=page_of(100))
-    cursor = Text(1024, metadata={"description": "from the Link header of the page before"})
+    cursor = Text(1024, metadata={"description": "`X-Next-Cursor` of the page before"})
+
+
+class LongListQuery(ListQuery):
+    """The same of rows that are short."""
+
+    limit = QueryInteger(1, MAX_LIMIT, metadata=page_of(1000))
 
 
 class NoQuery(Schema):

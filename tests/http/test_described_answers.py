@@ -100,6 +100,26 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     assert {name: statuses for name, statuses in missing.items() if statuses} == {}
 
 
+async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) -> None:
+    described = Described((await ask(server, "GET", "/openapi.json")).json)
+    caller, feed = await server.key(), server.feed
+    await feed.record_metrics([{**POINT, "name": f"n{n}"} for n in range(1001)])
+    await feed.record_trades([TRADE] * 101)
+    for number in range(101):
+        await feed.raise_alert(ALERT)
+        await feed.record_signal("x1", SIGNAL)
+        await feed.update_agent(f"agent-{number}", {})
+        await feed.report_system({"component": f"c{number}", "status": "healthy"})
+    pages = 0
+    for row in LISTED:
+        for parameter in described.find(row.method, row.path)[1]["parameters"]:
+            if parameter["name"] == "limit":
+                page = (await ask(server, "GET", _path(row), caller)).json
+                assert len(page) == parameter["schema"]["default"], row.path
+                pages += 1
+    assert pages == len([row for row in LISTED if row.pages])
+
+
 async def test_every_caller_has_a_quota_as_described(serve: Serve) -> None:
     server = await serve(rate_limit=RateLimitConfig(requests_per_minute=1))
     described = Described((await ask(server, "GET", "/openapi.json")).json)

@@ -56,6 +56,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "The range that an export covers; `..` is an open end.",
         "2026-01-31T00:00:00.000000Z/..",
     ),
+    "Content-Disposition": _header("The name of the file.", 'attachment; filename="trades.csv"'),
     "X-Approximate": _header(
         "The percentiles that are within 1 % and not exact; there is none where all are exact.",
         "p50, p99",
@@ -85,7 +86,7 @@ def of_success(row: Row) -> dict[str, Any]:
     if row.pages:
         names += ("Link", "X-Next-Cursor")
     if row.export:
-        names.append("X-Time-Range")
+        names += ("Content-Disposition", "X-Time-Range", "Cache-Control", "Vary", "X-Cache")
     if "aggregation" in row.query_schema.fields:
         names.append("X-Approximate")
     return references(*names)

@@ -176,6 +176,10 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
             return {"pattern": f"^{fields.METRIC_TYPE}$"}
         case fields.Identifier() if not answer:
             return {"pattern": f"^{fields.IDENTIFIER}$"}
+        case queries.CommaList():
+            return {"description": f"comma list of {', '.join(field.words)}"}
+        case queries.LabelPairs():
+            return {"items": {"type": "string", "pattern": "^[^:]+:"}}
         case queries.QueryInteger():
             return {"minimum": field.low, "maximum": field.high}
     return {}
