@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.points import Points
+
+TOGETHER: Final = 200  # new records that share a row
 
 
 class OutboxRow(NamedTuple):

@@ -48,7 +48,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._refusal: type[RuntimeError] | None = None
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         state = "open" if self._refusal is None else "closed"
@@ -86,12 +86,14 @@ class Calls:
         if self._refusal is not None:
             work.close()
             raise self._refusal()
-        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        # If it fails after its caller was cancelled, nobody retrieves the exception.
+        answer.add_done_callback(consume_exception)
+        task = loop.create_task(_answering(answer, work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        # If it fails after its caller was cancelled, nobody retrieves the exception.
-        task.add_done_callback(consume_exception)
-        return await asyncio.shield(task)
+        return await answer
 
     async def close(self) -> None:
         """Take no more calls, and wait for those that are under way."""
@@ -99,3 +101,24 @@ class Calls:
         # A call's own I/O is bounded; one that calls on is waited for, too.
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+
+async def _answering(answer: asyncio.Future[T], work: Coroutine[Any, Any, T]) -> None:
+    """Run a call and answer its caller, unless that was cancelled.
+
+    The caller resumes in the next turn of the loop. With `asyncio.shield` it would be the turn
+    after, since the call's task would first have to wake the shield.
+    """
+    try:
+        result = await work
+    except asyncio.CancelledError:
+        answer.cancel()
+        raise
+    except BaseException as error:
+        if not answer.done():
+            answer.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        if not answer.done():
+            answer.set_result(result)

@@ -21,13 +21,12 @@ import uuid_utils
 
 from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.domain.outbox import OutboxRow
+from alphapulse_api.domain.outbox import TOGETHER, OutboxRow
 from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
-TOGETHER: Final = 200  # new records in a row
 _UUID_LENGTH: Final = 36
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,12 +16,12 @@ from hypothesis import strategies as st
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.storage import outbox
-from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine import Engine, Transaction
 from tests.engines import at, connected, opened
 from tests.event_logs import LogFollower
 from tests.record.conftest import FailingLog, Relaying
 from tests.socket_client import alert, portfolio, trade
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 @asynccontextmanager
@@ -52,6 +53,29 @@ async def test_a_later_change_relays_what_a_dead_process_left_of_the_record(
         for _ in range(2):
             await living.relay.relay_left()
         assert follower.received("alerts") == ["a", "a", "b"]
+        assert await living.rows() == []
+
+
+async def test_a_change_relays_the_row_that_new_records_of_a_commit_share(tmp_path: Path) -> None:
+    async with relaying_processes(tmp_path / "store.db", 2) as ((dead, living), follower):
+        dead.dies_after_its_commits()
+        engine, began, go_on = dead.store.engine, threading.Event(), threading.Event()
+
+        async def hold(transaction: Transaction) -> None:
+            began.set()
+            go_on.wait(SECONDS)
+
+        holding = asyncio.create_task(engine.write(hold))
+        await until(began.is_set)
+        calls = asyncio.gather(*(dead.feed.raise_alert(alert(id=id_)) for id_ in "abc"))
+        await until(lambda: engine.waiting == 4)
+        go_on.set()
+        await asyncio.gather(holding, calls)
+        assert [len(row.bodies) for row in await living.rows()] == [3]
+        await living.feed.resolve_alert("b")
+        for _ in range(2):
+            await living.relay.relay_left()
+        assert follower.received("alerts") == ["a", "b", "c", "b"]
         assert await living.rows() == []
 
 

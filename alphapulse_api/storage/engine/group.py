@@ -107,12 +107,12 @@ class GroupingEngine(ABC):
         if self._stall_timer is None:
             self._stall_timer = loop.call_later(STALL_SECONDS, self._look_for_stall)
         answer: asyncio.Future[T] = loop.create_future()
-        # If the caller was cancelled, nobody retrieves the error.
+        # If the caller is cancelled, nobody retrieves the error.
         answer.add_done_callback(consume_exception)
         self._waiting += 1
         self._jobs.put_nowait(Job(work, answer))
-        # Cancelling the caller must not undo a write that others may already have read.
-        return await asyncio.shield(answer)
+        # Cancelling the caller cancels the answer only; the job stays in the queue.
+        return await answer
 
     def _group(self, job: Job | None) -> tuple[list[Job], bool]:
         """Return `job` and the jobs queued behind it, and whether the queue was ended."""

@@ -21,6 +21,7 @@ from alphapulse_api.storage.engine.base import Row, Work
 from alphapulse_api.storage.engine.breaker import Breaker
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.storage.engine.long_reads import TOO_LONG
+from alphapulse_api.storage.engine.outbox import joined
 from alphapulse_api.storage.postgres.connection import (
     FAULTS,
     GRACE_SECONDS,
@@ -236,8 +237,9 @@ class PostgresEngine(Dialect, GroupingEngine):
             try:
                 await connection.execute(self._begin)
                 outcomes = await run_group(connection, transaction, group, apart)
+                rows = joined(transaction.rows)
                 try:
-                    await commit(connection, transaction.rows)
+                    await commit(connection, rows)
                 except TimeoutError:
                     # Without its synchronous standby the server still commits empty transactions at
                     # once. Only a confirmed write shows that it confirms commits again.
@@ -247,8 +249,7 @@ class PostgresEngine(Dialect, GroupingEngine):
                 await undo(connection)
                 if len(group) > 1:
                     raise
-                outcomes = [Outcome(group[0], None, failed.error)]
-                transaction.rows.clear()
+                outcomes, rows = [Outcome(group[0], None, failed.error)], []
             except asyncpg.PostgresError as error:
                 if ends_connection(error):
                     connection.terminate()
@@ -265,4 +266,4 @@ class PostgresEngine(Dialect, GroupingEngine):
         elif transaction.wrote:
             self._trouble = None
         answers = [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
-        return answers, transaction.rows
+        return answers, rows

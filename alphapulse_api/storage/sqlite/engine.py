@@ -1,7 +1,8 @@
 """SQLite with a write-ahead log: one writer thread with group commit, and a few reader threads.
 
-The writer takes all queued units of work, runs each in a savepoint, commits once and answers all
-callers. `synchronous=FULL` makes the commit survive a power cut, not only a kill -9.
+The writer takes all queued units of work, runs each in a savepoint unless it is alone, commits
+once and answers all callers. `synchronous=FULL` makes the commit survive a power cut, not only a
+kill -9.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row, Transaction
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
-from alphapulse_api.storage.engine.outbox import insert
+from alphapulse_api.storage.engine.outbox import insert, joined
 from alphapulse_api.storage.sqlite import space
 from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
 from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
 from alphapulse_api.storage.sqlite.readers import Readers
 from alphapulse_api.storage.sqlite.schema import claim, migrate
-from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
+from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run, run_group
 
 BUSY_SECONDS: Final = 5.0
 # The page cache of a connection; the system's page cache holds the rest. 16 MiB saved no measurable
@@ -262,7 +263,7 @@ class SQLiteEngine(GroupingEngine):
         self, connection: sqlite3.Connection, group: list[Job]
     ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
         transaction = SQLiteTransaction(connection)
-        outcomes: list[Outcome] = []
+        rows: Sequence[OutboxRow] = ()
         changes, began = connection.total_changes, False
         try:
             if self._identity() != self._file:
@@ -270,23 +271,11 @@ class SQLiteEngine(GroupingEngine):
                 raise Unavailable("The database file was moved or deleted.")
             connection.execute("BEGIN IMMEDIATE")
             began = True
-            for job in group:
-                connection.execute("SAVEPOINT unit")
-                before = len(transaction.rows)
-                try:
-                    value = run(job.work(transaction))
-                except Exception as error:
-                    if not connection.in_transaction:
-                        raise  # a full disk has rolled back the whole transaction
-                    connection.execute("ROLLBACK TO unit")
-                    del transaction.rows[before:]
-                    outcomes.append(Outcome(job, None, translated(error)))
-                else:
-                    outcomes.append(Outcome(job, value, None))
-                connection.execute("RELEASE unit")
-            if transaction.rows:
-                run(insert(transaction, transaction.rows))
-            connection.execute("COMMIT")
+            outcomes = run_group(connection, transaction, group)
+            if connection.in_transaction:  # a lone unit that failed has ended it
+                rows = joined(transaction.rows)
+                run(insert(transaction, rows))
+                connection.execute("COMMIT")
         except Exception as error:
             if connection.in_transaction:
                 # If the rollback fails, the next group's BEGIN fails and rolls back again.
@@ -303,7 +292,7 @@ class SQLiteEngine(GroupingEngine):
             self._trouble = refused[-1]
         elif connection.total_changes != changes:
             self._trouble = None
-        return outcomes, transaction.rows
+        return outcomes, rows
 
 
 async def _nothing(_: Transaction) -> None:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.engine.group import Job, Outcome
+from alphapulse_api.storage.sqlite.errors import translated
 
 if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
@@ -58,3 +60,31 @@ def run(work: Awaitable[T]) -> T:
         return cast(T, stop.value)
     steps.close()
     raise RuntimeError("a unit of work may await only its transaction")
+
+
+def run_group(
+    connection: sqlite3.Connection, transaction: SQLiteTransaction, group: Sequence[Job]
+) -> list[Outcome]:
+    """Run the units of work in order; the error of a unit becomes its outcome.
+
+    A unit that is alone needs no savepoint. If it fails, the transaction is rolled back.
+    """
+    outcomes: list[Outcome] = []
+    apart = len(group) > 1
+    for job in group:
+        if apart:
+            connection.execute("SAVEPOINT unit")
+        before = len(transaction.rows)
+        try:
+            value = run(job.work(transaction))
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # a full disk has rolled back the whole transaction
+            connection.execute("ROLLBACK TO unit" if apart else "ROLLBACK")
+            del transaction.rows[before:]
+            outcomes.append(Outcome(job, None, translated(error)))
+        else:
+            outcomes.append(Outcome(job, value, None))
+        if apart:
+            connection.execute("RELEASE unit")
+    return outcomes

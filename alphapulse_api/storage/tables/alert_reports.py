@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.episodes import opened, reported
+from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.storage.columns import A_TURN, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.outbox import TOGETHER, of_change, of_new
+from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.stores import Written
 
 Alert = dict[str, Any]

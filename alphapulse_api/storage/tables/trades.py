@@ -10,12 +10,13 @@ from typing import Any, Final
 from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
+from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import MICROSECOND, now
 from alphapulse_api.storage.bulk import insert_rows, release
 from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first, read_page
-from alphapulse_api.storage.outbox import TOGETHER, invalidation, of_change, of_new
+from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
