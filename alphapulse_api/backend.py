@@ -41,10 +41,11 @@ from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.metrics.rollups.sketching import sketch_forever
+from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
+from alphapulse_api.storage.portfolio.rollups import roll_up_forever
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock
-from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,7 @@ class Backend:
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
             start(partial(sketch_forever, self.engine), "sketches of metric points")
+            start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:

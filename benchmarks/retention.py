@@ -100,9 +100,16 @@ async def _fill(engine: Engine, snapshots: int, positions: int) -> None:
 
     async def work(transaction: Transaction, first: int) -> None:
         for n, text in enumerate(different, first):
+            as_of = to_micros(at(n))
             await transaction.execute(
-                "INSERT INTO portfolio_snapshots VALUES ($1, '1', '0', '1', 'USD', $2, '{}')",
-                to_micros(at(n)),
+                "INSERT INTO portfolio_snapshots VALUES ('main', $1, '1', '0', '1', 'USD', $2, 0)",
+                as_of,
+                n + 1,
+            )
+            await transaction.execute(
+                "INSERT INTO portfolio_frames VALUES ('main', $1, 0, $2, '{}', $3)",
+                n + 1,
+                as_of,
                 text,
             )
 
@@ -113,7 +120,9 @@ async def _fill(engine: Engine, snapshots: int, positions: int) -> None:
 
 async def _make_newest_current(transaction: Transaction) -> None:
     await transaction.execute(
-        "INSERT INTO portfolio_current SELECT 1, max(as_of), 1 FROM portfolio_snapshots"
+        "INSERT INTO portfolio_current "
+        "SELECT 'main', max(as_of), 1, max(frame_key), 0, '', 0, 0, min(as_of) "
+        "FROM portfolio_snapshots"
     )
 
 

@@ -13,9 +13,9 @@ from alphapulse_api.log import EventLog
 from alphapulse_api.record.relay import Relay
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
-from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 from tests.postgres import Postgres
 
 Fresh = Callable[[], AbstractAsyncContextManager[Engine]]

@@ -127,13 +127,19 @@ class Reading(ABC):
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         max_points: int | None = None,
+        as_of: datetime | None = None,
     ) -> Portfolio:
         """Return the current portfolio, with its `history` in the range if requested.
 
+        Args:
+            as_of: return the portfolio as it was held at that time instead. Its history ends there,
+                so there is no `end_time` then.
+
         Raises:
-            ApiError: 404 before the first portfolio is recorded.
+            ApiError: 404 before the first portfolio is recorded, or at a time before that.
         """
         params = {
+            "as_of": as_of,
             "include_history": True if include_history else None,
             "start_time": start_time,
             "end_time": end_time,

@@ -17,8 +17,8 @@ def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
     if value is None and price is not None:
         value = _product(quantity, price, sign)
     weight = position.get("weight")
-    if weight is None and value is not None and total_value:
-        weight = float(EXACT.divide(value, total_value)) + 0.0
+    if weight is None:
+        weight = share(value, total_value)
     pnl, ratio = position.get("unrealized_pnl"), position.get("unrealized_pnl_pct")
     if entry is not None and price is not None:
         if pnl is None:
@@ -33,12 +33,19 @@ def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
         "entry_price": entry,
         "current_price": price,
         "value": value,
-        "weight": weight,
         "unrealized_pnl": pnl,
         "unrealized_pnl_pct": ratio,
         "realized_pnl": position.get("realized_pnl"),
         "opened_at": position.get("opened_at"),
+        "weight": weight,
     }
+
+
+def share(value: Decimal | None, total_value: Decimal) -> float | None:
+    """The weight of a position of that value: its share of the total."""
+    if value is None or not total_value:
+        return None
+    return float(EXACT.divide(value, total_value)) + 0.0
 
 
 def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:

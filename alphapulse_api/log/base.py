@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import Channel
+from alphapulse_api.domain.encoded import json_of
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.outbox import OutboxRow
 
@@ -52,12 +53,21 @@ class Event:
         return self._data
 
     @property
+    def json(self) -> bytes:
+        """The JSON of `data`."""
+        if self._body is not None:
+            return self._body
+        if self._text is not None:
+            return self._text[len(message(self.channel, self.cursor, b"")) - 1 : -1]
+        assert self._data is not None
+        return json_of(self._data)
+
+    @property
     def text(self) -> bytes:
         """The complete JSON message, as UTF-8."""
         # Encoded lazily: most metric points have no subscriber.
         if self._text is None:
-            body = dumps(self._data) if self._body is None else self._body
-            self._text = message(self.channel, self.cursor, body)
+            self._text = message(self.channel, self.cursor, self.json)
             if self._data is not None:
                 self._body = None
         return self._text

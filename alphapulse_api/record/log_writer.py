@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from alphapulse_api.cache import Cache
 from alphapulse_api.cache.memory import MemoryCache
-from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.encoded import json_of
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log import EventLog
 from alphapulse_api.log.base import LogAway
 from alphapulse_api.log.memory import MemoryEventLog
 
-ON_LOOP_POSITIONS: Final = 200  # a portfolio with more is encoded on a thread
 IMMEDIATE_EVENTS: Final = 50  # a commit with more is published in several turns of the loop
 
 Snapshot = Callable[[int], Awaitable[Mapping[str, Any] | None]]
@@ -69,7 +67,7 @@ class LogWriter:
         return (
             self._in_memory
             and sum(len(row.bodies) or 1 for row in rows) <= IMMEDIATE_EVENTS
-            and not any(row.stored or _is_long(row) for row in rows)
+            and not any(row.stored for row in rows)
         )
 
     async def _resolved(self, row: OutboxRow, record_id: str) -> OutboxRow | None:
@@ -77,15 +75,4 @@ class LogWriter:
         record = row.records[0] if row.records else await self._snapshot(int(record_id))
         if record is None:
             return None
-        if len(record.get("positions", ())) > ON_LOOP_POSITIONS:
-            body = await asyncio.to_thread(dumps, record)
-        else:
-            body = dumps(record)
-        return row._replace(bodies=(body,), records=(record,))
-
-
-def _is_long(row: OutboxRow) -> bool:
-    """Whether the row refers to a portfolio whose encoding would hold the loop."""
-    return not row.bodies and any(
-        len(record.get("positions", ())) > ON_LOOP_POSITIONS for record in row.records
-    )
+        return row._replace(bodies=(json_of(record),), records=(record,))

@@ -112,8 +112,14 @@ class Currency(Schema):
 
 
 class PortfolioQuery(RangeQuery):
-    """Whether its past too, and which stretch of it."""
+    """At which instant; whether its past too, and which stretch of it."""
 
+    as_of = Timestamp(
+        metadata={
+            "description": "show the portfolio as it was held at that time: the newest snapshot "
+            "at it or before it. The history then ends there too, in place of end_time."
+        }
+    )
     include_history = QueryBoolean()
     max_points = QueryInteger(
         2,

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from alphapulse_api.cache import SingleFlight
 from alphapulse_api.domain.channels import Channel
+from alphapulse_api.domain.encoded import Encoded, json_of
 from alphapulse_api.domain.encoding import canonical, dumps
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now, to_micros
@@ -59,6 +60,7 @@ class Snapshot:
         "_contents",
         "_current_since",
         "_cursor",
+        "_encoded",
         "_frames",
         "_overtaken",
         "_rows",
@@ -87,6 +89,7 @@ class Snapshot:
         self._contents: dict[int, int] = {}
         # By identity, the offset of the first event that is newer than the snapshot.
         self._overtaken: dict[Any, int] = {}
+        self._encoded = False  # whether rows have the same JSON as their events
         self._checked: Event | None = None
         self._answer = False
         finish(self.adding(rows, {}))
@@ -104,12 +107,14 @@ class Snapshot:
         channel, cursor = self.channel, self._cursor
         for number, row in enumerate(rows, 1):
             if passes(channel, filters, row):
-                self._frames.add(message(channel, cursor, dumps(row), snapshot=True))
+                self._frames.add(message(channel, cursor, json_of(row), snapshot=True))
                 self._rows += 1
                 identity, stage = channel.identity(row)
                 key = hash(identity)
                 self._stages[key] = stage
-                self._contents[key] = hash(canonical(row))
+                self._encoded = isinstance(row, Encoded)
+                content = json_of(row) if self._encoded else canonical(row)
+                self._contents[key] = hash(content)
             if not number % STEP:
                 yield
 
@@ -160,8 +165,11 @@ class Snapshot:
         if known > to_micros(now()):
             # A portfolio whose time is ahead of the clock gives way to the next one received.
             known = 0
+        if stage < known:
+            return True
         # Compared as JSON: a store may return "1.0" where the event has a Decimal.
-        if stage < known or hash(canonical(event.data)) == self._contents[key]:
+        content = event.json if self._encoded else canonical(event.data)
+        if hash(content) == self._contents[key]:
             return True
         self._overtaken[identity] = event.offset
         return False

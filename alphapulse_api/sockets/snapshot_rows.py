@@ -59,7 +59,7 @@ async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]
 
 async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
     try:
-        yield [await accessors.portfolio.get_portfolio()]
+        yield [await accessors.portfolio.show_portfolio()]
     except NotFound:
         return
 

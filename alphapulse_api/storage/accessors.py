@@ -17,6 +17,7 @@ from alphapulse_api.storage.host import (
     HostTrades,
 )
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
 from alphapulse_api.storage.stores import (
     AgentStore,
     AlertStore,
@@ -27,7 +28,6 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
-from alphapulse_api.storage.tables.portfolio import PortfolioDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 

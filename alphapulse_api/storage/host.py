@@ -203,6 +203,9 @@ class HostPortfolio(_HostObject):
         portfolio = await self.get_portfolio(include_history=True, **query)
         return _page_of(portfolio.get("history", ()))
 
+    async def show_portfolio(self, *args: Any, **query: Any) -> Record:
+        return await self.get_portfolio(*args, **query)
+
     async def set_portfolio(
         self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> tuple[Record, int | None]:

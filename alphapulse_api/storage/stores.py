@@ -162,8 +162,19 @@ class PortfolioStore(Protocol):
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         max_points: int = 500,
+        as_of: datetime | None = None,
     ) -> Record:
-        """The current portfolio; raises `NotFound`."""
+        """The current portfolio, or that of an instant; raises `NotFound`."""
+
+    async def show_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = 500,
+        as_of: datetime | None = None,
+    ) -> Record:
+        """The same for a route or a socket, which only encodes it: perhaps encoded already."""
 
     async def get_history(
         self,

@@ -114,6 +114,7 @@ async def test_portfolio(api: DashboardClient) -> None:
     assert current["as_of"] == stored["as_of"]
     assert [point["positions_value"] for point in current["history"]] == [Decimal(22)]
     assert "history" not in await api.portfolio()
+    assert await api.portfolio(as_of=stored["as_of"]) == stored
 
 
 async def test_alerts(api: DashboardClient) -> None:

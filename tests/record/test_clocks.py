@@ -14,8 +14,9 @@ from alphapulse_api.storage import query
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.rollups import write
-from alphapulse_api.storage.tables import portfolio
-from alphapulse_api.storage.tables.portfolio_history import history
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.portfolio import accessor, reading, writing
+from alphapulse_api.storage.portfolio.history import history
 from tests.asking import POINT, PORTFOLIO, SAMPLE, ask
 from tests.conftest import Server
 from tests.engines import point
@@ -33,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         def now() -> datetime:
             return times.now() + by
 
-        for module in (portfolio, query, write):
+        for module in (accessor, reading, writing, query, write):
             monkeypatch.setattr(module, "now", now)
         for path in ("record.feed", "sockets.snapshot"):
             monkeypatch.setattr(f"alphapulse_api.{path}.now", now)
@@ -78,13 +79,13 @@ async def test_an_update_during_a_read_makes_no_portfolio_older_than_its_history
 ) -> None:
     await store.portfolio.set_portfolio(snapshot(0, 1, as_of=_ahead(-60)))
 
-    async def updated_meanwhile(*args: Any) -> list[dict[str, Any]]:
+    async def updated_meanwhile(*args: Any) -> Page:
         await store.portfolio.set_portfolio(snapshot(0, 2, as_of=_ahead(-30)))
         points = await history(*args)
         await store.portfolio.set_portfolio(snapshot(0, 3, as_of=_ahead(-10)))
         return points
 
-    monkeypatch.setattr(portfolio, "history", updated_meanwhile)
+    monkeypatch.setattr(accessor, "history", updated_meanwhile)
     shown = await store.portfolio.get_portfolio(include_history=True)
     assert [int(point["total_value"]) for point in shown["history"]] == [1, 2]
     assert int(shown["total_value"]) == 3

@@ -15,7 +15,7 @@ from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.tables import portfolio_history
+from alphapulse_api.storage.portfolio import history as portfolio_history
 from tests.engines import T0, Fresh, at
 from tests.records import snapshot
 from tests.storage.test_history import series

@@ -27,7 +27,7 @@ class Explained(Watched):
         self.executed.append((sql, args))
 
 
-@pytest.mark.parametrize("resource", TABLES)
+@pytest.mark.parametrize("resource", [*TABLES, "portfolio"])
 async def test_a_deletion_seeks_its_rows_by_their_keys(tmp_path: Path, resource: str) -> None:
     async with opened(tmp_path / "test.db") as engine:
         await fill(Accessors(engine, 300, {}), 3)

@@ -40,8 +40,8 @@ def log_of(path: Path) -> int:
 async def fill(engine: SQLiteEngine) -> None:
     """Store 20 snapshots of 100 KB each."""
     store = Accessors(engine, 300, {})
-    position = {"symbol": "BTC", "note": "x" * 100_000}
     for n in range(20):
+        position = {"symbol": "BTC", "note": chr(ord("a") + n) * 100_000}
         await store.portfolio.set_portfolio(snapshot(n, positions=[position]))
 
 
@@ -50,7 +50,8 @@ async def delete(engine: SQLiteEngine) -> None:
 
     async def work(transaction: Transaction) -> None:
         await transaction.execute(
-            "DELETE FROM portfolio_snapshots WHERE as_of < (SELECT as_of FROM portfolio_current)"
+            "DELETE FROM portfolio_frames "
+            "WHERE frame_key < (SELECT frame_key FROM portfolio_current)"
         )
 
     await engine.write(work)

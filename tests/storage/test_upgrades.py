@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 
 from alphapulse_api.cache.memory import MemoryCache
+from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage import schema_versions
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES as SQLITE_TYPES
-from tests.engines import T0, connected, opened, relay_of
+from tests.engines import T0, at, connected, opened, relay_of
 from tests.event_logs import LogFollower
 from tests.postgres import Postgres
 from tests.socket_client import alert, trade
@@ -147,3 +149,48 @@ async def test_records_of_older_schemas_are_kept_and_change(
         assert one.follower.received("alerts") == ["old", "new"]
         for table in ("trades", "trade_states", "alerts", "signals"):
             assert await engine.fetch(f"SELECT DISTINCT book FROM {table}") == [("main",)]
+
+
+OLD_POSITION = (
+    '{"symbol":"BTC","side":"long","quantity":"0.10","entry_price":null,"current_price":"1.50",'
+    '"value":"0.150","weight":0.0015,"unrealized_pnl":null,"unrealized_pnl_pct":null,'
+    '"realized_pnl":"0","opened_at":"2026-03-01T12:00:00.000000Z"}'
+)
+
+
+@pytest.mark.parametrize("migration", ["unused_columns", "portfolio"])
+async def test_snapshots_of_before_the_narrow_table_are_read_where_they_are(
+    opening: Opening, migration: str
+) -> None:
+    async with before(migration, opening) as engine:
+        for second in range(3):
+            await execute(
+                engine,
+                "INSERT INTO portfolio_snapshots (as_of, total_value, cash, positions_value, "
+                "currency, positions, performance) "
+                "VALUES ($1, $2, '99.850', '0.150', 'EUR', $3, $4)",
+                to_micros(at(second)),
+                f"{100 + second}.00",
+                f"[{OLD_POSITION}]",
+                '{"sharpe":1.5}',
+            )
+        await execute(engine, "INSERT INTO portfolio_current VALUES (1, $1, 3)", to_micros(at(2)))
+    async with opening() as engine:
+        one = Process(engine)
+        current = await one.store.portfolio.get_portfolio(include_history=True)
+        (position,) = current["positions"]
+        assert (str(position["quantity"]), position["weight"]) == ("0.10", 0.0015)
+        assert (position["opened_at"], current["performance"]) == (T0, {"sharpe": 1.5})
+        assert [str(p["total_value"]) for p in current["history"]] == ["100.00", "101.00", "102.00"]
+        past = await one.store.portfolio.get_portfolio(as_of=at(1.5))
+        assert (str(past["total_value"]), past["positions"]) == ("101.00", [position])
+        # The same again is no change; another one replaces it.
+        again = {name: current[name] for name in ("cash", "currency", "positions", "performance")}
+        sent = {**again, "total_value": Decimal("102.00"), "as_of": at(2)}
+        assert (await one.store.portfolio.set_portfolio(sent))[1] == 3
+        sent["positions"] = [{**position, "quantity": Decimal(2)}]
+        assert (await one.store.portfolio.set_portfolio(sent))[1] == 4
+        await one.store.portfolio.set_portfolio({**sent, "as_of": at(60)})
+        assert await forget(engine, RetentionConfig(portfolio=1.0), at(61)) == {"portfolio": 3}
+        assert await engine.fetch("SELECT 1 FROM portfolio_whole") == []
+        assert (await one.store.portfolio.get_portfolio())["positions"] == sent["positions"]

@@ -13,13 +13,15 @@ from typing import Any, Final, Protocol
 from marshmallow import fields
 
 from alphapulse_api.domain.aggregation import parse_functions
+from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.holdings import Holdings
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.arrow import ArrowStream
 from alphapulse_api.http.route import Row
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.metrics import ONLY_AGGREGATED
-from alphapulse_api.storage.page import parts, plain
+from alphapulse_api.storage.page import Page, parts, plain
 
 FORMATS: Final = {
     "json": "application/json",
@@ -97,15 +99,20 @@ def dumping_rows(rows: Rows) -> Steps[bytes]:
 
 
 def dumping(answer: Any) -> Steps[bytes]:
-    """The JSON of an answer, its long arrays encoded in steps."""
+    """The JSON of an answer, its long arrays encoded in steps, and none of it a second time."""
+    if isinstance(answer, Encoded) and "history" not in answer:
+        return answer.json
     long = isinstance(answer, Mapping) and any(
-        isinstance(member, list) and len(member) > STEP_ROWS for member in answer.values()
+        isinstance(member, Page) or (isinstance(member, list) and len(member) > STEP_ROWS)
+        for member in answer.values()
     )
     if not long:
         return dumps(answer)
     members = []
     for name, member in answer.items():
-        if isinstance(member, list):
+        if isinstance(member, Holdings):
+            text = member.json
+        elif isinstance(member, (list, Page)):
             text = yield from dumping_rows(member)
         else:
             text = dumps(member)

@@ -8,8 +8,8 @@ from alphapulse_api.http.route import Call
 
 
 async def get_portfolio(call: Call) -> Any:
-    """The current portfolio, with its history when asked for."""
-    return await call.backend.accessors.portfolio.get_portfolio(**call.query)
+    """The current portfolio or that of a time, with its history when asked for."""
+    return await call.backend.accessors.portfolio.show_portfolio(**call.query)
 
 
 async def export_history(call: Call) -> Any:

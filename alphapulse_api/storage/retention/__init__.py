@@ -21,6 +21,7 @@ from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
 from alphapulse_api.storage.retention.emptied import remove_emptied
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
+from alphapulse_api.storage.retention.snapshots import delete_snapshots
 from alphapulse_api.storage.steps import Steps
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ async def forget(
     steps = Steps(engine) if steps is None else steps
     gone: dict[str, int] = {}
     with long_reads():
-        for resource in ("metrics", *TABLES):
+        for resource in ("metrics", "portfolio", *TABLES):
             seconds: float | None = getattr(retention, resource)
             if seconds is None:
                 continue
@@ -63,6 +64,8 @@ async def forget(
                     before = min(before, to_micros(at - timedelta(seconds=retention.rollups)))
                     gone["rollups"] = await delete_rollups(engine, steps, before - before % DAY)
                     gone["series"] = await remove_emptied(engine, steps)
+            elif resource == "portfolio":
+                gone[resource] = await delete_snapshots(engine, steps, before)
             else:
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
         if await reclaim(engine, steps) or any(gone.values()):

@@ -57,11 +57,6 @@ TABLES: Final = {
         ("message", "comments", "tags", "metadata"),
         condition="status = 'resolved'",
     ),
-    "portfolio": Expiry(
-        "portfolio", "portfolio_snapshots", "as_of", ("as_of",), ("timestamptz",),
-        ("positions", "performance"),
-        condition="as_of <> (SELECT as_of FROM portfolio_current)",
-    ),
     "signals": Expiry(
         "agents", "signals", "timestamp", ("book", "id"), ("text", "text"), ("metadata",)
     ),

@@ -1,0 +1,121 @@
+"""The positions of one snapshot, each encoded once: for the store, the answer and the event.
+
+The weight of a position changes with every other position. So where it is the share of the total
+that is computed anyway, it is not stored, and a position that did not change itself has the same
+JSON as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from alphapulse_api.domain.derived import share
+from alphapulse_api.domain.encoding import dumps, loads_stored
+from alphapulse_api.domain.positions import Key, keys_of
+from alphapulse_api.domain.times import parse
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+
+DECIMALS: Final = (
+    "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
+)  # fmt: skip
+STEP: Final = 25  # positions between two pauses, a tenth of a millisecond
+
+
+class Holdings(list[dict[str, Any]]):
+    """The positions of a snapshot, and their JSON; none of it may be changed.
+
+    Attributes:
+        stored: the JSON of each, by key, without a weight that is the share of the total.
+        json: the JSON array of all, with their weights.
+    """
+
+    __slots__ = ("json", "stored")
+
+    def __init__(
+        self, positions: Iterable[dict[str, Any]], stored: Mapping[Key, bytes], json: bytes
+    ) -> None:
+        super().__init__(positions)
+        self.stored = stored
+        self.json = json
+
+
+class Holding:
+    """Gathers the positions of one snapshot.
+
+    Args:
+        total_value: of the snapshot.
+    """
+
+    __slots__ = ("_positions", "_shown", "_stored", "_total_value")
+
+    def __init__(self, total_value: Decimal) -> None:
+        self._total_value = total_value
+        self._positions: list[dict[str, Any]] = []
+        self._stored: list[bytes] = []
+        self._shown: list[bytes] = []
+
+    def add(self, bare: Mapping[str, Any], text: bytes) -> None:
+        """Add a position whose weight is its share of the total; both without that."""
+        self._add(bare, text, share(bare.get("value"), self._total_value), implied=True)
+
+    def add_weighted(self, bare: Mapping[str, Any], text: bytes, weight: float | None) -> None:
+        """Add a position that was sent with a weight; both without that."""
+        implied = weight == share(bare.get("value"), self._total_value)
+        self._add(bare, text, weight, implied=implied)
+
+    def done(self) -> Holdings:
+        """All that were added."""
+        stored = dict(zip(keys_of(self._positions), self._stored, strict=True))
+        return Holdings(self._positions, stored, b"[%b]" % b",".join(self._shown))
+
+    def _add(
+        self, bare: Mapping[str, Any], text: bytes, weight: float | None, *, implied: bool
+    ) -> None:
+        shown = with_weight(text, weight)
+        self._positions.append({**bare, "weight": weight})
+        self._stored.append(text if implied else shown)
+        self._shown.append(shown)
+
+
+def holding(positions: Iterable[Mapping[str, Any]], total_value: Decimal) -> Steps[Holdings]:
+    """The holdings of positions that have their derived values, in steps."""
+    gathered = Holding(total_value)
+    for number, position in enumerate(positions, 1):
+        bare = {name: value for name, value in position.items() if name != "weight"}
+        gathered.add_weighted(bare, dumps(bare), position.get("weight"))
+        if not number % STEP:
+            yield
+    return gathered.done()
+
+
+def held(stored: Mapping[Key, bytes], total_value: Decimal) -> Steps[Holdings]:
+    """The holdings of what is stored of a snapshot, in steps."""
+    positions: list[dict[str, Any]] = []
+    shown: list[bytes] = []
+    for number, text in enumerate(stored.values(), 1):
+        position = loads_stored(text)
+        for name in DECIMALS:
+            if position.get(name) is not None:
+                position[name] = Decimal(position[name])
+        if position.get("opened_at") is not None:
+            position["opened_at"] = parse(position["opened_at"])
+        if "weight" in position:
+            shown.append(text)
+        else:
+            position["weight"] = share(position.get("value"), total_value)
+            shown.append(with_weight(text, position["weight"]))
+        positions.append(position)
+        if not number % STEP:
+            yield
+    return Holdings(positions, stored, b"[%b]" % b",".join(shown))
+
+
+def with_weight(text: bytes, weight: float | None) -> bytes:
+    """The JSON of a position with a weight, from that without."""
+    return b'%b,"weight":%b}' % (text[:-1], orjson.dumps(weight))

@@ -1,0 +1,224 @@
+"""The portfolio: one snapshot an update. One is current, and all are the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import reduce
+from typing import Any, Final
+
+from alphapulse_api.domain.books import MAIN
+from alphapulse_api.domain.decimals import EXACT
+from alphapulse_api.domain.encoded import Encoded
+from alphapulse_api.domain.errors import NotFound, ValidationProblem
+from alphapulse_api.domain.holdings import Holdings, holding
+from alphapulse_api.domain.times import CLOCK_AHEAD, MICROSECOND, now, rfc3339, to_micros
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.portfolio.history import history, history_page
+from alphapulse_api.storage.portfolio.reading import Portfolio, Reader, Snapshot, worked
+from alphapulse_api.storage.portfolio.writing import Writer
+from alphapulse_api.storage.query import check_range
+from alphapulse_api.storage.stores import NONE_SET
+
+DEFAULT_HISTORY_POINTS: Final = 500
+
+
+class CurrentPortfolio(dict[str, Any]):
+    """The portfolio as it is asked for.
+
+    Attributes:
+        changes_in: seconds until its `stale` changes, unless it is updated before; None: never.
+    """
+
+    changes_in: float | None = None
+
+
+class ShownPortfolio(Encoded):
+    """A portfolio as routes and sockets show it, encoded.
+
+    Attributes:
+        changes_in: as of `CurrentPortfolio`.
+    """
+
+    changes_in: float | None = None
+
+
+class PortfolioDataAccessor:
+    """Reads and writes portfolio snapshots.
+
+    Args:
+        stale_after: the age in seconds from which the current snapshot is stale.
+        ahead: the seconds by which the clock of a sender may be ahead.
+    """
+
+    def __init__(
+        self, engine: Engine, stale_after: float = 300, ahead: float = CLOCK_AHEAD
+    ) -> None:
+        self._engine = engine
+        self._ahead = round(ahead * 1_000_000)
+        self._reader = Reader(engine, MAIN, stale_after, self._ahead)
+        self._writer = Writer(engine, MAIN, self._reader, self._ahead)
+
+    async def get_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = DEFAULT_HISTORY_POINTS,
+        as_of: datetime | None = None,
+    ) -> CurrentPortfolio:
+        """The current portfolio, or that of an instant.
+
+        Args:
+            include_history: add `history`, oldest first, of the range (default: all up to now, or
+                up to `as_of`).
+            max_points: how many history points at most (2 or more); over that they are thinned as
+                `portfolio.history.history` says.
+            as_of: show the newest snapshot at that instant or before it; `stale` is then as it was
+                at that instant.
+
+        Raises:
+            NotFound: before the first update.
+            ValidationProblem: for an empty range, or an `end_time` beside `as_of`.
+        """
+        shown = await self.show_portfolio(include_history, start_time, end_time, max_points, as_of)
+        portfolio = CurrentPortfolio(_copied(shown))
+        portfolio.changes_in = shown.changes_in
+        if include_history:
+            portfolio["history"] = list(shown["history"])
+        return portfolio
+
+    async def show_portfolio(
+        self,
+        include_history: bool = False,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_points: int = DEFAULT_HISTORY_POINTS,
+        as_of: datetime | None = None,
+    ) -> ShownPortfolio:
+        """The same, encoded once for all who ask; it must not be changed."""
+        check_range(start_time, end_time)
+        if as_of is not None:
+            if end_time is not None:
+                raise ValidationProblem.parameter(
+                    "end_time",
+                    "The history of a portfolio of a past time ends at as_of: leave end_time out.",
+                )
+            if start_time is not None and start_time > as_of:
+                raise ValidationProblem.parameter(
+                    "start_time", "start_time must not be after as_of"
+                )
+        past: Page | None = None
+        if include_history:
+            # First, so that an update meanwhile does not make the portfolio older than its history.
+            ahead = timedelta(microseconds=self._ahead)
+            end = end_time or (now() + ahead if as_of is None else _after(as_of))
+            with long_reads():
+                past = await history(self._engine, MAIN, start_time, end, max_points)
+        if as_of is None:
+            snapshot = await self._reader.current()
+            if snapshot is None:
+                raise NotFound("There is no portfolio yet: nothing has updated it.")
+        else:
+            snapshot = await self._reader.before(to_micros(as_of))
+            if snapshot is None:
+                raise NotFound(await self._why_not(as_of))
+        staleness = self._reader.staleness(snapshot.as_of, as_of)
+        encoded = self._reader.shown(snapshot, staleness)
+        shown = ShownPortfolio(encoded, encoded.json)
+        shown.changes_in = staleness.changes_in if as_of is None else None
+        if past is not None:
+            shown["history"] = past
+        return shown
+
+    async def get_history(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the values at every update, oldest first.
+
+        Raises:
+            ValidationProblem: for an empty range or a foreign cursor.
+        """
+        return await history_page(self._engine, MAIN, start_time, end_time, limit, cursor)
+
+    async def get_snapshot(self, as_of: int) -> Portfolio | None:
+        """The snapshot with that time, in microseconds since the epoch, if it exists."""
+        snapshot = await self._reader.at(as_of)
+        if snapshot is None:
+            return None
+        return self._reader.shown(snapshot)
+
+    async def set_portfolio(
+        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> tuple[Portfolio, int | None]:
+        """Store a validated snapshot, replacing one with the same `as_of`.
+
+        It becomes the current one unless it comes late. In what order snapshots are received is
+        the store's to say, so one whose `as_of` the server set never comes late, nor does one that
+        follows a snapshot from ahead of now (`newest.overtakes`).
+
+        Args:
+            portfolio: the snapshot.
+            server_set: the fields of it that the server set.
+
+        Returns:
+            The snapshot and, if it is the current one, its revision: how often the current snapshot
+            or its content has changed.
+        """
+        snapshot = await _snapshot(portfolio)
+        shown = self._reader.shown(snapshot)
+        revision = await self._writer.store(snapshot, shown, latest="as_of" in server_set)
+        return _copied(shown), revision
+
+    async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
+        """Store past snapshots, all or none; times that have a snapshot are skipped.
+
+        Args:
+            snapshots: validated, with `positions_value` and without positions, oldest first.
+            last: whether the newest becomes the current one, unless a newer one exists.
+
+        Returns:
+            How many are new.
+        """
+        by_time = {
+            to_micros(record["as_of"]): Snapshot(record, Holdings([], {}, b"[]"), {})
+            for record in snapshots
+        }
+        return await self._writer.add(by_time, last=last)
+
+    async def _why_not(self, as_of: datetime) -> str:
+        first = await self._reader.first()
+        if first is None:
+            return "There is no portfolio yet: nothing has updated it."
+        return (
+            f"There was no portfolio at {rfc3339(as_of)}: "
+            f"the oldest that is kept is of {rfc3339(first)}."
+        )
+
+
+def _after(instant: datetime) -> datetime:
+    """The first instant after one."""
+    return instant + MICROSECOND
+
+
+def _copied(shown: Encoded) -> Encoded:
+    """The same for a caller who may change it."""
+    positions = [dict(position) for position in shown["positions"]]
+    performance = dict(shown["performance"])
+    return Encoded({**shown, "positions": positions, "performance": performance}, shown.json)
+
+
+async def _snapshot(portfolio: Mapping[str, Any]) -> Snapshot:
+    positions = portfolio["positions"]
+    if not isinstance(positions, Holdings):
+        positions = await worked(holding(positions, portfolio["total_value"]), len(positions))
+    worth = (p["value"] for p in positions if p.get("value") is not None)
+    record = {**portfolio, "positions_value": reduce(EXACT.add, worth, Decimal(0))}
+    return Snapshot(record, positions, portfolio["performance"])

@@ -1,0 +1,370 @@
+"""Stores snapshots of the portfolio: their values, their positions as changes, their rollups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from alphapulse_api.domain.encoded import Encoded
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.newest import overtakes
+from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.storage.bulk import insert_rows
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.portfolio.frames import (
+    NOTHING,
+    WHOLE,
+    Content,
+    Frame,
+    Place,
+    content_of,
+    following,
+    remove_unused,
+)
+from alphapulse_api.storage.portfolio.reading import SNAPSHOT, Reader, Snapshot
+from alphapulse_api.storage.portfolio.rollups import advance, recompute
+
+_INTO: Final = f"portfolio_snapshots (book, {SNAPSHOT.select}, frame_key, frame_number)"
+_VALUES: Final = ", ".join(f"${number}" for number in range(1, len(SNAPSHOT.names) + 4))
+_INSERT: Final = (
+    f"INSERT INTO {_INTO} VALUES ({_VALUES}) ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of"
+)
+_REPLACE: Final = (
+    "UPDATE portfolio_snapshots SET total_value = $3, cash = $4, positions_value = $5, "
+    "currency = $6, frame_key = $7, frame_number = $8 WHERE book = $1 AND as_of = $2"
+)
+_KNOWN: Final = (
+    "SELECT total_value, cash, positions_value, currency, frame_key, frame_number "
+    "FROM portfolio_snapshots WHERE book = $1 AND as_of = $2"
+)
+_FRAME: Final = (
+    "INSERT INTO portfolio_frames (book, frame_key, frame_number, as_of, performance, body) "
+    "VALUES ($1, $2, $3, $4, $5, $6)"
+)
+_PLACE: Final = "frame_key, frame_number, frame_token, key_bytes, change_bytes"
+_BOOK: Final = (
+    "INSERT INTO portfolio_current "
+    f"(book, as_of, revision, {_PLACE}, rolled_up) VALUES ($1, NULL, 0, 0, -1, '', 0, 0, $2) "
+    "ON CONFLICT (book) DO NOTHING"
+)
+_STATE: Final = (
+    f"SELECT as_of, revision, rolled_up, {_PLACE} FROM portfolio_current WHERE book = $1"
+)
+_UPDATE: Final = (
+    "UPDATE portfolio_current SET as_of = $2, revision = $3, rolled_up = $4, frame_key = $5, "
+    "frame_number = $6, frame_token = $7, key_bytes = $8, change_bytes = $9 WHERE book = $1"
+)
+_NEWEST: Final = f"SELECT {_PLACE} FROM portfolio_current WHERE book = $1"
+_FRAMES: Final = (
+    "SELECT performance, body FROM portfolio_frames "
+    "WHERE book = $1 AND frame_key = $2 AND frame_number <= $3 ORDER BY frame_number"
+)
+_TYPES: Final = ("text", "timestamptz", *("numeric",) * 3, "text", "bigint", "bigint")
+_ADVANCES: Final = 4  # of the rollups after a batch of history
+
+
+class State(NamedTuple):
+    """The row of a book in portfolio_current."""
+
+    as_of: int | None
+    revision: int
+    rolled_up: int
+    place: Place
+
+    @classmethod
+    def of(cls, row: Row) -> State:
+        """The state from the columns of the row."""
+        as_of, revision, rolled_up, *place = row
+        return cls(as_of, revision, rolled_up, Place(*place))
+
+
+class _Newest(NamedTuple):
+    """The newest frame, which the next one is compared with."""
+
+    place: Place
+    content: Content
+
+
+class _Comparison(NamedTuple):
+    """Whether a stored frame says what is to be stored; of which frame that was found out."""
+
+    key: int | None
+    number: int | None
+    same: bool
+
+
+class _NotYet(NamedTuple):
+    """A unit of work did nothing: another process stored a frame, or one must be read first."""
+
+    unread: tuple[int | None, int | None] | None = None
+
+
+class _Stored(NamedTuple):
+    """What a unit of work did: whether anything changed, the revision of the current snapshot if
+    it is that, and the token of the newest frame."""
+
+    changed: bool
+    revision: int | None
+    token: str
+
+
+class Writer:
+    """Stores the snapshots of one book.
+
+    Args:
+        engine: the database.
+        book: the book.
+        reader: of the same book.
+        ahead: microseconds by which the clock of a sender may be ahead.
+    """
+
+    def __init__(self, engine: Engine, book: str, reader: Reader, ahead: int) -> None:
+        self._engine = engine
+        self._book = book
+        self._reader = reader
+        self._ahead = ahead
+        # As it will be once the writes that wait are committed. A write whose frame was built upon
+        # another one than it finds is done again.
+        self._newest: _Newest | None = None
+
+    def __repr__(self) -> str:
+        return f"<Writer of {self._book!r}>"
+
+    async def store(self, snapshot: Snapshot, shown: Encoded, *, latest: bool) -> int | None:
+        """Store a snapshot, replacing one with the same time.
+
+        Args:
+            snapshot: the snapshot.
+            shown: what is published of it.
+            latest: whether it becomes the current one whatever its time.
+
+        Returns:
+            If it is the current one, its revision: how often the current snapshot or its content
+            has changed.
+        """
+        content = Content(snapshot.holdings.stored, dumps(snapshot.performance).decode())
+        compared: _Comparison | None = None
+        while True:
+            newest = self._newest or await self._read_newest()
+            newest = self._newest = self._newest or newest
+            # From here until the write is in the engine's queue, no other call goes on.
+            frame = None
+            if content != NOTHING:
+                frame = following(newest.place, newest.content, content)
+                self._newest = _Newest(frame.place, content)
+            unit = partial(self._store, snapshot, shown, frame, newest.place, compared, latest)
+            try:
+                result = await self._engine.write(unit)
+            except BaseException:
+                self._newest = None
+                raise
+            if isinstance(result, _Stored):
+                self._note(result, snapshot, shown, frame, newest)
+                return result.revision
+            self._newest = None
+            if result.unread is not None:
+                stored = await self._reader.at(to_micros(snapshot.as_of))
+                same = stored is not None and _says(stored) == _says(snapshot)
+                compared = _Comparison(*result.unread, same)
+
+    async def add(self, snapshots: Mapping[int, Snapshot], *, last: bool) -> int:
+        """Store past snapshots without positions, all or none; known times are skipped.
+
+        Args:
+            snapshots: by time in microseconds, at least one.
+            last: whether the newest becomes the current one, unless a newer one exists.
+
+        Returns:
+            How many are new.
+        """
+        rows = [
+            (self._book, *SNAPSHOT.store(snapshot.record), None, None)
+            for snapshot in snapshots.values()
+        ]
+        oldest, newest = min(snapshots), max(snapshots)
+
+        async def work(transaction: Transaction) -> int:
+            state = await self._locked(transaction, oldest)
+            ending = "ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of"
+            added = [row[0] for row in await insert_rows(transaction, _INTO, rows, ending, _TYPES)]
+            if added:
+                transaction.publish(invalidation("portfolio"))
+                state = await self._rolled_up(transaction, state, added)
+            known = state.as_of
+            newer = known is None or (
+                newest != known and overtakes(newest, known, to_micros(now()), self._ahead)
+            )
+            if last and newer:
+                shown = self._reader.shown(snapshots[newest])
+                state = await self._moved(transaction, state, newest, shown)
+            await self._update(transaction, state)
+            return len(added)
+
+        return await self._engine.write(work)
+
+    async def _store(
+        self,
+        snapshot: Snapshot,
+        shown: Encoded,
+        frame: Frame | None,
+        base: Place,
+        compared: _Comparison | None,
+        latest: bool,
+        transaction: Transaction,
+    ) -> _Stored | _NotYet:
+        """Store a snapshot whose frame was built upon that place."""
+        values = SNAPSHOT.store(snapshot.record)
+        as_of = values[0]
+        state = await self._locked(transaction, as_of)
+        if frame is not None and state.place.token != base.token:
+            return _NotYet()
+        key, number = (None, None) if frame is None else frame.place[:2]
+        replaced: int | None = None
+        if not await transaction.fetch(_INSERT, self._book, *values, key, number):
+            (known,) = await transaction.fetch(_KNOWN, self._book, as_of)
+            same = _same(values[1:], frame, base, known, compared)
+            if same is None:
+                return _NotYet((known[-2], known[-1]))
+            if same:
+                revision = state.revision if as_of == state.as_of else None
+                return _Stored(False, revision, state.place.token)
+            await transaction.execute(_REPLACE, self._book, *values, key, number)
+            replaced = known[-2]
+        if frame is not None:
+            await transaction.execute(
+                _FRAME, self._book, key, number, as_of, frame.performance, frame.body
+            )
+            state = state._replace(place=frame.place)
+        if replaced is not None:
+            state = await self._released(transaction, state, as_of, replaced)
+        state = await self._rolled_up(transaction, state, (as_of,))
+        moves = (
+            latest
+            or state.as_of is None
+            or overtakes(as_of, state.as_of, to_micros(now()), self._ahead)
+        )
+        if moves:
+            state = await self._moved(transaction, state, as_of, shown)
+        else:
+            transaction.publish(invalidation("portfolio"))
+        await self._update(transaction, state)
+        return _Stored(True, state.revision if moves else None, state.place.token)
+
+    def _note(
+        self,
+        result: _Stored,
+        snapshot: Snapshot,
+        shown: Encoded,
+        frame: Frame | None,
+        base: _Newest,
+    ) -> None:
+        """Remember what the next snapshot is compared with, and what is read next."""
+        if not result.changed and frame is not None:
+            # The frame was not stored; writes that were built upon it are done again.
+            ours = self._newest is not None and self._newest.place is frame.place
+            self._newest = base if ours else None
+        elif result.changed and result.revision is not None:
+            key, number = (None, None) if frame is None else frame.place[:2]
+            values = SNAPSHOT.store(snapshot.record)
+            self._reader.keep((*values, key, number, result.token), snapshot, shown)
+
+    async def _locked(self, transaction: Transaction, as_of: int) -> State:
+        """The state of the book, which is locked, so that processes change it one by one.
+
+        Args:
+            as_of: where the history begins if there is none.
+        """
+        await transaction.execute(_BOOK, self._book, as_of)
+        (row,) = await transaction.fetch(f"{_STATE} {self._engine.locked}", self._book)
+        return State.of(row)
+
+    async def _update(self, transaction: Transaction, state: State) -> None:
+        await transaction.execute(_UPDATE, self._book, *state[:3], *state.place)
+
+    async def _released(
+        self, transaction: Transaction, state: State, as_of: int, key: int
+    ) -> State:
+        """Delete what a replaced snapshot alone had, and return the state after that."""
+        if key == WHOLE:
+            await transaction.execute("DELETE FROM portfolio_whole WHERE as_of = $1", as_of)
+        elif await remove_unused(transaction, self._book, (key,)) and key == state.place.key:
+            return state._replace(place=Place(key, -1, "", 0, 0))
+        return state
+
+    async def _rolled_up(
+        self, transaction: Transaction, state: State, instants: Sequence[int]
+    ) -> State:
+        """Bring the rollups up to date after snapshots were stored."""
+        until = state.rolled_up
+        await recompute(transaction, self._book, until, instants)
+        for _ in range(_ADVANCES):
+            further = await advance(transaction, self._book, until, max(instants))
+            if further == until:
+                break
+            until = further
+        return state._replace(rolled_up=until)
+
+    async def _moved(
+        self, transaction: Transaction, state: State, as_of: int, shown: Encoded
+    ) -> State:
+        """Make a stored snapshot the current one, and publish it."""
+        revision = state.revision + 1
+        rows = await of_change(
+            transaction,
+            "portfolio",
+            shown,
+            revision,
+            record_id=str(as_of),
+            relayed=self._engine.relayed,
+            reference=True,
+        )
+        transaction.publish(*rows)
+        return state._replace(as_of=as_of, revision=revision)
+
+    async def _read_newest(self) -> _Newest:
+        rows = await self._engine.fetch(_NEWEST, self._book)
+        place = Place(*rows[0]) if rows else Place(WHOLE, -1, "", 0, 0)
+        if place.number < 0:
+            return _Newest(place, NOTHING)
+        frames = await self._engine.fetch(_FRAMES, self._book, place.key, place.number)
+        if not frames:  # removed meanwhile; then the token is another one
+            return _Newest(place._replace(number=-1), NOTHING)
+        read = partial(content_of, [(performance, body) for performance, body in frames])
+        return _Newest(place, await asyncio.to_thread(read))
+
+
+def _says(snapshot: Snapshot) -> tuple[bytes, bytes]:
+    return snapshot.holdings.json, dumps(snapshot.performance)
+
+
+def _same(
+    amounts: Sequence[Any],
+    frame: Frame | None,
+    base: Place,
+    known: Row,
+    compared: _Comparison | None,
+) -> bool | None:
+    """Whether a snapshot is the one that is stored; None if the frame of that must be read.
+
+    Args:
+        amounts: the values of the snapshot.
+        frame: its frame.
+        base: the place that the frame was built upon.
+        known: the amounts and the frame of the stored snapshot.
+        compared: the result of an earlier comparison.
+    """
+    *stored, key, number = known
+    # As text: every digit of an amount counts.
+    if list(amounts) != stored:
+        return False
+    if frame is None or key is None:
+        return frame is None and key is None
+    if (key, number) == base[:2]:
+        return frame.repeats
+    if compared is not None and (key, number) == compared[:2]:
+        return compared.same
+    return None
