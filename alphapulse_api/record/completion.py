@@ -9,8 +9,11 @@ import uuid_utils
 
 from alphapulse_api.domain import orders
 from alphapulse_api.domain.derived import valued
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.holdings import Holding, Holdings
 from alphapulse_api.domain.times import call_time
 from alphapulse_api.runtime.slices import Steps
+from alphapulse_api.schemas.remembered import Item
 
 
 def complete(record: dict[str, Any], time: str) -> frozenset[str]:
@@ -65,10 +68,22 @@ def completing_trades(trades: list[dict[str, Any]]) -> Steps[list[frozenset[str]
     return server_set
 
 
-def valuing(portfolio: Mapping[str, Any]) -> Steps[list[dict[str, Any]]]:
+def valuing(portfolio: Mapping[str, Any]) -> Steps[Holdings]:
     """The positions of a portfolio with their derived values, in steps."""
-    done = []
+    total_value = portfolio["total_value"]
+    holding = Holding(total_value)
     for position in portfolio["positions"]:
-        done.append(valued(position, portfolio["total_value"]))
+        derived = position.derived if isinstance(position, Item) else None
+        if derived is None:
+            whole = valued(position, total_value)
+            weight = whole.pop("weight")
+            derived = whole, dumps(whole)
+            if position.get("weight") is not None:
+                holding.add_weighted(*derived, weight)
+                yield
+                continue
+            if isinstance(position, Item):
+                position.derived = derived
+        holding.add(*derived)
         yield
-    return done
+    return holding.done()

@@ -33,9 +33,10 @@ from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest
-from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.fields import Identifier, Items
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import PortfolioRequest
+from alphapulse_api.schemas.remembered import Remembered
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
@@ -88,6 +89,9 @@ class Feed(ImportFeed, Unpicklable):
         self._reports = AlertRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
         self._portfolio = resources.clocked(PortfolioRequest())
+        positions = self._portfolio.fields["positions"]
+        assert isinstance(positions, Items)
+        positions.remembered = Remembered()
         self._signal = resources.clocked(SignalRequest())
         self._agent = AgentRequest()
         self._sample = resources.clocked(SystemSampleRequest())

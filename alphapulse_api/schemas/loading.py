@@ -17,7 +17,7 @@ from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
-from alphapulse_api.schemas.fields.base import kind_of
+from alphapulse_api.schemas.fields.base import Items, kind_of
 from alphapulse_api.schemas.quick import quick
 
 MAX_ERRORS: Final = 100  # reported of one body
@@ -104,11 +104,7 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
                 faults.add(f"{pointer}/{name}", message)
                 elsewhere[name] = None
             elif isinstance(field.inner, fields.Nested) and len(items) > STEP_ITEMS:
-                elsewhere[name] = loaded = []
-                for index, item in enumerate(items):
-                    place = f"{pointer}/{name}/{index}"
-                    loaded.append((yield from load_record(field.inner.schema, item, place, faults)))
-                    yield
+                elsewhere[name] = yield from _items(field, items, f"{pointer}/{name}", faults)
     if elsewhere:
         data = {name: value for name, value in data.items() if name not in elsewhere}
     data = _converted(plain, data, pointer, faults)
@@ -118,6 +114,28 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
         return value
     value = _load(schema, data, pointer, faults, partial=tuple(elsewhere) or None)
     return {**value, **elsewhere} if faults.count == before else None
+
+
+def _items(
+    field: fields.List[Any], items: Sequence[Any], pointer: str, faults: Faults
+) -> Steps[list[Any]]:
+    """The items of a long list, each a record."""
+    assert isinstance(field.inner, fields.Nested)
+    schema = field.inner.schema
+    remembered = field.remembered if isinstance(field, Items) else None
+    following = None if remembered is None else remembered.next()
+    loaded: list[Any] = []
+    for index, item in enumerate(items):
+        value: Any = None if following is None else following.known(item)
+        if value is None:
+            value = yield from load_record(schema, item, f"{pointer}/{index}", faults)
+            if following is not None and value is not None:
+                value = following.loaded(value)
+        loaded.append(value)
+        yield
+    if following is not None:
+        following.end()
+    return loaded
 
 
 def _load(

@@ -10,6 +10,7 @@ from marshmallow import fields, missing
 
 from alphapulse_api.domain.foreign import Foreign, type_name
 from alphapulse_api.domain.times import rfc3339
+from alphapulse_api.schemas.remembered import Remembered
 
 _KINDS: Final = {
     bool: "a boolean", int: "a number", float: "a number", Decimal: "a number", str: "text",
@@ -56,4 +57,10 @@ class BaseField(fields.Field[Any]):
 
 
 class Items(BaseField, fields.List[Any]):
-    """A list of values of one kind."""
+    """A list of values of one kind.
+
+    Attributes:
+        remembered: of long lists of records, what was made of the items of the last one.
+    """
+
+    remembered: Remembered | None = None
