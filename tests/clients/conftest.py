@@ -13,8 +13,9 @@ from tests.conftest import Server
 
 @pytest.fixture
 def toolbox(tmp_path: Path) -> Toolbox:
-    (tmp_path / "work").mkdir()
-    return Toolbox(tmp_path / "work")
+    folder = tmp_path / "src" / "example.com" / "dashboard"  # as GOPATH wants it
+    folder.mkdir(parents=True)
+    return Toolbox(folder)
 
 
 @pytest.fixture

@@ -20,6 +20,23 @@ PARSE = """
 """
 
 
+async def test_redocly_finds_nothing(documents: Toolbox) -> None:
+    found = await documents.run(
+        "redocly", "lint", "openapi.json", "--config", str(HERE / "redocly.yaml"), "--format=json"
+    )
+    assert json.loads(found)["problems"] == []
+
+
+@pytest.mark.parametrize("document", ["openapi", "asyncapi"])
+async def test_spectral_finds_nothing(documents: Toolbox, document: str) -> None:
+    ruleset = str(HERE / f"spectral-{document}.yaml")
+    found = await documents.run(
+        "spectral", "lint", f"{document}.json", "--ruleset", ruleset,
+        "--fail-severity=hint", "--format=json", "--quiet",
+    )  # fmt: skip
+    assert json.loads(found) == []
+
+
 async def test_openapi_spec_validator_accepts_it(documents: Toolbox) -> None:
     assert "OK" in await documents.run("openapi-spec-validator", "openapi.json")
 

@@ -20,7 +20,7 @@ class Toolbox:
     """Runs commands in a folder, where a server stands for the one that the documents name.
 
     Attributes:
-        folder: where the commands run; its children find the packages of Node.
+        folder: where the commands run. Its name is that of a package of Go.
         url: of the server; to be set before one is asked.
     """
 
@@ -35,7 +35,7 @@ class Toolbox:
             **{k: v for k, v in os.environ.items() if not k.startswith(("AP_", "VIRTUAL_ENV"))},
             "PATH": os.pathsep.join([*map(str, BIN), os.environ["PATH"]]),
             "GO111MODULE": "off",
-            "GOPATH": f"{folder}/go:{GOCODE}",
+            "GOPATH": f"{folder.parents[2]}:{GOCODE}",
         }
 
     def write(self, name: str, text: str) -> Path:
