@@ -12,8 +12,9 @@ import pytest
 
 from alphapulse_api.domain.errors import CLOSES
 from alphapulse_api.http.spec.asyncapi import asyncapi_document
-from tests.asking import ALERT, POINT, TRADE, ask, problem
+from tests.asking import ask, problem
 from tests.conftest import Server
+from tests.example_session import converse
 
 META = Path(__file__).parents[1] / "data" / "asyncapi-3.0.0.json"
 DOCUMENT = asyncapi_document("https://dashboard.example.com/desk")
@@ -53,48 +54,23 @@ def test_the_example_of_a_message_is_of_its_schema(key: str) -> None:
 
 
 async def test_every_example_of_a_request_gets_the_reply_that_is_described(server: Server) -> None:
-    caller = await server.key()
-    async with server.session.ws_connect(f"{server.url}/ws") as ws:
-        check(await ws.receive_json())
-        for operation in DOCUMENT["operations"].values():
-            if "reply" not in operation:
-                continue
-            request, reply = (
-                place["messages"][0]["$ref"].rpartition("/")[2]
-                for place in (operation, operation["reply"])
-            )
-            message = MESSAGES[request]["examples"][0]["payload"]
-            if request == "auth":
-                message = {**message, "api_key": caller["X-API-Key"]}
-            await ws.send_json(message)
-            answer = await ws.receive_json()
-            check(answer)
-            assert (answer["type"], answer["id"]) == (reply, message["id"])
-            if request == "subscribe":
-                ends = [await ws.receive_json() for _ in message["channels"]]
-                assert [end["type"] for end in ends] == ["snapshot_end"] * len(ends)
-
-
-async def test_every_event_is_as_described(server: Server) -> None:
-    caller = await server.key()
-    position = {"symbol": "A", "quantity": 1}
-    portfolio = {"total_value": 1, "cash": 1, "performance": {"sharpe": None}}
-    async with server.session.ws_connect(f"{server.url}/ws", headers=caller) as ws:
-        received = [await ws.receive_json(), await ws.receive_json()]
-        channels = ["metrics", "alerts", "trades", "portfolio"]
-        await server.feed.record_metrics(POINT)
-        await ws.send_json({"type": "subscribe", "id": "s", "channels": channels, "snapshot": True})
-        received += [await ws.receive_json() for _ in range(6)]
-        await server.feed.record_metrics({**POINT, "value": None})
-        await server.feed.record_trade(TRADE)
-        await server.feed.raise_alert(ALERT)
-        await server.feed.update_portfolio({**portfolio, "positions": [position]})
-        received += [await ws.receive_json() for _ in range(4)]
-    for message in received:
-        check(message)
-    assert [message["type"] for message in received[-4:]] == [
-        "metric", "trade", "alert", "portfolio"
-    ]  # fmt: skip
+    replies = {
+        operation["messages"][0]["$ref"].rpartition("/")[2]: [
+            reply["$ref"].rpartition("/")[2] for reply in operation["reply"]["messages"]
+        ]
+        for operation in DOCUMENT["operations"].values()
+        if "reply" in operation
+    }
+    frames = await converse(server, DOCUMENT)
+    seen = dict(reversed(frames))  # the first frame after each request
+    for request, (reply, error) in replies.items():
+        example = MESSAGES[request]["examples"][0]["payload"]
+        assert (seen[request]["type"], seen[request]["id"]) == (reply, example["id"])
+        assert error == "error"
+    for _, frame in frames:
+        check(frame)
+    later = {"error", "heartbeat", "resync", "token_expiring"}
+    assert {frame["type"] for _, frame in frames} == MESSAGES.keys() - later - replies.keys()
 
 
 async def test_a_refused_handshake_is_as_described(server: Server) -> None:

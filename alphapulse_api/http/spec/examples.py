@@ -164,7 +164,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 METRICS_TEXT: Final = "# TYPE alphapulse_connections gauge\nalphapulse_connections 3.0\n"
 
-# By the name of the parameter; where it means different things, by the tag, too.
+# By the name of the parameter; where it means different things, by the tag, too. All of those of an
+# operation can be sent at once. So `cursor`, which belongs to an answer, and `as_of`, which takes
+# the place of `end_time`, have none.
 PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "metric_type": "risk",
     "token": "whk_0b6a2f1e_9c3d4a5b8e7f6071",
