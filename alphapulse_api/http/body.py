@@ -25,6 +25,7 @@ CODINGS: Final = (
     "identity", "gzip", "deflate", *("zstd",) * HAS_ZSTD, *("br",) * HAS_BROTLI
 )  # fmt: skip
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
+JSON: Final = "application/json"
 PIECE_BYTES: Final = 32 * 1024
 # JSON and CSV of metric points shrink to a twentieth or so; a bomb to a thousandth.
 MAX_RATIO: Final = 200
@@ -122,7 +123,7 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
         Problem: 400, 413, 415 or 422.
     """
     reader = BodyReader(request)
-    is_json = request.content_type == "application/json"
+    is_json = request.content_type == JSON
     slices = request.app[BACKEND].slices
     body = JsonBody(row.loads, array=row.body_may_be_array or row.body_is_array)
     last = False
@@ -131,11 +132,11 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
         if is_json or not piece:
             await slices.run(body.feed(piece))
         else:
-            raise _unsupported(request, others)
+            raise unsupported(request, (JSON, *others))
     if body.empty and row.body_may_be_absent:
         return {}
     if not is_json:
-        raise _unsupported(request, others)
+        raise unsupported(request, (JSON, *others))
     value = await slices.run(body.end())
     if value is None and row.body_may_be_absent:
         return {}
@@ -151,8 +152,9 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     raise ValidationProblem([{"pointer": "", "detail": f"The body must be {wanted}."}])
 
 
-def _unsupported(request: web.Request, others: Iterable[str]) -> Problem:
-    taken = ", ".join(("application/json", *others))
+def unsupported(request: web.Request, media_types: Iterable[str]) -> Problem:
+    """What is said of a body of another media type than those."""
+    taken = ", ".join(media_types)
     if hdrs.CONTENT_TYPE not in request.headers:
         detail = f"The Content-Type header is missing; it must name one of: {taken}."
         return Problem(UNSUPPORTED_MEDIA, detail)

@@ -41,13 +41,13 @@ def endpoint(row: Row) -> RawHandler:
     if row.raw is not None:
         return row.raw if row.protocol else _raw(row.raw, row)
     handler: Handler | None = row.handler
-    assert handler is not None
+    assert handler is not None or row.imports is not None
 
     async def handle(request: web.Request) -> web.StreamResponse:
         backend = request.app[BACKEND]
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         call = Call(backend, request[CALLER], _path(request), question.values)
-        in_lines = row.body_may_be_array and request.content_type in LINED
+        in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)
         if row.body is not None and not in_lines:
             others = LINED if row.body_may_be_array else ()
             call = replace(call, body=await read_json(request, row, others))
@@ -64,7 +64,11 @@ def endpoint(row: Row) -> RawHandler:
             headers["Content-Disposition"] = f'attachment; filename="{name}.{question.format}"'
         if question.export:
             return await export(request, row, call, question, {**headers, **UNCACHED})
-        answer: Any = await (ingest(request, row, call) if in_lines else _answer(handler, call))
+        answer: Any
+        if in_lines or handler is None:
+            answer = await ingest(request, row, call)
+        else:
+            answer = await _answer(handler, call)
         if (changes_in := getattr(answer, "changes_in", None)) is not None:
             request[CHANGES_IN] = changes_in
         if row.many:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
 
-from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem
-from alphapulse_api.http.body import BodyReader
+from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, Unavailable
+from alphapulse_api.http.body import BodyReader, unsupported
 from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.codecs.records import CsvRecords, NdjsonRecords, Record, Records
 from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
+from alphapulse_api.record.importing import ContentIds
 from alphapulse_api.runtime.slices import Steps, releasing
-from alphapulse_api.schemas.metrics import MetricPointRequest
 
 # The media types of a body in lines.
 LINED: Final[Mapping[str, type[Records]]] = {
@@ -40,8 +41,11 @@ PENDING_SECONDS: Final = 0.005
 async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
     """Store the body's records by the row's handler, up to 10000 points or 2000 others at a time.
 
+    Records of an imported history without ids get ids made of their content, so that a body that is
+    sent again is a repeat.
+
     Returns:
-        {"accepted": how many there were}.
+        {"accepted": how many there were}, and of an imported history how many are `new`.
 
     Raises:
         Problem: what is wrong, with `accepted`; its errors point at the record, counted from 0 in
@@ -49,9 +53,11 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
     """
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Problem(UNSUPPORTED_MEDIA, f"Send UTF-8, not {request.charset}.")
+    if request.content_type not in LINED:
+        raise unsupported(request, LINED)
     assert row.body is not None
     records = LINED[request.content_type](row.body(), row.loads)
-    batch = _Batch(row, call)
+    batch = _Batch(row, call) if row.imports is None else _History(row, call)
     reader = BodyReader(request, limit=None)
     slices = call.backend.slices
     last = False
@@ -62,10 +68,13 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
             while await slices.run(batch.fill(reading)):
                 await batch.store()
             batch.bytes += len(piece)
-        await batch.store()
-    except Problem as problem:
-        raise batch.placed(problem) from None
-    return {"accepted": batch.accepted}
+        await batch.store(last=True)
+    except BaseException as error:
+        await batch.broken()
+        if isinstance(error, Problem):
+            raise batch.placed(error) from None
+        raise
+    return batch.result
 
 
 class _Batch:
@@ -76,33 +85,43 @@ class _Batch:
         self._call = call
         self._records: list[Any] = []
         self._lines: list[int] = []
+        self._next: Record | None = None
         self.bytes = 0  # of the body since the last were stored
         self.accepted = 0
 
+    @property
+    def result(self) -> dict[str, int]:
+        """What is said once all is stored."""
+        return {"accepted": self.accepted}
+
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
-        """Add records; returns whether the batch was full before they ended."""
+        """Add records; returns whether there are more than fit."""
         add_line, add_record = self._lines.append, self._records.append
-        most = MAX_BATCH if self._row.body is MetricPointRequest else MAX_RECORDS
-        room = most - len(self._records) if self.bytes < MAX_BATCH_BYTES else 1
+        most = MAX_BATCH if self._row.tag == "metrics" else MAX_RECORDS
+        if self._next is not None:
+            add_line(self._next[0])
+            add_record(self._next[1])
+            self._next = None
+        room = most - len(self._records) if self.bytes < MAX_BATCH_BYTES else 0
         for record in records:
             if record is None:
                 yield
                 continue
+            if room <= 0 and self._records:
+                self._next = record
+                return True
             add_line(record[0])
             add_record(record[1])
             room -= 1
-            if room <= 0:
-                return True
             if room % STEP_RECORDS == 0:
                 yield
         return False
 
-    async def store(self) -> None:
+    async def store(self, *, last: bool = False) -> None:
         """Store what waits, if anything does."""
         if not self._records:
             return
-        assert self._row.handler is not None
-        await self._row.handler(replace(self._call, body=self._records))
+        await self._stored(last)
         self.accepted += len(self._records)
         await self._call.backend.slices.run(releasing(self._records))
         self._lines.clear()
@@ -111,6 +130,13 @@ class _Batch:
         fanout = self._call.backend.connections.fanout
         while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)
             await asyncio.sleep(PENDING_SECONDS)
+
+    async def _stored(self, last: bool) -> None:
+        assert self._row.handler is not None
+        await self._row.handler(replace(self._call, body=self._records))
+
+    async def broken(self) -> None:
+        """The body ends here, for an error."""
 
     def placed(self, problem: Problem) -> Problem:
         """The problem with pointers into the whole body, and how many records were stored."""
@@ -131,3 +157,37 @@ class _Batch:
         index = int(steps[0])
         pointer = "/".join(("", str(self.accepted + index), *steps[1:]))
         return {**error, "pointer": pointer, "line": self._lines[index]}
+
+
+class _History(_Batch):
+    """The same of an imported history, whose subscribers read again after the last batch."""
+
+    def __init__(self, row: Row, call: Call) -> None:
+        super().__init__(row, call)
+        self._ids: ContentIds | None = None
+        if row.body is not None and "id" in row.body().fields:
+            self._ids = ContentIds(call.path.get("id", ""))
+        self._new = 0
+
+    @property
+    def result(self) -> dict[str, int]:
+        return {"accepted": self.accepted, "new": self._new}
+
+    async def _stored(self, last: bool) -> None:
+        assert self._row.imports is not None
+        if self._ids is not None:
+            self._records[:] = await self._call.backend.slices.run(self._identifying(self._ids))
+        self._new += await self._row.imports(self._call, self._records, last)
+
+    def _identifying(self, ids: ContentIds) -> Steps[list[Any]]:
+        identified = []
+        for number, record in enumerate(self._records):
+            identified.append(ids.identified(record))
+            if number % STEP_RECORDS == 0:
+                yield
+        return identified
+
+    async def broken(self) -> None:
+        if self.accepted:
+            with suppress(Unavailable):  # whoever sends the body again makes up for it
+                await self._call.backend.feed.end_import(self._row.tag)

@@ -39,6 +39,8 @@ class Call:
 
 TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 Handler = Callable[[Call], Awaitable[Any]]
+# Stores records of a history, of which the last call has the last; returns how many are new.
+Import = Callable[[Call, list[Any], bool], Awaitable[int]]
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # From the request's media type, the status and the detail: the status, media type and body.
 Refusal = Callable[[str, int, str], tuple[int, str, bytes]]
@@ -56,6 +58,8 @@ class Row:
         body: the schema of the body, or None if the route takes none.
         body_may_be_array: an array of bodies is taken too, and a stream of them.
         body_is_array: an array of bodies is taken, and nothing else.
+        body_in_lines: a stream of bodies is taken, and nothing else; `imports` takes them.
+        imports: stores the records of an imported history, a batch a call.
         body_exact: numbers of the body keep their digits; otherwise they may be read as doubles.
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
@@ -87,6 +91,8 @@ class Row:
     body: type[Schema] | None = None
     body_may_be_array: bool = False
     body_is_array: bool = False
+    body_in_lines: bool = False
+    imports: Import | None = None
     body_exact: bool = True
     body_may_be_absent: bool = False
     form: type[Schema] | None = None
@@ -107,11 +113,15 @@ class Row:
     operation: str = ""
     failures: tuple[int, ...] = ()
 
+    @property
+    def described(self) -> str:
+        """The docstring of what handles the route."""
+        return ((self.handler or self.raw or self.imports).__doc__ or "").strip()
+
     @cached_property
     def summary(self) -> str:
-        """The first line of the handler's docstring."""
-        doc = (self.handler or self.raw).__doc__ or ""
-        return doc.strip().partition("\n")[0]
+        """Its first line."""
+        return self.described.partition("\n")[0]
 
     @cached_property
     def answer_fields(self) -> Mapping[str, Field[Any]]:

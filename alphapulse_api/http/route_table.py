@@ -11,6 +11,7 @@ from alphapulse_api.http.handlers import (
     auth,
     console,
     documents,
+    imports,
     metrics,
     portfolio,
     receivers,
@@ -42,6 +43,16 @@ from alphapulse_api.schemas.alerts import (
 )
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
+from alphapulse_api.schemas.imports import (
+    EquityPoint,
+    HistoryImport,
+    Imported,
+    ImportedAlert,
+    ImportedPoint,
+    ImportedSample,
+    ImportedSignal,
+    ImportedTrade,
+)
 from alphapulse_api.schemas.metrics import (
     Accepted,
     AggregatedPoint,
@@ -111,6 +122,9 @@ ROWS: Final = (
     Row("POST", "/api/metrics/batch", PUBLISH, metrics.record_batch, query=BatchQuery,
         body=MetricPointRequest, body_is_array=True, body_exact=False, answer=BatchResult,
         tag="metrics", operation="createMetrics"),
+    Row("POST", "/api/metrics/import", PUBLISH, imports=imports.import_metrics,
+        body=ImportedPoint, body_in_lines=True, body_exact=False, answer=Imported,
+        tag="metrics", operation="importMetrics"),
 
     # The paths that the clients of these systems use.
     Row("POST", "/api/v1/write", PUBLISH, raw=receivers.prometheus_write, status=204,
@@ -128,6 +142,10 @@ ROWS: Final = (
     Row("GET", "/api/portfolio/history/export", "view_portfolio", portfolio.export_history,
         query=HistoryExport, answer=HistoryPoint, many=True, export=True,
         channel="portfolio", tag="portfolio", operation="exportPortfolioHistory"),
+    Row("POST", "/api/portfolio/history/import", PUBLISH,
+        imports=imports.import_portfolio_history, query=HistoryImport, body=EquityPoint,
+        body_in_lines=True, answer=Imported, tag="portfolio",
+        operation="importPortfolioHistory"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,
         answer=Portfolio, tag="portfolio", operation="updatePortfolio"),
 
@@ -143,6 +161,12 @@ ROWS: Final = (
     Row("POST", "/api/alerts", PUBLISH, alerts.raise_alert, body=AlertRequest, answer=Alert,
         status=201, repeats=True, tag="alerts", operation="createAlert",
         failures=(409,)),
+    Row("POST", "/api/alerts/batch", PUBLISH, alerts.raise_batch, query=BatchQuery,
+        body=AlertRequest, body_is_array=True, answer=BatchResult, tag="alerts",
+        operation="createAlerts", failures=(409,)),
+    Row("POST", "/api/alerts/import", PUBLISH, imports=imports.import_alerts,
+        body=ImportedAlert, body_in_lines=True, answer=Imported, tag="alerts",
+        operation="importAlerts", failures=(409,)),
     Row("POST", "/api/alerts/{id}/acknowledge", ACKNOWLEDGE_ALERTS, alerts.acknowledge_alert,
         body=AcknowledgeRequest, body_may_be_absent=True, answer=Alert, tag="alerts",
         operation="acknowledgeAlert", failures=(404,)),
@@ -166,6 +190,9 @@ ROWS: Final = (
     Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=BatchQuery,
         body=TradeRequest, body_is_array=True, answer=BatchResult, tag="trades",
         operation="createTrades", failures=(409,)),
+    Row("POST", "/api/trades/import", PUBLISH, imports=imports.import_trades,
+        body=ImportedTrade, body_in_lines=True, answer=Imported, tag="trades",
+        operation="importTrades", failures=(409,)),
 
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
@@ -181,6 +208,12 @@ ROWS: Final = (
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,
         answer=Signal, status=201, repeats=True, tag="agents",
         operation="createSignal", failures=(409,)),
+    Row("POST", "/api/agents/{id}/signals/batch", PUBLISH, agents.record_signals_batch,
+        query=BatchQuery, body=SignalRequest, body_is_array=True, answer=BatchResult,
+        tag="agents", operation="createSignals", failures=(409,)),
+    Row("POST", "/api/agents/{id}/signals/import", PUBLISH, imports=imports.import_signals,
+        body=ImportedSignal, body_in_lines=True, answer=Imported, tag="agents",
+        operation="importSignals", failures=(409,)),
 
     Row("GET", "/api/system", "view_system", system.list_system, query=SystemQuery,
         answer=SystemSample, many=True, resource="system", tag="system",
@@ -191,6 +224,12 @@ ROWS: Final = (
     Row("POST", "/api/system", PUBLISH, system.report_system, body=SystemSampleRequest,
         answer=SystemSample, status=201, repeats=True, tag="system",
         operation="createSystemSample"),
+    Row("POST", "/api/system/batch", PUBLISH, system.report_batch, query=BatchQuery,
+        body=SystemSampleRequest, body_is_array=True, answer=BatchResult, tag="system",
+        operation="createSystemSamples"),
+    Row("POST", "/api/system/import", PUBLISH, imports=imports.import_system,
+        body=ImportedSample, body_in_lines=True, answer=Imported, tag="system",
+        operation="importSystemSamples"),
     Row("GET", "/metrics", "view_system", raw=system.prometheus, media_type="text/plain",
         tag="system", operation="getPrometheusMetrics"),
 

@@ -32,10 +32,13 @@ def loading_each(
 def outcomes_of(
     positions: Sequence[int], stored: Sequence[tuple[Mapping[str, Any], bool]]
 ) -> Steps[dict[int, Mapping[str, Any]]]:
-    """What a batch's answer says of the trades that were stored, by position."""
+    """What a batch's answer says of the records that were stored, by position."""
     outcomes: dict[int, Mapping[str, Any]] = {}
-    for position, (trade, new) in zip(positions, stored, strict=True):
-        outcomes[position] = {"status": 201 if new else 200, "id": trade["id"]}
+    for position, (record, new) in zip(positions, stored, strict=True):
+        outcome: dict[str, Any] = {"status": 201 if new else 200}
+        if "id" in record:
+            outcome["id"] = record["id"]
+        outcomes[position] = outcome
         yield
     return outcomes
 

@@ -7,33 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import tzinfo
-from typing import Any, Final
-
-from marshmallow import ValidationError
+from typing import Any
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
 from alphapulse_api.record.counting import one_record
+from alphapulse_api.record.equity_recorder import EquityRecorder
 from alphapulse_api.record.import_feed import ImportFeed
-from alphapulse_api.record.import_recorder import ImportRecorder
-from alphapulse_api.record.inputs import MAX_BATCH, Extras, Record, Records, with_extras
+from alphapulse_api.record.inputs import (
+    MAX_BATCH,
+    Extras,
+    Record,
+    Records,
+    checked_agent_id,
+    with_extras,
+)
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
 from alphapulse_api.record.publishing import Publisher
 from alphapulse_api.record.recorder import Resources
 from alphapulse_api.record.relay import Relay
+from alphapulse_api.record.sample_recorder import SampleRecorder
+from alphapulse_api.record.signal_recorder import SignalRecorder
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
 from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest
-from alphapulse_api.schemas.fields import Identifier, Items
+from alphapulse_api.schemas.fields import Items
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import PortfolioRequest
 from alphapulse_api.schemas.remembered import Remembered
@@ -42,8 +48,6 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
 
 __all__ = ["MAX_BATCH", "Feed"]
-
-_IDENTIFIER: Final = Identifier()
 
 
 class Feed(ImportFeed, Unpicklable):
@@ -85,8 +89,10 @@ class Feed(ImportFeed, Unpicklable):
         resources = Resources(accessors, self._publisher, self._slices, ahead, zone)
         self._points = PointRecorder(resources)
         self._trades = TradeRecorder(resources)
-        self._imports = ImportRecorder(resources)
-        self._reports = AlertRecorder(resources)
+        self._equity = EquityRecorder(resources)
+        self._alerts = AlertRecorder(resources)
+        self._signals = SignalRecorder(resources)
+        self._samples = SampleRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
         self._portfolio = resources.clocked(PortfolioRequest())
         positions = self._portfolio.fields["positions"]
@@ -150,7 +156,7 @@ class Feed(ImportFeed, Unpicklable):
         Returns:
             Each alert as it is now.
         """
-        return await self._counted("report_alerts", reports, self._reports.report)
+        return await self._counted("report_alerts", reports, self._alerts.report)
 
     @one_record
     async def acknowledge_alert(
@@ -182,7 +188,7 @@ class Feed(ImportFeed, Unpicklable):
         self, agent_id: str, signal: Record, *, extras: Extras = "refuse"
     ) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
-        agent_id = _agent_id(agent_id)
+        agent_id = checked_agent_id(agent_id)
         record = load(self._signal, with_extras(self._signal, signal, extras))
         server_set = complete(record, "timestamp")
         if record.setdefault("agent_id", agent_id) != agent_id:
@@ -197,7 +203,7 @@ class Feed(ImportFeed, Unpicklable):
     @one_record
     async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
         """Store an agent's state; fields that are left out keep their values; returns the agent."""
-        agent_id = _agent_id(agent_id)
+        agent_id = checked_agent_id(agent_id)
         record = load(self._agent, update)
         work = self._accessors.agents.set_agent(agent_id, record)
         stored = await self._publisher.stored(
@@ -220,13 +226,3 @@ class Feed(ImportFeed, Unpicklable):
         alert, changed = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [alert] if changed else [])
         return alert
-
-
-def _agent_id(agent_id: str) -> str:
-    """Raises `ValidationProblem` for an id that could not stand in a path."""
-    try:
-        return str(_IDENTIFIER.deserialize(plain(agent_id)))
-    except ValidationError as error:
-        raise ValidationProblem(
-            [{"pointer": "/agent_id", "detail": str(error.messages[0])}]
-        ) from None

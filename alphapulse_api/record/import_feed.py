@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
 
+from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.record.calls import to_its_end
-from alphapulse_api.record.import_recorder import ImportRecorder
+from alphapulse_api.record.equity_recorder import EquityRecorder
 from alphapulse_api.record.importing import Imported, import_calls
-from alphapulse_api.record.inputs import Extras, Records
+from alphapulse_api.record.inputs import Extras, Records, checked_agent_id
 from alphapulse_api.record.list_feed import ListFeed
+from alphapulse_api.record.publishing import Publisher
 
 
 class ImportFeed(ListFeed):
     """Imports history; see `Feed`."""
 
-    _imports: ImportRecorder
+    _equity: EquityRecorder
+    _publisher: Publisher
 
     async def import_history(
         self,
@@ -30,8 +33,8 @@ class ImportFeed(ListFeed):
 
         It is stored in batches of 1000, each as a whole. To import the same history again changes
         nothing, so after a failure call it again. Subscribers get no event for each record, but
-        one `resync` of the trades, and the newest point of the equity curve as the portfolio, if
-        there is no newer one.
+        one `resync` of the trades and of the portfolio, and before it the newest point of the
+        equity curve as the portfolio, if there is no newer one.
 
         Args:
             equity: the portfolio's value over time, oldest first: (time, value) pairs, a mapping
@@ -72,7 +75,7 @@ class ImportFeed(ListFeed):
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._imports.record_equity(given, currency, last)
+            return self._equity.record_equity(given, currency, last)
 
         return await self._counted("import_equity", points, work)
 
@@ -92,6 +95,89 @@ class ImportFeed(ListFeed):
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._imports.record_trades(given, extras, last)
+            return self._trades.record_past(given, extras, last)
 
         return await self._counted("import_trades", trades, work)
+
+    @to_its_end
+    async def import_metrics(self, points: Records, *, last: bool = False) -> int:
+        """Store one batch of past points, each with its `timestamp`; see `import_history`.
+
+        Args:
+            points: the records.
+            last: as `import_trades` takes it.
+
+        Returns:
+            How many points are stored; one that is stored already is overwritten.
+        """
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._points.record_past(given, last)
+
+        return await self._counted("import_metrics", points, work)
+
+    @to_its_end
+    async def import_alerts(
+        self, alerts: Records, *, extras: Extras = "refuse", last: bool = False
+    ) -> int:
+        """Store one batch of past alerts, each with its `created_at`; see `import_history`.
+
+        Args:
+            alerts: the records, with `status`, `acknowledged_by`, `acknowledged_at`, `comments` and
+                `resolved_at` as they were left.
+            extras: what becomes of unknown fields.
+            last: as `import_trades` takes it.
+
+        Returns:
+            How many alerts are new.
+        """
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._alerts.record_past(given, extras, last)
+
+        return await self._counted("import_alerts", alerts, work)
+
+    @to_its_end
+    async def import_signals(
+        self, agent_id: str, signals: Records, *, extras: Extras = "refuse", last: bool = False
+    ) -> int:
+        """Store one batch of an agent's past signals, each with its `timestamp`.
+
+        Args:
+            agent_id: of the agent.
+            signals: the records.
+            extras: what becomes of unknown fields.
+            last: as `import_trades` takes it.
+
+        Returns:
+            How many signals are new.
+        """
+        owner = {"agent_id": checked_agent_id(agent_id)}
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._signals.record_past(given, extras, last, owner)
+
+        return await self._counted("import_signals", signals, work)
+
+    @to_its_end
+    async def import_system(self, samples: Records, *, last: bool = False) -> int:
+        """Store one batch of past system samples, each with its `timestamp`.
+
+        Args:
+            samples: the records.
+            last: as `import_trades` takes it.
+
+        Returns:
+            How many samples are new; one that is stored already is replaced.
+        """
+
+        def work(given: list[Any]) -> Awaitable[int]:
+            return self._samples.record_past(given, "refuse", last)
+
+        return await self._counted("import_system", samples, work)
+
+    @to_its_end
+    async def end_import(self, resource: str) -> None:
+        """Let the subscribers of a channel read it again, after an import that ended early."""
+        if resource in CHANNELS:
+            await self._publisher.resync(resource)

@@ -87,7 +87,9 @@ def import_calls(
         yield from _calls("import_equity", _points(equity), {"currency": currency})
     if trades is not None:
         options = {} if extras == "refuse" else {"extras": extras}
-        yield from _calls("import_trades", _identified(_items("trades", trades)), options)
+        yield from _calls(
+            "import_trades", map(ContentIds().identified, _items("trades", trades)), options
+        )
 
 
 def _calls(method: str, items: Iterator[Any], options: dict[str, Any]) -> Iterator[ImportCall]:
@@ -128,22 +130,29 @@ def _points(equity: Any) -> Iterator[Any]:
             yield point
 
 
-def _identified(trades: Iterator[Any]) -> Iterator[Any]:
-    """The trades, each with an id: the same one whenever the same history is imported."""
-    repeats: Counter[bytes] = Counter()
-    for trade in trades:
-        fields = fields_of(trade)
+class ContentIds:
+    """Gives the records of one history ids: the same ones whenever it is imported.
+
+    Args:
+        owner: whose history it is, where another may have records that look the same.
+    """
+
+    def __init__(self, owner: str = "") -> None:
+        self._owner = owner
+        self._repeats: Counter[bytes] = Counter()
+
+    def identified(self, record: Any) -> Any:
+        """The record with an id; as it is, if it has one, or if it is refused for what it holds."""
+        fields = fields_of(record)
         if fields is None or fields.get("id") is not None:
-            yield trade
-            continue
-        record = plain(fields)
+            return record
+        values = plain(fields)
         try:
-            text = canonical(record).encode()
+            text = f"{canonical(values)}{self._owner}".encode()
         except (TypeError, ValueError):
-            yield trade  # which is refused, for what it holds
-            continue
+            return record
         digest = hashlib.blake2b(text, digest_size=_ID_BYTES).digest()
-        repeats[digest] += 1
+        self._repeats[digest] += 1
         # Two fills of an order may look the same.
-        number = f"-{repeats[digest]}" if repeats[digest] > 1 else ""
-        yield {**record, "id": f"import-{digest.hex()}{number}"}
+        number = f"-{self._repeats[digest]}" if self._repeats[digest] > 1 else ""
+        return {**values, "id": f"import-{digest.hex()}{number}"}

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, items_of
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
+from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.schemas.fields.base import kind_of
 from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_BATCH: Final = 10_000
+_IDENTIFIER: Final = Identifier()
 STEP: Final = 50  # records of an iterable that are taken in one step
 
 # A mapping, or an object with the record's fields; see `domain.host_objects`.
@@ -68,3 +71,13 @@ def with_extras(schema: Schema, record: Record, extras: Extras) -> Record:
 
 def _too_many(detail: str) -> ValidationProblem:
     return ValidationProblem([{"pointer": "", "detail": detail}])
+
+
+def checked_agent_id(agent_id: str) -> str:
+    """Raises `ValidationProblem` for an id that could not stand in a path."""
+    try:
+        return str(_IDENTIFIER.deserialize(plain(agent_id)))
+    except ValidationError as error:
+        raise ValidationProblem(
+            [{"pointer": "/agent_id", "detail": str(error.messages[0])}]
+        ) from None

@@ -1,4 +1,4 @@
-"""The methods of a feed that take lists of records: points and trades."""
+"""The methods of a feed that take lists of records."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 
 from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.points import Points
+from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.counting import counting, one_record
-from alphapulse_api.record.inputs import Extras, Record, Records, listing
+from alphapulse_api.record.inputs import Extras, Record, Records, checked_agent_id, listing
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
+from alphapulse_api.record.sample_recorder import SampleRecorder
+from alphapulse_api.record.signal_recorder import SignalRecorder
 from alphapulse_api.record.stats import FeedCounters
 from alphapulse_api.record.trade_recorder import TradeRecorder
 from alphapulse_api.runtime.slices import Slices
@@ -21,7 +24,7 @@ T = TypeVar("T")
 
 
 class ListFeed:
-    """Records points and trades; see `Feed`.
+    """Records points, trades and lists of other records; see `Feed`.
 
     Attributes:
         queue: of the points that are handed over.
@@ -33,6 +36,9 @@ class ListFeed:
     _slices: Slices
     _points: PointRecorder
     _trades: TradeRecorder
+    _alerts: AlertRecorder
+    _signals: SignalRecorder
+    _samples: SampleRecorder
 
     @property
     def calls(self) -> Calls:
@@ -129,6 +135,40 @@ class ListFeed:
             return self._trades.record_batch(given, on_error, extras)
 
         return await self._counted("record_trades_batch", trades, work, on_error)
+
+    @to_its_end
+    async def raise_alerts_batch(
+        self, alerts: Records, *, on_error: str = STOP, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
+        """Store up to 10000 alerts and report on each, as `record_trades_batch` does."""
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._alerts.record_batch(given, on_error, extras)
+
+        return await self._counted("raise_alerts_batch", alerts, work, on_error)
+
+    @to_its_end
+    async def record_signals_batch(
+        self, agent_id: str, signals: Records, *, on_error: str = STOP, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
+        """Store up to 10000 signals of an agent and report on each, as `record_trades_batch`."""
+        owner = {"agent_id": checked_agent_id(agent_id)}
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._signals.record_batch(given, on_error, extras, owner)
+
+        return await self._counted("record_signals_batch", signals, work, on_error)
+
+    @to_its_end
+    async def report_system_batch(
+        self, samples: Records, *, on_error: str = STOP
+    ) -> dict[str, Any]:
+        """Store up to 10000 system samples and report on each, as `record_trades_batch` does."""
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._samples.record_batch(given, on_error)
+
+        return await self._counted("report_system_batch", samples, work, on_error)
 
     async def _counted(
         self,

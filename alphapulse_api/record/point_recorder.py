@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.points import Points
@@ -14,8 +15,10 @@ from alphapulse_api.record.inputs import Record
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
-from alphapulse_api.schemas.loading import Refusal, load
+from alphapulse_api.schemas.loading import Faults, Refusal, load
 from alphapulse_api.schemas.metrics import MetricPointRequest
+
+REQUIRED: Final = "Missing data for required field."
 
 
 class PointRecorder(Recorder):
@@ -51,6 +54,33 @@ class PointRecorder(Recorder):
             await self.store(checked)
         stored = {position: {"status": 201} for position in range(len(points))}
         return await self._slices.run(result_of(len(points), refused, stored))
+
+    async def record_past(self, points: list[Any], last: bool) -> int:
+        """Store points of an imported history, all or none; returns how many.
+
+        Args:
+            points: each with its `timestamp`.
+            last: whether it is the last batch, after which subscribers get a `resync`.
+        """
+        faults = Faults()
+        for number, point in enumerate(points):
+            if isinstance(point, Mapping) and point.get("timestamp") is None:
+                faults.add(f"/{number}/timestamp", REQUIRED)
+        if faults.count:
+            raise faults.problem()
+        checked = await self._slices.run(self._checking(points, now()))
+        if checked:
+            await self._publisher.stored(
+                self._accessors.metrics.add_points(checked, events=False), lambda: checked.tags
+            )
+            await self._publisher.published("metrics", (), checked.tags)
+        if last:
+            await self.resync()
+        return len(checked)
+
+    async def resync(self) -> None:
+        """Make the subscribers of metrics read them again."""
+        await self._publisher.resync("metrics")
 
     def _checking(self, points: list[Any], at: datetime, refused: Refused | None = None) -> Any:
         return loading_points(points, at, self._ahead, refused, self._zone)

@@ -40,7 +40,9 @@ class ItemResult(Answer):
             "409 its id exists with other content; 422 not valid",
         },
     )
-    id = fields.String(metadata={"description": "of a trade that is stored"})
+    id = fields.String(
+        metadata={"description": "of a record that is stored, where its kind has ids"}
+    )
     error = fields.String(metadata={"description": "why it was refused", "maxLength": 200})
 
 

@@ -42,6 +42,11 @@ class Faults:
             if len(self._errors) < MAX_ERRORS:
                 self._errors.append(error)
 
+    def merge(self, other: Faults) -> None:
+        """Add the errors of another part of the body."""
+        self.count += other.count
+        self._errors += other._errors[: MAX_ERRORS - len(self._errors)]
+
     def problem(self) -> ValidationProblem:
         """The refusal that names them."""
         return ValidationProblem(self._errors, count=self.count)

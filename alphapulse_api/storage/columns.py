@@ -153,12 +153,29 @@ class Columns:
         if added:
             return {name: record.get(name) for name in self.names}, True
         stored = known[id_]
+        if (conflict := self.conflict(stored, record, fixed, server_set, "/id")) is not None:
+            raise conflict
+        return stored, False
+
+    def conflict(
+        self,
+        stored: Mapping[str, Any],
+        record: Mapping[str, Any],
+        fixed: Sequence[str],
+        server_set: frozenset[str],
+        pointer: str,
+    ) -> Conflict | None:
+        """In what a record contradicts the stored one with its id; None if it is a repeat.
+
+        Args:
+            pointer: to the id, for the error; the others are those of `insert_once`.
+        """
         for name in fixed:
             if name not in server_set and stored[name] != record.get(name):
-                detail = f"{id_!r} exists already, with another {name}"
+                detail = f"{record['id']!r} exists already, with another {name}"
                 detail = f"{detail}. {self.hint}" if self.hint else detail
-                raise Conflict(detail, errors=[{"pointer": "/id", "detail": detail}])
-        return stored, False
+                return Conflict(detail, errors=[{"pointer": pointer, "detail": detail}])
+        return None
 
     async def insert_new(
         self,

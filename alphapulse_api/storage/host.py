@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -102,7 +102,7 @@ class HostMetrics(_HostObject):
         page = await self.get_latest_metrics(metric_type, **query)
         yield _page_of([row for row in page if name in (None, row["name"])])
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
+    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
         # A new list of dicts, because the host may change it.
         return int(await self._call("add_points", list(points)))
 
@@ -131,6 +131,16 @@ class HostAlerts(_HostObject):
     ) -> Written:
         stored, new = await self._call("add_alert", alert)
         return stored, bool(new)
+
+    async def add_alerts(
+        self,
+        alerts: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,  # it publishes none by itself
+    ) -> list[Written]:
+        return await _each(self.add_alert, alerts, conflicts)
 
     async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
         stored: list[Written] = await self._call("report_alerts", list(reports))
@@ -241,6 +251,16 @@ class HostAgents(_HostObject):
         stored, new = await self._call("add_signal", signal)
         return stored, bool(new)
 
+    async def add_signals(
+        self,
+        signals: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,  # it publishes none by itself
+    ) -> list[Written]:
+        return await _each(self.add_signal, signals, conflicts)
+
 
 class HostSystem(_HostObject):
     """A host's samples of its components."""
@@ -254,6 +274,38 @@ class HostSystem(_HostObject):
             record, new = stored
             return record, bool(new)
         return stored, True  # a host may return only the sample
+
+    async def add_samples(
+        self,
+        samples: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,  # it publishes none by itself
+    ) -> list[Written]:
+        return await _each(self.add_sample, samples, conflicts)
+
+
+async def _each(
+    add: Callable[[Mapping[str, Any]], Awaitable[Written]],
+    records: Sequence[Mapping[str, Any]],
+    conflicts: dict[int, Conflict] | None,
+) -> list[Written]:
+    """Store records one by one, as a host's object takes them.
+
+    Raises:
+        Conflict: without `conflicts`, which are filled otherwise; what is stored by then stays.
+    """
+    stored: list[Written] = []
+    for index, record in enumerate(records):
+        try:
+            stored.append(await add(record))
+        except Conflict as conflict:
+            if conflicts is None:
+                raise
+            conflicts[index] = conflict
+            stored.append((dict(record), False))
+    return stored
 
 
 def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, Any]) -> list[str]:

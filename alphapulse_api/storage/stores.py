@@ -58,8 +58,13 @@ class MetricStore(Protocol):
     ) -> AsyncIterator[Page]:
         """All pages of them."""
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
-        """Store validated points; returns how many were given."""
+    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
+        """Store validated points; returns how many were given.
+
+        Args:
+            points: validated, each with a time.
+            events: whether they are published; those of an imported history are not.
+        """
 
 
 class AlertStore(Protocol):
@@ -89,6 +94,16 @@ class AlertStore(Protocol):
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> Written:
         """Store a validated alert; raises `Conflict`."""
+
+    async def add_alerts(
+        self,
+        alerts: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated alerts; the arguments are those of `TradeStore.add_trades`."""
 
     async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
         """Store what another system says of its alerts, all of it or nothing.
@@ -235,6 +250,16 @@ class AgentStore(Protocol):
     ) -> Written:
         """Store a validated signal; raises `Conflict`."""
 
+    async def add_signals(
+        self,
+        signals: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated signals; the arguments are those of `TradeStore.add_trades`."""
+
 
 class SystemStore(Protocol):
     """Samples of the system's components."""
@@ -251,3 +276,13 @@ class SystemStore(Protocol):
 
     async def add_sample(self, sample: Mapping[str, Any]) -> Written:
         """Store a validated sample; returns whether it replaced none."""
+
+    async def add_samples(
+        self,
+        samples: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated samples; the arguments are those of `TradeStore.add_trades`."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from alphapulse_api.config import RateLimitConfig
+from alphapulse_api.http.codecs.formats import EXPORTED
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
-from tests.asking import ALERT, POINT, SIGNAL, TRADE, Answer, ask
+from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
 from tests.webhooks import alertmanager, grafana
 
 LISTED = [row for row in ROWS if is_described(row)]
 JSON: Final = "application/json"
+LINES: Final = "application/x-ndjson"
+CHANGED: Final = {"price": "1", "title": "another", "amount": "9", "stop_loss": "1"}
 
 
 async def test_every_answer_is_as_described(server: Server) -> None:
@@ -45,7 +49,13 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     await check("POST", "/api/trades", json=pending)
     await check("POST", "/api/trades", json={**TRADE, "fee": -1, "metadata": {"a": [1]}})
     await check("POST", "/api/alerts", json={**ALERT, "id": "x1", "metric_value": None})
-    for path, record in (("/api/trades/batch", TRADE), ("/api/metrics/batch", POINT)):
+    for path, record in (
+        ("/api/trades/batch", TRADE),
+        ("/api/metrics/batch", POINT),
+        ("/api/alerts/batch", ALERT),
+        ("/api/agents/x1/signals/batch", SIGNAL),
+        ("/api/system/batch", SAMPLE),
+    ):
         await check("POST", path, json=[record])
         await check("POST", f"{path}?on_error=continue", json=[record, {}, {**record, "x": 1}])
         await check("POST", path, json=[{}])  # 422
@@ -73,6 +83,11 @@ async def test_every_answer_is_as_described(server: Server) -> None:
     for row in LISTED:
         if row.method == "GET":
             await check("GET", _path(row))
+        if row.export:
+            for form in EXPORTED:
+                await check("GET", f"{_path(row)}?format={form}")
+        if row.body_in_lines:
+            await check("POST", _path(row), **_lines(row))
     await check("GET", "/api/metrics/risk?aggregation=avg,p99,count,stddev")
     await check("POST", "/token/revoke", None, data={"token": pair["refresh_token"]})
     assert seen == {(row.method, row.path) for row in LISTED}
@@ -171,6 +186,10 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
     if row.described_body is not None:
         example = REQUESTS[row.described_body.__name__]
         body = {"json": [example] if row.body_is_array else example}
+        if row.body_in_lines:
+            body = _lines(row)
+    if row.export:
+        yield f"{path}?format=json", admin, {}
     if row.counted:
         yield path.replace(callers["token"], "none"), None, body
         yield path, trades if in_path else {**admin, **trades}, body
@@ -189,12 +208,24 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
     yield f"{path}?nonsense=1", caller, body
     yield path.replace("x1", "none"), caller, body
     if row.described_body is not None:
+        if row.body_in_lines:
+            for data, kind in ((b"{", LINES), (b"a", "a/b"), (b"a" * 2**19, LINES)):
+                yield path, caller, {"data": data, "headers": {"Content-Type": kind}}
+            yield path, caller, body
+            yield path, caller, _lines(row, **{n: v for n, v in CHANGED.items() if n in example})
+            return
         large = b"[%b1]" % (b"1," * 2**20) if row.body_is_array else b'{"a":"%b"}' % (b"a" * 2**19)
         for data, kind in ((b"{", JSON), (b"a", "a/b"), (large, JSON)):
             yield path, caller, {"data": io.BytesIO(data), "headers": {"Content-Type": kind}}
-        changed = {"price": "1", "title": "another", "amount": "9", "stop_loss": "1"}
-        other = {**example, **{n: v for n, v in changed.items() if n in example}}
+        other = {**example, **{n: v for n, v in CHANGED.items() if n in example}}
         if row.answer is Accepted:  # of TradingView, a signal's price is part of its metadata
             other |= {"confidence": 0.1} if "ticker" in example else {}
         yield path, caller, body
         yield path, caller, {"json": [other] if row.body_is_array else other}
+
+
+def _lines(row: Row, **changes: str) -> dict[str, Any]:
+    """A body of one line: the example of the route, with some changes."""
+    assert row.described_body is not None
+    line = json.dumps({**REQUESTS[row.described_body.__name__], **changes})
+    return {"data": line, "headers": {"Content-Type": LINES}}

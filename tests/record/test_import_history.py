@@ -17,6 +17,7 @@ from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.domain.errors import Conflict, ValidationProblem
 from alphapulse_api.embed.feed import HostFeed
+from alphapulse_api.log import Event, Gap
 from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record import importing
 from alphapulse_api.record.feed import Feed
@@ -24,7 +25,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from tests.engines import relay_of
 from tests.event_logs import LogFollower
-from tests.socket_client import portfolio, trade
+from tests.socket_client import alert, point, portfolio, trade
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CURVE = [(START + timedelta(hours=n), 1000 + n) for n in range(25)]
@@ -48,6 +49,11 @@ class Store:
 
     async def trades(self) -> list[dict[str, Any]]:
         return list(await self.accessors.trades.get_trades(limit=1000))
+
+    def portfolios(self) -> list[Event]:
+        """The events of the portfolio."""
+        return [item for item in self.follower.items if isinstance(item, Event)
+                and item.channel.name == "portfolio"]  # fmt: skip
 
 
 @pytest.fixture
@@ -114,11 +120,12 @@ async def test_a_repeat_changes_nothing(store: Store, batches_of_ten: None) -> N
     trades = [past_trade(n) for n in range(25)]
     first = await store.feed.import_history(equity=CURVE, trades=trades)
     before = (await store.curve(), await store.trades())
-    events = len(store.follower.cursors("portfolio"))
+    events = store.portfolios()
     second = await store.feed.import_history(equity=CURVE, trades=trades)
     assert (first, second) == ((25, 25), (0, 0))
     assert (await store.curve(), await store.trades()) == before
-    assert len(store.follower.cursors("portfolio")) == 1 == events
+    assert len(events) == 1
+    assert store.portfolios() == events
 
 
 async def test_fills_that_look_the_same_are_kept_apart(store: Store) -> None:
@@ -137,12 +144,56 @@ async def test_subscribers_read_the_trades_again_instead_of_getting_each(
     await store.follower.expect("live", "gap", "later")
 
 
+async def test_other_records_of_the_past_are_stored_once_and_not_published(store: Store) -> None:
+    feed, times = store.feed, [START + timedelta(seconds=n) for n in range(3)]
+    alerts = [{**alert(id=f"a{n}"), "created_at": at} for n, at in enumerate(times)]
+    signal = {"symbol": "A", "direction": "buy"}
+    signals = [{**signal, "id": f"s{n}", "timestamp": at} for n, at in enumerate(times)]
+    samples = [{"component": "db", "status": "healthy", "timestamp": at} for at in times]
+    points = [{**point(), "timestamp": at} for at in times]
+    for new in (3, 0):
+        assert await feed.import_alerts(alerts, last=True) == new
+        assert await feed.import_signals("m1", signals, last=True) == new
+        assert await feed.import_system(samples, last=True) == new
+        assert await feed.import_metrics(points, last=True) == 3
+    assert store.follower.received("alerts") == ["gap"] * 2
+    assert store.follower.received("metrics") == ["gap"] * 2
+    since = {"start_time": START, "limit": 10}
+    stored = store.accessors
+    assert len(await stored.alerts.get_alerts(**since)) == 3
+    assert len(await stored.agents.get_signals("m1", **since)) == 3
+    assert len(await stored.system.get_system(**since)) == 3
+    assert len(await stored.metrics.get_metrics("risk", **since)) == 3
+    with pytest.raises(Conflict) as raised:
+        await feed.import_alerts([{**alerts[0], "title": "another"}])
+    assert [error["pointer"] for error in raised.value.extra["errors"]] == ["/0/id"]
+
+
+async def test_batches_store_what_can_be_stored(store: Store) -> None:
+    feed, at = store.feed, START
+    good, signal = alert(id="a"), {"id": "s", "symbol": "A", "direction": "buy"}
+    sample = {"component": "db", "status": "healthy", "timestamp": at}
+    for result, other in (
+        (await feed.raise_alerts_batch(
+            [good, good, {**good, "title": "x"}, {}], on_error="continue"), 409),
+        (await feed.record_signals_batch(
+            "m1", [signal, signal, {**signal, "symbol": "B"}, {}], on_error="continue"), 409),
+        (await feed.report_system_batch(
+            [sample, sample, {**sample, "status": "error"}, {}], on_error="continue"), 200),
+    ):  # fmt: skip
+        assert [one["status"] for one in result["results"]] == [201, 200, other, 422]
+    assert store.follower.received("alerts") == ["a"]
+    (last,) = await store.accessors.system.get_system(start_time=START)
+    assert last["status"] == "error"
+
+
 async def test_the_newest_point_becomes_the_portfolio_and_is_published(
     store: Store, batches_of_ten: None
 ) -> None:
     await store.feed.import_history(equity=CURVE)
-    (event,) = store.follower.items
+    event, gap = store.follower.items
     assert event.data["as_of"] == TIMES[-1]  # type: ignore[union-attr]
+    assert isinstance(gap, Gap)
     assert (await store.accessors.portfolio.get_portfolio())["total_value"] == VALUES[-1]
 
 
@@ -150,7 +201,7 @@ async def test_a_newer_portfolio_stays(store: Store) -> None:
     now = await store.feed.update_portfolio(portfolio("7"))
     await store.feed.import_history(equity=CURVE)
     assert await store.accessors.portfolio.get_portfolio() == now
-    assert len(store.follower.items) == 1
+    assert len(store.portfolios()) == 1
     assert (await store.curve())[:-1] == CURVE
 
 

@@ -30,3 +30,9 @@ async def put_agent(call: Call) -> Any:
 async def record_signal(call: Call) -> Any:
     """Record a signal; creates the agent if it is new."""
     return await call.backend.feed.record_signal(call.path["id"], call.body)
+
+
+async def record_signals_batch(call: Call) -> Any:
+    """Record up to 10000 signals of an agent, and report the result of each."""
+    feed = call.backend.feed
+    return await feed.record_signals_batch(call.path["id"], call.body, **call.query)

@@ -52,3 +52,8 @@ async def resolve_alert(call: Call) -> Any:
     """Resolve an alert; a second time changes nothing."""
     load(_NOTHING, call.body)
     return await call.backend.feed.resolve_alert(call.path["id"])
+
+
+async def raise_batch(call: Call) -> Any:
+    """Raise up to 10000 alerts, and report the result of each."""
+    return await call.backend.feed.raise_alerts_batch(call.body, **call.query)

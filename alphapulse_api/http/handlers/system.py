@@ -27,6 +27,11 @@ async def report_system(call: Call) -> Any:
     return await call.backend.feed.report_system(call.body)
 
 
+async def report_batch(call: Call) -> Any:
+    """Record up to 10000 samples, and report the result of each."""
+    return await call.backend.feed.report_system_batch(call.body, **call.query)
+
+
 async def prometheus(request: web.Request) -> web.StreamResponse:
     """This process's own figures, in Prometheus' text format."""
     body, content_type = request.app[BACKEND].monitor.exposition()

@@ -86,6 +86,12 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "SignalRequest": _SIGNAL,
     "AgentRequest": _AGENT,
     "SystemSampleRequest": _SAMPLE,
+    "ImportedTrade": _TRADE,
+    "ImportedAlert": _ALERT,
+    "ImportedPoint": _POINT,
+    "ImportedSignal": _SIGNAL,
+    "ImportedSample": _SAMPLE,
+    "EquityPoint": {"timestamp": NOON, "total_value": "100000.00", "cash": "98100.00"},
     "TokenRequest": {
         "grant_type": "password",
         "username": "ann",
@@ -136,6 +142,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "AgentWithSignals": {**_AGENT_ANSWER, "signals": [_SIGNAL_ANSWER]},
     "SystemSample": {**_SAMPLE, "timestamp": _NOON},
     "Accepted": {"accepted": 1},
+    "Imported": {"accepted": 1, "new": 1},
     "BatchResult": {
         "accepted": 1,
         "refused": 1,
@@ -198,6 +205,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "on_error": "continue",
     "format": "csv",
     "spreadsheet": False,
+    "currency": "USD",
     "If-None-Match": '"5f0c2a91d3b84e6f"',
 }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
-from alphapulse_api.http.codecs.formats import EXPORTED, encoder, whole
+from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.http.codecs.formats import EXPORTED, FORMATS, encoder, whole
 from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import TOKEN, Row
 from alphapulse_api.http.spec.examples import ANSWERS, METRICS_TEXT, PARAMETERS, REQUESTS
@@ -66,8 +70,7 @@ def operation(row: Row, converter: Converter) -> dict[str, Any]:
 
 
 def _description(row: Row) -> str:
-    handler = row.handler or row.raw
-    _, _, more = (handler.__doc__ or "").strip().partition("\n")
+    _, _, more = row.described.partition("\n")
     if row.permission == PUBLIC:
         who = "Needs no credentials."
     elif row.by_token:
@@ -109,10 +112,12 @@ def _request(row: Row, converter: Converter) -> dict[str, Any]:
         return {"application/x-www-form-urlencoded": described}
     if row.described_body is None:
         return {}
-    schema, example = (
-        reference(converter, row.described_body),
-        REQUESTS[row.described_body.__name__],
-    )
+    example = REQUESTS[row.described_body.__name__]
+    if row.body_in_lines:
+        text = {"type": "string", "description": "a record a line; in CSV, the first names fields"}
+        lines = {"schema": text, "example": dumps(example).decode()}
+        return {FORMATS["ndjson"]: lines, FORMATS["csv"]: {**lines, "example": _csv(example)}}
+    schema = reference(converter, row.described_body)
     if row.body_is_array:
         schema = {"type": "array", "items": schema, "maxItems": MAX_ITEMS}
         example = [example]
@@ -132,6 +137,16 @@ def _successes(row: Row, converter: Converter) -> dict[str, Any]:
     if row.conditional:
         described["304"] = {"description": "Not Modified", "headers": of_unchanged(row)}
     return described
+
+
+def _csv(record: Mapping[str, Any]) -> str:
+    """A header line, and a line of the record."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(record)
+    cells = [dumps(v).decode() if isinstance(v, (dict, list)) else v for v in record.values()]
+    writer.writerow(cells)
+    return text.getvalue()
 
 
 def _answer(row: Row, converter: Converter) -> dict[str, Any]:

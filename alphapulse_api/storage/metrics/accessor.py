@@ -183,8 +183,12 @@ class MetricsDataAccessor:
             if cursor is None:
                 return
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]]) -> int:
+    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
         """Store validated points; a later one replaces one with the same series and time.
+
+        Args:
+            points: validated, each with a time.
+            events: whether to publish them; an imported history is not published.
 
         Returns:
             The number of points given.
@@ -192,7 +196,8 @@ class MetricsDataAccessor:
         Raises:
             TooManySeries: if they would create too many series; nothing is stored then.
         """
-        await self._writer.add(points if isinstance(points, Points) else Points.of(points))
+        columns = points if isinstance(points, Points) else Points.of(points)
+        await (self._writer.add(columns) if events else self._writer.add_past(columns))
         return len(points)
 
 

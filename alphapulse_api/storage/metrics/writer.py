@@ -18,7 +18,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
 from alphapulse_api.storage.metrics.series import Reference, SeriesCatalogue
-from alphapulse_api.storage.outbox import of_points
+from alphapulse_api.storage.outbox import invalidation_of_types, of_points
 
 A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms
 FULL: Final = 10_000  # points; a batch of this size takes in no other callers
@@ -72,6 +72,10 @@ class PointWriter:
             # Some caller is at fault, so each batch is stored on its own.
             await self._store([points])
 
+    async def add_past(self, points: Points) -> None:
+        """Store points of an imported history: no events, and no batch with those of others."""
+        await self._store([points], events=False)
+
     def _join(self, points: Points) -> _Batch:
         with self._lock:
             batch = self._batch
@@ -93,7 +97,9 @@ class PointWriter:
         finally:
             batch.closed = True  # the batch may have failed before it began
 
-    async def _store(self, parts: Sequence[Points], batch: _Batch | None = None) -> None:
+    async def _store(
+        self, parts: Sequence[Points], batch: _Batch | None = None, *, events: bool = True
+    ) -> None:
         async def work(transaction: Transaction) -> dict[Key, Reference]:
             if batch is not None:
                 with self._lock:
@@ -109,7 +115,11 @@ class PointWriter:
             await transaction.turn()
             numbered = {references[key].number: series for key, series in points.items()}
             await store_points(transaction, spans, numbered, self._ahead)
-            transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
+            if events:
+                transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
+            else:
+                types = {name for part in parts for name in part.types}
+                transaction.publish(invalidation_of_types(types))
             await release(transaction, numbered, points)
             return references
 

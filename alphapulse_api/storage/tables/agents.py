@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alphapulse_api.domain.books import MAIN
-from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -25,6 +25,7 @@ from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range, default_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.once import insert_all_once
 
 AGENTS = Columns(
     "agents",
@@ -207,6 +208,42 @@ class AgentDataAccessor:
                 server_set=server_set,
                 book=self._book,
             )
+
+        return await self._engine.write(work)
+
+    async def add_signals(
+        self,
+        signals: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated signals, all of them or none; creates agents that are new.
+
+        Args:
+            signals: of any agents.
+            server_set: as `insert_all_once` takes it.
+            conflicts: as `insert_all_once` takes it.
+            events: of no effect, because signals have none.
+
+        Returns:
+            Each signal as stored, and whether it is new.
+
+        Raises:
+            Conflict: if an id exists with other content; then nothing is stored.
+        """
+
+        async def work(transaction: Transaction) -> list[Written]:
+            # In the order of ids: two processes that make the same agents would wait in a ring.
+            for agent_id in sorted({str(signal["agent_id"]) for signal in signals}):
+                await _make(transaction, agent_id)
+            transaction.publish(invalidation("agents", signals))
+            return await insert_all_once(
+                transaction, SIGNALS, signals,
+                book=self._book, fixed=SIGNALS.names[1:], server_set=server_set,
+                conflicts=conflicts,
+            )  # fmt: skip
 
         return await self._engine.write(work)
 

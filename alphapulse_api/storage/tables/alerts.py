@@ -8,17 +8,19 @@ from typing import Any, Final
 
 from alphapulse_api.domain.books import MAIN, NO_BOOK
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first, read_page
-from alphapulse_api.storage.outbox import of_change, of_new
+from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
 from alphapulse_api.storage.tables.alert_reports import store_reports
+from alphapulse_api.storage.tables.once import insert_all_once
 
 COLUMNS = Columns(
     "alerts",
@@ -143,6 +145,46 @@ class AlertDataAccessor:
             )
             transaction.publish(*of_new("alerts", [stored] if new else [], book=self._book))
             return stored, new
+
+        return await self._engine.write(work)
+
+    async def add_alerts(
+        self,
+        alerts: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated alerts, all of them or none.
+
+        Args:
+            alerts: new ones are active; those of the past say in which state they are.
+            server_set: as `insert_all_once` takes it.
+            conflicts: as `insert_all_once` takes it.
+            events: whether to publish new alerts; an imported history is not published.
+
+        Returns:
+            Each alert as stored, and whether it is new.
+
+        Raises:
+            Conflict: if an id exists with other content; then nothing is stored.
+        """
+        records = [{"status": "active", "acknowledged": False, **alert} for alert in alerts]
+
+        async def work(transaction: Transaction) -> list[Written]:
+            stored = await insert_all_once(
+                transaction, COLUMNS, records,
+                book=self._book, fixed=SET_AT_CREATION, server_set=server_set,
+                conflicts=conflicts,
+            )  # fmt: skip
+            new = [alert for alert, is_new in stored if is_new]
+            for at in range(0, len(new) if events else 0, TOGETHER):
+                transaction.publish(*of_new("alerts", new[at : at + TOGETHER], book=self._book))
+                await transaction.turn()
+            if new and not events:
+                transaction.publish(invalidation("alerts", new))
+            return stored
 
         return await self._engine.write(work)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.times import CLOCK_AHEAD
+from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import Order, read_page
@@ -80,5 +82,43 @@ class SystemDataAccessor:
                 await transaction.execute(_REPLACE, *values)
             transaction.publish(invalidation("system"))
             return {name: sample.get(name) for name in COLUMNS.names}, new > 0
+
+        return await self._engine.write(work)
+
+    async def add_samples(
+        self,
+        samples: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+    ) -> list[Written]:
+        """Store validated samples, all of them or none, as `add_sample` stores each.
+
+        Args:
+            samples: in the order in which one replaces another of its component and time.
+            server_set: of no effect, because a repeat replaces.
+            conflicts: is not filled, for the same reason.
+            events: of no effect, because samples have none.
+
+        Returns:
+            Each sample as stored, and whether there was none to replace.
+        """
+        rows = [COLUMNS.store(sample) for sample in samples]
+
+        async def work(transaction: Transaction) -> list[Written]:
+            first = {(row[0], row[2]): row for row in reversed(rows)}
+            ending = "ON CONFLICT (component, timestamp) DO NOTHING RETURNING component, timestamp"
+            found = await insert_rows(transaction, COLUMNS.into, list(first.values()), ending)
+            added = {(component, at) for component, at in found}
+            answer: list[Written] = []
+            for row, sample in zip(rows, samples, strict=True):
+                key = (row[0], row[2])
+                if not (new := key in added):
+                    await transaction.execute(_REPLACE, *row)
+                added.discard(key)
+                answer.append(({name: sample.get(name) for name in COLUMNS.names}, new))
+            transaction.publish(invalidation("system"))
+            return answer
 
         return await self._engine.write(work)

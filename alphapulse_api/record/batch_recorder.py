@@ -1,0 +1,161 @@
+"""Batches of records: checked, completed, stored, published; all, or each that is valid; or past.
+
+What distinguishes the resources is how records are completed and which store takes them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from marshmallow import Schema
+
+from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.tags import tags_of
+from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
+from alphapulse_api.record.inputs import Extras, with_extras
+from alphapulse_api.record.recorder import Recorder, Resources
+from alphapulse_api.runtime.slices import Steps, releasing
+from alphapulse_api.schemas.batches import STOP
+from alphapulse_api.schemas.loading import Faults, Refusal, loading
+from alphapulse_api.storage.stores import Written
+
+Owner = Mapping[str, Any]  # fields that are the same in every record of a call
+NOBODY: Final[Owner] = {}
+
+
+class BatchRecorder(Recorder):
+    """Records batches of one resource.
+
+    Args:
+        resources: what it records with.
+        request: the schema of a record.
+        past: the schema of an imported record.
+
+    Attributes:
+        resource: the name of the resource, and of its channel, if it has one.
+    """
+
+    resource: ClassVar[str]
+
+    def __init__(self, resources: Resources, request: type[Schema], past: type[Schema]) -> None:
+        super().__init__(resources)
+        self._one = resources.clocked(request())
+        self._many = resources.clocked(request(many=True))
+        self._past = resources.clocked(past(many=True))
+
+    @abstractmethod
+    def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
+        """Complete records in their places; returns what the server set of each."""
+
+    @abstractmethod
+    async def _add(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        server_set: Sequence[frozenset[str]],
+        conflicts: dict[int, Conflict] | None,
+        *,
+        events: bool,
+    ) -> list[Written]:
+        """Store completed records; see `TradeStore.add_trades`."""
+
+    async def record_batch(
+        self, given: list[Any], on_error: str, extras: Extras = "refuse", owner: Owner = NOBODY
+    ) -> dict[str, Any]:
+        """Record a batch and report on each record: the answer of `BatchResult`."""
+        given = self._given(given, extras)
+        refused: Refused = {}
+        positions: Sequence[int]
+        if on_error == STOP:
+            records = await self._slices.run(loading(self._many, given))
+            positions = range(len(records))
+            self._own(records, owner)
+        else:
+            loaded = await self._slices.run(loading_each(self._one, given, refused))
+            strangers = _strangers(loaded, owner)
+            refused.update((n, Refusal.of(faults.problem())) for n, faults in strangers.items())
+            records = [loaded[n] for n in loaded if n not in strangers]
+            positions = [n for n in loaded if n not in strangers]
+            loaded.clear()
+        server_set = await self._slices.run(self._completing(records))
+        conflicts: dict[int, Conflict] = {}
+        stored = await self._store(records, server_set, None if on_error == STOP else conflicts)
+        await self._slices.run(releasing(records))
+        refused.update((positions[n], Refusal.of(conflict)) for n, conflict in conflicts.items())
+        results = await self._slices.run(outcomes_of(positions, stored))
+        await self._slices.run(releasing(stored))
+        return await self._slices.run(result_of(len(given), refused, results))
+
+    async def record_past(
+        self, given: list[Any], extras: Extras, last: bool, owner: Owner = NOBODY
+    ) -> int:
+        """Store records of an imported history, all or none; returns how many are new.
+
+        Args:
+            given: the records.
+            extras: what becomes of unknown fields.
+            last: whether it is the last batch, after which subscribers get a `resync`.
+            owner: fields that every record has.
+        """
+        given = self._given(given, extras)
+        records = await self._slices.run(loading(self._past, given))
+        self._own(records, owner)
+        server_set = await self._slices.run(self._completing(records))
+        stored = await self._store(records, server_set, events=False)
+        if last:
+            await self.resync()
+        return sum(new for _, new in stored)
+
+    async def resync(self) -> None:
+        """Make the subscribers of the channel, if there is one, read it again."""
+        if self.resource in CHANNELS:
+            await self._publisher.resync(self.resource)
+
+    def _given(self, records: list[Any], extras: Extras) -> list[Any]:
+        if extras == "refuse":
+            return records
+        return [with_extras(self._one, record, extras) for record in records]
+
+    def _own(self, records: list[dict[str, Any]], owner: Owner) -> None:
+        """Give each record the owner's fields; raises `ValidationProblem` for one of another."""
+        strangers = _strangers(dict(enumerate(records)), owner, "/{}")
+        faults = Faults()
+        for stranger in strangers.values():
+            faults.merge(stranger)
+        if faults.count:
+            raise faults.problem()
+
+    async def _store(
+        self,
+        records: Sequence[dict[str, Any]],
+        server_set: Sequence[frozenset[str]],
+        conflicts: dict[int, Conflict] | None = None,
+        *,
+        events: bool = True,
+    ) -> list[Written]:
+        """Each record as stored, and whether it is new."""
+        work = self._add(records, server_set, conflicts, events=events)
+        stored = await self._publisher.stored(work, lambda: tags_of(self.resource, records))
+        new = (
+            record
+            for n, (record, new) in enumerate(stored)
+            if events and new and n not in (conflicts or ())
+        )
+        of_channel = new if self.resource in CHANNELS else ()
+        await self._publisher.published(self.resource, of_channel)
+        return stored
+
+
+def _strangers(
+    records: Mapping[int, dict[str, Any]], owner: Owner, place: str = ""
+) -> dict[int, Faults]:
+    """Give records the fields of their owner; returns the faults of those of another one."""
+    strangers: dict[int, Faults] = {}
+    for number, record in records.items():
+        for name, value in owner.items():
+            if record.setdefault(name, value) != value:
+                faults = strangers.setdefault(number, Faults())
+                faults.add(f"{place.format(number)}/{name}", f"Must be {value!r}, as in the path.")
+    return strangers

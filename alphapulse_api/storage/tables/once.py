@@ -1,0 +1,65 @@
+"""Many records under ids of their own, each stored once, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.storage.columns import A_TURN, Columns
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.stores import NONE_SET, Written
+
+
+async def insert_all_once(
+    transaction: Transaction,
+    columns: Columns,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    book: str,
+    fixed: Sequence[str],
+    server_set: Sequence[frozenset[str]] | None = None,
+    conflicts: dict[int, Conflict] | None = None,
+) -> list[Written]:
+    """Store records as `Columns.insert_once` does each.
+
+    Args:
+        transaction: of the caller.
+        columns: of the table.
+        records: the columns' values; "id" among them.
+        book: that the records are kept in.
+        fixed: the columns that a repeat must agree in.
+        server_set: for each record, the fields that the server set, in which a repeat may differ.
+        conflicts: is filled with the conflicts of records that are not stored, by position.
+            Without it, one conflict refuses all.
+
+    Returns:
+        Each record as stored, and whether it is new.
+
+    Raises:
+        Conflict: if an id exists with other content, with the position in its pointer.
+    """
+    if conflicts is not None:
+        conflicts.clear()  # left by an earlier run of the transaction
+    first: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        first.setdefault(record["id"], record)
+    added, known = await columns.insert_new(transaction, first, book=book)
+    answer: list[Written] = []
+    for index, record in enumerate(records):
+        id_ = record["id"]
+        new = id_ in added
+        if new:
+            added.remove(id_)
+            known[id_] = {name: record.get(name) for name in columns.names}
+        else:
+            set_ = NONE_SET if server_set is None else server_set[index]
+            conflict = columns.conflict(known[id_], record, fixed, set_, f"/{index}/id")
+            if conflict is not None:
+                if conflicts is None:
+                    raise conflict
+                conflicts[index] = conflict
+        answer.append((known[id_], new))
+        if index % A_TURN == 0:
+            await transaction.turn()
+    return answer
