@@ -63,6 +63,13 @@ DONE = {
 }
 
 
+async def generated_by(toolbox: Toolbox, name: str) -> None:
+    """Generate in the folder, with the lines of the page."""
+    (generate,) = code_blocks(PAGE, f"{name}: generate")
+    lines = [line for line in generate.splitlines() if not line.startswith(INSTALLING)]
+    await toolbox.shell("\n".join(lines))
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_a_generated_client_does_the_whole_job(
     serve: Serve, toolbox: Toolbox, name: str
@@ -73,14 +80,12 @@ async def test_a_generated_client_does_the_whole_job(
     client = CLIENTS[name]
     suffix = client.job.rpartition(".")[2]
     toolbox.url = server.url
-    (generate,) = code_blocks(PAGE, f"{name}: generate")
     (use,) = code_blocks(PAGE, f"{name}: use")
     toolbox.write("package.json", '{"type": "module"}')
     toolbox.write("tsconfig.json", (HERE / "tsconfig.json").read_text())
     toolbox.write(f"job.{suffix}", (HERE / "jobs" / client.job).read_text())
     toolbox.write(f"use.{suffix}", use)
-    lines = [line for line in generate.splitlines() if not line.startswith(INSTALLING)]
-    await toolbox.shell("\n".join(lines))
+    await generated_by(toolbox, name)
 
     await toolbox.shell(client.check)
     used = await toolbox.shell(f"{client.run} use.{suffix}", AP_API_KEY=key)
