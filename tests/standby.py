@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from tests.postgres import SETTINGS, Postgres, server
+from tests.waiting import until
 
 SECONDS = 20.0  # for any step of a fail-over
 
@@ -74,17 +74,13 @@ class Pair:
         finally:
             await connection.close()
         sql = f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
-        async with asyncio.timeout(SECONDS):
-            while not await self.ask_standby(sql):
-                await asyncio.sleep(0.01)
+        await until(lambda: self.ask_standby(sql))
 
     async def cut(self) -> None:
         """Let the standby receive nothing more: what is written from now on is lost to it."""
         await self.ask_standby("ALTER SYSTEM SET primary_conninfo = ''")
         await self.ask_standby("SELECT pg_reload_conf()")
-        async with asyncio.timeout(SECONDS):
-            while await self.ask_standby("SELECT count(*) FROM pg_stat_wal_receiver"):
-                await asyncio.sleep(0.01)
+        await until(lambda: self.ask_standby("SELECT count(*) = 0 FROM pg_stat_wal_receiver"))
 
     def fail_over(self) -> None:
         """End the primary as a crash would, and promote the standby."""

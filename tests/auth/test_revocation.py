@@ -20,6 +20,7 @@ from tests.conftest import PASSWORD, Serve, Server
 from tests.forging import SECRET, bearer
 from tests.postgres import Postgres
 from tests.socket_client import connect
+from tests.waiting import until
 
 SECONDS = 5.0
 
@@ -138,9 +139,12 @@ async def test_whoever_is_shut_out_is_out_everywhere(stage: Stage, way: Way) -> 
         async with asyncio.timeout(SECONDS):
             assert (await client.until_closed())[:2] == (1008, "revoked")
         for process in (server, stage.elsewhere):
+
+            async def is_out(process: Server = process) -> bool:
+                return (await ask(process, "GET", path, caller)).status != 200
+
             async with asyncio.timeout(SECONDS):
-                while (await ask(process, "GET", path, caller)).status == 200:
-                    await asyncio.sleep(0.01)
+                await until(is_out)
             for where in (path, "/api/me"):
                 problem(await ask(process, "GET", where, caller), 401)
                 assert (await ask(process, "GET", where, other)).status == 200

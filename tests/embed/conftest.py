@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -28,3 +29,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessDashboa
 def feed(running: ProcessDashboard) -> ProcessFeed:
     settled(running.feed)
     return running.feed
+
+
+@pytest.fixture
+def no_thread_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread of a dashboard stays, and none ends with a traceback."""
+    crashed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", crashed.append)
+    yield
+    assert [t.name for t in threading.enumerate() if t.name.startswith("alphapulse")] == []
+    assert crashed == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from tests.asking import (
     problem,
 )
 from tests.conftest import Serve, Server
-from tests.waiting import SECONDS
+from tests.waiting import until
 
 CACHED = {
     "/api/metrics": "metrics",
@@ -185,9 +184,11 @@ async def test_a_portfolio_grows_stale_while_nobody_writes(serve: Serve) -> None
     caller = await server.key()
     await server.feed.update_portfolio(PORTFOLIO)
     for path in ("/api/portfolio?include_history=true", "/api/portfolio"):
-        async with asyncio.timeout(SECONDS):
-            while not (await ask(server, "GET", path, caller)).json["stale"]:
-                pass
+
+        async def is_stale(path: str = path) -> Any:
+            return (await ask(server, "GET", path, caller)).json["stale"]
+
+        await until(is_stale)
 
 
 async def test_an_answer_without_ttl_is_not_kept(config: Config, serve: Serve) -> None:

@@ -21,7 +21,7 @@ from tests.clock import LoopClock
 from tests.conftest import Serve, Server
 from tests.proxy import Proxy, proxied
 from tests.redis_server import RedisServer, running
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.workers import SECRET
 
 Caller = dict[str, str]
@@ -147,9 +147,14 @@ async def test_a_dump_older_than_the_writes_brings_no_old_answer_back(
         await asyncio.to_thread(redis.start)
         with redis.client() as client:
             assert client.keys("{alphapulse}:answer:*")
-        async with asyncio.timeout(SECONDS):
-            while (answer := await get(server, caller)).headers["X-Cache"] == "BYPASS":
-                pass
+        answers: list[Answer] = []
+
+        async def is_cached_again() -> bool:
+            answers.append(await get(server, caller))
+            return answers[-1].headers["X-Cache"] != "BYPASS"
+
+        await until(is_cached_again)
+        answer = answers[-1]
         assert answer.headers["X-Cache"] == "MISS"
         assert len(answer.json) == 1
 

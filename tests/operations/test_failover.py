@@ -14,7 +14,7 @@ from alphapulse_api.storage.postgres.engine import PostgresEngine
 from tests.conftest import Serve
 from tests.engines import at, connected, point
 from tests.socket_client import connect, trade
-from tests.standby import SECONDS, Pair, standby
+from tests.standby import Pair, standby
 from tests.units import adds, stored
 from tests.waiting import until
 
@@ -29,14 +29,16 @@ def pair() -> Iterator[Pair]:
 
 async def writes_again(engine: PostgresEngine, name: str) -> None:
     """Wait until a write is stored."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                await engine.write(adds(name))
-            except Unavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
+    await until(lambda: succeeds(engine.write(adds(name))))
+
+
+async def succeeds(call: Awaitable[object]) -> bool:
+    """Whether a call is not refused."""
+    try:
+        await call
+    except Unavailable:
+        return False
+    return True
 
 
 async def refusal(call: Callable[[], Awaitable[object]]) -> str:
@@ -147,14 +149,7 @@ async def test_clients_get_a_resync_when_a_fail_over_lost_what_they_received(
         lost = await client.receive("trade")
         assert [t["id"] for t in await server.json("/api/trades", caller)] == ["lost", "kept"]
         await asyncio.to_thread(pair.fail_over)
-        async with asyncio.timeout(SECONDS):
-            while True:
-                try:
-                    await server.feed.record_trade(trade(id="new"))
-                except Unavailable:
-                    await asyncio.sleep(0.05)
-                else:
-                    break
+        await until(lambda: succeeds(server.feed.record_trade(trade(id="new"))))
         gaps, news = set(), []
         while len(gaps) < 4 or not news:
             message = await client.receive()

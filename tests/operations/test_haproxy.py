@@ -54,15 +54,15 @@ async def proxied(folder: Path, *servers: RedisServer) -> AsyncIterator[str]:
 
 async def answers(url: str) -> None:
     """Wait until a primary answers there."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                with redis.Redis.from_url(url) as client:
-                    if client.info("replication")["role"] == "master":
-                        return
-            except redis.ConnectionError:
-                pass
-            await asyncio.sleep(0.05)
+
+    def is_primary() -> bool:
+        try:
+            with redis.Redis.from_url(url) as client:
+                return bool(client.info("replication")["role"] == "master")
+        except redis.ConnectionError:
+            return False
+
+    await until(is_primary)
 
 
 async def test_sockets_go_on_where_sentinel_replaces_the_primary(

@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import aiohttp
 from tests.commands import ROOT, environment, run
 from tests.socket_client import trade, trades_until
 from tests.waiting import SECONDS, until
-from tests.workers import gunicorn, production
+from tests.workers import Worker, gunicorn, production
 
 ROUNDS = 20
 
@@ -97,10 +98,13 @@ async def test_changes_of_users_and_keys_reach_the_other_worker(
                 # A token taken back through one worker ends the sockets of the other.
                 assert (await one.ask("POST", "/token/revoke", data=token))[0] == 200
                 assert (await admins.until_closed())[:2] == (1008, "revoked")
-                for worker in (one, two):
-                    for headers in (bot, workers.admin):
-                        while (await worker.ask("GET", "/api/me", headers=headers))[0] != 401:
-                            await asyncio.sleep(0.05)
+            for worker in (one, two):
+                for headers in (bot, workers.admin):
+                    await until(partial(refused, worker, headers))
+
+
+async def refused(worker: Worker, headers: dict[str, str]) -> bool:
+    return bool((await worker.ask("GET", "/api/me", headers=headers))[0] == 401)
 
 
 async def test_a_limit_is_one_for_all_of_them(

@@ -26,20 +26,20 @@ from tests.engines import at
 from tests.proxy import Proxy
 from tests.record.conftest import Process
 from tests.socket_client import alert, connect, portfolio, trade
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.workers import SECRET
 
 
 async def until_stored(look: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a commit that nobody has published yet."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                if await look():
-                    return
-            except NotFound:
-                pass
-            await asyncio.sleep(0.005)
+
+    async def stored() -> bool:
+        try:
+            return await look()
+        except NotFound:
+            return False
+
+    await until(stored)
 
 
 # -- order ----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from tests import view
 from tests.engines import connected, opened_postgres
 from tests.postgres import Postgres
 from tests.units import COUNT, Held, adds, behind, stored
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 
 @pytest.fixture
@@ -37,9 +37,11 @@ async def held_by_the_server(engine: PostgresEngine, count: int) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'alphapulse_api'"
     )
-    async with asyncio.timeout(SECONDS):
-        while await engine.fetch(ours) != [(count,)]:
-            await asyncio.sleep(0.01)
+
+    async def held() -> bool:
+        return await engine.fetch(ours) == [(count,)]
+
+    await until(held)
 
 
 async def test_what_only_postgres_refuses_fails_alone(engine: PostgresEngine) -> None:

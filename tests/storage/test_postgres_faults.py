@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
@@ -310,13 +311,14 @@ def at_once(call: Coroutine[Any, Any, object]) -> None:
 
 
 async def _until_it_writes(engine: PostgresEngine) -> None:
-    number = 0
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                await engine.write(adds(f"after {number}"))
-                await engine.fetch(COUNT)
-                return
-            except Unavailable:
-                number += 1
-                await asyncio.sleep(0.01)
+    numbers = itertools.count()
+
+    async def writes() -> bool:
+        try:
+            await engine.write(adds(f"after {next(numbers)}"))
+            await engine.fetch(COUNT)
+        except Unavailable:
+            return False
+        return True
+
+    await until(writes)
