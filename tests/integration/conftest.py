@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from alphapulse_api.client import DashboardClient
-from alphapulse_api.config import EventsConfig
+from alphapulse_api.config import CacheConfig, EventsConfig
+from alphapulse_api.runtime import redis as redis_link
 from tests.conftest import Serve, Server
+from tests.redis_faults import ServeOn
+from tests.redis_server import RedisServer, running
 
 Pair = tuple[Server, Server, dict[str, str]]
 
@@ -33,3 +37,25 @@ async def writer(request: pytest.FixtureRequest, server: Server) -> Any:
     key = (await server.key("publish"))["X-API-Key"]
     async with DashboardClient(server.url, api_key=key) as client:
         yield server.feed if request.param == "feed" else client
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_link, "PROBE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A server of one's own, to do harm to."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def serve_on(serve: Serve) -> ServeOn:
+    """Start a dashboard whose cache is at that URL."""
+
+    async def start(url: str, **sections: Any) -> Server:
+        return await serve(cache=CacheConfig(type="redis", redis_url=url), **sections)
+
+    return start
