@@ -20,7 +20,7 @@ from marshmallow import ValidationError
 from alphapulse_api.domain import times
 from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.runtime.slices import Steps, finish
-from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, clean, set_clock
+from alphapulse_api.schemas.fields import MAX_LABELS, METRIC_TYPE, UTC_TEXT, clean, set_clock
 from alphapulse_api.schemas.loading import Faults, Refusal, load, load_record
 from alphapulse_api.schemas.metrics import MetricPointRequest
 
@@ -30,8 +30,6 @@ STEP_POINTS: Final = 50  # some 0.2 ms
 _NO_LABELS: Final[dict[str, str]] = {}
 _NO_TIME: Final = object()
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
-# Narrower than RFC 3339: what most clients write. The rest is for times.parse.
-_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,18})?Z", re.ASCII)
 
 
 class _Unusual(Exception):
@@ -199,7 +197,7 @@ def _micros(value: Any) -> int:
 @lru_cache(maxsize=TIMES_REMEMBERED)
 def _micros_of_text(text: str) -> int:
     """An instant given as text; many series share one."""
-    instant = datetime.fromisoformat(text) if _UTC.fullmatch(text) else times.parse(text)
+    instant = datetime.fromisoformat(text) if UTC_TEXT.fullmatch(text) else times.parse(text)
     return times.to_micros(instant)
 
 

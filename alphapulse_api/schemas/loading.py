@@ -18,7 +18,7 @@ from alphapulse_api.domain.host_objects import items_of
 from alphapulse_api.domain.plain import MAX_ITEMS, plain, plain_fields
 from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields.base import Items, kind_of
-from alphapulse_api.schemas.quick import quick
+from alphapulse_api.schemas.quick import quick, usual
 
 MAX_ERRORS: Final = 100  # reported of one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
@@ -91,6 +91,8 @@ def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Step
     if not isinstance(data, Mapping):
         faults.add(pointer, [f"Not an object but {kind_of(data)}."])
         return None
+    if (record := usual(schema, data)) is not None:
+        return record
     before = faults.count
     read_only = read_only_fields(schema)
     if not read_only.isdisjoint(data):

@@ -30,6 +30,17 @@ class CheckedSchema(Schema):
             given: the record as it was sent.
         """
 
+    def usual(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a record of the usual shape says, found in a shorter way, before it is converted.
+
+        Args:
+            data: the record as it was sent; its names are text.
+
+        Returns:
+            What the fields make of it; None for what is unusual, and perhaps wrong.
+        """
+        return None
+
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _check(self, record: Mapping[str, Any], given: Any, **_: Any) -> None:
         if errors := self.errors_of(record, given):
@@ -62,6 +73,13 @@ def quick(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any] | None:
     if given != len(data) or (isinstance(schema, CheckedSchema) and schema.errors_of(record, data)):
         return None
     return record
+
+
+def usual(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`quick` for a record that is not converted to plain Python yet."""
+    if not isinstance(schema, CheckedSchema) or (record := schema.usual(data)) is None:
+        return None
+    return None if schema.errors_of(record, data) else record
 
 
 @lru_cache(maxsize=SCHEMAS)

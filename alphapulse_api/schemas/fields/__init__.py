@@ -1,7 +1,7 @@
 """The contract's value types as marshmallow fields: exact decimals, instants, clean text."""
 
 from alphapulse_api.schemas.fields.base import Items
-from alphapulse_api.schemas.fields.instants import EventTime, Timestamp, set_clock
+from alphapulse_api.schemas.fields.instants import UTC_TEXT, EventTime, Timestamp, set_clock
 from alphapulse_api.schemas.fields.numbers import Figure, Figures, Money, is_number, to_float
 from alphapulse_api.schemas.fields.objects import MAX_LABELS, Labels, Metadata
 from alphapulse_api.schemas.fields.text import (
@@ -22,6 +22,7 @@ __all__ = [
     "MAX_LABELS",
     "METRIC_TYPE",
     "RESERVED_IDS",
+    "UTC_TEXT",
     "WORD",
     "Choice",
     "EventTime",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
@@ -11,6 +12,9 @@ from alphapulse_api.domain import times
 from alphapulse_api.schemas.fields.base import BaseField, kind_of
 from alphapulse_api.schemas.fields.numbers import is_number
 from alphapulse_api.schemas.fields.objects import Metadata
+
+# Narrower than RFC 3339: what most clients write. The rest is for `times.parse`.
+UTC_TEXT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,18})?Z", re.ASCII)
 
 
 class Timestamp(BaseField):
