@@ -16,11 +16,16 @@ A_TURN: Final = 100  # records looked at between two turns of the loop
 
 
 class Kind(NamedTuple):
-    """How a value is stored, read back, and read as text has it; None passes through each way."""
+    """How a value is stored, read back, and read as text has it; None passes through each way.
+
+    Attributes:
+        type: of the column, by PostgreSQL's name.
+    """
 
     store: Callable[[Any], Any] | None = None
     read: Callable[[Any], Any] | None = None
     plain: Callable[[Any], Any] | None = None
+    type: str = "text"
 
 
 def _digits(value: Decimal) -> str:
@@ -29,19 +34,22 @@ def _digits(value: Decimal) -> str:
 
 
 def _json(value: Any) -> str:
-    return dumps(value).decode()
+    # Most records have no metadata, and no list of fees.
+    return _EMPTY[type(value)] if type(value) in _EMPTY and not value else dumps(value).decode()
 
 
 def _fees(text: str) -> list[dict[str, Any]]:
     return [{**fee, "amount": Decimal(fee["amount"])} for fee in loads_stored(text)]
 
 
+_EMPTY: Final[Mapping[type, str]] = {dict: "{}", list: "[]"}
 PLAIN = Kind()
-TIME = Kind(to_micros, from_micros, rfc3339_micros)
-DECIMAL = Kind(_digits, Decimal)  # stored as JSON has it
-JSON = Kind(_json, loads_stored, loads_stored)
-FEES = Kind(_json, _fees, loads_stored)
-BOOLEAN = Kind(int, bool, bool)
+FLOAT = Kind(type="double precision")
+TIME = Kind(to_micros, from_micros, rfc3339_micros, "timestamptz")
+DECIMAL = Kind(_digits, Decimal, type="numeric")  # stored as JSON has it
+JSON = Kind(_json, loads_stored, loads_stored, "json")
+FEES = Kind(_json, _fees, loads_stored, "json")
+BOOLEAN = Kind(int, bool, bool, "boolean")
 
 
 LONG_TEXTS: Final = ("message", "comments")  # of up to 4096 characters
@@ -57,16 +65,17 @@ class Columns:
     """
 
     __slots__ = (
+        "_converted",
         "_long",
         "_plain",
         "_read",
-        "_stored",
         "hint",
         "insert",
         "into",
         "names",
         "select",
         "table",
+        "types",
     )
 
     def __init__(
@@ -80,10 +89,13 @@ class Columns:
         self.hint = hint
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
-        self._stored = tuple(kinds.items())
-        marks = ", ".join(f"${i}" for i in range(1, len(self._stored) + 1))
-        self.into = f"{table} ({', '.join(name for name, _ in self._stored)})"
+        self.types = tuple(kind.type for kind in kinds.values())
+        marks = ", ".join(f"${i}" for i in range(1, len(self.names) + 1))
+        self.into = f"{table} ({self.select})"
         self.insert = f"INSERT INTO {self.into} VALUES ({marks})"
+        self._converted = [
+            (at, kind.store) for at, kind in enumerate(kinds.values()) if kind.store is not None
+        ]
         self._long = [
             at
             for at, (name, kind) in enumerate(kinds.items())
@@ -94,12 +106,11 @@ class Columns:
 
     def store(self, record: Mapping[str, Any]) -> list[Any]:
         """The parameters of `insert` for one record; a field that is left out is null."""
-        return [
-            kind.store(value)
-            if (value := record.get(name)) is not None and kind.store is not None
-            else value
-            for name, kind in self._stored
-        ]
+        row = list(map(record.get, self.names))
+        for at, convert in self._converted:
+            if (value := row[at]) is not None:
+                row[at] = convert(value)
+        return row
 
     def bulk(self, row: Sequence[Any]) -> int:
         """About how many bytes a row of `select` takes: those of what may be long."""
@@ -206,7 +217,10 @@ class Columns:
                 part = missing[at : at + A_TURN]
                 rows += [[*first, *self.store(records[id_])] for id_ in part]
                 await transaction.turn()
-            added.update(row[0] for row in await insert_rows(transaction, into, rows, ending))
+            # For a few, arrays would cost more than they save.
+            types = (*("text" for _ in first), *self.types) if len(rows) >= A_TURN else ()
+            new = await insert_rows(transaction, into, rows, ending, types)
+            added.update(row[0] for row in new)
             await release(transaction, rows)
             keys = [(*first, id_) for id_ in missing if id_ not in added]
             for row in await select_rows(transaction, self.select, self.table, key, keys):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.storage.columns import DECIMAL, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.columns import DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.listing import (
@@ -44,7 +44,7 @@ SIGNALS = Columns(
         "agent_id": PLAIN,
         "symbol": PLAIN,
         "direction": PLAIN,
-        "confidence": PLAIN,
+        "confidence": FLOAT,
         "target_price": DECIMAL,
         "stop_loss": DECIMAL,
         "timestamp": TIME,

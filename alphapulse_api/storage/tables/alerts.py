@@ -12,7 +12,7 @@ from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.schemas.alerts import SEVERITIES
-from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.columns import BOOLEAN, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import newest_first, read_page
 from alphapulse_api.storage.outbox import invalidation, of_change, of_new
@@ -32,8 +32,8 @@ COLUMNS = Columns(
         "source": PLAIN,
         "rule_id": PLAIN,
         "metric_name": PLAIN,
-        "metric_value": PLAIN,
-        "threshold": PLAIN,
+        "metric_value": FLOAT,
+        "threshold": FLOAT,
         "status": PLAIN,
         "created_at": TIME,
         "acknowledged": BOOLEAN,

@@ -176,7 +176,7 @@ class TradeDataAccessor:
             fresh = [trade for id_, trade in first.items() if id_ in added]
             for begin in range(0, len(fresh), TOGETHER):
                 part = [
-                    {name: trade.get(name) for name in COLUMNS.names}
+                    dict(zip(COLUMNS.names, map(trade.get, COLUMNS.names), strict=True))
                     for trade in fresh[begin : begin + TOGETHER]
                 ]
                 new.update((str(trade["id"]), trade) for trade in part)
