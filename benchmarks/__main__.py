@@ -13,6 +13,7 @@ from . import (
     connections,
     console,
     fanout,
+    history,
     host,
     http,
     ingest,
@@ -98,6 +99,12 @@ ENTRIES = (
         "the console's page in a real browser: time to first rows, main thread, memory",
         console.add_options,
         console.run,
+    ),
+    Entry(
+        "history",
+        "a history of trades and equity: imported, and imported again",
+        history.add_options,
+        history.run,
     ),
     Entry(
         "host",
