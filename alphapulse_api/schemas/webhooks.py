@@ -10,13 +10,19 @@ from alphapulse_api.schemas.fields import Choice, Identifier, Money, Text, Times
 from alphapulse_api.schemas.portfolio import PositionSide
 
 
+class FiringStatus(Choice):
+    """Whether an alert fires, or has ended."""
+
+    words = ("firing", "resolved")
+
+
 class FiringAlert(Schema):
     """One alert of Alertmanager or Grafana."""
 
     class Meta:
         unknown = INCLUDE
 
-    status = fields.String(required=True, metadata={"enum": ["firing", "resolved"]})
+    status = FiringStatus(required=True)
     labels = fields.Dict(fields.String(), fields.String())
     annotations = fields.Dict(fields.String(), fields.String())
     startsAt = Timestamp(required=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from alphapulse_api.http.spec.schemas import make_spec, reference
 from alphapulse_api.sockets.filters import RECORDS
 
 VERSION: Final = "3.0.0"
+MESSAGES: Final = (*REQUESTS, *ANSWERS_AND_EVENTS)
 PATH: Final = "/ws"
 TAGS: Final = [{"name": "session", "description": "Who the socket belongs to, and how long."},
                {"name": "data", "description": "Subscriptions, and what they bring."}]  # fmt: skip
@@ -74,7 +76,6 @@ def asyncapi_document(server: str) -> dict[str, Any]:
     ends = f"## The end\n\n| close code | reason |\n|---|---|\n{closes}"
     texts = words("socket"), ends, words("values"), words("compatibility")
     url = urlsplit(server)
-    messages = (*REQUESTS, *ANSWERS_AND_EVENTS)
     return {
         "asyncapi": VERSION,
         "info": {
@@ -101,7 +102,7 @@ def asyncapi_document(server: str) -> dict[str, Any]:
                 "servers": [{"$ref": "#/servers/this"}],
                 "messages": {
                     message.key: {"$ref": f"#/components/messages/{message.key}"}
-                    for message in messages
+                    for message in MESSAGES
                 },
                 "bindings": {
                     "ws": {"method": "GET", "headers": _HEADERS, "bindingVersion": "0.1.0"}
@@ -122,8 +123,8 @@ def asyncapi_document(server: str) -> dict[str, Any]:
             },
         },
         "components": {
-            "messages": {message.key: _message(message) for message in messages},
-            "schemas": _schemas(messages),
+            "messages": {message.key: _message(message) for message in MESSAGES},
+            "schemas": _schemas(),
             "securitySchemes": _SECURITY,
         },
     }
@@ -160,10 +161,11 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _schemas(messages: Sequence[Message]) -> dict[str, Any]:
+@cache
+def _schemas() -> dict[str, Any]:
     spec, converter = make_spec("3.1.0", info())
     for record in RECORDS.values():
         reference(converter, record)
     records: dict[str, Any] = spec.to_dict()["components"]["schemas"]
-    payloads = {message.payload: message.schema for message in messages}
+    payloads = {message.payload: message.schema for message in MESSAGES}
     return dict(sorted({**records, **SHARED, **payloads}.items()))

@@ -151,7 +151,8 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     match field:
         case fields.Money():
             more = field.metadata.get("description")
-            words = {"description": f"decimal, exact; {more}" if more else "decimal, exact"}
+            kind = "decimal, exact" if answer or field.signed else "decimal, exact, at least 0"
+            words = {"description": f"{kind}; {more}" if more else kind}
             if answer:
                 return {**words, "pattern": DECIMAL}
             pattern = SIGNED if field.signed else UNSIGNED
