@@ -45,7 +45,7 @@ SEEDS: dict[str, Any] = {
     },
     "/webhooks/tradingview": {"message": "hello", "ticker": "A", "action": "buy"},
 }
-SEEDS |= {f"{path}/batch": SEEDS[path] for path in ("/api/trades", "/api/metrics")}
+SEEDS |= {f"{path}/batch": seed for path, seed in SEEDS.items() if path.startswith("/api/")}
 WORDS = sorted(
     {name for row in ROWS for name in row.query().fields}
     | {name for row in ROWS if row.body for name in row.body().fields}
@@ -153,7 +153,7 @@ async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
         )
         return await ask(server, row.method, _path(row.path), headers=headers, data=_dumps(body))
 
-    rows = st.sampled_from([row for row in WRITES if row.body is not None])
+    rows = st.sampled_from([row for row in WRITES if row.body and not row.body_in_lines])
     await _nonsense(server, st.tuples(rows, CHANGES, st.booleans()), write, 300)
     # What was taken can be read.
     for row in GETS:
