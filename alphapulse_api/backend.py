@@ -40,7 +40,7 @@ from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engines import engine_from
-from alphapulse_api.storage.metrics.rollups.sketching import sketch_forever
+from alphapulse_api.storage.metrics.upkeep import upkeep_forever
 from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
 from alphapulse_api.storage.portfolio.rollups import roll_up_forever
 from alphapulse_api.storage.retention import forget_forever
@@ -187,7 +187,7 @@ class Backend:
             start(self.readiness.watch_forever, "checks of the database")
             forget = partial(forget_forever, self.engine, self.config.database.retention)
             start(forget, "retention")
-            start(partial(sketch_forever, self.engine), "sketches of metric points")
+            start(partial(upkeep_forever, self.engine), "upkeep of metrics")
             start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")

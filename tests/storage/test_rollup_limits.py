@@ -14,6 +14,7 @@ from alphapulse_api.domain.aggregation import (
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.times import EPOCH, MICROSECOND, from_micros
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.metrics import series
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.metrics.rollups import backfill, read
 from alphapulse_api.storage.postgres import schema as postgres_schema
@@ -108,3 +109,51 @@ async def test_a_database_of_schema_1_comes_to_the_same(
             assert [s["count"] for s in await metrics.list_series()] == [50, 49]
             await metrics.add_points([point("empty", 0, 1.0)])
             assert [s["count"] for s in await metrics.list_series()] == [50, 49, 1]
+
+
+async def test_questions_about_too_many_series_are_refused_by_name(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "ASKED", 20)
+    for remembered in (100, 10):
+        metrics = MetricsDataAccessor(engine)
+        monkeypatch.setattr(metrics, "_series", series.SeriesCatalogue(engine, remembered))
+        await metrics.add_points(
+            [point(f"m{n % 3}", 0, 1.0, n=str(n), half=str(n % 2)) for n in range(42)]
+        )
+        for interval in ("1m", None):
+            for name, half, parameter in ((None, None, "name"), (None, "1", "name")):
+                labels = None if half is None else {"half": half}
+                with pytest.raises(ValidationProblem) as refused:
+                    await metrics.get_metrics(
+                        "risk", at(0), at(60), interval=interval, name=name, labels=labels
+                    )
+                (error,) = refused.value.errors
+                assert error["parameter"] == parameter
+                assert "20 series" in error["detail"]
+            rows = await metrics.get_metrics("risk", at(0), at(60), interval=interval, name="m1")
+            assert len(rows) == 14
+            labels = {"half": "1", "n": "7"}
+            assert len(await metrics.get_metrics("risk", at(0), at(60), labels=labels)) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+async def test_pages_of_many_series_hold_each_bucket_once_in_order(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(read, "SERIES", 5)
+    metrics = MetricsDataAccessor(engine)
+    await metrics.add_points([point(f"m{n:02}", 0, 1.0) for n in range(17)])
+    await metrics.add_points([point(f"m{n:02}", 60, 2.0) for n in range(2, 17)])
+    await metrics.add_points([point("m11", 3000, 3.0)])
+    rows: list[Any] = []
+    cursor = None
+    while True:
+        page = await metrics.get_metrics(
+            "risk", at(0), at(3600), "sum", interval="1m", limit=limit, cursor=cursor
+        )
+        rows += [(row["timestamp"], row["name"]) for row in page]
+        if (cursor := page.next_cursor) is None:
+            break
+    wanted = [(at(0), n) for n in range(17)] + [(at(60), n) for n in range(2, 17)]
+    assert rows == [(when, f"m{n:02}") for when, n in wanted] + [(at(3000), "m11")]

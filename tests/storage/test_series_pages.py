@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics.labels import enter_all
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.retention import forget
 from tests.engines import T0, point
@@ -124,3 +126,28 @@ async def test_a_cursor_of_other_filters_is_refused(
         await store.metrics.list_series(name="a", limit=1, cursor=cursor)
     with pytest.raises(ValidationProblem):
         await store.metrics.get_latest_metrics(limit=1, cursor=cursor)
+
+
+async def test_labels_are_found_before_during_and_after_an_upgrade(
+    store: Accessors, engine: Engine, filled: list[tuple[str, str, int]]
+) -> None:
+    async def as_before(transaction: Transaction) -> None:
+        await transaction.execute("DELETE FROM series_labels")
+        await transaction.execute(
+            "UPDATE series_version SET unlabelled = (SELECT max(id) FROM series)"
+        )
+
+    async def ask() -> list[Any]:
+        ask = partial(store.metrics.get_latest_metrics, labels={"desk": "a"})
+        return [_key(row) for row in await _walk(ask, 3)]
+
+    await engine.write(as_before)
+    wanted = [key for key in filled if key[2] in (1, 3)]
+    assert await ask() == wanted
+    await store.metrics.add_points([{**point("b", 0, 1.0, desk="c"), "metric_type": "risk"}])
+    await enter_all(engine)
+    assert await ask() == wanted
+    ((count,),) = await engine.fetch("SELECT count(*) FROM series_labels")
+    assert count == len(filled) + 1  # 0, 1, 1 and 2 labels of each four
+    await forget(engine, RetentionConfig(metrics=1.0, rollups=1.0), T0 + timedelta(days=9))
+    assert await engine.fetch("SELECT * FROM series_labels") == []

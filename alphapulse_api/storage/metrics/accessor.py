@@ -22,6 +22,7 @@ from alphapulse_api.domain.times import (
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.metrics.labels import complete
 from alphapulse_api.storage.metrics.listing import Wanted, newest_points, summaries
 from alphapulse_api.storage.metrics.reader import PointReader
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
@@ -105,7 +106,8 @@ class MetricsDataAccessor:
 
         Raises:
             ValidationProblem: for an empty range, a foreign cursor, an unknown function,
-                interval or zone, too many buckets, or too many points where rollups do not answer.
+                interval or zone, too many buckets, too many series, or too many points where
+                rollups do not answer.
         """
         start, end = default_range(start_time, end_time, WINDOW, self._ahead)
         first, last = to_micros(start), to_micros(end)
@@ -164,10 +166,12 @@ class MetricsDataAccessor:
         Raises:
             ValidationProblem: for a foreign cursor.
         """
-        among = None
-        if labels:
-            among = labels, await self._series.find(metric_type, name, labels)
-        return await newest_points(self._engine, Wanted(metric_type, name), limit, cursor, among)
+        series = None
+        if labels and not await complete(self._engine):
+            series = await self._series.find(metric_type, name, labels)
+        return await newest_points(
+            self._engine, Wanted(metric_type, name), limit, cursor, labels or None, series
+        )
 
     async def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None

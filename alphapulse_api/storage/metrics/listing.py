@@ -13,6 +13,7 @@ from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.times import from_micros, rfc3339_micros
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.metrics.labels import with_labels
 from alphapulse_api.storage.metrics.series import Series
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where
@@ -60,23 +61,29 @@ async def newest_points(
     wanted: Wanted,
     limit: int,
     cursor: str | None,
-    among: tuple[Mapping[str, str], Mapping[int, Series]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    series: Mapping[int, Series] | None = None,
 ) -> Page:
     """One page of the newest points of series; series that have only rollups are left out.
 
     Args:
-        among: labels, and the series that have them: the page is of these.
+        labels: labels that all of them have.
+        series: those that have these labels, while the index of labels is not complete.
 
     Raises:
         ValidationProblem: for a foreign cursor.
     """
-    labels, series = among or (None, {})
     listing = Listing("latest", **wanted._asdict(), labels=labels)
     after = _after(listing, cursor)
     while True:
         found: Sequence[Sequence[Any]]
-        if among is None:
+        if not labels:
             found = await _stored(engine, wanted, limit + 1, after)
+        elif series is None:
+            columns = "l.metric_type, l.name, l.series_id, s.labels"
+            found = await with_labels(
+                engine, columns, labels, limit + 1, wanted.metric_type, wanted.name, after
+            )
         else:
             found = await off_loop(len(series), _first, series.values(), after, limit + 1)
         # Not in one statement: PostgreSQL would estimate that few of the series have a point, and

@@ -21,16 +21,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.points import Key
 from alphapulse_api.domain.series_limits import MAX_SERIES, TooManySeries
 from alphapulse_api.storage.bulk import ROWS, insert_rows, select_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.metrics.labels import add_labels, complete, with_labels
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.threads import off_loop
 
 # Series that a process caches, at 1 to 2 KB each. If there are more, it caches none.
 REMEMBERED: Final = 100_000
+ASKED: Final = 100_000  # series that one question may be about
 PIECE: Final = 200  # series to read at once, about 1 ms of the event loop's time
 _KEY: Final = ("metric_type", "name", "labels")
 _KEY_TYPES: Final = ("text", "text", "text")
@@ -94,14 +97,28 @@ class SeriesCatalogue:
     async def find(
         self, metric_type: str | None, name: str | None, labels: Mapping[str, str] | None
     ) -> dict[int, Series]:
-        """The series with that type and name and all of these labels, by number."""
+        """The series with that type and name and all of these labels, by number.
+
+        Raises:
+            ValidationProblem: if there are more than one question may be about.
+        """
         wanted = dict(labels or {})
-        if not await self._refresh():
-            where = Where()
-            where.equal(metric_type=metric_type, name=name)
-            rows = await self._engine.fetch(f"{_SELECT} {where}", *where.args)
-            return await off_loop(len(rows), _matching, rows, wanted)
-        words: list[tuple[str, ...]] = [("label", *pair) for pair in wanted.items()]
+        if await self._refresh():
+            found = await self._find_cached(metric_type, name, wanted)
+        else:
+            found = await self._find_stored(metric_type, name, wanted)
+        if len(found) > ASKED:
+            raise ValidationProblem.parameter(
+                "label" if name else "name",
+                f"this is about more than {ASKED:,} series, which is the limit: add a name, or a "
+                "label=key:value that fewer series have",
+            )
+        return found
+
+    async def _find_cached(
+        self, metric_type: str | None, name: str | None, labels: Mapping[str, str]
+    ) -> dict[int, Series]:
+        words: list[tuple[str, ...]] = [("label", *pair) for pair in labels.items()]
         if metric_type is not None:
             words.append(("type", metric_type))
         if name is not None:
@@ -110,6 +127,19 @@ class SeriesCatalogue:
             return self._all.copy()
         sets = sorted((self._by_word.get(word, set()) for word in words), key=len)
         return await off_loop(len(sets[0]) // 10, _common, sets, self._all)
+
+    async def _find_stored(
+        self, metric_type: str | None, name: str | None, labels: Mapping[str, str]
+    ) -> dict[int, Series]:
+        if labels and await complete(self._engine):
+            columns = "s.id, s.metric_type, s.name, s.labels, token"
+            rows = await with_labels(self._engine, columns, labels, ASKED + 1, metric_type, name)
+        else:
+            where = Where()
+            where.equal(metric_type=metric_type, name=name)
+            limit = "" if labels else f"LIMIT {ASKED + 1}"
+            rows = await self._engine.fetch(f"{_SELECT} {where} {limit}", *where.args)
+        return await off_loop(len(rows), _matching, rows, labels)
 
     async def references(
         self, transaction: Transaction, keys: Iterable[Key]
@@ -253,9 +283,10 @@ async def _create(
             transaction,
             f"series ({', '.join(_KEY)})",
             keys[at : at + ROWS],
-            f"ON CONFLICT ({', '.join(_KEY)}) DO NOTHING RETURNING id",
+            f"ON CONFLICT ({', '.join(_KEY)}) DO NOTHING RETURNING id, metric_type, name, labels",
             _KEY_TYPES,
         )
+        await add_labels(transaction, new)
         tokens = struct.iter_unpack("=Q", secrets.token_bytes(8 * len(new)))
         await insert_rows(
             transaction,

@@ -7,7 +7,8 @@ a thread, in pieces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -24,6 +25,8 @@ from alphapulse_api.storage.threads import off_loop
 
 # Points that one answer may read, if rollups are not enough.
 MAX_POINTS: Final = 2_000_000
+# Series that are read at once.
+SERIES: Final = 1_000
 # Bucket edges to compute at once in a time zone: about 5 ms.
 _EDGES: Final = 1_000
 
@@ -96,27 +99,51 @@ class RollupReader:
             if not widths:
                 detail = _WIDER.format(grid.width / SECOND)
                 read = await _bound(self._source, low, high, read, "interval", detail)
-            parts: Parts = {}
             cut = _cut(grid, edges, widths, low, high)
-            found = await self._gather(parts, grid.key(edges), cut, wanted)
+            # The series that the page before has shown of the first bucket.
+            shown = after[1] if after is not None and after[0] == edges[0] else None
+            parts: Parts = {}
+            found = 0
+            for source in self._sources(shown if window == 1 else None):
+                found += await self._gather(source, parts, grid.key(edges), cut, wanted)
+                if window == 1:  # in the order of the answer, so that a page reads few series
+                    rows += await off_loop(found, _joined, parts, after, limit - len(rows))
+                    parts = {}
+                    if len(rows) >= limit:
+                        break
             rows += await off_loop(found, _joined, parts, after, limit - len(rows))
             at = edges[-1]
-            if found < PIECE // 2:
+            if found < PIECE // 2 and shown is None:
                 window *= 2
         return rows
 
+    def _sources(self, shown: int | None) -> Iterator[RollupSource]:
+        """The series behind one, in order, as many at once as a statement reads."""
+        if self._source.count <= SERIES:
+            yield self._source
+            return
+        numbers = self._source.numbers
+        first = 0 if shown is None else bisect_right(numbers, shown)
+        for at in range(first, len(numbers), SERIES):
+            yield RollupSource(self._engine, numbers[at : at + SERIES])
+
     async def _gather(
-        self, parts: Parts, key: Key, cut: Sequence[Segment], wanted: frozenset[str]
+        self,
+        source: RollupSource,
+        parts: Parts,
+        key: Key,
+        cut: Sequence[Segment],
+        wanted: frozenset[str],
     ) -> int:
         """Read segments and add their rows to the buckets; return the number of rows."""
         found = 0
         for segment in cut:
             if not segment.width:
-                async for piece in self._source.points(segment.start, segment.end):
+                async for piece in source.points(segment.start, segment.end):
                     found += len(piece)
                     await off_loop(len(piece), _enter_points, parts, piece, key)
         if rolled := [segment for segment in cut if segment.width]:
-            rows = await self._source.rollups(rolled, wanted)
+            rows = await source.rollups(rolled, wanted)
             found += len(rows)
             await off_loop(len(rows), _enter_rollups, parts, rows, key)
         return found

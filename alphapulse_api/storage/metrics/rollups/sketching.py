@@ -7,22 +7,16 @@ stored with each series, so a run that is cut off costs nothing, and several pro
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.metrics.rollups.fold import HOUR, MINUTE
 from alphapulse_api.storage.metrics.rollups.sketches import sketch_on
 from alphapulse_api.storage.steps import Steps
 
-logger = logging.getLogger(__name__)
-
-EVERY_SECONDS: Final = 300.0
 # Points that come no later after the end of their hour cost no correction of a sketch.
 GRACE: Final = 5 * MINUTE
 PAGE: Final = 200  # series a read
@@ -73,16 +67,6 @@ async def sketch_all(engine: Engine, at: int, steps: Steps | None = None) -> int
                 await asyncio.sleep(BEHIND_OTHERS * (steps.now() - began))
         if not more:
             return done
-
-
-async def sketch_forever(engine: Engine) -> None:
-    """Run `sketch_all` now and every five minutes, until cancelled."""
-    while True:
-        try:
-            await sketch_all(engine, to_micros(now()))
-        except Unavailable as outage:  # already logged once, by the monitor
-            logger.debug("sketches are not made now: %s", outage.detail)
-        await asyncio.sleep(EVERY_SECONDS)
 
 
 async def _backlog(engine: Engine, after: int, until: int) -> list[_Backlog]:

@@ -51,18 +51,21 @@ class RollupSource:
     Args:
         engine: where they are stored.
         numbers: the series, at least one.
+
+    Attributes:
+        numbers: the same, in order.
     """
 
     def __init__(self, engine: Engine, numbers: Sequence[int]) -> None:
         self._engine = engine
-        self._numbers = sorted(numbers)
-        self._ids = engine.listed(self._numbers)
+        self.numbers = sorted(numbers)
+        self._ids = engine.listed(self.numbers)
         self._among = engine.among("series_id", "$1")
 
     @property
     def count(self) -> int:
         """The number of series."""
-        return len(self._numbers)
+        return len(self.numbers)
 
     async def rollups(self, cut: Sequence[Segment], wanted: frozenset[str]) -> Sequence[Row]:
         """Series, start and columns of the rollups in those segments, which are contiguous.
@@ -116,7 +119,7 @@ class RollupSource:
     async def points(self, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
         """Series, instant and value of the points of [start, end), in that order and in pieces."""
         if self.count == 1:
-            async for rows in self._of_one(self._numbers[0], start, end):
+            async for rows in self._of_one(self.numbers[0], start, end):
                 yield rows
             return
         if end - start <= MINUTE:
