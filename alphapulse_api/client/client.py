@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import aiohttp
@@ -13,10 +14,10 @@ from yarl import URL
 from alphapulse_api.client.backoff import Backoff
 from alphapulse_api.client.conversation import Conversation, Filters
 from alphapulse_api.client.credentials import Credentials, Fixed, Login, Secret
+from alphapulse_api.client.exporting import Exporting
 from alphapulse_api.client.http import Answer, Http
 from alphapulse_api.client.stream import EventStream
 from alphapulse_api.client.values import encodable
-from alphapulse_api.client.writing import Writing
 from alphapulse_api.domain.times import zone_of
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -27,7 +28,7 @@ MAX_MESSAGE_BYTES: Final = 64 * 2**20  # a portfolio of 10000 positions has some
 CHANNELS: Final = ("metrics", "alerts", "trades", "portfolio")
 
 
-class DashboardClient(Writing):
+class DashboardClient(Exporting):
     """A client of one dashboard: every call of the API, and streams of events.
 
     Records are given as mappings or objects with the fields of the API, lists of them as any
@@ -168,6 +169,11 @@ class DashboardClient(Writing):
 
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
         return await self._http().request(method, path, self._credentials, **options)
+
+    def _download(
+        self, path: str, params: Mapping[str, Any]
+    ) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        return self._http().download(path, self._credentials, params)
 
     async def _grant(self, form: Mapping[str, str]) -> Mapping[str, Any]:
         repeatable = form["grant_type"] == "password"

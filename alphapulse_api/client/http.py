@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from alphapulse_api.domain.plain import plain
 # Too many requests; unavailable for a while, by the server's own answer or a proxy's.
 RETRIED: Final = frozenset({429, 502, 503, 504})
 MAX_WAIT_SECONDS: Final = 60.0  # a longer Retry-After is left to the caller
+NDJSON: Final = "application/x-ndjson"
 PROBLEM: Final = "application/problem+json"
 FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -68,6 +70,7 @@ class Http:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        lines: bytes | None = None,
         form: Mapping[str, str] | None = None,
         repeatable: bool = True,
     ) -> Answer:
@@ -80,6 +83,7 @@ class Http:
             params: the query; None is left out, lists are repeated, datetimes and booleans are
                 converted.
             body: sent as JSON.
+            lines: sent as NDJSON instead.
             form: sent as a form instead.
             repeatable: whether it may be sent again if it may have arrived.
 
@@ -92,6 +96,9 @@ class Http:
         if body is not None:
             options["data"] = request_body(body)
             headers["Content-Type"] = "application/json"
+        if lines is not None:
+            options["data"] = lines
+            headers["Content-Type"] = NDJSON
         backoff = self._backoff()
         left = self._retries
         renewable = True
@@ -116,6 +123,34 @@ class Http:
                     raise
             left -= 1
             await self._sleep(backoff.next() if wait is None else wait)
+
+    @asynccontextmanager
+    async def download(
+        self, path: str, credentials: Credentials, params: Mapping[str, Any]
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of a GET as it comes, in lines of JSON; it is not repeated once it has begun.
+
+        Raises:
+            ApiError: if the server refuses it.
+            Unreachable: if there is no answer, or it breaks off.
+        """
+        secret = await credentials.current()
+        url = URL(f"{self._url}{path}", encoded=True)
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=self._timeout.total)
+        try:
+            async with self._session.get(
+                url,
+                params=query(params),
+                headers={"Accept": NDJSON, **secret.headers},
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    content = _content(await response.read())
+                    raise refusal(response.status, response.reason, response.headers, content)
+                yield response.content
+        except FAULTS as fault:
+            raise Unreachable(f"GET {path}: {fault!r}") from fault
 
     async def _once(self, method: str, path: str, **options: Any) -> Answer:
         url = URL(f"{self._url}{path}", encoded=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from aiohttp import StreamReader
 
 T = TypeVar("T")
 
@@ -83,3 +86,58 @@ class Rows(Generic[T]):
 
     async def _all(self) -> list[T]:
         return [row async for row in self]
+
+
+class Export(Generic[T]):
+    """Everything of a listing in one answer: `async for row in export`, read as it comes.
+
+    It can be read once. Leave it by `aclose`, or read it to its end.
+
+    Args:
+        download: opens the answer, which is lines of JSON.
+        convert: makes a row of a line.
+    """
+
+    def __init__(
+        self,
+        download: Callable[[], AbstractAsyncContextManager[StreamReader]],
+        convert: Callable[[bytes], T],
+    ) -> None:
+        self._pages = self._read(download, convert)
+        self._rows: deque[T] = deque()
+
+    async def _read(
+        self,
+        download: Callable[[], AbstractAsyncContextManager[StreamReader]],
+        convert: Callable[[bytes], T],
+    ) -> AsyncGenerator[list[T]]:
+        rest = b""
+        async with download() as content:
+            async for data in content.iter_any():
+                *lines, rest = (rest + data).split(b"\n")
+                if lines:
+                    yield [convert(line) for line in lines if line]
+
+    async def next_page(self) -> list[T] | None:
+        """Return the rows that have come, one at least, or None after the last.
+
+        Raises:
+            ApiError: if the server refuses the request.
+            Unreachable: if there is no answer, or it breaks off.
+        """
+        return await anext(self._pages, None)
+
+    def __aiter__(self) -> Export[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._rows:
+            page = await self.next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._rows.extend(page)
+        return self._rows.popleft()
+
+    async def aclose(self) -> None:
+        """End the request."""
+        await self._pages.aclose()

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alphapulse_api.client.client import DashboardClient
 from alphapulse_api.client.conversation import Event, Filters, StreamGap
-from alphapulse_api.client.pages import Rows
+from alphapulse_api.client.pages import Export, Rows
 from alphapulse_api.client.stream import EventStream
 
 P = ParamSpec("P")
@@ -62,7 +62,7 @@ def _call(
 
 
 def _rows(
-    method: Callable[Concatenate[DashboardClient, P], Rows[T]],
+    method: Callable[Concatenate[DashboardClient, P], Rows[T] | Export[T]],
 ) -> Callable[Concatenate[SyncDashboardClient, P], Iterator[T]]:
     """Make a listing that requests its pages during iteration."""
 
@@ -142,6 +142,21 @@ class SyncDashboardClient:
     record_signal = _call(DashboardClient.record_signal)
     system = _rows(DashboardClient.system)
     report_system = _call(DashboardClient.report_system)
+    raise_alerts_batch = _call(DashboardClient.raise_alerts_batch)
+    record_signals_batch = _call(DashboardClient.record_signals_batch)
+    report_system_batch = _call(DashboardClient.report_system_batch)
+    import_history = _call(DashboardClient.import_history)
+    import_trades = _call(DashboardClient.import_trades)
+    import_alerts = _call(DashboardClient.import_alerts)
+    import_signals = _call(DashboardClient.import_signals)
+    import_metrics = _call(DashboardClient.import_metrics)
+    import_system = _call(DashboardClient.import_system)
+    export_trades = _rows(DashboardClient.export_trades)
+    export_alerts = _rows(DashboardClient.export_alerts)
+    export_metrics = _rows(DashboardClient.export_metrics)
+    export_signals = _rows(DashboardClient.export_signals)
+    export_system = _rows(DashboardClient.export_system)
+    export_portfolio_history = _rows(DashboardClient.export_portfolio_history)
 
 
 class SyncStream:

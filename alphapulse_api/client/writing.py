@@ -114,6 +114,31 @@ class Writing(Reading):
         """Record up to 10000 metric points; return a result for each."""
         return await self._send_batch("metrics", self._timed(self._items(points)), on_error)
 
+    async def raise_alerts_batch(
+        self, alerts: Records, *, on_error: OnError = "stop", extras: Extras = "refuse"
+    ) -> BatchResult:
+        """Raise up to 10000 alerts; return a result for each."""
+        body = [self._named(alert, extras, Alert) for alert in self._items(alerts)]
+        return await self._send_batch("alerts", body, on_error)
+
+    async def record_signals_batch(
+        self,
+        agent_id: str,
+        signals: Records,
+        *,
+        on_error: OnError = "stop",
+        extras: Extras = "refuse",
+    ) -> BatchResult:
+        """Record up to 10000 signals of an agent; return a result for each."""
+        body = [self._named(signal, extras, Signal) for signal in self._items(signals)]
+        return await self._send_batch(f"agents/{segment(agent_id)}/signals", body, on_error)
+
+    async def report_system_batch(
+        self, samples: Records, *, on_error: OnError = "stop"
+    ) -> BatchResult:
+        """Record up to 10000 samples of components; return a result for each."""
+        return await self._send_batch("system", self._timed(self._items(samples)), on_error)
+
     async def update_agent(
         self,
         agent_id: str,

@@ -45,6 +45,9 @@ STAMPS: Final[Mapping[str, Stamp]] = {
     "raise_alert": Stamp("created_at", identified=True),
     "record_signal": Stamp("timestamp", identified=True),
     "report_system": Stamp("timestamp"),
+    "raise_alerts_batch": Stamp("created_at", identified=True),
+    "record_signals_batch": Stamp("timestamp", identified=True),
+    "report_system_batch": Stamp("timestamp"),
     "update_portfolio": Stamp("as_of", ordered=True),
 }
 # What many of can be stored by one call, each by itself, and the method that does it.

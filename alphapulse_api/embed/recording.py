@@ -180,6 +180,53 @@ class Recording(Calling):
         )
         return answer
 
+    def raise_alerts_batch(
+        self,
+        alerts: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        timeout: float | None = None,
+    ) -> Stored:
+        """Store up to 10,000 alerts; returns what became of each, as `Feed` does."""
+        given, more = _listed(alerts, on_error), unusual(extras)
+        answer: Stored = self._call(
+            "raise_alerts_batch", (), given, True, True, timeout, on_error=on_error, **more
+        )
+        return answer
+
+    def record_signals_batch(
+        self,
+        agent_id: str,
+        signals: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        timeout: float | None = None,
+    ) -> Stored:
+        """Store up to 10,000 signals of an agent; returns what became of each, as `Feed` does."""
+        given, more, before = _listed(signals, on_error), unusual(extras), (agent_id,)
+        answer: Stored = self._call(
+            "record_signals_batch", before, given, True, True, timeout, on_error=on_error, **more
+        )
+        return answer
+
+    def report_system_batch(
+        self, samples: Records, *, on_error: str = STOP, timeout: float | None = None
+    ) -> Stored:
+        """Store up to 10,000 system samples; returns what became of each, as `Feed` does."""
+        given = _listed(samples, on_error)
+        answer: Stored = self._call(
+            "report_system_batch", (), given, True, True, timeout, on_error=on_error
+        )
+        return answer
+
+    def report_alerts(self, reports: Records, *, timeout: float | None = None) -> list[Stored]:
+        """Store what another system says of its alerts, all of it or nothing, as `Feed` does."""
+        given = _listed(reports)
+        answer: list[Stored] = self._call("report_alerts", (), given, True, True, timeout)
+        return answer
+
     def import_history(
         self,
         *,

@@ -16,12 +16,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, Unavailable
+from alphapulse_api.domain.histories import ContentIds
 from alphapulse_api.http.body import BodyReader, unsupported
 from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.codecs.records import CsvRecords, NdjsonRecords, Record, Records
 from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
-from alphapulse_api.record.importing import ContentIds
 from alphapulse_api.runtime.slices import Steps, releasing
 
 # The media types of a body in lines.

@@ -6,35 +6,21 @@ the pairs of an equity curve become records, and a trade without an id gets one 
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from alphapulse_api.domain.encoding import canonical
 from alphapulse_api.domain.errors import Conflict, ValidationProblem
-from alphapulse_api.domain.host_objects import fields_of, is_series, items_of
-from alphapulse_api.domain.plain import plain
+from alphapulse_api.domain.histories import ContentIds, Imported, equity_points
+from alphapulse_api.domain.host_objects import fields_of, items_of
 from alphapulse_api.record.inputs import Extras
 from alphapulse_api.schemas.fields.base import kind_of
 
+__all__ = ["BATCH", "ImportCall", "Imported", "import_calls"]
+
 BATCH: Final = 1000  # records a call; each call is stored as a whole
-_ID_BYTES: Final = 16
-_INDEX: Final = "DatetimeIndex"
-
-
-class Imported(NamedTuple):
-    """How many records of a history were new.
-
-    Attributes:
-        equity: points of the equity curve.
-        trades: trades.
-    """
-
-    equity: int
-    trades: int
 
 
 class ImportCall(NamedTuple):
@@ -84,7 +70,11 @@ def import_calls(
         ValidationProblem: if one of the two is no list.
     """
     if equity is not None:
-        yield from _calls("import_equity", _points(equity), {"currency": currency})
+        yield from _calls(
+            "import_equity",
+            equity_points(equity, partial(_items, "equity")),
+            {"currency": currency},
+        )
     if trades is not None:
         options = {} if extras == "refuse" else {"extras": extras}
         yield from _calls(
@@ -109,50 +99,3 @@ def _items(name: str, value: Any) -> Iterator[Any]:
         detail = f"Not a list of records but {kind_of(value)}."
         raise ValidationProblem([{"pointer": f"/{name}", "detail": detail}])
     return items
-
-
-def _points(equity: Any) -> Iterator[Any]:
-    """The points of an equity curve that have a value."""
-    pairs: Iterable[Any]
-    if isinstance(equity, Mapping) or is_series(equity):
-        pairs = equity.items()
-    else:
-        if type(getattr(equity, "index", None)).__name__ == _INDEX:
-            equity = equity.reset_index(names="timestamp")
-        pairs = _items("equity", equity)
-    for pair in pairs:
-        point = fields_of(pair)
-        if point is None and isinstance(pair, (tuple, list)) and len(pair) == 2:
-            point = {"timestamp": pair[0], "total_value": pair[1]}
-        if point is None:
-            yield pair  # which is refused
-        elif "total_value" not in point or plain(point["total_value"]) is not None:
-            yield point
-
-
-class ContentIds:
-    """Gives the records of one history ids: the same ones whenever it is imported.
-
-    Args:
-        owner: whose history it is, where another may have records that look the same.
-    """
-
-    def __init__(self, owner: str = "") -> None:
-        self._owner = owner
-        self._repeats: Counter[bytes] = Counter()
-
-    def identified(self, record: Any) -> Any:
-        """The record with an id; as it is, if it has one, or if it is refused for what it holds."""
-        fields = fields_of(record)
-        if fields is None or fields.get("id") is not None:
-            return record
-        values = plain(fields)
-        try:
-            text = f"{canonical(values)}{self._owner}".encode()
-        except (TypeError, ValueError):
-            return record
-        digest = hashlib.blake2b(text, digest_size=_ID_BYTES).digest()
-        self._repeats[digest] += 1
-        # Two fills of an order may look the same.
-        number = f"-{self._repeats[digest]}" if self._repeats[digest] > 1 else ""
-        return {**values, "id": f"import-{digest.hex()}{number}"}

@@ -85,6 +85,21 @@ def test_a_batch_says_what_became_of_each(feed: HostFeed) -> None:
     assert len(feed.record_trades(trades[:70])) == 70
 
 
+def test_batches_of_every_kind_say_what_became_of_each(feed: HostFeed) -> None:
+    signal = {"symbol": "AAPL", "direction": "buy"}
+    sample = {"component": "c", "status": "healthy"}
+    for result in (
+        feed.raise_alerts_batch([{"title": "a"}, {}], on_error="continue"),
+        feed.record_signals_batch("m", [signal, {}], on_error="continue"),
+        feed.report_system_batch([sample, {}], on_error="continue"),
+    ):
+        assert [r["status"] for r in result["results"]] == [201, 422]
+    report = {"id": "r", "title": "t", "created_at": datetime.now(UTC)}
+    (firing,) = feed.report_alerts([report])
+    (ended,) = feed.report_alerts([{**report, "resolved_at": datetime.now(UTC)}])
+    assert (firing["status"], ended["status"]) == ("active", "resolved")
+
+
 class Opaque:
     """A value of a class of the host's."""
 

@@ -1,0 +1,101 @@
+"""The calls that import history: any number of records, each call may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from alphapulse_api.client import values
+from alphapulse_api.client.http import segment
+from alphapulse_api.client.rows import Alert, Signal, Trade
+from alphapulse_api.client.writing import Extras, Record, Records, Writing
+from alphapulse_api.domain.histories import ContentIds, Imported, equity_points
+from alphapulse_api.domain.host_objects import extras_in_metadata
+
+RECORDS: Final = 10_000  # of one request
+
+
+class Importing(Writing):
+    """Every import of the API as a method.
+
+    What is imported is stored but not published record by record: subscribers get a `resync` after
+    every 10000 records. To import the same history again changes nothing.
+    """
+
+    async def import_history(
+        self,
+        *,
+        equity: Any = None,
+        trades: Records | None = None,
+        currency: str = "USD",
+        extras: Extras = "refuse",
+    ) -> Imported:
+        """Import the past of a backtest, or of another system, of any length.
+
+        Args:
+            equity: the portfolio's value over time, oldest first: (time, value) pairs, a mapping
+                or series of values by time, or records and frames with `timestamp`, `total_value`
+                and, if known, `cash`.
+            trades: with their `executed_at`; one without an `id` gets one made of its content.
+            currency: of the equity curve.
+            extras: "metadata" moves fields of trades that the API does not know to the metadata.
+
+        Returns:
+            How many points and trades are new.
+        """
+        points = 0
+        if equity is not None:
+            given = map(self._given, equity_points(equity, self._items))
+            params = {"currency": currency}
+            points = await self._import("portfolio/history", given, params)
+        new = 0 if trades is None else await self.import_trades(trades, extras=extras)
+        return Imported(points, new)
+
+    async def import_trades(self, trades: Records, *, extras: Extras = "refuse") -> int:
+        """Import trades, each with its `executed_at`; return how many are new."""
+        return await self._import("trades", self._past(trades, extras, Trade))
+
+    async def import_alerts(self, alerts: Records, *, extras: Extras = "refuse") -> int:
+        """Import alerts, each with its `created_at`, in the states they were left in.
+
+        Returns how many are new.
+        """
+        return await self._import("alerts", self._past(alerts, extras, Alert))
+
+    async def import_signals(
+        self, agent_id: str, signals: Records, *, extras: Extras = "refuse"
+    ) -> int:
+        """Import an agent's signals, each with its `timestamp`; return how many are new."""
+        past = self._past(signals, extras, Signal, agent_id)
+        return await self._import(f"agents/{segment(agent_id)}/signals", past)
+
+    async def import_metrics(self, points: Records) -> int:
+        """Import metric points, each with its `timestamp`; return how many are stored."""
+        return await self._import("metrics", map(self._given, self._items(points)))
+
+    async def import_system(self, samples: Records) -> int:
+        """Import system samples, each with its `timestamp`; return how many are new."""
+        return await self._import("system", map(self._given, self._items(samples)))
+
+    def _past(
+        self, records: Records, extras: Extras, kind: type, owner: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """The records with ids made of their content, so that a repeat is one."""
+        ids = ContentIds(owner)
+        for record in self._items(records):
+            known: Record = record
+            if extras == "metadata":
+                known = extras_in_metadata(record, kind.__annotations__.keys())
+            yield ids.identified(self._given(known))
+
+    async def _import(
+        self, resource: str, records: Iterable[Any], params: dict[str, str] | None = None
+    ) -> int:
+        new, left = 0, iter(records)
+        while batch := list(islice(left, RECORDS)):
+            lines = b"".join(values.request_body(record) + b"\n" for record in batch)
+            path = f"/api/{resource}/import"
+            answer = await self._request("POST", path, params=params, lines=lines)
+            new += answer.content["new"]
+        return new
