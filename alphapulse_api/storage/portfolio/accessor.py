@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,13 @@ from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.portfolio.history import history, history_page
-from alphapulse_api.storage.portfolio.reading import Portfolio, Reader, Snapshot, worked
+from alphapulse_api.storage.portfolio.reading import (
+    ON_LOOP_POSITIONS,
+    Portfolio,
+    Reader,
+    Snapshot,
+    worked,
+)
 from alphapulse_api.storage.portfolio.writing import Writer
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
@@ -219,6 +226,8 @@ async def _snapshot(portfolio: Mapping[str, Any]) -> Snapshot:
     positions = portfolio["positions"]
     if not isinstance(positions, Holdings):
         positions = await worked(holding(positions, portfolio["total_value"]), len(positions))
+    if len(positions) > ON_LOOP_POSITIONS:
+        await asyncio.sleep(0)  # summing and comparing thousands takes a few milliseconds
     worth = (p["value"] for p in positions if p.get("value") is not None)
     record = {**portfolio, "positions_value": reduce(EXACT.add, worth, Decimal(0))}
     return Snapshot(record, positions, portfolio["performance"])

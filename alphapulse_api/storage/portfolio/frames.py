@@ -86,9 +86,10 @@ def following(place: Place, before: Content, after: Content) -> Frame:
     else:
         changed = changes(before.positions, after.positions)
         repeats = repeats and not len(changed)
-        body = _text_of(changed)
-        total = place.change_bytes + len(body)
-        if place.number < MOST_CHANGES and total <= place.key_bytes:
+        total = place.change_bytes + sum(map(len, changed.changed.values()))
+        if place.number < MOST_CHANGES and total < place.key_bytes:
+            body = _text_of(changed)
+            total = place.change_bytes + len(body)
             there = Place(place.key, place.number + 1, token, place.key_bytes, total)
             return Frame(there, body, after.performance, repeats)
     text = _listed(after.positions.values())
@@ -183,10 +184,11 @@ async def remove_unused(transaction: Transaction, book: str, keys: Iterable[int]
         return 0
     rows, args = keys_as_rows(transaction, ("bigint",), [(key,) for key in unused])
     await transaction.execute(
-        "UPDATE portfolio_current SET frame_number = -1, frame_token = '' "
+        f"UPDATE portfolio_current SET frame_number = -1, frame_token = ${len(args) + 2} "
         f"WHERE book = {mark} AND frame_key IN ({rows})",
         *args,
         book,
+        secrets.token_hex(8),
     )
     return await transaction.execute(
         f"DELETE FROM portfolio_frames WHERE book = {mark} AND frame_key IN ({rows})", *args, book

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,7 @@ from alphapulse_api.storage.portfolio.frames import (
 )
 from alphapulse_api.storage.portfolio.reading import SNAPSHOT, Reader, Snapshot
 from alphapulse_api.storage.portfolio.rollups import advance, recompute
+from alphapulse_api.storage.portfolio.state import State, locked, newest_place, update
 
 _INTO: Final = f"portfolio_snapshots (book, {SNAPSHOT.select}, frame_key, frame_number)"
 _VALUES: Final = ", ".join(f"${number}" for number in range(1, len(SNAPSHOT.names) + 4))
@@ -45,41 +47,12 @@ _FRAME: Final = (
     "INSERT INTO portfolio_frames (book, frame_key, frame_number, as_of, performance, body) "
     "VALUES ($1, $2, $3, $4, $5, $6)"
 )
-_PLACE: Final = "frame_key, frame_number, frame_token, key_bytes, change_bytes"
-_BOOK: Final = (
-    "INSERT INTO portfolio_current "
-    f"(book, as_of, revision, {_PLACE}, rolled_up) VALUES ($1, NULL, 0, 0, -1, '', 0, 0, $2) "
-    "ON CONFLICT (book) DO NOTHING"
-)
-_STATE: Final = (
-    f"SELECT as_of, revision, rolled_up, {_PLACE} FROM portfolio_current WHERE book = $1"
-)
-_UPDATE: Final = (
-    "UPDATE portfolio_current SET as_of = $2, revision = $3, rolled_up = $4, frame_key = $5, "
-    "frame_number = $6, frame_token = $7, key_bytes = $8, change_bytes = $9 WHERE book = $1"
-)
-_NEWEST: Final = f"SELECT {_PLACE} FROM portfolio_current WHERE book = $1"
 _FRAMES: Final = (
     "SELECT performance, body FROM portfolio_frames "
     "WHERE book = $1 AND frame_key = $2 AND frame_number <= $3 ORDER BY frame_number"
 )
 _TYPES: Final = ("text", "timestamptz", *("numeric",) * 3, "text", "bigint", "bigint")
 _ADVANCES: Final = 4  # of the rollups after a batch of history
-
-
-class State(NamedTuple):
-    """The row of a book in portfolio_current."""
-
-    as_of: int | None
-    revision: int
-    rolled_up: int
-    place: Place
-
-    @classmethod
-    def of(cls, row: Row) -> State:
-        """The state from the columns of the row."""
-        as_of, revision, rolled_up, *place = row
-        return cls(as_of, revision, rolled_up, Place(*place))
 
 
 class _Newest(NamedTuple):
@@ -188,7 +161,7 @@ class Writer:
         oldest, newest = min(snapshots), max(snapshots)
 
         async def work(transaction: Transaction) -> int:
-            state = await self._locked(transaction, oldest)
+            state = await locked(self._engine, transaction, self._book, oldest)
             ending = "ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of"
             added = [row[0] for row in await insert_rows(transaction, _INTO, rows, ending, _TYPES)]
             if added:
@@ -201,7 +174,7 @@ class Writer:
             if last and newer:
                 shown = self._reader.shown(snapshots[newest])
                 state = await self._moved(transaction, state, newest, shown)
-            await self._update(transaction, state)
+            await update(transaction, self._book, state)
             return len(added)
 
         return await self._engine.write(work)
@@ -219,7 +192,7 @@ class Writer:
         """Store a snapshot whose frame was built upon that place."""
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
-        state = await self._locked(transaction, as_of)
+        state = await locked(self._engine, transaction, self._book, as_of)
         if frame is not None and state.place.token != base.token:
             return _NotYet()
         key, number = (None, None) if frame is None else frame.place[:2]
@@ -251,7 +224,7 @@ class Writer:
             state = await self._moved(transaction, state, as_of, shown)
         else:
             transaction.publish(invalidation("portfolio"))
-        await self._update(transaction, state)
+        await update(transaction, self._book, state)
         return _Stored(True, state.revision if moves else None, state.place.token)
 
     def _note(
@@ -272,19 +245,6 @@ class Writer:
             values = SNAPSHOT.store(snapshot.record)
             self._reader.keep((*values, key, number, result.token), snapshot, shown)
 
-    async def _locked(self, transaction: Transaction, as_of: int) -> State:
-        """The state of the book, which is locked, so that processes change it one by one.
-
-        Args:
-            as_of: where the history begins if there is none.
-        """
-        await transaction.execute(_BOOK, self._book, as_of)
-        (row,) = await transaction.fetch(f"{_STATE} {self._engine.locked}", self._book)
-        return State.of(row)
-
-    async def _update(self, transaction: Transaction, state: State) -> None:
-        await transaction.execute(_UPDATE, self._book, *state[:3], *state.place)
-
     async def _released(
         self, transaction: Transaction, state: State, as_of: int, key: int
     ) -> State:
@@ -292,7 +252,7 @@ class Writer:
         if key == WHOLE:
             await transaction.execute("DELETE FROM portfolio_whole WHERE as_of = $1", as_of)
         elif await remove_unused(transaction, self._book, (key,)) and key == state.place.key:
-            return state._replace(place=Place(key, -1, "", 0, 0))
+            return state._replace(place=Place(key, -1, secrets.token_hex(8), 0, 0))
         return state
 
     async def _rolled_up(
@@ -326,12 +286,11 @@ class Writer:
         return state._replace(as_of=as_of, revision=revision)
 
     async def _read_newest(self) -> _Newest:
-        rows = await self._engine.fetch(_NEWEST, self._book)
-        place = Place(*rows[0]) if rows else Place(WHOLE, -1, "", 0, 0)
+        place = await newest_place(self._engine, self._book)
         if place.number < 0:
             return _Newest(place, NOTHING)
         frames = await self._engine.fetch(_FRAMES, self._book, place.key, place.number)
-        if not frames:  # removed meanwhile; then the token is another one
+        if len(frames) <= place.number:  # removed meanwhile; then the token is another one
             return _Newest(place._replace(number=-1), NOTHING)
         read = partial(content_of, [(performance, body) for performance, body in frames])
         return _Newest(place, await asyncio.to_thread(read))
