@@ -24,6 +24,8 @@ Health = Callable[[], Awaitable[dict[str, str]]]
 GATHER_SECONDS: Final = 0.05  # that outcomes gather: each time the host has to read them
 READ_BYTES: Final = 1 << 16
 WAITING_RECORDS: Final = 20_000  # beyond them nothing is read; the host's bound does the rest
+_AT_ONCE: Final = 3  # chunks of a result encoded in one turn of the loop, a millisecond
+_LISTED: Final = frozenset({"results", "positions"})  # long members of a result
 END_SECONDS: Final = 5.0  # for what still waits when the host is gone
 
 
@@ -104,7 +106,12 @@ class Intake:
 
     async def returned(self, number: int, call: Call, result: Any) -> None:
         """Send a result."""
-        await self._write(Kind.RESULT, number, list(_encoded(result)))
+        chunks = []
+        for chunk in _encoded(result):
+            chunks.append(chunk)
+            if len(chunks) > _AT_ONCE:
+                await asyncio.sleep(0)
+        await self._write(Kind.RESULT, number, chunks)
 
     async def _refuse(self, number: int, error: Exception) -> None:
         logger.error("a call of the host cannot be read: %s: %s", type(error).__name__, error)
@@ -133,9 +140,10 @@ def _encoded(result: Any) -> Iterator[bytes]:
         yield dumps(("list", None))
         for part in parts(result):
             yield dumps([dict(record) for record in part])
-    elif isinstance(result, dict) and "results" in result:
-        yield dumps(("batch", {name: value for name, value in result.items() if name != "results"}))
-        for part in parts(result["results"]):
+    elif isinstance(result, dict) and (listed := _LISTED.intersection(result)):
+        (name,) = listed
+        yield dumps((name, {key: value for key, value in result.items() if key != name}))
+        for part in parts(result[name]):
             yield dumps(part)
     else:
         yield dumps(("value", dict(result) if isinstance(result, dict) else result))

@@ -114,7 +114,7 @@ def _result(answer: Frame) -> Any:
     if shape == "value":
         return head
     items = [item for chunk in chunks for item in loads(chunk)]
-    return items if shape == "list" else {**head, "results": items}
+    return items if shape == "list" else {**head, shape: items}
 
 
 class ProcessDashboard(HostedDashboard[ProcessFeed]):

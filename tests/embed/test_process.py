@@ -64,6 +64,13 @@ def shape(value: Any) -> Any:
     return type(value) if isinstance(value, (str, datetime)) else value
 
 
+def test_a_long_list_of_positions_survives_the_way(feed: ProcessFeed) -> None:
+    positions = [{"symbol": f"S{n}", "quantity": n, "current_price": 2} for n in range(300)]
+    stored = feed.update_portfolio({"total_value": 10, "cash": 1, "positions": positions})
+    assert [p["value"] for p in stored["positions"]] == [2 * n for n in range(300)]
+    assert (stored["total_value"], stored["stale"]) == (10, False)
+
+
 def test_values_survive_the_way(feed: ProcessFeed) -> None:
     at = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
     stored = feed.record_trade(
