@@ -10,6 +10,7 @@ import pytest
 from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, ask
 from tests.clients.toolbox import HERE, Toolbox
 from tests.conftest import Server
+from tests.socket_client import connect
 
 pytestmark = pytest.mark.clients
 
@@ -51,6 +52,45 @@ SAMPLES = (
 )
 
 
+SUBSCRIPTIONS: tuple[dict[str, Any], ...] = (
+    {"channels": ["alerts"], "filters": {"alerts": {"severities": ["critical"]}}},
+    {"channels": ["alerts"], "filters": {"alerts": {"severities": ["urgent"]}}},
+    {"channels": ["alerts"], "filters": {"alerts": {"severities": []}}},
+    {"channels": ["alerts"], "filters": {"alerts": {"colours": ["red"]}}},
+    {"channels": ["metrics"], "filters": {"metrics": {"metric_types": ["risk"]}}},
+    {"channels": ["metrics"], "filters": {"metrics": {"metric_types": ["risk\n"]}}},
+    {"channels": ["trades"], "filters": {"trades": {"symbols": ["AAPL"] * 101}}},
+    {"channels": ["trades"], "filters": {"trades": {"symbols": ["A" * 64, "A" * 65]}}},
+    {"channels": ["trades"], "filters": {"trades": {"strategies": [""]}}},
+    {"channels": ["trades"], "since": {"trades": "x-1"}, "snapshot": False},
+    {"channels": ["trades"], "id": "i" * 37},
+    {"channels": ["orders"]},
+    {"channels": []},
+    {"snapshot": True},
+    {"channels": ["trades"], "colour": "red"},
+)
+
+
+async def test_ajv_accepts_the_subscriptions_that_the_server_accepts(
+    server: Server, documents: Toolbox
+) -> None:
+    asked = [{"type": "subscribe", **subscription} for subscription in SUBSCRIPTIONS]
+    ours = []
+    async with connect(server, await server.key()) as client:
+        for message in asked:
+            ours.append((message, (await client.ask(**message))["type"] == "subscribed"))
+    theirs = await accepted(documents, [("asyncapi.json", "SubscribeRequest", m) for m in asked])
+    assert list(zip(asked, theirs, strict=True)) == ours
+
+
+async def accepted(documents: Toolbox, samples: list[tuple[str, str, Any]]) -> list[bool]:
+    """Which values Ajv finds to be of a schema: document, name of the schema, value."""
+    documents.write("ajv.mjs", (HERE / "ajv.mjs").read_text())
+    documents.write("samples.json", json.dumps(samples))
+    found: list[bool] = json.loads(await documents.shell("node ajv.mjs < samples.json"))
+    return found
+
+
 async def test_ajv_compiles_every_schema_and_accepts_what_the_server_accepts(
     server: Server, documents: Toolbox
 ) -> None:
@@ -63,8 +103,6 @@ async def test_ajv_compiles_every_schema_and_accepts_what_the_server_accepts(
         ours.append((samples.path, record[samples.field], status != 422))
 
     asked = [("openapi.json", samples.schema, record) for samples, record in records]
-    documents.write("ajv.mjs", (HERE / "ajv.mjs").read_text())
-    documents.write("records.json", json.dumps(asked))
-    accepted = json.loads(await documents.shell("node ajv.mjs < records.json"))
-    theirs = [(*told[:2], accepts) for told, accepts in zip(ours, accepted, strict=True)]
+    answers = await accepted(documents, asked)
+    theirs = [(*told[:2], accepts) for told, accepts in zip(ours, answers, strict=True)]
     assert theirs == ours

@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BIN = (HERE / "node_modules" / ".bin", HERE / ".venv" / "bin")
+MODULES = HERE / "node_modules"
+# A Node of its own: Debian's is too old for some generators, and its npm does not link this one.
+BIN = (*MODULES.glob("node-linux-*/bin"), MODULES / ".bin", HERE / ".venv" / "bin")
 # Modules of Go as Debian packages them. They have no versions, and the generated code names some.
 GOCODE = Path("/usr/share/gocode")
 THERE = "http://127.0.0.1:8080"  # the server in the documents
@@ -30,7 +32,7 @@ class Toolbox:
         for path in BIN:
             assert path.is_dir(), f"{path} is missing: run {HERE / 'install'}"
         self.folder = folder
-        (folder / "node_modules").symlink_to(HERE / "node_modules")
+        (folder / "node_modules").symlink_to(MODULES)
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AP_", "VIRTUAL_ENV"))},
             "PATH": os.pathsep.join([*map(str, BIN), os.environ["PATH"]]),

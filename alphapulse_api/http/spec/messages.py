@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from marshmallow.fields import Field
+from marshmallow.validate import Length
+
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import SOCKET_ERRORS
 from alphapulse_api.http.spec.examples import ANSWERS
-from alphapulse_api.schemas.fields import Choice
+from alphapulse_api.schemas.fields import METRIC_TYPE, Choice, MetricType
 from alphapulse_api.sockets.filters import MAX_FILTER_VALUES, RECORDS
 from alphapulse_api.sockets.requests import MAX_ID_LENGTH
 
@@ -67,17 +70,29 @@ def _filters(channel: str) -> Schema:
     known = RECORDS[channel]().fields
     filters = {}
     for name, field in CHANNELS[channel].filters.items():
-        of = known[field]
-        item = _ref(type(of).__name__) if isinstance(of, Choice) else _TEXT
         filters[name] = {
-            "type": "array", "items": item, "minItems": 1, "maxItems": MAX_FILTER_VALUES,
-        }  # fmt: skip
+            "type": "array",
+            "items": _value(known[field]),
+            "minItems": 1,
+            "maxItems": MAX_FILTER_VALUES,
+        }
     return {
         "type": "object",
         "description": f"Filters of {channel}: any of the values of a filter, and all filters.",
         "properties": filters,
         "additionalProperties": False,
     }
+
+
+def _value(field: Field[Any]) -> Schema:
+    """The values that a filter may have: those that the field may have."""
+    match field:
+        case Choice():
+            return _ref(type(field).__name__)
+        case MetricType():
+            return {**_TEXT, "pattern": f"^{METRIC_TYPE}$"}
+    (length,) = (check for check in field.validators if isinstance(check, Length))
+    return {**_TEXT, "minLength": length.min, "maxLength": length.max}
 
 
 def _by_channel(description: str, schema: Schema) -> Schema:
