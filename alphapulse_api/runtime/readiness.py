@@ -80,9 +80,15 @@ class Readiness:
         database.on_stall = self._suspect.set
 
     async def checks(self) -> dict[str, str]:
-        """ "ok" or "down" by name of the part, at most a second old."""
+        """ "ok" or "down" by name of the part, at most a second old.
+
+        Who was refused a write, by a full disk for example, does not read "ok" afterwards.
+        """
         clock = asyncio.get_running_loop().time
-        if self._checking is None or (self._checking.done() and clock() >= self._until):
+        refused = self._database.trouble is not None and not self._down
+        if self._checking is None or (
+            self._checking.done() and (refused or clock() >= self._until)
+        ):
             self._checking = asyncio.create_task(self._check())
         # Cancelling one caller must not cancel the check for the others.
         found = await asyncio.shield(self._checking)

@@ -47,6 +47,7 @@ async def test_a_full_disk_is_reported_until_there_is_room(
     big = {**ALERT, "message": "x" * 4000}
     refused = 0
     while not refused:
+        assert (await ready(server)).status == 200  # which is not what is said a moment later
         answer = await ask(server, "POST", "/api/alerts", caller, json=big)
         refused = answer.status == 503
     assert answer.headers["Retry-After"]
