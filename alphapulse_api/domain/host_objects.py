@@ -6,6 +6,7 @@
 | dataclass, named tuple, attrs, pydantic and msgspec objects | a record of its public fields |
 | `pandas.Series` with names (a row of a DataFrame) | a record |
 | `pandas` or `polars` DataFrame, `pyarrow` Table | a list: each row is a record |
+| the index of a `pandas` DataFrame | fields, if it has names; times without a name are refused |
 | any other iterable but text, bytes and sets | a list |
 
 Libraries are known by attributes and names, so that none of them need be installed.
@@ -17,7 +18,10 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, Final
 
+from alphapulse_api.domain.errors import ValidationProblem
+
 ROWS: Final = 200  # of a frame that are converted at a time: some 0.8 ms
+_TIMES: Final = frozenset({"executed_at", "timestamp", "created_at", "as_of"})  # of records
 _NOT_LISTS: Final = (str, bytes, bytearray, memoryview, Set, Mapping)
 
 
@@ -28,8 +32,9 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
     kind = type(value)
     names: Iterable[str]
     if isinstance(value, tuple):
-        names = getattr(kind, "_fields", ())
-    elif dataclasses.is_dataclass(kind):
+        # One such as `_2` is pandas' for a column whose name is no identifier: not to be lost.
+        return {name: getattr(value, name) for name in getattr(kind, "_fields", ())} or None
+    if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]
     elif (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
         names = [attribute.name for attribute in attributes]
@@ -53,13 +58,39 @@ def items_of(value: Any) -> Iterator[Any] | None:
         return None
     kind = type(value)
     if _is(kind, "pandas", "DataFrame"):
-        return _rows(len(value), lambda first: value.iloc[first : first + ROWS].to_dict("records"))
+        indexed = _index_names(value)
+        return _rows(len(value), lambda first: _records(value.iloc[first : first + ROWS], indexed))
     if _is(kind, "polars", "DataFrame"):
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_dicts())
     if _is(kind, "pyarrow", "Table"):
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_pylist())
     # By the class: the fields of a record may be called anything.
     return iter(value) if hasattr(kind, "__iter__") else None
+
+
+def _index_names(frame: Any) -> list[str]:
+    """The levels of a frame's index that are fields: those with a name that no column has.
+
+    Raises:
+        ValidationProblem: if there are times in an index without a name, and none elsewhere.
+    """
+    index = frame.index
+    times = type(index).__name__ == "DatetimeIndex"
+    if times and index.name is None and _TIMES.isdisjoint(frame.columns):
+        detail = (
+            "The index has times and no name: name it after the field that it is, as "
+            'frame.rename_axis("executed_at"), or drop it, as frame.reset_index(drop=True).'
+        )
+        raise ValidationProblem([{"pointer": "", "detail": detail}])
+    return [name for name in index.names if name is not None and name not in frame.columns]
+
+
+def _records(frame: Any, indexed: list[str]) -> list[dict[Any, Any]]:
+    records: list[dict[Any, Any]] = frame.to_dict("records")
+    for name in indexed:
+        for record, value in zip(records, frame.index.get_level_values(name), strict=True):
+            record[name] = value
+    return records
 
 
 def is_series(value: Any) -> bool:
@@ -82,11 +113,23 @@ def _is(kind: type, library: str, name: str) -> bool:
 def extras_in_metadata(record: Any, known: Collection[str]) -> Any:
     """A record with the fields that are not known moved into its `metadata`.
 
-    What is in its metadata already stays. Anything but a record is returned as it is.
+    One whose name is there with another value stays where it is, to be refused as unknown: neither
+    value may be lost. Anything but a record is returned as it is.
     """
     fields = fields_of(record)
     if fields is None or not (extras := {n: v for n, v in fields.items() if n not in known}):
         return record
     metadata = fields_of(fields.get("metadata")) or {}
-    rest = {name: value for name, value in fields.items() if name in known}
+    rest = {
+        name: value
+        for name, value in fields.items()
+        if name in known or (name in metadata and not _same(value, metadata[name]))
+    }
     return {**rest, "metadata": {**extras, **metadata}}
+
+
+def _same(value: Any, other: Any) -> bool:
+    try:
+        return bool(value is other or value == other)
+    except Exception:  # an array has no one truth
+        return False

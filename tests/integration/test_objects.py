@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from alphapulse_api.client import ApiError
 from alphapulse_api.domain.errors import ValidationProblem
 from tests.conftest import Server
 from tests.integration.test_values import AT, Side, point, trade
+
+DAY = timedelta(days=1)
 
 
 @dataclasses.dataclass
@@ -107,6 +110,34 @@ async def test_rows_of_a_frame_are_points(writer: Any, server: Server) -> None:
     ]  # fmt: skip
 
 
+async def test_the_named_index_of_a_frame_is_a_field(writer: Any, server: Server) -> None:
+    frame = pd.DataFrame(ROWS, index=pd.DatetimeIndex([AT, AT], name="executed_at"))
+    # A column says more than an index of its name.
+    both = frame.assign(executed_at=pd.to_datetime([AT, AT]) - DAY)
+    for given in (frame, frame.set_index("symbol", append=True), both):
+        await writer.record_trades(given)
+    stored = await server.dashboard.trades.get_trades()
+    times = [(row["symbol"], row["executed_at"]) for row in stored]
+    for symbol in ("S0", "S1"):
+        assert (times.count((symbol, AT)), times.count((symbol, AT - DAY))) == (2, 1)
+
+
+async def test_an_index_of_times_without_a_name_is_refused(writer: Any) -> None:
+    frame = pd.DataFrame(ROWS, index=pd.DatetimeIndex([AT, AT]))
+    with pytest.raises(ValidationProblem, match="rename_axis"):
+        await writer.record_trades(frame)
+    await writer.record_trades(frame.assign(executed_at=AT))
+
+
+async def test_rows_of_itertuples_lose_nothing_silently(writer: Any) -> None:
+    frame = pd.DataFrame(ROWS, index=pd.DatetimeIndex([AT, AT], name="executed_at"))
+    named = frame.assign(**{"my venue": "x"}).itertuples(index=False)
+    for rows in (frame.itertuples(), named):
+        with pytest.raises((ValidationProblem, ApiError), match="Unknown field"):
+            await writer.record_trades(rows)
+    await writer.record_trades(frame.reset_index().itertuples(index=False))
+
+
 async def test_positions_may_be_a_frame(writer: Any) -> None:
     positions = pd.DataFrame({"symbol": [f"S{n}" for n in range(30)], "quantity": 1})
     stored = await writer.update_portfolio(
@@ -124,7 +155,7 @@ async def test_what_is_no_record_and_no_list_is_refused(writer: Any) -> None:
 
 
 async def test_unknown_fields_go_into_the_metadata_where_that_is_asked(writer: Any) -> None:
-    given = {**trade("fee", 1), "venue": Side.BUY, "info": {"a": 1}, "metadata": {"info": 2}}
+    given = {**trade("fee", 1), "venue": Side.BUY, "info": 2, "metadata": {"info": 2}}
     with pytest.raises((ValidationProblem, ApiError), match="Unknown field"):
         await writer.record_trade(given)
     stored = await writer.record_trade(given, extras="metadata")
@@ -137,6 +168,19 @@ async def test_unknown_fields_go_into_the_metadata_where_that_is_asked(writer: A
     assert (stored["metadata"], stored["direction"]) == ({"edge": 0.5}, "buy")
     batch = await writer.record_trades_batch([given], extras="metadata")
     assert batch["accepted"] == 1
+
+
+@pytest.mark.parametrize("value", [3, np.array([1, 2])], ids=["another number", "an array"])
+async def test_an_unknown_field_beside_other_metadata_of_its_name_is_refused(
+    writer: Any, value: Any
+) -> None:
+    given = {**trade("fee", 1), "venue": value, "metadata": {"venue": 2}}
+    with pytest.raises((ValidationProblem, ApiError), match="Unknown field") as refused:
+        await writer.record_trade(given, extras="metadata")
+    assert refused.value.errors == [{"pointer": "/venue", "detail": "Unknown field."}]
+    good = {**trade("fee", 1), "venue": 2, "metadata": {"venue": 2}}
+    batch = await writer.record_trades_batch([given, good], on_error="continue", extras="metadata")
+    assert [result["status"] for result in batch["results"]] == [422, 201]
 
 
 async def test_an_object_that_cannot_be_read_costs_no_other(server: Server) -> None:
