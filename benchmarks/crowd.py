@@ -1,151 +1,156 @@
-"""Watchers of every habit: those that stay, visit, roam, and stall."""
+"""Entry `crowd`: many readers beside a writer, as the history grows.
+
+A hundred clients ask nine questions in a closed loop, first alone and then beside trades that are
+sent one by one at a fixed rate (paced_writer.py).
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import random
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
+import uvloop
 
-from .watchers import Closed, Watched, Watcher, small_buffers
+from tests.postgres import server as postgres_server
 
-STEADY: Final = 50
-ROAMING: Final = 5
-STALLING: Final = 3
-STALL_SECONDS: Final = 10.0
-ARRIVAL_SECONDS: Final = 20.0
-FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError, Closed)
+from .harness import LOAD_CORE, BenchmarkError, Server, pin, running
+from .paced_writer import PacedWriter, paced_writer
+from .report import print_environment, print_table
+from .scale.filling import History, fill
+
+READERS: Final = 100
+WRITES_A_SECOND: Final = 50
+SECONDS: Final = 10.0
+WARM_UP_SECONDS: Final = 2.0
+WRITE_AIM_MS: Final = 50.0
+SHARE_AIM: Final = 0.5
+SIZES: Final = (10**4, 10**6)
+QUICK_SIZES: Final = (10**3, 10**4)
+HEADER: Final = (
+    "records", "GETs/s alone", "beside writes", "share", "aim", "write p50 ms", "p99", "aim ",
+)  # fmt: skip
 
 
-class Crowd:
-    """All watchers of one server.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the entry."""
+    parser.add_argument("--quick", action="store_true", help="10^3 and 10^4 records")
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), help="only this one")
 
-    Args:
-        url: of the server.
-        token: gives an access token that is valid now.
 
-    Attributes:
-        watched: what came so far.
-    """
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    print_environment("aiohttp", "asyncpg")
+    sizes = QUICK_SIZES if arguments.quick else SIZES
+    if arguments.engine in (None, "sqlite"):
+        with tempfile.TemporaryDirectory() as folder:
+            uvloop.run(_compare("SQLite", _files(Path(folder)), sizes))
+    if arguments.engine in (None, "postgresql"):
+        with postgres_server("") as postgres:
+            uvloop.run(_compare("PostgreSQL", postgres.new, sizes))
 
-    def __init__(self, url: str, token: Callable[[], str]) -> None:
-        self._url = url
-        self._token = token
-        self._random = random.Random(1)
-        self._steady: list[Watcher] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self.watched = Watched()
 
-    async def come(self) -> None:
-        """Let them begin."""
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        self._slow = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=small_buffers)
-        )
-        habits: list[Coroutine[Any, Any, None]] = [self._visit()]
-        for _ in range(STEADY):
-            self._steady.append(self._watcher())
-            habits.append(self._stay(self._steady[-1]))
-        habits += [self._roam() for _ in range(ROAMING)]
-        habits += [self._stall() for _ in range(STALLING)]
-        self._tasks = [asyncio.create_task(habit) for habit in habits]
+def _files(folder: Path) -> Callable[[], Awaitable[str]]:
+    async def new() -> str:
+        return f"sqlite:///{folder}/{time.monotonic_ns()}.db"
 
-    async def leave(self) -> None:
-        """End them; raises what none of them expected."""
-        for task in self._tasks:
-            task.cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
-        await self._session.close()
-        await self._slow.close()
+    return new
 
-    async def arrived(self, newest: Mapping[str, int]) -> None:
-        """Wait until all who stay have had everything; what has not come is a fault.
 
-        Args:
-            newest: by channel, the number that was published last.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ARRIVAL_SECONDS):
-                while self._missing(newest):
-                    await asyncio.sleep(0.1)
-        for channel in self._missing(newest):
-            self.watched.faults[f"{channel} never arrived"] += 1
+async def _compare(engine: str, new: Callable[[], Awaitable[str]], sizes: Sequence[int]) -> None:
+    rows = []
+    for size in sizes:
+        history = History(size)
+        with running("stored", await new()) as server:
+            async with _session(server) as session:
+                await fill(session, history)
+                with paced_writer(server) as writer:
+                    rows.append([f"{size:,}", *await _measure(session, writer, history)])
+    print(f"\n{engine}: {READERS} readers in a closed loop, {WRITES_A_SECOND} trades a second\n")
+    print_table(HEADER, rows)
 
-    def _missing(self, newest: Mapping[str, int]) -> list[str]:
-        return [
-            channel
-            for watcher in self._steady
-            for channel, number in newest.items()
-            if watcher.seen.get(channel) != number
-        ]
 
-    def _watcher(self, **filters: Any) -> Watcher:
-        session = self._slow if filters else self._session
-        wanted = filters or {"metrics": {"names": ["single", "m1", "m2", "m3"]}}
-        return Watcher(session, self._url, self._token, self.watched, wanted)
+def _session(server: Server) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        f"http://{server.host}:{server.port}",
+        headers={"Authorization": f"Bearer {server.token}"},
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
 
-    def _cut_off(self, who: str, fault: BaseException) -> None:
-        self.watched.faults[f"{who}: {type(fault).__name__} {fault}"] += 1
 
-    async def _stay(self, watcher: Watcher) -> None:
-        """Read to the end."""
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read()
-            except FAULTS as fault:
-                self._cut_off("a steady watcher", fault)
-                await asyncio.sleep(1.0)
+async def _measure(
+    session: aiohttp.ClientSession, writer: PacedWriter, history: History
+) -> list[str]:
+    pin(LOAD_CORE)
+    urls = _questions(history)
+    stop = asyncio.Event()
+    answered = [0] * READERS
 
-    async def _visit(self) -> None:
-        """Every 0.2 s somebody comes, stays for 3 s and closes."""
-        async with asyncio.TaskGroup() as visitors:
-            while True:
-                visitors.create_task(self._visitor())
-                await asyncio.sleep(0.2)
+    async def rate(beside: Awaitable[Any]) -> float:
+        before, began = sum(answered), time.perf_counter()
+        await beside
+        return (sum(answered) - before) / (time.perf_counter() - began)
 
-    async def _visitor(self) -> None:
-        watcher = self._watcher()
-        try:
-            await watcher.join()
-            await watcher.read(3.0)
-            await watcher.leave()
-        except FAULTS as fault:
-            self._cut_off("a visitor", fault)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(READERS):
+            tasks.create_task(_read(session, urls, answered, number, stop))
+        await asyncio.sleep(WARM_UP_SECONDS)
+        alone = await rate(asyncio.sleep(SECONDS))
+        writer.start(round(SECONDS * WRITES_A_SECOND), WRITES_A_SECOND)
+        waits: list[float] = []
 
-    async def _roam(self) -> None:
-        """Read, be cut off, come back and go on where it was."""
-        watcher = self._watcher()
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read(self._random.uniform(2.0, 6.0))
-                watcher.cut()
-            except FAULTS as fault:
-                self._cut_off("a roaming watcher", fault)
-            await asyncio.sleep(self._random.uniform(0.2, 2.0))
+        async def until_written() -> None:
+            waits.extend(await asyncio.to_thread(writer.waits))
 
-    async def _stall(self) -> None:
-        """Want all metrics, stop reading, be closed for it, come back and go on where it was."""
-        watcher = self._watcher(metrics={})
-        while True:
-            try:
-                await watcher.join()
-                await watcher.read(2.0)
-            except FAULTS as fault:
-                self._cut_off("a stalling watcher", fault)
-                await asyncio.sleep(1.0)
-                continue
-            await asyncio.sleep(STALL_SECONDS)
-            try:
-                await watcher.read(STALL_SECONDS)
-            except (Closed, ConnectionError):
-                self.watched.evicted += 1
-            else:
-                self.watched.faults["a stalling watcher was not closed"] += 1
-                watcher.cut()
+        beside = await rate(until_written())
+        stop.set()
+    p50, p99 = (1000 * waits[len(waits) * share // 100] for share in (50, 99))
+    fast = "met" if p99 <= WRITE_AIM_MS else "MISSED"
+    kept = "met" if beside >= SHARE_AIM * alone else "MISSED"
+    return [
+        f"{alone:,.0f}", f"{beside:,.0f}", f"{beside / alone:.2f}", f"{SHARE_AIM:g}: {kept}",
+        f"{p50:.1f}", f"{p99:.1f}", f"{WRITE_AIM_MS:g}: {fast}",
+    ]  # fmt: skip
+
+
+def _questions(history: History) -> list[str]:
+    """Nine questions as a page of a dashboard asks them."""
+    everything = {"start_time": history.start.isoformat(), "end_time": history.end.isoformat()}
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("/api/trades", {}),
+        ("/api/trades", {"symbol": "SYM1"}),
+        ("/api/trades", {"status": "rejected"}),
+        ("/api/alerts", {}),
+        ("/api/alerts", {"severity": "critical", "acknowledged": "false"}),
+        ("/api/portfolio", {}),
+        ("/api/agents", {"limit": 20}),
+        ("/api/metrics/performance", {"name": "equity", "aggregation": "avg", **everything}),
+        ("/api/metrics/risk/latest", {"limit": 100}),
+    )
+    return [f"{path}?{urlencode(query)}" for path, query in asked]
+
+
+async def _read(
+    session: aiohttp.ClientSession,
+    urls: Sequence[str],
+    answered: list[int],
+    number: int,
+    stop: asyncio.Event,
+) -> None:
+    """Ask one question after the other, beginning with that number, until told to stop."""
+    for url in cycle(urls[number % len(urls) :] + urls[: number % len(urls)]):
+        if stop.is_set():
+            return
+        async with session.get(url) as answer:
+            body = await answer.read()
+        if answer.status != 200:
+            raise BenchmarkError(f"{answer.url}: {answer.status} {body[:500]!r}")
+        answered[number] += 1

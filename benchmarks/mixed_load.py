@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from .crowd import FAULTS, Crowd
+from .habits import FAULTS, Crowd
 
 SERIES: Final = 100
 EACH: Final = 5  # points of a series in a batch
