@@ -39,6 +39,7 @@ from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.registry import Registry
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.backfills import Backfills
 from alphapulse_api.storage.engines import engine_from
 from alphapulse_api.storage.metrics.upkeep import upkeep_forever
 from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
@@ -76,6 +77,7 @@ class Backend:
     ) -> None:
         self.config = config
         self.engine = engine_from(config.database)
+        self.backfills = Backfills(self.engine)
         self.links = RedisLinks()
         cache_redis, events_redis = self.links.of(config.cache), self.links.of(config.events)
         limits_redis = cache_redis or events_redis
@@ -189,6 +191,8 @@ class Backend:
             start(forget, "retention")
             start(partial(upkeep_forever, self.engine), "upkeep of metrics")
             start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
+            if self._serve:
+                start(self.backfills.finish, "migration of stored rows")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:

@@ -18,8 +18,10 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
+from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
 
+PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
 THERE: Final = "http://127.0.0.1:8080"  # a server in the documents: one with the defaults
 
 
@@ -113,12 +115,19 @@ def config_check(path: str | None) -> None:
 @cli.command()
 @CONFIG
 def migrate(config_path: str | None) -> None:
-    """Migrate the database to the current schema."""
+    """Migrate the database to the current schema, and all its rows."""
 
     async def work() -> str:
         engine = engine_from(Config.load(config_path).database)
         await engine.open()
-        await engine.close()
+        try:
+            migrating = asyncio.create_task(run_backfills(engine))
+            while not (await asyncio.wait({migrating}, timeout=PROGRESS_SECONDS))[0]:
+                for table, share in (await progress(engine)).items():
+                    click.echo(f"{table}: {share:.0%} of the rows are migrated")
+            await migrating
+        finally:
+            await engine.close()
         return engine.location
 
     click.echo(f"{run(work())} is up to date")

@@ -60,3 +60,11 @@ class Readiness(Answer):
 
     status = fields.String()
     checks = fields.Dict(fields.String(), fields.String())
+    migrating = fields.Dict(
+        fields.String(),
+        fields.Float(),
+        metadata={
+            "description": "the share that is done, 0 to 1, of each table whose rows are being "
+            "migrated; the server answers meanwhile"
+        },
+    )

@@ -209,7 +209,8 @@ class Columns:
         first = () if book is None else (book,)
         key = ("id",) if book is None else ("book", "id")
         into = self.into if book is None else self.into.replace("(", "(book, ", 1)
-        ending = f"ON CONFLICT ({', '.join(key)}) DO NOTHING RETURNING id"
+        # Of no named key, because a migration may still have to change it.
+        ending = "ON CONFLICT DO NOTHING RETURNING id"
         # Between not being added and being read, a row may have been deleted: then once more.
         while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
             rows = []

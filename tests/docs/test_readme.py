@@ -128,7 +128,7 @@ async def test_the_workers_of_the_readme_serve(
             session.get(f"{LOCAL}{port}/readyz") as response,
         ):
             assert await response.json() == {
-                "status": "ok", "checks": {"database": "ok", "redis": "ok"},
+                "status": "ok", "checks": {"database": "ok", "redis": "ok"}, "migrating": {},
             }  # fmt: skip
         process.terminate()
         assert await process.wait() == 0

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from itertools import takewhile
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,46 +13,13 @@ from alphapulse_api.log.memory import MemoryEventLog
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage import schema_versions
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.sqlite.schema import COLUMN_TYPES as SQLITE_TYPES
-from tests.engines import T0, at, connected, opened, relay_of
+from tests.engines import T0, at, relay_of
 from tests.event_logs import LogFollower
-from tests.postgres import Postgres
+from tests.old_schemas import Opening, before, execute, fill_old
 from tests.socket_client import alert, trade
-
-Opening = Callable[[], AbstractAsyncContextManager[Engine]]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
-    """Opens one and the same database each time, on either engine."""
-    if request.param == "sqlite":
-        return lambda: opened(tmp_path / "store.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    url = await server.new()
-    return lambda: connected(url)
-
-
-@asynccontextmanager
-async def before(migration: str, opening: Opening) -> AsyncIterator[Engine]:
-    """The database as the last release before that migration made it."""
-    every = schema_versions.migrations
-    with pytest.MonkeyPatch.context() as old:
-        for engine in ("sqlite", "postgres"):
-            old.setattr(
-                f"alphapulse_api.storage.{engine}.schema.migrations",
-                lambda types: list(takewhile(lambda step: step.name != migration, every(types))),
-            )
-        async with opening() as engine_:
-            yield engine_
-
-
-async def execute(engine: Engine, sql: str, *args: Any) -> None:
-    async def work(transaction: Transaction) -> None:
-        await transaction.execute(sql, *args)
-
-    await engine.write(work)
 
 
 class Process:
@@ -95,25 +57,6 @@ async def test_trades_of_before_the_outbox_are_kept_and_advance(opening: Opening
         assert one.follower.received() == ["new", "cancelled"]
 
 
-# Rows that every schema since the first one takes.
-ROWS = {
-    "trades": "id, symbol, side, quantity, price, value, order_type, status, executed_at, metadata",
-    "alerts": "id, title, message, severity, status, created_at, acknowledged, tags, metadata",
-    "agents": "agent_id, agent_type, state, metrics, updated_at",
-    "signals": "id, agent_id, symbol, direction, timestamp, metadata",
-}
-VALUES = {
-    "trades": "'old', 'AAPL', 'buy', '2', '10', '20', 'limit', 'open', $1, '{\"n\":1}'",
-    "alerts": "'old', 'drawdown', 'm', 'critical', 'active', $1, FALSE, '[]', '{}'",
-    "agents": "'m1', 'momentum', 'active', '{}', $1",
-    "signals": "'old', 'm1', 'AAPL', 'buy', $1, '{\"why\":\"x\"}'",
-}
-STATES = (
-    "INSERT INTO trade_states (trade_id, revision, at, status, filled_quantity, price) "
-    "VALUES ('old', $2, $1, $3, '0', NULL)"
-)
-
-
 @pytest.mark.parametrize("migration", ["rollups", "outbox", "order_life", "rare_filters", "books"])
 async def test_records_of_older_schemas_are_kept_and_change(
     opening: Opening, migration: str
@@ -121,13 +64,7 @@ async def test_records_of_older_schemas_are_kept_and_change(
     names = [step.name for step in schema_versions.migrations(SQLITE_TYPES)]
     with_states = names.index(migration) > names.index("order_life")
     async with before(migration, opening) as engine:
-        for table, columns in ROWS.items():
-            sql = f"INSERT INTO {table} ({columns}) VALUES ({VALUES[table]})"
-            await execute(engine, sql, to_micros(T0))
-        if with_states:
-            await execute(engine, STATES, to_micros(T0), 0, "pending")
-            await execute(engine, STATES, to_micros(T0), 1, "open")
-            await execute(engine, "UPDATE trades SET revision = 1")
+        await fill_old(engine, ["old"], with_states=with_states)
     async with opening() as engine:
         one = Process(engine)
         found = await one.store.trades.get_trade("old")

@@ -60,7 +60,8 @@ async def readyz(request: web.Request) -> web.StreamResponse:
             checks=checks,
             down=down,
         )
-    return _plain({"status": "ok", "checks": checks})
+    migrating = backend.backfills.progress
+    return _plain({"status": "ok", "checks": checks, "migrating": migrating})
 
 
 def _plain(content: dict[str, Any]) -> web.Response:

@@ -167,7 +167,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "expires_at": "2026-01-31T13:00:00.000000Z",
     },
     "Health": {"status": "ok"},
-    "Readiness": {"status": "ok", "checks": {"database": "ok", "tasks": "ok"}},
+    "Readiness": {"status": "ok", "checks": {"database": "ok", "tasks": "ok"}, "migrating": {}},
 }  # fmt: skip
 METRICS_TEXT: Final = "# TYPE alphapulse_connections gauge\nalphapulse_connections 3.0\n"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
+    from alphapulse_api.storage.rekeyed import Rekeyed
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -131,6 +132,16 @@ class Engine(Protocol):
         Units of work that arrive during a commit share the next one. `work` may await only methods
         of its transaction. It may run more than once, and the last run counts. If it raises, only
         its own changes are rolled back.
+        """
+        ...
+
+    async def rekey(self, rekeyed: Rekeyed) -> None:
+        """Change the primary key of a table while others read and write.
+
+        It continues what was cut. It may be cancelled at any time.
+
+        Raises:
+            Unavailable: if the database is away.
         """
         ...
 

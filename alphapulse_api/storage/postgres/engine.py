@@ -38,6 +38,7 @@ from alphapulse_api.storage.postgres.errors import (
     translated,
 )
 from alphapulse_api.storage.postgres.pool import Pool
+from alphapulse_api.storage.postgres.rekey import rekey_concurrently
 from alphapulse_api.storage.postgres.schema import check_server, migrate
 from alphapulse_api.storage.postgres.transaction import (
     PostgresTransaction,
@@ -46,6 +47,7 @@ from alphapulse_api.storage.postgres.transaction import (
     run_group,
     undo,
 )
+from alphapulse_api.storage.rekeyed import Rekeyed
 
 T = TypeVar("T")
 
@@ -164,8 +166,7 @@ class PostgresEngine(Dialect, GroupingEngine):
 
     async def _prepare(self) -> None:
         """Migrate the schema on a connection of its own, without the usual timeouts."""
-        arguments = {**self._address.arguments(), "command_timeout": None}
-        connection = await asyncpg.connect(**arguments)
+        connection = await self._connect_for_long()
         try:
             check_server(connection, self.location)
             await prepare(connection)
@@ -173,6 +174,19 @@ class PostgresEngine(Dialect, GroupingEngine):
             await self._look_at_history(connection)
         finally:
             await part(connection)
+
+    async def rekey(self, rekeyed: Rekeyed) -> None:
+        try:
+            await rekey_concurrently(self, self._connect_for_long, rekeyed)
+        except (*FAULTS, ValueError) as error:
+            raise translated(error) from error
+
+    async def _connect_for_long(self) -> asyncpg.Connection:
+        """A connection without the usual timeouts."""
+        arguments = {**self._address.arguments(), "command_timeout": None}
+        if "server_settings" in arguments:
+            arguments["server_settings"]["statement_timeout"] = "0"
+        return await asyncpg.connect(**arguments)
 
     async def _look_at_history(self, connection: asyncpg.Connection) -> None:
         now = await history(connection)

@@ -15,6 +15,7 @@ from typing import Final
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.storage.backfills import progress
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
@@ -27,6 +28,7 @@ from alphapulse_api.storage.steps import Steps
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 3600.0
+MIGRATION_SECONDS: Final = 5.0  # between two looks whether rows are still migrated
 
 
 async def forget(
@@ -82,9 +84,15 @@ async def reclaim(engine: Engine, steps: Steps) -> int:
 
 
 async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:
-    """Run `forget` now and every hour, until cancelled."""
+    """Run `forget` now and every hour, until cancelled.
+
+    While rows are migrated none are deleted: old tables lack the indexes for it.
+    """
     while True:
         try:
+            if await progress(engine):
+                await asyncio.sleep(MIGRATION_SECONDS)
+                continue
             gone = {k: n for k, n in (await forget(engine, retention, now())).items() if n}
             if gone:
                 logger.info("retention deleted %s", gone)

@@ -25,13 +25,16 @@ from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row, Transaction
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
 from alphapulse_api.storage.engine.outbox import insert, joined
+from alphapulse_api.storage.rekeyed import Rekeyed
 from alphapulse_api.storage.sqlite import space
 from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
 from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
 from alphapulse_api.storage.sqlite.readers import Readers
+from alphapulse_api.storage.sqlite.rekey import rekey_in_steps
 from alphapulse_api.storage.sqlite.schema import claim, migrate
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run, run_group
+from alphapulse_api.storage.steps import Steps
 
 BUSY_SECONDS: Final = 5.0
 # The page cache of a connection; the system's page cache holds the rest. 16 MiB saved no measurable
@@ -119,6 +122,9 @@ class SQLiteEngine(GroupingEngine):
 
     async def reclaim(self, transaction: Transaction, size: int) -> int:
         return await space.reclaim(transaction, size)
+
+    async def rekey(self, rekeyed: Rekeyed) -> None:
+        await rekey_in_steps(self, rekeyed, Steps(self))
 
     async def truncate_log(self) -> None:
         # A reader copies most of it, while others read and write; the writer copies the rest.

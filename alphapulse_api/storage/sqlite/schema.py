@@ -7,7 +7,7 @@ from typing import Final
 
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.schema_versions import migrations, unseen
-from alphapulse_api.storage.sqlite.rekey import rekey
+from alphapulse_api.storage.sqlite.rekey import rekey, restart
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
 APPLICATION_ID: Final = 0x41504C53  # "APLS": distinguishes our files from other SQLite files
@@ -56,7 +56,10 @@ def migrate(connection: sqlite3.Connection, location: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for step in unseen(migrations(COLUMN_TYPES), version, location):
+        steps = unseen(migrations(COLUMN_TYPES), version, location)
+        if steps:
+            restart(connection)
+        for step in steps:
             for statement in step.statements:
                 connection.execute(statement)
             if step.work is not None:

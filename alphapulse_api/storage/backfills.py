@@ -1,0 +1,116 @@
+"""Work of migrations that goes on while the server answers.
+
+A migration changes the schema at the start, so that the present code can read and write it at once.
+What takes long, such as moving all rows of a table, it leaves to a backfill, by a row in the table
+`backfills`. A backfill works in short steps. It stores its position with each step, so that it
+continues where it was cut, and removes its row with the last one.
+
+Until then the code has to serve both the old and the new form of the data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.rekeyed import BOOKS, Rekeyed
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 1.0  # between two looks at the progress, or at a database that is away
+
+Backfill = Callable[[Engine], Awaitable[None]]
+"""Works until nothing is left; may be cancelled at any time, and run by several processes."""
+
+
+def _rekey(rekeyed: Rekeyed) -> Backfill:
+    return lambda engine: engine.rekey(rekeyed)
+
+
+BACKFILLS: Final[Mapping[str, Backfill]] = {each.table: _rekey(each) for each in BOOKS}
+"""By their names in the table, in the order in which they run."""
+
+
+async def progress(engine: Engine) -> dict[str, float]:
+    """The share of each backfill that is done, from 0 to 1; empty if nothing is left.
+
+    Raises:
+        Unavailable: if the database is away.
+    """
+    rows = await engine.fetch("SELECT name, done, total FROM backfills ORDER BY name")
+    return {name: min(1.0, done / total) if total else 0.0 for name, done, total in rows}
+
+
+async def run_backfills(engine: Engine) -> None:
+    """Run the backfills that are left, until nothing is.
+
+    Raises:
+        Unavailable: if the database is away.
+    """
+    left = await progress(engine)
+    for name in BACKFILLS:
+        if name in left:
+            logger.info("migrating the rows of %s", name)
+            with long_reads():
+                await BACKFILLS[name](engine)
+            logger.info("migrated the rows of %s", name)
+
+
+class Backfills:
+    """The backfills of a database beside a server.
+
+    Attributes:
+        progress: as the function of that name last returned it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.progress: Mapping[str, float] = {}
+
+    async def finish(self) -> None:
+        """Run what is left; waits while the database is away."""
+        while True:
+            running = asyncio.create_task(run_backfills(self._engine))
+            try:
+                self.progress = await progress(self._engine)
+                while not (await asyncio.wait({running}, timeout=LOOK_SECONDS))[0]:
+                    self.progress = await progress(self._engine)
+                await running
+                self.progress = {}
+                return
+            except Unavailable as outage:  # already logged once, by the monitor
+                logger.debug("the migration of rows waits: %s", outage.detail)
+            finally:
+                running.cancel()
+                await asyncio.wait({running})
+                consume_exception(running)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def position_of(transaction: Transaction, engine: Engine, name: str) -> str | None:
+    """The position of a backfill, locked until the commit; "" at its start, None at its end."""
+    rows = await transaction.fetch(
+        f"SELECT position FROM backfills WHERE name = $1 {engine.locked}", name
+    )
+    return rows[0][0] if rows else None
+
+
+async def advance(transaction: Transaction, name: str, position: str, done: int) -> None:
+    """Store the position of a backfill, and that `done` more of its total are done."""
+    await transaction.execute(
+        "UPDATE backfills SET position = $2, done = done + $3 WHERE name = $1",
+        name,
+        position,
+        done,
+    )
+
+
+async def finish(transaction: Transaction, name: str) -> None:
+    """Note that nothing of a backfill is left."""
+    await transaction.execute("DELETE FROM backfills WHERE name = $1", name)
