@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import BAD_REQUEST, NOT_FOUND, Problem, ValidationProblem
@@ -85,6 +86,9 @@ def endpoint(row: Row) -> RawHandler:
             body = await compressed(body, question.coding.name)
             headers["Content-Encoding"] = question.coding.name
         status = row.status if getattr(answer, "new", True) else HTTPStatus.OK
+        if row.located and status == HTTPStatus.CREATED and "id" in answer:
+            made = quote(str(answer["id"]), safe=":@!$&'()*+,;=")
+            headers[hdrs.LOCATION] = f"{request.rel_url.raw_path}/{made}"
         return web.Response(body=body, status=status, headers=headers)
 
     return handle

@@ -20,7 +20,7 @@ from alphapulse_api.http.negotiation import weights
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas.loading import load_parameters
 from alphapulse_api.schemas.paths import check_path
-from alphapulse_api.schemas.queries import LabelPairs
+from alphapulse_api.schemas.queries import CommaList, CommaText, LabelPairs
 from alphapulse_api.storage.query import check_range
 
 # A range that ended this long ago is the past: hardly anything is written into it any more.
@@ -93,12 +93,18 @@ QUESTIONS: Final[web.AppKey[Questions]] = web.AppKey("questions", Questions)
 def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) -> Question:
     given: dict[str, Any] = {}
     empty: list[str] = []
-    repeated = {n for n, f in row.query_schema.fields.items() if isinstance(f, LabelPairs)}
+    fields = row.query_schema.fields
     for name in request.query:
         values = request.query.getall(name)
-        if name not in repeated and len(values) > 1:
+        field = fields.get(name)
+        if isinstance(field, LabelPairs):
+            given[name] = values
+        elif isinstance(field, CommaList | CommaText):
+            given[name] = ",".join(values)
+        elif len(values) > 1:
             raise ValidationProblem.parameter(name, "given more than once")
-        given[name] = values if name in repeated else values[0]
+        else:
+            given[name] = values[0]
         if "" in values and name in row.query_schema.fields:
             empty.append(name)
     if empty:

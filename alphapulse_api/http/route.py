@@ -66,6 +66,7 @@ class Row:
         many: the answer is a list, which can also be had in the other formats.
         export: the answer is all of a list as a file, in another format than JSON.
         status: of success.
+        located: a record that was made has a path, which is this one and its id.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
         resource: what a cached answer depends on ("{name}" stands for a path variable), if no
             filter narrows it; None: the answer is not cached.
@@ -100,6 +101,7 @@ class Row:
     many: bool = False
     export: bool = False
     status: int = 200
+    located: bool = False
     repeats: bool = False
     resource: str | None = None
     range_of_rows: bool = True

@@ -17,6 +17,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import (
+    CommaText,
     ExportQuery,
     LabelPairs,
     LongListQuery,
@@ -103,7 +104,7 @@ class LatestQuery(SeriesFilters, LongListQuery):
 class PointFilters(RangeQuery, SeriesFilters):
     """Which points, and whether in buckets."""
 
-    aggregation = Text(
+    aggregation = CommaText(
         256,
         metadata={
             "description": f"comma list of {', '.join(FUNCTIONS)}. `mean` is an alias of avg. "

@@ -57,11 +57,15 @@ class CommaList(fields.String):
     def _deserialize(  # type: ignore[override]
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
     ) -> list[str]:
-        given = [word.strip() for word in value.split(",")]
+        given = [word.strip().lower() for word in value.split(",")]
         for word in given:
             if word not in self.words:
                 raise ValidationError(f"{word!r} is not one of {', '.join(self.words)}.")
         return sorted(set(given))
+
+
+class CommaText(Text):
+    """A comma list that the store reads."""
 
 
 class LabelPairs(fields.List[str]):

@@ -277,3 +277,20 @@ async def test_a_client_that_leaves_an_export_costs_nothing_more(server: Server)
         await response.content.readexactly(1000)
         response.close()
     assert (await ask(server, "GET", "/api/me", caller)).status == 200
+
+
+async def test_several_values_are_a_comma_list_or_repeated(server: Server) -> None:
+    caller = await server.login()
+    for severity in ("info", "warning", "error"):
+        await server.feed.raise_alert({**ALERT, "severity": severity})
+    for query in ("severity=info,Error", "severity=info&severity=error",
+                  "severity=INFO,info&severity=error"):  # fmt: skip
+        found = await server.json(f"/api/alerts?{query}", caller)
+        assert sorted(alert["severity"] for alert in found) == ["error", "info"]
+    await server.feed.record_metrics(POINT)
+    for query in ("aggregation=avg,max", "aggregation=avg&aggregation=max"):
+        (bucket,) = await server.json(f"/api/metrics/risk?{query}", caller)
+        assert {"avg", "max"} <= bucket.keys()
+    for query in ("severity=info&severity=urgent", "source=a&source=b"):
+        answer = await ask(server, "GET", f"/api/alerts?{query}", caller)
+        assert places(answer) == [query.partition("=")[0]]

@@ -98,6 +98,26 @@ async def test_the_same_id_again_changes_nothing_and_other_content_is_a_conflict
     assert await server.json(path, caller) == [first.json]
 
 
+@pytest.mark.parametrize(("path", "record"), [("/api/trades", TRADE), ("/api/alerts", ALERT)])
+async def test_a_201_says_where_the_record_is(
+    server: Server, path: str, record: dict[str, Any]
+) -> None:
+    caller = await server.login()
+    for id_ in ("r1", "binance:BTC-USDT@9;a=b", "ä&b"):
+        made = await ask(server, "POST", path, caller, json={**record, "id": id_})
+        assert made.status == 201
+        assert made.headers["Location"].isascii()
+        found = await ask(server, "GET", made.headers["Location"], caller)
+        assert found.json["id"] == id_
+        again = await ask(server, "POST", path, caller, json={**record, "id": id_})
+        assert (again.status, "Location" in again.headers) == (200, False)
+    without = await ask(server, "POST", path, caller, json=record)
+    assert without.headers["Location"] == f"{path}/{without.json['id']}"
+    if path == "/api/trades":
+        many = await ask(server, "POST", path, caller, json=[record])
+        assert (many.status, "Location" in many.headers) == (201, False)
+
+
 async def test_equal_numbers_said_otherwise_are_the_same_content(server: Server) -> None:
     caller = await server.key("publish")
     prices = ("187.20", "187.2", 187.2, "1.872e2")

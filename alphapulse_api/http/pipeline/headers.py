@@ -26,8 +26,9 @@ HEADERS: Final[web.RequestKey[dict[str, str]]] = web.RequestKey("headers", dict)
 
 # What a page of another origin may read.
 CORS_RESPONSE_HEADERS: Final = (
-    "ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Cache",
-    "X-Approximate", "X-Next-Cursor", "X-Request-ID", "X-Stream-Cursor", "X-Time-Range",
+    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
+    "WWW-Authenticate", "X-Cache", "X-Approximate", "X-Next-Cursor", "X-Request-ID",
+    "X-Stream-Cursor", "X-Time-Range",
 )  # fmt: skip
 
 

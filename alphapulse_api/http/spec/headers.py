@@ -57,6 +57,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "2026-01-31T00:00:00.000000Z/..",
     ),
     "Content-Disposition": _header("The name of the file.", 'attachment; filename="trades.csv"'),
+    "Location": _header("Of a 201: the path of the record that was made.", "/api/trades/t-1"),
     "X-Approximate": _header(
         "The percentiles that are within 1 % and not exact; there is none where all are exact.",
         "p50, p99",
@@ -81,6 +82,8 @@ def of_success(row: Row) -> dict[str, Any]:
         names += _COUNTED
     if row.conditional:
         names += _OF_A_GET
+    if row.located:
+        names.append("Location")
     if row.channel is not None:
         names.append("X-Stream-Cursor")
     if row.pages:
