@@ -84,6 +84,7 @@ async def test_every_answer_that_looks_at_the_origin_varies_by_it(serve: Serve) 
         (422, "GET", "/api/trades?x=1", caller),
         (200, "OPTIONS", "/api/trades", preflight),
         (403, "OPTIONS", "/api/trades", {**preflight, "Origin": THEIRS}),
+        (403, "OPTIONS", "/api/trades", {**preflight, "Access-Control-Request-Method": "DELETE"}),
         (405, "OPTIONS", "/api/trades", {}),
         (400, "GET", "/ws", {}),
         (403, "GET", "/ws", {"Origin": THEIRS}),

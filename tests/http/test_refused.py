@@ -43,6 +43,11 @@ REFUSED = (
     (400, HEAD + b"Content-Length: " + MARK + b"\r\n\r\n"),
     (400, HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\nX: " + MARK + b"\r\n\r\n"),
     (400, b"\x16\x03\x01\x02\x00\x01\x00\x01" + MARK),
+    (400, b"GET /healthz RTSP/1.0\r\nHost: localhost\r\nX: " + MARK + b"\r\n\r\n"),
+    (400, b"OPTIONS * RTSP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, b"SOURCE /" + MARK + b" ICE/1.0\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET ftp://localhost/" + MARK + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + MARK),
 )
 
@@ -181,6 +186,56 @@ async def test_a_body_that_is_wrongly_chunked_is_answered(server: Server) -> Non
         answer = await peer.answer()
         assert problem(Answer(answer.status, answer.headers, answer.body), 400)
         assert await peer.rest() == b""
+
+
+@pytest.mark.parametrize("path", [b"/token", b"/token/revoke"])
+async def test_a_refusal_on_a_path_of_oauth_has_its_members(server: Server, path: bytes) -> None:
+    form = b"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1\r\n"
+    for coding, status in ((b"br", 415), (b"gzip", 400), (b"foo", 415)):
+        rest = b"Connection: close\r\nContent-Encoding: " + coding + b"\r\n\r\nx"
+        head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost" + form
+        answer = await exchange(server.url, head + rest)
+        assert (answer.status, answer.json["error"]) == (status, "invalid_request")
+        assert answer.json["error_description"] == answer.json["detail"]
+
+
+@pytest.mark.parametrize("scheme", [b"http://", b"HTTPS://"])
+async def test_a_url_of_http_is_a_request_target(server: Server, scheme: bytes) -> None:
+    head = b"GET " + scheme + b"localhost/healthz HTTP/1.1\r\nHost: localhost\r\n"
+    answer = await exchange(server.url, head + b"Connection: close\r\n\r\n")
+    assert answer.json == {"status": "ok"}
+
+
+@pytest.mark.parametrize("chunk", [b"1;" + b"x" * 9000 + b"\r\n1\r\n", b"1;" + b"x" * 9000])
+async def test_what_frames_the_chunks_of_a_body_is_bounded(server: Server, chunk: bytes) -> None:
+    caller = await server.key("publish")
+    async with connection(server.url) as peer:
+        await peer.send(
+            b"POST /api/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"X-API-Key: "
+            + caller["X-API-Key"].encode()
+            + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        for _ in range(200):
+            await peer.send(chunk)
+        answer = await peer.answer()
+        assert problem(Answer(answer.status, answer.headers, answer.body), 400)
+
+
+async def test_small_chunks_are_no_fault(server: Server) -> None:
+    caller = await server.key("publish")
+    lines = b'{"metric_type": "risk", "name": "var", "value": 1}\n' * 5000
+    body = b"".join(b"1\r\n%c\r\n" % byte for byte in lines) + b"0\r\n\r\n"
+    async with connection(server.url) as peer:
+        await peer.send(
+            b"POST /api/metrics HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/x-ndjson\r\nX-API-Key: "
+            + caller["X-API-Key"].encode()
+            + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + body
+        )
+        answer = await peer.answer()
+    assert answer.status == 201
 
 
 async def test_serve_refuses_the_same(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Iterable
 import pytest
 
 from alphapulse_api.config import HttpConfig
+from alphapulse_api.http.server import protocol
 from tests.asking import TRADE, Answer, ask, problem
 from tests.clock import LoopClock
 from tests.conftest import Serve, Server
@@ -20,6 +21,7 @@ LIMITS = HttpConfig(header_timeout=20, body_timeout=20, keepalive_timeout=20)
 TOO_LONG = 25.0  # seconds
 WIDE = {**TRADE, "metadata": {"x": "y" * 800}}
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+JSON = b"application/json"
 LINE = b'{"metric_type":"risk","name":"var","value":1.5,"timestamp":%d}\n'
 
 
@@ -119,6 +121,21 @@ async def test_a_size_of_a_chunk_that_does_not_end_is_no_progress(
             await clock.advance(1)
         await clock.advance(2)
         assert (await peer.answer()).status == 408
+
+
+async def test_who_goes_on_after_a_413_has_the_time_of_any_refused_client(
+    serve: Serve, clock: LoopClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 14.0)
+    server = await serve(http=HttpConfig(body_timeout=300))
+    async with connection(server.url) as peer:
+        await peer.send(await _upload(server, b"Content-Length: 999999999\r\n\r\n[", JSON))
+        assert (await peer.answer()).status == 413
+        end = asyncio.ensure_future(peer.rest())
+        await clock.advance(12)
+        assert not end.done()
+        await clock.advance(3)
+        assert await end == b""
 
 
 async def test_a_form_that_stops_is_a_408_of_rfc_6749(serve: Serve, clock: LoopClock) -> None:

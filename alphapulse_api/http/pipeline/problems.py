@@ -81,8 +81,9 @@ def _answer(
     extra: dict[str, Any],
 ) -> web.Response:
     row = request.app[ROWS].get(request.match_info.route)
-    if _is_oauth(request) and "error" not in extra:
-        extra = {**extra, "error": _oauth_error(status), "error_description": detail}
+    # Whatever the method that it was called by.
+    if "error" not in extra and request.path in oauth_paths(request.app):
+        extra = {**extra, **oauth_members(status, detail)}
     if row is not None and row.refusal is not None:
         status, media_type, body = row.refusal(request.content_type, status, detail)
     else:
@@ -98,14 +99,18 @@ def _answer(
     return response
 
 
-def _is_oauth(request: web.Request) -> bool:
-    """Whether the path is one of RFC 6749 or RFC 7009, by whatever method it is called."""
-    return any(
-        row.form is not None
-        and route.resource is not None
-        and route.resource.canonical == request.path
-        for route, row in request.app[ROWS].items()
+def oauth_paths(app: web.Application) -> frozenset[str]:
+    """The paths of RFC 6749 and RFC 7009, whose errors have members of their own."""
+    return frozenset(
+        route.resource.canonical
+        for route, row in app[ROWS].items()
+        if row.form is not None and route.resource is not None
     )
+
+
+def oauth_members(status: int, detail: str) -> dict[str, str]:
+    """What a problem on one of these paths has, too."""
+    return {"error": _oauth_error(status), "error_description": detail}
 
 
 def _oauth_error(status: int) -> str:

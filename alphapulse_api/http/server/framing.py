@@ -17,6 +17,11 @@ from aiohttp.http_parser import RawRequestMessage
 VERSIONS: Final = (HttpVersion11, HttpVersion10)
 HEAD_END: Final = b"\r\n\r\n"
 CHUNKED: Final = -1  # as the size of a body
+# Bytes of a chunked body beside its data: sizes, extensions, trailers. A chunk of one byte takes
+# five; up to a megabyte of data may be on its way through the parser.
+FRAMING_SPARE: Final = 1 << 20
+FRAMING_SHARE: Final = 16
+_PROTOCOLS: Final = (b" HTTP/1.1", b" HTTP/1.0")
 _OVERLAP: Final = len(HEAD_END) - 1
 _NEWLINES: Final = re.compile(rb"[\r\n]{1,3}")
 
@@ -59,6 +64,12 @@ def end_of_body(size: int, data: bytes, start: int) -> int:
     if start == 0 and (newlines := _NEWLINES.match(data)) is not None:
         return newlines.end()
     return _behind(HEAD_END, data, start)
+
+
+def is_http(head: bytes) -> bool:
+    """Whether a head's first line names HTTP: the parser takes RTSP and ICE, too."""
+    line = head.lstrip(b"\r\n").partition(b"\r\n")[0]
+    return line.endswith(_PROTOCOLS)
 
 
 def size_of_body(message: RawRequestMessage) -> int:

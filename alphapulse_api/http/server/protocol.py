@@ -18,8 +18,14 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from alphapulse_api.config import HttpConfig
-from alphapulse_api.domain.errors import REQUEST_TIMEOUT, Problem
-from alphapulse_api.http.server.framing import VERSIONS, size_of_body
+from alphapulse_api.domain.errors import BAD_REQUEST, REQUEST_TIMEOUT, Problem
+from alphapulse_api.http.server.framing import (
+    CHUNKED,
+    FRAMING_SHARE,
+    FRAMING_SPARE,
+    VERSIONS,
+    size_of_body,
+)
 from alphapulse_api.http.server.parsing import ParsingProtocol
 from alphapulse_api.http.server.refusals import Refusals
 from alphapulse_api.http.server.watch import Watch
@@ -37,14 +43,15 @@ class Protocol(ParsingProtocol):
     """
 
     __slots__ = (
-        "_gone", "_limits", "_received", "_refusals", "_since", "_unsent", "_unsent_since",
+        "_fed", "_gone", "_limits", "_received", "_refusals", "_since", "_unsent", "_unsent_since",
         "_waits",
     )  # fmt: skip
 
     def __init__(
         self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
     ) -> None:  # fmt: skip
-        super().__init__(server, **more)
+        # aiohttp reads on for so long where an answer came before the end of its request's body.
+        super().__init__(server, **{"lingering_time": LINGER_SECONDS, **more})
         self._limits = limits
         self._refusals = refusals
         self._waits = watch
@@ -52,6 +59,8 @@ class Protocol(ParsingProtocol):
         self._since = 0.0
         # How many bytes of the body had come at that time.
         self._received = 0
+        # How many bytes of a chunked body came, with what frames it.
+        self._fed = 0
         # Bytes that waited for the client when it last took some, and when that was.
         self._unsent = 0
         self._unsent_since = 0.0
@@ -85,7 +94,9 @@ class Protocol(ParsingProtocol):
                 or self in self._waits
                 or isinstance(message, _ErrInfo)
                 or message.version not in VERSIONS
+                or message.path[0] != "/"
                 or "#" in message.path
+                or data.find(b" HTTP/1.", 0, data.find(b"\r\n")) < 0
                 or hdrs.TRANSFER_ENCODING in message.headers
                 or len(data) > self._limits.max_head_size
             ):
@@ -97,8 +108,18 @@ class Protocol(ParsingProtocol):
                 self._since = self._loop.time()
             if self._body.is_eof():
                 self._rest()
+            elif self._left == CHUNKED:
+                self._framed(len(data))
         elif not self._upgraded:
             self._begin(data)
+
+    def _framed(self, size: int) -> None:
+        """Part of a chunked body has come: its data may be any length, what frames it may not."""
+        assert self._body is not None
+        self._fed += size
+        if self._fed > FRAMING_SPARE + FRAMING_SHARE * self._body.total_bytes:
+            detail = "The chunks of the body have too many bytes beside their data."
+            self._refuse(Problem(BAD_REQUEST, detail), b"")
 
     def _take(self, data: bytes) -> None:
         """The head of a request is complete, or it was refused."""
@@ -107,7 +128,7 @@ class Protocol(ParsingProtocol):
             self._messages.pop()
             self._refuse(self._refusals.problem_of(message.exc), data)
             return
-        problem = self._refusals.problem_with(message, len(self._head) + len(data))
+        problem = self._refusals.problem_with(message, bytes(self._head) + data)
         if problem is not None:
             self._messages.pop()
             self._refuse(problem, data)
@@ -120,6 +141,7 @@ class Protocol(ParsingProtocol):
             self._body = payload
             self._left = size_of_body(message)
             self._received = payload.total_bytes
+            self._fed = 0
             self._watch()
 
     def _begin(self, data: bytes) -> None:

@@ -31,14 +31,17 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.body import unknown_coding
 from alphapulse_api.http.pipeline.access import log_request, request_id_of
 from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
+from alphapulse_api.http.pipeline.problems import oauth_members, oauth_paths
 from alphapulse_api.http.pipeline.ready import Ready
-from alphapulse_api.http.server.framing import VERSIONS
+from alphapulse_api.http.server.framing import VERSIONS, is_http
 
 logger = logging.getLogger(__name__)
 
 SHORTER: Final = (
     "Send less; cookies are shared by all ports of a host, so delete those of this host first."
 )
+_TARGET: Final = re.compile(rb"[\r\n]*[A-Z]+ ([^ ?]*)")
+_SCHEMES: Final = ("http://", "https://")
 _HEADER: Final = re.compile(rb"(?im)^(origin|x-request-id):[ \t]*([^\r\n]*?)[ \t]*\r?$")
 
 
@@ -58,6 +61,7 @@ class Refusals:
 
     def __init__(self, app: web.Application) -> None:
         self._backend = app[BACKEND]
+        self._oauth_paths = oauth_paths(app)
 
     def problem_of(self, error: BaseException | None) -> Problem:
         """Why the parser refused a request."""
@@ -88,19 +92,21 @@ class Refusals:
         detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
         return Problem(HEADERS_TOO_LARGE, detail)
 
-    def problem_with(self, message: RawRequestMessage, size: int) -> Problem | None:
+    def problem_with(self, message: RawRequestMessage, head: bytes) -> Problem | None:
         """Why a request is refused that the parser accepts; None if it is served.
 
         Args:
             message: the request.
-            size: the bytes of its head.
+            head: its bytes.
         """
-        if message.version not in VERSIONS:
+        if message.version not in VERSIONS or not is_http(head):
             return Problem(BAD_REQUEST, "Send the request as HTTP/1.1 or HTTP/1.0.")
         if message.method == hdrs.METH_CONNECT:
             return Problem(BAD_REQUEST, "This server is not a proxy: it has no CONNECT.")
         if "#" in message.path:
             return Problem(BAD_REQUEST, "Send the URL without its fragment, the part from # on.")
+        if message.path[:1] not in ("/", "*") and not message.path.lower().startswith(_SCHEMES):
+            return Problem(BAD_REQUEST, "Ask for a path, or for a URL of http or https.")
         coding = message.headers.get(hdrs.TRANSFER_ENCODING)
         if coding is not None and (
             coding.lower() != "chunked" or not message.chunked or message.version == HttpVersion10
@@ -109,7 +115,7 @@ class Refusals:
             detail = "A Transfer-Encoding must be chunked, and nothing else, in HTTP/1.1."
             return Problem(BAD_REQUEST, detail)
         limit = self._backend.config.http.max_head_size
-        return self.head_too_large() if size > limit else None
+        return self.head_too_large() if len(head) > limit else None
 
     def answer(self, connection: Connection, problem: Problem, head: bytes) -> Refusal:
         """The whole answer, logged and counted.
@@ -120,7 +126,10 @@ class Refusals:
         sent = {name.lower(): value for name, value in _HEADER.findall(head)}
         request_id = request_id_of(_text(sent.get(b"x-request-id")))
         status = problem.kind.status
-        body = dumps(problem_document(problem.kind, status, problem.detail, request_id, None))
+        extra = None
+        if (line := _TARGET.match(head)) is not None and _text(line[1]) in self._oauth_paths:
+            extra = oauth_members(status, problem.detail)
+        body = dumps(problem_document(problem.kind, status, problem.detail, request_id, extra))
         headers = {
             "Content-Type": "application/problem+json",
             "Content-Length": str(len(body)),
