@@ -86,6 +86,20 @@ class Server:
 Serve = Callable[..., Awaitable[Server]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the processes that tests start share bytecode where none may be written beside sources.
+
+    Containers often forbid it (PYTHONDONTWRITEBYTECODE), and then each process compiles everything.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            folder = tmp_path_factory.getbasetemp().parent / "bytecode"
+            patch.setenv("PYTHONPYCACHEPREFIX", str(folder))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same argon2id, at a thousandth of the cost: every server starts with one hash."""

@@ -29,8 +29,8 @@ ROUTES = sorted(
 )
 
 
-@pytest.fixture(autouse=True)
-def _as_served() -> Iterator[None]:
+@pytest.fixture
+def as_served() -> Iterator[None]:
     """Threads take turns as in `serve`; the collector leaves alone what other tests left behind."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -48,12 +48,13 @@ async def test_no_body_is_a_fault(server: Server, route: str, tmp_path: Path) ->
     caller = await server.login("admin")
     host, port = server.url.removeprefix("http://").split(":")
     with Sender(host, int(port), tmp_path) as sender:
-        for request in hostile_requests(MEBI // 8, route):
+        for request in hostile_requests(MEBI // 16, route):
             sender.prepare(raw(request, caller))
             assert await asyncio.to_thread(sender.send) < 500, request
 
 
 @pytest.mark.stalls
+@pytest.mark.usefixtures("as_served")
 @pytest.mark.parametrize("route", ROUTES)
 async def test_no_body_holds_the_loop(server: Server, route: str, tmp_path: Path) -> None:
     caller = await server.login("admin")

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.commands import ROOT, environment, run
 from tests.socket_client import trade, trades_until
 from tests.waiting import SECONDS, until
 from tests.workers import Worker, gunicorn, production
+
+pytestmark = pytest.mark.operations
 
 ROUNDS = 20
 

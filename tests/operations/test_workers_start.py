@@ -27,6 +27,8 @@ from tests.socket_client import trade, trades_until
 from tests.waiting import SECONDS
 from tests.workers import SECRET, Worker, gunicorn, production
 
+pytestmark = pytest.mark.operations
+
 
 @pytest.mark.parametrize(
     ("wrong", "key"),
