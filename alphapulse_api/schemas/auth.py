@@ -28,9 +28,12 @@ class TokenRequest(Schema):
     """RFC 6749, sections 4.3 and 6."""
 
     grant_type = GrantType(required=True)
-    username = fields.String()
-    password = fields.String(metadata={"format": "password"})
-    refresh_token = fields.String()
+    # Tools that make a form take the examples of its fields.
+    username = fields.String(metadata={"example": "ann"})
+    password = fields.String(
+        metadata={"format": "password", "example": "correct horse battery staple"}
+    )
+    refresh_token = fields.String(metadata={"example": "art_0b6a2f1e9c3d4a5b"})
 
 
 class Token(Answer):
@@ -46,4 +49,4 @@ class Token(Answer):
 class RevokeRequest(Schema):
     """RFC 7009."""
 
-    token = fields.String(required=True)
+    token = fields.String(required=True, metadata={"example": "art_0b6a2f1e9c3d4a5b"})

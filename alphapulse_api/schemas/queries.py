@@ -123,7 +123,11 @@ class ListQuery(Formatted):
     """Which page; csv, ndjson and arrow without a limit stream everything that matches."""
 
     limit = QueryInteger(1, MAX_LIMIT, metadata=page_of(100))
-    cursor = Text(1024, metadata={"description": "`X-Next-Cursor` of the page before"})
+    cursor = Text(
+        1024,
+        shortest=0,
+        metadata={"description": "`X-Next-Cursor` of the page before; empty: the first page"},
+    )
 
 
 class LongListQuery(ListQuery):

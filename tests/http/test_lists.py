@@ -245,6 +245,13 @@ async def test_a_format_that_cannot_be_had_is_a_406(server: Server, accept: str)
     assert problem(named, 406)["type"] == content["type"]
 
 
+async def test_an_empty_cursor_begins_with_the_first_page(server: Server) -> None:
+    await server.feed.record_trades([TRADE] * 3)
+    caller = await server.key()
+    every = await ask(server, "GET", "/api/trades", caller)
+    assert await _walk(server, caller, "/api/trades?cursor=&limit=2") == (every.json, 2)
+
+
 async def test_an_empty_csv_still_has_its_header(server: Server) -> None:
     caller = await server.key()
     answer = await ask(server, "GET", "/api/trades?format=csv", caller)

@@ -172,8 +172,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
 METRICS_TEXT: Final = "# TYPE alphapulse_connections gauge\nalphapulse_connections 3.0\n"
 
 # By the name of the parameter; where it means different things, by the tag, too. All of those of an
-# operation can be sent at once. So `cursor`, which belongs to an answer, and `as_of`, which takes
-# the place of `end_time`, have none.
+# operation can be sent at once, as importers do. So `as_of`, which takes the place of `end_time`,
+# has none.
 PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "metric_type": "risk",
     "token": "whk_0b6a2f1e_9c3d4a5b8e7f6071",
@@ -183,6 +183,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "start_time": "2026-01-31T00:00:00Z",
     "end_time": "2026-02-01T00:00:00Z",
     "limit": 100,
+    "cursor": "",
     "name": "var_95",
     "label": ["desk:equity"],
     "aggregation": "avg,p95",
