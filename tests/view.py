@@ -25,7 +25,6 @@ from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 from alphapulse_api.sockets.writer import SocketWriter
-from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine.breaker import Breaker
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.postgres.engine import PostgresEngine
@@ -98,11 +97,6 @@ def readers(engine: PostgresEngine) -> Pool:
     """The connections that read."""
     assert engine._readers is not None
     return engine._readers
-
-
-def kinds(columns: Columns) -> list[tuple[str, Any]]:
-    """Names and kinds of the columns that are stored."""
-    return list(columns._stored)
 
 
 def forget_series(metrics: MetricsDataAccessor) -> None:

@@ -72,6 +72,7 @@ class Columns:
         "hint",
         "insert",
         "into",
+        "kinds",
         "names",
         "select",
         "table",
@@ -87,6 +88,7 @@ class Columns:
     ) -> None:
         self.table = table
         self.hint = hint
+        self.kinds = kinds
         self.names = tuple(kinds)
         self.select = ", ".join(self.names)
         self.types = tuple(kind.type for kind in kinds.values())
