@@ -122,7 +122,7 @@ async def select_ranges(
 
 
 async def select_limited(
-    transaction: Transaction,
+    transaction: Transaction | Engine,
     select: str,
     conditions: Sequence[str],
     ranges: Rows,

@@ -11,6 +11,7 @@ import pytest
 
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
+from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import Fresh
@@ -146,6 +147,43 @@ async def test_several_values_are_one_listing_in_order_and_page_by_page(filled: 
         if (cursor := page.next_cursor) is None:
             break
     assert found == [f"t{n}" for n in reversed(range(0, ROWS, RARE))]
+
+
+async def test_the_newest_signals_of_agents_are_all_that_is_read(fresh: Fresh) -> None:
+    async with fresh() as engine:
+        await AgentDataAccessor(engine).add_signals([_signal(n) for n in range(ROWS // 10)])
+        if engine.takes_arrays:
+            await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
+        recorder = Recorder(engine)
+        page = await AgentDataAccessor(recorder).get_agents(
+            start_time=START, end_time=START + timedelta(days=1000)
+        )
+        assert [len(agent["signals"]) for agent in page] == [20, 20]
+        asked = [each for each in recorder.asked if "FROM signals" in each[0]]
+        assert asked
+        for sql, args in asked:
+            if engine.takes_arrays:
+                ((plan,),) = await engine.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
+                for node in _nodes(json.loads(plan)[0]["Plan"]):
+                    assert node["Actual Rows"] <= 20, plan
+                    assert node.get("Rows Removed by Filter", 0) <= FEW, plan
+            else:
+                steps = [row[3] for row in await engine.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)]
+                searches = [step for step in steps if " signals" in step]
+                assert searches
+                assert all("agent_id=? AND timestamp>?" in step for step in searches), steps
+                assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def _signal(number: int) -> dict[str, Any]:
+    return {
+        "id": f"s{number}",
+        "agent_id": f"agent-{number % 2}",
+        "symbol": "BTC",
+        "direction": "buy",
+        "timestamp": START + timedelta(minutes=number),
+        "metadata": {},
+    }
 
 
 SERIES_TYPES = [f"type{n:02}" for n in range(10)]

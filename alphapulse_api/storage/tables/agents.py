@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import Conflict, NotFound
-from alphapulse_api.domain.times import CLOCK_AHEAD, now
+from alphapulse_api.domain.times import CLOCK_AHEAD, now, to_micros
+from alphapulse_api.storage.bulk import select_limited
 from alphapulse_api.storage.columns import DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
@@ -101,7 +102,7 @@ class AgentDataAccessor:
         pieces = Pieces(FIRST_AGENTS, limit, PIECE_BYTES)
         while done < len(agents) and size <= PAGE_BYTES:
             piece = agents[done : done + pieces.rows]
-            for row in await self._newest_signals(piece[0][0], piece[-1][0], start, end):
+            for row in await self._newest_signals(piece, start, end):
                 by_agent.setdefault(row[_AGENT_OF_SIGNAL], []).append(row)
             read = sum(map(bulk, piece))
             pieces.read(len(piece), read)
@@ -119,20 +120,18 @@ class AgentDataAccessor:
         return Page(agents[:done], records, following, bulk=bulk)
 
     async def _newest_signals(
-        self, first: str, last: str, start: datetime, end: datetime
+        self, agents: Sequence[Row], start: datetime, end: datetime
     ) -> Sequence[Row]:
-        """The newest signals in a range of time of each agent in a range of ids."""
-        recent = Where()
-        recent.equal(book=self._book)
-        recent.add("agent_id >= {}", first)
-        recent.add("agent_id <= {}", last)
-        recent.between("timestamp", start, end)
-        return await self._engine.fetch(
-            f"SELECT {SIGNALS.select} FROM (SELECT {SIGNALS.select}, row_number() OVER "
-            "(PARTITION BY agent_id ORDER BY timestamp DESC, id DESC) AS nth "
-            f"FROM signals {recent}) ranked "
-            f"WHERE nth <= {SIGNALS_SHOWN} ORDER BY agent_id, nth",
-            *recent.args,
+        """The newest signals of each agent in a range of time, newest first."""
+        since, until = to_micros(start), to_micros(end)
+        # One agent at a time: a window over all of them would read every signal in the range.
+        return await select_limited(
+            self._engine,
+            f"SELECT {SIGNALS.select} FROM signals",
+            ("book =", "agent_id =", "timestamp >=", "timestamp <"),
+            [(self._book, agent[0], since, until) for agent in agents],
+            "ORDER BY timestamp DESC, id DESC",
+            SIGNALS_SHOWN,
         )
 
     async def get_signals(
