@@ -32,6 +32,25 @@ from alphapulse_api.storage.accessors import Accessors
 
 POLL_SECONDS: Final = 1.0
 STEP: Final = 10  # rows encoded between two pauses
+PARTS: Final = 16  # of a table of numbers
+
+
+class _Numbers:
+    """Numbers by hash, in several dicts: one large dict holds the event loop while it grows."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: tuple[dict[int, int], ...] = tuple({} for _ in range(PARTS))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __setitem__(self, key: int, number: int) -> None:
+        self._parts[key % PARTS][key] = number
+
+    def get(self, key: int) -> int | None:
+        return self._parts[key % PARTS].get(key)
 
 
 class Snapshot:
@@ -85,8 +104,8 @@ class Snapshot:
         self._rows = 0
         # By the hash of an identity: its stage, and the hash of its JSON. Rows would be hundreds of
         # thousands of objects for the garbage collector to traverse.
-        self._stages: dict[int, int] = {}
-        self._contents: dict[int, int] = {}
+        self._stages = _Numbers()
+        self._contents = _Numbers()
         # By identity, the offset of the first event that is newer than the snapshot.
         self._overtaken: dict[Any, int] = {}
         self._encoded = False  # whether rows have the same JSON as their events
@@ -169,7 +188,7 @@ class Snapshot:
             return True
         # Compared as JSON: a store may return "1.0" where the event has a Decimal.
         content = event.json if self._encoded else canonical(event.data)
-        if hash(content) == self._contents[key]:
+        if hash(content) == self._contents.get(key):
             return True
         self._overtaken[identity] = event.offset
         return False

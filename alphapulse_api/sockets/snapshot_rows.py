@@ -47,7 +47,9 @@ async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows
 
 
 async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    async for part in accessors.alerts.unresolved_in_parts():
+    async for part in accessors.alerts.unresolved_in_parts(
+        severities=filters.get("severities"), sources=filters.get("sources")
+    ):
         yield part
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -118,7 +118,10 @@ class HostAlerts(_HostObject):
     async def get_alerts(self, *args: Any, **query: Any) -> Page:
         return await self._page("get_alerts", *args, **query)
 
-    async def unresolved_in_parts(self) -> AsyncIterator[Page]:
+    async def unresolved_in_parts(
+        self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
+    ) -> AsyncIterator[Page]:
+        # A host's accessor need not know these filters; the snapshot applies them too.
         page = await self.get_alerts()
         yield _page_of([row for row in page if row["status"] != "resolved"])
 

@@ -69,6 +69,13 @@ BOOKS: Final = (
             "alerts_by_book_severity": "(book, severity, created_at, id)",
             "alerts_by_book_source": "(book, source, created_at, id) WHERE source IS NOT NULL",
             "alerts_unresolved_by_book": "(book, created_at, id) WHERE status <> 'resolved'",
+            # Snapshots show the unresolved ones of some severities or sources.
+            "alerts_unresolved_by_severity": (
+                "(book, severity, created_at, id) WHERE status <> 'resolved'"
+            ),
+            "alerts_unresolved_by_source": (
+                "(book, source, created_at, id) WHERE status <> 'resolved' AND source IS NOT NULL"
+            ),
             "alerts_unacknowledged_by_book": (
                 "(book, severity, created_at, id) WHERE NOT acknowledged"
             ),

@@ -84,8 +84,10 @@ class AlertStore(Protocol):
     ) -> Page:
         """One page, newest first."""
 
-    def unresolved_in_parts(self) -> AsyncIterator[Page]:
-        """All alerts that are not resolved, newest first, in pages."""
+    def unresolved_in_parts(
+        self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
+    ) -> AsyncIterator[Page]:
+        """All alerts that are not resolved, newest first, in pages; some may not match."""
 
     async def get_alert(self, alert_id: str) -> Record:
         """One alert; raises `NotFound`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -199,11 +199,27 @@ class AlertDataAccessor:
         """
         return await store_reports(self._engine, COLUMNS, self._book, reports)
 
-    async def unresolved_in_parts(self) -> AsyncIterator[Page]:
-        """All alerts that are not resolved, newest first, in pages."""
+    async def unresolved_in_parts(
+        self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
+    ) -> AsyncIterator[Page]:
+        """All alerts that are not resolved, newest first, in pages.
+
+        Args:
+            severities: only these; default: all.
+            sources: only of these; default: all.
+        """
+        where = Where()
+        where.equal(book=self._book)
+        where.add("status <> 'resolved'")
+        where.any_of("severity", severities and sorted(severities))
+        where.any_of("source", sources and sorted(sources))
+        listing = Listing("unresolved alerts")
+        order = newest_first("created_at")
         cursor = None
         while True:
-            page = await self.get_alerts(unresolved=True, limit=ALERTS_A_PART, cursor=cursor)
+            page = await read_page(
+                self._engine, COLUMNS, order, listing, where, ALERTS_A_PART, cursor
+            )
             yield page
             cursor = page.next_cursor
             if cursor is None:
