@@ -226,7 +226,8 @@ class Columns:
             added.update(row[0] for row in new)
             await release(transaction, rows)
             keys = [(*first, id_) for id_ in missing if id_ not in added]
-            for row in await select_rows(transaction, self.select, self.table, key, keys):
+            of_keys = tuple("text" for _ in key) if len(keys) >= A_TURN else ()
+            for row in await select_rows(transaction, self.select, self.table, key, keys, of_keys):
                 stored = self.read(row)
                 known[stored["id"]] = stored
         return added, known
