@@ -112,3 +112,19 @@ async def test_a_thousand_are_stored_together(alerts: AlertDataAccessor) -> None
     ended = [{**given, "resolved_at": START + HOUR} for given in reversed(reports)]
     answer = await alerts.report_alerts(ended)
     assert all(changed and alert["status"] == "resolved" for alert, changed in answer)
+
+
+async def test_many_reports_are_stored_as_one_is(alerts: AlertDataAccessor) -> None:
+    """Each engine has a way of its own for many rows."""
+    fields = {"metric_value": 1.5, "threshold": -0.25, "tags": ["a"], "metadata": {"b": [1]}}
+    ends = [None if number % 2 else START + HOUR for number in range(250)]
+    reports = [report(id=f"m{n}", resolved_at=end, **fields) for n, end in enumerate(ends)]
+    await alerts.report_alerts(reports)
+    await alerts.report_alerts([report(id="one", **fields)])
+    one = await alerts.get_alert("one")
+    assert (one["metric_value"], one["acknowledged"]) == (1.5, False)
+    for number, end in enumerate(ends):
+        stored = await alerts.get_alert(f"m{number}")
+        same = {"id": "one"} | ({} if end is None else {"status": "active", "resolved_at": None})
+        assert {**stored, **same} == one
+    assert not any(changed for _, changed in await alerts.report_alerts(reports))
