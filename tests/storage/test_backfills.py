@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.backfills import Backfills, progress, run_backfills
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -224,6 +226,29 @@ async def test_processes_migrate_in_turns_and_wait_for_readers(postgres: Postgre
         )
         assert rows == [(1,)]
         await change(two, 4)
+
+
+async def test_retention_waits_until_rows_are_migrated(
+    old: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MIGRATION_SECONDS", 0.01)
+    async with old() as engine:
+
+        async def nothing_is_left() -> None:
+            assert await progress(engine) == {}
+
+        watched = Interrupted(engine, 10**6, nothing_is_left)
+        kept = RetentionConfig(trades=60.0)
+        deleting = asyncio.create_task(retention.forget_forever(watched, kept))  # type: ignore[arg-type]
+        await run_backfills(engine)
+
+        async def deleted() -> bool:
+            assert not deleting.done()
+            return await engine.fetch("SELECT count(*) FROM trades") == [(0,)]
+
+        await until(deleted)
+        deleting.cancel()
+        await asyncio.wait({deleting})
 
 
 async def test_a_server_says_what_it_migrates(
