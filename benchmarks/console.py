@@ -1,7 +1,7 @@
 """Entry `console`: what the console costs the browser that shows it.
 
 A dashboard gets 100 events a second: metric points of ten series, trades, the portfolio, now and
-then an alert. A headless Chromium signs in and watches. Told are the time from the login to the
+then an alert. A headless Chromium signs in and watches. It reports the time from the login to the
 first rows; the CPU time of the page's main thread, of the time that passed (Chrome DevTools
 Protocol, Performance.getMetrics: TaskDuration in thread ticks, which other processes do not
 lengthen), in a window of the usual size and in one so high that every chart is drawn; and the heap
@@ -175,8 +175,8 @@ def _size(driver: Chrome, height: int) -> None:
 
 
 def _figures(driver: Chrome) -> dict[str, float]:
-    told: dict[str, Any] = driver.execute_cdp_cmd("Performance.getMetrics", {})
-    return {metric["name"]: metric["value"] for metric in told["metrics"]}
+    answer: dict[str, Any] = driver.execute_cdp_cmd("Performance.getMetrics", {})
+    return {metric["name"]: metric["value"] for metric in answer["metrics"]}
 
 
 def _busy(driver: Chrome, name: str, height: int) -> tuple[str, ...]:

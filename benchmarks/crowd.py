@@ -145,7 +145,7 @@ async def _read(
     number: int,
     stop: asyncio.Event,
 ) -> None:
-    """Ask one question after the other, beginning with that number, until told to stop."""
+    """Ask one question after the other, beginning with that number, until `stop` is set."""
     for url in cycle(urls[number % len(urls) :] + urls[: number % len(urls)]):
         if stop.is_set():
             return

@@ -40,7 +40,7 @@ class Usage:
     cpu: float
     """User and system time of the server process, all its threads together."""
     stolen: float
-    """Time the hypervisor gave the server's core to other machines (0 where not told)."""
+    """Time the hypervisor gave the server's core to other machines (0 where unknown)."""
 
 
 @dataclass(frozen=True, slots=True)

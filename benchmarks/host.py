@@ -127,7 +127,7 @@ async def _fill(path: Path, points: int) -> None:
 
 
 class _Host:
-    """A host that ticks when it is told to."""
+    """A host that ticks on request."""
 
     def __init__(self, process: subprocess.Popen[str], password: str) -> None:
         self._process = process

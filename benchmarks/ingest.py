@@ -98,16 +98,16 @@ async def _through_the_feed(folder: Path, batches: int) -> None:
         for name in ("SQLite", "PostgreSQL"):
             rows = []
             for series in (1, 20, 1000):
-                told = [_points(batch, series) for batch in range(batches)]
+                points = [_points(batch, series) for batch in range(batches)]
                 async with _fed(name, folder, postgres) as (feed, _):
-                    await feed(told[0])
-                    ours = await _seconds(feed, told[1:])
+                    await feed(points[0])
+                    ours = await _seconds(feed, points[1:])
                 async with _fed(name, folder, postgres) as (feed, place):
-                    await feed(told[0])
+                    await feed(points[0])
                     numbers = {f"m{n}": n + 1 for n in range(series)}
                     plain = [
                         [(numbers[p["name"]], to_micros(p["timestamp"]), p["value"]) for p in batch]
-                        for batch in told[1:]
+                        for batch in points[1:]
                     ]
                     async with DRIVERS[name](place) as store:
                         alone = await _seconds(store, plain)
@@ -146,16 +146,16 @@ async def _seconds(store: Callable[[Any], Awaitable[Any]], batches: Sequence[Any
 
 
 def _body(form: str, points: Sequence[dict[str, Any]]) -> bytes:
-    told = [{**point, "timestamp": rfc3339(point["timestamp"])} for point in points]
+    stated = [{**point, "timestamp": rfc3339(point["timestamp"])} for point in points]
     if form == "JSON array":
-        return json.dumps(told).encode()
+        return json.dumps(stated).encode()
     if form == "NDJSON":
-        return "".join(f"{json.dumps(point)}\n" for point in told).encode()
+        return "".join(f"{json.dumps(point)}\n" for point in stated).encode()
     text = io.StringIO()
     names = ["metric_type", "name", "timestamp", "value", "label.strategy"]
     writer = csv.DictWriter(text, names, extrasaction="ignore")
     writer.writeheader()
-    writer.writerows({**p, "label.strategy": p["labels"]["strategy"]} for p in told)
+    writer.writerows({**p, "label.strategy": p["labels"]["strategy"]} for p in stated)
     return text.getvalue().encode()
 
 

@@ -22,7 +22,7 @@ ABOVE_OTHERS = -10  # niceness; only root may take it
 
 
 class PacedWriter:
-    """Sends single trades to a server, when told to."""
+    """Sends single trades to a server, on request."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe

@@ -1,4 +1,4 @@
-"""What every socket server does when ordered to publish: the same loop, whoever it is."""
+"""The publishing loop that all socket servers of the benchmarks share."""
 
 from __future__ import annotations
 

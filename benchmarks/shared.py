@@ -1,10 +1,10 @@
 """Entry `shared`: what it costs to share: the log on Redis beside memory, two workers beside one.
 
 The first table is the event log alone: from before `append` to the follower's call. The second is
-everything: a feeding process stores batches of trades in PostgreSQL and tells the log, gunicorn's
-workers read it and deal to sockets, and one client process reads them all. On two cores the client,
-the feeder, PostgreSQL and Redis share the machine with the workers: a second worker shows what it
-costs there, and gains where there are cores for it.
+everything: a feeding process stores batches of trades in PostgreSQL and publishes them, gunicorn's
+workers read the log and dispatch to sockets, and one client process reads them all. On two cores
+the client, the feeder, PostgreSQL and Redis share the machine with the workers: a second worker
+shows what it costs there, and gains where there are cores for it.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ async def _workers(server: postgres.Postgres, redis_url: str, clients: int, batc
     for count in (1, 2):
         redis_server.empty(redis_url)
         rows.append(await _deliver(count, await server.emptied(), redis_url, clients, batches))
-    print(f"\n{batches * BATCH} trades to {clients} sockets, stored and told by another process\n")
+    print(f"\n{batches * BATCH} trades to {clients} sockets, published by another process\n")
     print_table(("workers", "seconds", "trades/s", "deliveries/s"), rows)
 
 

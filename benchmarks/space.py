@@ -73,9 +73,9 @@ async def _run(points: int) -> None:
     print(f"\nBytes of the database; {points:,} points over {SERIES} series, {trades:,} trades\n")
     print_table(("", *ENGINES), rows)
     rows = [
-        ["a metric event, nobody told", *await _events("metrics", told=False)],
-        ["the same, told", *await _events("metrics", told=True)],
-        ["a trade event, told", *await _events("trades", told=True)],
+        ["a metric event, not delivered", *await _events("metrics", delivered=False)],
+        ["the same, delivered", *await _events("metrics", delivered=True)],
+        ["a trade event, delivered", *await _events("trades", delivered=True)],
         ["a series", "", await _series()],
     ]
     print(f"\nBytes of memory: events in the log, series in the catalogue, {EVENTS:,} of each\n")
@@ -137,7 +137,7 @@ async def _size(engine: Engine, url: str | None) -> int:
         await connection.close()
 
 
-async def _events(channel: str, *, told: bool) -> list[str]:
+async def _events(channel: str, *, delivered: bool) -> list[str]:
     """JSON and memory an event of the channel, as the feed makes them."""
     with tempfile.TemporaryDirectory() as folder:
         config = Config(
@@ -154,7 +154,7 @@ async def _events(channel: str, *, told: bool) -> list[str]:
                         await feed.record_metrics(_batch(number, 1))
                     else:
                         await feed.record_trades([trade(number * BATCH + n) for n in range(BATCH)])
-                if told:
+                if delivered:
                     _sent(log, channel, began)
             sent = _sent(log, channel, began)
     return [f"{sent / EVENTS:.0f}", f"{kept[0] / EVENTS:.0f}"]

@@ -48,7 +48,7 @@ class StandIns:
                 self._burning.append(process)
 
     def wait(self) -> None:
-        """Wait until all have burnt what they were told to."""
+        """Wait until each has burnt its share."""
         for process in self._burning:
             assert process.stdout is not None
             process.stdout.readline()

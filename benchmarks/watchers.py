@@ -55,7 +55,7 @@ class Watcher:
         session: opens them.
         url: of the server.
         token: gives an access token that is valid now.
-        watched: is told of everything.
+        watched: records everything.
         filters: of its subscription.
     """
 
@@ -75,12 +75,12 @@ class Watcher:
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._settled = False
         self._cursors: dict[str, str] = {}
-        self._told: dict[str, int] = {}
+        self._in_snapshot: dict[str, int] = {}
         self._unresolved: set[int] = set()
         self.seen: dict[str, int] = {}
 
     async def join(self) -> None:
-        """Connect, and return when the past has been told: resuming, if it was here before.
+        """Connect, and return when the past has arrived; resume, if it was connected before.
 
         Raises:
             Closed: if the server ends it before.
@@ -179,16 +179,16 @@ class Watcher:
         self._fault(f"{channel} twice", number <= before)
         lost = set(range(before + 1, number))
         if channel == "alerts":
-            lost -= self._unresolved  # the snapshot told of them
+            lost -= self._unresolved  # the snapshot contained them
         self._fault(f"{channel} lost", len(lost))
         self.seen[channel] = max(number, before)
 
     def _newest(self, channel: str, key: str, number: int, snapshot: bool) -> None:
         if snapshot:
-            self._told[key] = number
+            self._in_snapshot[key] = number
             return
         # Older than the snapshot it may be: the points before its newest are news, too.
-        again = number <= self.seen.get(key, -1) or number == self._told.get(key)
+        again = number <= self.seen.get(key, -1) or number == self._in_snapshot.get(key)
         self._fault(f"{channel} twice", again)
         self.seen[key] = number
 

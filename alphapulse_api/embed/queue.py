@@ -157,13 +157,13 @@ class CallQueue:
         return True
 
     def count(self) -> None:
-        """Tell the counters of the records taken so far."""
+        """Add the records taken so far to the counters."""
         with self._lock:
             self._count()
 
     def _count(self) -> None:
-        # In this order, as in `put` and `take_now`: who reads the numbers meanwhile, without the
-        # lock, may count a record twice but never misses one.
+        # In this order, as in `put` and `take_now`: a reader without the lock may count a record
+        # twice but never misses one.
         new = len(self._calls) - self._counted
         self._counters.taken += new
         self._counted += new

@@ -43,7 +43,7 @@ class Held(Protocol):
         ...
 
     def release(self, place: int) -> int:
-        """Release the events before a place, as far as that is possible; return the bytes."""
+        """Release what can be released of the events before a place; return the bytes."""
         ...
 
     def released_with(self, place: int) -> int:

@@ -137,7 +137,7 @@ class Relay:
                 await self.relay_left()
             except Unavailable:
                 self._scan_soon()  # readiness finds out why
-            # A server that has its SQLite file for itself is called when another process writes.
+            # The only server of an SQLite file gets a call when another process writes to it.
             if not self._alone or self._behind:
                 self._scan_soon()
             await self._scan.wait()

@@ -14,7 +14,7 @@ USER = "bench"
 
 
 async def announce_dashboard(dashboard: Dashboard, role: str = "viewer") -> None:
-    """Make a user of the role, log in as one does, and tell the benchmark."""
+    """Make a user with the role, log in as that user, and report to the benchmark."""
     password = secrets.token_urlsafe(24)
     await dashboard.accounts.set_user(USER, role, password)
     form = {"grant_type": "password", "username": USER, "password": password}

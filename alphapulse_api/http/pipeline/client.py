@@ -19,11 +19,11 @@ def client_address(request: web.Request) -> str:
 
 
 def client_scheme(request: web.Request) -> str:
-    """The scheme of the client's URL: http or https, which a trusted proxy tells."""
+    """The scheme of the client's URL: http or https, as a trusted proxy states it."""
     proxies = _proxies(request.app[BACKEND].config.trusted_proxies)
-    told = request.headers.get(hdrs.X_FORWARDED_PROTO, "").rpartition(",")[2].strip().lower()
+    stated = request.headers.get(hdrs.X_FORWARDED_PROTO, "").rpartition(",")[2].strip().lower()
     peer = parse_address(request.remote) if request.remote else None
-    return told if told in ("http", "https") and peer in proxies else request.scheme
+    return stated if stated in ("http", "https") and peer in proxies else request.scheme
 
 
 def client_key(request: web.Request) -> str:

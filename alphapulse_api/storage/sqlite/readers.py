@@ -1,8 +1,8 @@
 """SQLite's readers: threads with a connection each.
 
-A statement ends at its deadline, and when its caller is cancelled: SQLite calls back every so many
-of its instructions, and ends the statement if it is told to. Unlike `sqlite3_interrupt` this cannot
-hit the statement that follows on the same connection.
+A statement ends at its deadline, and when its caller is cancelled: SQLite calls a function of ours
+after a number of its instructions, and ends the statement if that returns true. Unlike
+`sqlite3_interrupt`, this cannot end the next statement of the same connection.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ BEHIND_OTHERS: Final = 9
 
 
 class _Backlog(NamedTuple):
-    """A series, and how many of its points are to be added, as far as a step can."""
+    """A series, and how many of its points to add, at most those of one step."""
 
     number: int
     points: int
