@@ -39,10 +39,8 @@ from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest
-from alphapulse_api.schemas.fields import Items
 from alphapulse_api.schemas.loading import load, loading
-from alphapulse_api.schemas.portfolio import PortfolioRequest
-from alphapulse_api.schemas.remembered import Remembered
+from alphapulse_api.schemas.portfolio import PortfolioRequest, remember_positions
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
@@ -95,9 +93,7 @@ class Feed(ImportFeed, Unpicklable):
         self._samples = SampleRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
         self._portfolio = resources.clocked(PortfolioRequest())
-        positions = self._portfolio.fields["positions"]
-        assert isinstance(positions, Items)
-        positions.remembered = Remembered()
+        remember_positions(self._portfolio)
         self._signal = resources.clocked(SignalRequest())
         self._agent = AgentRequest()
         self._sample = resources.clocked(SystemSampleRequest())

@@ -137,7 +137,7 @@ def _items(
         if value is None:
             value = yield from load_record(schema, item, f"{pointer}/{index}", faults)
             if following is not None and value is not None:
-                value = following.loaded(value)
+                value = following.loaded(item, value)
         loaded.append(value)
         yield
     if following is not None:

@@ -18,6 +18,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import ExportQuery, QueryBoolean, QueryInteger, RangeQuery
+from alphapulse_api.schemas.remembered import Remembered
 
 
 class PositionSide(Choice):
@@ -60,6 +61,14 @@ class PortfolioRequest(Schema):
     )
     performance = Figures(load_default=dict)
     as_of = EventTime(metadata={"description": "default: now"})
+
+
+def remember_positions(schema: PortfolioRequest) -> None:
+    """Let a schema check only the positions, and their fields, that changed since the last call."""
+    positions = schema.fields["positions"]
+    assert isinstance(positions, Items)
+    assert isinstance(positions.inner, fields.Nested)
+    positions.remembered = Remembered(positions.inner.schema, ("symbol", "side"))
 
 
 class Position(Answer):

@@ -1,14 +1,18 @@
 """Items of a list that were sent before, and what was made of them.
 
 Whoever sends the same list again and again, as a portfolio's positions, changes little of it. An
-item that is the same as in the last list is not checked again.
+item that is the same as in the last list is not checked again, and of one that has changed only the
+fields that did.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from marshmallow import Schema, ValidationError, missing
 
 # Equal representations of these are equal values, with every digit.
 _TYPES: Final = frozenset({str, int, float, bool, Decimal, type(None)})
@@ -29,24 +33,70 @@ class Item(dict[str, Any]):
         self.derived: Any = None
 
 
+class Kept(NamedTuple):
+    """An item, and what it was made of."""
+
+    sent: dict[str, Any]
+    item: Item
+
+
 class Remembered:
-    """The items of the list that was loaded last, by what was sent."""
+    """The items of the list that was loaded last, by what was sent.
 
-    __slots__ = ("_items",)
+    Args:
+        schema: of an item; it checks its fields one by one, and nothing between them.
+        key: the fields that tell which item of the next list is probably the same, changed.
+    """
 
-    def __init__(self) -> None:
-        self._items: dict[str, Item] = {}
+    __slots__ = ("_by_key", "_by_text", "_key", "_schema")
+
+    def __init__(self, schema: Schema, key: tuple[str, ...]) -> None:
+        self._schema = schema
+        self._key = key
+        self._by_text: dict[str, Kept] = {}
+        self._by_key: dict[tuple[Any, ...], Kept] | None = None
 
     def __repr__(self) -> str:
-        return f"<Remembered items={len(self._items)}>"
+        return f"<Remembered items={len(self._by_text)}>"
 
     def next(self) -> Following:
         """What to load the next list with."""
-        return Following(self, self._items)
+        return Following(self)
 
-    def replace(self, items: dict[str, Item]) -> None:
+    def known(self, sent: dict[str, Any], text: str) -> Kept | None:
+        """The item that was made of the same, or of most of it.
+
+        Args:
+            sent: names and values of plain types.
+            text: its representation.
+        """
+        return self._by_text.get(text) or self._changed(sent)
+
+    def replace(self, by_text: dict[str, Kept]) -> None:
         """Remember these items instead."""
-        self._items = items
+        self._by_text = by_text
+        self._by_key = None
+
+    def _changed(self, sent: dict[str, Any]) -> Kept | None:
+        if self._by_key is None:
+            self._by_key = {self._key_of(kept.sent): kept for kept in self._by_text.values()}
+        before = self._by_key.get(self._key_of(sent))
+        if before is None or before.sent.keys() != sent.keys():
+            return None
+        fields = self._schema.load_fields
+        values = dict(before.item)
+        try:
+            for name, value in sent.items():
+                if not _same(value, before.sent[name]):
+                    values[name] = fields[name].deserialize(value, name, sent)
+                    if values[name] is missing:
+                        return None
+        except (KeyError, ValidationError):
+            return None  # the schema says what is wrong
+        return Kept(dict(sent), Item(values))
+
+    def _key_of(self, sent: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple([sent.get(name) for name in self._key])
 
 
 class Following:
@@ -54,38 +104,49 @@ class Following:
 
     Args:
         remembered: what it replaces in the end.
-        known: the items of the list before.
     """
 
-    __slots__ = ("_items", "_known", "_remembered", "_sent")
+    __slots__ = ("_by_text", "_remembered", "_text")
 
-    def __init__(self, remembered: Remembered, known: Mapping[str, Item]) -> None:
+    def __init__(self, remembered: Remembered) -> None:
         self._remembered = remembered
-        self._known = known
-        self._items: dict[str, Item] = {}
-        self._sent = ""
+        self._by_text: dict[str, Kept] = {}
+        self._text = ""
 
     def known(self, sent: Any) -> Item | None:
-        """The item that is the same as one of the list before."""
-        self._sent = ""
+        """The item that is the same as one of the list before, or differs in a few fields."""
+        self._text = ""
         if (
             type(sent) is not dict
             or not _TYPES.issuperset(map(type, sent.values()))
             or not _NAMES.issuperset(map(type, sent))
         ):
             return None
-        self._sent = repr(sent)
-        if (item := self._known.get(self._sent)) is not None:
-            self._items[self._sent] = item
-        return item
+        self._text = repr(sent)
+        if (kept := self._remembered.known(sent, self._text)) is None:
+            return None
+        self._by_text[self._text] = kept
+        return kept.item
 
-    def loaded(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def loaded(self, sent: Any, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """Remember what was made of the value that `known` was asked for last."""
-        if not self._sent:
+        if not self._text:
             return value
-        item = self._items[self._sent] = Item(value)
+        item = Item(value)
+        # A copy: a host may change its record and send it again.
+        self._by_text[self._text] = Kept(dict(sent), item)
         return item
 
     def end(self) -> None:
         """The list is complete."""
-        self._remembered.replace(self._items)
+        self._remembered.replace(self._by_text)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of plain types are spelled alike."""
+    kind = type(one)
+    if kind is not type(other) or one != other:
+        return False
+    if kind is Decimal:
+        return str(one) == str(other)
+    return kind is not float or math.isfinite(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +12,13 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.holdings import holding
 from alphapulse_api.record.completion import valuing
 from alphapulse_api.runtime.slices import finish
-from alphapulse_api.schemas.fields import Items
 from alphapulse_api.schemas.loading import load
-from alphapulse_api.schemas.portfolio import PortfolioRequest
-from alphapulse_api.schemas.remembered import Remembered
+from alphapulse_api.schemas.portfolio import PortfolioRequest, remember_positions
 
 FIELDS = ("quantity", "entry_price", "current_price", "value", "weight", "realized_pnl")
 SPELLINGS: tuple[Any, ...] = (
     "1", "1.0", "1.00", 1, 1.0, True, Decimal("1"), Decimal("1.0"), Decimal("1.00"), "-1", None,
+    math.nan, math.inf, Decimal("NaN"), 0.0, -0.0, "x", [1], 10**40,
 )  # fmt: skip
 
 
@@ -26,9 +26,7 @@ SPELLINGS: tuple[Any, ...] = (
 def schemas() -> tuple[PortfolioRequest, PortfolioRequest]:
     """One that remembers positions, and one that does not."""
     remembering = PortfolioRequest()
-    positions = remembering.fields["positions"]
-    assert isinstance(positions, Items)
-    positions.remembered = Remembered()
+    remember_positions(remembering)
     return remembering, PortfolioRequest()
 
 
@@ -70,6 +68,16 @@ def test_a_weight_follows_the_total_where_nothing_else_changed(
         whole = finish(valuing(load(other, data)))
         again = finish(holding(whole, Decimal(total)))
         assert (again.json, again.stored) == (whole.json, whole.stored)
+
+
+def test_a_record_that_its_host_changes_and_sends_again_is_another(
+    schemas: tuple[PortfolioRequest, PortfolioRequest],
+) -> None:
+    remembering, other = schemas
+    position: dict[str, Any] = {"symbol": "A", "quantity": "1", "current_price": "3"}
+    for quantity in ("2", "2.0", None, "3"):
+        position["quantity"] = quantity
+        assert result(remembering, sent("9", position)) == result(other, sent("9", position))
 
 
 def test_what_was_refused_is_refused_again(
