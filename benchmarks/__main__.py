@@ -20,6 +20,7 @@ from . import (
     ingest,
     latency,
     metrics,
+    portfolio,
     profile,
     retention,
     scale,
@@ -131,6 +132,12 @@ ENTRIES = (
         "a hundred readers beside a writer, as the history grows",
         crowd.add_options,
         crowd.run,
+    ),
+    Entry(
+        "portfolio",
+        "the history of a portfolio as it grows, and updates of few of many positions",
+        portfolio.add_options,
+        portfolio.run,
     ),
     Entry(
         "loop_stalls",
