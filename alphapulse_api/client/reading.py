@@ -22,6 +22,7 @@ from alphapulse_api.client.rows import (
     Severity,
     Side,
     Signal,
+    Sort,
     SystemSample,
     Trade,
     TradeStatus,
@@ -157,9 +158,10 @@ class Reading(ABC):
         acknowledged: bool | None = None,
         status: AlertStatus | None = None,
         source: str | None = None,
+        sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Alert]:
-        """Alerts, newest first; `limit` is of all rows."""
+        """Alerts, newest first unless `sort` is "asc"; `limit` is of all rows."""
         params = {
             "start_time": start_time,
             "end_time": end_time,
@@ -167,6 +169,7 @@ class Reading(ABC):
             "acknowledged": acknowledged,
             "status": status,
             "source": source,
+            "sort": sort,
         }
         return self._pages("/api/alerts", values.ALERT, params, limit)
 
@@ -185,9 +188,10 @@ class Reading(ABC):
         agent_id: str | None = None,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
+        sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Trade]:
-        """Return trades, newest first; `limit` is the total number of rows."""
+        """Return trades, newest first unless `sort` is "asc"; `limit` is the number of all rows."""
         params = {
             "symbol": symbol,
             "side": side,
@@ -196,6 +200,7 @@ class Reading(ABC):
             "agent_id": agent_id,
             "start_time": start_time,
             "end_time": end_time,
+            "sort": sort,
         }
         return self._pages("/api/trades", values.TRADE, params, limit)
 
@@ -227,14 +232,16 @@ class Reading(ABC):
         direction: Direction | None = None,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
+        sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Signal]:
-        """Return an agent's signals, newest first; `limit` is the total number of rows."""
+        """An agent's signals, newest first unless `sort` is "asc"; `limit` is of all rows."""
         params = {
             "symbol": symbol,
             "direction": direction,
             "start_time": start_time,
             "end_time": end_time,
+            "sort": sort,
         }
         path = f"/api/agents/{segment(agent_id)}/signals"
         return self._pages(path, values.SIGNAL, params, limit)

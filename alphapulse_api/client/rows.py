@@ -18,6 +18,7 @@ TradeStatus = Literal[
 ]
 Direction = Literal["buy", "sell", "hold", "short", "cover"]
 AgentState = Literal["initializing", "active", "optimizing", "inactive", "error", "stopped"]
+Sort = Literal["asc", "desc"]
 OnError = Literal["stop", "continue"]
 
 

@@ -18,7 +18,7 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery, SortedQuery
 
 STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
 DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
@@ -97,7 +97,7 @@ class AgentsQuery(RangeQuery, ListQuery):
     agent_type = Text(64)
 
 
-class SignalFilters(RangeQuery):
+class SignalFilters(SortedQuery):
     """Which signals."""
 
     symbol = Text(64)

@@ -22,7 +22,7 @@ from alphapulse_api.schemas.queries import (
     ExportQuery,
     ListQuery,
     QueryBoolean,
-    RangeQuery,
+    SortedQuery,
 )
 
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -99,7 +99,7 @@ class Alert(Answer):
     metadata = Metadata()
 
 
-class AlertFilters(RangeQuery):
+class AlertFilters(SortedQuery):
     """Which alerts."""
 
     severity = CommaList(Severity)

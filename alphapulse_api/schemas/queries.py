@@ -92,6 +92,12 @@ def page_of(rows: int) -> dict[str, Any]:
     return {"description": f"rows of a page; default {rows}", "default": rows}
 
 
+class Sort(Choice):
+    """The order by time."""
+
+    words = ("asc", "desc")
+
+
 class RangeQuery(Schema):
     """A half-open range of time."""
 
@@ -110,6 +116,12 @@ class ExportFormat(Choice):
     """The format of a file: CSV, JSON in lines, or an Arrow IPC stream."""
 
     words = ("csv", "ndjson", "arrow")
+
+
+class SortedQuery(RangeQuery):
+    """A range of time, and in which order it is read."""
+
+    sort = Sort(metadata={"description": "by time; default: desc, newest first"})
 
 
 class ExportQuery(Schema):

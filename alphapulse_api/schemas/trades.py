@@ -21,7 +21,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
     Word,
 )
-from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import ExportQuery, ListQuery, SortedQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 
 MAX_FEES: Final = 32
@@ -187,7 +187,7 @@ class TradeWithHistory(Trade):
     history = fields.List(fields.Nested(OrderState))
 
 
-class TradeFilters(RangeQuery):
+class TradeFilters(SortedQuery):
     """Which trades."""
 
     symbol = Text(64)

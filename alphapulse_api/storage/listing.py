@@ -52,6 +52,9 @@ PIECE_ROWS: Final = 1000
 PIECE_BYTES: Final = 1024 * 1024
 
 
+ASCENDING: Final = "asc"
+
+
 class Order(NamedTuple):
     """The order of a listing.
 
@@ -86,9 +89,14 @@ class Order(NamedTuple):
         where.add(f"({', '.join(self.columns)}) {sign} ({marks})", *key)
 
 
-def newest_first(time: str) -> Order:
-    """The order of most resources, by time and id."""
-    return Order((time, "id"), (int, str), descending=True)
+def by_time(time: str, sort: str | None = None) -> Order:
+    """The order of most resources, by time and id: newest first, unless `sort` is "asc"."""
+    return Order((time, "id"), (int, str), descending=sort != ASCENDING)
+
+
+def not_default(sort: str | None) -> str | None:
+    """The order that a cursor belongs to: the default is the same however it is asked for."""
+    return sort if sort == ASCENDING else None
 
 
 async def read_page(

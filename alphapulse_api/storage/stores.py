@@ -81,8 +81,9 @@ class AlertStore(Protocol):
         cursor: str | None = None,
         *,
         status: str | None = None,
+        sort: str | None = None,
     ) -> Page:
-        """One page, newest first."""
+        """One page, newest first unless `sort` is "asc"."""
 
     def unresolved_in_parts(
         self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
@@ -140,8 +141,9 @@ class TradeStore(Protocol):
         agent_id: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        sort: str | None = None,
     ) -> Page:
-        """One page, newest first."""
+        """One page, newest first unless `sort` is "asc"."""
 
     async def get_trade(self, trade_id: str) -> Record:
         """One trade; raises `NotFound`."""
@@ -241,8 +243,9 @@ class AgentStore(Protocol):
         end_time: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        sort: str | None = None,
     ) -> Page:
-        """One page of an agent's signals, newest first; raises `NotFound`."""
+        """One page of an agent's signals, in the order of `get_trades`; raises `NotFound`."""
 
     async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Record:
         """Store a validated update; fields that it leaves out keep their values."""

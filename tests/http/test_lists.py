@@ -301,3 +301,26 @@ async def test_several_values_are_a_comma_list_or_repeated(server: Server) -> No
     for query in ("severity=info&severity=urgent", "source=a&source=b"):
         answer = await ask(server, "GET", f"/api/alerts?{query}", caller)
         assert places(answer) == [query.partition("=")[0]]
+
+
+@pytest.mark.parametrize("resource", ["trades", "alerts", "agents/m/signals"])
+async def test_lists_are_sorted_by_time_either_way(server: Server, resource: str) -> None:
+    caller, times = await server.login(), [f"2026-01-01T00:00:0{n}Z" for n in range(5)]
+    for at in times:
+        await server.feed.record_trade({**TRADE, "id": at, "executed_at": at})
+        await server.feed.raise_alert({**ALERT, "id": at, "created_at": at})
+        await server.feed.record_signal("m", {**SIGNAL, "id": at, "timestamp": at})
+    path = f"/api/{resource}"
+    for sort, order in (("asc", times), ("desc", times[::-1]), (None, times[::-1])):
+        query = {} if sort is None else {"sort": sort}
+        page = await ask(server, "GET", path, caller, params={**query, "limit": "3"})
+        cursor = page.headers["X-Next-Cursor"]
+        rest = await server.json(path, caller, cursor=cursor, **query)
+        assert [row["id"] for row in [*page.json, *rest]] == order
+        exported = await ask(
+            server, "GET", f"{path}/export", caller, params={**query, "format": "ndjson"}
+        )
+        assert [json.loads(line)["id"] for line in exported.body.splitlines()] == order
+    foreign = await ask(server, "GET", path, caller, params={"sort": "asc", "cursor": cursor})
+    assert places(foreign) == ["cursor"]
+    assert places(await ask(server, "GET", f"{path}?sort=up", caller)) == ["sort"]

@@ -88,6 +88,10 @@ def _alert(number: int) -> dict[str, Any]:
 Ask = Callable[[Any], Awaitable[Any]]
 QUESTIONS: dict[str, Ask] = {
     "all trades": lambda e: TradeDataAccessor(e).get_trades(),
+    "all trades, oldest first": lambda e: TradeDataAccessor(e).get_trades(sort="asc"),
+    "trades of a rare symbol, oldest first": lambda e: TradeDataAccessor(e).get_trades(
+        "RARE", sort="asc"
+    ),
     "trades of a rare symbol": lambda e: TradeDataAccessor(e).get_trades("RARE"),
     "trades of rare symbols": lambda e: TradeDataAccessor(e).get_trades(["RARE", "NONE"]),
     "trades of a rare status": lambda e: TradeDataAccessor(e).get_trades(status="rejected"),
@@ -99,6 +103,10 @@ QUESTIONS: dict[str, Ask] = {
         strategy=["rare", "none"]
     ),
     "all alerts": lambda e: AlertDataAccessor(e).get_alerts(),
+    "all alerts, oldest first": lambda e: AlertDataAccessor(e).get_alerts(sort="asc"),
+    "alerts of rare severities, oldest first": lambda e: AlertDataAccessor(e).get_alerts(
+        severity=["critical", "error"], sort="asc"
+    ),
     "alerts of a rare source": lambda e: AlertDataAccessor(e).get_alerts(source="rare"),
     "alerts of a rare severity": lambda e: AlertDataAccessor(e).get_alerts(severity=["critical"]),
     "alerts of rare severities": lambda e: AlertDataAccessor(e).get_alerts(

@@ -204,6 +204,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "direction": "buy",
     "component": "feed",
     "on_error": "continue",
+    "sort": "desc",
     "format": "csv",
     "spreadsheet": False,
     "currency": "USD",

@@ -18,7 +18,8 @@ from alphapulse_api.storage.listing import (
     PIECE_BYTES,
     Order,
     Pieces,
-    newest_first,
+    by_time,
+    not_default,
     read_page,
     read_rows,
 )
@@ -143,8 +144,9 @@ class AgentDataAccessor:
         end_time: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        sort: str | None = None,
     ) -> Page:
-        """One page of an agent's signals, newest first.
+        """One page of an agent's signals, newest first unless `sort` is "asc".
 
         Raises:
             NotFound: if there is no such agent.
@@ -156,9 +158,11 @@ class AgentDataAccessor:
         where = Where()
         where.equal(book=self._book, agent_id=agent_id, symbol=symbol, direction=direction)
         where.between("timestamp", start_time, end_time)
-        listing = Listing("signals", agent_id=agent_id, symbol=symbol, direction=direction)
+        listing = Listing(
+            "signals", agent_id=agent_id, symbol=symbol, direction=direction, sort=not_default(sort)
+        )
         return await read_page(
-            self._engine, SIGNALS, newest_first("timestamp"), listing, where, limit, cursor
+            self._engine, SIGNALS, by_time("timestamp", sort), listing, where, limit, cursor
         )
 
     async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:

@@ -14,7 +14,7 @@ from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.storage.columns import BOOLEAN, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import newest_first, read_page
+from alphapulse_api.storage.listing import by_time, not_default, read_page
 from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
@@ -77,8 +77,9 @@ class AlertDataAccessor:
         *,
         status: str | None = None,
         unresolved: bool = False,
+        sort: str | None = None,
     ) -> Page:
-        """One page, newest first.
+        """One page, newest first unless `sort` is "asc".
 
         Args:
             severity: one or more severities, any of which matches.
@@ -108,9 +109,10 @@ class AlertDataAccessor:
             status=status,
             source=source,
             unresolved=unresolved,
+            sort=not_default(sort),
         )
         return await read_page(
-            self._engine, COLUMNS, newest_first("created_at"), listing, where, limit, cursor
+            self._engine, COLUMNS, by_time("created_at", sort), listing, where, limit, cursor
         )
 
     async def get_alert(self, alert_id: str) -> Alert:
@@ -214,7 +216,7 @@ class AlertDataAccessor:
         where.any_of("severity", severities and sorted(severities))
         where.any_of("source", sources and sorted(sources))
         listing = Listing("unresolved alerts")
-        order = newest_first("created_at")
+        order = by_time("created_at")
         cursor = None
         while True:
             page = await read_page(

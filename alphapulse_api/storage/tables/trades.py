@@ -15,7 +15,7 @@ from alphapulse_api.domain.times import MICROSECOND, now
 from alphapulse_api.storage.bulk import insert_rows, release
 from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import newest_first, read_page
+from alphapulse_api.storage.listing import by_time, not_default, read_page
 from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
@@ -96,8 +96,11 @@ class TradeDataAccessor:
         agent_id: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        sort: str | None = None,
     ) -> Page:
-        """One page, newest first; several symbols or strategies mean any of them.
+        """One page, newest first unless `sort` is "asc".
+
+        Several symbols or strategies mean any of them.
 
         Raises:
             ValidationProblem: for an empty range or a foreign cursor.
@@ -118,9 +121,10 @@ class TradeDataAccessor:
             status=status,
             strategy=_several(strategy),
             agent_id=agent_id,
+            sort=not_default(sort),
         )
         return await read_page(
-            self._engine, COLUMNS, newest_first("executed_at"), listing, where, limit, cursor
+            self._engine, COLUMNS, by_time("executed_at", sort), listing, where, limit, cursor
         )
 
     async def get_trade(self, trade_id: str) -> Trade:
