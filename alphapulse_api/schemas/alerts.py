@@ -102,7 +102,9 @@ class Alert(Answer):
 class AlertFilters(SortedQuery):
     """Which alerts."""
 
-    severity = CommaList(Severity)
+    severity = CommaList(
+        Severity, metadata={"description": "repeated, or one comma list; any of them"}
+    )
     acknowledged = QueryBoolean()
     status = AlertStatus()
     source = Text(128)

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields
 from alphapulse_api.domain.aggregation import FUNCTIONS, INTERVAL, MAX_BUCKETS
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
+    Choice,
     EventTime,
     Figure,
     Labels,
@@ -90,6 +91,12 @@ class SeriesQuery(LongListQuery):
     metric_type = MetricType()
 
 
+class AggregationFunction(Choice):
+    """A figure of a bucket."""
+
+    words = FUNCTIONS
+
+
 class SeriesFilters(Schema):
     """Which series, by their points."""
 
@@ -106,10 +113,11 @@ class PointFilters(RangeQuery, SeriesFilters):
 
     aggregation = CommaText(
         256,
+        AggregationFunction,
         metadata={
-            "description": f"comma list of {', '.join(FUNCTIONS)}. `mean` is an alias of avg. "
-            "stddev is the sample's (n - 1), null for fewer than two values. Percentiles "
-            "interpolate linearly between the closest ranks (numpy `linear`). Nulls are left out."
+            "description": "repeated, or one comma list. `mean` is an alias of avg. stddev is the "
+            "sample's (n - 1), null for fewer than two values. Percentiles interpolate linearly "
+            "between the closest ranks (numpy `linear`). Nulls are left out."
         },
     )
     interval = Text(

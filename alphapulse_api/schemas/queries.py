@@ -52,6 +52,7 @@ class CommaList(fields.String):
 
     def __init__(self, choice: type[Choice], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.choice = choice
         self.words = choice.words
 
     def _deserialize(  # type: ignore[override]
@@ -65,7 +66,16 @@ class CommaList(fields.String):
 
 
 class CommaText(Text):
-    """A comma list that the store reads."""
+    """A comma list that the store reads.
+
+    Args:
+        longest: characters at most.
+        choice: one word of it; the store may know other spellings.
+    """
+
+    def __init__(self, longest: int, choice: type[Choice], **kwargs: Any) -> None:
+        super().__init__(longest, **kwargs)
+        self.choice = choice
 
 
 class LabelPairs(fields.List[str]):

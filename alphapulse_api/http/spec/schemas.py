@@ -86,6 +86,11 @@ class Converter(OpenAPIConverter):
     def query_parameter(self, name: str, field: plain_fields.Field[Any]) -> dict[str, Any]:
         """A field of a query as a parameter."""
         parameter: dict[str, Any] = self._field2parameter(field, name=name, location="query")
+        if isinstance(field, queries.CommaList | queries.CommaText):
+            items = self._words(field.choice())
+            # Repeated, which every generator sends; few send a comma list.
+            parameter |= {"schema": {"type": "array", "items": items, "minItems": 1}}
+            parameter |= {"style": "form", "explode": True}
         match parameter["schema"]:
             case {"allOf": [only], **others} if not others:  # the parameter has the description
                 parameter["schema"] = only
@@ -177,8 +182,6 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
             return {"pattern": f"^{fields.METRIC_TYPE}$"}
         case fields.Identifier() if not answer:
             return {"pattern": f"^{fields.IDENTIFIER}$"}
-        case queries.CommaList():
-            return {"description": f"comma list of {', '.join(field.words)}"}
         case queries.LabelPairs():
             return {"items": {"type": "string", "pattern": "^[^:]+:"}}
         case queries.QueryInteger():

@@ -4,6 +4,7 @@ import {
   getPortfolio, listMetrics, listTrades, updatePortfolio,
 } from "./alphapulse/sdk.gen";
 import { client } from "./alphapulse/client.gen";
+import type { AggregationFunction } from "./alphapulse/types.gen";
 
 const { AP_URL: baseUrl, AP_USERNAME: username, AP_PASSWORD: password } = process.env;
 const must = <T>(value: T | undefined): T => {
@@ -43,7 +44,8 @@ const points = [1, 2, 6].map((value) => ({
 }));
 await createMetrics({ body: points, throwOnError });
 const range = { start_time: "2025-01-06T10:00:00Z", end_time: "2025-01-06T11:00:00Z" };
-const query = { ...range, aggregation: "avg,max", interval: "1h" };
+const aggregation: AggregationFunction[] = ["avg", "max"];
+const query = { ...range, aggregation, interval: "1h" };
 const buckets = (await listMetrics({ path: { metric_type: "risk" }, query, throwOnError })).data;
 
 for (const total_value of ["100000.00", "100250.75"])

@@ -43,7 +43,8 @@ const points = [1, 2, 6].map((value) => ({
 }));
 must((await client.POST("/api/metrics/batch", { body: points })).data);
 const range = { start_time: "2025-01-06T10:00:00Z", end_time: "2025-01-06T11:00:00Z" };
-const query = { ...range, aggregation: "avg,max", interval: "1h" };
+const aggregation: components["schemas"]["AggregationFunction"][] = ["avg", "max"];
+const query = { ...range, aggregation, interval: "1h" };
 const buckets = must((await client.GET("/api/metrics/{metric_type}", { params: { path: { metric_type: "risk" }, query } })).data);
 
 for (const total_value of ["100000.00", "100250.75"])

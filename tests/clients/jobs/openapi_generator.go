@@ -88,7 +88,7 @@ func main() {
 	must(client.MetricsAPI.CreateMetrics(ctx).MetricPointRequest(points).Execute())
 	var buckets [][]float64
 	for _, bucket := range must(client.MetricsAPI.ListMetrics(ctx, "risk").StartTime(ten).EndTime(ten.Add(time.Hour)).
-		Aggregation("avg,max").Interval("1h").Execute()) {
+		Aggregation([]alphapulse.AggregationFunction{"avg", "max"}).Interval("1h").Execute()) {
 		buckets = append(buckets, []float64{float64(bucket.Timestamp.Hour()), bucket.GetAvg(), bucket.GetMax()})
 	}
 

@@ -13,6 +13,7 @@ from alphapulse.api.trades import create_trade, create_trades, export_trades, li
 from alphapulse.client import AuthenticatedClient, Client
 from alphapulse.models import (
     AcknowledgeRequest,
+    AggregationFunction,
     Alert,
     AlertRequest,
     BatchResult,
@@ -84,7 +85,7 @@ buckets = list_metrics.sync(
     client=client,
     start_time=TEN,
     end_time=TEN + timedelta(hours=1),
-    aggregation="avg,max",
+    aggregation=[AggregationFunction.AVG, AggregationFunction.MAX],
     interval="1h",
 )
 assert isinstance(buckets, list)

@@ -1,7 +1,7 @@
 // The job of test_generated.py with a client that openapi-generator made (typescript-fetch).
 import {
-  AlertsApi, AuthApi, Configuration, ExportFormat, GrantType, MetricsApi, PortfolioApi, ProblemFromJSON,
-  ResponseError, Severity, Side, TradesApi,
+  AggregationFunction, AlertsApi, AuthApi, Configuration, ExportFormat, GrantType, MetricsApi, PortfolioApi,
+  ProblemFromJSON, ResponseError, Severity, Side, TradesApi,
 } from "./alphapulse";
 
 const { AP_URL: basePath, AP_USERNAME: username, AP_PASSWORD: password } = process.env;
@@ -54,7 +54,8 @@ const points = [1, 2, 6].map((value) => ({
 }));
 await metrics.createMetrics({ metricPointRequest: points });
 const range = { startTime: new Date("2025-01-06T10:00:00Z"), endTime: new Date("2025-01-06T11:00:00Z") };
-const buckets = await metrics.listMetrics({ metricType: "risk", ...range, aggregation: "avg,max", interval: "1h" });
+const aggregation = [AggregationFunction.Avg, AggregationFunction.Max];
+const buckets = await metrics.listMetrics({ metricType: "risk", ...range, aggregation, interval: "1h" });
 
 for (const totalValue of ["100000.00", "100250.75"])
   await portfolios.updatePortfolio({ portfolioRequest: { totalValue, cash: "25000.00" } });
