@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import dumps, loads_stored
-from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.errors import Conflict, Unavailable
 from alphapulse_api.domain.times import from_micros, rfc3339_micros, to_micros
 from alphapulse_api.storage.bulk import insert_rows, release, select_rows
 from alphapulse_api.storage.engine.base import Transaction
 
 A_TURN: Final = 100  # records looked at between two turns of the loop
+ROUNDS: Final = 10  # in which a row is deleted between being found and being read
 
 
 class Kind(NamedTuple):
@@ -205,6 +206,9 @@ class Columns:
 
         Returns:
             The ids of those that were stored, and the other rows as they are stored, by id.
+
+        Raises:
+            Unavailable: if another book has an id, and the table still has its key without books.
         """
         added: set[str] = set()
         known: dict[str, dict[str, Any]] = {}
@@ -213,8 +217,14 @@ class Columns:
         into = self.into if book is None else self.into.replace("(", "(book, ", 1)
         # Of no named key, because a migration may still have to change it.
         ending = "ON CONFLICT DO NOTHING RETURNING id"
+        rounds = 0
         # Between not being added and being read, a row may have been deleted: then once more.
         while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
+            rounds += 1
+            if rounds > ROUNDS:
+                raise Unavailable(
+                    f"Until the rows of {self.table} are migrated, an id can be in one book only."
+                )
             rows = []
             for at in range(0, len(missing), A_TURN):
                 part = missing[at : at + A_TURN]

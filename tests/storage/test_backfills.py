@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.errors import Conflict, Unavailable
 from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.backfills import Backfills, progress, run_backfills
@@ -19,6 +19,7 @@ from alphapulse_api.storage.postgres import rekey as postgres_rekey
 from alphapulse_api.storage.rekeyed import BOOKS
 from alphapulse_api.storage.sqlite import rekey as sqlite_rekey
 from alphapulse_api.storage.steps import Steps
+from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import at, connected, opened
 from tests.old_schemas import Opening, before, execute, fill_old
 from tests.postgres import Postgres
@@ -98,12 +99,16 @@ async def test_records_are_read_and_written_before_and_after_their_migration(
         store = Accessors(engine, 300, {})
         listed = ids(await store.trades.get_trades(limit=COUNT))
         assert listed == IDS[::-1]
+        beta = TradeDataAccessor(engine, "beta")
+        with pytest.raises(Unavailable, match="one book only"):
+            await beta.add_trades([trade(IDS[0])])
         before_ = await contents(engine)
         await run_backfills(engine)
         assert await progress(engine) == {}
         assert await contents(engine) == before_
         assert ids(await store.trades.get_trades(limit=COUNT)) == listed
         await change(engine, 1)
+        await beta.add_trades([trade(IDS[0])])
         expected = {name for each in BOOKS for name in each.indexes}
         if engine.takes_arrays:
             expected |= {each.key_name for each in BOOKS}
