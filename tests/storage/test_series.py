@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.metrics import series as catalogue
+from alphapulse_api.storage.metrics import writer
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.metrics.series import SeriesCatalogue
 from tests.engines import Fresh, connected, point
@@ -125,3 +128,22 @@ async def test_no_table_is_read_for_each_new_series(postgres_url: str) -> None:
             )
     # Ten batches: some scans of the tables for each of them, and none for each series.
     assert read < 10 * 20 * count
+
+
+async def test_a_point_does_not_wait_for_a_batch_of_many_new_series(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "AHEAD", 5)
+    monkeypatch.setattr(writer, "AHEAD", 5)
+    metrics = MetricsDataAccessor(engine, max_series=101)
+    await metrics.add_points([point("known", 0, 1.0)])
+    many = asyncio.create_task(metrics.add_points([point(f"m{n}", 0, 1.0) for n in range(100)]))
+    await asyncio.sleep(0)  # it has begun
+    await metrics.add_points([point("known", 1, 2.0)])
+    assert not many.done()
+    await many
+    assert len(await metrics.list_series()) == 101
+    with pytest.raises(TooManySeries):
+        await metrics.add_points([point(f"n{n}", 0, 1.0) for n in range(10)])
+    ((count,),) = await engine.fetch("SELECT count(*) FROM series_spans")
+    assert count == 101

@@ -17,7 +17,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
@@ -33,6 +34,7 @@ from alphapulse_api.storage.threads import off_loop
 
 # Series that a process caches, at 1 to 2 KB each. If there are more, it caches none.
 REMEMBERED: Final = 100_000
+AHEAD: Final = 500  # series that a transaction creates, if more are created ahead of their points
 ASKED: Final = 100_000  # series that one question may be about
 PIECE: Final = 200  # series to read at once, about 1 ms of the event loop's time
 _KEY: Final = ("metric_type", "name", "labels")
@@ -167,6 +169,27 @@ class SeriesCatalogue:
             if missing := [key for key in unknown if key not in known]:
                 await _create(known, transaction, missing, self._most)
         return known
+
+    async def create_ahead(self, keys: Collection[Key]) -> None:
+        """Create many series in short transactions, before one that stores their points.
+
+        A transaction that creates thousands of series holds all other writes of the process. A
+        series without points is shown nowhere. Nothing is done if there might be too many series:
+        then the transaction that stores the points creates them, or is refused.
+        """
+        unknown = [key for key in keys if key not in self._references]
+        if len(unknown) <= AHEAD:
+            return
+        ((count,),) = await self._engine.fetch('SELECT series FROM series_version WHERE "only" = 1')
+        if count + len(unknown) > self._most:
+            return
+
+        async def work(transaction: Transaction, some: Sequence[Key]) -> dict[Key, Reference]:
+            return await self.references(transaction, some)
+
+        for at in range(0, len(unknown), AHEAD):
+            some = unknown[at : at + AHEAD]
+            self.remember(await self._engine.write(partial(work, some=some)))
 
     def remember(self, references: Mapping[Key, Reference]) -> None:
         """Use these references without asking the database."""

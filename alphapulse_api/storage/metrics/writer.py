@@ -17,7 +17,7 @@ from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
-from alphapulse_api.storage.metrics.series import Reference, SeriesCatalogue
+from alphapulse_api.storage.metrics.series import AHEAD, Reference, SeriesCatalogue
 from alphapulse_api.storage.outbox import invalidation_of_types, of_points
 
 A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms
@@ -59,6 +59,8 @@ class PointWriter:
 
     async def add(self, points: Points) -> None:
         """Store points that have a time; return once they are committed."""
+        if len(points) > AHEAD:
+            await self._series.create_ahead({series.key for series in points.series})
         batch = self._join(points)
         assert batch.done is not None
         try:
@@ -111,6 +113,9 @@ class PointWriter:
                     for series, at, value in some:
                         points[series.key][at] = value
                     await transaction.turn()
+            if len(points) > AHEAD:
+                # Many may be new: PostgreSQL's cached plans are for the few series of before.
+                await transaction.plan_anew()
             references, spans = await self._locked(transaction, points)
             await transaction.turn()
             numbered = {references[key].number: series for key, series in points.items()}
