@@ -8,14 +8,12 @@ from typing import Any, Final, TypeVar
 from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.host import (
-    HostAgents,
-    HostAlerts,
-    HostMetrics,
-    HostPortfolio,
-    HostSystem,
-    HostTrades,
-)
+from alphapulse_api.storage.host.agents import HostAgents
+from alphapulse_api.storage.host.alerts import HostAlerts
+from alphapulse_api.storage.host.metrics import HostMetrics
+from alphapulse_api.storage.host.portfolio import HostPortfolio
+from alphapulse_api.storage.host.system import HostSystem
+from alphapulse_api.storage.host.trades import HostTrades
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
 from alphapulse_api.storage.stores import (

@@ -1,0 +1,1 @@
+"""Adapters: a host's own accessor as a store of ours."""

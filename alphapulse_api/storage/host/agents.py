@@ -1,0 +1,41 @@
+"""The adapter for a host's own agents accessor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.storage.host.calls import HostObject, each
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.stores import NONE_SET, Record, Written
+
+
+class HostAgents(HostObject):
+    """A host's agents."""
+
+    async def get_agents(self, *args: Any, **query: Any) -> Page:
+        return await self._page("get_agents", *args, **query)
+
+    async def get_signals(self, *args: Any, **query: Any) -> Page:
+        return await self._page("get_signals", *args, **query)
+
+    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Record:
+        agent: Record = await self._call("set_agent", agent_id, update)
+        return agent
+
+    async def add_signal(
+        self, signal: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+    ) -> Written:
+        stored, new = await self._call("add_signal", signal)
+        return stored, bool(new)
+
+    async def add_signals(
+        self,
+        signals: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,  # it publishes none by itself
+    ) -> list[Written]:
+        return await each(self.add_signal, signals, conflicts)

@@ -1,0 +1,107 @@
+"""What the adapters share: calls of a host's own accessor.
+
+A host's object needs only the methods that are called, with only the parameters that it serves. It
+has no outbox, and it does not say whether it changed anything.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Conflict, Problem, ValidationProblem
+from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.stores import Record, Written
+
+
+class HostObject:
+    """Base of the adapters: calls the methods of a host's object.
+
+    Args:
+        resource: the name of its resource.
+        accessor: the object.
+    """
+
+    def __init__(self, resource: str, accessor: Any) -> None:
+        self._resource = resource
+        self._accessor = accessor
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._accessor!r}>"
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        """A method of the object.
+
+        Raises:
+            Problem: 501, if it does not have the method.
+        """
+        found: Callable[..., Any] | None = getattr(self._accessor, name, None)
+        if found is None:
+            raise Problem(
+                NOT_IMPLEMENTED,
+                f"The host's own {self._resource} accessor has no method {name}; "
+                "it can be added there.",
+            )
+        return found
+
+    def _takes(self, name: str, parameter: str) -> bool:
+        return not _not_taken(self._method(name), [parameter])
+
+    async def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """The result of a method.
+
+        Raises:
+            Problem: 501, if the object does not have the method.
+            ValidationProblem: naming the parameters that the method does not take.
+        """
+        method = self._method(name)
+        if strangers := _not_taken(method, kwargs):
+            detail = "The host's own accessor does not know this parameter."
+            raise ValidationProblem([{"parameter": n, "detail": detail} for n in strangers])
+        return await method(*args, **kwargs)
+
+    async def _page(self, name: str, /, *args: Any, **kwargs: Any) -> Page:
+        """The rows that a method returns, as a page; raises as `_call` does."""
+        rows = await self._call(name, *args, **kwargs)
+        return rows if isinstance(rows, Page) else page_of(rows)
+
+
+async def each(
+    add: Callable[[Mapping[str, Any]], Awaitable[Written]],
+    records: Sequence[Mapping[str, Any]],
+    conflicts: dict[int, Conflict] | None,
+) -> list[Written]:
+    """Store records one by one, as a host's object takes them.
+
+    Raises:
+        Conflict: without `conflicts`, which are filled otherwise; what is stored by then stays.
+    """
+    stored: list[Written] = []
+    for index, record in enumerate(records):
+        try:
+            stored.append(await add(record))
+        except Conflict as conflict:
+            if conflicts is None:
+                raise
+            conflicts[index] = conflict
+            stored.append((dict(record), False))
+    return stored
+
+
+def page_of(rows: Any) -> Page:
+    """A host's dicts, with the attributes of a page that its sequence has."""
+    following = getattr(rows, "next_cursor", None)
+    return Page(rows, _as_given, following, getattr(rows, "approximate", ()))
+
+
+def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """The keyword arguments that a method does not take, sorted."""
+    parameters = inspect.signature(method).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return []
+    return sorted(set(names) - parameters.keys())
+
+
+def _as_given(rows: Sequence[Any], plain: bool) -> list[Record]:
+    return list(rows)
