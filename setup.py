@@ -37,7 +37,7 @@ setup(
         "marshmallow>=4.0",
         "orjson>=3.10.16",
         "precis-i18n>=1.1.1",
-        "prometheus-client>=0.23",
+        "prometheus-client>=0.23.1",
         "psutil>=6.0",
         "pyjwt>=2.10.1",
         "python-json-logger>=3.3",
