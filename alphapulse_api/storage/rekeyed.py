@@ -68,6 +68,8 @@ BOOKS: Final = (
             "alerts_by_book": "(book, created_at, id)",
             "alerts_by_book_severity": "(book, severity, created_at, id)",
             "alerts_by_book_source": "(book, source, created_at, id) WHERE source IS NOT NULL",
+            # Of every status: most alerts end up resolved, but at first few or none are.
+            "alerts_by_book_status": "(book, status, created_at, id)",
             "alerts_unresolved_by_book": "(book, created_at, id) WHERE status <> 'resolved'",
             # Snapshots show the unresolved ones of some severities or sources.
             "alerts_unresolved_by_severity": (

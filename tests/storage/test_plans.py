@@ -55,6 +55,9 @@ async def filled(fresh: Fresh) -> AsyncIterator[Recorder]:
         # Most alerts are resolved, and few of the others are rare.
         resolve = "UPDATE alerts SET status = 'resolved' WHERE metric_value > 0"
         await engine.write(lambda transaction: transaction.execute(resolve))
+        for alert_id in ("a4", "a104"):
+            await AlertDataAccessor(engine).acknowledge_alert(alert_id, "ann")
+        await AlertDataAccessor(engine, "calm").add_alerts([_alert(n) for n in range(ROWS // 10)])
         if engine.takes_arrays:
             await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
         yield Recorder(engine)
@@ -118,6 +121,17 @@ QUESTIONS: dict[str, Ask] = {
     "alerts that nobody has acknowledged": lambda e: AlertDataAccessor(e).get_alerts(
         acknowledged=False
     ),
+    "alerts of a rare status": lambda e: AlertDataAccessor(e).get_alerts(status="acknowledged"),
+    "active alerts": lambda e: AlertDataAccessor(e).get_alerts(status="active", limit=20),
+    "alerts of the usual status": lambda e: AlertDataAccessor(e).get_alerts(
+        status="resolved", limit=20
+    ),
+    "alerts of an absent status": lambda e: AlertDataAccessor(e, "calm").get_alerts(
+        status="resolved", limit=20
+    ),
+    "alerts of an absent status, oldest first": lambda e: AlertDataAccessor(e, "calm").get_alerts(
+        status="acknowledged", sort="asc", limit=20
+    ),
     "unresolved critical alerts": lambda e: _all(
         AlertDataAccessor(e).unresolved_in_parts(["critical"])
     ),
@@ -156,6 +170,8 @@ async def test_listings_read_no_more_rows_than_they_show(filled: Recorder) -> No
                 assert in_order or step.startswith("SEARCH"), (question, steps)
         if question.startswith("unresolved"):
             assert any("alerts_unresolved_by_" in step for step in steps), (question, steps)
+        if "alerts" in question and "status" in question:
+            assert any("alerts_by_book_status" in step for step in steps), (question, steps)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
