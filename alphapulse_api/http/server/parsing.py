@@ -2,8 +2,8 @@
 
 This uses these private parts of aiohttp's `RequestHandler`: the queue `_messages` of parsed
 requests, `_payload_parser` (reads the frames of a WebSocket), `_upgraded` (nothing more is parsed
-as HTTP), `_message_tail` (what came behind a request for an upgrade) and `_buffer_paused` with its
-methods (the transport is not read from).
+as HTTP), `_message_tail` (what came behind a request for an upgrade), `_close` (the connection ends
+with the answer) and `_buffer_paused` with its methods (the transport is not read from).
 """
 
 from __future__ import annotations
@@ -121,4 +121,6 @@ class ParsingProtocol(RequestHandler):
                 self.data_received(tail)
             if self._buffer_paused:
                 self._resume_reading_if_drained()
+        if self._close and not resp.prepared:
+            resp.force_close()  # so that the answer says it
         return RequestHandler.finish_response(self, request, resp, start_time)

@@ -108,6 +108,10 @@ class Protocol(ParsingProtocol):
                 self._since = self._loop.time()
             if self._body.is_eof():
                 self._rest()
+            elif (error := self._body.exception()) is not None:
+                # It cannot be inflated: aiohttp's parser takes nothing further, and aiohttp would
+                # read on after the answer, to log the same error as a fault of the server.
+                self._end_body(error)
             elif self._left == CHUNKED:
                 self._framed(len(data))
         elif not self._upgraded:
