@@ -36,8 +36,8 @@ RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 
 # Headers that a page of another origin may send.
 CORS_REQUEST_HEADERS = (
-    "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-None-Match",
-    "Cache-Control", "Accept",
+    "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-Match",
+    "If-None-Match", "Cache-Control", "Accept",
 )  # fmt: skip
 
 

@@ -18,12 +18,19 @@ from alphapulse_api.domain.encoding import dumps, loads_stored
 
 TOKEN_BYTES: Final = 16
 # No character that could end a header and begin another.
+_VERSION: Final = re.compile(r"[0-9a-f.]+")
 _HEADER: Final = re.compile(r"[\x20-\x7e]*")
 
 
-def etag_of(body: bytes) -> str:
-    """The strong validator of a body (RFC 9110, section 8.8.3)."""
-    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+def etag_of(body: bytes, version: str | None = None) -> str:
+    """The strong validator of a body (RFC 9110, section 8.8.3).
+
+    Args:
+        body: with its content coding.
+        version: of the record that the body shows; the tag begins with it.
+    """
+    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
 def encode(token: bytes, entry: Entry) -> bytes:
@@ -38,13 +45,20 @@ def decode(value: bytes) -> Entry | None:
     head, _, body = value[TOKEN_BYTES:].partition(b"\n")
     try:
         match loads_stored(head):
-            case [str(etag), list(headers), float(read_at)] if etag == etag_of(body) and all(
+            case [str(etag), list(headers), float(read_at)] if _fits(etag, body) and all(
                 map(_sane, headers)
             ):
                 return Entry(body, etag, CIMultiDict(headers), read_at)
     except ValueError:
         pass
     return None
+
+
+def _fits(etag: str, body: bytes) -> bool:
+    version, hyphen, _ = etag[1:].partition("-")
+    if not hyphen:
+        return etag == etag_of(body)
+    return bool(_VERSION.fullmatch(version)) and etag == etag_of(body, version)
 
 
 def _sane(header: Any) -> bool:

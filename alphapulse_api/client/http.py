@@ -72,6 +72,7 @@ class Http:
         body: Any = None,
         lines: bytes | None = None,
         form: Mapping[str, str] | None = None,
+        if_match: str | None = None,
         repeatable: bool = True,
     ) -> Answer:
         """Send a request; repeat it after 429, 502, 503, 504 and lost connections.
@@ -85,6 +86,7 @@ class Http:
             body: sent as JSON.
             lines: sent as NDJSON instead.
             form: sent as a form instead.
+            if_match: sent as the header of that name.
             repeatable: whether it may be sent again if it may have arrived.
 
         Raises:
@@ -99,6 +101,8 @@ class Http:
         if lines is not None:
             options["data"] = lines
             headers["Content-Type"] = NDJSON
+        if if_match is not None:
+            headers["If-Match"] = if_match
         backoff = self._backoff()
         left = self._retries
         renewable = True

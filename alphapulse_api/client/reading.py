@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from alphapulse_api.client import values
 from alphapulse_api.client.http import Answer, segment
@@ -146,8 +146,10 @@ class Reading(ABC):
             "end_time": end_time,
             "max_points": max_points,
         }
-        portfolio: Portfolio = await self._get("/api/portfolio", values.PORTFOLIO, params)
-        return portfolio
+        answer = await self._request("GET", "/api/portfolio", params=params)
+        row = values.convert(answer.content, values.PORTFOLIO)
+        portfolio: Any = values.tagged(row, answer.headers.get("ETag"))
+        return cast(Portfolio, portfolio)
 
     def alerts(
         self,

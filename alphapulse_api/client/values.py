@@ -21,6 +21,31 @@ class Shape(NamedTuple):
     nested: Mapping[str, Shape] = {}
 
 
+class Tagged(dict[str, Any]):
+    """A row with the ETag of its answer; None: it had none."""
+
+    etag: str | None = None
+
+
+def tagged(row: Mapping[str, Any], etag: str | None) -> Tagged:
+    """The row with that ETag."""
+    made = Tagged(row)
+    made.etag = etag
+    return made
+
+
+def etag_of(row: Mapping[str, Any] | str | None) -> str | None:
+    """The ETag of a row that the client returned, or that was given as text.
+
+    Raises:
+        ValueError: if a row has none, because it was copied or the server gave none.
+    """
+    etag = row if row is None or isinstance(row, str) else getattr(row, "etag", None)
+    if row is not None and etag is None:
+        raise ValueError("if_match has no ETag: give the row that the client returned, not a copy")
+    return etag
+
+
 PLAIN: Final = Shape()
 ME: Final = Shape(times=("expires_at",))
 SERIES: Final = Shape(times=("first", "last"))

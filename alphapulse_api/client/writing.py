@@ -48,12 +48,23 @@ class Writing(Reading):
         accepted: int = (await self._send("POST", "/api/metrics", body))["accepted"]
         return accepted
 
-    async def update_portfolio(self, portfolio: Record) -> Portfolio:
-        """Record the portfolio as of `as_of` (default: now); return it as stored."""
+    async def update_portfolio(
+        self, portfolio: Record, *, if_match: Portfolio | str | None = None
+    ) -> Portfolio:
+        """Record the portfolio as of `as_of` (default: now); return it as stored.
+
+        Args:
+            portfolio: the record.
+            if_match: what `portfolio` or this method returned before, or an ETag: store nothing if
+                the current portfolio has changed since; "*": if there is none.
+
+        Raises:
+            ApiError: 412, if `if_match` does not hold.
+        """
         body = self._given(portfolio, as_of=datetime.now(UTC))
         if (positions := items_of(body.get("positions"))) is not None:
             body["positions"] = [self._given(position) for position in positions]
-        stored: Portfolio = await self._send("PUT", "/api/portfolio", body, values.PORTFOLIO)
+        stored: Portfolio = await self._put("/api/portfolio", body, values.PORTFOLIO, if_match)
         return stored
 
     async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> Alert:
@@ -146,12 +157,25 @@ class Writing(Reading):
         agent_type: str | None = None,
         state: AgentState | None = None,
         metrics: Mapping[str, float | None] | None = None,
+        if_match: Agent | str | None = None,
     ) -> Agent:
-        """Update the state of an agent; omitted fields keep their values; returns the agent."""
+        """Update the state of an agent; omitted fields keep their values; returns the agent.
+
+        Args:
+            agent_id: which agent.
+            agent_type: what kind of agent it is.
+            state: what it does now.
+            metrics: figures of its own.
+            if_match: what this method returned before, or an ETag: change nothing if the agent has
+                changed since; "*": if there is none.
+
+        Raises:
+            ApiError: 412, if `if_match` does not hold.
+        """
         said = {"agent_type": agent_type, "state": state, "metrics": metrics}
         body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/agents/{segment(agent_id)}"
-        agent: Agent = await self._send("PUT", path, body, values.AGENT)
+        agent: Agent = await self._put(path, body, values.AGENT, if_match)
         return agent
 
     async def record_signal(
@@ -174,6 +198,16 @@ class Writing(Reading):
         answer = await self._request("POST", path, params={"on_error": on_error}, body=body)
         result: BatchResult = answer.content
         return result
+
+    async def _put(
+        self, path: str, body: Any, shape: Shape, if_match: Mapping[str, Any] | str | None
+    ) -> Any:
+        etag = values.etag_of(if_match)
+        # A second one would be refused for the change of the first, if only its answer was lost.
+        answer = await self._request(
+            "PUT", path, body=body, if_match=etag, repeatable=etag in (None, "*")
+        )
+        return values.tagged(values.convert(answer.content, shape), answer.headers.get("ETag"))
 
     async def _send(self, method: str, path: str, body: Any, shape: Shape = values.PLAIN) -> Any:
         answer = await self._request(method, path, body=body)

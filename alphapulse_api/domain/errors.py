@@ -76,6 +76,7 @@ METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowe
 NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No acceptable form of the answer", 406)
 REQUEST_TIMEOUT: Final = ProblemType("request-timeout", "The request came too slowly", 408)
 CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
+PRECONDITION_FAILED: Final = ProblemType("precondition-failed", "If-Match does not hold", 412)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
 URI_TOO_LONG: Final = ProblemType("uri-too-long", "The URL is too long", 414)
 UNSUPPORTED_MEDIA: Final = ProblemType("unsupported-media-type", "Unsupported media type", 415)
@@ -96,9 +97,9 @@ OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
     BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED,
-    NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, TOO_LARGE, URI_TOO_LONG, UNSUPPORTED_MEDIA,
-    MISDIRECTED, VALIDATION, UPGRADE_REQUIRED, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL,
-    NOT_IMPLEMENTED, UNAVAILABLE, OTHER,
+    NOT_ACCEPTABLE, REQUEST_TIMEOUT, CONFLICT, PRECONDITION_FAILED, TOO_LARGE, URI_TOO_LONG,
+    UNSUPPORTED_MEDIA, MISDIRECTED, VALIDATION, UPGRADE_REQUIRED, RATE_LIMITED, HEADERS_TOO_LARGE,
+    INTERNAL, NOT_IMPLEMENTED, UNAVAILABLE, OTHER,
 )  # fmt: skip
 PROBLEM_BY_STATUS: Final = {p.status: p for p in PROBLEM_TYPES if p is not OTHER}
 

@@ -26,9 +26,10 @@ from alphapulse_api.http.compression import compressed
 from alphapulse_api.http.export import export
 from alphapulse_api.http.ingest import LINED, ingest
 from alphapulse_api.http.pipeline.auth import CALLER
+from alphapulse_api.http.pipeline.conditions import if_match
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
-from alphapulse_api.http.route import CHANGES_IN, Call, Handler, RawHandler, Row
+from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
 from alphapulse_api.runtime.slices import releasing
 
 MAX_PATH_VARIABLE: Final = 256
@@ -48,6 +49,8 @@ def endpoint(row: Row) -> RawHandler:
         backend = request.app[BACKEND]
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         call = Call(backend, request[CALLER], _path(request), question.values)
+        if row.versioned:
+            call = replace(call, if_match=if_match(request.headers))
         in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)
         if row.body is not None and not in_lines:
             others = LINED if row.body_may_be_array else ()
@@ -72,6 +75,10 @@ def endpoint(row: Row) -> RawHandler:
             answer = await _answer(handler, call)
         if (changes_in := getattr(answer, "changes_in", None)) is not None:
             request[CHANGES_IN] = changes_in
+        if (version := getattr(answer, "version", None)) is not None:
+            request[VERSION] = version
+            if row.versioned:
+                headers[hdrs.ETAG] = f'"{version}"'
         if row.many:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)

@@ -13,6 +13,7 @@ from marshmallow.fields import Field
 
 from alphapulse_api.auth.permissions import PUBLIC
 from alphapulse_api.domain.encoding import loads, loads_floats
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.schemas.queries import NoQuery
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Call:
         path: the path's variables.
         query: the parameters that were given, converted; those left out are not there.
         body: the JSON body; None if the route takes none.
+        if_match: what the sender requires of the record that it changes.
     """
 
     backend: Backend
@@ -35,6 +37,7 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any = None
+    if_match: IfMatch | None = None
 
 
 TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
@@ -68,6 +71,8 @@ class Row:
         status: of success.
         located: a record that was made has a path, which is this one and its id.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
+        versioned: it changes a record that has versions: `If-Match` may require one, and the answer
+            has an ETag.
         resource: what a cached answer depends on ("{name}" stands for a path variable), if no
             filter narrows it; None: the answer is not cached.
         range_of_rows: the range of the query selects the rows; of agents it selects their signals.
@@ -103,6 +108,7 @@ class Row:
     status: int = 200
     located: bool = False
     repeats: bool = False
+    versioned: bool = False
     resource: str | None = None
     range_of_rows: bool = True
     channel: str | None = None
@@ -168,4 +174,6 @@ class Row:
 
 # Seconds until an answer changes although nothing is written.
 CHANGES_IN: Final[web.RequestKey[float]] = web.RequestKey("changes_in", float)
+# The version of the record that an answer shows.
+VERSION: Final[web.RequestKey[str]] = web.RequestKey("version", str)
 ROWS: Final[web.AppKey[dict[web.AbstractRoute, Row]]] = web.AppKey("rows", dict)

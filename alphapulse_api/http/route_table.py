@@ -147,7 +147,7 @@ ROWS: Final = (
         body_in_lines=True, answer=Imported, tag="portfolio",
         operation="importPortfolioHistory"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,
-        answer=Portfolio, tag="portfolio", operation="updatePortfolio"),
+        answer=Portfolio, versioned=True, tag="portfolio", operation="updatePortfolio"),
 
     Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=AlertsQuery,
         answer=Alert, many=True, resource="alerts", channel="alerts", tag="alerts",
@@ -204,7 +204,7 @@ ROWS: Final = (
         query=SignalsExport, answer=Signal, many=True, export=True, tag="agents",
         operation="exportSignals", failures=(404,)),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentRequest,
-        answer=Agent, tag="agents", operation="updateAgent"),
+        answer=Agent, versioned=True, tag="agents", operation="updateAgent"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,
         answer=Signal, status=201, repeats=True, tag="agents",
         operation="createSignal", failures=(409,)),

@@ -12,6 +12,7 @@ from typing import Any
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
@@ -168,12 +169,20 @@ class Feed(ImportFeed, Unpicklable):
         return await self._change_alert(self._accessors.alerts.try_to_resolve(alert_id))
 
     @one_record
-    async def update_portfolio(self, portfolio: Record) -> dict[str, Any]:
-        """Store a snapshot of the portfolio and publish it; returns it."""
+    async def update_portfolio(
+        self, portfolio: Record, *, if_match: IfMatch | None = None
+    ) -> dict[str, Any]:
+        """Store a snapshot of the portfolio and publish it; returns it.
+
+        Raises:
+            Problem: 412, if the current portfolio does not fit `if_match`.
+        """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
         server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valuing(record))
-        work = self._accessors.portfolio.set_portfolio(record, server_set=server_set)
+        work = self._accessors.portfolio.set_portfolio(
+            record, server_set=server_set, if_match=if_match
+        )
         stored, revision = await self._publisher.stored(work, lambda: ("portfolio",))
         # A late snapshot belongs to the history: no event.
         await self._publisher.published("portfolio", [] if revision is None else [stored])
@@ -197,11 +206,17 @@ class Feed(ImportFeed, Unpicklable):
         return Stored(stored, new)
 
     @one_record
-    async def update_agent(self, agent_id: str, update: Record) -> dict[str, Any]:
-        """Store an agent's state; fields that are left out keep their values; returns the agent."""
+    async def update_agent(
+        self, agent_id: str, update: Record, *, if_match: IfMatch | None = None
+    ) -> dict[str, Any]:
+        """Store an agent's state; fields that are left out keep their values; returns the agent.
+
+        Raises:
+            Problem: 412, if the agent does not fit `if_match`.
+        """
         agent_id = checked_agent_id(agent_id)
         record = load(self._agent, update)
-        work = self._accessors.agents.set_agent(agent_id, record)
+        work = self._accessors.agents.set_agent(agent_id, record, if_match=if_match)
         stored = await self._publisher.stored(
             work, lambda: tags_of("agents", ({"agent_id": agent_id},))
         )

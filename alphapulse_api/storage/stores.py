@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.page import Page
 
 Record = dict[str, Any]
@@ -205,9 +206,17 @@ class PortfolioStore(Protocol):
         """One page of the values at every update, oldest first."""
 
     async def set_portfolio(
-        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+        self,
+        portfolio: Mapping[str, Any],
+        *,
+        server_set: frozenset[str] = NONE_SET,
+        if_match: IfMatch | None = None,
     ) -> tuple[Record, int | None]:
-        """Store a validated snapshot; returns it and, if it is the current one, its revision."""
+        """Store a validated snapshot; returns it and, if it is the current one, its revision.
+
+        Raises:
+            Problem: 412, if the current one does not fit `if_match`.
+        """
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
         """Store past snapshots, all or none; those of times that have one are left out.
@@ -247,7 +256,9 @@ class AgentStore(Protocol):
     ) -> Page:
         """One page of an agent's signals, in the order of `get_trades`; raises `NotFound`."""
 
-    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Record:
+    async def set_agent(
+        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+    ) -> Record:
         """Store a validated update; fields that it leaves out keep their values."""
 
     async def add_signal(

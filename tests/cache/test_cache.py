@@ -55,10 +55,11 @@ async def found(cache: Cache, name: str) -> Entry | None:
     return (await cache.look("trades", (name,)))[1]
 
 
-async def test_what_is_put_is_found_as_it_was(cache: Cache) -> None:
+@pytest.mark.parametrize("version", [None, "5.6a3f"])
+async def test_what_is_put_is_found_as_it_was(cache: Cache, version: str | None) -> None:
     kept = Entry(
         "ü\n\0".encode(),
-        etag_of("ü\n\0".encode()),
+        etag_of("ü\n\0".encode(), version),
         CIMultiDict({"Link": '</api/trades?cursor=x>; rel="next"', "content-type": "text/csv"}),
     )
     await keep(cache, "a", kept)

@@ -199,6 +199,8 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
     if row.conditional:
         yield path, admin, {"headers": {"Accept-Encoding": "identity;q=0"}}
         yield path, admin, {"headers": {"If-None-Match": "*"}}
+    if row.versioned:
+        yield path, caller, {**body, "headers": {"If-Match": '"other"'}}
     if row.form is not None:
         yield path, None, {"data": {"grant_type": "password", "username": "a", "password": "b"}}
         yield path, None, {"data": {"a": "b"}}

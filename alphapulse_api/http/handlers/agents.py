@@ -24,7 +24,7 @@ async def export_signals(call: Call) -> Any:
 
 async def put_agent(call: Call) -> Any:
     """Record the state of an agent; fields that are left out keep their values."""
-    return await call.backend.feed.update_agent(call.path["id"], call.body)
+    return await call.backend.feed.update_agent(call.path["id"], call.body, if_match=call.if_match)
 
 
 async def record_signal(call: Call) -> Any:

@@ -17,7 +17,7 @@ from alphapulse_api.http.pipeline.conditions import answer
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS
-from alphapulse_api.http.route import CHANGES_IN, ROWS, Row
+from alphapulse_api.http.route import CHANGES_IN, ROWS, VERSION, Row
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 # Past ranges included: a late write into one must be visible at once.
@@ -91,7 +91,11 @@ async def _compute(request: web.Request, handler: Handler) -> Entry:
     assert isinstance(response.body, bytes)
     body = response.body
     # Hashing releases the interpreter lock.
-    etag = etag_of(body) if len(body) <= ON_LOOP_BYTES else await asyncio.to_thread(etag_of, body)
+    version = request.get(VERSION)
+    if len(body) <= ON_LOOP_BYTES:
+        etag = etag_of(body, version)
+    else:
+        etag = await asyncio.to_thread(etag_of, body, version)
     headers = response.headers.copy()
     headers.update({"ETag": etag, "Cache-Control": CONTROL, "Vary": VARY})
     return Entry(body, etag, headers, read_at)

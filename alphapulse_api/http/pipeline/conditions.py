@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from alphapulse_api.domain.errors import BAD_REQUEST, Problem
+from alphapulse_api.domain.versions import IfMatch
+
+_TAG: Final = re.compile(r'(W/)?"([^"\x00-\x20\x7f]*)"')
 _OF_THE_BODY: Final = (hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING, hdrs.CONTENT_LENGTH)
 
 
@@ -18,6 +23,27 @@ def unchanged(headers: Mapping[str, str], etag: str) -> bool:
         return condition is not None
     tags = (tag.strip().removeprefix("W/") for tag in condition.split(","))
     return any(tag in ("*", etag) for tag in tags)
+
+
+def if_match(headers: CIMultiDictProxy[str]) -> IfMatch | None:
+    """What the client requires of the record that it changes (RFC 9110, section 13.1.1).
+
+    Every tag of an answer begins with the version of the record, whatever the coding and the format
+    of the answer. Weak tags never match.
+
+    Raises:
+        Problem: 400, if it is not a list of tags.
+    """
+    lines = headers.getall(hdrs.IF_MATCH, ())
+    if not lines:
+        return None
+    text = ",".join(lines)
+    if text.strip() == "*":
+        return IfMatch(None)
+    tags = _TAG.findall(text)
+    if not tags or _TAG.sub("", text).strip(", \t"):
+        raise Problem(BAD_REQUEST, "If-Match is * or a list of ETags in double quotes.")
+    return IfMatch(frozenset(tag.partition("-")[0] for weak, tag in tags if not weak))
 
 
 def answer(request: web.Request, body: bytes, etag: str, headers: CIMultiDict[str]) -> web.Response:

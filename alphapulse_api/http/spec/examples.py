@@ -208,6 +208,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "format": "csv",
     "spreadsheet": False,
     "currency": "USD",
+    "If-Match": "*",
     "If-None-Match": '"5f0c2a91d3b84e6f"',
 }
 
@@ -232,6 +233,11 @@ PROBLEMS: Final[Mapping[int, Any]] = {
         409,
         "The id 't-1' exists with another quantity.",
         errors=[{"pointer": "/quantity", "detail": "The id 't-1' exists with another quantity."}],
+    ),
+    412: _problem(
+        412,
+        "The portfolio is of another version than If-Match names: something else changed it. "
+        "Nothing was stored; read it again.",
     ),
     413: _problem(413, "The body may have at most 16777216 bytes."),
     415: _problem(415, "Send application/json."),

@@ -30,7 +30,8 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
     ),
     "Allow": _header("The methods that the path has.", "GET, POST"),
     "ETag": _header(
-        "A strong validator of the body, one for each content coding. Send it as `If-None-Match`.",
+        "A strong validator of the body, one for each content coding. Send it as `If-None-Match`. "
+        "Of `/api/portfolio` and of a PUT, `If-Match` takes it too.",
         '"5f0c2a91d3b84e6f"',
     ),
     "Cache-Control": _header("Whether it may be stored.", "private, no-cache"),
@@ -82,6 +83,8 @@ def of_success(row: Row) -> dict[str, Any]:
         names += _COUNTED
     if row.conditional:
         names += _OF_A_GET
+    if row.versioned:
+        names.append("ETag")
     if row.located:
         names.append("Location")
     if row.channel is not None:

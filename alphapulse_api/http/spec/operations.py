@@ -46,6 +46,17 @@ _IF_NONE_MATCH: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "example": PARAMETERS["If-None-Match"],
 }
+_IF_MATCH: Final[dict[str, Any]] = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": (
+        "the `ETag` of an answer that the client has read; 412 if something has changed the record "
+        "since. `*`: 412 if there is none. Weak tags never match."
+    ),
+    "schema": {"type": "string"},
+    "example": PARAMETERS["If-Match"],
+}
 # Of a list, the other formats are for Accept and `format`, which documents of JSON leave out.
 _FORMATTED: Final = frozenset(Formatted().fields)
 
@@ -96,6 +107,8 @@ def _parameters(row: Row, converter: Converter) -> list[dict[str, Any]]:
         described.append(parameter)
     if row.conditional:
         described.append(_IF_NONE_MATCH)
+    if row.versioned:
+        described.append(_IF_MATCH)
     return described
 
 

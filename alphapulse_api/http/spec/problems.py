@@ -119,6 +119,8 @@ def _statuses(row: Row) -> set[int]:
         statuses |= {403}
     if row.conditional or row.export:
         statuses |= {406}
+    if row.versioned:
+        statuses |= {412}
     if row.form is not None:
         statuses |= {400, 413, 415, 429, 503}
     else:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.host.calls import HostObject, each
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record, Written
@@ -20,7 +21,10 @@ class HostAgents(HostObject):
     async def get_signals(self, *args: Any, **query: Any) -> Page:
         return await self._page("get_signals", *args, **query)
 
-    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Record:
+    async def set_agent(
+        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+    ) -> Record:
+        self._no_versions(if_match)
         agent: Record = await self._call("set_agent", agent_id, update)
         return agent
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Conflict, Problem, ValidationProblem
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import Record, Written
 
@@ -60,6 +61,18 @@ class HostObject:
             detail = "The host's own accessor does not know this parameter."
             raise ValidationProblem([{"parameter": n, "detail": detail} for n in strangers])
         return await method(*args, **kwargs)
+
+    def _no_versions(self, if_match: IfMatch | None) -> None:
+        """Refuse a condition, which nobody could check while the object stores.
+
+        Raises:
+            Problem: 501, if there is one.
+        """
+        if if_match is not None:
+            raise Problem(
+                NOT_IMPLEMENTED,
+                f"The host's own {self._resource} accessor has no versions; leave If-Match out.",
+            )
 
     async def _page(self, name: str, /, *args: Any, **kwargs: Any) -> Page:
         """The rows that a method returns, as a page; raises as `_call` does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.host.calls import HostObject, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record
@@ -27,8 +28,13 @@ class HostPortfolio(HostObject):
         return await self.get_portfolio(*args, **query)
 
     async def set_portfolio(
-        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
+        self,
+        portfolio: Mapping[str, Any],
+        *,
+        server_set: frozenset[str] = NONE_SET,
+        if_match: IfMatch | None = None,
     ) -> tuple[Record, int | None]:
+        self._no_versions(if_match)
         stored, revision = await self._call("set_portfolio", portfolio)
         # A host may return only whether the snapshot is current.
         current = revision is not None and revision is not False

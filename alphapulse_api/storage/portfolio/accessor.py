@@ -15,6 +15,7 @@ from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.holdings import Holdings, holding
 from alphapulse_api.domain.times import CLOCK_AHEAD, MICROSECOND, now, rfc3339, to_micros
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
@@ -48,9 +49,11 @@ class ShownPortfolio(Encoded):
 
     Attributes:
         changes_in: as of `CurrentPortfolio`.
+        version: of the current portfolio; None if this is that of a past time.
     """
 
     changes_in: float | None = None
+    version: str | None = None
 
 
 class PortfolioDataAccessor:
@@ -125,17 +128,21 @@ class PortfolioDataAccessor:
             end = end_time or (now() + ahead if as_of is None else _after(as_of))
             with long_reads():
                 past = await history(self._engine, MAIN, start_time, end, max_points)
+        version: str | None = None
         if as_of is None:
-            snapshot = await self._reader.current()
-            if snapshot is None:
+            current = await self._reader.current()
+            if current is None:
                 raise NotFound("There is no portfolio yet: nothing has updated it.")
+            snapshot, version = current
         else:
-            snapshot = await self._reader.before(to_micros(as_of))
-            if snapshot is None:
+            earlier = await self._reader.before(to_micros(as_of))
+            if earlier is None:
                 raise NotFound(await self._why_not(as_of))
+            snapshot = earlier
         staleness = self._reader.staleness(snapshot.as_of, as_of)
         encoded = self._reader.shown(snapshot, staleness)
         shown = ShownPortfolio(encoded, encoded.json)
+        shown.version = version
         shown.changes_in = staleness.changes_in if as_of is None else None
         if past is not None:
             shown["history"] = past
@@ -163,8 +170,12 @@ class PortfolioDataAccessor:
         return self._reader.shown(snapshot)
 
     async def set_portfolio(
-        self, portfolio: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
-    ) -> tuple[Portfolio, int | None]:
+        self,
+        portfolio: Mapping[str, Any],
+        *,
+        server_set: frozenset[str] = NONE_SET,
+        if_match: IfMatch | None = None,
+    ) -> tuple[ShownPortfolio, int | None]:
         """Store a validated snapshot, replacing one with the same `as_of`.
 
         It becomes the current one unless it comes late. In what order snapshots are received is
@@ -174,15 +185,23 @@ class PortfolioDataAccessor:
         Args:
             portfolio: the snapshot.
             server_set: the fields of it that the server set.
+            if_match: what the current snapshot has to be.
 
         Returns:
-            The snapshot and, if it is the current one, its revision: how often the current snapshot
-            or its content has changed.
+            The snapshot, with the version of the current one, and, if it is that, its revision: how
+            often the current snapshot or its content has changed.
+
+        Raises:
+            Problem: 412, if `if_match` does not hold.
         """
         snapshot = await _snapshot(portfolio)
         shown = self._reader.shown(snapshot)
-        revision = await self._writer.store(snapshot, shown, latest="as_of" in server_set)
-        return _copied(shown), revision
+        revision, version = await self._writer.store(
+            snapshot, shown, latest="as_of" in server_set, if_match=if_match
+        )
+        answer = ShownPortfolio(_copied(shown), shown.json)
+        answer.version = version
+        return answer, revision
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
         """Store past snapshots, all or none; times that have a snapshot are skipped.

@@ -22,6 +22,7 @@ from alphapulse_api.storage.portfolio.frames import (
     content_of,
     content_of_whole,
 )
+from alphapulse_api.storage.portfolio.state import version_of
 
 T = TypeVar("T")
 ON_LOOP_POSITIONS: Final = 200  # positions; more are handled on a thread
@@ -51,7 +52,7 @@ _AS_OF: Final = _WITH_FRAMES.format(
     "(SELECT max(as_of) FROM portfolio_snapshots WHERE book = $1 AND as_of <= $2)"
 )
 _CURRENT: Final = (
-    f"SELECT {_NARROW}, s.frame_key, s.frame_number, c.frame_token "
+    f"SELECT {_NARROW}, s.frame_key, s.frame_number, c.frame_token, c.revision "
     "FROM portfolio_current c JOIN portfolio_snapshots s ON s.book = c.book AND s.as_of = c.as_of "
     "WHERE c.book = $1"
 )
@@ -123,19 +124,20 @@ class Reader:
     def __repr__(self) -> str:
         return f"<Reader of {self._book!r}>"
 
-    async def current(self) -> Snapshot | None:
-        """The current snapshot; None before the first."""
+    async def current(self) -> tuple[Snapshot, str] | None:
+        """The current snapshot and its version; None before the first."""
         rows = await self._engine.fetch(_CURRENT, self._book)
         if not rows:
             return None
         row = tuple(rows[0])
+        version = version_of(row[-1], row[0])
         if self._current is None or self._current[0] != row:
             snapshot = await self.at(row[0])
             if snapshot is None:
                 return None
             self.keep(row, snapshot)
-            return snapshot
-        return self._current[1]
+            return snapshot, version
+        return self._current[1], version
 
     def keep(self, row: Row, snapshot: Snapshot, shown: Encoded | None = None) -> None:
         """Remember the current snapshot.

@@ -39,11 +39,24 @@ class State(NamedTuple):
     rolled_up: int
     place: Place
 
+    @property
+    def version(self) -> str | None:
+        """The version of the current snapshot; None: there is none yet."""
+        return None if self.as_of is None else version_of(self.revision, self.as_of)
+
     @classmethod
     def of(cls, row: Row) -> State:
         """The state from the columns of the row."""
         as_of, revision, rolled_up, *place = row
         return cls(as_of, revision, rolled_up, Place(*place))
+
+
+def version_of(revision: int, as_of: int) -> str:
+    """The version of a current snapshot, without a hyphen.
+
+    Its time is part of it, because after a restore of the database revisions repeat.
+    """
+    return f"{revision:x}.{as_of % 2**64:x}"
 
 
 async def locked(engine: Engine, transaction: Transaction, book: str, as_of: int) -> State:

@@ -12,6 +12,7 @@ from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
@@ -78,11 +79,11 @@ class _NotYet(NamedTuple):
 
 class _Stored(NamedTuple):
     """What a unit of work did: whether anything changed, the revision of the current snapshot if
-    it is that, and the token of the newest frame."""
+    it is that, and the state after it."""
 
     changed: bool
     revision: int | None
-    token: str
+    state: State
 
 
 class Writer:
@@ -107,17 +108,28 @@ class Writer:
     def __repr__(self) -> str:
         return f"<Writer of {self._book!r}>"
 
-    async def store(self, snapshot: Snapshot, shown: Encoded, *, latest: bool) -> int | None:
+    async def store(
+        self,
+        snapshot: Snapshot,
+        shown: Encoded,
+        *,
+        latest: bool,
+        if_match: IfMatch | None = None,
+    ) -> tuple[int | None, str | None]:
         """Store a snapshot, replacing one with the same time.
 
         Args:
             snapshot: the snapshot.
             shown: what is published of it.
             latest: whether it becomes the current one whatever its time.
+            if_match: what the current one has to be before.
 
         Returns:
             If it is the current one, its revision: how often the current snapshot or its content
-            has changed.
+            has changed; and the version of the current one.
+
+        Raises:
+            Problem: 412, if `if_match` does not hold.
         """
         content = Content(snapshot.holdings.stored, dumps(snapshot.performance).decode())
         compared: _Comparison | None = None
@@ -129,7 +141,9 @@ class Writer:
             if content != NOTHING:
                 frame = following(newest.place, newest.content, content)
                 self._newest = _Newest(frame.place, content)
-            unit = partial(self._store, snapshot, shown, frame, newest.place, compared, latest)
+            unit = partial(
+                self._store, snapshot, shown, frame, newest.place, compared, latest, if_match
+            )
             try:
                 result = await self._engine.write(unit)
             except BaseException:
@@ -137,7 +151,7 @@ class Writer:
                 raise
             if isinstance(result, _Stored):
                 self._note(result, snapshot, shown, frame, newest)
-                return result.revision
+                return result.revision, result.state.version
             self._newest = None
             if result.unread is not None:
                 stored = await self._reader.at(to_micros(snapshot.as_of))
@@ -187,12 +201,15 @@ class Writer:
         base: Place,
         compared: _Comparison | None,
         latest: bool,
+        if_match: IfMatch | None,
         transaction: Transaction,
     ) -> _Stored | _NotYet:
         """Store a snapshot whose frame was built upon that place."""
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
         state = await locked(self._engine, transaction, self._book, as_of)
+        if if_match is not None:
+            if_match.check(state.version, "portfolio")
         if frame is not None and state.place.token != base.token:
             return _NotYet()
         key, number = (None, None) if frame is None else frame.place[:2]
@@ -204,7 +221,7 @@ class Writer:
                 return _NotYet((known[-2], known[-1]))
             if same:
                 revision = state.revision if as_of == state.as_of else None
-                return _Stored(False, revision, state.place.token)
+                return _Stored(False, revision, state)
             await transaction.execute(_REPLACE, self._book, *values, key, number)
             replaced = known[-2]
         if frame is not None:
@@ -225,7 +242,7 @@ class Writer:
         else:
             transaction.publish(invalidation("portfolio"))
         await update(transaction, self._book, state)
-        return _Stored(True, state.revision if moves else None, state.place.token)
+        return _Stored(True, state.revision if moves else None, state)
 
     def _note(
         self,
@@ -243,7 +260,8 @@ class Writer:
         elif result.changed and result.revision is not None:
             key, number = (None, None) if frame is None else frame.place[:2]
             values = SNAPSHOT.store(snapshot.record)
-            self._reader.keep((*values, key, number, result.token), snapshot, shown)
+            token = result.state.place.token
+            self._reader.keep((*values, key, number, token, result.revision), snapshot, shown)
 
     async def _released(
         self, transaction: Transaction, state: State, as_of: int, key: int

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alphapulse_api.domain.books import MAIN
+from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, to_micros
+from alphapulse_api.domain.versions import IfMatch, Versioned
 from alphapulse_api.storage.bulk import select_limited
 from alphapulse_api.storage.columns import DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -165,24 +168,40 @@ class AgentDataAccessor:
             self._engine, SIGNALS, by_time("timestamp", sort), listing, where, limit, cursor
         )
 
-    async def set_agent(self, agent_id: str, update: Mapping[str, Any]) -> Agent:
-        """Store a validated update; fields that it leaves out keep their values."""
+    async def set_agent(
+        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+    ) -> Versioned:
+        """Store a validated update; fields that it leaves out keep their values.
 
-        async def work(transaction: Transaction) -> Agent:
-            await _make(transaction, agent_id)
+        Args:
+            agent_id: which agent; it is made if it is new.
+            update: the fields.
+            if_match: what the agent has to be before.
+
+        Raises:
+            Problem: 412, if `if_match` does not hold.
+        """
+
+        async def work(transaction: Transaction) -> Versioned:
+            made = await _make(transaction, agent_id)
             # Locked, so that of two concurrent updates neither undoes the fields of the other.
             (known,) = await transaction.fetch(
                 f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
                 agent_id,
             )
-            record = {**AGENTS.read(known), **update, "agent_id": agent_id, "updated_at": now()}
+            before = AGENTS.read(known)
+            if if_match is not None:
+                if_match.check(None if made else _version(before), f"agent {agent_id!r}")
+            record = {**before, **update, "agent_id": agent_id, "updated_at": now()}
             await transaction.execute(
                 "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5 "
                 "WHERE agent_id = $1",
                 *AGENTS.store(record),
             )
             transaction.publish(invalidation("agents", (record,)))
-            return {name: record[name] for name in AGENTS.names}
+            stored = Versioned({name: record[name] for name in AGENTS.names})
+            stored.version = _version(stored)
+            return stored
 
         return await self._engine.write(work)
 
@@ -251,10 +270,16 @@ class AgentDataAccessor:
         return await self._engine.write(work)
 
 
-async def _make(transaction: Transaction, agent_id: str) -> None:
-    """Create the agent with default values if it does not exist."""
+def _version(agent: Agent) -> str:
+    """The version of an agent: a hash of it, with the time of its last update."""
+    return hashlib.blake2b(dumps(agent), digest_size=12).hexdigest()
+
+
+async def _make(transaction: Transaction, agent_id: str) -> bool:
+    """Create the agent with default values if it does not exist; return whether it did not."""
     defaults = {"agent_type": "unknown", "state": "active", "metrics": {}}
-    await transaction.execute(
+    made = await transaction.execute(
         f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
         *AGENTS.store({**defaults, "agent_id": agent_id, "updated_at": now()}),
     )
+    return made > 0
