@@ -248,5 +248,7 @@ class Writing(Reading):
             if isinstance(value := plain(given[name]), date):
                 given[name] = localised(value, self._zone)
         if "metadata" in given:
-            given["metadata"] = zoned(plain(given["metadata"]), self._zone)
+            given["metadata"] = zoned(
+                plain({"metadata": given["metadata"]})["metadata"], self._zone
+            )
         return given

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import canonical
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import fields_of, is_series
 from alphapulse_api.domain.plain import plain
 
@@ -68,10 +69,10 @@ class ContentIds:
         fields = fields_of(record)
         if fields is None or fields.get("id") is not None:
             return record
-        values = plain(fields)
         try:
+            values = plain(fields)
             text = f"{canonical(values)}{self._owner}".encode()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, ValidationProblem):
             return record
         digest = hashlib.blake2b(text, digest_size=_ID_BYTES).digest()
         self._repeats[digest] += 1

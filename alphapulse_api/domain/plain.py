@@ -22,12 +22,16 @@ server by HTTP.
 Everything else stays as it is, and the schema accepts or refuses it: dates and naive datetimes, for
 example, whose zone the configuration may name. In a field of text a date or an aware datetime is
 its ISO 8601 text.
+
+A value that is referred to twice is converted twice, so `domain.value_bounds` says how many there
+may be.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timezone, tzinfo
 from decimal import Context, Decimal
 from enum import Enum
@@ -36,8 +40,17 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import fields_of, items_of
 from alphapulse_api.domain.times import localised
+from alphapulse_api.domain.value_bounds import (
+    MAX_VALUES,
+    Room,
+    TooManyValues,
+    room_for,
+    size,
+    widen,
+)
 
 MAX_DEPTH: Final = 64  # deeper levels stay as they are: no record has them
 MAX_DIGITS: Final = 38  # on either side of the point of an exact decimal
@@ -46,29 +59,83 @@ _EXACT: Final = Context(prec=2 * MAX_DIGITS)
 _SAME: Final = frozenset({str, int, bool, type(None)})
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """The value with everything in it converted; the original is not changed."""
+def plain(value: Any) -> Any:
+    """The value with everything in it converted; the original is not changed.
+
+    Raises:
+        ValidationProblem: naming the field that has too many values.
+    """
+    kind = type(value)
+    if kind in _SAME:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    try:
+        return _plain(value, 0, room_for(value))
+    except TooManyValues:
+        detail = f"More than {MAX_VALUES} values, each counted as often as it is referred to."
+        raise ValidationProblem([{"pointer": _place(value), "detail": detail}]) from None
+
+
+def _plain(value: Any, depth: int, room: Room) -> Any:
     kind = type(value)
     if kind in _SAME:
         return value
     if kind is float:
         return value if math.isfinite(value) else None
     if kind is Decimal:
-        return _decimal(value, depth)
+        return _decimal(value, depth, room)
     if kind is datetime and value.tzinfo is UTC:
         return value
     if depth > MAX_DEPTH:
-        return value
+        return _as_it_is(value, room)
     if kind is dict or isinstance(value, Mapping):
+        room[0] -= len(value)
+        if room[0] < 0:
+            widen(room)
         return {
-            name if type(name) is str else _key(name): plain(item, depth + 1)
+            name if type(name) is str else _key(name): _plain(item, depth + 1, room)
             for name, item in value.items()
         }
     if kind is list or kind is tuple:
         if len(value) > MAX_ITEMS:
-            return value
-        return [plain(item, depth + 1) for item in value]
-    return _other(value, depth)
+            return _as_it_is(value, room)
+        room[0] -= len(value)
+        if room[0] < 0:
+            widen(room)
+        return [_plain(item, depth + 1, room) for item in value]
+    return _other(value, depth, room)
+
+
+def _as_it_is(value: Any, room: Room) -> Any:
+    """The value, once it is known that whoever refuses it can look through it."""
+    with suppress(RecursionError):  # which they get too
+        room[0] -= size(value)
+        if room[0] < 0:
+            widen(room)
+    return value
+
+
+def _place(value: Any) -> str:
+    """The field with too many values, as a JSON pointer; of a list of records, with its index."""
+    pointer = ""
+    if isinstance(value, (list, tuple)) and fields_of(value) is None:
+        index = next((n for n, item in enumerate(value) if _is_too_much(item)), None)
+        if index is None:
+            return pointer
+        pointer, value = f"/{index}", value[index]
+    for name, item in (fields_of(value) or {}).items():
+        if _is_too_much(item):
+            return f"{pointer}/{name}"
+    return pointer
+
+
+def _is_too_much(value: Any) -> bool:
+    try:
+        _plain(value, 1, room_for(value))
+    except TooManyValues:
+        return True
+    return False
 
 
 def plain_fields(value: Any) -> Any:
@@ -94,31 +161,35 @@ def zoned(value: Any, zone: tzinfo | None) -> Any:
     return localised(value, zone) if naive else value
 
 
-def _other(value: Any, depth: int) -> Any:
-    converted = _scalar(value, depth)
+def _other(value: Any, depth: int, room: Room) -> Any:
+    converted = _scalar(value, depth, room)
     if converted is not value:
         return converted
     if (fields := fields_of(value)) is not None:
-        return plain(fields, depth)
+        return _plain(fields, depth, room)
     if isinstance(value, (str, date)) or (items := items_of(value)) is None:
         return value
     # One more than allowed, so that the check of the length fails.
-    return [plain(item, depth + 1) for item in islice(items, MAX_ITEMS + 1)]
+    listed = list(islice(items, MAX_ITEMS + 1))
+    room[0] -= len(listed)
+    if room[0] < 0:
+        widen(room)
+    return [_plain(item, depth + 1, room) for item in listed]
 
 
-def _scalar(value: Any, depth: int) -> Any:
+def _scalar(value: Any, depth: int, room: Room) -> Any:
     if isinstance(value, Enum):
-        return plain(value.value, depth + 1)
+        return _plain(value.value, depth + 1, room)
     module = type(value).__module__.partition(".")[0]
     if (convert := _BY_LIBRARY.get(module)) is not None:
-        return convert(value, depth)
+        return convert(value, depth, room)
     for kind, convert in _BY_TYPE.items():
         if isinstance(value, kind):
-            return convert(value, depth)
+            return convert(value, depth, room)
     return value
 
 
-def _instant(value: datetime, depth: int) -> Any:
+def _instant(value: datetime, depth: int, room: Room) -> Any:
     offset = value.utcoffset()
     # A plain datetime: pandas' Timestamp is a subclass with nanoseconds, which are left out.
     instant = datetime(
@@ -140,24 +211,24 @@ def _instant(value: datetime, depth: int) -> Any:
         return instant  # the schema says which years there are
 
 
-def _pandas(value: Any, depth: int) -> Any:
+def _pandas(value: Any, depth: int, room: Room) -> Any:
     if type(value).__name__ in ("NaTType", "NAType"):
         return None
-    return _instant(value, depth) if isinstance(value, datetime) else value
+    return _instant(value, depth, room) if isinstance(value, datetime) else value
 
 
-def _numpy(value: Any, depth: int) -> Any:
+def _numpy(value: Any, depth: int, room: Room) -> Any:
     """By attributes, so that numpy need not be there."""
     if hasattr(value, "tolist") and getattr(value, "shape", ()) != ():
-        return plain(value.tolist(), depth + 1) if value.size <= MAX_ITEMS else value
+        return _plain(value.tolist(), depth + 1, room) if value.size <= MAX_ITEMS else value
     if getattr(value, "dtype", None) is None:
         return value
     if value.dtype.kind == "f":
         # The shortest text of a float32 is the number its author wrote: 0.1, not 0.10000000149.
-        return plain(float(str(value)), depth)
+        return _plain(float(str(value)), depth, room)
     if value.dtype.kind == "M":
         return _datetime64(value)
-    return plain(value.item(), depth + 1)
+    return _plain(value.item(), depth + 1, room)
 
 
 def _datetime64(value: Any) -> Any:
@@ -168,20 +239,20 @@ def _datetime64(value: Any) -> Any:
     return instant.replace(tzinfo=UTC) if isinstance(instant, datetime) else value
 
 
-def _float(value: Any, depth: int) -> float | None:
+def _float(value: Any, depth: int, room: Room) -> float | None:
     try:
-        return plain(float(value), depth)  # type: ignore[no-any-return]
+        return _plain(float(value), depth, room)  # type: ignore[no-any-return]
     except OverflowError:
         return value  # type: ignore[no-any-return]  # the schema names the largest number
 
 
-def _decimal(value: Decimal, depth: int) -> Decimal | None:
+def _decimal(value: Decimal, depth: int, room: Room) -> Decimal | None:
     if not value.is_finite():
         return None
     return value if type(value) is Decimal else Decimal(value)
 
 
-def _fraction(value: Fraction, depth: int) -> Decimal | float | None:
+def _fraction(value: Fraction, depth: int, room: Room) -> Decimal | float | None:
     twos = fives = 0
     rest = value.denominator
     while rest % 2 == 0 and twos <= MAX_DIGITS:
@@ -191,26 +262,26 @@ def _fraction(value: Fraction, depth: int) -> Decimal | float | None:
     digits = max(twos, fives)
     if rest == 1 and digits <= MAX_DIGITS and abs(value) < 10**MAX_DIGITS:
         return Decimal(int(value * 10**digits)).scaleb(-digits, _EXACT)
-    return _float(value, depth)
+    return _float(value, depth, room)
 
 
 # Looked at in this order: a datetime is a date, an IntEnum an int.
-_BY_TYPE: Final[Mapping[type, Callable[[Any, int], Any]]] = {
+_BY_TYPE: Final[Mapping[type, Callable[[Any, int, Room], Any]]] = {
     Decimal: _decimal,
     datetime: _instant,
-    date: lambda value, depth: date(value.year, value.month, value.day),
-    UUID: lambda value, depth: str(value),
+    date: lambda value, depth, room: date(value.year, value.month, value.day),
+    UUID: lambda value, depth, room: str(value),
     Fraction: _fraction,
-    time: lambda value, depth: value.isoformat(),
-    str: lambda value, depth: str.__str__(value),
-    int: lambda value, depth: int(value),
+    time: lambda value, depth, room: value.isoformat(),
+    str: lambda value, depth, room: str.__str__(value),
+    int: lambda value, depth, room: int(value),
     float: _float,
 }
-_BY_LIBRARY: Final[Mapping[str, Callable[[Any, int], Any]]] = {
+_BY_LIBRARY: Final[Mapping[str, Callable[[Any, int, Room], Any]]] = {
     "numpy": _numpy,
     "pandas": _pandas,
     # Its Cython classes name their module this way.
-    "uuid_utils": lambda value, depth: str(value) if hasattr(value, "hex") else value,
+    "uuid_utils": lambda value, depth, room: str(value) if hasattr(value, "hex") else value,
 }
 
 

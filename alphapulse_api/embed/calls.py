@@ -171,6 +171,8 @@ class Call:
         """
         try:
             return body_of(self.encoded())
+        except ValidationProblem:
+            raise
         except Exception as error:
             # Nested too deeply, in a circle, or changed by another thread meanwhile.
             raise unencodable(error) from error

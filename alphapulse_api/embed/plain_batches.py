@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from alphapulse_api.domain.value_bounds import is_bounded
 from alphapulse_api.embed.calls import STAMPS, Call, stamped_record
 
 _RANDOM_BYTES: Final = 8
@@ -34,10 +35,12 @@ Handed = tuple[int, dict[str, Any]]  # when, in nanoseconds since the epoch, and
 def is_stampable(method: str, record: dict[str, Any]) -> bool:
     """Whether a record will have a time, so that it may share a batch with those of other calls.
 
-    One with an id and no time keeps the time left out; see `Stamp`.
+    One with an id and no time keeps the time left out; see `Stamp`. One that orjson could not write
+    in a bounded time is left to `plain`, which refuses it.
     """
     stamp = STAMPS[method]
-    return not stamp.identified or record.get("id") is None or record.get(stamp.time) is not None
+    timed = not stamp.identified or record.get("id") is None or record.get(stamp.time) is not None
+    return timed and is_bounded(record)
 
 
 def encode(method: str, records: Sequence[Handed]) -> bytes:

@@ -177,6 +177,10 @@ def _converted(convert: Callable[[Any], Any], data: Any, pointer: str, faults: F
     """The converted value, or `_FAILED`: a host's objects may raise anything when read."""
     try:
         return convert(data)
+    except ValidationProblem as problem:
+        for error in problem.errors:
+            faults.add(f"{pointer}{error['pointer']}", error["detail"])
+        return _FAILED
     except Exception as error:
         _unreadable(error, pointer, faults)
         return _FAILED

@@ -6,10 +6,12 @@ import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from alphapulse_api.client import values
+from alphapulse_api.domain.errors import ValidationProblem
 
 
 def test_money_and_instants_are_converted_at_every_level() -> None:
@@ -51,3 +53,21 @@ def test_a_naive_time_is_refused_before_it_is_sent() -> None:
         values.rfc3339(datetime(2026, 1, 31))  # noqa: DTZ001
     with pytest.raises(TypeError):
         values.dumps({"at": datetime(2026, 1, 31)})  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("levels", [64, 200])
+def test_shared_values_without_end_are_refused_by_the_name_of_their_field(levels: int) -> None:
+    """A kilobyte of dicts stands for 2^64 values; deep ones are not converted at all."""
+    shared: dict[str, Any] = {}
+    for _ in range(levels):
+        shared = {"a": shared, "b": shared}
+    with pytest.raises(ValidationProblem, match=r"^/1/metadata: More than 1048576 values"):
+        values.request_body([{"symbol": "BTC"}, {"symbol": "BTC", "metadata": shared}])
+
+
+def test_what_is_shared_a_few_times_goes_out_each_time() -> None:
+    tags = ["x"] * 5_000
+    assert json.loads(values.request_body({"a": [tags] * 20, "b": iter([tags])})) == {
+        "a": [tags] * 20,
+        "b": [tags],
+    }

@@ -110,11 +110,27 @@ def nested() -> dict[str, Any]:
     return record
 
 
+def doubled(levels: int) -> list[Any]:
+    """A list of two lists that are one, and so on: a kilobyte that stands for 2^levels values."""
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value, value]
+    return value
+
+
+def chained(value: Any, levels: int) -> dict[str, Any]:
+    for _ in range(levels):
+        value = {"a": value}
+    return {"a": value}
+
+
 WRONG: dict[str, Any] = {
     "a class of the host's": {**TRADE, "quantity": Opaque()},
     "a circle": {**TRADE, **nested()},
     "no record at all": "BTC",
     "a signalling NaN": {**TRADE, "quantity": Decimal("sNaN")},
+    "shared lists": {**TRADE, "metadata": {"a": doubled(64)}},
+    "shared lists far down": {**TRADE, "metadata": chained(doubled(64), 70)},
     "a naive time": {**TRADE, "executed_at": datetime(2026, 1, 1)},  # noqa: DTZ001
 }
 

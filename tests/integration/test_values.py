@@ -253,10 +253,18 @@ def test_what_was_given_is_not_changed() -> None:
     assert given["t"] == (1,)
 
 
-def test_nesting_without_an_end_is_left_to_whoever_validates() -> None:
-    endless: list[Any] = []
-    endless.append(endless)
-    assert plain(endless)
+def test_nesting_without_an_end_is_refused_by_the_name_of_its_field() -> None:
+    endless: dict[str, Any] = {"symbol": "BTC"}
+    endless["metadata"] = endless
+    with pytest.raises(ValidationProblem, match=r"^/metadata: More than 1048576 values"):
+        plain(endless)
+
+
+def test_what_is_too_deep_or_too_long_is_left_to_whoever_validates() -> None:
+    deep: list[Any] = []
+    for _ in range(200):
+        deep = [deep]
+    assert plain(deep) == deep
     assert plain([[1] * 10_001])[0] == [1] * 10_001
 
 
