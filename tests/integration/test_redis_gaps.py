@@ -54,7 +54,8 @@ async def test_a_gap_while_a_snapshot_is_read_is_reported_in_its_place(
     monkeypatch.setattr(snapshot_module, "read_snapshot", read_late)
     async with connect(server, headers) as client:
         await client.ask(type="subscribe", channels=["trades"], snapshot=True)
-        past, before, gap, after = await client.receive_many(4)
+        past, end, before, gap, after = await client.receive_many(5)
+        assert end["type"] == "snapshot_end"
         assert [m["data"]["id"] for m in (past, before, after)] == ["past", "before", "after"]
         assert gap["type"] == "resync"
         assert await client.settled() == []
