@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps
@@ -15,8 +15,8 @@ from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.portfolio.comparing import Comparison, same_snapshot, says
 from alphapulse_api.storage.portfolio.frames import (
     NOTHING,
     WHOLE,
@@ -61,14 +61,6 @@ class _Newest(NamedTuple):
 
     place: Place
     content: Content
-
-
-class _Comparison(NamedTuple):
-    """Whether a stored frame says what is to be stored; of which frame that was found out."""
-
-    key: int | None
-    number: int | None
-    same: bool
 
 
 class _NotYet(NamedTuple):
@@ -132,7 +124,7 @@ class Writer:
             Problem: 412, if `if_match` does not hold.
         """
         content = Content(snapshot.holdings.stored, dumps(snapshot.performance).decode())
-        compared: _Comparison | None = None
+        compared: Comparison | None = None
         while True:
             newest = self._newest or await self._read_newest()
             newest = self._newest = self._newest or newest
@@ -155,8 +147,8 @@ class Writer:
             self._newest = None
             if result.unread is not None:
                 stored = await self._reader.at(to_micros(snapshot.as_of))
-                same = stored is not None and _says(stored) == _says(snapshot)
-                compared = _Comparison(*result.unread, same)
+                same = stored is not None and says(stored) == says(snapshot)
+                compared = Comparison(*result.unread, same)
 
     async def add(self, snapshots: Mapping[int, Snapshot], *, last: bool) -> int:
         """Store past snapshots without positions, all or none; known times are skipped.
@@ -199,7 +191,7 @@ class Writer:
         shown: Encoded,
         frame: Frame | None,
         base: Place,
-        compared: _Comparison | None,
+        compared: Comparison | None,
         latest: bool,
         if_match: IfMatch | None,
         transaction: Transaction,
@@ -216,7 +208,7 @@ class Writer:
         replaced: int | None = None
         if not await transaction.fetch(_INSERT, self._book, *values, key, number):
             (known,) = await transaction.fetch(_KNOWN, self._book, as_of)
-            same = _same(values[1:], frame, base, known, compared)
+            same = same_snapshot(values[1:], frame, base, known, compared)
             if same is None:
                 return _NotYet((known[-2], known[-1]))
             if same:
@@ -312,36 +304,3 @@ class Writer:
             return _Newest(place._replace(number=-1), NOTHING)
         read = partial(content_of, [(performance, body) for performance, body in frames])
         return _Newest(place, await asyncio.to_thread(read))
-
-
-def _says(snapshot: Snapshot) -> tuple[bytes, bytes]:
-    return snapshot.holdings.json, dumps(snapshot.performance)
-
-
-def _same(
-    amounts: Sequence[Any],
-    frame: Frame | None,
-    base: Place,
-    known: Row,
-    compared: _Comparison | None,
-) -> bool | None:
-    """Whether a snapshot is the one that is stored; None if the frame of that must be read.
-
-    Args:
-        amounts: the values of the snapshot.
-        frame: its frame.
-        base: the place that the frame was built upon.
-        known: the amounts and the frame of the stored snapshot.
-        compared: the result of an earlier comparison.
-    """
-    *stored, key, number = known
-    # As text: every digit of an amount counts.
-    if list(amounts) != stored:
-        return False
-    if frame is None or key is None:
-        return frame is None and key is None
-    if (key, number) == base[:2]:
-        return frame.repeats
-    if compared is not None and (key, number) == compared[:2]:
-        return compared.same
-    return None
