@@ -1,4 +1,4 @@
-"""The composition of the application: this page says where everything is."""
+"""Composes the application from its parts: start here to find where everything is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 
-# Headers that a page of another origin may send.
+# Request headers that pages of other origins may send.
 CORS_REQUEST_HEADERS = (
     "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-Match",
     "If-None-Match", "Cache-Control", "Accept",
@@ -45,9 +45,9 @@ def create_app(config: Config | None = None, **accessors: Any) -> web.Applicatio
     """Create the aiohttp application; it can be mounted: `parent.add_subapp("/dashboard/", app)`.
 
     Args:
-        config: the configuration; without one, what `serve` would load.
-        accessors: the host's own accessor for any of metrics, alerts, portfolio, trades, agents
-            and system, by that name.
+        config: the configuration; by default, the one that `serve` would load.
+        accessors: the host's own accessors, by resource: any of metrics, alerts, portfolio, trades,
+            agents and system.
 
     Raises:
         ConfigError: if the configuration cannot be used.
@@ -67,9 +67,9 @@ def create_app(config: Config | None = None, **accessors: Any) -> web.Applicatio
 async def _enter(backend: Backend, stack: AsyncExitStack) -> None:
     """Open the backend; a gunicorn worker retries until it succeeds.
 
-    A configuration that cannot start is refused before there are workers (conf/gunicorn.conf.py).
-    If a worker that replaces a dead one failed to start, gunicorn would end the others with all of
-    their sockets.
+    A configuration that cannot start is refused before any worker exists (conf/gunicorn.conf.py).
+    Without the retries, a replacement worker that fails to start would make gunicorn stop every
+    worker and close all of their sockets.
     """
     waiting = False
     while True:
@@ -121,7 +121,7 @@ def compose(backend: Backend) -> web.Application:
 def _add_routes(app: web.Application, config: Config) -> None:
     app[OPENAPI] = {}
     rows = app[ROWS] = {}
-    # One resource a path: aiohttp-cors grants a preflight by the methods of one resource alone.
+    # One resource per path: aiohttp-cors answers a preflight from the methods of one resource.
     resources: dict[str, web.Resource] = {}
     served = {"documents": config.docs.enabled, "console": config.console.enabled}
     for row in TABLE:
@@ -153,7 +153,7 @@ def _allow_origins(app: web.Application, config: Config) -> None:
         if row.path != "/ws":
             cors.add(route)
 
-    # The router's own 404 and 405 belong to no route that aiohttp-cors could know.
+    # The router's 404 and 405 belong to no route, so aiohttp-cors does not handle them.
     async def allow(request: web.Request, response: web.StreamResponse) -> None:
         if request.match_info.http_exception is not None:
             granted = cors_headers(config.cors, request.headers.get(hdrs.ORIGIN))
@@ -174,7 +174,7 @@ async def _expect(request: web.Request) -> None:
 
 
 async def _drain(app: web.Application) -> None:
-    # Here and not at cleanup: aiohttp waits for open sockets in between.
+    # On shutdown rather than on cleanup: aiohttp waits for open sockets between the two.
     await app[BACKEND].hand_over()  # the next server need not wait for this one's last socket
     await app[BACKEND].events.flush()
     await app[BACKEND].connections.drain(app[BACKEND].config.shutdown_timeout)

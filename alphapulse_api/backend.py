@@ -1,4 +1,4 @@
-"""The parts that an application is made of, created, opened and closed in one place."""
+"""Creates, opens and closes the parts of an application in one place."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from alphapulse_api.storage.sqlite.files import ServerLock
 logger = logging.getLogger(__name__)
 
 MINUTE: Final = 60.0
-HAND_OVER_SECONDS: Final = 2.0  # for the commit under way; the drain's own time runs meanwhile
+HAND_OVER_SECONDS: Final = 2.0  # for the commit in progress, before the sockets are drained
 
 
 class Backend:
@@ -60,7 +60,7 @@ class Backend:
     Args:
         config: the configuration in force.
         accessors: the host's own accessors, by resource.
-        serve: whether this process serves HTTP; then it also reports on itself.
+        serve: whether this process serves HTTP. If so, it also reports its own samples.
         first_user: whether to create `admin` if there are no users.
 
     Raises:
@@ -113,7 +113,7 @@ class Backend:
             self.slices,
             zone_of(config.timezone),
         )
-        # One process serves a file; any may write into it.
+        # One process serves a database file; any process may write to it.
         self._lock: ServerLock | None = None
         self._other_wrote = asyncio.Event()
         self._accounts_may_differ: asyncio.Event | None = None
@@ -241,7 +241,7 @@ class Backend:
         if self._lock is None:
             return
         if self.config.events.type == "memory":
-            # The next server has a log of its own: what is committed from now on is for that one.
+            # The next server has its own event log, and relays what is committed from now on.
             try:
                 async with asyncio.timeout(HAND_OVER_SECONDS):
                     await self.relay.leave()
@@ -265,7 +265,7 @@ class Backend:
         while True:
             await self._other_wrote.wait()
             self._other_wrote.clear()
-            # Rows of the outbox say what to invalidate; but the writer may be no program of ours.
+            # Outbox rows say what to invalidate, but a foreign writer leaves none.
             await self.cache.clear()
             self.relay.look()
 
@@ -274,10 +274,11 @@ BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)
 
 
 def check_parts(config: Config) -> None:
-    """Check that every part that the configuration names can be made; opens nothing.
+    """Check that every part the configuration names can be created, without opening any.
 
     Raises:
-        ConfigError: with a line for each part that cannot, such as one whose package is missing.
+        ConfigError: with a line for each part that cannot be created, such as one whose package is
+            missing.
     """
     links = RedisLinks()
     faults: list[str] = []

@@ -1,6 +1,7 @@
 """The dashboard's own process: `python -m alphapulse_api.child`, started by its host.
 
-Its standard input is a socket to the host. It ends when that ends, or when the host does.
+Its standard input is a socket to the host. The process ends when that socket closes or the host
+dies.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
-    """Serve one host to its end."""
-    # Ctrl-C is for the host, which then ends this process in order.
+    """Serve one host until it closes the connection or dies."""
+    # Ctrl-C is for the host, which then shuts this process down.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_host()
     connection = socket.socket(fileno=os.dup(0))
@@ -44,7 +45,7 @@ def main() -> None:
     os.close(null)
     hello, rest = _hello(connection)
     if hello is None or os.getppid() != hello.host_pid:
-        return  # the host was gone before its death could be noticed
+        return  # the host died before `_end_with_host` took effect
     os.nice(hello.niceness)
     configure_logging(hello.config.logging)
     tune()
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _end_with_host() -> None:
-    """Get SIGTERM when the host dies, also while this process still starts. Linux only."""
+    """Ask the kernel for SIGTERM when the host dies, even during start-up. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -63,7 +64,7 @@ def _hello(connection: socket.socket) -> tuple[Hello | None, FrameReader]:
     while data := connection.recv(READ_BYTES):
         for first in frames.feed(data):
             assert first.kind is Kind.HELLO
-            # The configuration of the process that started this one, by the pipe it made for it.
+            # Safe to unpickle: it comes from the parent, over a socket that only we inherited.
             return pickle.loads(first.body), frames  # noqa: S301
     return None, frames
 
@@ -75,7 +76,8 @@ async def _serve(hello: Hello, connection: socket.socket, frames: FrameReader) -
     leave = asyncio.Event()
 
     def terminated() -> None:
-        # Whoever stops a service may signal all its processes. This one goes on while it is needed.
+        # Stopping a service may signal all of its processes. While the host lives, it decides when
+        # this one ends.
         if os.getppid() != hello.host_pid:
             leave.set()
 
@@ -98,7 +100,7 @@ async def _serve(hello: Hello, connection: socket.socket, frames: FrameReader) -
 
 
 def _watch(connection: socket.socket, seconds: float) -> None:
-    """End the process so long after its host has gone, even if it hangs."""
+    """End this process `seconds` after the host is gone, even if the process hangs."""
     poll = select.poll()
     poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # POLLHUP always counts
 

@@ -1,4 +1,4 @@
-"""The dashboard of a trading process: in its own loop, in a thread, or in a process beside it."""
+"""A dashboard in a trading process: in its event loop, in a thread, or in a separate process."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Dashboard(Unpicklable):
     `async with` starts and closes it; after that it may be started again.
 
     Args:
-        config: what is in force; without one, what `python -m alphapulse_api` would load.
-        serve: False only feeds: another process serves.
-        first_user: whether to make `admin` (its password from AP_ADMIN_PASSWORD, or printed once
-            to standard error) if there are no users and HTTP is served.
+        config: the configuration; by default, the one that `python -m alphapulse_api` would load.
+        serve: whether to serve HTTP. With False it only records, and another process serves.
+        first_user: whether to create `admin` if there are no users and HTTP is served. Its password
+            comes from AP_ADMIN_PASSWORD, or is printed once to standard error.
         accessors: the host's own accessors, as for `create_app`.
 
     Raises:
         ConfigError: if the configuration cannot be used.
         StartupError: on entering, if the port is taken or the database cannot be used.
-        RuntimeError: on entering, if it is started already.
+        RuntimeError: on entering, if it is already started.
 
     Example:
         async with Dashboard(Config(port=8080)) as dashboard:
@@ -81,7 +81,7 @@ class Dashboard(Unpicklable):
 
     @property
     def accounts(self) -> Accounts:
-        """Manages users, API keys and logins, from the start on.
+        """Manages users, API keys and logins; available once the dashboard has started.
 
         Example:
             _, key = await dashboard.accounts.create_api_key("bot", ["publish"])
@@ -90,7 +90,7 @@ class Dashboard(Unpicklable):
 
     @property
     def addresses(self) -> Addresses | None:
-        """The URLs of its pages; None if it is not started, or does not serve."""
+        """The URLs of its pages; None if it is not started or does not serve HTTP."""
         if self._port is None:
             return None
         config = self._config
@@ -106,10 +106,10 @@ class Dashboard(Unpicklable):
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end.
+        """The base URL, without a trailing slash.
 
         Raises:
-            RuntimeError: if it is not started, or does not serve.
+            RuntimeError: if it is not started or does not serve HTTP.
         """
         return served_at(self.addresses).url
 
@@ -118,15 +118,15 @@ class Dashboard(Unpicklable):
         """The URL of the console; None if it is not installed or is switched off.
 
         Raises:
-            RuntimeError: if it is not started, or does not serve.
+            RuntimeError: if it is not started or does not serve HTTP.
         """
         return served_at(self.addresses).console_url
 
     def __getattr__(self, name: str) -> Any:
         """The accessors metrics, alerts, portfolio, trades, agents and system.
 
-        They read what is stored, such as `await dashboard.trades.get_trades(symbol="AAPL")`; a
-        host's own accessor is returned as it was given.
+        They read what is stored, such as `await dashboard.trades.get_trades(symbol="AAPL")`. An
+        accessor that the host gave is returned unchanged.
         """
         if name in RESOURCES:
             return self._backend.accessors.public(name)
@@ -159,7 +159,7 @@ class Dashboard(Unpicklable):
                 stack.callback(self._listener.close)
                 self._port = self._listener.sockets[0].getsockname()[1]
             self._feed.open()
-            # Closing follows the way of a write: feed, store, log, sockets. Requests end last.
+            # Close in the order in which a write travels: feed, store, log, sockets.
             stack.push_async_callback(self._feed.close)
             self._stack = stack.pop_all()
         return self
@@ -194,21 +194,24 @@ class Dashboard(Unpicklable):
         max_depth: int = LIMIT,
         niceness: int = NICENESS,
     ) -> ProcessDashboard:
-        """A dashboard in a process of its own; the host only hands records over.
+        """A dashboard in a separate process; the host only hands records over.
 
-        `with` starts it and gives its feed; so do `start` and `close`. The process is started again
-        if it dies, and ends with its host, however that ends.
+        `with` starts it, returns its feed and closes it; `start` and `close` do the same without a
+        block. The process is restarted if it dies. It ends when its host ends, even if the host is
+        killed.
 
         Args:
-            config: what is in force; without one, what `python -m alphapulse_api` would load.
-            serve: False only feeds: another process serves.
-            first_user: whether to make `admin` if there are no users and HTTP is served.
-            timeout: seconds that a call waits for its answer, unless it says otherwise; None: for
-                ever.
-            on_unavailable: what happens to a record of a call that does not wait, once `max_depth`
-                records wait: "raise" raises `Unavailable`, "drop" counts it and goes on.
-            max_depth: records that may be handed over and not yet stored.
-            niceness: added to the process's own, so that viewers do not take the host's CPU.
+            config: the configuration; by default, the one that `python -m alphapulse_api` would
+                load.
+            serve: whether to serve HTTP. With False it only records, and another process serves.
+            first_user: whether to create `admin` if there are no users and HTTP is served.
+            timeout: seconds that a call waits for its answer, unless the call gives its own; None:
+                no limit.
+            on_unavailable: what a call with `wait=False` does once `max_depth` records are pending:
+                "raise" raises `Unavailable`; "drop" drops the record and counts it.
+            max_depth: the most records that may be handed over and not yet stored.
+            niceness: added to the niceness of the process, so that serving viewers does not take
+                CPU time from the host.
 
         Raises:
             ConfigError, StartupError: on starting, as the dashboard itself does.
@@ -234,14 +237,16 @@ class Dashboard(Unpicklable):
         max_depth: int = LIMIT,
         **accessors: Any,
     ) -> ThreadDashboard:
-        """A dashboard in a thread of its own, for hosts that do not await.
+        """A dashboard in a separate thread, for synchronous hosts.
 
-        `with` starts it, gives its feed and closes it; so do `start` and `close`.
+        `with` starts it, returns its feed and closes it; `start` and `close` do the same without a
+        block.
 
         Args:
-            config: what is in force; without one, what `python -m alphapulse_api` would load.
-            serve: False only feeds: another process serves.
-            timeout: seconds that each call, and the closing, may take; None: no limit.
+            config: the configuration; by default, the one that `python -m alphapulse_api` would
+                load.
+            serve: whether to serve HTTP. With False it only records, and another process serves.
+            timeout: seconds that each call, and closing, may take; None: no limit.
             on_unavailable: as for `in_process`.
             max_depth: as for `in_process`.
             accessors: the host's own accessors, as for `create_app`.

@@ -1,4 +1,4 @@
-"""The Prometheus figures of the parts that a backend is made of."""
+"""The Prometheus metrics of the parts of a backend."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Figures:
         yield from self._redis()
 
     def gauges(self) -> dict[str, float]:
-        """The figures that the process's own system samples carry."""
+        """The figures in the system samples that this process reports on itself."""
         return {
             "websocket_connections": len(self.connections),
             "writes_waiting": self.engine.waiting,
