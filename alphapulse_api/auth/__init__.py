@@ -1,1 +1,1 @@
-"""Who is calling, and may they: passwords, tokens, API keys, roles."""
+"""Authentication and authorization: passwords, tokens, API keys, roles."""

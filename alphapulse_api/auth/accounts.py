@@ -172,7 +172,7 @@ class Accounts:
         """Revoke a key; its sockets are closed.
 
         Raises:
-            AccountError: if there is no such key, or it is revoked already.
+            AccountError: if there is no such key, or it is already revoked.
         """
         if not key_id.isascii() or not await self._store.revoke_api_key(key_id):
             raise AccountError(f"there is no live API key {key_id!r}")
@@ -181,7 +181,9 @@ class Accounts:
     async def login(
         self, username: str, password: str, address: str | None = None
     ) -> TokenPair | None:
-        """Tokens for a user; None if the user or the password is wrong, which takes equally long.
+        """Tokens for a user; None if the user or the password is wrong.
+
+        A wrong user takes as long as a wrong password, so that the time does not reveal users.
 
         Args:
             username: in any spelling and case.
@@ -212,10 +214,10 @@ class Accounts:
         return await self._store.has_logged_in(username, address)
 
     def guessed_by(self, token: str, address: str) -> str:
-        """The subject under which a token counts as a guess: the address, or the token itself.
+        """The subject under which a token is counted as a guess: the address, or the token itself.
 
-        A token that this server created is no guess. It counts apart from what others send from the
-        same address, so that neither is refused because of the other.
+        A token that this server created is not a guess. It is counted separately from other tokens
+        of the same address, so that neither uses up the limit of the other.
         """
         return _hash(token) if self._tokens.made(token) else address
 

@@ -1,7 +1,8 @@
 """API keys: `apk_<id>_<secret><checksum>`; webhook tokens have the prefix `whk`.
 
-The checksum (CRC-32 of all before it, in base 62) lets secret scanners and this server recognise a
-mistyped key without a look-up. The secret has 190 random bits, so a plain SHA-256 is safe to store.
+The checksum (CRC-32 of everything before it, in base 62) lets secret scanners and this server
+recognise a mistyped key without a look-up. The secret has 190 random bits, so a plain SHA-256 is
+safe to store.
 """
 
 from __future__ import annotations

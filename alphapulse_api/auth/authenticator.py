@@ -1,4 +1,4 @@
-"""Finds the caller of given credentials in memory; the directory is reloaded when it changes."""
+"""Authenticates callers from a directory in memory, which is reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Authenticator:
         """The caller of an access token.
 
         Raises:
-            BadCredentials: if it is not valid, or no longer.
+            BadCredentials: if it is not valid, or no longer valid.
         """
         caller = self._remembered.get(token)
         if caller is None:
@@ -119,24 +119,24 @@ class Authenticator:
         return caller
 
     async def api_key(self, key: str, address: str, *, webhook: bool = False) -> Caller:
-        """The caller of an API key, or of a webhook token where one is taken.
+        """The caller of an API key, or of a webhook token where one is accepted.
 
         An unknown id and a wrong secret take the same path, so that the time does not reveal ids.
 
         Args:
             key: as it was presented.
             address: where it comes from, for the limit on guesses.
-            webhook: whether a webhook token is taken.
+            webhook: whether a webhook token is accepted.
 
         Raises:
-            BadCredentials: if it is not valid, or no longer.
-            RateLimited: if it is unknown, and that address has recently sent too many of these.
+            BadCredentials: if it is not valid, or no longer valid.
+            RateLimited: if it is unknown, and the address has recently sent too many unknown keys.
         """
         parsed = parse_key(key)
         if parsed is None or not self._api_keys_enabled:
             raise BadCredentials("The API key is not valid.")
         if parsed.prefix == WEBHOOK_TOKEN and not webhook:
-            raise BadCredentials("A webhook token is taken by the routes under /webhooks/ alone.")
+            raise BadCredentials("A webhook token is accepted only by the routes under /webhooks/.")
         stored = self._stored(parsed)
         if stored is None:
             async with self._throttles.secret("key", address) as guess:
@@ -156,7 +156,8 @@ class Authenticator:
         secret_hash = _NOBODYS_HASH if stored is None else stored.secret_hash
         if not hmac.compare_digest(secret_hash, key.secret_hash) or stored is None:
             return None
-        # The prefix can be typed anew by anyone: what was made for URLs stays a webhook token.
+        # The checksum does not stop anyone from changing the prefix: a webhook token must not pass
+        # as an API key, nor an API key as a webhook token.
         is_token = WEBHOOK in stored.scopes
         return stored if is_token == (key.prefix == WEBHOOK_TOKEN) else None
 
@@ -174,7 +175,7 @@ class Authenticator:
             self._reloaded_at = began
 
     def has_ended(self, name: str) -> bool:
-        """Whether the access token with this jti, or all of this family, were revoked."""
+        """Whether the access token with this jti, or every token of this family, was revoked."""
         return name in self._directory.ended
 
     def check(self, caller: Caller) -> None:

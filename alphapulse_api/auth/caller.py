@@ -17,10 +17,10 @@ class Caller:
         subject: identifies the caller in rate limits and audits; a user and a key with the same
             name have different subjects.
         expires_at: when the credentials expire; None if they do not.
-        ends_at: until when they are accepted: `expires_at` plus the leeway for slow clocks.
+        ends_at: when they stop being accepted: `expires_at` plus the leeway for slow clocks.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
-        family: identifies the login that a token comes from; None if it comes from none.
+        family: identifies the login that a token comes from; None if there was no login.
     """
 
     username: str

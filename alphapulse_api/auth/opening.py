@@ -1,4 +1,4 @@
-"""Creates the accounts and the authenticator of a database, as the configuration says."""
+"""Creates the configured accounts and authenticator of a database."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ ROLES: Final = {
 # The permissions that an API key can have. It has exactly those in its scopes.
 KEY_SCOPES: Final = ROLES["api"]
 VIEW: Final = "view"  # stands for every view_*
-# Makes a webhook token, which publishes by the routes of other systems' webhooks and does nothing
-# else; so it may stand in a URL. It is the only scope of its key.
+# Makes the key a webhook token. It can only publish, through the webhook routes, so it may appear
+# in a URL. A key with this scope has no other.
 WEBHOOK: Final = "webhook"
 DEFAULT_KEY_SCOPES: Final = VIEWS

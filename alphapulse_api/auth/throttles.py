@@ -50,7 +50,7 @@ class Throttles:
     """The limits on wrong guesses.
 
     Args:
-        link: to the Redis in which all processes count; None: this process counts by itself.
+        link: to the Redis in which all processes count; None: this process counts alone.
     """
 
     def __init__(self, link: RedisLink | None = None) -> None:

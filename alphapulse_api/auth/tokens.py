@@ -1,7 +1,7 @@
 """Access tokens (JWT, RFC 7519: one fixed algorithm, every claim checked) and refresh tokens.
 
 PyJWT verifies the signature. The claims are checked here, against a table: a signed token may hold
-any JSON in any claim, and must be refused whatever that is.
+any JSON value in any claim, and every malformed claim must be refused.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class Tokens:
     def check(self, token: str) -> Claims:
         """The claims of a token.
 
-        An `iat` in the future is accepted: the issuer's clock may be fast, and RFC 7519 has `nbf`
-        to say from when on a token is valid.
+        An `iat` in the future is accepted: the issuer's clock may be fast, and RFC 7519 reserves
+        `nbf` for the time before which a token is not valid.
 
         Raises:
             TokenExpired: if it has expired and is valid otherwise.

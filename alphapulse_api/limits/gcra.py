@@ -1,4 +1,4 @@
-"""Rate limits by the generic cell rate algorithm (ITU-T I.371), which keeps one number a caller.
+"""Rate limits by the generic cell rate algorithm (ITU-T I.371), which keeps one number per caller.
 
 The number is the theoretical arrival time: when the caller's allowance will be whole again. A
 request is allowed while that time is less than a window ahead.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-# The part of an interval that is tolerated, since sums of intervals are not exact.
+# The tolerated fraction of an interval: sums of floats are not exact.
 TOLERANCE = 1e-6
 
 
@@ -24,13 +24,13 @@ class Verdict(NamedTuple):
 
 
 class Gcra:
-    """A limit of `quota` requests a `window`, spread evenly, with bursts up to the whole quota.
+    """A limit of `quota` requests per `window`, spread evenly, with bursts up to the whole quota.
 
     Args:
-        quota: requests a window.
+        quota: requests per window.
         window: seconds.
-        callers: bound on the callers that are remembered. At the bound, callers whose allowance is
-            whole are evicted, which changes nothing for them; if too few are, the older half.
+        callers: the most callers to remember. At this bound, callers whose allowance is whole are
+            evicted, which changes nothing for them. If there are none, the older half is evicted.
         clock: seconds, monotonic.
     """
 

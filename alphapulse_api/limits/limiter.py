@@ -1,4 +1,4 @@
-"""A rate limit: over all processes that share a Redis, else over this process alone."""
+"""A rate limit, counted in Redis by all processes, or else by this process alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Limiter:
         name: distinguishes this limit's counts from those of other limits in the same Redis.
         gcra: the limit, and the counts of this process.
         link: to the Redis in which all processes count. Without one, and while Redis is away, each
-            process counts by itself.
+            process counts alone.
     """
 
     def __init__(self, name: str, gcra: Gcra, link: RedisLink | None = None) -> None:
@@ -70,7 +70,7 @@ class Limiter:
         return caller if len(caller) <= LONGEST_NAME else self._key(caller)
 
     def _key(self, caller: str) -> str:
-        # At a login, callers choose their names: of any length, with any character.
+        # At login, callers choose the name: it may have any length and any character.
         digest = hashlib.blake2b(caller.encode(), digest_size=16).hexdigest()
         return f"{PREFIX}limit:{self._name}:{digest}"
 

@@ -8,7 +8,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local whole_at = tonumber(redis.call('GET', KEYS[1]) or now) or now
--- After a clock was set back, nobody waits longer than a window.
+-- After the clock is set back, nobody waits longer than a window.
 whole_at = math.min(math.max(whole_at, now), now + window)
 local allowed = whole_at + interval - now - window <= interval * tonumber(ARGV[3])
 if allowed then
