@@ -1,1 +1,1 @@
-"""A dashboard outside the host's event loop: in a process, or in a thread, of its own."""
+"""A dashboard outside the host's event loop: in a separate process or thread."""

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class Addresses(NamedTuple):
-    """The URLs of a dashboard that is served.
+    """The URLs of a dashboard that serves HTTP.
 
     Attributes:
-        url: the base URL, without a slash at its end.
+        url: the base URL, without a trailing slash.
         console_url: of the console; None if it is not installed or is switched off.
         docs_url: of the API's documentation; None if it is switched off.
     """
@@ -21,15 +21,15 @@ class Addresses(NamedTuple):
 
     @property
     def health_url(self) -> str:
-        """Of the answer that says whether every part works; anybody may read it."""
+        """The URL of the health check, which needs no credentials."""
         return f"{self.url}/readyz"
 
 
 def served_at(addresses: Addresses | None) -> Addresses:
-    """The addresses, which must be there.
+    """Return the addresses.
 
     Raises:
-        RuntimeError: if they are not.
+        RuntimeError: if there are none.
     """
     if addresses is None:
         raise RuntimeError("this dashboard does not serve")
@@ -37,10 +37,10 @@ def served_at(addresses: Addresses | None) -> Addresses:
 
 
 def as_html(name: str, state: str, addresses: Addresses | None) -> str:
-    """An HTML fragment for a notebook: the name, and links instead of the state if it is served.
+    """An HTML fragment for a notebook: the name with links, or with the state if it does not serve.
 
-    There are only links: the console forbids pages of other origins to frame it, and the notebook
-    is one.
+    It links to the console instead of embedding it, because the console forbids pages of other
+    origins, such as the notebook, to frame it.
     """
     if addresses is None:
         return f"<div><strong>{escape(name)}</strong> {escape(state)}</div>"

@@ -1,4 +1,4 @@
-"""What the feeds of dashboards outside the host's loop have in common beneath their methods."""
+"""The base of the feeds of dashboards outside the host's loop."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Stored = dict[str, Any]
 class Calling(Unpicklable, ABC):
     """Carries out the calls of a feed."""
 
-    # Takes one record for which nobody waits, if there is room: the short way of `_call`.
+    # The fast path of `_call`: queues one record without waiting for it, if there is room.
     _hand_over: Callable[[str, dict[str, Any]], bool]
 
     @property
     @abstractmethod
     def addresses(self) -> Addresses | None:
-        """The URLs of the dashboard's pages; None if it does not serve."""
+        """The URLs of the dashboard's pages; None if it does not serve HTTP."""
 
     @property
     def url(self) -> str:
-        """The base URL of the dashboard, without a slash at its end.
+        """The base URL of the dashboard, without a trailing slash.
 
         Raises:
-            RuntimeError: if it does not serve.
+            RuntimeError: if it does not serve HTTP.
         """
         return served_at(self.addresses).url
 
@@ -39,7 +39,7 @@ class Calling(Unpicklable, ABC):
         """The URL of the console; None if it is not installed or is switched off.
 
         Raises:
-            RuntimeError: if the dashboard does not serve.
+            RuntimeError: if the dashboard does not serve HTTP.
         """
         return served_at(self.addresses).console_url
 
@@ -51,7 +51,7 @@ class Calling(Unpicklable, ABC):
 
     @abstractmethod
     def stats(self) -> FeedStats:
-        """What became of the records, from the start on."""
+        """Counts of the records since the start, by outcome."""
 
     @abstractmethod
     def _call(
@@ -67,5 +67,5 @@ class Calling(Unpicklable, ABC):
 
 
 def unusual(extras: Extras) -> dict[str, Any]:
-    """The option if it differs from the default; calls without options take the fast path."""
+    """The option if it differs from the default: calls without options take the fast path."""
     return {} if extras == "refuse" else {"extras": extras}

@@ -1,8 +1,8 @@
-"""Calls of a feed, as they travel: stamped in the host, so that one that is sent again is a repeat.
+"""Calls of a feed in transit, stamped by the host so that resending one is idempotent.
 
-The dashboard's process may die after it has stored a record and before it has answered. Its
-successor is sent the same call again; and since every record has its id and its time before it is
-first sent, the feed finds that it is stored.
+The dashboard's process may die after it has stored a record and before it has answered. The host
+then sends the same call to the successor. Every record gets its id and its time before it is first
+sent, so the feed recognises a record that is already stored.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from alphapulse_api.embed.frames import Frame, Kind, body_of, chunks_of, dumps, 
 
 
 class Stamp(NamedTuple):
-    """What a method's records get before they are sent.
+    """What is added to a method's records before they are sent.
 
     Attributes:
-        time: the field with a record's time.
-        identified: whether records have an id. One without gets an id and a time. One with an id
-            keeps its time left out, which makes it agree with a repeat by the caller; its call
-            travels with the moment it was made at.
-        ordered: whether the store orders records by receipt where the time is left out.
+        time: the name of the time field.
+        identified: whether records have an id. A record without an id gets an id and a time. A
+            record with an id but no time stays without one, so that a repeat by the caller is equal
+            to it; the time of its call is sent with the call.
+        ordered: whether the store orders records without a time by receipt.
     """
 
     time: str
@@ -50,7 +50,8 @@ STAMPS: Final[Mapping[str, Stamp]] = {
     "report_system_batch": Stamp("timestamp"),
     "update_portfolio": Stamp("as_of", ordered=True),
 }
-# What many of can be stored by one call, each by itself, and the method that does it.
+# Methods whose records can be merged into one batch, each record accepted or refused alone, and the
+# method that stores the batch.
 MERGED: Final[Mapping[str, str]] = {
     "record_metrics": "record_metrics_batch",
     "record_metrics_batch": "record_metrics_batch",
@@ -61,7 +62,7 @@ MERGED: Final[Mapping[str, str]] = {
 
 
 class Answer:
-    """Where the caller of one call waits for its answer."""
+    """A future for the answer to one call, on which its caller blocks."""
 
     __slots__ = ("_done", "frame")
 
@@ -71,7 +72,7 @@ class Answer:
         self._done.acquire()
 
     def set(self, frame: Frame | None) -> None:
-        """Let the caller go on; None: the dashboard closed before there was an answer."""
+        """Wake the caller; None: the dashboard closed before there was an answer."""
         self.frame = frame
         self._done.release()
 
@@ -80,9 +81,9 @@ class Answer:
         return self._done.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
 
 
-HEALTH: Final = "health"  # no method of a feed: a question beside them
-# Calls are carried out in their order within a partition. Nothing depends on the order between
-# partitions, and a point and a trade a tick are two batches, not a thousand.
+HEALTH: Final = "health"  # a health check, which is not a method of the feed
+# Calls of one partition are carried out in order. Nothing depends on the order across partitions.
+# With them, a host that alternates points and trades needs two batches instead of a thousand.
 PARTITIONS: Final = ("points", "trades", "others")
 _PARTITION_OF: Final = {
     method: "points" if merged == "record_metrics_batch" else "trades"
@@ -104,17 +105,17 @@ class Call:
 
     Attributes:
         method: its name.
-        at: when the host made it, in microseconds since the epoch: in a chunk of records, pickle
-            takes ten times as long for a datetime as for a number.
-        records: the records it takes, one or many.
+        at: when the host made it, in microseconds since the epoch. It is a number because pickle
+            takes ten times as long for a datetime.
+        records: the records passed to it, one or many.
         many: whether the method was given a list.
         before: the arguments before the records.
         options: the keyword arguments.
         waits: whether a caller waits for the result.
-        timed: whether every record is stamped, so that the call's own moment says nothing.
-        body: the encoded call, where its caller has encoded it.
-        kind: of the frame that carries the body.
-        answer: where its caller waits.
+        timed: whether every record has a time, so that `at` is not needed.
+        body: the encoded call, if its caller has encoded it.
+        kind: the kind of the frame that carries the body.
+        answer: the future on which its caller blocks, if it does.
     """
 
     method: str
@@ -131,14 +132,14 @@ class Call:
 
     @property
     def count(self) -> int:
-        """How many records it counts as: a call without any, such as an acknowledgement, as one."""
+        """The number of records; a call without any, such as an acknowledgement, counts as one."""
         if self.method == HEALTH:
             return 0
         return len(self.records) if self.many else 1
 
     @property
     def extras(self) -> dict[str, Any]:
-        """The option for unknown fields, if it was given: records of one kind may share a batch."""
+        """The option for unknown fields, if given; only records with the same one share a batch."""
         return {name: value for name, value in self.options.items() if name == "extras"}
 
     def arguments(self) -> tuple[Any, ...]:
@@ -148,7 +149,7 @@ class Call:
         return (*self.before, *self.records)
 
     def stamped(self) -> Iterator[Sequence[Any]]:
-        """The records as plain values, with ids and times, in parts of a chunk each."""
+        """The records as plain values with ids and times, one chunk at a time."""
         for part in parts(self.records):
             if self.timed:
                 yield part
@@ -167,19 +168,19 @@ class Call:
         """The body of its frame.
 
         Raises:
-            ValidationProblem: if it holds what cannot be encoded.
+            ValidationProblem: if a value cannot be encoded.
         """
         try:
             return body_of(self.encoded())
         except ValidationProblem:
             raise
         except Exception as error:
-            # Nested too deeply, in a circle, or changed by another thread meanwhile.
+            # Nested too deeply, circular, or changed by another thread meanwhile.
             raise unencodable(error) from error
 
     @classmethod
     def decoded(cls, body: bytes) -> Call:
-        """The call whose chunks make up the body."""
+        """Decode a call from the body of its frame."""
         chunks = chunks_of(body)
         method, at, many, before, options, waits = loads(next(chunks))
         records = [record for chunk in chunks for record in loads(chunk)]
@@ -188,31 +189,31 @@ class Call:
 
 
 def unencodable(error: Exception) -> ValidationProblem:
-    """The refusal of records that cannot be sent."""
+    """The error for records that cannot be encoded."""
     detail = f"The record cannot be encoded: {type(error).__name__}: {error}."
     return ValidationProblem([{"pointer": "", "detail": detail}])
 
 
 def is_timed(records: Sequence[Any], method: str) -> bool:
-    """Whether stamped records stand without the moment of their call."""
+    """Whether all stamped records have a time, so that the time of their call is not needed."""
     stamp = STAMPS[method]
     return all(not isinstance(r, dict) or r.get(stamp.time) is not None for r in records)
 
 
 def instant() -> int:
-    """This moment, as `Call.at`."""
+    """The current time, as in `Call.at`."""
     return time_ns() // 1000
 
 
 def new_id() -> str:
-    """The id of a record without one."""
+    """A new id for a record without one."""
     return str(uuid_utils.uuid7())
 
 
 def stamped_record(record: Any, method: str, at: int, make_id: Callable[[], str] = new_id) -> Any:
     """A record as plain values, with an id and a time.
 
-    What is no mapping at all stays: the feed refuses it.
+    A record that is not a mapping is passed on, and the feed refuses it.
     """
     record = {**record} if type(record) is dict and _is_plain(record) else plain(record)
     stamp = STAMPS.get(method)
@@ -228,7 +229,7 @@ def stamped_record(record: Any, method: str, at: int, make_id: Callable[[], str]
 
 
 def _is_plain(record: dict[Any, Any]) -> bool:
-    """Whether `plain` would change nothing; found out in a tenth of its time."""
+    """Whether `plain` would change nothing; ten times as fast as calling it."""
     for value in record.values():
         kind = type(value)
         if kind in _PLAIN:

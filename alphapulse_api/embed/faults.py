@@ -1,4 +1,4 @@
-"""Errors that cross from the dashboard's process to its host: the same class, text and members."""
+"""Errors sent from the dashboard's process to its host, with the same class, text and members."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Fault = dict[str, Any]
 
 
 def described(error: BaseException) -> Fault:
-    """An error as plain values, for `rebuilt`."""
+    """Convert an error to plain values, for `rebuilt`."""
     name = type(error).__name__
     if isinstance(error, Problem):
         return {
@@ -43,9 +43,9 @@ def described(error: BaseException) -> Fault:
 
 
 def rebuilt(fault: Fault) -> Exception:
-    """The error that a fault describes.
+    """Rebuild the error that a fault describes.
 
-    One of our classes, or of Python's own, keeps its class; another becomes a RuntimeError that
+    Errors of this package and of Python keep their class. Any other becomes a RuntimeError that
     names it.
     """
     name, detail = fault["class"], fault["detail"]
@@ -60,14 +60,14 @@ def rebuilt(fault: Fault) -> Exception:
         try:
             return known(detail)
         except TypeError:
-            pass  # one that is not built from a text, such as UnicodeDecodeError
+            pass  # its constructor takes more than a text, as UnicodeDecodeError's does
     return RuntimeError(f"{name} in the dashboard's process: {detail}")
 
 
 def _problem(fault: Fault) -> Problem:
     kind = _PROBLEMS[fault["class"]]
     problem = kind.__new__(kind)
-    # The subclasses' own arguments are gone into these.
+    # Skip the subclass's constructor: its arguments are already part of these.
     Problem.__init__(
         problem,
         _TYPES[fault["type"]],

@@ -1,4 +1,4 @@
-"""The feed of a dashboard outside the host's loop: plain calls from any thread."""
+"""The feed of a dashboard outside the host's loop: synchronous calls from any thread."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from alphapulse_api.record.inputs import Extras, Record
 
 
 class HostFeed(Recording):
-    """The methods of `Feed`, for a host that does not await: same names, results and errors.
+    """The methods of `Feed` for a synchronous host, with the same names, results and errors.
 
     Every method takes two more arguments:
 
-    wait: True returns when the record is committed, and raises what the feed raises. False returns
-        within microseconds; the number of records that were taken is the result, 0 if they were
-        dropped. What becomes of them is in `stats()`. They must not be changed afterwards, are lost
-        if the host is killed first, and stand each alone: one that is not valid costs no other.
-    timeout: seconds; None is the dashboard's own. A call that waits and has no answer by then
-        raises `Unavailable`, and its record may still be stored. A call that does not wait may be
-        held up so long (the default is not at all) for room in the queue.
+    wait: True returns once the record is committed, and raises what the feed raises. False returns
+        within microseconds with the number of records that were queued, or 0 if they were dropped;
+        `stats()` counts what becomes of them. Queued records must not be changed, and are lost if
+        the host is killed before they are stored. An invalid record is refused alone.
+    timeout: seconds; None means the dashboard's timeout. A call that waits and gets no answer in
+        time raises `Unavailable`, and its record may still be stored. For a call that does not
+        wait, it is how long the call may block until there is room in the queue; the default is not
+        at all.
     """
 
     @overload
@@ -173,7 +174,7 @@ class HostFeed(Recording):
     def update_agent(
         self, agent_id: str, update: Record, *, wait: bool = True, timeout: float | None = None
     ) -> Stored | int:
-        """Store what an agent says of itself; returns the agent."""
+        """Store an agent's report on itself; returns the agent."""
         answer: Stored | int = self._call(
             "update_agent", (agent_id,), (update,), False, wait, timeout
         )
@@ -190,6 +191,6 @@ class HostFeed(Recording):
     def report_system(
         self, sample: Record, *, wait: bool = True, timeout: float | None = None
     ) -> Stored | int:
-        """Store how a component is doing; returns the sample."""
+        """Store a sample of a component's state; returns the sample."""
         answer: Stored | int = self._call("report_system", (), (sample,), False, wait, timeout)
         return answer

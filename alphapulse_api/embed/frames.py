@@ -1,13 +1,13 @@
-"""What travels between a host and its dashboard's process: frames of pickled plain values.
+"""The protocol between a host and its dashboard's process: frames of pickled plain values.
 
-A frame is a header (length of the body, kind, number) and a body. A body is made of chunks, a
-length and a pickle each, so that neither side holds its interpreter lock for long: 64 records a
-chunk take about 0.1 ms.
+A frame is a header (length of the body, kind, number) and a body. A body consists of chunks, each a
+length and a pickle, so that neither side holds its interpreter lock for long: a chunk of 64 records
+takes about 0.1 ms.
 
-Pickle (protocol 5) takes 0.3 µs to write a trade in a chunk and 0.5 µs to read it; orjson takes 0.5
-and 0.7, and loses Decimals, datetimes and integers beyond 64 bits. The pipe is inherited by the
-child alone, and still either side constructs nothing but numbers and times: a value of any other
-class travels as a `Foreign`, which every check refuses.
+Pickle (protocol 5) takes 0.3 µs to write a trade in a chunk and 0.5 µs to read it. orjson takes 0.5
+and 0.7 µs, and loses Decimals, datetimes and integers beyond 64 bits. Only the child inherits the
+socket. Even so, both sides unpickle nothing but plain values, numbers and times. A value of any
+other class is sent as a `Foreign`, which every check refuses.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from alphapulse_api.domain.foreign import Foreign, type_name
 HEADER: Final = struct.Struct("!IBQ")
 _LENGTH: Final = struct.Struct("!I")
 CHUNK_RECORDS: Final = 64
-MAX_BODY: Final = 1 << 30  # bytes; nothing that is valid comes near it
+MAX_BODY: Final = 1 << 30  # bytes; far above any valid body
 
 
 class Kind(IntEnum):
-    """What a frame says."""
+    """The type of a frame, and who sends it."""
 
     HELLO = 1  # host: the configuration
-    READY = 2  # child: serving, and where
-    FAILED = 3  # child: the error that ended its start
+    READY = 2  # child: started, with its addresses
+    FAILED = 3  # child: the error that ended it
     CALL = 4  # host: records for the feed
     RESULT = 5  # child: what a call returned
     ERROR = 6  # child: what a call raised
-    SETTLED = 7  # child: the results of calls that nobody awaits
-    RECORDS = 8  # host: plain records that nobody awaits; see `plain_batches`
+    SETTLED = 7  # child: the results of calls without a waiting caller
+    RECORDS = 8  # host: plain records without a waiting caller; see `plain_batches`
 
 
 class Frame(NamedTuple):
-    """A frame as read; `number` is that of its call."""
+    """A frame as read; `number` identifies its call."""
 
     kind: Kind
     number: int
@@ -61,10 +61,10 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         if kind is datetime or kind is time:
-            # With a zone that does not travel, it could not be made again.
+            # A time whose zone cannot be sent could not be rebuilt.
             travels = value.tzinfo is None or type(value.tzinfo) is timezone
         elif kind is timezone:
-            # Without its name, and with an offset of Python's own class.
+            # Drop the name, and convert the offset to a plain timedelta.
             offset = value.utcoffset(None)
             return timezone, (timedelta(offset.days, offset.seconds, offset.microseconds),)
         else:
@@ -81,7 +81,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def dumps(value: Any) -> bytes:
-    """A chunk's content.
+    """Encode the content of a chunk.
 
     Raises:
         RecursionError: if the value is nested too deeply.
@@ -92,12 +92,12 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(chunk: bytes | memoryview) -> Any:
-    """The value of a chunk."""
+    """Decode the content of a chunk."""
     return _Unpickler(io.BytesIO(chunk)).load()
 
 
 def parts(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """A list in parts of a chunk each."""
+    """Split a list into parts of one chunk each."""
     for begin in range(0, len(records), CHUNK_RECORDS):
         yield records[begin : begin + CHUNK_RECORDS]
 
@@ -123,7 +123,7 @@ def frame(kind: Kind, number: int, body: bytes) -> bytes:
 
 
 class FrameReader:
-    """Frames out of the bytes of a stream, however they come."""
+    """Splits a byte stream into frames."""
 
     __slots__ = ("_buffer",)
 

@@ -1,4 +1,4 @@
-"""Records that a host hands to a dashboard in its own process, and does not wait for."""
+"""The calls that a host hands to a dashboard in a thread, carried out in the dashboard's loop."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class HandOver:
     """Takes calls from any thread, and carries them out in the running loop.
 
     Args:
-        feed: whose methods are called.
-        max_depth: records that may be taken and not settled.
+        feed: the feed whose methods are called.
+        max_depth: the most records that may be queued and not yet settled.
 
     Attributes:
-        queue: takes the calls.
+        queue: accepts the calls.
     """
 
     def __init__(self, feed: Feed, max_depth: int) -> None:
@@ -44,7 +44,7 @@ class HandOver:
         self._slices = Slices()
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._before: Counter[str] = Counter()  # calls in a partition, for which later ones wait
+        self._before: Counter[str] = Counter()  # unfinished calls by partition; later ones wait
         self._work = asyncio.Event()
         self._taking = asyncio.Lock()
         self._tasks = Supervisor()
@@ -52,24 +52,24 @@ class HandOver:
         self._tasks.start(self._take_forever, "the taking of records handed over")
 
     def stats(self, *, closed: bool) -> FeedStats:
-        """What became of the calls; from any thread."""
+        """Counts of the calls, by outcome; for any thread."""
         self.queue.count()
         return self._counters.stats(state="closed" if closed else "running")
 
     def close(self, seconds: float) -> None:
-        """Take no more calls, and wait until those taken are settled; from the host's thread."""
+        """Refuse further calls, and wait until the queued ones are settled; blocks the host."""
         self.queue.close(DashboardClosed)
         self.queue.wait_until_settled(seconds)
 
     def abandon(self) -> None:
-        """Count what could not be stored before the loop ended."""
+        """Count the records that were not stored before the loop ended as refused."""
         self.queue.count()
         if (lost := self._counters.depth) > 0:
             self._counters.refuse("", lost, UNSTORED)
             logger.error("%d records could not be stored before the end", lost)
 
     async def carry_out(self, call: Call) -> Any:
-        """What a call returns; it follows those of its partition that were handed over before."""
+        """Carry out a call after the earlier ones of its partition; return its result."""
         try:
             work = self._in_its_turn(call)
             return await counting(self._counters, call.method, call.count, work)
@@ -97,7 +97,7 @@ class HandOver:
         try:
             self._loop.call_soon_threadsafe(self._work.set)
         except RuntimeError:
-            pass  # the loop has ended: so say the calls
+            pass  # the loop has ended; calls that wait report it
 
     async def _take_forever(self) -> None:
         while True:
@@ -106,7 +106,7 @@ class HandOver:
             self.queue.attend()
             some = True
             while some:
-                await asyncio.sleep(LINGER_SECONDS)  # calls gather
+                await asyncio.sleep(LINGER_SECONDS)  # let calls accumulate
                 some = await self._take()
 
     async def _take(self) -> bool:
@@ -117,7 +117,7 @@ class HandOver:
                 some = True
                 for given in calls:
                     call = call_of(given)
-                    # A retry after a lost answer must be a repeat.
+                    # Stamp before storing: a retry must be recognised as a repeat.
                     count = len(call.records)
                     await self._slices.run(self._stamping(call))
                     if len(call.records) or not count:
@@ -141,7 +141,7 @@ class HandOver:
         self._partitions.put(self._number, call)
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Count the results of calls that nobody awaits."""
+        """Count the results of calls without a waiting caller."""
         for _, call, reasons in calls:
             self._before[partition_of(call.method)] -= 1
             self._counters.settle(call.method, call.count, reasons)

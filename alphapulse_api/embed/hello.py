@@ -1,4 +1,4 @@
-"""What the dashboard's process is sent first."""
+"""The first message to the dashboard's process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Hello:
     """The options that the host passes to the process.
 
     Attributes:
-        config: what is in force.
-        serve: whether HTTP is served.
-        first_user: whether to make `admin` if there are no users.
-        host_pid: the host's process.
-        niceness: added to the process's own.
+        config: the configuration.
+        serve: whether to serve HTTP.
+        first_user: whether to create `admin` if there are no users.
+        host_pid: the process id of the host.
+        niceness: added to the niceness of the process.
     """
 
     config: Config

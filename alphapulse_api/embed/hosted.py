@@ -1,4 +1,4 @@
-"""The life of a dashboard outside the host's own loop: started, closed, forked, pickled."""
+"""The life cycle of a dashboard outside the host's event loop: start, close and fork."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alphapulse_api.runtime.pickling import Unpicklable
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS: Final = 30.0  # of a call; the database's own time-outs end well before
+TIMEOUT_SECONDS: Final = 30.0  # of a call; the database's timeouts are much shorter
 
 
 class ServedFeed(Protocol):
@@ -36,9 +36,9 @@ F = TypeVar("F", bound=ServedFeed)
 
 
 class HostedDashboard(Unpicklable, ABC, Generic[F]):
-    """A dashboard with a life of its own, from `start` to `close` or to the end of the interpreter.
+    """A dashboard that runs from `start` until `close` or the end of the interpreter.
 
-    `with` does both and gives the feed. After `close` it may be started again.
+    `with` does both and returns the feed. After `close` it may be started again.
     """
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
         return as_html(type(self).__name__, *self._shown())
 
     def _shown(self) -> tuple[str, Addresses | None]:
-        feed = self._feed  # which another thread may take away
+        feed = self._feed  # read once: another thread may close the dashboard
         if feed is None or self._forked:
             return "not started", None
         return "started, not serving", feed.addresses
 
     @property
     def feed(self) -> F:
-        """What the trading side calls.
+        """The feed that the trading code calls.
 
         Raises:
             DashboardClosed: if the dashboard is not started.
@@ -76,16 +76,16 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
 
     @property
     def url(self) -> str:
-        """Where it is served, without a slash at the end.
+        """The base URL, without a trailing slash.
 
         Raises:
-            RuntimeError: if it is not started, or does not serve.
+            RuntimeError: if it is not started or does not serve HTTP.
         """
         return self.feed.url
 
     @property
     def console_url(self) -> str | None:
-        """Where the console is; None if it is not installed, or switched off."""
+        """The URL of the console; None if it is not installed or is switched off."""
         return self.feed.console_url
 
     def start(self) -> F:
@@ -93,7 +93,7 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
 
         Raises:
             ConfigError, StartupError: as the dashboard itself does.
-            RuntimeError: if it is started already.
+            RuntimeError: if it is already started.
         """
         if self._forked:
             raise DashboardForked
@@ -108,7 +108,7 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
         return self._feed
 
     def close(self) -> None:
-        """Complete the calls in progress, store the records handed over, and end. Idempotent."""
+        """Complete the calls in progress, store the queued records, and stop. Idempotent."""
         if self._forked:
             return
         with self._changing:
@@ -133,7 +133,7 @@ class HostedDashboard(Unpicklable, ABC, Generic[F]):
         self.close()
 
     def disown(self) -> None:
-        """Let go of the dashboard in a fork of its host."""
+        """Release the dashboard in a fork of its host."""
         self._forked = True
         _running.discard(self)
         self._disown()

@@ -1,4 +1,4 @@
-"""The host's calls in the dashboard's process: read, carried out in their order, answered."""
+"""Reads the host's calls in the dashboard's process, carries them out in order, and answers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ logger = logging.getLogger(__name__)
 
 Health = Callable[[], Awaitable[dict[str, str]]]
 
-GATHER_SECONDS: Final = 0.05  # that outcomes gather: each time the host has to read them
+GATHER_SECONDS: Final = 0.05  # batches outcomes: the host has to read each report
 READ_BYTES: Final = 1 << 16
-WAITING_RECORDS: Final = 20_000  # beyond them nothing is read; the host's bound does the rest
-_AT_ONCE: Final = 3  # chunks of a result encoded in one turn of the loop, a millisecond
+WAITING_RECORDS: Final = 20_000  # with more, reading stops, and the host's own bound applies
+_AT_ONCE: Final = 3  # chunks of a result that are encoded before the loop gets a turn
 _LISTED: Final = frozenset({"results", "positions"})  # long members of a result
-END_SECONDS: Final = 5.0  # for what still waits when the host is gone
+END_SECONDS: Final = 5.0  # to store what is still queued when the host is gone
 
 
 class Intake:
     """Carries out the calls of one host.
 
     Args:
-        feed: whose methods are called.
+        feed: the feed whose methods are called.
         health: checks the parts of the dashboard.
-        writer: to the host.
+        writer: sends to the host.
     """
 
     def __init__(self, feed: Feed, health: Health, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +48,7 @@ class Intake:
     async def run(
         self, reader: asyncio.StreamReader, frames: FrameReader, leave: asyncio.Event
     ) -> None:
-        """Carry out what comes, until the host ends the stream or `leave` is set; then the rest."""
+        """Carry out calls until the stream ends or `leave` is set, then finish the rest."""
         reading = asyncio.create_task(self._read(reader, frames))
         leaving = asyncio.create_task(leave.wait())
         storing = asyncio.create_task(self._partitions.run())
@@ -77,7 +77,7 @@ class Intake:
                     plain = each.kind is Kind.RECORDS
                     call = decode(each.body) if plain else Call.decoded(each.body)
                 except Exception as error:
-                    # It must not end the process: the successor would be sent the same.
+                    # It must not end the process: its successor would be sent the same call.
                     await self._refuse(each.number, error)
                     continue
                 if call.method == HEALTH:
@@ -91,7 +91,7 @@ class Intake:
                 await self._partitions.room.wait()
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Report the results of calls that nobody awaits, later and together."""
+        """Queue the results of calls without a waiting caller, to report them together."""
         if not self._settled:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
         self._settled += [(number, reasons) for number, _, reasons in calls]
@@ -118,23 +118,23 @@ class Intake:
         await self._write(Kind.ERROR, number, [dumps(described(unencodable(error)))])
 
     async def raised(self, number: int, call: Call, error: Exception) -> None:
-        """Send an error, unless a successor of this process may carry the call out."""
+        """Send an error, unless the dashboard is closed: a successor may carry out the call."""
         if isinstance(error, DashboardClosed):
             return
         await self._write(Kind.ERROR, number, [dumps(described(error))])
 
     async def _write(self, kind: Kind, number: int, chunks: Sequence[bytes]) -> None:
-        # First what was stored before: who has this result may look at the counts.
+        # Report earlier outcomes first: the caller may read the counts once it has this result.
         self._flush()
         self._writer.write(frame(kind, number, body_of(chunks)))
         try:
             await self._writer.drain()
         except ConnectionError:
-            pass  # the host is gone: the end of its stream says so
+            pass  # the host is gone; `_read` notices
 
 
 def _encoded(result: Any) -> Iterator[bytes]:
-    """The chunks of a result: why records of it were refused, its head, and a list in parts."""
+    """The chunks of a result: the reasons of refused records, the head, and any list in parts."""
     yield dumps(reasons_in(result))
     if isinstance(result, list):
         yield dumps(("list", None))

@@ -27,8 +27,8 @@ from alphapulse_api.record.stats import FeedCounters, FeedStats
 logger = logging.getLogger(__name__)
 
 TAKEN_TOGETHER: Final = 256  # calls
-PAUSE_SECONDS: Final = 0.0001  # between encoded chunks: the host's other threads get their turn
-FIRST_DELAY: Final = 0.1  # seconds before a process that has ended is started again; doubles
+PAUSE_SECONDS: Final = 0.0001  # between encoded chunks, so that the host's other threads can run
+FIRST_DELAY: Final = 0.1  # seconds before a process that has ended is restarted; doubles
 LAST_DELAY: Final = 5.0
 CLOSE_SECONDS: Final = 10.0  # beyond shutdown_timeout
 
@@ -39,9 +39,9 @@ class Link:
     Two threads serve it: one starts the process and sends calls, the other reads answers.
 
     Args:
-        hello: what the process is sent at its start.
-        queue: where calls come from.
-        counters: what became of them is counted there.
+        hello: the first message to each process.
+        queue: the calls to send.
+        counters: count the outcomes of the calls.
     """
 
     def __init__(self, hello: Hello, queue: CallQueue, counters: FeedCounters) -> None:
@@ -57,12 +57,12 @@ class Link:
         self._closing = threading.Event()
         self._restarts = 0
         self._state = "starting"
-        self._progress = False  # has the running process answered anything?
+        self._progress = False  # whether the running process has answered anything
         self._thread = threading.Thread(target=self._run, name="alphapulse-link", daemon=True)
 
     @property
     def addresses(self) -> Addresses | None:
-        """Where the dashboard is served, if it is."""
+        """The URLs of the dashboard's pages; None if it does not serve HTTP."""
         return self._addresses
 
     @property
@@ -72,7 +72,7 @@ class Link:
         return None if process is None or process.ended else process.pid
 
     def stats(self) -> FeedStats:
-        """What became of the calls."""
+        """Counts of the calls, by outcome."""
         self._queue.count()
         return self._counters.stats(restarts=self._restarts, state=self._state)
 
@@ -93,7 +93,7 @@ class Link:
             raise self._failure
 
     def close(self) -> None:
-        """Take no more calls, wait for those taken, and end the process; all within a bound."""
+        """Refuse further calls, wait for the queued ones, and end the process; bounded in time."""
         self._queue.close(DashboardClosed)
         seconds = self._hello.config.shutdown_timeout + CLOSE_SECONDS
         settled = self._queue.wait_until_settled(seconds)
@@ -108,7 +108,7 @@ class Link:
         self._state = "closed"
 
     def disown(self, refusal: Callable[[], Exception]) -> None:
-        """Let go of everything in a fork of the host."""
+        """Release the queue and the process in a fork of the host."""
         self._queue.disown(refusal)
         self._state = "closed"
         if self._process is not None:
@@ -143,7 +143,7 @@ class Link:
     def _begin(self, addresses: Addresses | None) -> None:
         self._addresses = addresses
         if addresses is not None:
-            # A successor serves where this one does, if a free port was asked for, too.
+            # A successor serves on the same port, even if port 0 (any free port) was configured.
             port = urlsplit(addresses.url).port or self._hello.config.port
             self._hello = replace(self._hello, config=replace(self._hello.config, port=port))
         self._progress = False
@@ -151,7 +151,7 @@ class Link:
         self._started.set()
 
     def _serve(self, process: Process) -> None:
-        """Send and read until the process has ended."""
+        """Send calls and read answers until the process has ended."""
         gone = threading.Event()
         reader = threading.Thread(
             target=self._read, args=(process, gone), name="alphapulse-answers", daemon=True
@@ -162,7 +162,7 @@ class Link:
             while not (gone.is_set() or self._closing.is_set()):
                 self._send(process, self._queue.take(TAKEN_TOGETHER), gone)
         except OSError:
-            pass  # it is gone: the reader notices, too
+            pass  # the process is gone; the reader notices as well
         process.finish()
         closing = self._closing.is_set()
         seconds = self._hello.config.shutdown_timeout + CLOSE_SECONDS
@@ -248,7 +248,7 @@ class Link:
 
 
 def _sent(process: Process, frames: Sequence[bytes]) -> OSError | None:
-    """Send frames; returns why they were not sent. They are kept for the successor then."""
+    """Send frames; return the error if they were not sent. `Unanswered` keeps them for a retry."""
     try:
         process.send(frames)
     except OSError as error:

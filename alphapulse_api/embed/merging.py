@@ -1,4 +1,4 @@
-"""Prepares calls for sending: those that nobody awaits are merged into chunks of records."""
+"""Prepares calls for sending: merges those without a waiting caller into chunks of records."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Refuse = Callable[[str, int, Exception], None]  # method, how many records, why
 
 @dataclass(slots=True)
 class _Group:
-    """Records of one method that travel as one call.
+    """Records of one method that are sent as one call.
 
     Attributes:
-        at: the moment of their calls, if a record has no time of its own.
+        at: the time of their calls, for records that have no time.
     """
 
     method: str
@@ -48,7 +48,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _PlainGroup:
-    """Records of one method, as they were handed over one by one."""
+    """Records of one method that were handed over one by one and are not stamped yet."""
 
     method: str
     handed: list[Handed] = field(default_factory=list)
@@ -58,11 +58,11 @@ _Groups = dict[str, "_Group | _PlainGroup"]
 
 
 def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
-    """The calls with their bodies, in order within each partition.
+    """The encoded calls, in order within each partition.
 
     Args:
-        given: as the host handed them over. Calls whose callers wait are encoded already.
-        refuse: called for records that cannot be encoded; they cost no other record.
+        given: as the host handed them over. Calls with a waiting caller are already encoded.
+        refuse: called for records that cannot be encoded; all others are sent.
     """
     groups: _Groups = {}
     for one in given:
@@ -88,7 +88,7 @@ def sendable(given: Sequence[Given], refuse: Refuse) -> Iterator[Call]:
 
 
 def _joined_plain(groups: _Groups, method: str, handed: Handed, refuse: Refuse) -> Iterable[Call]:
-    """Let a record join the plain group of its partition; the calls that are complete then."""
+    """Add a record to the plain group of its partition; return the calls that this completes."""
     partition = partition_of(method)
     group = groups.get(partition)
     if (
@@ -110,7 +110,7 @@ def _joined(
     extras: dict[str, Any],
     refuse: Refuse,
 ) -> Iterator[Call]:
-    """Let records join the group of their partition; the groups that are complete then."""
+    """Add records to the group of their partition; yield the calls that this completes."""
     partition = partition_of(method)
     time = STAMPS[method].time
     group = groups.get(partition)
@@ -135,7 +135,7 @@ def _encoded_group(group: _Group | _PlainGroup, refuse: Refuse) -> Iterator[Call
     method, handed = group.method, group.handed
     try:
         body = encode(method, handed)
-    except TypeError:  # some values have to be converted here
+    except TypeError:  # some values have to be converted first
         groups: _Groups = {}
         for nanoseconds, record in handed:
             yield from _joined(groups, method, nanoseconds // 1000, (record,), _NONE, refuse)

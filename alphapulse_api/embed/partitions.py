@@ -1,4 +1,4 @@
-"""The calls of a host in the dashboard's loop: points, trades and the rest in a partition each."""
+"""Runs a host's calls in the dashboard's loop, in partitions: points, trades and all others."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ RETRY_SECONDS: Final = 0.5  # while the database is away
 
 
 class Outcomes(Protocol):
-    """Learns what became of calls, by the numbers they were given with."""
+    """Receives the outcomes of calls, by number."""
 
     async def settled(self, calls: Sequence[tuple[int, Call, Reasons]]) -> None:
-        """Nobody waits for these calls; with each, why records of it were refused."""
+        """Calls without a waiting caller are settled; each has the reasons of refused records."""
 
     async def returned(self, number: int, call: Call, result: Any) -> None:
-        """A call has this result."""
+        """A call has returned."""
 
     async def raised(self, number: int, call: Call, error: Exception) -> None:
         """A call has failed."""
 
 
 class _Partition:
-    """Calls that wait for those before them."""
+    """A queue of calls that are carried out in order."""
 
     __slots__ = ("calls", "work")
 
@@ -48,15 +48,15 @@ class _Partition:
 
 
 class Partitions:
-    """Carries out calls in their order within each partition.
+    """Carries out calls, in order within each partition.
 
     Args:
-        feed: whose methods are called.
-        outcomes: learns what became of the calls.
+        feed: the feed whose methods are called.
+        outcomes: receives the outcomes of the calls.
 
     Attributes:
-        records: how many of them are in calls that are not carried out yet.
-        room: set whenever they become fewer.
+        records: the number of records in calls that are not carried out yet.
+        room: set whenever that number falls.
     """
 
     def __init__(self, feed: Feed, outcomes: Outcomes) -> None:
@@ -68,7 +68,7 @@ class Partitions:
         self.room = asyncio.Event()
 
     def put(self, number: int, call: Call) -> None:
-        """Carry out a call after those before it in its partition."""
+        """Queue a call behind the others of its partition."""
         partition = self._partitions[partition_of(call.method)]
         partition.calls.append((number, call))
         self.records += call.count
@@ -132,13 +132,13 @@ class Partitions:
                 await self._refuse_those_who_wait(partition, error)
                 await asyncio.sleep(RETRY_SECONDS)
             except DashboardClosed:
-                return  # they stay unsettled: a host may give them to a successor
+                return  # they stay unsettled, so the host can send them to a successor
         await self._outcomes.settled(
             [(number, call, why) for (number, call), why in zip(run, reasons, strict=True)]
         )
 
     async def _refuse_those_who_wait(self, partition: _Partition, error: Unavailable) -> None:
-        """Answer callers at once whose calls stand behind one that cannot be stored now."""
+        """Fail calls with a waiting caller that are queued behind one that cannot be stored now."""
         waiting = [(number, call) for number, call in partition.calls if call.waits]
         partition.calls = deque(
             (number, call) for number, call in partition.calls if not call.waits

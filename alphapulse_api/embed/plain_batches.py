@@ -1,12 +1,12 @@
-"""Plain records for which nobody waits, as they travel: many of them as one JSON text.
+"""Batches of plain records without a waiting caller, encoded as one JSON text.
 
-While the host encodes it holds its interpreter lock, and a tick of its loop may be due. orjson
-takes 0.1 µs a record, where to look at each value, to give ids and times, and pickle take 2.5. So
-the dashboard's process does the first three, and orjson finds out whether the values are plain: it
-refuses what JSON cannot say exactly, such as a Decimal or an integer of more than 64 bits.
+Encoding holds the host's interpreter lock and may delay a tick of its event loop. orjson takes
+0.1 µs per record; checking each value, adding ids and times, and pickling take 2.5 µs. So the
+dashboard's process adds ids and times, and orjson does the check: it refuses what JSON cannot
+represent exactly, such as a Decimal or an integer of more than 64 bits.
 
-A repeat gets the same ids, since they follow from the batch: its random number, the moment a record
-was handed over, and the record's place.
+A batch that is sent again gets the same ids. They are derived from the batch's random number, the
+time at which a record was handed over, and the record's position.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from alphapulse_api.domain.value_bounds import is_bounded
 from alphapulse_api.embed.calls import STAMPS, Call, stamped_record
 
 _RANDOM_BYTES: Final = 8
-# What orjson would write in a way of its own; enums and UUIDs it writes as `domain.plain` does.
+# Refuse types that orjson and `domain.plain` convert differently; they agree on enums and UUIDs.
 _OPTIONS: Final = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
-Handed = tuple[int, dict[str, Any]]  # when, in nanoseconds since the epoch, and the record
+Handed = tuple[int, dict[str, Any]]  # time of the call in nanoseconds since the epoch, and record
 
 
 def is_stampable(method: str, record: dict[str, Any]) -> bool:
-    """Whether a record will have a time, so that it may share a batch with those of other calls.
+    """Whether a record will get a time, so that it can share a batch with those of other calls.
 
-    One with an id and no time keeps the time left out; see `Stamp`. One that orjson could not write
-    in a bounded time is left to `plain`, which refuses it.
+    A record with an id and no time gets none; see `Stamp`. A record that orjson could not encode in
+    bounded time is left to `plain`, which refuses it.
     """
     stamp = STAMPS[method]
     timed = not stamp.identified or record.get("id") is None or record.get(stamp.time) is not None
@@ -44,7 +44,7 @@ def is_stampable(method: str, record: dict[str, Any]) -> bool:
 
 
 def encode(method: str, records: Sequence[Handed]) -> bytes:
-    """The body of their frame.
+    """Encode the body of the records' frame.
 
     Raises:
         TypeError: if a value is not plain, or nested too deeply.
@@ -53,7 +53,7 @@ def encode(method: str, records: Sequence[Handed]) -> bytes:
 
 
 def decode(body: bytes) -> Call:
-    """The call of these records, each with its id and its time."""
+    """Decode a batch to a call, whose records all get an id and a time."""
     method, random, handed = orjson.loads(body)
     tail = _tail(random)
     records = []
@@ -64,11 +64,11 @@ def decode(body: bytes) -> Call:
 
 
 def _tail(random: str) -> str:
-    """The end of a batch's ids: the variant of RFC 9562 and 62 bits of its random number."""
+    """The suffix of a batch's ids: the variant (RFC 9562) and 62 bits of its random number."""
     return f"{int(random[0], 16) & 3 | 8:x}{random[1:4]}-{random[4:]}"
 
 
 def _id(milliseconds: int, place: int, tail: str) -> str:
-    """A UUID of version 7, whose counter is the place in the batch: ids keep the order."""
+    """A UUID of version 7. Its counter is the position in the batch, so ids sort in batch order."""
     digits = f"{milliseconds:012x}"
     return f"{digits[:8]}-{digits[8:]}-7{place:03x}-{tail}"

@@ -1,4 +1,4 @@
-"""The dashboard's process, as its host sees it: started, spoken to, ended."""
+"""The host's handle on the dashboard's process: starts it, exchanges frames with it, ends it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MODULE: Final = "alphapulse_api.child"
 class Process:
     """One run of the dashboard's process.
 
-    It is a fresh interpreter: a fork would take over the host's locks in whatever state they are,
-    and multiprocessing would import the host's main module again. Whoever makes one must be a
-    thread that outlives it: Linux signals the parent's death to the process when that thread ends.
+    It is a fresh interpreter: a fork would copy the host's locks in whatever state they are, and
+    multiprocessing would import the host's main module again. The thread that creates it must
+    outlive it, because Linux sends the parent-death signal when that thread ends.
 
     Args:
-        directory: the working directory, from which relative paths count.
+        directory: the working directory, to which relative paths refer.
     """
 
     def __init__(self, directory: str) -> None:
@@ -48,8 +48,8 @@ class Process:
                     stdin=theirs.fileno(),
                     cwd=directory,
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                    # Ctrl-C in a terminal goes to the host's group. Not a session of its own:
-                    # the scheduler compares niceness within a session.
+                    # Keeps Ctrl-C in a terminal from the process. A new session would, too, but
+                    # the scheduler compares niceness only within a session.
                     process_group=0,
                 )
         except BaseException:
@@ -68,7 +68,7 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether its end has been seen; its id may be another process's then."""
+        """Whether its end has been noticed; from then on its id may belong to another process."""
         return self._process.returncode is not None
 
     def begin(self, hello: Hello) -> Addresses | None:
@@ -78,7 +78,7 @@ class Process:
             The addresses of the dashboard; None if it does not serve.
 
         Raises:
-            ConfigError, StartupError: as the dashboard did; the process has ended then.
+            ConfigError, StartupError: as the dashboard did; the process has then ended.
         """
         try:
             self.send([frame(Kind.HELLO, 0, pickle.dumps(hello))])
@@ -89,7 +89,7 @@ class Process:
                 self.wait(END_SECONDS)
                 raise rebuilt(content)
         except OSError:
-            pass  # it died before it could say anything
+            pass  # it died before it could report an error
         code = self.wait(END_SECONDS)
         raise StartupError(f"the dashboard's process ended while it started, with exit code {code}")
 
@@ -97,12 +97,12 @@ class Process:
         """Send frames; waits while the process reads too slowly.
 
         Raises:
-            OSError: if it is gone.
+            OSError: if the process is gone.
         """
         self._socket.sendall(b"".join(frames))
 
     def frames(self) -> Iterator[Frame]:
-        """The frames that it sends, until it ends."""
+        """The frames that the process sends, until it ends."""
         while True:
             try:
                 data = self._socket.recv(READ_BYTES)
@@ -113,20 +113,20 @@ class Process:
             yield from self._frames.feed(data)
 
     def finish(self) -> None:
-        """Send nothing more; the process finishes its calls and ends."""
+        """Close the sending side; the process finishes its calls and ends."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it is gone
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
 
     def wait(self, seconds: float | None = None) -> int:
-        """Its exit code, once it has ended and its end of the socket is closed.
+        """Wait until the process has ended, close the socket, and return the exit code.
 
-        It is killed if it takes longer than so many seconds.
+        A process that takes longer than `seconds` is killed.
         """
         try:
             return self._process.wait(seconds)
@@ -137,6 +137,6 @@ class Process:
             self._socket.close()
 
     def disown(self) -> None:
-        """Let go of the process in a fork of the host, which must not keep its socket open."""
+        """Release the process in a fork of the host, which must not keep its socket open."""
         self._socket.close()
-        self._process.returncode = 0  # it is no child of the fork
+        self._process.returncode = 0  # it is not a child of the fork, which must not wait for it

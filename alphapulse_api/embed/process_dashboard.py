@@ -1,4 +1,4 @@
-"""A dashboard beside its host: store, event log, HTTP and sockets in a process of their own."""
+"""A dashboard in a separate process, with its store, event log, HTTP and sockets."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from alphapulse_api.embed.queue import LIMIT, CallQueue, OnUnavailable, dropping
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 HEALTH_SECONDS: Final = 2.0
-NICENESS: Final = 5  # a process of the same niceness would take half a core from a busy host
+NICENESS: Final = 5  # at the host's own niceness, it would take half a core from a busy host
 
 
 class ProcessFeed(HostFeed):
-    """The feed of a dashboard in a process of its own."""
+    """The feed of a dashboard in a separate process."""
 
     __slots__ = ("_counters", "_drop", "_hand_over", "_link", "_queue", "_timeout", "close")
 
@@ -58,10 +58,10 @@ class ProcessFeed(HostFeed):
         """Check the dashboard's process, and the parts that answers depend on.
 
         Args:
-            timeout: seconds after which the process counts as hanging.
+            timeout: seconds after which a process that does not answer is "down".
 
         Returns:
-            "ok" or "down" by name: `process`, and if that is "ok" what /readyz reports.
+            "ok" or "down" by name: `process`, and if that is "ok", the parts that /readyz reports.
 
         Raises:
             DashboardForked: in a forked process.
@@ -109,7 +109,7 @@ def _result(answer: Frame) -> Any:
     chunks = chunks_of(answer.body)
     if answer.kind is Kind.ERROR:
         raise rebuilt(loads(next(chunks)))
-    next(chunks)  # why records were refused: for the counters
+    next(chunks)  # the reasons of refused records, which `Link` counts
     shape, head = loads(next(chunks))
     if shape == "value":
         return head
@@ -118,7 +118,7 @@ def _result(answer: Frame) -> Any:
 
 
 class ProcessDashboard(HostedDashboard[ProcessFeed]):
-    """A dashboard in a process of its own; see `Dashboard.in_process`."""
+    """A dashboard in a separate process; see `Dashboard.in_process`."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class ProcessDashboard(HostedDashboard[ProcessFeed]):
         self._link: Link | None = None
 
     def stats(self) -> FeedStats:
-        """What became of the records."""
+        """Counts of the records, by outcome."""
         return self.feed.stats()
 
     @property

@@ -1,4 +1,4 @@
-"""Calls of a host that wait to be carried out: bounded, in order, from any thread."""
+"""A bounded queue of a host's calls, in order, for any thread."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.embed.calls import Call, instant
 from alphapulse_api.record.stats import FeedCounters
 
-LONG_SECONDS: Final = 3600.0  # a wait without end, in parts that a lock takes
-LIMIT: Final = 100_000  # records taken and not settled: some 100 MB at the worst
-# That calls nobody waits for gather. Each time they are taken the host's other threads may have to
-# wait some 0.1 ms for the interpreter: at 50 times a second, that meets one tick of 1 ms in 200.
+LONG_SECONDS: Final = 3600.0  # an unbounded wait repeats this one: locks refuse infinite timeouts
+LIMIT: Final = 100_000  # records queued and not settled: about 100 MB at worst
+# Lets calls without a waiting caller accumulate. Each time they are taken, the host's other threads
+# may wait about 0.1 ms for the interpreter lock; 50 times a second, that is 0.5 % of the time.
 LINGER_SECONDS: Final = 0.02
 OnUnavailable = Literal["raise", "drop"]
 
-# A call, or a record for which nobody waits: the method, when it was called in nanoseconds since
-# the epoch, and the record. A `Call` of it would take longer than all the rest of the hand-over.
+# A call, or a record without a waiting caller: the method, the time of the call (nanoseconds since
+# the epoch) and the record. Creating a `Call` would take longer than the rest of the hand-over.
 Given = Call | tuple[str, int, dict[str, Any]]
 
 
 def dropping(on_unavailable: OnUnavailable) -> bool:
-    """Whether records are dropped for which there is no room.
+    """Whether records are dropped when there is no room.
 
     Raises:
         ValueError: if it is neither "raise" nor "drop".
@@ -36,17 +36,17 @@ def dropping(on_unavailable: OnUnavailable) -> bool:
 
 
 class CallQueue:
-    """Takes calls from any thread; one thread, or one loop, takes them out.
+    """Accepts calls from any thread, for one consumer: a thread or an event loop.
 
-    A record counts from the moment it is taken until it is settled, so the bound holds for what is
-    done with it, too. Threads that hand over single records at the same moment may exceed it by one
-    record each: they take no lock, which in a processor whose caches are cold would cost as much
-    again as all the rest.
+    A record counts against the limit until it is settled, so the limit also bounds the records that
+    the consumer is working on. Threads that hand over single records at the same time may exceed it
+    by one record each, because they take no lock: with cold CPU caches, a lock would double the
+    cost.
 
     Args:
-        counters: what is taken and dropped is counted in them.
-        limit: records that may be taken and not settled.
-        wake: called, from any thread, when there are calls again; without it, `take` waits.
+        counters: count the records that are accepted and dropped.
+        limit: the most records that may be queued and not settled.
+        wake: called from any thread when the queue is no longer empty; by default, it wakes `take`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class CallQueue:
         self._room = threading.Condition(self._lock)
         self._blocked = 0
         self._calls: deque[Given] = deque()
-        self._counted = 0  # of these, how many the counters know
+        self._counted = 0  # how many of them are in the counters
         self._work = threading.Event()
         self._urgent = threading.Event()
         self._wake = wake or self._work.set
@@ -69,34 +69,34 @@ class CallQueue:
         self._refusal: Callable[[], Exception] | None = None
 
     def check(self) -> None:
-        """Raises what `close` and `disown` were given, if no call is taken any more."""
+        """Raise the error given to `close` or `disown`, if either was called."""
         if self._refusal is not None:
             raise self._refusal()
 
     def put(self, call: Call, count: int, seconds: float, *, drop: bool) -> bool:
-        """Take a call.
+        """Queue a call.
 
         Args:
-            call: what to send.
-            count: its records.
+            call: the call to queue.
+            count: the number of its records.
             seconds: how long to wait for room.
-            drop: without room, count the records as dropped instead of raising.
+            drop: if there is no room, count the records as dropped instead of raising.
 
         Returns:
-            Whether it was taken.
+            Whether it was queued.
 
         Raises:
-            DashboardClosed, ForkedProcess: what `close` and `disown` were given.
+            DashboardClosed, DashboardForked: the error given to `close` or `disown`.
             Unavailable: if there is no room.
         """
         counters = self._counters
-        # Before the lock, which no thread may release in a forked process.
+        # Check before taking the lock: in a forked process, nobody may ever release it.
         if self._refusal is not None:
             raise self._refusal()
         with self._lock:
             self._count()
             depth = counters.depth
-            # A call larger than the whole bound goes alone.
+            # A call that is larger than the limit is accepted when the queue is empty.
             if depth > 0 and depth + count > self._limit and not self._waited(count, seconds):
                 if not drop:
                     raise Unavailable(
@@ -107,7 +107,7 @@ class CallQueue:
                 return False
             if self._refusal is not None:
                 raise self._refusal()
-            # In this order Ctrl-C may come between any two: the next call wakes, if this does not.
+            # Ctrl-C may interrupt between any two steps; then the next call wakes the consumer.
             self._calls.append(call)
             counters.taken += count
             self._counted += 1
@@ -128,7 +128,7 @@ class CallQueue:
         *,
         drop: bool,
     ) -> int:
-        """Queue a call that nobody awaits; return how many records were taken, all or none."""
+        """Queue a call without a waiting caller; return the number of its records, 0 if dropped."""
         if (
             len(records) == 1
             and type(records[0]) is dict
@@ -136,16 +136,16 @@ class CallQueue:
             and self.put_record(method, records[0])
         ):
             return 1
-        # The caller may use its dicts again.
+        # Copy them: the caller may reuse its dicts.
         kept = [dict(r) if type(r) is dict else r for r in records]
         call = Call(method, instant(), kept, many, before, options, waits=False)
         return call.count if self.put(call, call.count, timeout or 0.0, drop=drop) else 0
 
     def put_record(self, method: str, record: dict[str, Any]) -> bool:
-        """Take one record for which nobody waits: the short way of `put`, where there is room.
+        """Queue one record without a waiting caller, if there is room: the fast path of `put`.
 
         Returns:
-            Whether it was taken; otherwise `put` says what becomes of it.
+            Whether it was queued; if not, `put` decides what happens to it.
         """
         counters, calls = self._counters, self._calls
         depth = counters.taken - counters.stored - counters.refused + len(calls) - self._counted
@@ -157,13 +157,13 @@ class CallQueue:
         return True
 
     def count(self) -> None:
-        """Add the records taken so far to the counters."""
+        """Add the records queued so far to the counters."""
         with self._lock:
             self._count()
 
     def _count(self) -> None:
-        # In this order, as in `put` and `take_now`: a reader without the lock may count a record
-        # twice but never misses one.
+        # The order matters, here and in `put` and `take_now`: a reader without the lock may count a
+        # record twice but never misses one.
         new = len(self._calls) - self._counted
         self._counters.taken += new
         self._counted += new
@@ -184,13 +184,13 @@ class CallQueue:
             self._blocked -= 1
 
     def made_room(self) -> None:
-        """Records were settled: let callers that wait for room look again."""
+        """Wake callers that wait for room, after records were settled."""
         if self._blocked:
             with self._lock:
                 self._room.notify_all()
 
     def take(self, most: int) -> list[Given]:
-        """Wait for calls, and return up to so many; none after `wake`."""
+        """Wait for calls, and return at most `most` of them; none after `wake`."""
         self._work.wait()
         self.attend()
         if not self._urgent.is_set():
@@ -198,11 +198,11 @@ class CallQueue:
         return self.take_now(most)
 
     def attend(self) -> None:
-        """Let `wake` of the constructor stay silent until `take_now` finds no calls."""
+        """Do not call the constructor's `wake` again until `take_now` finds no calls."""
         self._idle = False
 
     def take_now(self, most: int) -> list[Given]:
-        """Up to so many calls."""
+        """Return at most `most` calls without waiting."""
         with self._lock:
             self._count()
             count = min(most, self._counted)
@@ -213,15 +213,15 @@ class CallQueue:
             else:
                 self._urgent.clear()
                 if not given:
-                    # Only now: while calls keep coming, none of them need wake anybody.
+                    # Not earlier: while calls keep coming, none of them has to wake the consumer.
                     self._idle = True
                     self._work.clear()
-                    if self._calls:  # of a thread that has not seen that yet
+                    if self._calls:  # from a thread that saw `_idle` before it was set
                         self._wake()
         return given
 
     def wait_until_settled(self, seconds: float) -> bool:
-        """Wait until nothing that was taken is unsettled; returns whether that is so."""
+        """Wait until every queued record is settled; return whether they all are."""
         end = monotonic() + seconds
         with self._lock:
             self._blocked += 1
@@ -234,7 +234,7 @@ class CallQueue:
                 self._blocked -= 1
 
     def wake(self) -> None:
-        """Let `take` return."""
+        """Make `take` return."""
         self._urgent.set()
         self._work.set()
 
@@ -245,7 +245,7 @@ class CallQueue:
             self._room.notify_all()
 
     def disown(self, refusal: Callable[[], Exception]) -> None:
-        """Refuse further calls in a forked process, whose copy of the lock may be held for ever."""
+        """Refuse further calls in a forked process, where the lock may be held forever."""
         self._refusal = refusal
 
     def drop_all(self) -> list[Call]:
@@ -258,7 +258,7 @@ class CallQueue:
 
 
 def call_of(given: Given) -> Call:
-    """The call that carries the given records."""
+    """Convert what was queued to a call."""
     if isinstance(given, Call):
         return given
     method, at, record = given

@@ -19,7 +19,7 @@ class Recording(Calling):
     def record_metrics(
         self, points: Record | Records, *, wait: bool = True, timeout: float | None = None
     ) -> int:
-        """Store one point or up to 10,000; returns how many were stored, or taken."""
+        """Store one point or up to 10,000; returns how many were stored, or queued."""
         if not wait and type(points) is dict and self._hand_over("record_metrics", points):
             return 1
         count: int
@@ -222,7 +222,7 @@ class Recording(Calling):
         return answer
 
     def report_alerts(self, reports: Records, *, timeout: float | None = None) -> list[Stored]:
-        """Store what another system says of its alerts, all of it or nothing, as `Feed` does."""
+        """Store another system's reports on its alerts, all or none, as `Feed` does."""
         given = _listed(reports)
         answer: list[Stored] = self._call("report_alerts", (), given, True, True, timeout)
         return answer
@@ -236,14 +236,14 @@ class Recording(Calling):
         extras: Extras = "refuse",
         timeout: float | None = None,
     ) -> Imported:
-        """Store the past of a backtest, or of the system that you come from; see `Feed`.
+        """Import the history of a backtest or of a previous system; see `Feed`.
 
         Args:
             equity: as `Feed` takes it.
             trades: as `Feed` takes them.
-            currency: of the equity curve.
-            extras: what becomes of unknown fields of trades.
-            timeout: seconds for each batch of 1000 records; None is the dashboard's own.
+            currency: the currency of the equity curve.
+            extras: what to do with unknown fields of trades.
+            timeout: seconds for each batch of 1000 records; None means the dashboard's timeout.
 
         Returns:
             How many points and trades are new.
@@ -258,5 +258,5 @@ class Recording(Calling):
 
 
 def _listed(records: Records, on_error: str = STOP) -> list[Any]:
-    """Check the list; raises `ValidationProblem` if it is no list or too long."""
+    """Check the list; raises `ValidationProblem` if it is not a list or is too long."""
     return finish(listing(records, on_error))

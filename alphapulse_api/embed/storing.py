@@ -1,4 +1,4 @@
-"""Calls of a host carried out in their order, many at a time where their order allows it."""
+"""Carries out a host's calls in order, many at a time where the order allows it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from alphapulse_api.embed.calls import MERGED, Call
 from alphapulse_api.record.counting import reason_of
 from alphapulse_api.record.feed import Feed
 
-BATCH: Final = 5000  # records a transaction, about
-ABREAST: Final = 100  # single calls that may be under way together
+BATCH: Final = 5000  # records per transaction, approximately
+ABREAST: Final = 100  # single calls that may run concurrently
 
 Numbered = tuple[int, Call]
-Reasons = list[str]  # why records of a call were refused
+Reasons = list[str]  # the reasons why records of a call were refused
 
 
 def next_run(calls: deque[Numbered]) -> list[Numbered]:
-    """Take away the calls at the front of a partition that may be carried out together.
+    """Remove the calls at the front of a partition that may be carried out together.
 
-    Calls that nobody waits for are merged, if their records can be stored by a batch. Other calls
-    start in their order and share a commit. A batch with a caller runs by itself: it is checked in
-    slices, and calls that start after it could overtake it.
+    Calls without a waiting caller are merged if a batch can store their records. Other single calls
+    start in order and share a commit. A batch with a waiting caller runs alone: it is checked in
+    slices, so calls that start after it could overtake it.
     """
     number, first = calls.popleft()
     run = [(number, first)]
@@ -41,7 +41,7 @@ def next_run(calls: deque[Numbered]) -> list[Numbered]:
 
 
 def is_merged(call: Call) -> bool:
-    """Whether the call's records may be stored with those of others."""
+    """Whether the call's records may be stored with those of other calls."""
     return not call.waits and call.method in MERGED
 
 
@@ -52,21 +52,20 @@ def _joins(first: Call, call: Call) -> bool:
 
 
 async def carried_out(feed: Feed, call: Call) -> Any:
-    """What the feed's method returns."""
+    """Call the feed's method as of the time of the call, and return its result."""
     with called_at(from_micros(call.at)):
         return await getattr(feed, call.method)(*call.arguments(), **call.options)
 
 
 async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
-    """Store the records of merged calls; each stands alone.
+    """Store the records of merged calls; each record is accepted or refused alone.
 
     Returns:
-        For each call, the reasons of its records that were refused.
+        For each call, the reasons for its refused records.
 
     Raises:
-        Unavailable: if the database is away; what is stored by then is stored once, however often
-            it is tried again.
-        DashboardClosed: if the feed takes no more calls.
+        Unavailable: if the database is unavailable. A retry does not store records twice.
+        DashboardClosed: if the feed accepts no more calls.
     """
     _, first = run[0]
     records = [record for _, call in run for record in call.records]
@@ -81,7 +80,7 @@ async def stored_each(feed: Feed, run: Sequence[Numbered]) -> list[Reasons]:
 
 
 async def stored_alone(feed: Feed, call: Call) -> Reasons:
-    """Run a call that nobody awaits; return the reason of refusal for each record.
+    """Run a call without a waiting caller; return the reason for each refused record.
 
     Raises:
         Unavailable, DashboardClosed: as `stored_each`.
@@ -96,7 +95,7 @@ async def stored_alone(feed: Feed, call: Call) -> Reasons:
 
 
 async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dict[int, str]:
-    """Store records by a batch; returns the reasons of those refused, by position."""
+    """Store records as a batch; return the reasons of the refused ones, by position."""
     try:
         with called_at(from_micros(first.at)):
             result = await getattr(feed, method)(records, on_error="continue", **first.extras)
@@ -105,7 +104,7 @@ async def _each(feed: Feed, method: str, records: list[Any], first: Call) -> dic
     except Exception as error:
         if len(records) == 1:
             return {0: reason_of(error)}
-        # One record that the batch chokes on must not cost the others.
+        # Bisect, so that one record that fails the whole batch does not lose the others.
         half = len(records) // 2
         refused = await _each(feed, method, records[:half], first)
         for n, reason in (await _each(feed, method, records[half:], first)).items():

@@ -1,4 +1,4 @@
-"""A dashboard in a thread beside its host, and its feed for synchronous callers."""
+"""A dashboard in a separate thread, and its feed for synchronous callers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.stats import FeedStats
 from alphapulse_api.runtime.loop_thread import LoopThread
 
-CLOSE_SECONDS: Final = 30.0  # for records handed over, where calls may take any time
-HEALTH_SECONDS: Final = 2.0  # a loop that has not answered by then is blocked
+CLOSE_SECONDS: Final = 30.0  # for queued records, if the dashboard has no timeout
+HEALTH_SECONDS: Final = 2.0  # a loop that has not answered by then counts as blocked
 
 
 class LoopDashboard(Protocol):
@@ -37,13 +37,13 @@ class LoopDashboard(Protocol):
 
 
 class ThreadDashboard(HostedDashboard["ThreadFeed"]):
-    """A dashboard in a thread of its own; see `Dashboard.in_thread`.
+    """A dashboard in a separate thread; see `Dashboard.in_thread`.
 
     Args:
         make: creates the dashboard that runs in the thread.
         timeout: seconds that each call, and `close`, may take; None: no limit.
-        on_unavailable: what a call that does not wait does if too many records wait.
-        max_depth: how many records may wait.
+        on_unavailable: what a call that does not wait does once `max_depth` records are pending.
+        max_depth: the most records that may be pending.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ThreadDashboard(HostedDashboard["ThreadFeed"]):
     def _close(self) -> None:
         assert self._thread is not None
         assert self._handed is not None
-        # First of all: threads of the host that go on calling must not put off the end.
+        # Refuse first, so that host threads that keep calling cannot delay the end.
         self._thread.refuse()
         self._handed.close(CLOSE_SECONDS if self._timeout is None else self._timeout)
         try:
@@ -81,7 +81,7 @@ class ThreadDashboard(HostedDashboard["ThreadFeed"]):
             self._handed.abandon()
 
     def _disown(self) -> None:
-        pass  # the thread and the dashboard in it are disowned by themselves
+        pass  # the thread and the dashboard in it disown themselves
 
 
 async def _hand_over(feed: Feed, max_depth: int) -> HandOver:
