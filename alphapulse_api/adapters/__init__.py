@@ -1,5 +1,5 @@
-"""Trading engines and telemetry, connected to a feed in one line; a small module for each.
+"""Adapters that connect a trading engine or telemetry library to a feed in one line.
 
-Import the module you need. The rest of the package imports none of them, so that the library that
-one is for need not be installed otherwise.
+Import the module you need. The rest of the package imports none of them, so the library that an
+adapter is for is only needed by that adapter.
 """

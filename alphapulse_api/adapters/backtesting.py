@@ -3,8 +3,8 @@
     stats = Backtest(data, Strategy, cash=10_000, finalize_trades=True).run()
     feed.import_history(**backtesting.history(stats, "GOOG", run="sma-1"))
 
-Each trade is two fills, its entry and its exit. To import the same run again changes nothing. The
-functions take what backtesting.py returns and need no backtesting.py themselves.
+Each trade becomes two fills, its entry and its exit. Importing the same run again changes nothing.
+The functions take what backtesting.py returns, and do not import backtesting.py.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def history(stats: Any, symbol: str, *, run: str, currency: str = "USD") -> dict
 
     Args:
         stats: what `Backtest.run` returns.
-        symbol: of the data.
-        run: an id of this run, which begins the ids of its trades.
-        currency: of the equity and of the commissions.
+        symbol: the symbol of the data.
+        run: an id of this run, the prefix of its trades' ids.
+        currency: the currency of the equity and of the commissions.
 
     Raises:
         ValueError: if the data of the run have no times.
@@ -44,8 +44,8 @@ def equity(stats: Any) -> Iterator[tuple[datetime, float]]:
 def trades(stats: Any, symbol: str, *, run: str, currency: str = "USD") -> list[dict[str, Any]]:
     """The fills of all closed trades, oldest first; arguments are those of `history`.
 
-    The exit has the commission of both, the profit and the tag. Trades that are still open at the
-    end are not among the results unless `finalize_trades=True` closes them.
+    The exit has the commission of both fills, the profit and the tag. backtesting.py leaves trades
+    that are open at the end out of its results, unless `finalize_trades=True` closes them.
     """
     strategy = type(stats["_strategy"]).__name__
     fills: list[dict[str, Any]] = []

@@ -2,9 +2,9 @@
 
     cerebro.addanalyzer(DashboardAnalyzer, feed=feed)
 
-Each order is a trade of the dashboard that advances with its notifications. Each bar brings a
-portfolio with unrealised profit, each closed trade its profit as a metric, and each order that the
-broker refuses an alert. The times of the data are taken as UTC, as backtrader stores them.
+Each order becomes a trade that is updated with its notifications. Each bar updates the portfolio,
+with unrealised profit. Each closed trade records its profit as a metric, and each order that the
+broker rejects raises an alert. The times of the data are UTC, as backtrader stores them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STATUSES: Final = {
     Order.Partial: "partially_filled", Order.Completed: "filled", Order.Canceled: "cancelled",
     Order.Expired: "expired", Order.Margin: "rejected", Order.Rejected: "rejected",
 }  # fmt: skip
-# Fields of the metadata and where they stand in what the order was created with.
+# Metadata fields, and the attributes of the order's creation data that hold them.
 _TERMS: Final = {
     Order.Limit: {"limit_price": "price"},
     Order.Stop: {"trigger_price": "price"},
@@ -46,18 +46,18 @@ _TERMS: Final = {
 
 
 class DashboardAnalyzer(Analyzer):
-    """Feeds a dashboard with what a strategy does.
+    """Records a strategy's activity on a dashboard.
 
-    It never waits for the database in live trading, and no fault of the dashboard reaches the
-    strategy: `get_analysis()` counts the calls that failed.
+    In live trading it never waits for the database. No fault of the dashboard reaches the strategy;
+    `get_analysis()` counts the calls that failed.
 
     Args:
-        feed: of `Dashboard.in_process` or `Dashboard.in_thread`.
-        run: an id of this run, which begins the ids of trades and alerts. Another run with other
-            orders needs another one.
-        strategy: a name; default: its class, with a number if Cerebro runs several.
-        currency: of the account.
-        every: by the time of the data, between two portfolios; default: each bar.
+        feed: the feed of `Dashboard.in_process` or `Dashboard.in_thread`.
+        run: an id of this run, the prefix of the ids of trades and alerts. A run with different
+            orders needs a different one.
+        strategy: the strategy's name; default: its class, with a number if Cerebro runs several.
+        currency: the currency of the account.
+        every: the interval between portfolios, in the time of the data; default: every bar.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class DashboardAnalyzer(Analyzer):
         self._shown: datetime | None = None
 
     def start(self) -> None:
-        """Name the strategy, and show that it is active."""
-        # By identity: strategies compare like their lines do.
+        """Name the strategy, and record that it is active."""
+        # By identity: `==` on strategies compares their lines.
         ours = [one is self.strategy for one in self.strategy.cerebro.runningstrats].index(True)
         if not self._name:
             number = f"-{ours + 1}" if ours else ""
@@ -89,7 +89,7 @@ class DashboardAnalyzer(Analyzer):
         self._agent("active")
 
     def stop(self) -> None:
-        """Show the last portfolio, and that the strategy has stopped."""
+        """Record the last portfolio, and that the strategy has stopped."""
         broker = self.strategy.broker
         self._show(broker.getcash(), broker.getvalue())
         self._agent("stopped")
@@ -123,7 +123,7 @@ class DashboardAnalyzer(Analyzer):
             self._sender.send("record_metrics", point)
 
     def notify_cashvalue(self, cash: float, value: float) -> None:
-        """Show the portfolio, if it is time."""
+        """Record the portfolio, if `every` has passed since the last one."""
         with self._sender.guarded():
             if self._shown is None or self._now() - self._shown >= self._every:
                 self._show(cash, value)
@@ -163,12 +163,12 @@ class DashboardAnalyzer(Analyzer):
 
     def _executed_at(self, order: Any, status: str, filled: bool) -> datetime | None:
         if filled and status not in ("partially_filled", "filled"):
-            return None  # the time of the fill stays
+            return None  # keep the time of the fill
         dt = order.executed.dt if filled or status in FINAL else order.created.dt
         return _instant(dt) if dt else self._now()
 
     def _number(self, order: Any) -> int:
-        """Of the order in this run: backtrader counts through all runs of a process."""
+        """The order's number in this run: backtrader's own counts across all runs of a process."""
         return self._numbers.setdefault(order.ref, len(self._numbers) + 1)
 
     def _alert(self, order: Any, trade: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class DashboardAnalyzer(Analyzer):
         self._sender.send("update_agent", identifier(self._name), update)
 
     def _symbol(self, data: Any) -> str:
-        # The documented name of a data feed, in spite of its underscore.
+        # `_name` is the documented name of a data feed, despite its underscore.
         return data._name or f"data{[one is data for one in self.datas].index(True)}"
 
     def _now(self) -> datetime:
@@ -218,7 +218,7 @@ def _terms(order: Any) -> dict[str, Any]:
 
 
 def _price(executed: Any) -> float:
-    """The average; backtrader's own has errors of its division where all parts have one price."""
+    """The average price; backtrader's own has rounding errors even if all parts have one price."""
     prices = {part.price for part in executed.exbits}
     price: float = prices.pop() if len(prices) == 1 else executed.price
     return price

@@ -1,15 +1,15 @@
-"""ccxt: its unified trades, orders, balances and positions as records of the feed.
+"""ccxt: converts unified trades, orders, balances and positions to records of the feed.
 
-The functions take what ccxt and ccxt.pro return and need no ccxt themselves:
+The functions take what ccxt and ccxt.pro return, and do not import ccxt:
 
     orders = ccxt.orders(exchange, exchange.fetch_orders("BTC/USDT"))
     feed.record_trades_batch(orders, on_error="continue")
     feed.update_portfolio(ccxt.portfolio(exchange.fetch_balance(), prices=exchange.fetch_tickers()))
 
-An order advances each time that it is handed over, and a repeat changes nothing, so a loop may hand
-over whatever it fetches. Record an account's orders or its trades: both would count each fill
-twice. Ids are `venue:symbol:id` of a trade and `venue:symbol:order:id` of an order, because a
-venue's ids are often unique only for one symbol.
+Recording an order again updates it, and a repeat changes nothing, so a loop may record whatever it
+fetches. Record either an account's orders or its trades: both would count each fill twice. Ids are
+`venue:symbol:id` for a trade and `venue:symbol:order:id` for an order, because a venue's ids are
+often unique only within one symbol.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ def trades(venue: Any, rows: Iterable[Unified], **common: Any) -> list[dict[str,
     Args:
         venue: the exchange object, or its id.
         rows: unified trades.
-        common: further fields of every record, such as `strategy` or `agent_id`.
+        common: further fields for every record, such as `strategy` or `agent_id`.
 
     Returns:
-        Records for `record_trades`. One to which the venue gives no id gets one from the server,
-        and is another trade each time that it is handed over.
+        Records for `record_trades`. A trade without an id from the venue gets one from the server,
+        and becomes another trade each time it is recorded.
     """
     return [_trade(_name(venue), row, common) for row in rows]
 
 
 def orders(venue: Any, rows: Iterable[Unified], **common: Any) -> list[dict[str, Any]]:
-    """Orders with their life: what `create_order`, `fetch_orders` and `watch_orders` return.
+    """Orders in their current state: what `create_order`, `fetch_orders`, `watch_orders` return.
 
     Returns:
-        Records for `record_trades_batch(..., on_error="continue")`. One that the venue answers with
-        no more than an id is refused: fetch it first.
+        Records for `record_trades_batch(..., on_error="continue")`. An order of which the venue
+        returned only the id is refused: fetch it first.
     """
     return [_order(_name(venue), row, common) for row in rows]
 
@@ -67,16 +67,17 @@ def portfolio(
     prices: Mapping[str, Any] | None = None,
     total_value: Any = None,
 ) -> dict[str, Any]:
-    """What is held: of `fetch_balance`, and `fetch_positions` for contracts.
+    """The portfolio, from `fetch_balance` and, for contracts, `fetch_positions`.
 
     Args:
-        balance: unified balance; the total of `currency` in it is the cash.
+        balance: a unified balance; its total of `currency` is the cash.
         positions: unified positions.
-        currency: of the portfolio.
-        prices: of the other assets, by symbol (`BTC/USDT`) or by asset (`BTC`): numbers, or tickers
-            as `fetch_tickers` returns them. An asset without a price is listed without a value.
-        total_value: where the venue reports the equity. Default: the cash, the assets that have a
-            price, and the unrealised profit of the positions.
+        currency: the currency of the portfolio.
+        prices: the prices of the other assets, by symbol (`BTC/USDT`) or by asset (`BTC`): numbers,
+            or tickers as `fetch_tickers` returns them. An asset without a price is listed without a
+            value.
+        total_value: the equity, if the venue reports it. Default: the cash, plus the assets that
+            have a price, plus the unrealised profit of the positions.
 
     Returns:
         A record for `update_portfolio`, as of the balance's time if it has one.
@@ -122,7 +123,7 @@ def _order(venue: str, row: Unified, common: Mapping[str, Any]) -> dict[str, Any
     status = _status(row, filled)
     terms = {name: row.get(key) for key, name in _TERMS.items()}
     if row.get("type") == "market":
-        terms["limit_price"] = None  # ccxt has the average there
+        terms["limit_price"] = None  # for market orders, ccxt puts the average there
     return {
         "id": identifier(venue, row.get("symbol"), "order", row.get("id")),
         "order_id": row.get("id"),
@@ -133,7 +134,7 @@ def _order(venue: str, row: Unified, common: Mapping[str, Any]) -> dict[str, Any
         "filled_quantity": row.get("filled"),
         "price": (row.get("average") or row.get("price")) if filled else None,
         "value": row.get("cost") if filled else None,
-        # Of an order that goes on, they may be in more currencies later.
+        # Not before the order is final: later fills may add fees in other currencies.
         **(_fees(row) if status in FINAL else {}),
         "order_type": word(row.get("type")),
         "status": status,
@@ -191,7 +192,7 @@ def _price(prices: Mapping[str, Any], asset: str, currency: str) -> Decimal | No
 
 
 def _decimal(number: Any) -> Decimal | None:
-    """Exact by its shortest text: ccxt's numbers are floats, or text if it is configured so."""
+    """The decimal of a number's shortest text: ccxt returns floats, or text if so configured."""
     return None if number is None else Decimal(str(number))
 
 

@@ -1,9 +1,10 @@
-"""logging: records of a level raise alerts.
+"""logging: raises alerts for log records from a level upwards.
 
-    logging.getLogger().addHandler(AlertHandler(feed))  # warnings and worse
+    logging.getLogger().addHandler(AlertHandler(feed))  # warnings and above
 
-Records of one logger with one format string have one fingerprint, and raise an alert once a minute;
-how many came in between is said by the next one. Nothing here waits for the dashboard.
+Records of the same logger with the same format string share a fingerprint. A fingerprint raises at
+most one alert per minute; the next alert says how many records came in between. Nothing here waits
+for the dashboard.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from alphapulse_api.schemas.alerts import MAX_MESSAGE, MAX_TITLE
 
 OWN_LOGGERS: Final = "alphapulse_api"
 MAX_SOURCE: Final = 128  # characters
-MAX_FINGERPRINTS: Final = 1000  # remembered: a text that is formatted first makes one each time
+MAX_FINGERPRINTS: Final = 1000  # kept: an f-string as the message makes a new one each time
 _SEVERITIES: Final = (
     (logging.CRITICAL, "critical"), (logging.ERROR, "error"), (logging.WARNING, "warning"),
 )  # fmt: skip
@@ -31,23 +32,24 @@ _raising: ContextVar[bool] = ContextVar("raising", default=False)
 
 
 class AlertHandler(logging.Handler):
-    """Raises an alert for each record that it handles, within bounds.
+    """Raises an alert for each record that it handles, within limits.
 
-    The records of the dashboard's own loggers, and those that raising an alert causes, are ignored,
-    so a fault of the dashboard cannot feed itself. What fails is counted, never raised.
+    Records of the dashboard's own loggers, and records that are logged while an alert is raised,
+    are ignored, so that a fault of the dashboard cannot cause an endless loop. Failures are
+    counted, never raised.
 
     Args:
-        feed: of a dashboard of any kind. For `Dashboard(config).feed`, make the handler in its
-            event loop; records may come from any thread.
-        level: of the records that raise alerts.
-        interval: seconds in which one fingerprint raises one alert.
-        most: alerts in such an interval, of all fingerprints together.
+        feed: the feed of any kind of dashboard. For `Dashboard(config).feed`, create the handler in
+            its event loop; records may come from any thread.
+        level: the lowest level that raises alerts.
+        interval: seconds in which one fingerprint raises at most one alert.
+        most: the most alerts per interval, over all fingerprints.
         clock: monotonic, in seconds.
 
     Attributes:
         raised: alerts that were handed over.
-        suppressed: records that raised none because of the bounds.
-        failed: alerts that the dashboard did not take, as once it is closed.
+        suppressed: records that raised no alert because of the limits.
+        failed: alerts that the dashboard did not accept, for example because it is closed.
     """
 
     def __init__(
@@ -66,9 +68,9 @@ class AlertHandler(logging.Handler):
         self._interval = interval
         self._most = most
         self._clock = clock
-        # By fingerprint: when it last raised an alert, and how many records it has kept back since.
+        # By fingerprint: when it last raised an alert, and how many records were suppressed since.
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        self._since = clock()  # the beginning of the interval in which `_count` alerts were raised
+        self._since = clock()  # start of the interval in which `_count` alerts were raised
         self._count = 0
         self._closed = False
         self.raised = 0
@@ -76,7 +78,7 @@ class AlertHandler(logging.Handler):
         self.failed = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Raise an alert, unless the bounds forbid it."""
+        """Raise an alert, unless a limit suppresses it."""
         if self._closed or _raising.get() or _is_own(record.name):
             return
         token = _raising.set(True)
@@ -85,7 +87,7 @@ class AlertHandler(logging.Handler):
             kept_back = self._admitted(fingerprint)
             if kept_back is not None:
                 self._raise(self._alert(record, fingerprint, kept_back))
-        except Exception:  # of the record's arguments, as in every handler
+        except Exception:  # the record's arguments may not fit its format
             self.handleError(record)
         finally:
             _raising.reset(token)
@@ -96,7 +98,7 @@ class AlertHandler(logging.Handler):
         super().close()
 
     def _admitted(self, fingerprint: str) -> int | None:
-        """How many records of the fingerprint were kept back before this one; None: this one is."""
+        """How many records of the fingerprint were suppressed before; None: this one is, too."""
         now = self._clock()
         raised_at, kept_back = self._seen.get(fingerprint, (None, 0))
         if now - self._since >= self._interval:
@@ -159,7 +161,7 @@ class AlertHandler(logging.Handler):
         task.add_done_callback(self._tasks.discard)
 
     async def _store(self, alert: dict[str, Any]) -> None:
-        _raising.set(True)  # for this task, and for what it begins
+        _raising.set(True)  # for this task and the tasks it starts
         feed = self._feed
         assert isinstance(feed, Feed)
         try:
@@ -181,5 +183,5 @@ def _is_own(name: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """The text as every store can hold it."""
+    """The text without characters that some stores cannot hold."""
     return text.replace("\x00", "�").encode("utf-8", "replace").decode()

@@ -1,18 +1,18 @@
-"""The error for a library that an adapter needs and that is not installed."""
+"""The error for a missing library that an adapter needs."""
 
 from __future__ import annotations
 
 
 def missing(package: str, error: ModuleNotFoundError) -> ImportError:
-    """What to raise, `from None`, if the import of an adapter's library fails.
+    """The error to raise, `from None`, if the import of an adapter's library fails.
 
     Args:
-        package: what pip installs; its import name is the same, but for hyphens.
-        error: what the import raised.
+        package: the name that pip installs; its import name has underscores for hyphens.
+        error: the error that the import raised.
 
     Returns:
-        One line with the pip command; or the error itself, if the library is there and something
-        that it needs is not.
+        An error of one line with the pip command; or `error` itself, if the library is installed
+        and one of its own dependencies is missing.
     """
     name = package.replace("-", "_")
     if error.name != name:

@@ -1,4 +1,4 @@
-"""Warnings of a log file in JSON lines, as nautilus_trader writes it, as alerts."""
+"""Converts warnings in nautilus_trader's log file of JSON lines to alerts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from alphapulse_api.adapters.nautilus_records import SOURCE
 from alphapulse_api.adapters.records import identifier
 
-LIMIT: Final = 50  # alerts a reading; a log that runs wild must not fill the dashboard
+LIMIT: Final = 50  # alerts per reading, so that a runaway log does not flood the dashboard
 TITLE_LENGTH: Final = 200
 MESSAGE_LENGTH: Final = 4000
 _SEVERITIES: Final = {"WARN": "warning", "WARNING": "warning", "ERROR": "error"}
@@ -21,7 +21,7 @@ class JsonLog:
     """Reads what is appended to a log file.
 
     Args:
-        path: of the file; it need not exist yet.
+        path: the path of the file, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,10 +31,10 @@ class JsonLog:
     def alerts(self, *run: str) -> Iterator[dict[str, Any]]:
         """An alert for each warning or error since the last call, up to 50.
 
-        Each has an id made of its content, so that a line that is read again is the same alert.
+        The id of an alert is a hash of its content, so a line that is read again is the same alert.
 
         Args:
-            run: what begins the ids.
+            run: the prefix of the ids.
         """
         skipped = 0
         for number, entry in enumerate(self._entries()):
@@ -54,12 +54,12 @@ class JsonLog:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # not of the logger
+                continue  # not written by the logger
             if isinstance(entry, dict) and entry.get("level") in _SEVERITIES:
                 yield entry
 
     def _lines(self) -> list[bytes]:
-        """The complete lines that are new."""
+        """The new complete lines."""
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, 2) < self._position:

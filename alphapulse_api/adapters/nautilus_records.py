@@ -1,4 +1,4 @@
-"""Records of the feed from nautilus_trader's orders and events; used by its adapter."""
+"""Converts nautilus_trader's orders and events to records of the feed; used by its adapter."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ REFUSALS: Final = {
 
 
 def trade_of(order: Any, event: Any, *run: str) -> dict[str, Any]:
-    """The state of an order after an event of it, for `record_trade`.
+    """The state of an order after an event, for `record_trade`.
 
     Args:
         order: `nautilus_trader.model.orders.Order`.
-        event: the event that brought it there; its time is that of the execution.
-        run: what begins the id.
+        event: the order's newest event, whose time is the time of execution.
+        run: the prefix of the id.
     """
     filled = order.filled_qty.as_decimal()
     status = STATUSES[order.status_string()]
@@ -44,16 +44,16 @@ def trade_of(order: Any, event: Any, *run: str) -> dict[str, Any]:
         "client_order_id": order.client_order_id.value,
         "symbol": order.instrument_id.value,
         "side": order.side_string(),
-        # That of the beginning: an amended order keeps its identity.
+        # The initial quantity: a trade keeps it when its order is amended.
         "quantity": order.init_event.quantity.as_decimal(),
         "filled_quantity": filled,
         "price": order.avg_px if filled else None,
         "order_type": word(order.type_string()),
         "status": status,
         "strategy": order.strategy_id.value,
-        # A cancellation after a fill leaves the time of the fill.
+        # A cancellation after a fill must not replace the time of the fill.
         "executed_at": event.ts_event if fill or not filled else None,
-        # Of an order that goes on, they may be in more currencies later.
+        # Not before the order is final: later fills may add fees in other currencies.
         **(fee_fields(fees) if status in FINAL else {}),
         "metadata": without_none(
             {
@@ -85,7 +85,7 @@ def profit_of(event: Any) -> dict[str, Any]:
 
 
 def refusal_of(event: Any, *run: str) -> dict[str, Any]:
-    """An alert of an event of `REFUSALS`."""
+    """The alert for an event whose class is in `REFUSALS`."""
     return {
         "id": identifier(*run, event.trader_id, event.client_order_id, event.ts_event, "refused"),
         "title": REFUSALS[type(event).__name__],

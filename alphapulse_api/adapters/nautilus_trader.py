@@ -1,11 +1,11 @@
-"""nautilus_trader: an actor that shows a running node or a backtest.
+"""nautilus_trader: an actor that records a running node or a backtest.
 
     node.trader.add_actor(DashboardActor(feed))      # a TradingNode
     engine.add_actor(DashboardActor(feed))           # a BacktestEngine
 
-Each order is a trade of the dashboard that advances with its events and fills. Positions, account
-states and the clock bring portfolios with unrealised profit, closed positions their profit as a
-metric. Warnings of the log become alerts if nautilus_trader writes them to a file:
+Each order becomes a trade that is updated with its events and fills. Position events, account
+events and a timer update the portfolio, with unrealised profit. A closed position records its
+profit as a metric. Warnings in the log become alerts if nautilus_trader writes them to a file:
 
     LoggingConfig(
         log_level_file="WARNING", log_file_format="json", log_directory="logs", log_file_name="node"
@@ -40,7 +40,7 @@ __all__ = ["DashboardActor"]
 
 TIMER: Final = "alphapulse-dashboard"
 _ORDERS: Final = "events.order."
-# Events after which an order has reached another state, or has more filled.
+# Events that change an order's state or filled quantity.
 _STATES: Final = frozenset(
     {
         "OrderSubmitted", "OrderAccepted", "OrderFilled", "OrderCanceled", "OrderExpired",
@@ -54,21 +54,20 @@ _AGENT_STATES: Final = {
 
 
 class DashboardActor(Actor):
-    """Feeds a dashboard with what a node or an engine does.
+    """Records the activity of a node or an engine on a dashboard.
 
-    Add it before the node or the engine runs. It never waits for the database in live trading, and
-    no fault of the dashboard reaches the engine: `failed` counts the calls that failed.
+    Add it before the node or the engine runs. In live trading it never waits for the database. No
+    fault of the dashboard reaches the engine; `failed` counts the calls that failed.
 
     Args:
-        feed: of `Dashboard.in_process` or `Dashboard.in_thread`.
-        currency: of the portfolio, by its code; default: the base currency of the first account, or
-            the currency of its first balance.
-        every: by the engine's clock, between two portfolios without an event.
-        run: what begins the ids of trades and alerts. Another backtest with other orders needs
-            another one.
-        log_file: where nautilus_trader logs in JSON; its warnings and errors become alerts, within
-            two times `every`. Without it, alerts are raised for orders that were denied or
-            rejected.
+        feed: the feed of `Dashboard.in_process` or `Dashboard.in_thread`.
+        currency: the code of the portfolio's currency; default: the base currency of the first
+            account, or the currency of its first balance.
+        every: the interval between portfolios without an event, by the engine's clock.
+        run: the prefix of the ids of trades and alerts. A backtest with different orders needs a
+            different one.
+        log_file: nautilus_trader's JSON log file. Its warnings and errors become alerts within
+            twice `every`. Without it, alerts are raised for refused orders and requests.
     """
 
     def __init__(
@@ -97,8 +96,8 @@ class DashboardActor(Actor):
     def register_base(self, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
         """Subscribe to the engine's events.
 
-        This early, because nautilus_trader gives a pattern only the topics that are first published
-        after it, and a node publishes orders and accounts before its actors start.
+        It must happen this early: nautilus_trader matches a pattern only against topics that are
+        first published after it, and a node publishes orders and accounts before its actors start.
         """
         super().register_base(portfolio, msgbus, cache, clock)
         if isinstance(clock, TestClock):
@@ -108,12 +107,12 @@ class DashboardActor(Actor):
         msgbus.subscribe("events.account.*", self._guarded(self._on_account))
 
     def on_start(self) -> None:
-        """Watch the strategies, and begin to show the portfolio."""
+        """Watch the strategies, and start the timer."""
         self._watch_strategies()
         self.clock.set_timer(TIMER, self._every, callback=self._guarded(self._on_time))
 
     def on_stop(self) -> None:
-        """Show the last portfolio and the last warnings of the log."""
+        """Record the last portfolio and the last warnings of the log."""
         self.clock.cancel_timer(TIMER)
         self._guarded(self._on_time)(None)
 
@@ -125,7 +124,7 @@ class DashboardActor(Actor):
         return guarded
 
     def _watch_strategies(self) -> None:
-        """Subscribe to the states of the strategies: each of them listens to its own orders."""
+        """Subscribe to the states of the strategies, which are found by their order topics."""
         topics = [topic for topic in self.msgbus.topics() if topic.startswith(_ORDERS)]
         for name in (topic.removeprefix(_ORDERS) for topic in topics):
             if "*" not in name and name not in self._watched:
@@ -158,7 +157,7 @@ class DashboardActor(Actor):
         self._watch_strategies()
         self._show()
         if self._warnings is not None:
-            flush_logger()  # in its own thread: what is not there yet comes next time
+            flush_logger()  # asynchronous: what it has not written yet is read next time
             for alert in self._warnings.alerts(*self._run):
                 self._sender.send("raise_alert", alert)
 

@@ -1,4 +1,4 @@
-"""What nautilus_trader's accounts and positions are worth in one currency; used by its adapter."""
+"""Values nautilus_trader's accounts and positions in one currency; used by its adapter."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 
 class Valuation:
-    """The portfolio of some accounts.
+    """Computes the portfolio of accounts.
 
-    What has no price, or is in a currency without a rate, is listed without a value and is not part
-    of the total.
+    An asset or a position without a price, or in a currency without a rate, is listed without a
+    value and does not count towards the total.
 
     Args:
-        cache: nautilus_trader's, for prices and instruments.
-        currency: of the portfolio; nautilus_trader's.
-        price_types: its enum `PriceType`.
+        cache: nautilus_trader's cache, for prices and instruments.
+        currency: the portfolio's currency, an object of nautilus_trader.
+        price_types: nautilus_trader's enum `PriceType`.
     """
 
     def __init__(self, cache: Any, currency: Any, price_types: Any) -> None:
@@ -31,13 +31,13 @@ class Valuation:
         """A record for `update_portfolio`, with unrealised profit.
 
         Args:
-            accounts: to be counted.
-            at: nanoseconds since the epoch.
+            accounts: the accounts to include.
+            at: the time of the portfolio, in nanoseconds since the epoch.
         """
         total, cash = Decimal(0), Decimal(0)
         rows: list[dict[str, Any]] = []
         for account in accounts:
-            shown = Counter[str]()  # of each asset, what a position shows
+            shown = Counter[str]()  # by asset, the quantity that positions already include
             for position in self._cache.positions_open():
                 if position.account_id != account.id:
                     continue
@@ -67,7 +67,7 @@ class Valuation:
 
     def _position(self, position: Any) -> dict[str, Any]:
         short = position.signed_qty < 0
-        # The price at which it could be closed, as in nautilus_trader's own portfolio.
+        # The price at which the position could be closed, as in nautilus_trader's own portfolio.
         price = self._price(position.instrument_id, self._types.ASK if short else self._types.BID)
         value = profit = None
         if price is not None:
@@ -86,7 +86,7 @@ class Valuation:
         }
 
     def _price(self, instrument_id: Any, price_type: Any) -> Any:
-        """Of the newest quote, else of the newest trade, else of the newest bar; or None."""
+        """The price of the newest quote, else trade, else bar; None if there is none."""
         for kind in (price_type, self._types.LAST):
             if (price := self._cache.price(instrument_id, kind)) is not None:
                 return price
@@ -104,7 +104,7 @@ class Valuation:
         return None if rate is None else amount * rate
 
     def _rate(self, currency: Any) -> Decimal | None:
-        """By an instrument that trades the two currencies for each other."""
+        """The exchange rate, from an instrument that trades the two currencies for each other."""
         if currency == self._currency:
             return Decimal(1)
         for instrument in self._traded_for(currency):

@@ -1,11 +1,11 @@
-"""prometheus_client: the samples of a registry as metric points, at an interval.
+"""prometheus_client: records the samples of a registry as metric points, at an interval.
 
     with prometheus.Bridge(feed):  # the registry of the process, every 15 s
         trade()
 
-A sample's name is the point's name and its labels are the point's labels, without those that are
-empty. The label `metric_type` is the point's type and no label; without it the type is
-`prometheus`. The `_created` samples are times, not measurements, and are left out.
+A point has the name and the non-empty labels of its sample. A label `metric_type` becomes the
+point's type instead of a label; the default type is `prometheus`. The `_created` samples are times,
+not measurements, and are left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TYPE_LABEL: Final = "metric_type"
 
 
 def points(registry: Collector = REGISTRY) -> Iterator[dict[str, Any]]:
-    """The samples of a registry as points; those without a time of their own are of now."""
+    """The samples of a registry as points; one without a time gets the time of recording."""
     for family in registry.collect():
         for sample in family.samples:
             if sample.name.endswith("_created"):
@@ -49,14 +49,14 @@ def points(registry: Collector = REGISTRY) -> Iterator[dict[str, Any]]:
 
 
 class Bridge:
-    """Records the samples of a registry from a thread of its own.
+    """Records the samples of a registry from a separate thread.
 
-    A sample that is not valid (over 16 labels, a name over 128 characters) is refused alone. A
-    failure is logged when it begins, and never raised into the host.
+    An invalid sample (over 16 labels, a name over 128 characters) is refused alone. The first of
+    several failures in a row is logged; none is raised into the host.
 
     Args:
-        feed: of a dashboard of any kind, or the synchronous client.
-        registry: whose samples are recorded.
+        feed: the feed of any kind of dashboard, or the synchronous client.
+        registry: the registry to read.
         interval: seconds between readings.
     """
 
@@ -85,7 +85,7 @@ class Bridge:
         self._thread.start()
 
     def close(self) -> None:
-        """Record the samples once more, and end. Close the bridge before the dashboard."""
+        """Record the samples once more, and stop. Close the bridge before the dashboard."""
         self._ended.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""Ids, words and metadata of records, from what a venue or an engine gives."""
+"""Builds ids, words and metadata of records from the values of a venue or an engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def identifier(*parts: Any) -> str:
 
 
 def word(text: Any) -> str | None:
-    """A type of order as the API writes it: `StopLimit` and `stop-limit` are `stop_limit`."""
+    """An order type in snake case: `StopLimit` and `stop-limit` become `stop_limit`."""
     if not text:
         return None
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(text))
@@ -30,12 +30,12 @@ def signed(size: Any) -> dict[str, Any]:
 
 
 def without_none(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Metadata without what is not known."""
+    """Metadata without the unknown values."""
     return {name: value for name, value in metadata.items() if value is not None}
 
 
 def fee_fields(fees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The fields of a trade for its fees: one stands alone, several are a list.
+    """The fee fields of a trade: `fee` and `fee_currency` for one fee, `fees` for several.
 
     Args:
         fees: each with `currency` and `amount`.

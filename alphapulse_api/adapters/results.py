@@ -1,4 +1,4 @@
-"""Values of a backtest's results that the adapters of several libraries convert alike."""
+"""Conversions of backtest results that several adapters share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def instant(at: Any) -> datetime:
-    """A time of the library's index; one without a zone is UTC.
+    """Convert a time of the library's index; a time without a zone is UTC.
 
     Raises:
-        ValueError: if it is no time but the number of a row.
+        ValueError: if it is not a time but a row number.
     """
     if not isinstance(at, datetime):
         raise ValueError(

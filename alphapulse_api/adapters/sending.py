@@ -1,4 +1,4 @@
-"""Calls to a feed from inside an engine, which no fault of the dashboard may stop."""
+"""Calls a feed from inside an engine, without letting a fault of the dashboard stop the engine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Sender:
     """Hands records over without waiting for the database.
 
     Args:
-        feed: of `Dashboard.in_process` or `Dashboard.in_thread`.
+        feed: the feed of `Dashboard.in_process` or `Dashboard.in_thread`.
         warn: called with a line for the engine's log when calls begin to fail.
 
     Attributes:
         patience: seconds for which a call may wait for room in the queue. A live engine must not
-            wait. A backtest is faster than any database and should: `BACKTEST_PATIENCE`. After a
-            failure no call waits until one succeeds, or a dead dashboard would hold it up for ever.
+            wait. A backtest is faster than any database and should wait `BACKTEST_PATIENCE`. After
+            a failure no call waits until one succeeds, so that a dead dashboard does not stall it.
         failed: calls that failed.
     """
 
@@ -41,10 +41,10 @@ class Sender:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Count what fails in the block, and log it when it begins to fail."""
+        """Count a failure in the block, and log the first of several in a row."""
         try:
             yield
-        except Exception as error:  # whatever it is, trading goes on
+        except Exception as error:  # trading must go on after any error
             self.failed += 1
             if not self._failing:
                 self._warn(f"The dashboard does not get every record: {error}")

@@ -3,8 +3,8 @@
     portfolio = vbt.Portfolio.from_signals(close, entries, exits)
     feed.import_history(**vectorbt.history(portfolio, run="ma-10-50"))
 
-Every order of vectorbt is a fill. To import the same portfolio again changes nothing. The functions
-take vectorbt's objects and need no vectorbt themselves.
+Every order of vectorbt becomes a fill. Importing the same portfolio again changes nothing. The
+functions take vectorbt's objects, and do not import vectorbt.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from alphapulse_api.adapters.records import identifier
 from alphapulse_api.adapters.results import instant
 
-SYMBOL_LEVEL: Final = "symbol"  # as vectorbt's own data names the level of its columns
+SYMBOL_LEVEL: Final = "symbol"  # vectorbt's name for the column level that holds symbols
 
 
 def history(
@@ -25,14 +25,14 @@ def history(
 
     Args:
         portfolio: `vectorbt.Portfolio` of one column, or of one group with shared cash.
-        run: an id of this run, which begins the ids of its trades.
-        symbol: of the trades; default: the column's name, of several levels that of `symbol`, or
-            the last one.
-        currency: of the equity and of the fees.
+        run: an id of this run, the prefix of its trades' ids.
+        symbol: the symbol of the trades; default: the column's name. Of several column levels, it
+            is the one called `symbol`, or the last.
+        currency: the currency of the equity and of the fees.
 
     Raises:
-        ValueError: if the portfolio is several, if a column has no name and no symbol is given, or
-            if its data have no times.
+        ValueError: if these are several portfolios, if a column has no name and no symbol is given,
+            or if the data have no times.
     """
     return {
         "equity": equity(portfolio),
@@ -42,12 +42,12 @@ def history(
 
 
 def equity(portfolio: Any) -> Iterator[dict[str, Any]]:
-    """The value, the cash and the worth of the assets at each bar, oldest first.
+    """The total value, the cash and the value of the assets at each bar, oldest first.
 
     Times without a zone are UTC.
 
     Raises:
-        ValueError: if the portfolio is several.
+        ValueError: if these are several portfolios.
     """
     value = _one(portfolio)
     columns = (value.index, value, portfolio.cash(), portfolio.asset_value())
