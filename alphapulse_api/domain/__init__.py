@@ -1,1 +1,1 @@
-"""What server and client share: pure rules about values, with no import of either."""
+"""Rules about values that server and client share; imports neither of them."""

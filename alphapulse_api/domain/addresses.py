@@ -1,7 +1,7 @@
 """IP addresses as servers and proxies write them, in one form.
 
 One address has many spellings: with a port, in brackets, IPv4 inside IPv6, zeros left out or not.
-Whatever compares or counts addresses does it on the form that this module gives them.
+Code that compares or counts addresses uses the form that this module returns.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-UNIX: Final = "unix:"  # in a list of proxies: whoever connects through a Unix socket (as in nginx)
-IPV6_SITE_BITS: Final = 64  # one subscriber has at least these to choose from (RFC 6177)
+UNIX: Final = "unix:"  # in a list of proxies: peers that connect by a Unix socket (as in nginx)
+IPV6_SITE_BITS: Final = 64  # of the prefix; a subscriber may use every address below it (RFC 6177)
 MAPPED_BITS: Final = 96  # of the prefix ::ffff:0:0/96 (RFC 4291, section 2.5.5.2)
 _LONGEST: Final = 80  # characters: an IPv6 address with its zone, brackets and port
 
-# Brackets are IPv6's alone: without them, the last group of digits would be read as a port.
+# An IPv6 address with a port has brackets; without them its last group could be read as a port.
 _WITH_PORT: Final = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
 
 
@@ -53,7 +53,7 @@ def _parse(text: str) -> Address | None:
 
 
 def address_key(text: str) -> str:
-    """What to count an address under: the same for all that one client can choose from.
+    """The key to count an address under: the same for all addresses that a client can choose from.
 
     Args:
         text: an address in any spelling, or a word for a peer that has none.
@@ -68,7 +68,7 @@ def address_key(text: str) -> str:
 
 
 def parse_network(text: str) -> Network:
-    """An address or a network such as `10.0.0.0/8`; `::ffff:10.0.0.0/104` is that one, too.
+    """An address or a network such as `10.0.0.0/8`; `::ffff:10.0.0.0/104` gives the same network.
 
     Raises:
         ValueError: if it is neither, or has bits set behind its prefix.
@@ -107,10 +107,10 @@ class Proxies:
     def client(self, peer: str | None, forwarded_for: Iterable[str]) -> str:
         """The address of the client that a request comes from.
 
-        X-Forwarded-For is read from its end: what a client wrote into it itself stands further
-        left, beyond the first address that is not a proxy of ours. A hop that is no address (such
-        as `unknown`) names nobody, so the proxy that wrote it stands for its clients; otherwise a
-        client could count as another one with each word that it makes up.
+        X-Forwarded-For is read from its end, up to the first address that is not one of the
+        proxies: a client may have written anything to the left of it. If a hop is not an address
+        (such as `unknown`), the proxy that wrote it counts as the client. Otherwise a client could
+        count as a new one with each word that it makes up.
 
         Args:
             peer: the other end of the connection; None or empty for one of a Unix socket.

@@ -1,8 +1,8 @@
-"""Time buckets and the functions over them: what a question means, before any SQL.
+"""Time buckets and the functions over them: the meaning of a query, before any SQL.
 
-Buckets are half-open and count from the Unix epoch in UTC, weeks from the Monday of its week. With
-a time zone, buckets of whole hours begin by its clock (`buckets.Zoned`). Nulls (stored NaN) take no
-part in any function; a bucket of nothing but nulls answers count 0 and null for the rest.
+Buckets are half-open and count from the Unix epoch in UTC, weeks from the Monday before it. With
+a time zone, buckets of whole hours begin by its clock (`buckets.Zoned`). All functions ignore nulls
+(stored NaN); a bucket that has only nulls has count 0, and null for the other functions.
 
 Sums and averages are exact and rounded once. Percentiles interpolate linearly between the closest
 ranks, as numpy's `linear` and percentile_cont of SQL:2003 do; stddev is the sample's (n - 1), null
@@ -52,7 +52,7 @@ def parse_functions(text: str) -> tuple[str, ...]:
     """The functions of a comma list, in its order, aliases resolved.
 
     Raises:
-        ValidationProblem: naming the one that is not known, or is there twice.
+        ValidationProblem: naming the function that is unknown, or if one occurs twice.
     """
     names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",")]
     for name in names:
@@ -111,8 +111,8 @@ def grid_of(interval: str, zone: tzinfo | None = None) -> Grid:
 def auto_interval(start: int, end: int, max_points: int, zone: tzinfo | None = None) -> str:
     """The smallest usual interval that cuts [start, end) into at most `max_points` buckets.
 
-    A range so long that even weeks are too many gets whole weeks, few more than it takes. Buckets
-    of every number of weeks meet at the first Monday: a range across it has two at least.
+    If even weeks are too many, the interval is a number of weeks, hardly more than needed. Buckets
+    of any number of weeks have an edge at the first Monday: a range across it has at least two.
     """
     week = grid_of("1w", zone)
     if start < week.first < end:
@@ -122,14 +122,14 @@ def auto_interval(start: int, end: int, max_points: int, zone: tzinfo | None = N
             return text
     weeks = max(2, math.ceil((end - start) / week.width / max_points))
     while grid_of(f"{weeks}w", zone).count(start, end) > max_points:
-        # In steps of a hundredth: far from the epoch a single bucket may need twice the range.
+        # By a hundredth at a time: far from the epoch, one bucket may have to be twice the range.
         weeks += max(1, weeks // 100)
     return f"{weeks}w"
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One question: which functions over which buckets."""
+    """The functions that are asked for, and their buckets."""
 
     functions: tuple[str, ...]
     interval: str
@@ -142,9 +142,9 @@ class Aggregation:
         return grid_of(self.interval, self.zone)
 
     def continued(self, interval: str) -> Aggregation:
-        """The same for a later page, in the first page's buckets.
+        """The aggregation of a later page, with the buckets of the first page.
 
-        A range that ends now grows between two pages, and auto could come to another interval.
+        A range that ends now grows between two pages, so "auto" could give another interval.
 
         Raises:
             ValidationProblem: if the first page asked for another interval.
@@ -168,8 +168,8 @@ def plan(
 ) -> Aggregation | None:
     """What a query asks for, or None if it asks for raw points.
 
-    Any of `aggregation`, `interval` and `max_points` asks for buckets; what is left out is avg,
-    auto and 1000.
+    Any of `aggregation`, `interval` and `max_points` asks for buckets. Their defaults are avg, auto
+    and 1000.
 
     Args:
         start: the range's first microsecond.

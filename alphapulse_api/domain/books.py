@@ -1,4 +1,4 @@
-"""Books: accounts, strategies or runs that have money of their own. A record is kept in one."""
+"""Books: accounts, strategies or runs with their own money. Each record is kept in one book."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ MAIN: Final = "main"
 """The book of a record that names none."""
 
 NO_BOOK: Final = ""
-"""What the store keeps for an alert that belongs to no book: columns of a key hold no nulls."""
+"""Stored for an alert that belongs to no book, because columns of a key cannot hold nulls."""

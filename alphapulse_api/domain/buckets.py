@@ -1,9 +1,9 @@
 """Where time buckets begin: at even steps from an origin in UTC, or by the clock of a time zone.
 
 Instants are microseconds since the Unix epoch. By the clock of a zone, a bucket begins at the first
-instant at which that clock shows its beginning or, where the clock is put forward over it, more.
-So a day has 23 or 25 hours where the clock is changed, and every instant is in one bucket. An hour
-that the clock shows twice is two buckets.
+instant at which that clock shows its beginning, or a later time if the clock skips it. So a day on
+which the clock changes has 23 or 25 hours, and every instant is in exactly one bucket. An hour that
+the clock shows twice is two buckets.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SECOND: Final = 1_000_000  # microseconds
 HOUR: Final = 3600 * SECOND
 DAY: Final = 24 * HOUR
 WEEK: Final = 7 * DAY
-# The Monday of the week that the epoch is in: weeks begin on Mondays (ISO 8601).
+# The Monday of the epoch's week: weeks begin on Mondays (ISO 8601).
 FIRST_MONDAY: Final = -3 * DAY
 
-# Dates that may be shifted by a zone's offset and are dates still.
+# The range of instants that a zone's offset cannot move beyond the range of datetime.
 _FIRST: Final = to_micros(datetime(1, 1, 3, tzinfo=UTC))
 _LAST: Final = to_micros(datetime(9999, 12, 29, tzinfo=UTC))
-# Hours up to which a range is searched for changes of the clock: more than any answer has.
+# The longest range, in hours, that is searched for changes of the clock: longer than any answer.
 _COUNTED_HOURS: Final = 20_000
 _NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 
@@ -38,7 +38,7 @@ class Grid(Protocol):
 
     @property
     def width(self) -> int:
-        """How long a bucket is, where no clock is changed."""
+        """How long a bucket is if the clock does not change in it."""
         ...
 
     @property
@@ -55,7 +55,7 @@ class Grid(Protocol):
         ...
 
     def key(self, edges: Sequence[int]) -> Key:
-        """Gives the start of an instant's bucket, if that is one of those with these edges."""
+        """A function from an instant to the start of its bucket, one of those with these edges."""
         ...
 
 
@@ -88,7 +88,7 @@ class Even:
 
 @dataclass(frozen=True, slots=True)
 class Zoned:
-    """Buckets by the clock of a zone; `origin` is what that clock shows where one begins."""
+    """Buckets by the clock of a zone; one begins when that clock shows `origin`."""
 
     width: int
     zone: tzinfo
@@ -100,14 +100,14 @@ class Zoned:
 
     @property
     def _parted(self) -> bool:
-        # An hour that is shown twice is two. No other bucket is as long as a change of the clock.
+        # An hour that is shown twice is two buckets. Wider buckets are longer than a clock change.
         return self.width == HOUR
 
     def count(self, start: int, end: int) -> int:
         count = self._numbers(start, end)
         if not self._parted or count > _COUNTED_HOURS:
             return count
-        # By number, an hour shown twice is counted once, and one left out is counted.
+        # Numbers count an hour that is shown twice only once, and also an hour that is skipped.
         for day in range(start, end, DAY):
             low, high = max(start, day - 3 * HOUR), min(end, day + DAY + 3 * HOUR)
             if self._offset(day) != self._offset(min(end, day + DAY)):
@@ -127,7 +127,7 @@ class Zoned:
                 edges.append(begin)
             if edges[0] < start:
                 del edges[: bisect_right(edges, start) - 1]
-        # The last one ends the last bucket: the first that is not before the end.
+        # The last edge ends the last bucket; it is the first one that is not before the end.
         return edges[: min(most, bisect_left(edges, end)) + 1]
 
     def key(self, edges: Sequence[int]) -> Key:
@@ -140,19 +140,19 @@ class Zoned:
     def _number(self, at: int) -> int:
         """Which bucket an instant is in, counted from the origin."""
         number = (at + self._offset(at) - self.origin) // self.width
-        # Where the clock is put back, it may show a bucket that is over.
+        # After the clock was put back, it may show a bucket that is over.
         while self._begin(number + 1) <= at:
             number += 1
         return number
 
     def _begin(self, number: int) -> int:
-        """The first instant at which the clock shows the beginning of a bucket, or more."""
+        """The first instant at which the clock shows the beginning of a bucket, or later."""
         shown = self.origin + number * self.width
         before, after = self._offsets(shown)
         begin = shown - before
         if before >= after:
             return begin
-        # The clock is put forward over it: after the change it shows more at once.
+        # The clock skips the beginning: the bucket begins with the change.
         low, high = shown - after, begin
         while low + 1 < high:
             middle = (low + high) // 2

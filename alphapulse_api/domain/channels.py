@@ -19,10 +19,9 @@ class Channel(NamedTuple):
     # A slow client of a conflated channel keeps only the newest event of each key; on the others
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
-    # The identity of the event's record, and how far along its life it is: an event that is
-    # not further than the snapshot already sent is not sent again. A late point of a series is
-    # news, however: so a point's identity is its series and its time. The same for a row of the
-    # store and for an event that was read back as JSON.
+    # The identity of the event's record, and its progress: an event that is not further than the
+    # snapshot already sent is not sent again. A late point of a series is new, so the identity of a
+    # point is its series and its time. Takes rows of the store and events that were read as JSON.
     identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
 
 
@@ -32,14 +31,14 @@ def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _micros(value: Any) -> int:
     if value is None:
-        return 0  # a trade of before changes were noted, or of a host's own accessor
+        return 0  # stored before changes were recorded, or by a host's own accessor
     return to_micros(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
 def _stage(alert: Mapping[str, Any]) -> int:
-    """How far along an alert is, in microseconds: a later episode begins at a later time.
+    """The progress of an alert, in microseconds: a later episode begins at a later time.
 
-    Within an episode it may be resolved before it is acknowledged; of neither is there a way back.
+    Within an episode it may be resolved before it is acknowledged; neither is ever undone.
     """
     state = 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
     return _micros(alert.get("created_at")) + state

@@ -1,4 +1,4 @@
-"""What of a position follows from the rest of it, in exact decimals."""
+"""The fields of a position that follow from its other fields, in exact decimals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alphapulse_api.domain.decimals import EXACT
 
 
 def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
-    """A position with what follows from the rest of it filled in."""
+    """A position with its derived fields filled in."""
     sign = -1 if position["side"] == "short" else 1
     quantity, price = position["quantity"], position.get("current_price")
     entry, value = position.get("entry_price"), position.get("value")
@@ -24,7 +24,7 @@ def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
         if pnl is None:
             pnl = _product(quantity, EXACT.subtract(price, entry), sign)
         if ratio is None and entry:
-            # Over the magnitude of the entry: where prices are negative, a gain is a gain still.
+            # Divided by the magnitude of the entry, so that a gain is positive at negative prices.
             ratio = sign * float(EXACT.divide(EXACT.subtract(price, entry), entry.copy_abs())) + 0.0
     return {
         "symbol": position["symbol"],
@@ -42,12 +42,12 @@ def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:
 
 
 def share(value: Decimal | None, total_value: Decimal) -> float | None:
-    """The weight of a position of that value: its share of the total."""
+    """The weight of a position with that value: its share of the total."""
     if value is None or not total_value:
         return None
     return float(EXACT.divide(value, total_value)) + 0.0
 
 
 def _product(quantity: Decimal, price: Decimal, sign: int = 1) -> Decimal:
-    """Exact, and zero without a sign."""
+    """The exact product; zero has no sign."""
     return EXACT.plus(EXACT.multiply(EXACT.multiply(quantity, price), sign))

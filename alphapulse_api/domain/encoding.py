@@ -19,11 +19,11 @@ import orjson
 from alphapulse_api.domain import integers
 from alphapulse_api.domain.times import rfc3339
 
-# orjson leaves a fraction of zero out, so datetimes are written by `_plain`.
+# orjson omits a fraction of zero, so `_plain` writes the datetimes.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _DECODER = json.JSONDecoder(parse_float=Decimal)  # json.loads would make one each time
-# Stand for numbers of more digits than an int, or with an exponent that no Decimal has: beyond
-# every bound of a field, on the same side of it.
+# Stands for numbers that have more digits than an int may have, or an exponent beyond Decimal's. It
+# exceeds every bound of a field, as they do.
 _GIGANTIC: Final = Decimal("1e999999")
 _TINY: Final = Decimal("1e-999999")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -31,7 +31,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 def _plain(value: object) -> str | orjson.Fragment:
     if isinstance(value, datetime):
-        # orjson writes those that have a fraction as we do, in a quarter of the time.
+        # orjson writes datetimes with a fraction as we do, in a quarter of the time.
         if type(value) is datetime and value.microsecond and value.tzinfo is UTC:
             return orjson.Fragment(orjson.dumps(value, option=orjson.OPT_UTC_Z))
         return rfc3339(value)
@@ -48,7 +48,7 @@ def dumps(value: Any) -> bytes:
     Raises:
         TypeError: if the value holds something that has no JSON form.
     """
-    # A copy: what orjson returns keeps the whole buffer that it was written in, 4 KiB at least
+    # A copy, because orjson's result keeps the whole buffer that it was written to, at least 4 KiB
     # (since 3.12; 1 KiB before), and events and cached answers are kept for long.
     return b"".join((_written(value, _OPTIONS), b""))
 
@@ -81,7 +81,7 @@ def loads(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     if _ESCAPED_SURROGATE.search(text):
-        # Half a pair is legal to Python and unencodable to everyone else.
+        # Python accepts half a pair, but no encoder does.
         try:
             json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
         except UnicodeEncodeError:
@@ -95,8 +95,7 @@ def _decoded(text: str) -> Any:
     except json.JSONDecodeError:
         raise
     except (ValueError, InvalidOperation):
-        # A number beyond what Python makes of text. Whether a field can hold it is for the field
-        # to say, which knows its name and its bounds.
+        # A number that Python does not parse. The field reports it, with its name and its bounds.
         return _LENIENT.decode(text)
 
 
@@ -120,7 +119,7 @@ _LENIENT = json.JSONDecoder(parse_float=_fraction, parse_int=_integer)
 
 
 def loads_floats(raw: bytes) -> Any:
-    """The same, where fractions may be doubles, as those of metric points are in the end.
+    """Like `loads`, but fractions are doubles, as the values of metric points are stored.
 
     Raises:
         ValueError: as above.
@@ -128,7 +127,7 @@ def loads_floats(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        # Perhaps only beyond it, as NaN is; else what is wrong with it.
+        # It may only be beyond orjson, as NaN is. Otherwise this raises the error.
         return loads(raw)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 Alert = dict[str, Any]
 
-# What the other system says of an alert, and may say anew while it fires.
+# Fields that the other system sets, and may change while the alert fires.
 _CONTENT: Final = (
     "title", "message", "severity", "source", "rule_id", "metric_name", "metric_value",
     "threshold", "tags", "metadata",
@@ -20,7 +20,7 @@ _CONTENT: Final = (
 
 
 def opened(report: Mapping[str, Any]) -> Alert:
-    """The alert that a new episode begins with.
+    """The alert at the beginning of a new episode.
 
     Args:
         report: validated; `resolved_at` is missing, or None, while the alert fires.

@@ -1,4 +1,4 @@
-"""Every fault that is reported to callers, as tables: HTTP problems, socket errors, close codes.
+"""Every error that is reported to callers, as tables: HTTP problems, socket errors, close codes.
 
 Problems follow RFC 9457. Their `type` URIs are a closed, stable list: programs may switch on them.
 """
@@ -27,14 +27,14 @@ class StartupError(Exception):
 
 
 class DashboardClosed(RuntimeError):
-    """A call came after the end of the dashboard, or while it ends; nothing was stored."""
+    """A call came while the dashboard was closing, or later; nothing was stored."""
 
     def __init__(self) -> None:
         super().__init__("the dashboard is closed: it takes no more calls")
 
 
 class DashboardFailed(DashboardClosed):
-    """The dashboard's event loop has ended by itself; later calls store nothing."""
+    """The dashboard's event loop ended unexpectedly; later calls store nothing."""
 
     def __init__(self, cause: BaseException) -> None:
         RuntimeError.__init__(
@@ -91,8 +91,8 @@ INTERNAL: Final = ProblemType("internal", "Internal error", 500)
 NOT_IMPLEMENTED: Final = ProblemType("not-implemented", "Not implemented here", 501)
 UNAVAILABLE: Final = ProblemType("unavailable", "Temporarily unavailable", 503)
 
-# An HTTP error that aiohttp or a host application raises, and that has no row of its own, keeps
-# its status under this type; the status says the rest.
+# The type of HTTP errors without a row of their own, which aiohttp or a host application raises.
+# They keep their status, which says the rest.
 OTHER: Final = ProblemType("http-error", "The request failed", 500)
 
 PROBLEM_TYPES: Final = (
@@ -123,8 +123,8 @@ class Problem(Exception):
 
     Args:
         kind: the row of the table above.
-        detail: one sentence for a person; never a secret, never a traceback.
-        headers: response headers that belong to it, such as Retry-After (seconds).
+        detail: one sentence for a person; never a secret or a traceback.
+        headers: response headers to send with it, such as Retry-After (seconds).
         extra: further members of the problem object.
     """
 
@@ -147,7 +147,7 @@ class Problem(Exception):
 
 
 class ValidationProblem(Problem):
-    """Input that is understood but not valid: each error names its place.
+    """Input that can be parsed but is not valid: each error names its place.
 
     `errors` holds {"pointer": RFC 6901 pointer into the body, "detail": …} or
     {"parameter": query parameter, "detail": …}; of a body in lines, the number of the "line" too.
@@ -192,7 +192,7 @@ class Conflict(Problem):
 
 
 class Unavailable(Problem):
-    """A part the answer needs is away; `retry_after` is in seconds."""
+    """A part that the answer needs is unavailable; `retry_after` is in seconds."""
 
     def __init__(self, detail: str, retry_after: int = 2) -> None:
         super().__init__(UNAVAILABLE, detail, headers={"Retry-After": str(retry_after)})
@@ -203,7 +203,7 @@ class RateLimited(Problem):
 
     Args:
         detail: what the limit is, without a full stop.
-        retry_after: seconds until the next would be let through.
+        retry_after: seconds until the next request would be allowed.
     """
 
     def __init__(self, detail: str, retry_after: float) -> None:

@@ -1,4 +1,4 @@
-"""Histories as a program has them: an equity curve in many forms, and records without ids."""
+"""Histories as programs hold them: an equity curve in many forms, and records without ids."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def equity_points(equity: Any, items: Callable[[Any], Iterator[Any]]) -> Iterato
 
 
 class ContentIds:
-    """Gives the records of one history ids: the same ones whenever it is imported.
+    """Gives the records of one history ids, the same ones at every import.
 
     Args:
-        owner: whose history it is, where another may have records that look the same.
+        owner: the owner of the history, if others may have records that look the same.
     """
 
     def __init__(self, owner: str = "") -> None:
@@ -65,7 +65,7 @@ class ContentIds:
         self._repeats: Counter[bytes] = Counter()
 
     def identified(self, record: Any) -> Any:
-        """The record with an id; as it is, if it has one, or if it is refused for what it holds."""
+        """The record with an id; unchanged if it has one, or has values that are refused later."""
         fields = fields_of(record)
         if fields is None or fields.get("id") is not None:
             return record

@@ -1,8 +1,7 @@
 """The positions of one snapshot, each encoded once: for the store, the answer and the event.
 
-The weight of a position changes with every other position. So where it is the share of the total
-that is computed anyway, it is not stored, and a position that did not change itself has the same
-JSON as before.
+The weight of a position changes with every other position. So a weight that equals the computed
+share of the total is not stored, and a position that did not change has the same JSON as before.
 """
 
 from __future__ import annotations
@@ -61,16 +60,16 @@ class Holding:
         self._shown: list[bytes] = []
 
     def add(self, bare: Mapping[str, Any], text: bytes) -> None:
-        """Add a position whose weight is its share of the total; both without that."""
+        """Add a position whose weight is its share of the total; the arguments lack the weight."""
         self._add(bare, text, share(bare.get("value"), self._total_value), implied=True)
 
     def add_weighted(self, bare: Mapping[str, Any], text: bytes, weight: float | None) -> None:
-        """Add a position that was sent with a weight; both without that."""
+        """Add a position that was sent with a weight; `bare` and `text` lack it."""
         implied = weight == share(bare.get("value"), self._total_value)
         self._add(bare, text, weight, implied=implied)
 
     def done(self) -> Holdings:
-        """All that were added."""
+        """All added positions."""
         stored = dict(zip(keys_of(self._positions), self._stored, strict=True))
         return Holdings(self._positions, stored, b"[%b]" % b",".join(self._shown))
 
@@ -95,7 +94,7 @@ def holding(positions: Iterable[Mapping[str, Any]], total_value: Decimal) -> Ste
 
 
 def held(stored: Mapping[Key, bytes], total_value: Decimal) -> Steps[Holdings]:
-    """The holdings of what is stored of a snapshot, in steps."""
+    """The holdings of the stored positions of a snapshot, in steps."""
     positions: list[dict[str, Any]] = []
     shown: list[bytes] = []
     for number, text in enumerate(stored.values(), 1):
@@ -117,5 +116,5 @@ def held(stored: Mapping[Key, bytes], total_value: Decimal) -> Steps[Holdings]:
 
 
 def with_weight(text: bytes, weight: float | None) -> bytes:
-    """The JSON of a position with a weight, from that without."""
+    """Add a weight to the JSON of a position that has none."""
     return b'%b,"weight":%b}' % (text[:-1], orjson.dumps(weight))

@@ -1,4 +1,4 @@
-"""What a host hands over as a record, or as a list of records.
+"""The objects that a host may pass as a record, or as a list of records.
 
 | given | taken as |
 |---|---|
@@ -9,7 +9,7 @@
 | the index of a `pandas` DataFrame | fields, if it has names; times without a name are refused |
 | any other iterable but text, bytes and sets | a list |
 
-Libraries are known by attributes and names, so that none of them need be installed.
+Libraries are recognised by attributes and names, so that none of them has to be installed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
     kind = type(value)
     names: Iterable[str]
     if isinstance(value, tuple):
-        # One such as `_2` is pandas' for a column whose name is no identifier: not to be lost.
+        # A name such as `_2` is how pandas names a column that is no identifier: it must be kept.
         return {name: getattr(value, name) for name in getattr(kind, "_fields", ())} or None
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]
@@ -64,7 +64,7 @@ def items_of(value: Any) -> Iterator[Any] | None:
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_dicts())
     if _is(kind, "pyarrow", "Table"):
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_pylist())
-    # By the class: the fields of a record may be called anything.
+    # Looked up in the class, because a field of a record may have any name.
     return iter(value) if hasattr(kind, "__iter__") else None
 
 
@@ -72,7 +72,7 @@ def _index_names(frame: Any) -> list[str]:
     """The levels of a frame's index that are fields: those with a name that no column has.
 
     Raises:
-        ValidationProblem: if there are times in an index without a name, and none elsewhere.
+        ValidationProblem: if an index without a name has times, and no other field has any.
     """
     index = frame.index
     times = type(index).__name__ == "DatetimeIndex"
@@ -113,8 +113,8 @@ def _is(kind: type, library: str, name: str) -> bool:
 def extras_in_metadata(record: Any, known: Collection[str]) -> Any:
     """A record with the fields that are not known moved into its `metadata`.
 
-    One whose name is there with another value stays where it is, to be refused as unknown: neither
-    value may be lost. Anything but a record is returned as it is.
+    A field whose name is in the metadata with another value stays, and is refused as unknown later:
+    neither value may be lost. Anything but a record is returned unchanged.
     """
     fields = fields_of(record)
     if fields is None or not (extras := {n: v for n, v in fields.items() if n not in known}):
@@ -131,5 +131,5 @@ def extras_in_metadata(record: Any, known: Collection[str]) -> Any:
 def _same(value: Any, other: Any) -> bool:
     try:
         return bool(value is other or value == other)
-    except Exception:  # an array has no one truth
+    except Exception:  # an array has no single truth value
         return False

@@ -1,4 +1,4 @@
-"""Host names and origins as browsers and proxies write them, compared as what they mean."""
+"""Host names and origins as browsers and proxies write them, compared by their meaning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Host(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """An Origin header (RFC 6454); the port is its scheme's where it has none."""
+    """An Origin header (RFC 6454); without a port it has the default port of its scheme."""
 
     scheme: str
     name: str
@@ -46,10 +46,10 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.name}" + ("" if plain else f":{self.port}")
 
     def is_of(self, host: Host) -> bool:
-        """Whether it is the origin of pages that a server of this Host serves.
+        """Whether pages that a server of this Host serves have this origin.
 
-        The scheme is not compared: behind a proxy that ends TLS it is another. A Host without a
-        port has the one of the origin's scheme.
+        The scheme is not compared, because it differs behind a proxy that ends TLS. A Host without
+        a port has the default port of the origin's scheme.
         """
         default = _DEFAULT_PORTS.get(self.scheme)
         return (self.name, self.port) == (host.name, default if host.port is None else host.port)
@@ -88,9 +88,9 @@ def parse_origin(text: str) -> Origin | None:
 class AllowedHosts:
     """The names under which a server answers.
 
-    Against DNS rebinding: a page of evil.example lets its name point at 127.0.0.1 or at an address
-    in the visitor's network, and the browser takes the server there for evil.example. The Host
-    header is then the page's name. An IP address or localhost in it cannot be rebound.
+    They prevent DNS rebinding: evil.example points its name at 127.0.0.1, or at an address in the
+    visitor's network, and the browser treats the server there as evil.example. The Host header is
+    then evil.example. An IP address or localhost cannot be rebound.
 
     Args:
         names: host names, `*.example.com` for every name below example.com, or `*` for any.

@@ -1,7 +1,7 @@
-"""JSON with integers of any size, beside a codec that knows those of 64 bits.
+"""JSON with integers of any size, on top of a codec for integers of 64 bits.
 
-orjson refuses to write longer integers and reads them as doubles, without a word. Both directions
-keep its speed for all other documents: only one that has such an integer takes the longer way.
+orjson refuses to write longer integers, and silently reads them as doubles. Only documents that
+have such an integer take a slower path here; all others keep orjson's speed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_writable(number: int) -> bool:
 
 
 def spelled(value: Any) -> Any:
-    """The value with integers beyond 64 bits as text that orjson writes as it is.
+    """The value with integers beyond 64 bits as text that orjson writes unchanged.
 
     Raises:
         ValueError: if one has more than `MAX_DIGITS` digits.

@@ -1,6 +1,6 @@
 """Comparison of user names and passwords by RFC 8265, independent of keyboard and case.
 
-`Jörg` has two spellings in Unicode, which look the same and are typed by different systems; and
+`Jörg` has two spellings in Unicode that look the same; the system decides which one is typed. And
 nobody remembers whether the administrator wrote `Ann` or `ann`.
 """
 
@@ -17,10 +17,10 @@ NAME_RULE: Final = (
     "but : and /; no white space (RFC 8265)"
 )
 _NAME: Final = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,64}")
-# Longer text is no name. Normalizing takes time by the square of its combining characters: 8,000 of
-# them, which anybody can send to /token, took 40 ms.
+# Longer text is not a name. Normalizing takes time by the square of the combining characters: 8,000
+# of them, which anybody can send to /token, took 40 ms.
 _LONGEST: Final = 256
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # no column of text takes them
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # a text column cannot hold them
 _shown = get_profile("UsernameCasePreserved")
 _compared = get_profile("UsernameCaseMapped")
 
@@ -42,9 +42,9 @@ def new_name(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """What a user name is found by: the same for all spellings and cases of it.
+    """The key by which a user name is found: the same for all of its spellings and cases.
 
-    Any text has a key. What is no name by RFC 8265 may have been one before there was such a rule.
+    Any text has a key, because names that RFC 8265 does not allow may be older than this rule.
     """
     if len(text) > _LONGEST:
         return _UNSTORABLE.sub("\ufffd", text.lower())
@@ -59,7 +59,7 @@ def name_key(text: str) -> str:
 def same_password(text: str) -> str:
     """A password in the one form that is hashed (RFC 8265, section 4.2: OpaqueString).
 
-    By hand, since the profile refuses characters that Python's Unicode tables do not know yet.
+    Implemented here, because the profile refuses characters that Python's tables do not have yet.
     """
     spaced = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
     return unicodedata.normalize("NFC", spaced)

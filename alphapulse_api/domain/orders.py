@@ -21,7 +21,7 @@ Trade = dict[str, Any]
 PENDING, OPEN, PARTIALLY_FILLED, FILLED = "pending", "open", "partially_filled", "filled"
 FINAL: Final = (FILLED, "cancelled", "rejected", "expired")
 STATUSES: Final = (PENDING, OPEN, PARTIALLY_FILLED, *FINAL)
-# What a trade of a state other than these has: a price at which something was traded.
+# Trades in all other states have a price at which something was traded.
 UNPRICED: Final = (PENDING, OPEN, "cancelled", "rejected", "expired")
 
 _RANK: Final = {PENDING: 0, OPEN: 1, PARTIALLY_FILLED: 2, **dict.fromkeys(FINAL, 3)}
@@ -30,21 +30,21 @@ _FIXED: Final = (
     "symbol", "side", "quantity", "order_type", "agent_id", "strategy", "corrects",
     "order_id", "client_order_id",
 )  # fmt: skip
-# Of an order that ended before this was kept, nobody knows how much was filled.
+# The filled quantity is unknown for orders that ended before it was stored.
 _KNOWN_LATER: Final = ("order_id", "client_order_id", "filled_quantity")
-# What a later state brings.
+# Fields that a later state changes.
 _PROGRESS: Final = ("status", "filled_quantity", "price", "value", "executed_at")
-# What may be added in any state, once; a later state may replace it.
+# Fields that may be added in any state, once; a later state may replace them.
 LATE_FACTS: Final = (
     "fee", "fee_currency", "fees", "metadata", "decision_id", "decided_price",
 )  # fmt: skip
-# A state or a fact that changes afterwards is no other order, so another id is no help.
+# A changed state or fact belongs to the same order, so another id would not help.
 _CORRECT: Final = (
     "The stored trade stays: post a correction as a new trade that names it in corrects."
 )
-# Of these, what does not depend on how much was filled.
+# Those of them that do not depend on how much was filled.
 _TIMELESS: Final = ("metadata", "decision_id", "decided_price")
-# What an entry of the history says of a state, beside the time.
+# The fields of an entry of the history, besides the time.
 HISTORY: Final = ("status", "filled_quantity", "price")
 
 
@@ -68,8 +68,8 @@ def completed(trade: Mapping[str, Any], at: datetime) -> tuple[Trade, frozenset[
     """A new trade with defaults for omitted fields, and the names of those fields.
 
     Args:
-        trade: validated; a field of None, or an empty one, is one that was left out.
-        at: the time of what has none.
+        trade: validated; a field that is None or empty counts as left out.
+        at: the time to set if the trade has none.
     """
     given = _given(trade)
     record: Trade = {
@@ -88,7 +88,7 @@ def advanced(
     server_set: Collection[str],
     history: Sequence[Mapping[str, Any]] = (),
 ) -> Trade | None:
-    """The stored trade after another one was given under its id.
+    """The stored trade after another one was sent under its id.
 
     Args:
         stored: the trade as it is stored.
@@ -101,7 +101,7 @@ def advanced(
         of an earlier one.
 
     Raises:
-        Disagreement: if the order cannot have come from the one state to the other.
+        Disagreement: if the order cannot have gone from the stored state to the sent one.
     """
     given = {
         name: value
@@ -117,7 +117,7 @@ def advanced(
     if _is_later(stored, given):
         return _later(stored, given, trade["executed_at"])
     if any(_says(given, state) for state in history) and not _says(given, stored):
-        # Somebody repeats an earlier state. Its fees were those of then; what else it knows is new.
+        # The sender repeats an earlier state. Its fees are outdated; its other facts may be new.
         late: Trade = {n: given[n] for n in _TIMELESS if n in given and _left_out(stored.get(n))}
         return {**stored, **late} if late else None
     for name in _PROGRESS:
@@ -143,18 +143,18 @@ def _given(trade: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _left_out(value: Any) -> bool:
-    # An empty list of fees, or empty metadata, says as little as none; a fee of zero says enough.
+    # An empty list of fees, or empty metadata, means left out; a fee of zero does not.
     return value is None or (isinstance(value, list | dict) and not value)
 
 
 def _filled(trade: Mapping[str, Any], before: Decimal) -> Decimal:
-    """The filled quantity, if the sender omits it."""
+    """The filled quantity if the sender omitted it."""
     filled: Decimal = trade["quantity"] if trade["status"] == FILLED else before
     return filled
 
 
 def _value(trade: Mapping[str, Any], of_filled: bool) -> Decimal | None:
-    """Exact, and zero without a sign; null where there is no price."""
+    """The exact value; zero has no sign; None without a price."""
     if trade.get("price") is None:
         return None
     quantity = trade["filled_quantity"] if of_filled else trade["quantity"]

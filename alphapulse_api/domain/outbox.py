@@ -15,17 +15,17 @@ class OutboxRow(NamedTuple):
     """One row.
 
     Attributes:
-        id: unique for ever, also over databases that are restored.
+        id: unique for ever, even if a database is restored.
         channel: of its events; None: it only invalidates.
         record_id: of the record; None for several new records, or none.
-        revision: how far along its life the record is; without a record, how many events there are.
+        revision: the revision of the record; without a record, the number of events.
         tags: of the cached answers that its records make stale.
-        bodies: the JSON of each event; none where the row refers to the record, and where it has
-            neither body nor record: events are missing here.
-        records: the same as dicts, in the process that stored them.
-        points: metric points, which are not in the table, in the process that stored them.
+        bodies: the JSON of each event; empty if the row refers to the record. A row with neither
+            body nor record says that events are missing.
+        records: the same as dicts; only in the process that stored them.
+        points: metric points, which are not in the table; only in the process that stored them.
         stored: whether it is in the table already.
-        book: that its records are kept in.
+        book: the book of its records.
     """
 
     id: str

@@ -1,8 +1,7 @@
 """A host's values as plain Python: one conversion for the feed and for the client.
 
-Trading code hands over numpy scalars, pandas' times, enums, UUIDs and objects of its own classes.
-Converted here first, a record means the same whether it goes into the process's own feed or to a
-server by HTTP.
+Trading code passes numpy scalars, pandas' times, enums, UUIDs and objects of its own classes. They
+are converted here first, so that a record means the same in the process's own feed and over HTTP.
 
 | given | becomes |
 |---|---|
@@ -19,12 +18,11 @@ server by HTTP.
 | time of day | its ISO 8601 text |
 | key of a mapping | its text; an enum's value |
 
-Everything else stays as it is, and the schema accepts or refuses it: dates and naive datetimes, for
-example, whose zone the configuration may name. In a field of text a date or an aware datetime is
-its ISO 8601 text.
+All other values stay unchanged, and the schema accepts or refuses them: dates and naive datetimes,
+for example, whose zone the configuration may name. In a text field a date or an aware datetime
+becomes its ISO 8601 text.
 
-A value that is referred to twice is converted twice, so `domain.value_bounds` says how many there
-may be.
+A value that is referred to twice is converted twice, so `domain.value_bounds` limits their number.
 """
 
 from __future__ import annotations
@@ -52,9 +50,9 @@ from alphapulse_api.domain.value_bounds import (
     widen,
 )
 
-MAX_DEPTH: Final = 64  # deeper levels stay as they are: no record has them
+MAX_DEPTH: Final = 64  # deeper levels stay unconverted: no record has them
 MAX_DIGITS: Final = 38  # on either side of the point of an exact decimal
-MAX_ITEMS: Final = 10_000  # longer lists stay as they are: no record may have them
+MAX_ITEMS: Final = 10_000  # longer lists stay unconverted: no record may have them
 _EXACT: Final = Context(prec=2 * MAX_DIGITS)
 _SAME: Final = frozenset({str, int, bool, type(None)})
 
@@ -108,8 +106,8 @@ def _plain(value: Any, depth: int, room: Room) -> Any:
 
 
 def _as_it_is(value: Any, room: Room) -> Any:
-    """The value, once it is known that whoever refuses it can look through it."""
-    with suppress(RecursionError):  # which they get too
+    """The value itself, after its size is checked, so that the code that refuses it can walk it."""
+    with suppress(RecursionError):  # that code gets it too
         room[0] -= size(value)
         if room[0] < 0:
             widen(room)
@@ -150,7 +148,7 @@ def plain_fields(value: Any) -> Any:
 
 
 def zoned(value: Any, zone: tzinfo | None) -> Any:
-    """A plain value in which the datetimes without a zone are of this one, if there is one."""
+    """A plain value whose datetimes without a zone get this one, unless it is None."""
     if zone is None:
         return value
     if isinstance(value, dict):
@@ -191,7 +189,7 @@ def _scalar(value: Any, depth: int, room: Room) -> Any:
 
 def _instant(value: datetime, depth: int, room: Room) -> Any:
     offset = value.utcoffset()
-    # A plain datetime: pandas' Timestamp is a subclass with nanoseconds, which are left out.
+    # Not pandas' Timestamp, a subclass with nanoseconds, which are dropped.
     instant = datetime(
         value.year,
         value.month,
@@ -208,7 +206,7 @@ def _instant(value: datetime, depth: int, room: Room) -> Any:
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        return instant  # the schema says which years there are
+        return instant  # the schema reports the allowed years
 
 
 def _pandas(value: Any, depth: int, room: Room) -> Any:
@@ -218,7 +216,7 @@ def _pandas(value: Any, depth: int, room: Room) -> Any:
 
 
 def _numpy(value: Any, depth: int, room: Room) -> Any:
-    """By attributes, so that numpy need not be there."""
+    """Converts numpy's values, recognised by attributes, so that numpy need not be installed."""
     if hasattr(value, "tolist") and getattr(value, "shape", ()) != ():
         return _plain(value.tolist(), depth + 1, room) if value.size <= MAX_ITEMS else value
     if getattr(value, "dtype", None) is None:
@@ -235,7 +233,7 @@ def _datetime64(value: Any) -> Any:
     if str(value) == "NaT":
         return None
     instant = value.astype("datetime64[us]").item()
-    # A time that no datetime can hold comes as an integer.
+    # numpy returns an integer for a time that no datetime can hold.
     return instant.replace(tzinfo=UTC) if isinstance(instant, datetime) else value
 
 
@@ -265,7 +263,7 @@ def _fraction(value: Fraction, depth: int, room: Room) -> Decimal | float | None
     return _float(value, depth, room)
 
 
-# Looked at in this order: a datetime is a date, an IntEnum an int.
+# The order matters: a datetime is a date, and an IntEnum is an int.
 _BY_TYPE: Final[Mapping[type, Callable[[Any, int, Room], Any]]] = {
     Decimal: _decimal,
     datetime: _instant,

@@ -1,8 +1,8 @@
 """Checked metric points in columns.
 
-A batch of points is the one body that comes in tens of thousands. As a dict each it costs two
-containers a point, which the garbage collector looks through again and again; in columns it costs
-none, and the few series of the points are stored once.
+Only batches of points have tens of thousands of records. Dicts cost two containers a point, which
+the garbage collector visits again and again. Columns cost none, and hold the few series of the
+points once.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Key = tuple[str, str, str]  # type, name, labels as canonical JSON
 
 
 class SeriesName:
-    """What all points of a series have in common; it is shared, and never changed.
+    """The identity of a series, which its points share; immutable.
 
     Attributes:
         metric_type: of the series.
         name: of the series.
         labels: of the series.
-        key: the same, to compare and to store.
+        key: the same three, to compare and to store.
     """
 
     __slots__ = ("key", "labels", "metric_type", "name")
@@ -39,13 +39,13 @@ class SeriesName:
 
 
 class Points(Sequence[dict[str, Any]]):
-    """A batch of points; as a sequence, their dicts, each made when it is looked at.
+    """A batch of points; as a sequence, their dicts, each made on access.
 
     Attributes:
         series: of each point.
         instants: of each point, in microseconds since the epoch.
-        values: of each point; none is an infinity or not a number, and zero has no sign, for not
-            every store keeps one.
+        values: of each point; neither infinite nor NaN. Zero has no sign, because not every store
+            keeps one.
     """
 
     __slots__ = ("instants", "series", "values")
@@ -57,7 +57,7 @@ class Points(Sequence[dict[str, Any]]):
 
     @classmethod
     def of(cls, points: Iterable[Mapping[str, Any]]) -> Self:
-        """Points that were validated, and have a time.
+        """The columns of points that were validated and have a time.
 
         Raises:
             ValueError: if a time has no zone.
@@ -68,14 +68,14 @@ class Points(Sequence[dict[str, Any]]):
         return made
 
     def add(self, point: Mapping[str, Any]) -> None:
-        """Put such a point at the end."""
+        """Append such a point."""
         value = point["value"]
         self.instants.append(to_micros(point["timestamp"]))
         self.series.append(SeriesName(point["metric_type"], point["name"], point["labels"]))
         self.values.append(value or (None if value is None else 0.0))
 
     def without(self, keys: Container[Key]) -> Points:
-        """The points of all series but those."""
+        """The points whose series are not among the keys."""
         rest = Points()
         for series, at, value in zip(self.series, self.instants, self.values, strict=True):
             if series.key not in keys:

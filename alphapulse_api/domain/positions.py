@@ -1,6 +1,6 @@
-"""Positions as changes: what distinguishes two lists of positions, and how to apply it.
+"""Positions as changes: the difference between two lists of positions, and how to apply it.
 
-A position is identified by its symbol and side, and by its rank among those that have the same.
+A position is identified by its symbol, its side, and its rank among positions with the same two.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def keys_of(positions: Iterable[Mapping[str, Any]]) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Changes(Generic[T]):
-    """What turns one list of positions into another.
+    """The difference between two lists of positions.
 
     The natural order is: the positions that stay, in their order, then those that are new.
 
     Attributes:
         changed: the content of each position that is new or different, in the order of the result.
-        removed: the keys of those that are gone.
-        order: the result as runs of the natural order, each its start and its length; empty if it
-            is that order.
+        removed: the keys of positions that no longer exist.
+        order: the order of the result as runs of the natural order, each with its start and length;
+            empty if it is the natural order.
     """
 
     changed: Mapping[Key, T]
@@ -48,11 +48,11 @@ class Changes(Generic[T]):
 
 
 def changes(before: Mapping[Key, T], after: Mapping[Key, T]) -> Changes[T]:
-    """What turns `before` into `after`.
+    """The changes that turn `before` into `after`.
 
     Args:
         before: the content of each position, in order; contents are compared by `==`.
-        after: the same later.
+        after: the content of each later position, likewise.
     """
     absent = object()
     changed = {key: content for key, content in after.items() if before.get(key, absent) != content}
@@ -72,7 +72,7 @@ def changes(before: Mapping[Key, T], after: Mapping[Key, T]) -> Changes[T]:
 
 
 def applied(before: Mapping[Key, T], changes: Changes[T]) -> dict[Key, T]:
-    """`before` with the changes made."""
+    """`before` with the changes applied."""
     natural = _natural(before, changes.changed, changes.removed)
     if not changes.order:
         return natural

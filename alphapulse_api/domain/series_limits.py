@@ -1,4 +1,4 @@
-"""How many series there may be, and the refusal of more."""
+"""The limit of the number of series, and the error for exceeding it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MAX_SERIES: Final = 1_000_000
 
 
 class TooManySeries(ValidationProblem):
-    """Points would create more series than there may be; none of these series is created.
+    """Points would create more series than are allowed; none of these series is created.
 
     Args:
         keys: the series that do not exist.
         option: the option of the section `database` that limits their number.
         limit: its value.
-        count: how many series there are already.
+        count: how many series exist already.
 
     Attributes:
         keys: as given.

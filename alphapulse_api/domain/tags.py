@@ -1,8 +1,8 @@
 """Cache tags: what a cached answer depends on, and what a write makes stale.
 
-An answer depends on one tag: that of its narrowest filter or, without one, that of its resource. A
-write invalidates the tag of its resource and one for each value that is written; there are no tags
-for combinations. So a write of one symbol leaves the answers about the others as they are.
+An answer depends on one tag: the tag of its narrowest filter or, without a filter, of its resource.
+A write invalidates the tag of its resource and one for each value that is written; combinations
+have no tags. So a write of one symbol leaves the answers about other symbols valid.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_AHEAD = 300.0  # seconds a sender's clock may be ahead of ours (config max_clock_ahead)
 MICROSECOND = timedelta(microseconds=1)
 FIRST_MICROS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-# From so many digits before the point on, a number is in this unit; below it is in seconds. As
-# seconds, 12 digits would be the year 5138.
+# The smallest numbers that are in these units; smaller ones still are in seconds. As seconds, 12
+# digits would be the year 5138.
 MILLISECONDS_FROM = 10**11
 MICROSECONDS_FROM = 10**14
 NANOSECONDS_FROM = 10**17
@@ -44,7 +44,7 @@ _EXACT = Context(prec=120, rounding=ROUND_FLOOR)
 
 
 def now() -> datetime:
-    """The current instant, UTC, to the microsecond."""
+    """The current instant in UTC, to the microsecond."""
     return datetime.now(UTC)
 
 
@@ -58,7 +58,7 @@ def call_time() -> datetime:
 
 @contextmanager
 def called_at(at: datetime) -> Iterator[None]:
-    """Carry out calls that were made in another process at that moment."""
+    """Set the `call_time` of calls that were made in another process."""
     token = _call_time.set(at)
     try:
         yield
@@ -114,8 +114,8 @@ def localised(value: date, zone: tzinfo | None) -> datetime:
     """A host's date or datetime as an instant, floored to the microsecond.
 
     Args:
-        value: a datetime, or a date: its midnight.
-        zone: of a datetime without one; of a date, where None is UTC.
+        value: a datetime, or a date, which means its midnight.
+        zone: the zone of a date (None is UTC), or of a datetime that has none.
 
     Raises:
         ValueError: one sentence, if the datetime has no zone and none is given, or if the time is
@@ -131,21 +131,21 @@ def localised(value: date, zone: tzinfo | None) -> datetime:
             )
         value = value.replace(tzinfo=zone)
     try:
-        # By way of microseconds: pandas' times carry nanoseconds, which no store keeps.
+        # Through microseconds, because pandas' times have nanoseconds, which no store keeps.
         return from_micros(to_micros(value))
     except OverflowError:
         raise ValueError(_OUTSIDE) from None
 
 
 def parse(value: str | int | float | Decimal) -> datetime:
-    """An instant out of RFC 3339 text, or a number since the Unix epoch.
+    """An instant from RFC 3339 text, or from a number since the Unix epoch.
 
     A number is in seconds; in milliseconds with 12 to 14 digits before the point, in microseconds
-    with 15 to 17, in nanoseconds with 18 or more. What is finer than a microsecond is floored. A
-    leap second (`:60`) is the second that follows it.
+    with 15 to 17, in nanoseconds with 18 or more. Times are floored to the microsecond. A leap
+    second (`:60`) is the second that follows it.
 
     Args:
-        value: text as it stands in a query or a body, or a JSON number; "1e9" is 1e9.
+        value: text of a query or a body, or a JSON number; "1e9" is 1e9.
 
     Raises:
         ValueError: one sentence that says what is wrong with it.
@@ -159,7 +159,7 @@ def parse(value: str | int | float | Decimal) -> datetime:
     if isinstance(value, int) and abs(value) >= 10**BEYOND_DIGITS:
         raise ValueError(_OUTSIDE)  # it may have too many digits for Python to write out
     try:
-        # A float's shortest text is the number its author wrote.
+        # The shortest text of a float is the number that its author wrote.
         return _from_epoch(Decimal(str(value)))
     except InvalidOperation:
         raise ValueError(_NO_TIME) from None
@@ -184,7 +184,7 @@ def _from_text(text: str) -> datetime:
 def _from_epoch(number: Decimal) -> datetime:
     if not number:
         return EPOCH
-    # Looked at before any arithmetic: 1e999999 as an integer takes minutes to write out.
+    # Checked before any arithmetic: converting 1e999999 to an integer takes minutes.
     if not number.is_finite() or number.adjusted() >= BEYOND_DIGITS:
         raise ValueError(_OUTSIDE)
     micros = _EXACT.multiply(number, _micros_of(int(number)))
@@ -195,7 +195,7 @@ def _from_epoch(number: Decimal) -> datetime:
 
 
 def _micros_of(number: int) -> Decimal:
-    """Microseconds that the unit of such a number has."""
+    """How many microseconds one unit of such a number has."""
     digits = abs(number)
     if digits < MILLISECONDS_FROM:
         return Decimal(1_000_000)
@@ -205,7 +205,7 @@ def _micros_of(number: int) -> Decimal:
 
 
 def micros_from_epoch(number: int) -> int:
-    """`to_micros(parse(number))`, sooner; not looked at for being a time that there is."""
+    """Like `to_micros(parse(number))`, but faster, and without a check of the range."""
     if -MILLISECONDS_FROM < number < MILLISECONDS_FROM:
         return number * 1_000_000
     if -MICROSECONDS_FROM < number < MICROSECONDS_FROM:

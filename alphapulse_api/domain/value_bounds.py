@@ -1,6 +1,6 @@
-"""How many values a host's value may have, where each counts as often as it is referred to.
+"""Bounds the number of values in a host's value; each counts as often as it is referred to.
 
-A few lists that contain one another twice stand for more values than any memory holds.
+A few lists that each contain the next one twice stand for more values than any memory holds.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 MAX_VALUES: Final = 1_048_576  # as many as in a request's body
-USUAL_VALUES: Final = 10_000  # up to which values are only counted
+USUAL_VALUES: Final = 10_000  # up to here values are only counted, not measured
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({dict, list, tuple})
-# How many values may still follow while one is converted, and that one until it is measured.
-# A list, because one is made for every record.
+# How many more values may follow while a value is converted, and that value until it is measured.
+# A list, because one is made for every record, and a list is cheap.
 Room = list[Any]
 _Sizes = dict[int, tuple[Any, int]]  # by id; the value is kept, so that no other gets its id
 
@@ -23,15 +23,15 @@ class TooManyValues(Exception):
 
 
 def room_for(value: Any) -> Room:
-    """The room that a value starts with."""
+    """The initial room of a value."""
     return [USUAL_VALUES, value]
 
 
 def widen(room: Room) -> None:
-    """Look once at the whole of a large value: that takes no longer for what is shared.
+    """Measure the whole of a large value, once; shared parts take no extra time.
 
     Raises:
-        TooManyValues: if there is no room for what was taken.
+        TooManyValues: if it has too many values.
     """
     value, room[1] = room[1], None
     if value is None or size(value) > MAX_VALUES:
@@ -42,10 +42,10 @@ def widen(room: Room) -> None:
 
 
 def size(value: Any, known: _Sizes | None = None) -> int:
-    """How many values the dicts, lists and tuples in a value have; too many, if it has itself.
+    """How many values the dicts, lists and tuples in a value have; too many if it contains itself.
 
     Args:
-        value: which is looked through in time proportional to the memory that it takes.
+        value: the value; the time is proportional to the memory that it takes.
         known: sizes by id.
 
     Raises:
@@ -61,7 +61,7 @@ def size(value: Any, known: _Sizes | None = None) -> int:
     known = {} if known is None else known
     if (found := known.get(id(value))) is not None:
         return found[1]
-    known[id(value)] = value, MAX_VALUES + 1  # which stays for what is within itself
+    known[id(value)] = value, MAX_VALUES + 1  # replaced below, unless the value contains itself
     total = len(value)
     for item in items:
         if type(item) not in _SCALARS:
@@ -71,7 +71,7 @@ def size(value: Any, known: _Sizes | None = None) -> int:
 
 
 def is_bounded(record: dict[str, Any]) -> bool:
-    """Whether whatever writes the record as JSON has a bounded number of values to write."""
+    """Whether the JSON of the record has a bounded number of values."""
     for value in record.values():
         kind = type(value)
         if kind is dict:

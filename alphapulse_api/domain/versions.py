@@ -1,4 +1,4 @@
-"""Versions of what a PUT changes: each answer names one, and a later PUT may require it."""
+"""Versions of records that a PUT changes: answers name them, and a later PUT may require one."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ class Versioned(dict[str, Any]):
     """A record with its version.
 
     Attributes:
-        version: changes with every change of the record; None: not known.
+        version: changes with every change of the record; None if it is not known.
     """
 
     version: str | None = None
 
 
 class IfMatch(NamedTuple):
-    """What the sender of a change requires of the record that it changes.
+    """The condition of a change: the version that the stored record must have.
 
     Attributes:
-        versions: one of these is the record's; None: any, but the record exists.
+        versions: the allowed versions; None allows any, but the record must exist.
     """
 
     versions: frozenset[str] | None
 
     def check(self, version: str | None, what: str) -> None:
-        """Refuse a change of another version.
+        """Refuse a change if the record has another version.
 
         Args:
-            version: of the record; None: there is no such record.
+            version: of the record; None if there is no such record.
             what: the record, as a noun phrase.
 
         Raises:
