@@ -15,7 +15,7 @@ __all__ = ["Cache", "Coalescer", "Entry", "Key", "SingleFlight", "Version", "cac
 
 
 def cache_from(config: CacheConfig, link: RedisLink | None) -> Cache:
-    """The cache that `cache.type` names; with a `link`, the one in that Redis."""
+    """The cache that the configuration asks for: in the Redis of `link`, or else in memory."""
     keeps_outdated = config.max_staleness > 0
     if link is None:
         return MemoryCache(config.max_bytes, keeps_outdated=keeps_outdated)

@@ -1,10 +1,10 @@
-"""Computations of cached answers: of each key at most one runs, and at most one waits.
+"""Computes cached answers: for each key, at most one computation runs and at most one waits.
 
-A request may share the computation that runs only if nothing was written since that one began. If
-something was, the request shares the next one, which begins when the running one has ended and so
-reads everything that was acknowledged before the request came. However many clients read and
-however often something is written, the store computes one answer at a time for each key, and a
-request waits for two computations at most.
+A request may share the running computation only if nothing has been written since it began.
+Otherwise the request shares the next one, which begins when the running one has ended and so reads
+everything that was acknowledged before the request came. However many clients read and however
+often data is written, the store computes one answer at a time for each key, and a request waits for
+two computations at most.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class _Run(Generic[T]):
     """A computation, or one that waits to begin.
 
     Attributes:
-        version: of the data when it began to read; None while it waits, and where versions cannot
-            be read.
-        result: of the computation.
-        task: that computes it, once it runs.
-        waiting: how many requests wait for it; without any it is cancelled.
+        version: the version of the data when the computation began to read; None while it waits,
+            or if versions cannot be read.
+        result: the result of the computation.
+        task: the task that computes it, once it runs.
+        waiting: how many requests wait for it; it is cancelled when none is left.
     """
 
     __slots__ = ("compute", "look", "result", "task", "version", "waiting")
@@ -66,7 +66,7 @@ class Coalescer(Generic[T]):
     ) -> T:
         """The result of a computation that reads what was written before this call.
 
-        It goes on while anybody waits for it, and is cancelled when the last one is.
+        The computation is cancelled when every request that waits for it has been cancelled.
 
         Args: see `begin`.
 
@@ -84,11 +84,11 @@ class Coalescer(Generic[T]):
     def begin(
         self, key: Hashable, version: Version | None, look: Look[T], compute: Compute[T]
     ) -> None:
-        """Begin such a computation, or let it follow the one that runs; it goes to its end.
+        """Begin such a computation, or queue it behind the running one; it is never cancelled.
 
         Args:
-            key: what is computed.
-            version: of its data, as read by the caller; None if it cannot be read.
+            key: identifies the answer.
+            version: the version of its data, as read by the caller; None if it cannot be read.
             look: reads the version, and the answer if one of that version exists; called before a
                 computation that had to wait.
             compute: computes the answer, given the version that was read before.
@@ -98,7 +98,7 @@ class Coalescer(Generic[T]):
     def _run(
         self, key: Hashable, version: Version | None, look: Look[T], compute: Compute[T]
     ) -> _Run[T]:
-        """The computation that a request may share, with one more waiting for it."""
+        """The computation that a request may share; counts the request as waiting for it."""
         run = self._running.get(key)
         if run is None:
             run = self._running[key] = _Run(look, compute)
@@ -115,7 +115,7 @@ class Coalescer(Generic[T]):
         if self._next.get(key) is run:
             del self._next[key]
         elif run.task is not None:
-            run.version = None  # nobody may share it any more
+            run.version = None  # no later request may share it
             run.task.cancel()
 
     def _start(self, key: Hashable, run: _Run[T], work: Callable[[_Run[T]], Awaitable[T]]) -> None:

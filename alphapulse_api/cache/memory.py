@@ -10,7 +10,7 @@ from cachetools import TLRUCache
 
 from alphapulse_api.cache.base import Entry, Key, Version, slot
 
-# Estimated bytes of an entry beside its key and body: headers, bookkeeping.
+# Estimated bytes of an entry in addition to its key and body: headers, bookkeeping.
 ENTRY_OVERHEAD = 2048
 
 
@@ -30,7 +30,7 @@ class MemoryCache:
 
     Args:
         max_bytes: bound on the size of all entries; the least recently used is evicted first.
-        keeps_outdated: whether answers are stored that are outdated by then.
+        keeps_outdated: whether to store an answer that is outdated by the time it is computed.
     """
 
     def __init__(self, max_bytes: int, *, keeps_outdated: bool = False) -> None:

@@ -1,14 +1,14 @@
 """The cache that several processes share in a Redis.
 
-Versions are random tokens in one hash with a field for each resource, of which there are few
-(`base.slot`). A write deletes the field, which works even in a Redis that is full; the next look-up
-finds no version and makes one. So a token is never used again, and a version that was evicted or
-has expired costs its answers and nothing else. An answer is one value that begins with the token
-under which it was computed.
+Versions are random tokens in one hash, which has a bounded number of fields (`base.slot`). A write
+deletes the resource's field, which works even in a Redis that is full; the next look-up finds no
+version and makes one. A token is never used twice, so a version that was evicted or has expired
+costs only the answers under it. An answer is one value that begins with the token under which it
+was computed.
 
 A Redis that restarts may restore a dump from before recent writes. Versions and answers in a dump
-match each other, but not the data. Scripts are not in a dump. So the process that has to load the
-look-up script deletes all versions first, and nobody finds a restored answer.
+match each other, but not the data. A dump contains no scripts, so the process that has to load the
+look-up script deletes all versions first, and no restored answer is found.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _VERSIONS: Final = f"{PREFIX}versions"
 _REHEARSED: Final = "rehearsal"  # no resource has this name
 _EVERYTHING: Final = "*"  # stands for all resources; no resource has this name either
 
-# The hash of versions expires so long after the newest was made: an unused cache leaves nothing.
+# The hash of versions expires this long after its newest version was made, so that an unused cache
+# leaves nothing behind.
 VERSIONS_SECONDS: Final = 86_400
 
 _LOOK: Final = load_lua(__package__, "look")
@@ -48,15 +49,15 @@ class RedisCache:
 
     Args:
         link: to the Redis.
-        keeps_outdated: whether answers are stored that are outdated by then.
+        keeps_outdated: whether to store an answer that is outdated by the time it is computed.
     """
 
     def __init__(self, link: RedisLink, *, keeps_outdated: bool = False) -> None:
         self._link = link
         self._keeps_outdated = b"1" if keeps_outdated else b"0"
         self._put = link.redis.register_script(_PUT)
-        # Invalidations that failed while Redis was away, made good before the next look-up. The
-        # value is unique: a resource that fails again meanwhile must not be taken for done.
+        # Invalidations that failed while Redis was away; they are repeated before the next look-up.
+        # Each value is a new object, so that one that fails again meanwhile is not removed as done.
         self._missed: dict[str, object] = {}
         self._deletions: set[asyncio.Task[None]] = set()
         link.prepare(self._rehearse)

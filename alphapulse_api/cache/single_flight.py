@@ -1,4 +1,4 @@
-"""One computation at a time for each key, shared by all who ask for it meanwhile."""
+"""Runs one computation at a time for each key, and shares its result with all who wait for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class SingleFlight:
-    """Runs computations by key; a second caller of one under way waits for the same result.
+    """Runs computations by key; callers that ask while one is running share its result.
 
     Args:
         abandon: whether to cancel a computation when every caller waiting for it is cancelled.

@@ -1,8 +1,8 @@
 """The encoding of an answer as the value of one Redis key.
 
 The value is the version's token, a line of JSON (etag, headers, and when the data were read), then
-the body. What is read may be damaged or written by another program: the etag is a hash of the body,
-so a truncated or changed body is detected.
+the body. A value may be damaged or written by another program. The etag is a hash of the body, so a
+truncated or changed body is detected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alphapulse_api.cache.base import Entry
 from alphapulse_api.domain.encoding import dumps, loads_stored
 
 TOKEN_BYTES: Final = 16
-# No character that could end a header and begin another.
+# These exclude every character that could end a header and begin another.
 _VERSION: Final = re.compile(r"[0-9a-f.]+")
 _HEADER: Final = re.compile(r"[\x20-\x7e]*")
 
@@ -27,7 +27,7 @@ def etag_of(body: bytes, version: str | None = None) -> str:
 
     Args:
         body: with its content coding.
-        version: of the record that the body shows; the tag begins with it.
+        version: the version of the record that the body shows; the tag begins with it.
     """
     digest = hashlib.blake2b(body, digest_size=16).hexdigest()
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'

@@ -1,8 +1,8 @@
-"""A thread pool that works for as long as the interpreter does.
+"""A thread pool that accepts work until the interpreter exits.
 
-The pools of concurrent.futures refuse work from the moment the main thread has ended, although
-other threads of a program may go on, and exit handlers are still to run. An event loop in a thread
-of its own would no longer read a file or resolve a name.
+The pools of concurrent.futures refuse work once the main thread has ended, although other threads
+may continue and exit handlers have yet to run. With such a pool, an event loop in another thread
+could then no longer read a file or resolve a name.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class LastingExecutor(ThreadPoolExecutor):
     """Runs functions on daemon threads, until `shutdown`.
 
     It derives from ThreadPoolExecutor because asyncio accepts no other default executor; it shares
-    nothing with it but the interface.
+    only the interface with it.
 
     Args:
-        threads: bound on the threads; they are started as they are needed.
-        name: prefix of their names.
+        threads: the maximum number of threads, which are started on demand.
+        name: prefix of the threads' names.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -61,11 +61,11 @@ class LastingExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work, and end the threads once the queue is done.
+        """Refuse further work, and end the threads once the queue is empty.
 
         Args:
-            wait: whether to return only then.
-            cancel_futures: whether to cancel what no thread has begun.
+            wait: whether to wait until the threads have ended.
+            cancel_futures: whether to cancel the jobs that no thread has begun.
         """
         with self._guard:
             self._ended = True
@@ -97,5 +97,5 @@ class LastingExecutor(ThreadPoolExecutor):
                 else:
                     future.set_result(result)
                     del result
-            del job, future, call  # nothing is kept while waiting
+            del job, future, call  # keep no references while waiting
             self._free.release()

@@ -1,9 +1,9 @@
 """Releases what a forked process must not share with its parent.
 
-A fork copies the memory and the open sockets of a process, but of its threads only the one that
-forked. An event loop of the parent never runs in the child, while the child keeps every port and
-connection of the parent open. So whatever owns sockets or takes calls registers here, and gives up
-both in each child.
+A fork copies the memory and the open sockets of a process, but only one of its threads: the one
+that forked. An event loop of the parent never runs in the child, yet the child keeps every port and
+connection of the parent open. So every object that owns sockets or takes calls registers here, and
+gives up both in each child.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def keep_in_children(owner: Forkable) -> None:
 
 
 def release(descriptors: Iterable[int]) -> None:
-    """Make file descriptors of a forked child refer to nothing, without closing their numbers.
+    """Point file descriptors of a forked child at the null device, without freeing their numbers.
 
-    The objects that hold the numbers are copies of the parent's. If the numbers were closed and
-    used again, those objects would later close a file of somebody else.
+    Copies of the parent's objects still hold the numbers. If a number were freed and used again,
+    such an object would later close an unrelated file.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     try:

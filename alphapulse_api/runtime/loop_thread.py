@@ -1,6 +1,6 @@
-"""An event loop in a thread of its own, for programs that do not await.
+"""An event loop in its own thread, for programs that do not await.
 
-anyio's BlockingPortal does the same for less code, but waits for ever if the loop blocks or ends
+anyio's BlockingPortal does the same with less code, but waits for ever if the loop blocks or ends
 (docs/architecture.md).
 """
 
@@ -60,8 +60,8 @@ class LoopThread:
         """Start the thread, and return once the context manager is entered.
 
         Raises:
-            BaseException: what entering it raises; the thread has ended then. So it has if waiting
-                is interrupted, such as by Ctrl-C.
+            BaseException: what entering it raises, or what interrupts the wait, such as Ctrl-C; the
+                thread has ended in both cases.
         """
         disown_in_children(self)
         try:
@@ -94,7 +94,7 @@ class LoopThread:
         try:
             return future.result(timeout)
         except TimeoutError:
-            if future.done():  # the work's own
+            if future.done():  # raised by the work itself
                 raise
             raise Unavailable(
                 f"The dashboard has not answered within {timeout:g} s. The record may still be "
@@ -105,7 +105,7 @@ class LoopThread:
             raise DashboardClosed from None
 
     def check(self) -> None:
-        """Raise what a call would raise at once.
+        """Raise what a call would raise immediately.
 
         Raises:
             DashboardClosed, DashboardForked: as `run`.
@@ -117,7 +117,7 @@ class LoopThread:
                 raise refusal
 
     def refuse(self) -> None:
-        """Refuse further calls; those under way go on."""
+        """Refuse further calls; those in progress continue."""
         if not self._forked:
             with self._lock:
                 self._closing = True
@@ -186,7 +186,7 @@ class LoopThread:
         try:
             self._loop.call_soon_threadsafe(self._leave.set)
         except RuntimeError:
-            pass  # it has ended by itself
+            pass  # the loop has ended by itself
 
     def _join(self, end: float | None) -> None:
         if self._thread.ident is not None:
@@ -195,7 +195,7 @@ class LoopThread:
     async def _serve(self) -> None:
         running = asyncio.current_task()
         assert running is not None
-        # Leaving while the context manager is still being entered cancels that.
+        # Leaving while the context manager is still being entered cancels its entry.
         leaving = asyncio.ensure_future(self._leave.wait())
         leaving.add_done_callback(lambda _: None if self._started.is_set() else running.cancel())
         try:

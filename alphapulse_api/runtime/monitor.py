@@ -1,6 +1,6 @@
 """The process observes itself: HTTP counters, the event loop's lag, samples for /api/system.
 
-Other parts of the process add their own figures (`Monitor.add`); nothing here knows them.
+Other parts of the process add their own figures (`Monitor.add`); this module knows none of them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class _Latencies:
 
 
 class Monitor(Collector):
-    """The figures of one process, in a registry of their own: two may live in one process.
+    """The figures of one application, in their own registry: a process may have two applications.
 
-    One of several gunicorn workers has its number in AP_WORKER and adds it to every figure as the
+    Each of several gunicorn workers has its number in AP_WORKER and adds it to every figure as the
     label `worker`. A scraper behind a load balancer reaches a different worker each time, and must
     not mistake one worker's counter for another's.
 

@@ -1,8 +1,8 @@
-"""Whether the parts that answers depend on are usable: a word for /readyz, the reason for the log.
+"""Checks whether the parts that answers depend on are usable.
 
-Anyone may call /readyz, and a check costs a transaction and a ping. So checks are shared, and the
-reason of a failure goes only to the log: once when a part fails, once when it recovers.
-(`RedisLink` logs its own failures.)
+Anyone may call /readyz, and a check costs a transaction and a ping. So callers share checks, and
+/readyz shows one word for each part. The reason of a failure goes only to the log, once when a part
+fails and once when it recovers. (`RedisLink` logs its own failures.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SHARED_SECONDS: Final = 1.0  # how long a result is reused
 CHECK_SECONDS: Final = 1.0  # bound on one check; a part without an answer keeps its last state
-SILENT_SECONDS: Final = 5.0  # a database that has not answered for so long is down
+SILENT_SECONDS: Final = 5.0  # a database that has not answered for this long is down
 PROBE_SECONDS: Final = 1.0  # between two checks of a database that may be down
 
 
@@ -82,7 +82,7 @@ class Readiness:
     async def checks(self) -> dict[str, str]:
         """ "ok" or "down" by name of the part, at most a second old.
 
-        Who was refused a write, by a full disk for example, does not read "ok" afterwards.
+        A client whose write was refused, for example by a full disk, does not read "ok" afterwards.
         """
         clock = asyncio.get_running_loop().time
         refused = self._database.trouble is not None and not self._down
@@ -103,10 +103,10 @@ class Readiness:
         return not self._down
 
     def note_answer(self, trouble: str | None) -> None:
-        """Take note of how a use of the database ended: None, or the reason of its failure.
+        """Note how a use of the database ended: None, or the reason of its failure.
 
-        It is only a hint, on which `watch_forever` acts. One use says little about others, and a
-        call that hung may end long after the outage.
+        This is only a hint that makes `watch_forever` check. One use says little about others, and
+        a call that hung may end long after the outage.
         """
         # An empty transaction does not find a full disk, but the engine remembers it.
         if trouble or self._database.trouble:
@@ -150,8 +150,8 @@ class Readiness:
     async def _check_database(self) -> str | None:
         """Why the database is not usable, or None; returns within `CHECK_SECONDS`.
 
-        A probe that has not finished by then continues: a commit that takes long may still succeed,
-        and a second probe would only queue behind the first.
+        A probe that has not finished by then continues: a slow commit may still succeed, and a
+        second probe would only queue behind the first.
         """
         clock = asyncio.get_running_loop().time
         if self._probe is None:

@@ -1,6 +1,6 @@
 """A client of a Redis that several processes share, with a circuit breaker.
 
-Redis is optional at run time. So no call waits long: after the first failure all calls are refused
+Redis is optional at run time, so no call waits long. After the first failure, all calls are refused
 at once until a background probe succeeds. The log reports the outage and the recovery once each.
 """
 
@@ -83,7 +83,7 @@ class RedisLink:
                 f"{key}: {self._location} is not usable: look at its port and its options"
             ) from None
         self._redis: Redis = Redis.from_pool(pool)
-        # redis-py has a pool that waits as well, but it takes 80 us a call.
+        # redis-py has a blocking pool as well, but it takes 80 us a call.
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._trouble: str | None = None
         self.losses = 0
@@ -127,7 +127,7 @@ class RedisLink:
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )
-        # Whatever the URL says:
+        # These override options of the URL.
         pool.connection_kwargs |= {"decode_responses": False, "protocol": 2, "socket_timeout": None}
         return Redis.from_pool(pool)
 

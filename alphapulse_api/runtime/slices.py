@@ -21,7 +21,7 @@ RELEASED: Final = 100  # elements freed in one step
 
 
 class Slices:
-    """Runs long work of one event loop: all callers together get one slice a turn of the loop."""
+    """Runs long work of one event loop: all callers together share one slice in each turn."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()  # waiters are served in the order they came

@@ -14,8 +14,8 @@ from typing import Any, Final
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS: Final = 1.0  # before a failed task is restarted
-# A task that has run for so long counts as recovered. It is longer than the pause of any task that
-# sleeps before it does something.
+# A task that has run for this long counts as recovered. Some tasks sleep before they do anything;
+# this is longer than any of those pauses.
 WELL_SECONDS: Final = 3.0
 
 

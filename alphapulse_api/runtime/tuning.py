@@ -1,4 +1,4 @@
-"""Settings of a whole process, for processes that are ours and not a host's."""
+"""Settings of a whole process; used only in processes of our own, never in a host's."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-# How many more containers than before there must be for the collector to look at the youngest, and
-# how often that must have happened for it to look at older ones. Python's own are 700, 10 and 10;
-# but events of the log and cached answers are many, live long, and are in no cycle, and what ends
-# frees itself (docs/architecture.md). One look at the two younger generations is at most 6,000
-# containers long, 3 ms of dicts as large as a trade: no request may hold the loop for 10.
+# The thresholds of `gc.set_threshold`. Python's own are 700, 10 and 10. Collections seldom find
+# anything here: events of the log and cached answers are many and live long, and objects are freed
+# without the collector because they are in no reference cycle (docs/architecture.md). A collection
+# of the two younger generations visits at most 6,000 containers. With dicts as large as a trade
+# that takes 3 ms; no request may hold the loop for 10.
 GC_THRESHOLDS: Final = (1_000, 4, 1_000)
 
-# How long a thread that checks or stores a batch may keep the interpreter to itself while the loop
-# has somebody to answer. Python's own is 5 ms, and an answer waits for it wherever threads change:
-# to the one that reads the database and back.
+# How long a thread that checks or stores a batch may hold the interpreter lock while the event loop
+# waits for it. Python's own is 5 ms. An answer may wait that long at each change of threads: to the
+# thread that reads the database, and back.
 SWITCH_SECONDS: Final = 0.001
 
 _M_ARENA_MAX: Final = -8  # of <malloc.h>
 
 
 def tune() -> None:
-    """Let the garbage collector look less often and threads take turns sooner.
+    """Run the garbage collector less often, switch threads sooner, and share one heap.
 
-    A host decides that for itself.
+    A host decides this for its own process.
     """
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -41,9 +41,10 @@ def tune() -> None:
 def freeze_heap() -> None:
     """Exempt everything that exists now from garbage collection; call it once, after the start.
 
-    A full collection then visits what came later only, and so takes some 30 ms less. After 20,000
-    trades by POST it visits 900 containers in 1 ms, since the event log holds JSON: with a few
-    objects an event it visited 51,000 in 22 ms. It is due after some five million new containers.
+    A full collection then visits only what was created later, which saves some 30 ms. After 20,000
+    trades by POST it visits 900 containers in 1 ms, because the event log holds JSON. When each
+    event was a few objects, it visited 51,000 containers in 22 ms. A full collection is due after
+    some five million new containers.
     """
     gc.collect()
     gc.freeze()
@@ -52,9 +53,9 @@ def freeze_heap() -> None:
 def _share_one_heap() -> None:
     """Let all threads allocate from one heap, where the C library is glibc.
 
-    By default each has its own, and each keeps what was free at its fullest moment: with a console
-    open for 20 minutes the demo took 120 MB, and with one heap 108. Threads rarely allocate at the
-    same time, since most of the work holds the interpreter's lock.
+    By default threads have separate heaps, and each heap keeps the memory that it had at its peak.
+    With a console open for 20 minutes, the demo took 120 MB, or 108 MB with one heap. Threads
+    rarely allocate at the same time, since most of the work holds the interpreter lock.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # other C libraries have no such option
