@@ -21,11 +21,11 @@ class Place:
     """One socket's place, from before the upgrade to the end.
 
     Args:
-        admission: which made it.
+        admission: the admission that made it.
         address: the client's address, as it is counted.
 
     Attributes:
-        subject: the caller that it counts for; None before authentication.
+        subject: the caller that it counts against; None before authentication.
         give_way: closes the socket in favour of an authenticated one.
     """
 

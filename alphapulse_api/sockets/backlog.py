@@ -1,4 +1,4 @@
-"""What waits for a lagging client: in order, and of conflated events only the newest per key.
+"""The frames that wait for a lagging client, in order, with only the newest of conflated events.
 
 Live frames count against the socket's bounds in bytes and in age. Frames of the past do not: they
 leave at the client's own pace, and their bytes are shared by all sockets that asked for them and
@@ -16,7 +16,7 @@ from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.log.base import Event, message
 from alphapulse_api.sockets.frames import CHUNK, frame
 
-# Precision of ages: a mark per frame would cost more than the frame.
+# The precision of ages. A mark for every frame would cost more than the frame.
 MARK_SECONDS: Final = 1.0
 
 
@@ -50,7 +50,7 @@ class _Mark(NamedTuple):
 
 
 def ignore() -> None:
-    """Take the place of a callback: of none, or of one that would keep a reference cycle alive."""
+    """Do nothing; stands for a missing callback, or one that would keep a reference cycle alive."""
 
 
 class Backlog:
@@ -97,8 +97,8 @@ class Backlog:
     def add_newest(self, event: Event, key: Hashable) -> None:
         """Put the event at the end, and drop an older one of its key.
 
-        At the end, so that cursors only grow: a client that is cut off and resumes from its last
-        cursor has missed no key and gets no older value again.
+        It goes to the end so that cursors only grow. A client that is cut off and resumes from its
+        last cursor then misses no key and gets no older value again.
         """
         whole_key = (self._seal, event.channel.name, key)
         older = self._entries.pop(whole_key, None)
@@ -138,8 +138,8 @@ class Backlog:
     def age(self, now: float) -> float:
         """Return the seconds that the oldest live message has waited, within `MARK_SECONDS`.
 
-        It must be called repeatedly, since it sets the marks. What waits behind the past has no age
-        yet.
+        It must be called repeatedly, since it sets the marks. Messages that wait behind the past
+        have no age yet.
         """
         marks = self._marks
         if self._past or not self._entries:

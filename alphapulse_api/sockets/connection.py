@@ -38,8 +38,8 @@ from alphapulse_api.sockets.writer import SocketWriter
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 1.0  # for the peer to answer a close; a stalled one never does
-# How long after a snapshot an event that the snapshot includes may still arrive, once its row has
-# left the outbox and the log is not behind. In practice it is milliseconds.
+# How long an event that a snapshot includes may still take to arrive after its row has left the
+# outbox, while the log is not behind. In practice it takes milliseconds.
 LATE_SECONDS: Final = 5.0
 
 
@@ -49,7 +49,7 @@ class Connection:
     Args:
         socket: prepared.
         transport: the socket's.
-        place: what it counts as.
+        place: its place among the limited sockets.
         services: shared with the other connections.
         on_close: called once, with the reason, if the server closes the connection.
     """
@@ -98,7 +98,7 @@ class Connection:
         return f"<Connection {self.id} {caller.username if caller else 'unauthenticated'}>"
 
     def open(self, caller: Caller | None) -> None:
-        """Greet the client; `caller` is who authenticated with the handshake, if anyone did."""
+        """Greet the client; `caller` has authenticated with the handshake, or is None."""
         self._send(
             type="welcome",
             protocol=protocol.VERSION,
@@ -115,7 +115,7 @@ class Connection:
             self._welcome_caller(None, caller)
 
     def receive(self, text: str) -> None:
-        """Take one text frame; it is carried out after those before it.
+        """Take one text frame, to be carried out after the earlier ones.
 
         It is counted on arrival, so that a client that floods gets its errors at once, however long
         the first request takes.
@@ -128,7 +128,7 @@ class Connection:
         self._act(*refused)
 
     def recheck(self) -> None:
-        """Close if the caller may not call any more."""
+        """Close the connection if the caller may no longer call."""
         try:
             if self._protocol.caller is not None:
                 self._services.authenticator.check(self._protocol.caller)
@@ -146,14 +146,14 @@ class Connection:
             self._closing = asyncio.create_task(self._close(close), name=f"close {self.id}")
 
     def abort(self) -> None:
-        """Cut the connection without a close frame, unless it is gone."""
+        """Cut the connection without a close frame, unless it has closed already."""
         transport = self._transport
-        # asyncio raises if a transport is aborted that closed itself after its last byte.
+        # asyncio raises if a transport that closed itself after its last byte is aborted.
         if not transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
 
     async def closed(self) -> None:
-        """Release everything; awaited once the socket reads no more."""
+        """Release everything; awaited once the socket no longer reads."""
         self._timers.cancel_all()
         self.writer.close()
         if (working := self._inbox.drop()) is not None:
@@ -167,7 +167,7 @@ class Connection:
                 await self.writer.flushed(CLOSE_SECONDS)
         finally:
             self.abort()
-            del self._inbox  # it refers to this: a reference cycle (see Socket)
+            del self._inbox  # it refers to this connection: a reference cycle (see Socket)
 
     # -- the protocol's actions -------------------------------------------------------------------
 

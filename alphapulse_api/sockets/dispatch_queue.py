@@ -16,7 +16,7 @@ class DispatchQueue:
 
     def __init__(self) -> None:
         self._items: deque[Sequence[Event] | Gap] = deque()
-        self._begun = 0  # events taken of the first item
+        self._begun = 0  # events taken from the first item
         self._waiting = 0
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class DispatchQueue:
         return item
 
     def take(self, most: int) -> list[Event]:
-        """Take at most so many events of one channel, up to the next gap; an event must be next."""
+        """Take up to `most` events of one channel, before the next gap; an event must be next."""
         taken: list[Event] = []
         channel = self.channel()
         while self._items and len(taken) < most and self.channel() is channel:

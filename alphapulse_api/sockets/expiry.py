@@ -28,7 +28,7 @@ class Expiry(NamedTuple):
             return None
         left = (caller.expires_at - now).total_seconds()
         if left <= 0 and caller.ends_at is not None:
-            left = (caller.ends_at - now).total_seconds()  # accepted within the leeway
-        # Half the time for a token that is nearly over: a client that answers with the same token
+            left = (caller.ends_at - now).total_seconds()  # expired, but still within the leeway
+        # At half the time for a token that expires soon: a client that answers with the same token
         # would otherwise get notice after notice.
         return cls(max(0.0, left - min(NOTICE_SECONDS, left / 2)), left)

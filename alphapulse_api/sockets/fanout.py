@@ -16,7 +16,7 @@ from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 from alphapulse_api.sockets.writer import SocketWriter
 
-# Events dispatched in one turn of the loop; between two slices sockets drain and other tasks run.
+# Bounds of one turn of the loop. Between two slices, sockets drain and other tasks run.
 SLICE: Final = 64
 SLICE_SECONDS: Final = 0.001
 
@@ -69,7 +69,7 @@ class FanOut:
         return self._indexes[channel].get(writer)
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Dispatch to the subscription from now on, in place of an older one of its socket."""
+        """Dispatch to the subscription from now on; it replaces an older one of its socket."""
         self._indexes[subscription.channel.name].put(subscription)
 
     def unsubscribe(self, writer: SocketWriter, channels: Iterable[str] = tuple(CHANNELS)) -> None:
@@ -118,7 +118,7 @@ class FanOut:
         """Dispatch the next events of one channel, in one write per socket.
 
         Returns:
-            How many events had subscriptions; the others cost no time.
+            How many of the events had subscriptions; the others cost no time.
         """
         gap = self._queue.take_gap()
         if gap is not None:
@@ -149,7 +149,7 @@ class FanOut:
                 framed = framed or frame(event.text)
                 self.delivered += subscription.offer(event, framed)
             except Exception as error:
-                # A malformed record of a host's accessor, say: it must not end the fan-out.
+                # For example a malformed record of a host's accessor: it must not end the fan-out.
                 self._on_fault(subscription.writer, error)
 
     def _dispatch_gap(self, gap: Gap) -> int:

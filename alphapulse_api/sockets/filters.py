@@ -18,7 +18,7 @@ MAX_VALUE_LENGTH: Final = 256
 
 Filters = Mapping[str, frozenset[str]]
 
-# By channel, the record that its events are of.
+# By channel, the schema of the records in its events.
 RECORDS: Final[Mapping[str, type[Schema]]] = {
     "metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio,
 }  # fmt: skip

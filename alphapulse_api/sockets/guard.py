@@ -1,9 +1,9 @@
 """Checks the frames that clients send, before aiohttp parses them.
 
 aiohttp accepts frames that RFC 6455 forbids (unmasked, lengths not in the shortest form, invalid
-close codes) and answers every ping. The guard is between the transport and aiohttp's protocol, set
-with `set_protocol`, and reads only frame heads. It costs little: a client sends some messages a
-minute, and frames that the server sends do not pass it.
+close codes) and answers every ping. The guard is set with `set_protocol` between the transport and
+aiohttp's protocol, and reads only frame heads. It costs little: a client sends some messages a
+minute, and frames that the server sends do not pass through it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FrameGuard(asyncio.Protocol):
 
     Args:
         inner: the protocol that parses the frames.
-        early: bytes that arrived behind the handshake and that `inner` already has.
+        early: bytes that arrived right after the handshake and that `inner` already has.
         ping_interval: seconds between the server's pings, whose answers are allowed for.
         clock: monotonic time in seconds.
     """
@@ -48,7 +48,7 @@ class FrameGuard(asyncio.Protocol):
         self._early: bytes | None = early  # None once it has started
         self._head = b""  # the part of a frame's head that has arrived
         self._left = 0  # bytes to skip: the rest of a mask and a payload
-        self._end: Callable[[Close], None] | None = None  # None from the end on
+        self._end: Callable[[Close], None] | None = None  # None before the start and after the end
         rate = FRAMES_A_SECOND + PINGS_AND_PONGS / ping_interval
         self._limit = Gcra(FRAME_BURST, FRAME_BURST / rate, callers=1, clock=clock)
 
@@ -56,7 +56,7 @@ class FrameGuard(asyncio.Protocol):
         return f"<FrameGuard of {self._inner!r}>"
 
     def start(self, end: Callable[[Close], None]) -> None:
-        """Check the early and all further bytes; `end` is called once, if a rule is violated."""
+        """Check the early and all later bytes; `end` is called once, when a rule is violated."""
         early, self._early = self._early, None
         self._end = end
         if early:

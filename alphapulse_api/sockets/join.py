@@ -1,7 +1,7 @@
 """Joining a channel: its past first, then its live events.
 
 The order is: the ack, the past (a replay of the log, or a snapshot of the store), the events that
-were held while the past was read, then live events; with none missing and none twice in between.
+were held while the past was read, then live events. No event is missing or sent twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Join:
         missed: the events of the log after `since`.
         ack: the channel's part of the acknowledgement.
         past: joined frames that follow the ack.
-        released: to be called when the past does not wait any more.
+        released: to be called when the past no longer waits.
     """
 
     __slots__ = ("ack", "before", "missed", "new", "past", "released")
@@ -83,7 +83,7 @@ class Subscriber:
             await self._writer.caught_up()
         # A cursor may come from a process that is some events ahead of this one.
         await asyncio.gather(*(self._events.reach(*since) for since in request.since.items()))
-        # No await between reading the log and joining the fan-out, so no event falls between.
+        # No await between reading the log and joining the fan-out, so no event is lost in between.
         joins = [
             self._join(name, filters, request.since.get(name))
             for name, filters in request.channels.items()
@@ -108,7 +108,7 @@ class Subscriber:
         acknowledge({join.new.channel.name: join.ack for join in joins})
         for join in joins:
             self._writer.replay(join.past, join.released)
-            # Held events count as past, too: they do not show that the client is slow.
+            # Held events count as past too: they do not show that the client is slow.
             self._writer.replay(chunks(event.text for event in join.new.release()))
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
@@ -116,7 +116,7 @@ class Subscriber:
         self._fanout.unsubscribe(self._writer, channels)
 
     def cursors(self) -> dict[str, str]:
-        """Return the cursor of each channel that is live."""
+        """Return the cursors of the channels that are live."""
         cursors = {}
         for name in CHANNELS:
             subscription = self._subscription(name)
@@ -154,7 +154,7 @@ class Subscriber:
         return max(self._fanout.position(name), (before.after, before.cursor))
 
     def _join(self, name: str, filters: Filters, since: str | None) -> _Join:
-        """Subscribe from the end of the log or, if the log reaches so far back, from `since`."""
+        """Subscribe from `since` if the log reaches that far back, otherwise from its end."""
         before = self._subscription(name)
         missed = None if since is None else self._fanout.histories.since(name, since, filters)
         after, cursor = self._position(name, before if missed is None else None)

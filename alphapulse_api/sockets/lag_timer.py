@@ -1,4 +1,4 @@
-"""Polls the sockets of clients that take nothing, all in one turn of the loop."""
+"""Polls the sockets of clients that read nothing, all in one turn of the loop."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class LagTimer:
         return len(self._polls)
 
     def add(self, poll: Callable[[], None]) -> None:
-        """Call a function once, when the timer fires next."""
+        """Call `poll` once, when the timer fires next."""
         self._polls[poll] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LAG_SECONDS, self._run)
 
     def discard(self, poll: Callable[[], None]) -> None:
-        """Do not call it, unless the timer has already fired."""
+        """Do not call `poll`, unless the timer has already fired."""
         self._polls.pop(poll, None)
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Checks which web pages may open sockets: a page must not use its visitor's network."""
+"""Checks which web pages may open sockets, so that no page abuses its visitor's network."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from alphapulse_api.sockets.requests import (
 VERSION: Final = 1
 MESSAGES_A_SECOND: Final = 10
 MESSAGE_BURST: Final = 20
-# Refusals beyond the accepted messages; a client that exceeds them ignores the errors it is sent.
+# Refused messages after which a client is disconnected, because it ignores the errors it is sent.
 MAX_REFUSALS: Final = 100
 
 
@@ -55,13 +55,13 @@ Action = Quick | Slow
 
 
 class Protocol:
-    """One connection's side of the conversation.
+    """The server's side of one conversation.
 
     Args:
-        caller: who authenticated with the handshake, if anyone did.
+        caller: the caller that authenticated with the handshake, if any.
 
     Attributes:
-        caller: who authenticated last.
+        caller: the caller that authenticated last.
         subscriptions: by channel, the filters that were acknowledged.
     """
 
@@ -104,8 +104,8 @@ class Protocol:
     def authenticated(self, message_id: MessageId, caller: Caller) -> list[Quick]:
         """Note that the credentials are valid; return what to do.
 
-        A new caller may have fewer permissions than the one before, and loses the subscriptions to
-        the other channels.
+        A new caller may have fewer permissions than the previous one. It then loses the
+        subscriptions to channels that it may not read.
         """
         self.caller = caller
         reply = _reply(

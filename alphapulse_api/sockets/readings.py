@@ -1,4 +1,4 @@
-"""What snapshots and replays may cost a caller: one read at a time, rows, and waiting bytes."""
+"""Limits the snapshots and replays of each caller: one read at a time, rows, waiting bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Final
 from alphapulse_api.domain.errors import RateLimited
 
 # A row takes some 10 µs to read, encode and frame. After a burst of a few seconds, a caller that
-# keeps asking for snapshots and replays gets a fifth of a core.
+# keeps asking for snapshots and replays uses a fifth of a core.
 ROWS_A_SECOND: Final = 20_000
 ROWS_BURST: Final = 500_000
-QUERY_ROWS: Final = 10  # what a query costs beside its rows, which may be none
+QUERY_ROWS: Final = 10  # what a query counts as, in addition to its rows
 # Bytes of snapshots and replays that may wait for the sockets of one caller when another read
 # begins; so a caller holds at most this much and the result of one read.
 WAITING_BYTES: Final = 64 << 20
-RETRY_SECONDS: Final = 5.0  # for sockets that wait to read, or to be closed
+RETRY_SECONDS: Final = 5.0  # time for sockets to be read or closed
 
 
 class _Waiting:
@@ -28,7 +28,7 @@ class _Waiting:
     __slots__ = ("chunks", "size", "sockets")
 
     def __init__(self, chunks: Sequence[bytes]) -> None:
-        self.chunks = chunks  # kept, so that no other list gets its id
+        self.chunks = chunks  # keeps the list alive, so that no other list gets its id
         self.size = sum(map(len, chunks))
         self.sockets = 0
 
@@ -45,7 +45,7 @@ class Readings:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._whole_at: dict[str, float] = {}  # by caller: when its allowance is whole again
+        self._whole_at: dict[str, float] = {}  # by caller: when its allowance is full again
         self._turns: dict[str, asyncio.Lock] = {}
         self._asking: Counter[str] = Counter()
         self._waiting: dict[str, dict[int, _Waiting]] = {}
@@ -86,7 +86,7 @@ class Readings:
         """Count chunks that wait for a socket of the caller.
 
         Returns:
-            What to call, once, when they wait for the socket no more.
+            A function to call once, when the chunks no longer wait for the socket.
         """
         lists = self._waiting.setdefault(caller, {})
         waiting = lists.setdefault(id(chunks), _Waiting(chunks))

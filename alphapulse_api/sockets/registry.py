@@ -91,7 +91,7 @@ class Registry:
         Args:
             socket: prepared.
             transport: the socket's.
-            place: what it counts as.
+            place: its place among the limited sockets.
         """
         connection = Connection(socket, transport, place, self._services, self._count)
         self._connections[connection.writer] = connection
@@ -99,7 +99,7 @@ class Registry:
         return connection
 
     async def release(self, connection: Connection) -> None:
-        """Release a connection whose socket reads no more."""
+        """Release a connection whose socket no longer reads."""
         try:
             await connection.closed()
         finally:
@@ -108,7 +108,7 @@ class Registry:
                 self.empty.set()
 
     def recheck(self) -> None:
-        """Close the connections of callers who may not call any more."""
+        """Close the connections of callers who may no longer call."""
         for connection in self:
             connection.recheck()
 
@@ -138,5 +138,5 @@ class Registry:
     def _on_fault(self, writer: SocketWriter, error: Exception) -> None:
         if (connection := self._connections.get(writer)) is not None:
             logger.error("failed to deliver an event to %r", connection, exc_info=error)
-            # The client reconnects, and finds what it missed by its cursor or by REST.
+            # The client reconnects, and gets what it missed by its cursor or by REST.
             connection.close(INTERNAL_CLOSE)

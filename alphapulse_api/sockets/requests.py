@@ -19,7 +19,7 @@ MAX_ID_LENGTH: Final = 36
 MAX_LENGTH_FOR_ID: Final = 4096  # bytes up to which a message refused unread is parsed for its id
 MAX_CURSOR_LENGTH: Final = 256
 
-# Message type -> the fields it may have beside type and id.
+# Message type -> the fields it may have in addition to type and id.
 REQUESTS: Final[Mapping[str, frozenset[str]]] = {
     "auth": frozenset({"token", "api_key"}),
     "subscribe": frozenset({"channels", "filters", "since", "snapshot"}),
@@ -159,7 +159,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _is_json(text: str) -> bool:
-    """Whether it is JSON by its grammar, which permits `1e400` and half of a surrogate pair."""
+    """Whether the text is JSON by its grammar, which permits `1e400` and half a surrogate pair."""
     try:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_json)
         text.encode()

@@ -1,8 +1,8 @@
 """Snapshots: the present state of a channel, sent before its events.
 
-Clients that lost their connections together come back together. A snapshot that several ask for at
-one position of the log is read, encoded and framed once, and kept once until every event that it
-includes has passed.
+Clients that lost their connections together come back together. A snapshot that several of them ask
+for at one position of the log is read, encoded and framed once. One copy is kept until every event
+that it includes has passed.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Snapshot:
         cursor: the position at which the subscriptions began.
         at: monotonic time in seconds.
         rows: the state, if it is small; otherwise it is added with `adding`.
-        pending: ids of the outbox rows that existed after the read: the events of some of the
-            states that were read are still to come.
+        pending: ids of the outbox rows that existed after the read; some of their events are about
+            states that the snapshot already has.
 
     Attributes:
         channel: as given.
@@ -155,7 +155,7 @@ class Snapshot:
         return at - self._current_since >= seconds
 
     def update_pending(self, outbox_ids: AbstractSet[str], at: float) -> None:
-        """Note which rows are in the outbox at that monotonic time."""
+        """Note which rows are in the outbox at the monotonic time `at`."""
         self.pending &= outbox_ids
         self._current_since = at
 
@@ -237,7 +237,7 @@ class Snapshots:
 
         A read in progress is shared if its subscriptions began at the same position: everything
         published up to there was stored before the read began, and they hold everything published
-        since. One that began elsewhere would leave a gap between the two.
+        since. A read that began at another position would leave a gap.
 
         Args:
             subscription: already in the fan-out.

@@ -12,7 +12,7 @@ from alphapulse_api.sockets.readings import QUERY_ROWS
 from alphapulse_api.storage.accessors import Accessors
 
 TRADES: Final = 50
-NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # as they are read; sent oldest first
+NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # when read; sent oldest first
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -26,7 +26,8 @@ async def read_snapshot(
     Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
 
     Args:
-        charge: called with the number of rows during the read, since its caller may leave.
+        charge: called with the number of rows of each part as it is read, since the client may
+            disconnect before the end.
     """
     parts: list[Rows] = []
     async for part in _READERS[channel.name](accessors, filters):

@@ -24,17 +24,17 @@ class Seen(Protocol):
 
 
 class Subscription:
-    """Which events of a channel a connection wants, and up to where it has them.
+    """Which events of a channel a connection wants, and up to which position it has them.
 
     Attributes:
         channel: the channel.
         filters: by filter name, the values that pass.
-        after: the offset of the newest event before it.
+        after: the offset of the newest event before the subscription.
         cursor: the same position, for clients.
         writer: of its socket.
         held: what was dispatched while the past was being read, or None once live. It includes
-            events up to `after`: the subscription that it replaces may get them back.
-        seen: the snapshot that it was sent; None once every event that the snapshot includes has
+            events up to `after`, because the replaced subscription may be restored and need them.
+        seen: the snapshot that was sent; None once every event that the snapshot includes has
             passed.
         narrowest: the event field of the filter with the fewest values, and those values.
     """
@@ -87,7 +87,7 @@ class Subscription:
         return True
 
     def offer_gap(self, gap: Gap) -> None:
-        """Take a gap; it is sent if it lies after where the subscription began."""
+        """Take a gap; it is sent if it lies after the start of the subscription."""
         if self.held is not None:
             self.held.append(gap)
         elif gap.offset > self.after:

@@ -68,7 +68,7 @@ class SubscriptionIndex:
                 del self._by_field[field]
 
     def promote(self, offset: int) -> None:
-        """Make those live that want every event after the offset."""
+        """Make the subscriptions live that want every event after the offset."""
         for writer, subscription in tuple(self.joining.items()):
             if subscription.up_to_date(offset):
                 del self.joining[writer]

@@ -18,7 +18,7 @@ class Timers:
         return f"<Timers {' '.join(self._handles)}>"
 
     def start(self, name: str, seconds: float, act: Callable[[], None]) -> None:
-        """Call `act` after so many seconds, in place of an earlier call of that name."""
+        """Call `act` after `seconds`; this replaces a pending call of the same name."""
         self.cancel(name)
         self._handles[name] = asyncio.get_running_loop().call_later(seconds, act)
 

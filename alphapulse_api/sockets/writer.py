@@ -1,10 +1,11 @@
 """The sending side of one socket.
 
 Frames that gather within a turn of the loop leave in one write: single deliveries reach 70,000 a
-second, deliveries joined by eight 600,000 (docs/performance.md). The writer bypasses aiohttp's
-writer and, while the transport buffers nothing, the transport too, whose bookkeeping takes a tenth
-of a delivery. This is safe beside aiohttp's writer, which sends pings, pongs and close frames: both
-write whole frames, each in one call, on one thread, and bytes that the transport buffers go first.
+second, and deliveries joined in groups of eight reach 600,000 (docs/performance.md). The writer
+bypasses aiohttp's writer and, while the transport buffers nothing, the transport too, whose
+bookkeeping takes a tenth of a delivery. aiohttp's writer still sends pings, pongs and close frames.
+Both are safe together: they write whole frames, each in one call, on one thread, and bytes that the
+transport buffers go first.
 
 A client that reads more slowly than the server sends is lagging. What it has not taken waits in the
 backlog (backlog.py), which is bounded in bytes and in age. A client that exceeds a bound is closed
@@ -28,7 +29,7 @@ from alphapulse_api.sockets.lag_timer import LAG_SECONDS, LagTimer
 logger = logging.getLogger(__name__)
 
 HIGH_WATER: Final = 65_536  # bytes in the transport's buffer from which a client is lagging
-LOW_WATER: Final = 16_384  # bytes up to which the transport is given more
+LOW_WATER: Final = 16_384  # bytes in it up to which it is given more
 # How soon a lagging client's buffer is polled again: twice as long after each poll without
 # progress, up to the interval of the lag timer.
 FIRST_POLL_SECONDS: Final = 0.001
@@ -128,7 +129,7 @@ class SocketWriter:
 
         Args:
             chunks: the frames.
-            released: called once, when they do not wait here any more.
+            released: called once, when they no longer wait here.
         """
         self._flush()
         if self.state is State.CLOSED or not chunks:
@@ -140,11 +141,11 @@ class SocketWriter:
             self._hand_over()
 
     async def caught_up(self) -> None:
-        """Wait until no part of the past waits any more, or the socket is closed."""
+        """Wait until no part of the past waits, or the socket is closed."""
         await self._backlog.caught_up.wait()
 
     async def flushed(self, seconds: float) -> None:
-        """Wait until the transport's buffer is empty, at most so many seconds."""
+        """Wait until the transport's buffer is empty, for at most `seconds`."""
         for _ in range(round(seconds / LAG_SECONDS)):
             if not self.transport.get_write_buffer_size():
                 return
@@ -166,7 +167,7 @@ class SocketWriter:
         self._lag_timer.discard(self._hand_over)
 
     def _enter(self, state: State) -> None:
-        """Make every transition: `broadcast` reads one field instead of the state."""
+        """Change the state, and set `direct`, which `broadcast` reads in place of the state."""
         if self.state is not State.CLOSED:
             self.state = state
             self.direct = self._descriptor if state is State.IDLE else None
@@ -227,7 +228,7 @@ class SocketWriter:
             self._lag()
 
     def _abort(self, error: OSError) -> None:
-        """End the socket: a frame is lost, and only a client that reconnects can ask for it."""
+        """Abort the socket: a frame is lost, and only a client that reconnects can get it back."""
         if not isinstance(error, ConnectionError):  # those are caused by the peer
             logger.warning("aborted a socket because a write to it failed: %s", error)
         self.transport.abort()
@@ -274,7 +275,7 @@ class SocketWriter:
     def _hand_over(self) -> None:
         """Give the transport what fits; the client stops lagging when everything is given."""
         if self.state is not State.LAGGING:
-            return  # a poll that was scheduled before
+            return  # the poll was scheduled in an earlier state
         transport, backlog = self.transport, self._backlog
         while backlog and not transport.is_closing():
             if transport.get_write_buffer_size() > LOW_WATER:
