@@ -1,1 +1,1 @@
-"""What can be asked over HTTP: the table of routes, and the handlers, one file a resource."""
+"""The HTTP interface: the route table, and the handlers, one file for each resource."""

@@ -1,4 +1,4 @@
-"""Request bodies: read in pieces, bounded before and after they are inflated."""
+"""Request bodies: read in pieces, bounded before and after decompression."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.route import Row
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
-# Those that aiohttp undoes here.
+# The content codings that aiohttp decodes in this installation.
 CODINGS: Final = (
     "identity", "gzip", "deflate", *("zstd",) * HAS_ZSTD, *("br",) * HAS_BROTLI
 )  # fmt: skip
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 32 * 1024
-# JSON and CSV of metric points shrink to a twentieth or so; a bomb to a thousandth.
+# JSON and CSV of metric points shrink to about a twentieth; a decompression bomb to a thousandth.
 MAX_RATIO: Final = 200
-ANY_RATIO_BYTES: Final = 1024 * 1024  # a body of this size may have any ratio
+ANY_RATIO_BYTES: Final = 1024 * 1024  # a body up to this size may have any ratio
 
 
 class BodyReader:
-    """The pieces of one request's body, inflated.
+    """The pieces of one request's body, decompressed.
 
-    aiohttp stops reading from the socket, and inflating, when 64 KiB wait here.
+    aiohttp stops reading from the socket and decompressing when 64 KiB wait here.
 
     Args:
-        request: whose body it is.
-        limit: the most bytes that it may have, inflated; None: any number.
-        coding: another content coding than ours, which the caller undoes.
+        request: the request.
+        limit: the maximum size of the decompressed body in bytes; None: no maximum.
+        coding: a further content coding that is accepted; the caller decodes it.
 
     Raises:
-        Problem: 413 if it says that it is too large, 415 for a coding that is not known here.
+        Problem: 413 if its Content-Length is too large, 415 for a coding that is not accepted.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class BodyReader:
             raise self._too_large()
 
     async def piece(self) -> tuple[bytes, bool]:
-        """The next piece, all but the last of 32 KiB; and whether it is the last.
+        """The next piece, of 32 KiB unless it is the last; and whether it is the last.
 
         Raises:
-            Problem: 400 if the body is not well transferred, 413 if it is too large or inflates to
-                more than 200 times what was sent.
+            Problem: 400 if the body is wrongly encoded or ends early, 413 if it is too large or has
+                more than 200 times its compressed size.
         """
         parts: list[bytes] = []
         size = 0
@@ -90,14 +90,14 @@ class BodyReader:
 
 
 def unknown_coding() -> Problem:
-    """What is said of a body in a content coding that is not known here (RFC 9110, 15.5.16)."""
+    """The refusal of a body in a content coding that is not accepted (RFC 9110, 15.5.16)."""
     known = ", ".join(CODINGS)
     detail = f"The Content-Encoding must be one of: {known}."
     return Problem(UNSUPPORTED_MEDIA, detail, headers={hdrs.ACCEPT_ENCODING: known})
 
 
 async def read_body(request: web.Request, limit: int, coding: str = "identity") -> bytes:
-    """The whole body of a small kind.
+    """The whole of a body that is small.
 
     Raises:
         Problem: as `BodyReader` and `BodyReader.piece`.
@@ -115,9 +115,9 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     """The object or array in the body.
 
     Args:
-        request: whose body it is.
+        request: the request.
         row: the route.
-        others: the media types that it takes beside JSON.
+        others: the media types that the route accepts in addition to JSON.
 
     Raises:
         Problem: 400, 413, 415 or 422.
@@ -153,7 +153,7 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
 
 
 def unsupported(request: web.Request, media_types: Iterable[str]) -> Problem:
-    """What is said of a body of another media type than those."""
+    """The refusal of a body whose media type is none of these."""
     taken = ", ".join(media_types)
     if hdrs.CONTENT_TYPE not in request.headers:
         detail = f"The Content-Type header is missing; it must name one of: {taken}."

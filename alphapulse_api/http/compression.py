@@ -1,7 +1,7 @@
-"""Content codings of answers (RFC 9110, sections 8.4 and 12.5.3): which one, and the coding itself.
+"""Chooses and applies the content codings of answers (RFC 9110, sections 8.4 and 12.5.3).
 
-Fast levels: a dashboard's JSON shrinks to a tenth at level 1, and little more at higher ones.
-Files that are compressed once for many answers use a higher one.
+Answers use a fast level: a dashboard's JSON shrinks to a tenth at level 1, and little more at
+higher levels. Files that are compressed once for many answers use a higher level.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ else:
         zstd = None  # type: ignore[assignment]
 
 FAST: Final = 1
-MIN_BYTES: Final = 1024  # smaller bodies fit a packet as they are
+MIN_BYTES: Final = 1024  # smaller bodies fit a packet uncompressed
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Coding(NamedTuple):
-    """What a client wants done to the body.
+    """The content coding that a client wants.
 
     Attributes:
-        name: gzip or zstd; empty: nothing.
-        always: small bodies too, since it refuses those that are as they are.
+        name: gzip or zstd; empty: none.
+        always: whether to code small bodies too, because the client refuses uncoded ones.
     """
 
     name: str
     always: bool = False
 
     def applies(self, size: int) -> bool:
-        """Whether a body of so many bytes is to be coded."""
+        """Whether to code a body of `size` bytes."""
         return bool(self.name) and (self.always or size > MIN_BYTES)
 
 
@@ -53,11 +53,11 @@ class Compressor(Protocol):
     """Codes one body, in pieces."""
 
     def piece(self, data: bytes) -> bytes:
-        """The coded piece, complete: a client can decode all up to its end."""
+        """The coded piece, flushed: a client can decode everything up to its end."""
         ...
 
     def end(self) -> bytes:
-        """What ends the body."""
+        """The last bytes of the body."""
         ...
 
 
@@ -83,7 +83,7 @@ class _Zstd:
         return self._stream.flush()
 
 
-# The most liked first.
+# The most preferred first.
 _CODERS: Final[Mapping[str, Callable[[int], Compressor]]] = (
     {"gzip": _Gzip} if zstd is None else {"zstd": _Zstd, "gzip": _Gzip}
 )
@@ -95,13 +95,13 @@ def coding_of(accept_encoding: str | None) -> Coding:
     """What an Accept-Encoding header asks for.
 
     Raises:
-        Problem: 406, if it refuses all that we have, the body as it is included.
+        Problem: 406, if it refuses every coding that the server has, and uncoded bodies too.
     """
     named = weights(accept_encoding)
     if "x-gzip" in named:
         named.setdefault("gzip", named["x-gzip"])
     others = named.get("*", 0.0)
-    # As it is, a body is acceptable unless refused, but not liked unless named.
+    # An uncoded body is acceptable unless it is refused, and preferred only if it is named.
     refused = named.get("identity", named.get("*", 1.0)) == 0
     best, liked = "identity", named.get("identity", 0.0)
     for name in _CODERS:
@@ -116,7 +116,7 @@ def coding_of(accept_encoding: str | None) -> Coding:
 
 
 def compressor(name: str, level: int = FAST) -> Compressor:
-    """A compressor for one body; `name` is of a `Coding`."""
+    """A compressor for one body; `name` is the name of a `Coding`."""
     return _CODERS[name](level)
 
 

@@ -1,4 +1,4 @@
-"""aiohttp's handler of a row of the route table: path and body in, bytes out."""
+"""Makes aiohttp's handlers from rows of the route table: path and body in, bytes out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": VARY, "X-Cache"
 
 
 def endpoint(row: Row) -> RawHandler:
-    """aiohttp's handler of a row."""
+    """aiohttp's handler for a row."""
     if row.raw is not None:
         return row.raw if row.protocol else _raw(row.raw, row)
     handler: Handler | None = row.handler
@@ -83,7 +83,7 @@ def endpoint(row: Row) -> RawHandler:
             if cursor := getattr(answer, "next_cursor", None):
                 following = request.rel_url.update_query(cursor=cursor)
                 headers["Link"] = f'<{following}>; rel="next"'
-                if cursor.isascii() and cursor.isprintable():  # ours are; a host's may be any text
+                if cursor.isascii() and cursor.isprintable():  # a host's may be any text
                     headers["X-Next-Cursor"] = cursor
             headers.update(approximate(answer))
             body = await _encode(backend, row, question, answer)

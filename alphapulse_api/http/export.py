@@ -1,7 +1,7 @@
 """Everything that matches, streamed in constant memory.
 
-Rows are read a page at a time, which is bounded in rows and in bytes, and encoded and sent a part
-of a page at a time.
+Rows are read in pages, which are bounded in rows and in bytes. Each page is encoded and sent in
+parts.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ EXPORT_ROWS: Final = 5000  # rows read at a time
 async def export(
     request: web.Request, row: Row, call: Call, question: Question, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Send all rows; the next are read when the client has taken the last.
+    """Send all rows; each page is read when the client has taken the one before.
 
     Args:
-        question: in which format and coding.
-        headers: of the answer.
+        question: has the format and the coding.
+        headers: the headers of the answer.
     """
     handler = row.handler
     assert handler is not None
@@ -49,8 +49,8 @@ async def export(
         if "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all rows, not the default range of a page
     page = await _read(handler, call, query)
-    # On a thread: thousands of rows take tens of milliseconds. Before the status is sent, so that
-    # a failure is still answered as a problem.
+    # Rows are encoded on a thread: thousands of them take tens of milliseconds. The first part is
+    # encoded before the status is sent, so that a failure is still answered as a problem.
     encode = await asyncio.to_thread(
         partial(encoder, question.format, row, query, spreadsheet=question.spreadsheet)
     )
@@ -72,7 +72,7 @@ async def export(
             cursor = getattr(page, "next_cursor", None)
             if cursor is None:
                 break
-            del page, following  # the next is read in their place
+            del page, following  # free this page before the next one is read
             page = await _read(handler, call, {**query, "cursor": cursor})
             following = parts(page, PART_BYTES)
         await response.write(stream.end())
@@ -95,7 +95,7 @@ async def _read(handler: Handler, call: Call, query: Mapping[str, Any]) -> Rows:
 def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
     """The header with an export's range, as an ISO 8601-2 interval; ".." is an open end.
 
-    Of agents it is the range of their signals.
+    For agents it is the range of their signals.
     """
     if "start_time" not in row.query_schema.fields:
         return {}
@@ -105,7 +105,7 @@ def covered(row: Row, query: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _Stream:
-    """Rows to bytes as they go over the wire: each part can be decoded when it arrives."""
+    """Encodes rows for the wire; a client can decode each part when it arrives."""
 
     def __init__(self, encode: Encoder, coding: Coding) -> None:
         self._encode = encode

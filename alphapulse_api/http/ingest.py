@@ -1,8 +1,8 @@
-"""Bodies of any length with one record a line, parsed, validated and stored in batches.
+"""Bodies of any length with one record per line, parsed, validated and stored in batches.
 
-The body is read no faster than it is stored, so what waits is one batch, and the rest is with the
-caller. A batch is stored whole or not at all; what was stored of the batches before stays, and a
-refusal says how many records that is.
+The body is read no faster than it is stored, so only one batch waits here. A batch is stored whole
+or not at all. The batches before a refused one stay stored, and the refusal says how many records
+they had.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
 from alphapulse_api.runtime.slices import Steps, releasing
 
-# The media types of a body in lines.
+# The media types of line-oriented bodies.
 LINED: Final[Mapping[str, type[Records]]] = {
     FORMATS["ndjson"]: NdjsonRecords,
     FORMATS["csv"]: CsvRecords,
 }
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-MAX_PENDING: Final = MAX_BATCH  # events not yet dispatched, above which no batch is begun
-# Points of a batch are a few columns. Storing as many other records would hold the loop: some steps
-# take time in proportion to the batch.
+MAX_PENDING: Final = MAX_BATCH  # undispatched events above which no batch is begun
+# Bounds a batch of records other than points. A batch of points is a few columns; storing as many
+# other records would hold the loop, because some steps take time in proportion to the batch.
 MAX_RECORDS: Final = 2_000
 STEP_RECORDS: Final = 16  # short ones parsed in one step
 PENDING_SECONDS: Final = 0.005
@@ -41,11 +41,11 @@ PENDING_SECONDS: Final = 0.005
 async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
     """Store the body's records by the row's handler, up to 10000 points or 2000 others at a time.
 
-    Records of an imported history without ids get ids made of their content, so that a body that is
-    sent again is a repeat.
+    Records of an imported history that have no ids get ids made of their content, so that sending
+    the body again is a repeat.
 
     Returns:
-        {"accepted": how many there were}, and of an imported history how many are `new`.
+        {"accepted": how many there were}; for an imported history also how many are `new`.
 
     Raises:
         Problem: what is wrong, with `accepted`; its errors point at the record, counted from 0 in
@@ -91,7 +91,7 @@ class _Batch:
 
     @property
     def result(self) -> dict[str, int]:
-        """What is said once all is stored."""
+        """The answer once everything is stored."""
         return {"accepted": self.accepted}
 
     def fill(self, records: Iterator[Record | None]) -> Steps[bool]:
@@ -118,7 +118,7 @@ class _Batch:
         return False
 
     async def store(self, *, last: bool = False) -> None:
-        """Store what waits, if anything does."""
+        """Store the records that wait, if any do."""
         if not self._records:
             return
         await self._stored(last)
@@ -126,7 +126,7 @@ class _Batch:
         await self._call.backend.slices.run(releasing(self._records))
         self._lines.clear()
         self.bytes = 0
-        # A store may be faster than the fan-out: events would queue without a bound.
+        # A store may be faster than the fan-out, and events would queue without a bound.
         fanout = self._call.backend.connections.fanout
         while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)
             await asyncio.sleep(PENDING_SECONDS)
@@ -136,7 +136,7 @@ class _Batch:
         await self._row.handler(replace(self._call, body=self._records))
 
     async def broken(self) -> None:
-        """The body ends here, for an error."""
+        """Called when an error ends the body early."""
 
     def placed(self, problem: Problem) -> Problem:
         """The problem with pointers into the whole body, and how many records were stored."""
@@ -160,7 +160,7 @@ class _Batch:
 
 
 class _History(_Batch):
-    """The same of an imported history, whose subscribers read again after the last batch."""
+    """The same for an imported history; subscribers read again after the last batch."""
 
     def __init__(self, row: Row, call: Call) -> None:
         super().__init__(row, call)
@@ -189,5 +189,5 @@ class _History(_Batch):
 
     async def broken(self) -> None:
         if self.accepted:
-            with suppress(Unavailable):  # whoever sends the body again makes up for it
+            with suppress(Unavailable):  # sending the body again makes up for it
                 await self._call.backend.feed.end_import(self._row.tag)

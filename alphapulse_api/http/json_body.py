@@ -1,10 +1,9 @@
 """A JSON body, parsed while it arrives, in steps of bounded work.
 
-A small body is parsed at once. A larger one is cut between the elements of its array, or of the
-arrays that its object's members are, by a scan for brackets outside strings (`json_scan.py`). So no
-call of the JSON parser, which holds the interpreter lock until it returns, gets more than one
-element or 32 KiB; and how many values there are, how long they are and how deep they nest is known
-before the call.
+A small body is parsed at once. A larger one is cut by a scan for brackets outside strings
+(`json_scan.py`): between the elements of its array, or of the arrays among its object's members.
+The JSON parser holds the interpreter lock until it returns, and each call gets no more than one
+element or 32 KiB. The number, length and depth of the values are known before the call.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class JsonBody:
         array: whether the body may be an array.
 
     Raises:
-        Problem: 400 for what is not JSON or nests too deep, 413 for too many values or too long
-            ones, 422 for an array of too many elements.
+        Problem: 400 for what is not JSON or nests too deep, 413 for values that are too many or too
+            long, 422 for an array of too many elements.
     """
 
     def __init__(self, loads: Callable[[bytes], Any], *, array: bool) -> None:

@@ -1,4 +1,4 @@
-"""Cutting a JSON text into stretches by its brackets, so that each parser call is bounded.
+"""Cuts a JSON text into stretches by its brackets, so that each parser call is bounded.
 
 The cuts need no check of their own: a stretch that the parser accepts as a list of complete values
 ends between two elements.
@@ -39,8 +39,8 @@ def values_in(text: bytes) -> int:
 
 
 def has_too_many_values(text: bytes, most: int = MAX_ELEMENT_VALUES) -> bool:
-    """Whether a JSON text has more values; it reads no further than that."""
-    # Each that is not the first of its container follows a comma; each container has a bracket.
+    """Whether a JSON text has more than `most` values; it reads no further than those."""
+    # Each value but the first of a container follows a comma; each container has a bracket.
     return (
         len(text) > most
         and values_in(text) > most
@@ -51,21 +51,21 @@ def has_too_many_values(text: bytes, most: int = MAX_ELEMENT_VALUES) -> bool:
 class JsonScan:
     """Cuts a body into stretches, and has them parsed.
 
-    The elements of the body's array, or of the arrays that its object's members are, are parsed by
+    The elements of the body's array, or of the arrays among its object's members, are parsed in
     stretches. The rest of an object is the skeleton, where `[n]` stands for the n-th of its arrays.
     """
 
     def __init__(self, loads: Callable[[bytes], Any], *, array: bool) -> None:
         self._loads = loads
         self._array = array
-        self._text = b""  # from the last cut on
+        self._text = b""  # received since the last cut
         self._base = 0  # bytes before that
-        self._at = 0  # in the text: how far it has been scanned
+        self._at = 0  # how far the text has been scanned
         self._depth = 0
         self._level = 0  # the depth inside the array whose elements are cut; 0: none is open
         self.lists: list[list[Any]] = []  # the arrays
         self._brackets = 0  # of this element
-        self._begin = 0  # in the text: of this element
+        self._begin = 0  # where this element begins in the text
         self._values = 0  # of the elements since the last cut
         self._commas = 0  # in them
         self._total = 0
@@ -87,11 +87,11 @@ class JsonScan:
                 yield
                 continue
             match = _BRACKET.match(self._text, self._at)
-            assert match is not None  # it matches nothing, too
+            assert match is not None  # it also matches an empty string
             at = match.end()
             bracket = match[1]
             if bracket is None:
-                # Here is the end, or a text that goes on beyond it.
+                # The text ends here, perhaps within a string.
                 self._at = at
                 break
             if bracket in b"{[":
@@ -127,7 +127,7 @@ class JsonScan:
         return value
 
     def _guessed(self) -> bool:
-        """Take many elements at once, up to where one seems to end; False if it does not."""
+        """Take many elements at once, up to a place where one seems to end; False if none does."""
         cut = max(self._text.rfind(between, 0, GROUP_BYTES) for between in (b"},{", b"}, {")) + 1
         stretch = self._text[:cut]
         if not cut or values_in(stretch) > 2 * GROUP_VALUES:
@@ -180,7 +180,7 @@ class JsonScan:
             self._level = 0
             if self._root == b"[" and self._text[0] != _END_OF_ARRAY:
                 raise Problem(BAD_REQUEST, f"The body is not JSON: see byte {self._base}.")
-            # The skeleton goes on with the bracket.
+            # The skeleton continues with the bracket.
             self._at = 1
             if self._root == b"[":
                 self._cut(1)
@@ -209,7 +209,7 @@ class JsonScan:
         self._cut(to)
 
     def _take(self, stretch: bytes) -> None:
-        """Raises ValueError if it is no list of elements; then nothing has been taken."""
+        """Take the elements; raises ValueError, and takes nothing, if it is no list of elements."""
         elements = self.lists[-1]
         text = stretch.lstrip(_BLANK)
         if elements:
@@ -260,7 +260,7 @@ def parsed(loads: Callable[[bytes], Any], text: bytes) -> Any:
 
 
 def too_many_items() -> ValidationProblem:
-    """An array of too many elements."""
+    """The refusal of an array of too many elements."""
     detail = f"An array may have at most {MAX_ITEMS} elements."
     return ValidationProblem([{"pointer": "", "detail": detail}])
 

@@ -1,7 +1,7 @@
 """Large answers, written in pieces.
 
-One write copies as much of the body as the kernel takes, which is megabytes, and the event loop
-waits for it. Between two pieces the loop gets its turn.
+A single write copies as much of the body as the kernel accepts, which is megabytes, and the event
+loop waits for it. Between two pieces other tasks get their turn.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def write_pieces(write: Callable[[memoryview], Awaitable[None]], data: byt
 
 
 def split_large_body(response: web.StreamResponse) -> None:
-    """Have the body of a response that is not sent yet written in pieces, if it is large."""
+    """Make a response that is not sent yet write its body in pieces, if the body is large."""
     if isinstance(response, web.Response):
         body = response.body
         if isinstance(body, bytes) and len(body) > PIECE_BYTES:

@@ -1,4 +1,4 @@
-"""A query string as a question: validated, converted, and in one normal form to cache by."""
+"""Reads a query string as a question: validated, converted, and in a normal form for the cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from alphapulse_api.schemas.paths import check_path
 from alphapulse_api.schemas.queries import CommaList, CommaText, LabelPairs
 from alphapulse_api.storage.query import check_range
 
-# A range that ended this long ago is the past: hardly anything is written into it any more.
+# A range that ended this long ago counts as past: hardly anything is still written into it.
 SETTLED_AFTER: Final = timedelta(minutes=5)
 REMEMBERED: Final = 4096
 EMPTY: Final = "An empty value. Leave the parameter out where nothing is asked of it."
@@ -35,12 +35,12 @@ class Question:
     """What a GET asks.
 
     Attributes:
-        values: the parameters given, converted; `format` is not among them.
-        format: of the answer, one of FORMATS.
+        values: the parameters that were given, converted; `format` is not among them.
+        format: the format of the answer, one of FORMATS.
         normal: equal for questions that get the same bytes in the same format.
-        coding: of the answer's body.
-        export: everything that matches is wanted, streamed, not one page of it.
-        spreadsheet: no cell of the CSV may be a formula.
+        coding: the content coding of the answer.
+        export: whether to stream everything that matches, instead of one page.
+        spreadsheet: whether cells of the CSV must not be formulas.
     """
 
     values: dict[str, Any]
@@ -68,7 +68,7 @@ class Questions:
 
         Raises:
             ValidationProblem: naming every parameter that is wrong, or every variable of the path.
-            Problem: 406, if only a format or a coding is accepted that cannot be had here.
+            Problem: 406, if the client accepts no format or no coding that the server has.
         """
         if "{" in row.path:
             managed = request.app[BACKEND].accessors.managed(row.tag)
@@ -134,14 +134,14 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
 
 
 def _negotiated(accept: str, forms: Mapping[str, str]) -> str:
-    """The format that the Accept header likes best: one it names, else one a wildcard covers.
+    """The format that the Accept header prefers: one it names, else one a wildcard covers.
 
     Args:
         accept: the header.
-        forms: the media types of the formats that can be had, the default first.
+        forms: the media types of the available formats, the default first.
 
     Raises:
-        Problem: 406, if it takes nothing that can be had here.
+        Problem: 406, if it accepts none of them.
     """
     named = weights(accept)
     if not named:
@@ -156,7 +156,7 @@ def _negotiated(accept: str, forms: Mapping[str, str]) -> str:
 
 
 def _covered(named: Mapping[str, float], forms: Mapping[str, str]) -> list[str]:
-    """The formats that the header does not name and a wildcard of it takes."""
+    """The formats that the header does not name, but that one of its wildcards covers."""
     wild = {name for name, weight in named.items() if weight > 0}
     return [
         form
@@ -166,7 +166,7 @@ def _covered(named: Mapping[str, float], forms: Mapping[str, str]) -> list[str]:
 
 
 def _liked(named: Mapping[str, float], forms: Mapping[str, str]) -> list[str]:
-    """The formats that an Accept header names, the most liked first."""
+    """The formats that an Accept header names, the most preferred first."""
     by_type = {media_type: form for form, media_type in forms.items()}
     liked = [name for name, weight in named.items() if weight > 0 and name in by_type]
     return [by_type[name] for name in sorted(liked, key=lambda name: -named[name])]

@@ -1,4 +1,4 @@
-"""A route: a row of data that the router, the middlewares and the documents read."""
+"""A route: a row of data that the router, the middlewares and the API documents read."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Call:
 
     Attributes:
         path: the path's variables.
-        query: the parameters that were given, converted; those left out are not there.
+        query: the parameters that were given, converted; those left out are absent.
         body: the JSON body; None if the route takes none.
-        if_match: what the sender requires of the record that it changes.
+        if_match: the versions that the sender accepts of the record that it changes.
     """
 
     backend: Backend
@@ -42,7 +42,7 @@ class Call:
 
 TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 Handler = Callable[[Call], Awaitable[Any]]
-# Stores records of a history, of which the last call has the last; returns how many are new.
+# Stores records of a history; the flag marks the last call. Returns how many records are new.
 Import = Callable[[Call, list[Any], bool], Awaitable[int]]
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # From the request's media type, the status and the detail: the status, media type and body.
@@ -67,25 +67,26 @@ class Row:
         body_may_be_absent: no body at all means an empty object.
         answer: the schema of the answer.
         many: the answer is a list, which can also be had in the other formats.
-        export: the answer is all of a list as a file, in another format than JSON.
-        status: of success.
-        located: a record that was made has a path, which is this one and its id.
+        export: the answer is the whole of a list as a file, in another format than JSON.
+        status: the status of success.
+        located: a new record has a path of its own: this path and its id.
         repeats: a record that is already stored may be sent again; the answer is then a 200.
-        versioned: it changes a record that has versions: `If-Match` may require one, and the answer
-            has an ETag.
+        versioned: the route changes a record that has versions: `If-Match` may require one, and the
+            answer has an ETag.
         resource: what a cached answer depends on ("{name}" stands for a path variable), if no
             filter narrows it; None: the answer is not cached.
-        range_of_rows: the range of the query selects the rows; of agents it selects their signals.
+        range_of_rows: the range of the query selects the rows; for agents it selects their signals.
         channel: the channel whose cursor goes with the answer.
-        media_type: of the answer, where it is not JSON.
-        protocol: whose client calls it, if the protocol is not ours: it reads its query itself,
-            takes an API key in each way that such clients send one, and is not in OpenAPI.
+        media_type: the media type of the answer, where it is not JSON.
+        protocol: the protocol of another system, if the route serves one. The route then reads its
+            query itself, accepts an API key in each way that such clients send one, and is not in
+            OpenAPI.
         refusal: makes the answer to a request that failed, where that is not problem+json.
-        webhook: another system posts to it what happens there; it takes an API key or a webhook
+        webhook: another system posts its events to the route, which accepts an API key or a webhook
             token in each of those ways, or a token as the path's variable `token`.
         text_body: text may be sent in place of the JSON body.
         operation: its name in the OpenAPI document.
-        failures: the statuses of failures that only some routes of its kind have, such as 404.
+        failures: further statuses of failures, which only some routes have, such as 404.
     """
 
     method: str
@@ -123,7 +124,7 @@ class Row:
 
     @property
     def described(self) -> str:
-        """The docstring of what handles the route."""
+        """The docstring of the handler."""
         return ((self.handler or self.raw or self.imports).__doc__ or "").strip()
 
     @cached_property
@@ -138,7 +139,7 @@ class Row:
 
     @cached_property
     def query_schema(self) -> Schema:
-        """Made once: marshmallow copies every field of a schema it makes."""
+        """The schema of the query; made once, because marshmallow copies every field each time."""
         return self.query()
 
     @property
@@ -148,7 +149,7 @@ class Row:
 
     @property
     def by_token(self) -> bool:
-        """Whether its path has the credential in it."""
+        """Whether its path contains the credential."""
         return f"{{{TOKEN}}}" in self.path
 
     @property
@@ -158,12 +159,12 @@ class Row:
 
     @cached_property
     def described_body(self) -> type[Schema] | None:
-        """The schema of the body; None, too, if all that can be sent is an empty object."""
+        """The schema of the body; None also if only an empty object can be sent."""
         return self.body if self.body is not None and self.body().fields else None
 
     @property
     def loads(self) -> Callable[[bytes], Any]:
-        """How the JSON of a body is read."""
+        """The function that parses the JSON of a body."""
         return loads if self.body_exact else loads_floats
 
     @cached_property

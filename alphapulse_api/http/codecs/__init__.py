@@ -1,1 +1,1 @@
-"""The forms that rows come and go in."""
+"""The formats in which rows are sent and received."""

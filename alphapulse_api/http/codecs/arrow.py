@@ -1,9 +1,9 @@
 """Rows as an Arrow IPC stream: typed columns that polars, pandas and pyarrow open as they are.
 
-The columns' types are those of the answer's marshmallow schema, so an empty answer has the same
-columns as a full one. Text that repeats is dictionary-encoded, labels (as JSON text) included: text
-stays text in every reader, while a map is read by each in a way of its own, and cannot be grouped
-by. Each batch brings its own dictionary, which replaces the one before: polars reads no deltas.
+The types of the columns come from the answer's marshmallow schema, so an empty answer has the same
+columns as a full one. Text that repeats is dictionary-encoded. Labels are JSON text: every reader
+reads text the same way and can group by it, neither of which holds for a map. Each batch brings its
+own dictionary, which replaces the previous one, because polars does not read deltas.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MISSING: Final = (
     'Arrow needs pyarrow, which is not installed here: pip install "alphapulse_api[arrow]"'
 )
-# Text of few values. Words of a closed list and labels are repeated anyway.
+# Text fields with few distinct values. Words of a closed list and labels always count as such.
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
     "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component",
@@ -49,7 +49,7 @@ class ArrowStream:
     """One answer as an Arrow IPC stream.
 
     Args:
-        columns: the answer's, in order.
+        columns: the columns of the answer, in order.
     """
 
     def __init__(self, columns: Mapping[str, fields.Field[Any]]) -> None:
@@ -64,8 +64,8 @@ class ArrowStream:
         """The stream's next bytes: one batch.
 
         Raises:
-            Exception: for a value that its column cannot hold, which only a host's own accessor
-                could give.
+            Exception: for a value that its column cannot hold, which only a host's own accessor can
+                return.
         """
         import pyarrow as pa
 
@@ -78,13 +78,13 @@ class ArrowStream:
         return self._sink.take()
 
     def end(self) -> bytes:
-        """The stream's last bytes; they are well-formed without any row, too."""
+        """The stream's last bytes; a stream without rows is well-formed too."""
         self._writer.close()
         return self._sink.take()
 
 
 class _Sink(io.RawIOBase):
-    """Where pyarrow writes to, emptied after each batch."""
+    """The file that pyarrow writes to, emptied after each batch."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -94,7 +94,7 @@ class _Sink(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._position  # of the whole stream: pyarrow aligns by it
+        return self._position  # in the whole stream: pyarrow aligns by it
 
     def write(self, data: Any) -> int:
         part = bytes(data)
@@ -122,7 +122,7 @@ def _type(name: str, field: fields.Field[Any]) -> pa.DataType:
             return pa.bool_()
         case Choice() | Labels():
             return pa.dictionary(pa.int32(), pa.utf8())
-    # Exact decimals too: no type of fixed scale holds what every venue quotes, digit for digit.
+    # Exact decimals are text too: no type of fixed scale holds the digits of every venue's quotes.
     return pa.dictionary(pa.int32(), pa.utf8()) if name in REPEATED else pa.utf8()
 
 
@@ -141,7 +141,7 @@ def _array(values: Sequence[Any], field: fields.Field[Any], kind: pa.DataType) -
 
 
 def _text(field: fields.Field[Any]) -> Callable[[Any], str] | None:
-    """What makes text of a field's values; None for those that need no making."""
+    """The function that turns a field's values into text; None if they stay as they are."""
     match field:
         case Money():
             return _digits

@@ -1,4 +1,4 @@
-"""Rows as JSON, CSV (RFC 4180), NDJSON and Arrow, a stretch at a time."""
+"""Encodes rows as JSON, CSV (RFC 4180), NDJSON and Arrow, a stretch at a time."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FORMATS: Final = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
-# What a list is exported in: a file of JSON could not be read before its end.
+# The formats of exports. JSON is not one of them: a client cannot parse an array before its end.
 EXPORTED: Final = {form: media_type for form, media_type in FORMATS.items() if form != "json"}
 STEP_ROWS: Final = 50  # encoded in one step at most: half a millisecond
 STEP_BYTES: Final = 128 * 1024  # of a step, about: a row may have 64 KiB of metadata
 PART_BYTES: Final = 512 * 1024  # of rows encoded at once on a thread: their dicts take ten times it
-FIRST_ROWS: Final = 4  # of the first step: how long rows are is not known yet
-# What the first character of a formula is, to one spreadsheet or another.
+FIRST_ROWS: Final = 4  # of the first step: the length of rows is not known yet
+# The characters that begin a formula in some spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 Rows = Sequence[Mapping[str, Any]]
@@ -49,14 +49,14 @@ def approximate(rows: Rows) -> dict[str, str]:
 
 
 class Encoder(Protocol):
-    """Makes one answer's bytes out of its rows."""
+    """Encodes the rows of one answer."""
 
     def rows(self, rows: Rows) -> bytes:
         """The bytes of the next rows."""
         ...
 
     def end(self) -> bytes:
-        """What follows the last row."""
+        """The bytes after the last row."""
         ...
 
 
@@ -64,10 +64,10 @@ def encoder(form: str, row: Row, query: Mapping[str, Any], *, spreadsheet: bool 
     """An encoder for one answer.
 
     Args:
-        form: one of FORMATS, but JSON, of which `dumping_rows` makes one array.
+        form: one of FORMATS except JSON, which `dumping_rows` encodes.
         row: the listing.
         query: the parameters: several aggregations have a column each.
-        spreadsheet: no cell of a CSV may be a formula.
+        spreadsheet: whether cells of a CSV must not be formulas.
     """
     match form:
         case "ndjson":
@@ -99,7 +99,7 @@ def dumping_rows(rows: Rows) -> Steps[bytes]:
 
 
 def dumping(answer: Any) -> Steps[bytes]:
-    """The JSON of an answer, its long arrays encoded in steps, and none of it a second time."""
+    """The JSON of an answer; its long arrays are encoded in steps, and everything only once."""
     if isinstance(answer, Encoded) and "history" not in answer:
         return answer.json
     long = isinstance(answer, Mapping) and any(
@@ -121,7 +121,7 @@ def dumping(answer: Any) -> Steps[bytes]:
 
 
 def columns(row: Row, query: Mapping[str, Any]) -> Columns:
-    """The columns of a listing's answer to a question, in order, whether it has rows or not."""
+    """The columns of a listing's answer, in order, whether it has rows or not."""
     functions = parse_functions(query["aggregation"]) if "aggregation" in query else ()
     found: dict[str, fields.Field[Any]] = {}
     for name, field in row.answer_fields.items():
@@ -133,7 +133,7 @@ def columns(row: Row, query: Mapping[str, Any]) -> Columns:
 
 
 class _Ndjson:
-    """A line a row."""
+    """One line per row."""
 
     def rows(self, rows: Rows) -> bytes:
         return b"".join(dumps(row) + b"\n" for row in plain(rows))
@@ -143,11 +143,11 @@ class _Ndjson:
 
 
 class _Csv:
-    """A header line and a line a row.
+    """A header line, and one line per row.
 
     Args:
-        columns: the header where there is no row: a host's own accessor may give other columns.
-        cell: makes a cell of a value.
+        columns: the header if there is no row; rows of a host's own accessor may have others.
+        cell: turns a value into a cell.
     """
 
     def __init__(self, columns: Columns, cell: Callable[[Any], Any]) -> None:
@@ -174,7 +174,7 @@ class _Csv:
 
 
 def _harmless(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection); numbers stay."""
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection); numbers are kept."""
     cell = _cell(value)
     if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
         return f"'{cell}"

@@ -1,7 +1,7 @@
-"""Records out of a body in lines (NDJSON, CSV) that arrives in pieces.
+"""Reads records from a line-oriented body (NDJSON, CSV) that arrives in pieces.
 
-A reader keeps the line that has not ended yet, and nothing else. Lines end in LF or CRLF; a byte
-order mark and empty lines are passed over.
+A reader keeps only the line that has not ended yet. Lines end in LF or CRLF; a byte order mark and
+empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_RECORD_LINES: Final = 5_000  # of a CSV record with line breaks in its quote
 PAUSE_BYTES: Final = 4096  # of a record between two steps
 PAUSE_LINES: Final = 64  # lines without a record between two steps
 _BOM: Final = b"\xef\xbb\xbf"
-# By the message of the csv module.
+# What each message of the csv module means.
 _FAULTS: Final = {
     "new-line character": "a line ends in a bare CR; end lines with LF or CRLF",
     "unexpected end of data": "a quoted cell is never closed",
@@ -34,7 +34,7 @@ _FAULTS: Final = {
     "field limit": f"a cell has more than {csv.field_size_limit()} characters",
 }
 _INFINITIES: Final = (float("inf"), float("-inf"))
-_LABEL: Final = "label."  # begins the name of a column that holds one label
+_LABEL: Final = "label."  # prefix of the name of a column that holds one label
 
 Record = tuple[int, Any]  # the number of the line it begins in, from 1; and its value
 
@@ -56,10 +56,10 @@ class Records(ABC):
         self._count = 0  # records read
 
     def feed(self, piece: bytes, *, last: bool = False) -> Iterator[Record | None]:
-        """The records that end in this piece of the body; None where it took long to find them.
+        """The records that end in this piece of the body; None at pauses between or within them.
 
         Args:
-            last: the body ends with it.
+            last: whether the body ends with this piece.
 
         Raises:
             Problem: 400, 413 or 422 for what cannot be read; `errors` has its place and line.
@@ -90,11 +90,11 @@ class Records(ABC):
 
 
 class NdjsonRecords(Records):
-    """A JSON text a line."""
+    """One JSON text per line."""
 
     def _records(self, block: bytes, *, last: bool) -> Iterator[Record | None]:
         lines = block.split(b"\n")
-        if not lines[-1]:  # what follows the last line's end is no line
+        if not lines[-1]:  # the empty rest after the last line's end
             lines.pop()
         for line in lines:
             if line and not line.isspace():
@@ -115,17 +115,17 @@ class NdjsonRecords(Records):
 
 
 class CsvRecords(Records):
-    """RFC 4180: a header line that names the fields, and a line a record.
+    """RFC 4180: a header line that names the fields, then one record per line.
 
-    An empty cell means absent, or null where the field is a metric's number. Labels are JSON in the
-    column `labels`, or each has its column `label.<key>`; other objects and lists are JSON.
+    An empty cell means absent, or null if the field is a metric's number. Labels are JSON in the
+    column `labels`, or each has its own column `label.<key>`; other objects and lists are JSON.
     """
 
     def __init__(self, schema: Schema, loads: Callable[[bytes], Any]) -> None:
         super().__init__(schema, loads)
         self._open = ""  # a record whose quotes have not been closed
-        self._read = 0  # characters of the text that is read
-        self._lines_read = 0  # of the record that is read
+        self._read = 0  # characters that were read of the text
+        self._lines_read = 0  # lines that were read of the record
         self._commas = 0  # in these lines
         self._names: list[str] | None = None
         self._cells: list[tuple[int, str, Callable[[str], Any] | None]] = []
@@ -139,11 +139,11 @@ class CsvRecords(Records):
             raise self._wrong(BAD_REQUEST, "Not UTF-8.") from None
         text = self._open + text
         if self._open and not last and '"' not in text[len(self._open) :]:
-            # Quotes that are open stay open.
+            # Open quotes stay open.
             self._open = text
             self._check_length(len(text))
             return
-        # Cut at LF alone: str.splitlines knows line breaks that CSV does not.
+        # Cut at LF only: str.splitlines recognizes line breaks that CSV does not.
         self._read = self._lines_read = self._commas = 0
         begin, done = self._line, 0
         lines: Iterable[str] = io.StringIO(text, newline="\n")
@@ -169,7 +169,7 @@ class CsvRecords(Records):
                 done = self._read
                 self._line = begin + reader.line_num
         except csv.Error as error:
-            # In the last line it may only mean that the record goes on.
+            # At the end of the text it may only mean that the record continues.
             if last or plain or self._read < len(text):
                 raise self._wrong(BAD_REQUEST, f"Not CSV: {_fault(str(error))}.") from None
         if last and self._names is None:
@@ -227,12 +227,12 @@ class CsvRecords(Records):
 
 
 def _fault(message: str) -> str:
-    """The fault of the CSV; Python's own message advises how to open a file in Python."""
+    """The fault in the CSV, in place of Python's advice on how to open a file in Python."""
     return next((ours for theirs, ours in _FAULTS.items() if theirs in message), message)
 
 
 def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:
-    """How a field's cell is read; None: as the text that it is."""
+    """The function that reads a field's cells; None: the cell's text is the value."""
     match field:
         case Figure():
             return _figure
@@ -247,7 +247,7 @@ def _figure(cell: str) -> Any:
         return None
     try:
         number = float(cell) if cell.isascii() and "_" not in cell else cell
-        # A number that no double holds is not the infinity that float makes of it.
+        # `float` turns a number that no double holds into an infinity; the schema must refuse it.
         gigantic = number in _INFINITIES and any(map(str.isdigit, cell))
         return Decimal(cell) if gigantic else number
     except (ValueError, InvalidOperation):

@@ -1,1 +1,1 @@
-"""The handlers, one file a resource."""
+"""The handlers, one file for each resource."""

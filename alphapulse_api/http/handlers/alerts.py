@@ -10,7 +10,7 @@ from alphapulse_api.http.route import Call
 from alphapulse_api.schemas.alerts import AcknowledgeRequest, Nothing
 from alphapulse_api.schemas.loading import load
 
-# Who may acknowledge in another's name, such as that of a person who has no account here.
+# The roles that may acknowledge in another's name, for example for a person without an account.
 MAY_NAME_ANOTHER: Final = frozenset({"admin"})
 _ACKNOWLEDGEMENT = AcknowledgeRequest()
 _NOTHING = Nothing()
@@ -42,7 +42,7 @@ async def acknowledge_alert(call: Call) -> Any:
     caller = call.caller.username
     user = fields.get("user") or caller
     if name_key(user) == name_key(caller):
-        user = caller  # in the spelling that everybody knows
+        user = caller  # in the spelling of the account
     elif call.caller.role not in MAY_NAME_ANOTHER:
         raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
     return await call.backend.feed.acknowledge_alert(call.path["id"], user, fields.get("comments"))

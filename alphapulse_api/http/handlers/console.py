@@ -1,4 +1,4 @@
-"""The console's page and its files; the way to it."""
+"""The console's page and its files, and the redirects to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Served(NamedTuple):
 
 
 class Console:
-    """The console of one application: read when it is first asked for."""
+    """The console of one application; its files are read when they are first asked for."""
 
     def __init__(self) -> None:
         self._plotly = plotly_file()
@@ -43,7 +43,7 @@ class Console:
 
     @property
     def installed(self) -> bool:
-        """Whether all it needs is there."""
+        """Whether all files that it needs are installed."""
         return self._plotly is not None
 
     async def served(self, single_flight: SingleFlight) -> Served:
@@ -112,7 +112,7 @@ async def _asset(request: web.Request, served: Served, control: str) -> web.Resp
 
 
 def _to_the_page() -> web.Response:
-    # Relative, so that it is right below any prefix of a proxy or a host application.
+    # A relative path, so that it is correct below any prefix of a proxy or a host application.
     return web.Response(
         status=302,
         text="The console is at console/.\n",

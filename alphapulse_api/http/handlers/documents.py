@@ -1,4 +1,4 @@
-"""The documents of the service, and Swagger UI, all out of the installation."""
+"""The API documents and Swagger UI, all served from the installation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from alphapulse_api.http.route import ROWS
 from alphapulse_api.http.spec.asyncapi import asyncapi_document
 from alphapulse_api.http.spec.openapi import at_server, openapi_template
 
-# The OpenAPI document but for the server's URL; made when it is asked for.
+# The OpenAPI document without the server's URL; made when it is first asked for.
 OPENAPI: Final[web.AppKey[dict[str, Any]]] = web.AppKey("openapi", dict)
 
 # The package that follows Swagger UI's releases most closely. Only its files are used: finding them
 # imports neither it nor Flask.
 UI_PACKAGE: Final = "flask_swagger_ui"
-# What the page loads, and nothing else of the folder.
+# The files that the page loads; nothing else of the folder is served.
 UI_FILES: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
-# Swagger UI sets inline styles and data: images; scripts come from here alone.
+# Swagger UI sets inline styles and data: images; scripts come only from this server.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -52,7 +52,7 @@ PAGE: Final = StaticFile(
 </html>
 """,
 )
-# Clients have neither id nor secret here: the fields of OAuth that ask for them are left out.
+# Clients have no id or secret here, so the form's fields for them are hidden.
 STYLE: Final = StaticFile(
     "start.css",
     b""".swagger-ui .auth-container .wrapper:has(> label[for^=client_id_]),
@@ -135,7 +135,7 @@ def _ui_file(name: str) -> StaticFile:
 
 
 def _server(request: web.Request, path: str) -> str:
-    """The URL that this service is reached by."""
+    """The URL by which the client reached this service."""
     return f"{client_scheme(request)}://{request.host}{request.path.removesuffix(path)}"
 
 

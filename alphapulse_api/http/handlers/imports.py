@@ -1,6 +1,6 @@
-"""Histories that are imported: stored, but not published, evaluated or notified record by record.
+"""Imported histories: their records are stored, but not published, evaluated or notified.
 
-Each function stores one batch of the lines of a body; subscribers read again after the last one.
+Each function stores one batch of the lines of a body; subscribers read again after the last batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The portfolio: read, with its past, and replaced."""
+"""The portfolio: read with its history, exported, and replaced."""
 
 from __future__ import annotations
 

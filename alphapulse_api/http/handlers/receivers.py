@@ -29,7 +29,7 @@ _VERSIONS: Final = {
     "prometheus.WriteRequest": remote_write.decoding_v1,
     "io.prometheus.write.v2.Request": remote_write.decoding_v2,
 }
-# What the clients of InfluxDB send; all but the precision means nothing here.
+# The parameters that clients of InfluxDB send; only the precision has a meaning here.
 _INFLUX: Final = frozenset({"org", "orgID", "bucket", "db", "rp", "consistency", "precision"})
 
 
@@ -63,7 +63,7 @@ def _version(request: web.Request) -> str:
 
 
 async def _unsnapped(body: bytes) -> bytes:
-    """Decompress a block; its length is checked first, and the ratio is at most some 22."""
+    """Decompress a block; its length is checked first, and snappy's ratio is at most some 22."""
     import cramjam
 
     if not body:
@@ -142,7 +142,7 @@ async def influx_write(request: web.Request) -> web.Response:
 
 def _check_query(request: web.Request, allowed: frozenset[str]) -> None:
     if unknown := [name for name in request.query if name not in allowed]:
-        # The value may be a password, as `p` of InfluxDB 1: it is not repeated.
+        # The value is not repeated: it may be a password, such as `p` of InfluxDB 1.
         raise ValidationProblem(
             [{"parameter": name[:100], "detail": "Unknown parameter."} for name in unknown[:100]]
         )

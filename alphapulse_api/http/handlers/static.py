@@ -1,4 +1,4 @@
-"""Files out of the installation: compressed, conditional, held to a policy."""
+"""Files of the installation: compressed, conditional, with a Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alphapulse_api.cache import Entry, SingleFlight, etag_of
 from alphapulse_api.http.compression import coding_of, compressed
 from alphapulse_api.http.pipeline.conditions import answer
 
-# Not `mimetypes`: its answer depends on the system's registry.
+# `mimetypes` is not used: its answer depends on the system's registry.
 CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -23,15 +23,15 @@ CONTENT_TYPES: Final = {
     ".svg": "image/svg+xml; charset=utf-8",
     ".woff2": "font/woff2",
 }
-# A file is compressed once a process, so at a level that pays on every transfer: plotly.js is
-# 1.29 MB at zstd's level 9 after 0.2 s, 1.67 MB at level 1, 1.18 MB at level 19 after 3.5 s.
+# A file is compressed once per process, so a high level pays off on every transfer: plotly.js is
+# 1.67 MB at zstd's level 1, 1.29 MB at level 9 after 0.2 s, and 1.18 MB at level 19 after 3.5 s.
 LEVEL: Final = 9
 REVALIDATE: Final = "no-cache"
 FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 class StaticFile:
-    """Bytes that stay as they are, and their compressed forms, each made when first asked for."""
+    """Bytes that never change, and their compressed forms, each made when first asked for."""
 
     __slots__ = ("_body", "_content_type", "_forms")
 
@@ -44,7 +44,7 @@ class StaticFile:
         """The form that an Accept-Encoding header asks for.
 
         Raises:
-            Problem: 406, if it refuses all that we have.
+            Problem: 406, if it refuses every form that the server has.
         """
         coding = coding_of(accept_encoding)
         name = coding.name if coding.applies(len(self._body)) else ""
@@ -73,7 +73,7 @@ async def answer_file(
         control: Cache-Control.
 
     Raises:
-        Problem: 406, if the client takes the file in no form that we have.
+        Problem: 406, if the client accepts no form of the file that the server has.
     """
     single_flight = request.app[BACKEND].single_flight
     entry = await file.form(request.headers.get(hdrs.ACCEPT_ENCODING), single_flight)

@@ -1,4 +1,4 @@
-"""System samples, and how this process itself is doing."""
+"""System samples, and the state of this process itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other systems post when something happens."""
+"""Messages that other systems post when something happens."""
 
 from __future__ import annotations
 

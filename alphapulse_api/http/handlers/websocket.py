@@ -53,7 +53,7 @@ class Socket(web.WebSocketResponse):
         if not message:
             message = _REASONS.get(code, message)
         if self.writer is not None:
-            # Whoever closes, no data frame may follow the close frame (RFC 6455, section 5.5.1).
+            # No data frame may follow the close frame, whoever closes (RFC 6455, section 5.5.1).
             self.writer.close()
         return await super().close(code=code, message=message, drain=drain)
 

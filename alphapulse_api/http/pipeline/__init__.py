@@ -1,4 +1,4 @@
-"""What every request passes, in this order, one concern a file."""
+"""The middlewares that every request passes, in this order, one concern per file."""
 
 from __future__ import annotations
 

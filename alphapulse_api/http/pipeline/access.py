@@ -53,10 +53,10 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[REQUEST_ID] = request_id
         headers = request[HEADERS] = {"X-Request-ID": request_id, **COMMON}
         if row is not None and row.path == "/ws":
-            headers["Vary"] = "Origin"  # which is checked, whether or not CORS is configured
+            headers["Vary"] = "Origin"  # Origin is checked, whether or not CORS is configured
         try:
             response = await handler(request)
-        except web.HTTPException as answer:  # a redirect of a host's
+        except web.HTTPException as answer:  # such as a host's redirect
             status = answer.status
             answer.headers.update(headers)
             raise
@@ -100,7 +100,7 @@ def log_request(
     caller: str | None,
     request_id: str,
 ) -> None:
-    """Write the line of a request.
+    """Write the access log line of a request.
 
     Args:
         path: without the query.

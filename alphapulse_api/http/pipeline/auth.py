@@ -1,4 +1,4 @@
-"""Who is calling, and may they: nothing passes that no row of the route table lets pass."""
+"""Identifies the caller, and checks its permission: only rows of the route table are callable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from alphapulse_api.http.pipeline.rate_limit import count_request
 from alphapulse_api.http.route import ROWS, TOKEN, Row
 
 CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", Caller)
-OURS: Final = (f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")  # begin the keys that are made here
+OURS: Final = (f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")  # prefixes of the keys made here
 REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,8 +36,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the caller, count the request, check the row's permission.
 
-    In this order, so that refused requests count, too. One middleware, because each costs every
-    request a coroutine.
+    The order makes refused requests count too. It is one middleware, because each middleware costs
+    every request a coroutine.
     """
     match, app = request.match_info, request.app
     row = app[ROWS].get(match.route)
@@ -66,10 +66,10 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def identify(request: web.Request, backend: Backend, row: Row | None = None) -> Caller | None:
-    """The caller that the headers identify, or the path of a webhook; None without credentials.
+    """The caller that the headers or a webhook's path identify; None without credentials.
 
     Args:
-        request: what is asked.
+        request: the request.
         backend: knows the callers.
         row: the route, if clients of other systems may call it: they send an API key in an
             Authorization header.
@@ -91,7 +91,7 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
         raise Problem(BAD_REQUEST, f"{detail}, and none beside a token in the path.")
     authorization = given[0] if given else None
     if authorization is None and in_path is None and X_API_KEY not in request.headers:
-        authorization = request.headers.get(hdrs.AUTHORIZATION)  # to be refused by name
+        authorization = request.headers.get(hdrs.AUTHORIZATION)  # refused below
     authenticator = backend.authenticator
     try:
         if in_path is not None:
@@ -119,7 +119,7 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
 
 
 def _is_of_a_proxy(authorization: str, *, foreign: bool) -> bool:
-    """Whether a header holds the password of a proxy in front, which passes it on.
+    """Whether a header has the password for a proxy in front, which passed it on.
 
     Clients of other systems send a key of ours in the same way.
     """
@@ -145,7 +145,7 @@ def key_of(authorization: str) -> str | None:
 
 
 def _is_preflight(request: web.Request) -> bool:
-    # Of a resource of ours: a host's own route for OPTIONS is as closed as any other.
+    # Only for resources of ours: a host's own route for OPTIONS is protected like any other.
     return (
         hdrs.ORIGIN in request.headers
         and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers

@@ -20,14 +20,14 @@ from alphapulse_api.http.query import QUESTION, QUESTIONS
 from alphapulse_api.http.route import CHANGES_IN, ROWS, VERSION, Row
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
-# Past ranges included: a late write into one must be visible at once.
+# For past ranges too: a late write into one must be visible at once.
 CONTROL: Final = "private, no-cache"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a GET from the cache if it can be."""
+    """Answer a GET from the cache if possible."""
     app = request.app
     row = app[ROWS].get(request.match_info.route)
     if row is None or row.raw is not None or row.method != hdrs.METH_GET:
@@ -50,7 +50,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     look = partial(backend.cache.look, tag, key)
     version, entry = await look()
     if entry is not None:
-        # Not the cursor stored with it: the log may have evicted that position since.
+        # With the present cursor, not the stored one: the log may have evicted that position since.
         app[FAST_PATH].learn(request, tag, key, row.channel, entry)
         return _answer(request, entry, "HIT", cursor)
 
@@ -73,10 +73,10 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _tag(row: Row, request: web.Request, backend: Backend) -> str | None:
-    """What the answer depends on; None if it must not come from the cache."""
+    """The resource that the answer depends on; None if it must not come from the cache."""
     if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
-    # The host's own objects change without a notice that would invalidate the answer.
+    # A host's own objects change without an event that would invalidate the answer.
     if not backend.accessors.managed(row.tag):
         return None
     if "{" in row.resource:

@@ -26,7 +26,7 @@ def unchanged(headers: Mapping[str, str], etag: str) -> bool:
 
 
 def if_match(headers: CIMultiDictProxy[str]) -> IfMatch | None:
-    """What the client requires of the record that it changes (RFC 9110, section 13.1.1).
+    """The versions that the client accepts of the record it changes (RFC 9110, section 13.1.1).
 
     Every tag of an answer begins with the version of the record, whatever the coding and the format
     of the answer. Weak tags never match.

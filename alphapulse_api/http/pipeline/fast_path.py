@@ -40,7 +40,7 @@ _Asked = tuple[str | None, ...]
 
 
 class Plan:
-    """What the normal path found: the caller, where the answer is cached, and its head as bytes."""
+    """What the normal path found: the caller, the cache key, and the answer's head as bytes."""
 
     __slots__ = ("_headers", "caller", "channel", "found", "key", "resource", "unchanged")
 
@@ -60,7 +60,7 @@ class Plan:
         # Only the headers: the cache alone holds bodies, within its bound.
         self._headers = entry.headers
         headers = entry.headers.copy()
-        headers.popall("X-Stream-Cursor", None)  # that of now is added to each answer
+        headers.popall("X-Stream-Cursor", None)  # the current one is added to each answer
         headers.update(
             {
                 "Content-Length": str(len(entry.body)),
@@ -77,8 +77,8 @@ class FastPath:
     """Remembers how requests were answered.
 
     Attributes:
-        open: whether it is used. It is not where a host has middlewares or signals of its own,
-            which must see every request and every response.
+        open: whether it is used. It is not if a host has its own middlewares or signals, which must
+            see every request and every response.
     """
 
     def __init__(self, backend: Backend, hosts: Hosts) -> None:
@@ -140,7 +140,7 @@ FAST_PATH: Final[web.AppKey[FastPath]] = web.AppKey("fast_path", FastPath)
 
 
 def _asked(request: web.Request) -> _Asked | None:
-    """The parts of a request that its answer depends on; None if it depends on others too."""
+    """The parts of a request that its answer depends on; None if it depends on other parts too."""
     headers = request.headers
     if (
         request.method != hdrs.METH_GET
@@ -153,7 +153,7 @@ def _asked(request: web.Request) -> _Asked | None:
         return None
     return (
         request.raw_path,
-        # All values: the normal path refuses two, so no plan has two.
+        # All values of a header: the normal path refuses two, so no plan has two.
         ",".join(headers.getall(hdrs.AUTHORIZATION, ())),
         ",".join(headers.getall(X_API_KEY, ())),
         headers.get(hdrs.ACCEPT),

@@ -17,14 +17,14 @@ COMMON: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
 
 VARY: Final = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"  # of every GET
 
-# Looked up as they are; a plain str is folded anew each time.
+# An istr is looked up as it is; a plain str is case-folded each time.
 X_API_KEY: Final = istr("X-API-Key")
 X_REQUEST_ID: Final = istr("X-Request-ID")
 
 # Headers that middlewares add to the response before it is prepared.
 HEADERS: Final[web.RequestKey[dict[str, str]]] = web.RequestKey("headers", dict)
 
-# What a page of another origin may read.
+# The headers that a page of another origin may read.
 CORS_RESPONSE_HEADERS: Final = (
     "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
     "WWW-Authenticate", "X-Cache", "X-Approximate", "X-Next-Cursor", "X-Request-ID",
@@ -34,18 +34,18 @@ CORS_RESPONSE_HEADERS: Final = (
 
 @lru_cache(maxsize=16)
 def browser_origins(allowed: tuple[str, ...]) -> frozenset[str]:
-    """Origins as browsers write them: without a port that is their scheme's own."""
+    """Origins as browsers write them: without the default port of their scheme."""
     return frozenset(str(parse_origin(text) or text) for text in allowed)
 
 
 def cors_headers(cors: CorsConfig, origin: str | None) -> dict[str, str]:
-    """What lets a page of an allowed origin read an answer; empty where CORS is off."""
+    """The headers that let a page of an allowed origin read an answer; empty if CORS is off."""
     if not cors.allowed_origins:
         return {}
     headers: dict[str, str] = {hdrs.VARY: hdrs.ORIGIN}
     origins = browser_origins(cors.allowed_origins)
     if origin is not None and (origin in origins or "*" in origins):
-        # Of any origin, none is repeated; credentials are only for those that are listed.
+        # Only a listed origin is repeated: browsers send no credentials to "*".
         listed = origin in origins
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin if listed else "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(CORS_RESPONSE_HEADERS)

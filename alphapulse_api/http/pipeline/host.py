@@ -1,4 +1,4 @@
-"""Only requests for a host name of ours: no page of another name reaches the server by its DNS."""
+"""Refuses requests for other host names, so that no page reaches the server by DNS rebinding."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Hosts:
     """Checks the Host header, and the host of a target that is a whole URL.
 
-    Without `allowed_hosts`, a server bound to a loopback address answers requests that come in
-    there for localhost and for IP addresses alone, and one bound to any other address answers all:
-    it cannot know by which names its network reaches it.
+    Without `allowed_hosts`, a server that is bound to a loopback address answers requests that come
+    in there only if they are for localhost or an IP address. A server that is bound to another
+    address answers all requests, because it cannot know the names by which its network reaches it.
 
     Args:
         config: the configuration of the application.
@@ -105,7 +105,7 @@ def _named(request: web.Request) -> Sequence[str]:
 
 
 def _is_loopback(name: str) -> bool:
-    """Whether a server that is bound to it is reached from this machine alone."""
+    """Whether a server that is bound to this address is reached only from this machine."""
     address = parse_address(name)
     if address is not None:
         return address.is_loopback
@@ -114,7 +114,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _came_in_on_loopback(request: web.Request) -> bool:
-    """Whether the connection's end at our side is a loopback address.
+    """Whether the local address of the connection is a loopback address.
 
     Under gunicorn, or in a host's application, only the connection shows the bound address.
     """

@@ -1,6 +1,6 @@
 """Keys and tokens in a path, masked before it is written anywhere.
 
-A webhook token belongs in a path; an API key does not, but somebody will put it there.
+A webhook token belongs in a path. An API key does not, but somebody will put one there.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _SECRET: Final = re.compile(rf"({API_KEY}|{WEBHOOK_TOKEN})_[^/]*", re.IGNORECASE
 
 
 def masked(path: str) -> str:
-    """The path with `***` in the place of each secret.
+    """The path with `***` in place of each secret.
 
     Args:
-        path: as the request line has it, percent-encoded.
+        path: the path of the request line, percent-encoded.
     """
     text = unquote(path) if "%" in path else path
     if _SECRET.search(text) is None:

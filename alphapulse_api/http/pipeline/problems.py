@@ -1,4 +1,4 @@
-"""Every failure as application/problem+json, or as the route's protocol has it."""
+"""Answers every failure with application/problem+json, or in the form of the route's protocol."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _is_gone(request: web.Request) -> bool:
-    """Whether it is the client's connection that broke, and not one behind a host's accessor."""
+    """Whether the client's connection broke, and not one that a host's accessor uses."""
     return request.transport is None or request.transport.is_closing()
 
 
@@ -81,7 +81,7 @@ def _answer(
     extra: dict[str, Any],
 ) -> web.Response:
     row = request.app[ROWS].get(request.match_info.route)
-    # Whatever the method that it was called by.
+    # For every method, also one that the path does not have.
     if "error" not in extra and request.path in oauth_paths(request.app):
         extra = {**extra, **oauth_members(status, detail)}
     if row is not None and row.refusal is not None:
@@ -95,12 +95,12 @@ def _answer(
         headers={"Cache-Control": "no-store", **headers, "Content-Type": media_type},
     )
     if status == REQUEST_TIMEOUT.status:
-        response.force_close()  # the rest of the body is not waited for
+        response.force_close()  # do not wait for the rest of the body
     return response
 
 
 def oauth_paths(app: web.Application) -> frozenset[str]:
-    """The paths of RFC 6749 and RFC 7009, whose errors have members of their own."""
+    """The paths of RFC 6749 and RFC 7009, whose errors have further members."""
     return frozenset(
         route.resource.canonical
         for route, row in app[ROWS].items()
@@ -109,12 +109,12 @@ def oauth_paths(app: web.Application) -> frozenset[str]:
 
 
 def oauth_members(status: int, detail: str) -> dict[str, str]:
-    """What a problem on one of these paths has, too."""
+    """The further members of a problem on one of these paths."""
     return {"error": _oauth_error(status), "error_description": detail}
 
 
 def _oauth_error(status: int) -> str:
-    """What RFC 6749, section 5.2 (and 4.1.2.1 for the server's own faults), calls a failure."""
+    """The error code of RFC 6749, section 5.2 (4.1.2.1 for the server's own faults)."""
     if status in (429, 503):
         return "temporarily_unavailable"
     return "server_error" if status >= 500 else "invalid_request"

@@ -13,7 +13,7 @@ async def count_request(limiter: Limiter, caller: Caller, headers: dict[str, str
     """Count a request of the caller, and set the rate limit headers in `headers`.
 
     Raises:
-        RateLimited: if the caller is over its limit.
+        RateLimited: if the caller exceeds its limit.
     """
     verdict = await limiter.take(caller.subject)
     headers["RateLimit-Policy"] = limiter.policy

@@ -8,7 +8,7 @@
 | label `severity`, else `priority` | `severity` |
 | label `alertname` | `rule_id` |
 | `startsAt`, `endsAt` of a resolved alert | `created_at`, `resolved_at` |
-| all labels and annotations, and what else there is | `metadata` |
+| all labels and annotations, and any further fields | `metadata` |
 
 Sources: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config and
 https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/
@@ -36,7 +36,7 @@ _PLACES: Final = {
     "rule_id": "labels",
     "metadata": "labels",
 }  # by our field: theirs
-# Of an alert, what our fields say; the rest is kept in the metadata.
+# The members of an alert that become fields of ours; the rest is kept in the metadata.
 _TAKEN: Final = frozenset({"status", "labels", "annotations", "startsAt", "endsAt", "fingerprint"})
 
 
@@ -48,7 +48,7 @@ def reports_of(message: Mapping[str, Any], source: str) -> list[dict[str, Any]]:
         source: of the alerts.
 
     Raises:
-        ValidationProblem: if it is no such message, pointing into it.
+        ValidationProblem: if it is not such a message, pointing into it.
     """
     alerts = message.get("alerts")
     if not isinstance(alerts, list):
@@ -114,7 +114,7 @@ def _texts(alert: Mapping[str, Any], name: str, pointer: str) -> dict[str, str]:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, cut to a number of characters: an alert is not lost because it says much."""
+    """The text, cut to `longest` characters: a long text must not lose the alert."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

@@ -1,8 +1,8 @@
-"""freqtrade's webhook messages, sent as docs/http.md configures them, as trades and alerts.
+"""Stores freqtrade's webhook messages, configured as docs/http.md shows, as trades and alerts.
 
-Its messages name the trade and no order. A trade has one open order of a kind at a time, so the
-orders of a kind are numbered as they come: `BOT:TRADE:entry:1`. A message belongs to the last of
-them if that is open, and begins the next one otherwise.
+Its messages name the trade but not the order. A trade has one open order of a kind at a time, so
+the orders of a kind are numbered as they arrive: `BOT:TRADE:entry:1`. A message belongs to the last
+of them if that is open, and otherwise begins the next one.
 
 `format: json` sends each value as text, and a missing one as "None".
 """
@@ -23,7 +23,7 @@ from alphapulse_api.storage.stores import TradeStore
 
 AGENT_TYPE: Final = "freqtrade"
 _MESSAGE: Final = FreqtradeMessage()
-# How a status begins, and what it means for the agent; any other changes only its time.
+# The state of the agent by how the status text begins; any other text changes only its time.
 _STATES: Final = {
     "running": "active", "paused": "inactive", "stopped": "stopped", "process died": "error",
     "reload_config": "initializing",
@@ -33,14 +33,14 @@ _SIDES: Final = {
     ("entry", "long"): "buy", ("entry", "short"): "sell",
     ("exit", "long"): "sell", ("exit", "short"): "buy",
 }  # fmt: skip
-# Of a trade, what the message calls otherwise.
+# The fields of a trade to which the message gives other names.
 _NAMES: Final = {"id": "trade_id", "symbol": "pair", "quantity": "amount", "price": "rate"}
 
 Trade = Mapping[str, Any]
 
 
 async def receive(backend: Backend, body: Mapping[str, Any]) -> None:
-    """Store what a message says.
+    """Store a message.
 
     Raises:
         ValidationProblem: if it is not valid, pointing into it.
@@ -91,7 +91,7 @@ async def _receive_order(
     if step and last is not None and last["status"] not in FINAL:
         stored = await backend.feed.record_trade(_next_state(last, step, message, extras))
     elif step == "cancel":
-        return  # what had been filled is recorded already, or it is a repeat
+        return  # a partial fill is recorded already, or this is a repeat
     elif last is not None and _repeats(last, step, message):
         stored = last
     else:
@@ -124,7 +124,7 @@ async def _last(trades: TradeStore, prefix: str) -> tuple[int, Trade | None]:
 
 
 def _repeats(last: Trade, step: str, message: Mapping[str, Any]) -> bool:
-    """Whether the message has been stored, as after an answer that was lost."""
+    """Whether the message was stored before, for example because its answer was lost."""
     rate, amount = message.get("rate"), message["amount"]
     if step == "fill":
         filled: tuple[Any, ...] = (FILLED, min(amount, last["quantity"]), rate)
@@ -136,7 +136,7 @@ def _repeats(last: Trade, step: str, message: Mapping[str, Any]) -> bool:
 def _new(
     id_: str, kind: str, step: str, message: Mapping[str, Any], extras: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The trade that a message begins: an order that was placed, or the fill of one not seen."""
+    """The trade that a message begins: a new order, or the fill of an order not seen before."""
     trade = {
         "id": id_,
         "symbol": message["pair"],
@@ -155,18 +155,18 @@ def _new(
 def _next_state(
     last: Trade, step: str, message: Mapping[str, Any], extras: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The last order after a message of it."""
+    """The last order, in its state after the message."""
     trade = {name: last[name] for name in ("id", "symbol", "side", "quantity")}
     trade["metadata"] = {**last["metadata"], **extras}
     if step == "cancel":
         return trade | {"status": "cancelled"}
-    # The amount of a fill is less the fee that was taken from it; it may be rounded up.
+    # freqtrade has taken the fee from the amount of a fill, and may have rounded it up.
     filled: Decimal = min(message["amount"], last["quantity"])
     return trade | {"status": FILLED, "price": message["rate"], "filled_quantity": filled}
 
 
 async def _record_profit(backend: Backend, message: Mapping[str, Any], trade: Trade) -> None:
-    """Points of the profit of an exit; at the time of the trade, so that a repeat is the same."""
+    """Store the profit of an exit at the trade's time, so that a repeat changes nothing."""
     labels = {"bot": message["bot"], "pair": message["pair"]}
     points = [
         {
@@ -184,7 +184,7 @@ async def _record_profit(backend: Backend, message: Mapping[str, Any], trade: Tr
 
 
 def _placed(problem: ValidationProblem) -> ValidationProblem:
-    """The refusal, with pointers to the names that the message has."""
+    """The refusal, with pointers to the names that the message uses."""
     errors = []
     for error in problem.errors:
         step, *rest = error["pointer"].removeprefix("/").split("/")

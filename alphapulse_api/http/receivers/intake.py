@@ -1,4 +1,4 @@
-"""What every receiver does with the points it decodes: check, store in batches, count refusals."""
+"""Takes the points that receivers decode: checks them, stores batches, and counts refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Decoding = Generator[None, None, None]
 class Intake:
     """Collects the points of one request, and stores them up to 10000 at a time.
 
-    A point that is not valid is refused alone.
+    An invalid point is refused alone.
 
     Args:
         backend: stores and publishes them.
@@ -50,7 +50,7 @@ class Intake:
         """Add a point; returns whether it is valid.
 
         Args:
-            series: which one.
+            series: the series of the point.
             instant: in microseconds since the epoch.
             value: NaN and infinities are stored as null.
             place: members of the error if it is refused, such as the line.
@@ -93,7 +93,7 @@ class Intake:
             raise self.counted(problem) from None
 
     async def store(self) -> None:
-        """Store what waits."""
+        """Store the points that wait."""
         points, self._points = self._points, Points()
         while points:
             try:
@@ -105,7 +105,7 @@ class Intake:
                 points = rest
             except Problem as problem:
                 raise self.counted(problem) from None
-        # A store may be faster than the fan-out: events would queue without a bound.
+        # A store may be faster than the fan-out, and events would queue without a bound.
         fanout = self._backend.connections.fanout
         while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)
             await asyncio.sleep(PENDING_SECONDS)

@@ -26,12 +26,12 @@ from alphapulse_api.http.receivers.naming import (
 PROTOCOL: Final = "influx"
 MAX_LINE: Final = 256 * 1024  # bytes
 MAX_FIELDS: Final = 5_000  # of a line, as values of a JSON record
-MAX_TAGS: Final = 64  # that are read at all; a series may keep 16
+MAX_TAGS: Final = 64  # that are decoded at all; a series may have 16
 MAX_TEXT_LINES: Final = 64  # that a quoted text may span
 MAX_DIGITS: Final = 64  # of a number
 STEP: Final = 16
 STEP_FIELDS: Final = 256
-# Microseconds that a unit of `precision` has; a nanosecond is less than one.
+# Microseconds in a unit of `precision`; 0 stands for nanoseconds.
 PRECISIONS: Final = {
     "ns": 0, "n": 0, "us": 1, "u": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000,
     "h": 3_600_000_000,
@@ -40,7 +40,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys((b"t", b"T", b"true", b"True", b"TRUE"), 1.0),
     **dict.fromkeys((b"f", b"F", b"false", b"False", b"FALSE"), 0.0),
 }
-# Possessive: what has matched is never tried again, so the time is linear.
+# Possessive quantifiers never backtrack, so the time is linear.
 _HEAD: Final = re.compile(rb"((?:[^\\ ]++|\\.)++) ++", re.DOTALL)
 _FIELD: Final = re.compile(
     rb'((?:[^\\ ,=]++|\\.)++)=("(?:[^"\\]++|\\.)*+"|[^", ]++)(?:(,)| ++|$)', re.DOTALL
@@ -86,7 +86,7 @@ class LineDecoder:
             if len(line) > MAX_LINE:
                 raise self._too_long()
             self._number += 1
-            # A text that is open stays open where no quote comes: it is not read once more.
+            # Without a quote, an open text stays open, so it is not parsed again.
             may_end = not open_line or b'"' in ended
             try:
                 if not may_end:
@@ -117,7 +117,7 @@ class LineDecoder:
         return Problem(TOO_LARGE, f"A line may have at most {MAX_LINE} bytes.")
 
     def _line(self, line: bytes) -> Decoding:
-        """Raises ValueError, or _Unfinished."""
+        """Decode a line; raises ValueError, or _Unfinished."""
         line = line.strip(b" \r\t")
         if not line or line[0] == 35:  # a comment
             return
@@ -135,7 +135,7 @@ class LineDecoder:
             head, fields, time = _split(line)
         if head.count(b",") > MAX_TAGS:
             raise ValueError(f"a line may have at most {MAX_TAGS} tags")
-        values: list[tuple[bytes, float | None]] = []  # a line is stored whole or not
+        values: list[tuple[bytes, float | None]] = []  # a line is stored whole or not at all
         for count, (key, text) in enumerate(fields, 1):
             values.append((key, _value(text)))
             if count % STEP_FIELDS == 0:

@@ -1,7 +1,7 @@
-"""How series of other systems are named here: one rule for all protocols.
+"""Names the series of other systems, by one rule for all protocols.
 
-The label `metric_type` is the type, and is not a label any more; without it the type is the name
-of the protocol. Labels without text are left out, as Prometheus has it.
+The label `metric_type` becomes the type; without it, the type is the name of the protocol. Labels
+with empty text are left out, as in Prometheus.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from alphapulse_api.schemas.fast_points import series_of
 
 TYPE_LABEL: Final = "metric_type"
 SERIES_REMEMBERED: Final = 10_000
-# A key may contain what is no part of the series, and longer ones would fill the memory.
+# Longer keys are not remembered: they may contain much that is not part of the series, and would
+# fill the memory.
 REMEMBERED_BYTES: Final = 4096
 
 

@@ -30,7 +30,7 @@ from alphapulse_api.http.receivers.naming import (
 from alphapulse_api.http.receivers.wire import Walk, parse
 
 PROTOCOL: Final = "otlp"
-# Of what is decoded at all; a series may keep 16 labels. An attribute may hold lists of values.
+# Bounds on what is decoded at all; a series may have 16 labels. An attribute may be a list.
 MAX_ATTRIBUTES: Final = 128
 MAX_ATTRIBUTE_BYTES: Final = 8192  # of a data point and its resource together
 STEP: Final = 32
@@ -96,7 +96,7 @@ def _metric(walk: Walk, start: int, end: int, resource: Attributes, intake: Inta
 
 
 def not_otlp() -> Problem:
-    """The refusal of a body that is not OTLP's."""
+    """The refusal of a body that is not OTLP."""
     return Problem(BAD_REQUEST, "The body is not an ExportMetricsServiceRequest of OTLP.")
 
 
@@ -108,7 +108,7 @@ def _utf8(text: bytes) -> str:
 
 
 def adding(message: str, point: Any, name: str, resource: Attributes, intake: Intake) -> Decoding:
-    """Add what is stored of a data point, whose message has this name."""
+    """Add the points that are stored of a data point; `message` is its message's name."""
     instant = point.time_unix_nano // 1000
     attributes = tuple(point.attributes)
     if message == NUMBER:
@@ -141,8 +141,8 @@ def add_number(
     """Add a point of a gauge or a sum.
 
     Args:
-        attributes: its own, as encoded KeyValues.
-        name: of its metric.
+        attributes: the point's own, as encoded KeyValues.
+        name: the name of its metric.
         resource: the attributes of its resource.
         instant: in microseconds since the epoch.
         value: NaN where none was recorded.
@@ -159,7 +159,7 @@ def add_number(
 
 
 def _finder(attributes: Attributes, name: str, resource: Attributes, intake: Intake) -> Any:
-    """What finds the series; None if the data point is refused."""
+    """A function that finds the series; None if the data point is refused."""
     if len(attributes) + len(resource) > MAX_ATTRIBUTES:
         intake.refuse(f"a data point has over {MAX_ATTRIBUTES} attributes")
         return None
@@ -177,7 +177,7 @@ def _number(point: Any) -> float:
 
 
 def _figures(message: str, point: Any) -> Iterator[Figure]:
-    """What is stored of a histogram or a summary."""
+    """The figures that are stored of a histogram or a summary."""
     if point.flags & _NO_VALUE:
         yield "_count", None, float("nan")
         return
@@ -224,7 +224,7 @@ def _series(resource: Attributes, name: str, attributes: Attributes, extra: Extr
 
 
 def _label(value: Any) -> str:
-    """An attribute as text: what is not text as JSON, bytes in base64."""
+    """An attribute as text: bytes in base64, and other values that are not text as JSON."""
     plain = _plain(value)
     return plain if isinstance(plain, str) else dumps(plain).decode()
 

@@ -1,8 +1,8 @@
 """OTLP metrics as JSON: protobuf's own mapping, with ids in hexadecimal.
 
-The parser of protobuf takes 8 to 14 µs for a message of JSON, and a data point with its attributes
-is several. So equal attributes are parsed once, and points of gauges and sums are read here if
-their members have the usual types. Everything else goes through that parser.
+protobuf's parser takes 8 to 14 µs for a message of JSON, and a data point with its attributes is
+several messages. So equal attributes are parsed once, and points of gauges and sums are read here
+if their members have the usual types. Everything else goes through that parser.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 """
@@ -41,7 +41,7 @@ def decoding_json(body: Any, intake: Intake) -> Decoding:
     """Decode a parsed ExportMetricsServiceRequest.
 
     Raises:
-        Problem: 400 if it is none.
+        Problem: 400 if it is not one.
     """
     for group in _dicts(body, "resourceMetrics"):
         resource = _attributes(group.get("resource", {}))
@@ -101,7 +101,7 @@ def _usual(point: dict[str, Any]) -> tuple[int, float] | None:
 
 
 def _integer(value: Any) -> int | None:
-    """An integer of 64 bits, which JSON has as text or as a number."""
+    """An integer of 64 bits, which is text or a number in JSON."""
     if type(value) is str:
         digits = value[1:] if value[:1] == "-" else value
         if len(digits) >= _MAX_DIGITS + 1 or not (digits.isascii() and digits.isdigit()):
@@ -120,7 +120,7 @@ def _dicts(value: Any, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _attributes(value: Any) -> Attributes | str:
-    """The attributes as encoded KeyValues, in which all decoders name series; or why not."""
+    """The attributes as encoded KeyValues, by which all decoders name series; or why not."""
     attributes = value.get("attributes") if isinstance(value, dict) else ()
     if attributes in (None, []):
         return ()

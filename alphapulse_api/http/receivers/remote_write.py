@@ -1,8 +1,8 @@
 """Prometheus remote write, versions 1 and 2, as points.
 
 `__name__` is the name, the other labels are labels. Samples keep their milliseconds. A stale marker
-is a NaN, and so a null: the line of a chart ends there. Of a native histogram the count and the sum
-are stored, as `<name>_count` and `<name>_sum`. Exemplars and metadata are skipped.
+is a NaN, and so a null: the line of a chart ends there. A native histogram is stored as its count
+and sum, `<name>_count` and `<name>_sum`. Exemplars and metadata are skipped.
 
 Sources: https://prometheus.io/docs/specs/prw/remote_write_spec/ and …/remote_write_spec_2_0/.
 """
@@ -25,7 +25,7 @@ from alphapulse_api.http.receivers.wire import Walk, malformed, parse
 
 PROTOCOL: Final = "prometheus"
 MAX_SYMBOLS: Final = 200_000  # of a version 2 request
-MAX_LABELS: Final = 64  # that are decoded at all; a series may keep 16
+MAX_LABELS: Final = 64  # that are decoded at all; a series may have 16
 STEP: Final = 32
 _SERIES_1: Final = 1
 _SYMBOLS: Final = 4
@@ -35,11 +35,11 @@ Pairs = tuple[bytes, ...]
 
 
 class Written:
-    """How many samples and histograms were stored or refused, for the headers of version 2.
+    """How many samples and histograms were written, for the headers of version 2.
 
     Attributes:
-        samples: decoded and valid.
-        histograms: the same.
+        samples: how many samples were decoded and valid.
+        histograms: how many histograms were.
     """
 
     def __init__(self) -> None:

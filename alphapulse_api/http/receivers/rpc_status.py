@@ -1,7 +1,7 @@
 """Errors as OTLP/HTTP has them: a google.rpc.Status, in the encoding of the request.
 
-Clients send again after 429, 502, 503 and 504 alone, no sooner than Retry-After says. The status of
-data that is not valid is 400.
+Clients repeat a request only after 429, 502, 503 and 504, and no sooner than Retry-After says. The
+status of data that is not valid is 400.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response.
 """

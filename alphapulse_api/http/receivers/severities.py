@@ -1,4 +1,4 @@
-"""How other systems call the severity of an alert."""
+"""Maps other systems' words for the severity of an alert to ours."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _SEVERITIES: Final = {word: severity for severity, words in _WORDS.items() for w
 
 
 def severity_of(word: Any) -> str:
-    """Ours for a word of theirs, in any case; `warning` for one that is not known, or for none."""
+    """Our severity for a word of theirs, in any case; `warning` for an unknown word or none."""
     return _SEVERITIES.get(word.strip().lower(), DEFAULT) if isinstance(word, str) else DEFAULT

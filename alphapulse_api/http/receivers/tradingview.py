@@ -1,8 +1,8 @@
-"""TradingView's alerts as alerts or signals.
+"""Reads TradingView's messages as alerts or signals.
 
 A message is whatever its author typed: text, or a JSON object, in which TradingView has replaced
-`{{ticker}}` and the like. An object that says a `direction` or an `action` is a signal, any other
-is an alert. Its fields are the API's, some have a second name, and unknown ones go to the metadata.
+`{{ticker}}` and the like. An object with a `direction` or an `action` is a signal; any other is an
+alert. Its fields are the API's; some have a second name, and unknown ones go to the metadata.
 
 Source: https://www.tradingview.com/support/solutions/43000529348/
 """
@@ -31,8 +31,8 @@ def message_of(body: bytes) -> Message:
     """The object of a body; text alone is its `message`.
 
     Raises:
-        Problem: 400 for an empty body, for what is not UTF-8, and for text that begins as an object
-            and is none.
+        Problem: 400 for an empty body, for what is not UTF-8, and for text that begins like an
+            object but is not one.
     """
     try:
         text = body.decode().strip()
@@ -47,7 +47,7 @@ def message_of(body: bytes) -> Message:
 
 
 def is_signal(message: Message) -> bool:
-    """Whether it says a direction."""
+    """Whether the message has a direction."""
     return "direction" in message or "action" in message
 
 
@@ -76,7 +76,7 @@ def alert_of(message: Message) -> dict[str, Any]:
 
 
 def placed(problem: ValidationProblem, message: Message) -> ValidationProblem:
-    """The refusal, with pointers to the names that the message has."""
+    """The refusal, with pointers to the names that the message uses."""
     names = _SIGNAL_NAMES if is_signal(message) else _ALERT_NAMES
     theirs = {ours: name for name, ours in names.items() if name in message and ours not in message}
     errors = []
@@ -90,7 +90,7 @@ def placed(problem: ValidationProblem, message: Message) -> ValidationProblem:
 
 
 def _renamed(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
-    """The message with our names; a field that has both names keeps the second in the metadata."""
+    """The message with our names; if it has both names of a field, one goes to the metadata."""
     renamed = {}
     for name, value in message.items():
         ours = names.get(name, name)

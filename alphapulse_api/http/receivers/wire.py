@@ -1,9 +1,9 @@
-"""Protobuf in steps: messages walked by hand, and only their small parts given to the parser.
+"""Decodes protobuf in steps: walks messages by hand, and parses only their small parts.
 
-The parser holds the interpreter lock until it returns, and would make objects of all that a large
-message contains. So the levels that may be large are walked, and the messages below have at most
-256 KiB. They are declared here, with the fields that we read; the others are skipped. Labels are
-declared as bytes: equal bytes are the same series, which is then remembered without being decoded.
+The parser holds the interpreter lock until it returns, and would make objects of everything that a
+large message contains. So levels that may be large are walked, and the messages below them have at
+most 256 KiB. Those are declared here, with the fields that we read; others are skipped. Labels are
+declared as bytes: equal bytes are the same series, which is then found without decoding them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def parse(name: str, data: bytes) -> Any:
 
 
 def malformed() -> Problem:
-    """The refusal of what is not the message that it should be."""
+    """The refusal of a malformed message."""
     return Problem(BAD_REQUEST, "The body is not the protobuf message that this path takes.")
 
 
@@ -144,9 +144,9 @@ class Walk:
         self._walked = 0
 
     def fields(self, start: int = 0, end: int | None = None) -> Iterator[_Range]:
-        """The fields of the message between two places; of a number the value is left out.
+        """The fields of the message between two positions; the values of numbers are left out.
 
-        Each field is a step: a body may consist of millions that are of no use.
+        Each field is a step: a body may consist of millions of useless fields.
 
         Raises:
             Problem: 400 if it is malformed, 413 for too many fields in all.

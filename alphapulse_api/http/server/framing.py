@@ -1,8 +1,8 @@
-"""Where heads and bodies end in the bytes of a connection.
+"""Finds where heads and bodies end in the bytes of a connection.
 
 aiohttp's parser is fed with one part at a time, and no part goes beyond the end of a head or of a
-body. Fed with more, the parser loses what it has parsed when a later head in the same data is
-malformed, and drops what is behind a request for an upgrade that it does not support.
+body. If it is fed with more, the parser loses what it has parsed when a later head in the same data
+is malformed, and drops what follows a request for an upgrade that it does not support.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Final
 from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http_parser import RawRequestMessage
 
-# The parser also takes 0.9 and 2.0, and aiohttp would answer in them.
+# The parser also accepts 0.9 and 2.0, and aiohttp would answer in them.
 VERSIONS: Final = (HttpVersion11, HttpVersion10)
 HEAD_END: Final = b"\r\n\r\n"
 CHUNKED: Final = -1  # as the size of a body
-# Bytes of a chunked body beside its data: sizes, extensions, trailers. A chunk of one byte takes
-# five; up to a megabyte of data may be on its way through the parser.
+# Bytes of a chunked body in addition to its data: sizes, extensions, trailers. A chunk of one byte
+# takes five of them; up to a megabyte of data may be on its way through the parser.
 FRAMING_SPARE: Final = 1 << 20
 FRAMING_SHARE: Final = 16
 _PROTOCOLS: Final = (b" HTTP/1.1", b" HTTP/1.0")
@@ -27,15 +27,15 @@ _NEWLINES: Final = re.compile(rb"[\r\n]{1,3}")
 
 
 def end_of_head(begun: bytearray, data: bytes, start: int) -> int:
-    """Where the head ends whose first bytes came earlier.
+    """Where a head ends that may have begun in earlier data.
 
     Args:
-        begun: the bytes of the head that came earlier.
-        data: what came now.
+        begun: the bytes of the head that arrived earlier.
+        data: the bytes that arrived now.
         start: where the head, or the rest of it, begins in the data.
 
     Returns:
-        The position behind the head; the length of the data if the head is not complete.
+        The position after the head; the length of the data if the head is not complete.
     """
     if begun:
         seam = bytes(begun[-_OVERLAP:])
@@ -50,16 +50,16 @@ def end_of_body(size: int, data: bytes, start: int) -> int:
 
     Args:
         size: how many bytes the rest of the body has, or `CHUNKED`.
-        data: what came.
+        data: the bytes that arrived.
         start: where the rest of the body begins in the data.
 
     Returns:
-        A position that is not behind the end of the body.
+        A position no later than the end of the body.
     """
     if size != CHUNKED:
         return min(start + size, len(data))
-    # A chunked body ends with an empty line, as a head does. Most empty lines are in its chunks:
-    # then this was a part of the body, and the next one follows. The empty line may have begun in
+    # A chunked body ends with an empty line, as a head does. If the empty line is inside a chunk,
+    # this is only a part of the body, and the next part follows. The empty line may have begun in
     # earlier data.
     if start == 0 and (newlines := _NEWLINES.match(data)) is not None:
         return newlines.end()
@@ -67,7 +67,7 @@ def end_of_body(size: int, data: bytes, start: int) -> int:
 
 
 def is_http(head: bytes) -> bool:
-    """Whether a head's first line names HTTP: the parser takes RTSP and ICE, too."""
+    """Whether a head's first line names HTTP: the parser accepts RTSP and ICE too."""
     line = head.lstrip(b"\r\n").partition(b"\r\n")[0]
     return line.endswith(_PROTOCOLS)
 

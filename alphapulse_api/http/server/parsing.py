@@ -1,8 +1,8 @@
-"""Requests of one connection, parsed one by one: none is lost that comes before a malformed one.
+"""Parses the requests of one connection one by one, so that a malformed one loses none before it.
 
 This uses these private parts of aiohttp's `RequestHandler`: the queue `_messages` of parsed
 requests, `_payload_parser` (reads the frames of a WebSocket), `_upgraded` (nothing more is parsed
-as HTTP), `_message_tail` (what came behind a request for an upgrade), `_close` (the connection ends
+as HTTP), `_message_tail` (the bytes after a request for an upgrade), `_close` (the connection ends
 with the answer) and `_buffer_paused` with its methods (the transport is not read from).
 """
 
@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from alphapulse_api.domain.errors import Problem
 from alphapulse_api.http.server.framing import CHUNKED, end_of_body, end_of_head
 
-# In one turn of the loop. A chunked body may have an empty line in every few bytes.
+# Parts parsed in one turn of the loop. A chunked body may have an empty line in every few bytes.
 MOST_PARTS: Final = 1000
 
 
@@ -32,7 +32,7 @@ class ParsingProtocol(RequestHandler):
         super().__init__(server, **more)
         # The start of a head that is not complete yet.
         self._head = bytearray()
-        # The body that is still coming in; only the newest request can have one.
+        # The body that is still arriving; only the newest request can have one.
         self._body: StreamReader | None = None
         # How many bytes of it the parser has not been fed with, or CHUNKED.
         self._left = 0
@@ -43,7 +43,7 @@ class ParsingProtocol(RequestHandler):
 
     @abstractmethod
     def _feed(self, data: bytes) -> None:
-        """Parse one part of what came; it ends at the end of a head or of a body at the latest."""
+        """Parse one part of the data, which does not go beyond the end of a head or of a body."""
 
     def data_received(self, data: bytes) -> None:
         if self._payload_parser is not None:
@@ -69,7 +69,7 @@ class ParsingProtocol(RequestHandler):
             parts += 1
 
     def _go_on(self) -> None:
-        """Parse what was kept because there were too many parts."""
+        """Parse the data that was kept because it had too many parts."""
         if self.transport is None:
             return
         if self._buffer_paused and len(self._messages) < self._max_msg_queue_size:
@@ -77,7 +77,7 @@ class ParsingProtocol(RequestHandler):
         self.data_received(b"")
 
     def _is_full(self) -> bool:
-        """Whether nothing more is to be parsed until a request, or a part of a body, is taken."""
+        """Whether parsing must wait until a request, or a part of a body, has been taken."""
         full = len(self._messages) >= self._max_msg_queue_size
         return not self._upgraded and (full or self._reading_paused)
 
@@ -100,7 +100,7 @@ class ParsingProtocol(RequestHandler):
             self._messages[-1][0], _ErrInfo
         ):
             # With a full queue, the parser pauses before it sees that the last request asks for an
-            # upgrade. Fed with the next request then, it would drop it.
+            # upgrade. If it were fed with the next request then, it would drop it.
             RequestHandler.data_received(self, b"")
 
     def finish_response(
@@ -112,7 +112,7 @@ class ParsingProtocol(RequestHandler):
             and self._payload_parser is None
             and self._parser is not None
         ):
-            # An upgrade that was declined: what came behind is requests. aiohttp would parse them
+            # The upgrade was declined, so the bytes after it are requests. aiohttp would parse them
             # all at once.
             self._parser.set_upgraded(False)
             self._upgraded = False
@@ -122,5 +122,5 @@ class ParsingProtocol(RequestHandler):
             if self._buffer_paused:
                 self._resume_reading_if_drained()
         if self._close and not resp.prepared:
-            resp.force_close()  # so that the answer says it
+            resp.force_close()  # so that the answer says that the connection closes
         return RequestHandler.finish_response(self, request, resp, start_time)

@@ -50,18 +50,18 @@ class Protocol(ParsingProtocol):
     def __init__(
         self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
     ) -> None:  # fmt: skip
-        # aiohttp reads on for so long where an answer came before the end of its request's body.
+        # aiohttp reads on for this long if an answer came before the end of its request's body.
         super().__init__(server, **{"lingering_time": LINGER_SECONDS, **more})
         self._limits = limits
         self._refusals = refusals
         self._waits = watch
-        # When the head was begun, or the last part of the body came: the loop's clock.
+        # When the head began, or the last part of the body arrived, on the loop's clock.
         self._since = 0.0
-        # How many bytes of the body had come at that time.
+        # How many bytes of the body had arrived at that time.
         self._received = 0
-        # How many bytes of a chunked body came, with what frames it.
+        # How many bytes of a chunked body arrived, including those that frame it.
         self._fed = 0
-        # Bytes that waited for the client when it last took some, and when that was.
+        # How many bytes waited for the client when it last took some, and when that was.
         self._unsent = 0
         self._unsent_since = 0.0
         self._gone: asyncio.Future[None] | None = None
@@ -109,8 +109,8 @@ class Protocol(ParsingProtocol):
             if self._body.is_eof():
                 self._rest()
             elif (error := self._body.exception()) is not None:
-                # It cannot be inflated: aiohttp's parser takes nothing further, and aiohttp would
-                # read on after the answer, to log the same error as a fault of the server.
+                # It cannot be decompressed. aiohttp's parser accepts nothing further, but aiohttp
+                # would read on after the answer and log the same error as a fault of the server.
                 self._end_body(error)
             elif self._left == CHUNKED:
                 self._framed(len(data))
@@ -118,7 +118,7 @@ class Protocol(ParsingProtocol):
             self._begin(data)
 
     def _framed(self, size: int) -> None:
-        """Part of a chunked body has come: its data may be any length, what frames it may not."""
+        """Count a part of a chunked body, and refuse too many bytes in addition to its data."""
         assert self._body is not None
         self._fed += size
         if self._fed > FRAMING_SPARE + FRAMING_SHARE * self._body.total_bytes:
@@ -126,7 +126,7 @@ class Protocol(ParsingProtocol):
             self._refuse(Problem(BAD_REQUEST, detail), b"")
 
     def _take(self, data: bytes) -> None:
-        """The head of a request is complete, or it was refused."""
+        """Called when the head of a request is complete or was refused."""
         message, payload = self._messages[-1]
         if isinstance(message, _ErrInfo):
             self._messages.pop()
@@ -149,9 +149,9 @@ class Protocol(ParsingProtocol):
             self._watch()
 
     def _begin(self, data: bytes) -> None:
-        """Part of a head has come."""
+        """Called when a part of a head has arrived."""
         if not self._head:
-            data = data.lstrip(b"\r\n")  # some clients send an empty line behind a body
+            data = data.lstrip(b"\r\n")  # some clients send an empty line after a body
             if not data:
                 return
             self._watch()
@@ -160,12 +160,12 @@ class Protocol(ParsingProtocol):
             self._refuse(self._refusals.head_too_large(), b"")
 
     def _watch(self) -> None:
-        """Wait for more of a head or of a body from now on."""
+        """Wait for more of a head or of a body, from now on."""
         self._since = self._loop.time()
         self._waits.add(self)
 
     def _rest(self) -> None:
-        """Nothing more of a request is awaited from the client."""
+        """Stop waiting for more of a request."""
         self._body = None
         if not self._paused:
             self._waits.discard(self)
@@ -176,7 +176,7 @@ class Protocol(ParsingProtocol):
         self._waits.add(self)
 
     def check(self, now: float) -> None:
-        """End what takes too long; called by the server's one timer while this is watched."""
+        """End what takes too long; the server's timer calls this while the connection waits."""
         if self._upgraded:
             self._waits.discard(self)  # sockets have limits of their own
         elif self._paused and self._is_unread(now):
@@ -198,7 +198,7 @@ class Protocol(ParsingProtocol):
             if self._body.is_eof():
                 self._rest()
             elif self._reading_paused or self._buffer_paused:
-                self._since = now  # we are the slow ones
+                self._since = now  # the delay is ours
             elif now - self._since >= http.body_timeout:
                 detail = f"No part of the body arrived for {http.body_timeout:g} s."
                 self._problem = Problem(REQUEST_TIMEOUT, detail)
@@ -215,14 +215,14 @@ class Protocol(ParsingProtocol):
                 self.force_close()  # nothing was asked, so nothing is answered
 
     def _end_body(self, error: BaseException) -> None:
-        """End the body that is coming in: who reads it gets the error."""
+        """End the body that is arriving; its reader gets the error."""
         body = self._body
         assert body is not None
         self._rest()
         body.set_exception(error)
-        # aiohttp would go on to read and drop the rest of it after the answer.
+        # Otherwise aiohttp would read and drop the rest of it after the answer.
         body.feed_eof()
-        if self._messages:  # the request of the body waits behind others
+        if self._messages:  # the request with the body waits behind others
             message, _ = self._messages[-1]
             assert not isinstance(message, _ErrInfo)
             self._messages[-1] = (message._replace(should_close=True), body)
@@ -230,11 +230,11 @@ class Protocol(ParsingProtocol):
             self._close = True
 
     def _refuse(self, problem: Problem, data: bytes) -> None:
-        """Take nothing further; answer with the problem behind the requests that wait."""
+        """Accept nothing further; answer with the problem after the requests that wait."""
         self._waits.discard(self)
         self._problem = problem
         if self._body is not None and not self._body.is_eof():
-            # The body is what cannot be parsed, and its request has its own answer to come.
+            # Only the body cannot be parsed; its request has its own answer to come.
             self._end_body(RequestPayloadError(problem.detail))
             return
         self._head += data[: self._limits.max_head_size]
@@ -265,7 +265,7 @@ class Protocol(ParsingProtocol):
 
     def _process_keepalive(self) -> None:
         if self._head:
-            self._keepalive_handle = None  # the next request has begun, and has its own time
+            self._keepalive_handle = None  # the next request has begun, and has its own time limit
         else:
             super()._process_keepalive()
 

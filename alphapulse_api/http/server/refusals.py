@@ -1,8 +1,8 @@
-"""Answers to requests that never reach the application, in the application's own form.
+"""Answers requests that never reach the application, in the application's own form.
 
 The parser refuses a request before there is a route, a path or a header to read. The answer is
-still a problem of RFC 9457 with a request id, with CORS headers for an allowed page, and with a
-line in the access log. It never repeats what was sent.
+still a problem of RFC 9457, with a request id, CORS headers for an allowed page, and a line in the
+access log. It never repeats what was sent.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Connection(Protocol):
 
 
 class Refusals:
-    """What a server answers where the application cannot."""
+    """Makes the server's answers where the application cannot."""
 
     def __init__(self, app: web.Application) -> None:
         self._backend = app[BACKEND]
@@ -67,7 +67,7 @@ class Refusals:
         """Why the parser refused a request."""
         http = self._backend.config.http
         if isinstance(error, LineTooLong):
-            # The exception does not name the line. Its limit does: the two are never equal.
+            # The exception does not say which line it was. The limit tells: no two are equal.
             if error.args[1] == http.max_line_size:
                 return Problem(
                     URI_TOO_LONG, f"The path and query may have {http.max_url_size} bytes at most."
@@ -87,13 +87,13 @@ class Refusals:
         return Problem(BAD_REQUEST, "The request is not valid HTTP/1.1.")
 
     def head_too_large(self) -> Problem:
-        """All of the headers together are too many bytes."""
+        """The refusal of a head that is too large as a whole."""
         size = self._backend.config.http.max_head_size
         detail = f"The request line and headers may have {size} bytes at most. {SHORTER}"
         return Problem(HEADERS_TOO_LARGE, detail)
 
     def problem_with(self, message: RawRequestMessage, head: bytes) -> Problem | None:
-        """Why a request is refused that the parser accepts; None if it is served.
+        """Why a request that the parser accepts is refused; None if it is served.
 
         Args:
             message: the request.
@@ -121,7 +121,7 @@ class Refusals:
         """The whole answer, logged and counted.
 
         Args:
-            head: as much of the request's head as is known.
+            head: the part of the request's head that arrived.
         """
         sent = {name.lower(): value for name, value in _HEADER.findall(head)}
         request_id = request_id_of(_text(sent.get(b"x-request-id")))
@@ -146,14 +146,14 @@ class Refusals:
         return Refusal(connection, status, headers, body)
 
     def failed(self, connection: Connection, error: BaseException | None) -> Refusal:
-        """The application itself failed, middlewares included."""
+        """The answer if the application itself failed, middlewares included."""
         logger.error("a request failed", exc_info=error)
         detail = "The server failed; its log has the reason."
         return self.answer(connection, Problem(INTERNAL, detail), b"")
 
 
 class Refusal(Ready):
-    """An answer that is the last of its connection."""
+    """The last answer of a connection."""
 
     def __init__(
         self, connection: Connection, status: int, headers: dict[str, str], body: bytes

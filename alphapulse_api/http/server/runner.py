@@ -1,4 +1,4 @@
-"""Serving an application of ours: `Runner` takes the place of aiohttp's `AppRunner`.
+"""Serves an application of ours: `Runner` takes the place of aiohttp's `AppRunner`.
 
 `serve`, `Dashboard` and the gunicorn worker use it. Mounted into a host's application, or run by
 aiohttp's own runner, the application is served by aiohttp's own server: its limits and its answers
@@ -41,7 +41,7 @@ class Server(web.Server):
         super().pre_shutdown()
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        # Requests went on while the sockets were closed: both together have the time.
+        # Requests continued while the sockets were closed, and both share the time.
         if timeout is not None:
             timeout = max(0.0, self._stopping_since + timeout - self._loop.time())
         await super().shutdown(timeout)

@@ -1,4 +1,4 @@
-"""The one timer that checks the connections which wait for their client."""
+"""One timer that checks all connections that wait for their clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Watch:
             self._schedule(self._loop.time())
 
     def discard(self, connection: Watched) -> None:
-        """Check the connection no more."""
+        """Stop checking the connection."""
         self._connections.pop(connection, None)
 
     def stop(self) -> None:
@@ -54,7 +54,7 @@ class Watch:
 
     def _check(self) -> None:
         now = self._loop.time()
-        # A late loop has not read what arrived meanwhile: wait for the next check.
+        # If the loop is late, it has not read what arrived meanwhile: wait for the next check.
         if now - self._due < self._tick:
             for connection in tuple(self._connections):
                 connection.check(now)

@@ -1,1 +1,1 @@
-"""The API's own documents, made from the route table, the schemas and the channels."""
+"""The API documents, generated from the route table, the schemas and the channels."""

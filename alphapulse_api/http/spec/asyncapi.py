@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 of the socket, from the messages, the schemas and the error tables."""
+"""The AsyncAPI 3.0 document, generated from the messages, the schemas and the error tables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HEADERS: Final = {
         "Origin": {"type": "string", "description": "of a browser's page; checked"},
     },
 }
-# What each request is answered with, beside an error.
+# The answer to each request, other than an error.
 _REPLIES: Final = {
     "auth": ("authenticate", "authenticated"),
     "subscribe": ("subscribe", "subscribed"),
@@ -54,7 +54,7 @@ _REPLIES: Final = {
     "list_subscriptions": ("listSubscriptions", "subscriptions"),
     "ping": ("ping", "pong"),
 }
-# What the server sends by itself.
+# The messages that the server sends without a request.
 _SENT: Final = (
     ("welcome", "Begin the conversation", ("welcome", "authenticated")),
     ("publish", "Send snapshots and events", (*EVENTS, "snapshot_end", "resync")),

@@ -1,7 +1,7 @@
-"""Examples of both documents: every one is sent to a server by a test.
+"""The examples in both documents; a test sends each of them to a server.
 
-Requests and answers are of the same few records, so that an answer's example is what the request's
-example is answered with.
+Requests and answers show the same few records, so that the example of an answer is the answer to
+the example of the request.
 """
 
 from __future__ import annotations
@@ -171,9 +171,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 METRICS_TEXT: Final = "# TYPE alphapulse_connections gauge\nalphapulse_connections 3.0\n"
 
-# By the name of the parameter; where it means different things, by the tag, too. All of those of an
-# operation can be sent at once, as importers do. So `as_of`, which takes the place of `end_time`,
-# has none.
+# By the name of the parameter, and also by the tag where it means different things. Importers send
+# all parameters of an operation at once, so these must fit together: `as_of` has no example because
+# it takes the place of `end_time`.
 PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "metric_type": "risk",
     "token": "whk_0b6a2f1e_9c3d4a5b8e7f6071",
@@ -221,7 +221,7 @@ def _problem(status: int, detail: str, **members: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# By status; 0 stands for those that no operation lists.
+# By status; 0 stands for the statuses that no operation lists.
 PROBLEMS: Final[Mapping[int, Any]] = {
     0: _problem(405, "DELETE is not allowed here; allowed: GET, POST."),
     400: _problem(400, "The body is not JSON: Expecting value: line 1 column 1 (char 0)."),

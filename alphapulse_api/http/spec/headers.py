@@ -1,4 +1,4 @@
-"""The headers of the HTTP answers: which there are, and which answers have them."""
+"""The headers of the HTTP answers, and which answers have which."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
 
 _COUNTED: Final = ("RateLimit-Policy", "RateLimit")
 _OF_A_GET: Final = ("ETag", "Cache-Control", "Vary", "X-Cache", "Age")
-# What failures have beside those of every answer.
+# The headers of failures, in addition to those of every answer.
 OF_FAILURES: Final[dict[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
     404: ("X-Stream-Cursor",),

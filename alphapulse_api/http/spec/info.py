@@ -1,4 +1,4 @@
-"""What both documents say in words; the words are in the Markdown files beside this one."""
+"""The prose of both documents, which is in the Markdown files beside this module."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ class Message(NamedTuple):
         payload: the name of its schema.
         summary: one sentence.
         members: the fields beside `type`.
-        required: which of them always come, or must.
-        example: the fields, but `type`.
-        sent: by the client.
+        required: the members that the server always sends, or that the client must send.
+        example: the fields other than `type`.
+        sent: whether the client sends it.
     """
 
     key: str
@@ -85,7 +85,7 @@ def _filters(channel: str) -> Schema:
 
 
 def _value(field: Field[Any]) -> Schema:
-    """The values that a filter may have: those that the field may have."""
+    """The schema of the values of a filter: those that the field may have."""
     match field:
         case Choice():
             return _ref(type(field).__name__)

@@ -13,7 +13,7 @@ from alphapulse_api.http.spec.problems import RESPONSES, SCHEMAS
 from alphapulse_api.http.spec.schemas import make_spec
 
 CONTACT: Final = {"name": "whoever runs the server"}
-VERSION: Final = "3.0.3"  # the newest that most generators read whole
+VERSION: Final = "3.0.3"  # the newest version that most generators support fully
 TAGS: Final = {
     "trades": "Orders: their executions, and how they came about.",
     "portfolio": "Positions, cash and their value, now and before.",
@@ -25,7 +25,7 @@ TAGS: Final = {
     "webhooks": "What other systems post when something happens there.",
     "service": "Whether this server works.",
 }
-# Pages and their files, the documents themselves, and the socket, which AsyncAPI describes.
+# Pages and their files, the API documents themselves, and the socket, which AsyncAPI describes.
 HIDDEN: Final = frozenset({"console", "documents", "socket"})
 
 

@@ -57,7 +57,7 @@ _IF_MATCH: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "example": PARAMETERS["If-Match"],
 }
-# Of a list, the other formats are for Accept and `format`, which documents of JSON leave out.
+# The parameters that choose a list's other formats; the document describes only JSON.
 _FORMATTED: Final = frozenset(Formatted().fields)
 
 
@@ -153,7 +153,7 @@ def _successes(row: Row, converter: Converter) -> dict[str, Any]:
 
 
 def _csv(record: Mapping[str, Any]) -> str:
-    """A header line, and a line of the record."""
+    """A header line, and a line for the record."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(record)

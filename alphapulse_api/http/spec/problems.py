@@ -124,7 +124,7 @@ def _statuses(row: Row) -> set[int]:
     if row.form is not None:
         statuses |= {400, 413, 415, 429, 503}
     else:
-        statuses |= {422}  # of an unknown parameter, if of nothing else
+        statuses |= {422}  # at least for an unknown parameter
     if row.described_body is not None:
         statuses |= {400, 413, 415}
     return statuses

@@ -1,8 +1,8 @@
 """marshmallow schemas as the named schemas of the documents.
 
-Requests are closed and say what the server accepts. Answers are open and say what always comes. A
+Requests are closed and say what the server accepts. Answers are open and say what is always sent. A
 closed list of words is a schema of its own. No schema has a `default`: generators would make the
-field a required one of the request, or send the default in place of nothing.
+field required in the request, or send the default instead of leaving the field out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DIGITS: Final = (
     f" Decimals have at most {MAX_DIGITS} digits on either side of the point; JSON numbers are "
     "accepted, too."
 )
-# Lengths and bounds, which hold for what is sent: an answer may have more one day.
+# Lengths and bounds, which hold only for requests: a later release may answer with more.
 _BOUNDS: Final = ("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum")
 
 
@@ -151,7 +151,7 @@ def _description(schema: Schema) -> str:
 
 
 def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
-    """What a field's type alone does not say."""
+    """The properties that do not follow from a field's type."""
     answer = isinstance(getattr(field, "root", None), Answer)
     match field:
         case fields.Money():
