@@ -1,4 +1,4 @@
-"""What all answers have in common: they may gain fields, and say which of theirs always come."""
+"""The base of all answers: they may gain fields, and say which of their fields are always sent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from marshmallow import INCLUDE, Schema
 
 
 class Answer(Schema):
-    """What the server sends: it documents, and is never loaded.
+    """What the server sends; such a schema documents, and is never loaded.
 
-    A later release may send more fields. Those that are here always come, except `optional` ones;
-    only fields with `allow_none` can be null.
+    A later release may send more fields. The fields declared here are always sent, except
+    `optional` ones; only fields with `allow_none` can be null.
     """
 
     class Meta:

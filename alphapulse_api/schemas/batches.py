@@ -1,4 +1,4 @@
-"""Batches of which the good records may be stored without the bad ones."""
+"""Batches whose valid records may be stored without the invalid ones."""
 
 from __future__ import annotations
 

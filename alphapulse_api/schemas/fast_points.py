@@ -1,7 +1,7 @@
-"""Metric points checked by hand, for the one body that arrives in tens of thousands.
+"""Checks metric points without the schema, because they arrive in tens of thousands.
 
-`MetricPointRequest` says what a point is. A point of the usual shape is checked here, some ten
-times faster, and its series only once for all points of the series. Whatever is unusual or wrong is
+`MetricPointRequest` defines what a point is. A point of the usual shape is checked here, some ten
+times faster, and its series only once for all points of the series. Anything unusual or invalid is
 left to the schema. So results and errors are the schema's own (a property test compares them).
 """
 
@@ -33,7 +33,7 @@ _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 
 
 class _Unusual(Exception):
-    """Not of the usual shape: perhaps valid, perhaps not."""
+    """The point does not have the usual shape; it may be valid or not."""
 
 
 def load_points(
@@ -42,13 +42,13 @@ def load_points(
     ahead: float = times.CLOCK_AHEAD,
     zone: tzinfo | None = None,
 ) -> Points:
-    """What `load(MetricPointRequest(many=True), points)` gives, in columns.
+    """The result of `load(MetricPointRequest(many=True), points)`, in columns.
 
     Args:
         points: as they were sent.
-        at: the time of those that have none, which is now.
+        at: the present time, which points without a time get.
         ahead: seconds by which a time may be ahead of it.
-        zone: of datetimes that have none; None refuses them.
+        zone: the time zone of datetimes that have none; None refuses them.
 
     Raises:
         ValidationProblem: naming the fields that are wrong, by JSON pointer.
@@ -69,8 +69,8 @@ def loading_points(
         points: see above.
         at: see above.
         ahead: see above.
-        refused: filled with the refusals of single points, by position, which are left out;
-            without it one refuses all.
+        refused: filled with the refusals of single points, by position; those points are left out.
+            Without it, one invalid point refuses all.
         zone: see above.
     """
     loaded = Points()
@@ -130,8 +130,8 @@ def _usual(point: Any, now: int, latest: int) -> tuple[SeriesName, int, float | 
     """The point's series, instant and value, if it is of the usual shape and valid.
 
     Raises:
-        _Unusual, ValidationError, ArithmeticError, ValueError, TypeError: if it is not, or perhaps
-            not.
+        _Unusual, ValidationError, ArithmeticError, ValueError, TypeError: if it is not, or may not
+            be.
     """
     if type(point) is not dict:
         raise _Unusual
@@ -144,7 +144,7 @@ def _usual(point: Any, now: int, latest: int) -> tuple[SeriesName, int, float | 
         known += 1
     if (time := point.get("timestamp", _NO_TIME)) is not _NO_TIME:
         known += 1
-    # Here, for text of another class is equal to what is remembered.
+    # The types are checked before the lookup, where a str subclass would equal remembered text.
     if (
         len(point) != known
         or type(metric_type) is not str
@@ -187,7 +187,7 @@ def _micros(value: Any) -> int:
         return times.to_micros(value)
     if kind is int:
         micros = times.micros_from_epoch(value)
-        times.from_micros(micros)  # there is no such time before the year 1, nor after 9999
+        times.from_micros(micros)  # raises outside the years 1 to 9999
         return micros
     if kind is float or kind is Decimal:
         return times.to_micros(times.parse(value))
@@ -209,12 +209,12 @@ def _figure(value: Any) -> float | None:
         raise _Unusual
     number = float(value)
     if math.isfinite(number):
-        return number + 0.0  # zero has no sign
+        return number + 0.0  # -0.0 becomes 0.0
     if kind is not float:
-        raise _Unusual  # 1e400 is no infinity
+        raise _Unusual  # perhaps 1e400, which is not an infinity
     return None
 
 
 def _text(text: str) -> str:
-    # Most text is ASCII, which has no half of a surrogate pair.
+    # Most text is ASCII, which cannot contain half a surrogate pair.
     return text if text.isascii() and "\x00" not in text else clean(text)

@@ -1,8 +1,8 @@
-"""Trades checked by hand: a history has a million of them.
+"""Checks trades without the schema, because a history may have a million of them.
 
-`TradeRequest` says what a trade is. One of the usual shape, with values of Python's own types, is
-checked here, some five times faster. Whatever is unusual or wrong is left to the schema, so results
-and errors are the schema's own (a property test compares them).
+`TradeRequest` defines what a trade is. A trade of the usual shape, with values of Python's own
+types, is checked here, some five times faster. Anything unusual or invalid is left to the schema,
+so results and errors are the schema's own (a property test compares them).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from alphapulse_api.schemas.fields import (
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
 _UNUSUAL_IDS: Final = frozenset({".", "..", *RESERVED_IDS})
 _WORD: Final = re.compile(WORD)
-# What every way of writing a number has in common, within the bounds of `Money`.
+# Plain decimal notation, well within the bounds of `Money`.
 _NUMBER: Final = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 _SIGNED: Final = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 _LARGE: Final = 10**20
@@ -46,15 +46,15 @@ _NULLABLE: Final = frozenset(
 
 
 class _Unusual(Exception):
-    """Not of the usual shape: perhaps valid, perhaps not."""
+    """The trade does not have the usual shape; it may be valid or not."""
 
 
 def usual_trade(schema: Schema, trade: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the fields of a schema of trades make of one, each by itself.
+    """A trade as the fields of its schema convert it, before any check between fields.
 
     Args:
         schema: `TradeRequest`, or one with the same fields.
-        trade: as it was sent; its names are text.
+        trade: the trade as it was sent; its keys are strings.
 
     Returns:
         The record, or None if the schema must be asked.
@@ -127,7 +127,7 @@ def _amount(number: re.Pattern[str]) -> Callable[[Any], Decimal]:
         if not number.fullmatch(text):
             raise _Unusual
         amount = value if kind is Decimal else Decimal(text)
-        return amount or amount.copy_abs()  # zero has no sign
+        return amount or amount.copy_abs()  # -0 becomes 0
 
     return check
 

@@ -1,4 +1,4 @@
-"""History that is imported: what happened has a time of its own."""
+"""Imported history: every record says when it happened."""
 
 from __future__ import annotations
 

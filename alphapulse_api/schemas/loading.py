@@ -1,8 +1,8 @@
-"""Records checked by their schemas: marshmallow's errors as the contract's flat list of pointers.
+"""Loads records by their schemas, and flattens marshmallow's errors to a list of JSON pointers.
 
-What a caller sends may be wrong in a million places. So lengths are checked before content, work
-goes on in steps, and only the first errors are kept; the rest are counted. Values are converted to
-plain Python first: an embedding host hands over objects of its own classes.
+A body may be wrong in a million places. So lengths are checked before content, the work is done in
+steps, and only the first errors are kept; the rest are counted. Values are first converted to plain
+Python, because an embedding host passes objects of its own classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from alphapulse_api.runtime.slices import Steps, finish
 from alphapulse_api.schemas.fields.base import Items, kind_of
 from alphapulse_api.schemas.quick import quick, usual
 
-MAX_ERRORS: Final = 100  # reported of one body
+MAX_ERRORS: Final = 100  # reported for one body
 MAX_TEXT: Final = 200  # characters of a detail, and of a pointer
 STEP_ITEMS: Final = 20  # longer lists are checked in several steps
 _FAILED: Final = object()
@@ -48,12 +48,12 @@ class Faults:
         self._errors += other._errors[: MAX_ERRORS - len(self._errors)]
 
     def problem(self) -> ValidationProblem:
-        """The refusal that names them."""
+        """The refusal that names these errors."""
         return ValidationProblem(self._errors, count=self.count)
 
 
 def load(schema: Schema, data: Any) -> Any:
-    """What `data` says, validated and converted.
+    """`data`, validated and converted.
 
     Raises:
         ValidationProblem: naming the fields that are wrong, by JSON pointer.
@@ -83,7 +83,7 @@ def read_only_fields(schema: Schema) -> frozenset[str]:
 
 
 def load_record(schema: Schema, data: Any, pointer: str, faults: Faults) -> Steps[Any]:
-    """What one record says; None where it is wrong: `faults` has the errors then."""
+    """One record, validated and converted; None if it is invalid, with its errors in `faults`."""
     if type(data) is not dict or not _NAMES.issuperset(map(type, data)):
         data = _converted(plain_fields, data, pointer, faults)
         if data is _FAILED:
@@ -157,7 +157,7 @@ def _load(
 def _listed(value: Any, pointer: str, faults: Faults) -> Steps[Any]:
     """The items of a frame or another iterable as a list, in steps; anything else as it is.
 
-    Returns at most one item more than is allowed, so that whoever checks the length refuses it.
+    Returns at most one item more than is allowed, so that the check of the length refuses it.
     """
     try:
         if (items := items_of(value)) is None:
@@ -193,9 +193,9 @@ def _unreadable(error: Exception, pointer: str, faults: Faults) -> None:
 def _known(
     schema: Schema, data: Mapping[Any, Any], pointer: str, faults: Faults
 ) -> Mapping[Any, Any]:
-    """The fields that the schema may say something about; the rest are unknown.
+    """The fields that the schema has; the others are added to `faults` as unknown.
 
-    marshmallow takes a time that grows with the square of their number.
+    marshmallow's time would grow with the square of the number of unknown fields.
     """
     known = {name: value for name, value in data.items() if name in schema.fields}
     unknown = [name for name in data if name not in known]
@@ -206,7 +206,7 @@ def _known(
 
 
 def _wrong_length(field: fields.List[Any], items: Sequence[Any]) -> Any:
-    """What a list's length is refused for, before anybody looks at its items."""
+    """Why a list's length is invalid, checked before its items; None if it is valid."""
     for validator in field.validators:
         if isinstance(validator, validate.Length):
             try:
@@ -256,17 +256,17 @@ def _below(pointer: str, key: Any) -> str:
 
 
 class Refusal(NamedTuple):
-    """What is kept of why one record of a batch was refused: of ten thousand, no more fits."""
+    """Why one record of a batch was refused; kept short, because there may be ten thousand."""
 
     status: int
     error: str
 
     @classmethod
     def of(cls, problem: Problem) -> Refusal:
-        """The refusal that a problem is."""
+        """The refusal for a problem."""
         return cls(problem.kind.status, short(problem.detail))
 
 
 def short(text: str) -> str:
-    """The text, cut to what an error may say."""
+    """The text, cut to the length that an error may have."""
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"

@@ -1,4 +1,4 @@
-"""What the variables of a path may be: one check for every route that has them."""
+"""Checks the variables of paths, in the same way for every route that has them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
 
 
 def check_path(variables: Mapping[str, str], *, of_host: bool = False) -> None:
-    """Refuse what cannot be the name of anything: an empty answer would hide a slip of the pen.
+    """Refuse a value that cannot name anything: an empty answer would hide a typing error.
 
     Args:
-        variables: by name.
-        of_host: they name objects of a host, whose ids may be of any kind but names of our paths.
+        variables: the values by name.
+        of_host: whether they name objects of a host, whose ids may be any text but the names of
+            our paths.
 
     Raises:
         ValidationProblem: naming the variables that are wrong.

@@ -1,4 +1,4 @@
-"""The portfolio, its positions, its past."""
+"""The portfolio, its positions and its history."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PortfolioRequest(Schema):
 
 
 def remember_positions(schema: PortfolioRequest) -> None:
-    """Let a schema check only the positions, and their fields, that changed since the last call."""
+    """Make a schema check only the positions and fields that changed since the last call."""
     positions = schema.fields["positions"]
     assert isinstance(positions, Items)
     assert isinstance(positions.inner, fields.Nested)

@@ -1,4 +1,4 @@
-"""What query strings are made of: every value arrives as text."""
+"""The fields and base schemas of query strings, where every value arrives as text."""
 
 from __future__ import annotations
 

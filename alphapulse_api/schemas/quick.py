@@ -1,8 +1,8 @@
-"""Valid records loaded without marshmallow's bookkeeping, which takes half of the time.
+"""Loads valid records without marshmallow's bookkeeping, which takes half of the time.
 
-A schema's fields convert and check each value here, too. Whatever is not valid is left to the
-schema, which says what is wrong; so results and errors are the schema's own (a property test
-compares them). Schemas may have no hooks but that of `CheckedSchema`.
+The schema's fields convert and check each value here too. Anything invalid is left to the schema,
+which says what is wrong, so results and errors are the schema's own (a property test compares
+them). Schemas may have no hooks except that of `CheckedSchema`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class CheckedSchema(Schema):
         """
 
     def usual(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a record of the usual shape says, found in a shorter way, before it is converted.
+        """Load a record of the usual shape by a faster path, before it is converted.
 
         Args:
-            data: the record as it was sent; its names are text.
+            data: the record as it was sent; its keys are strings.
 
         Returns:
-            What the fields make of it; None for what is unusual, and perhaps wrong.
+            The record as the fields convert it; None if it is unusual, and perhaps invalid.
         """
         return None
 

@@ -1,8 +1,8 @@
-"""Items of a list that were sent before, and what was made of them.
+"""Remembers the items of the last list that was loaded, and the results of checking them.
 
-Whoever sends the same list again and again, as a portfolio's positions, changes little of it. An
-item that is the same as in the last list is not checked again, and of one that has changed only the
-fields that did.
+A client that sends a list again and again, such as a portfolio's positions, changes little of it.
+An item that is the same as in the last list is not checked again. Of a changed item, only the
+changed fields are checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Item(dict[str, Any]):
     """A valid item.
 
     Attributes:
-        derived: what was made of it, for whoever made it.
+        derived: values that other code has computed from the item.
     """
 
     __slots__ = ("derived",)
@@ -34,18 +34,18 @@ class Item(dict[str, Any]):
 
 
 class Kept(NamedTuple):
-    """An item, and what it was made of."""
+    """An item, and the input that it was made of."""
 
     sent: dict[str, Any]
     item: Item
 
 
 class Remembered:
-    """The items of the list that was loaded last, by what was sent.
+    """The items of the list that was loaded last, by their input.
 
     Args:
-        schema: of an item; it checks its fields one by one, and nothing between them.
-        key: the fields that tell which item of the next list is probably the same, changed.
+        schema: the schema of an item, which has no checks between fields.
+        key: the fields by which a changed item of the next list is recognized.
     """
 
     __slots__ = ("_by_key", "_by_text", "_key", "_schema")
@@ -60,14 +60,14 @@ class Remembered:
         return f"<Remembered items={len(self._by_text)}>"
 
     def next(self) -> Following:
-        """What to load the next list with."""
+        """The state for loading the next list."""
         return Following(self)
 
     def known(self, sent: dict[str, Any], text: str) -> Kept | None:
-        """The item that was made of the same, or of most of it.
+        """The item for this input, if the last list had the same item, or one with a few changes.
 
         Args:
-            sent: names and values of plain types.
+            sent: the input, whose names and values have plain types.
             text: its representation.
         """
         return self._by_text.get(text) or self._changed(sent)
@@ -103,7 +103,7 @@ class Following:
     """The items of a list while it is loaded.
 
     Args:
-        remembered: what it replaces in the end.
+        remembered: the items that it replaces at the end.
     """
 
     __slots__ = ("_by_text", "_remembered", "_text")
@@ -114,7 +114,7 @@ class Following:
         self._text = ""
 
     def known(self, sent: Any) -> Item | None:
-        """The item that is the same as one of the list before, or differs in a few fields."""
+        """The item for this input, if the last list had it, perhaps with a few other fields."""
         self._text = ""
         if (
             type(sent) is not dict
@@ -129,21 +129,21 @@ class Following:
         return kept.item
 
     def loaded(self, sent: Any, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Remember what was made of the value that `known` was asked for last."""
+        """Remember the result for the value that `known` was asked for last."""
         if not self._text:
             return value
         item = Item(value)
-        # A copy: a host may change its record and send it again.
+        # Keep a copy: a host may change its record and send it again.
         self._by_text[self._text] = Kept(dict(sent), item)
         return item
 
     def end(self) -> None:
-        """The list is complete."""
+        """Called when the list is complete."""
         self._remembered.replace(self._by_text)
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values of plain types are spelled alike."""
+    """Whether two values of plain types have the same representation."""
     kind = type(one)
     if kind is not type(other) or one != other:
         return False

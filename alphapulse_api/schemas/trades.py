@@ -37,7 +37,7 @@ class OrderStatus(Choice):
     """A state of an order. It advances: pending, open, partially_filled, and one that is final."""
 
     words = STATUSES
-    spellings: ClassVar = {"canceled": "cancelled"}  # as some exchanges have it
+    spellings: ClassVar = {"canceled": "cancelled"}  # the spelling of some exchanges
 
 
 class FeeRequest(Schema):

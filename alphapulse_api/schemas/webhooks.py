@@ -1,4 +1,4 @@
-"""What other systems post, as the OpenAPI document describes it; the receivers validate it."""
+"""Messages of other systems, as OpenAPI describes them; the receivers validate them."""
 
 from __future__ import annotations
 

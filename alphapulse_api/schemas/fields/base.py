@@ -1,4 +1,4 @@
-"""What all fields of a record share: None leaves an optional field out, and errors name kinds."""
+"""The base of all fields: None leaves an optional field out, and errors name a value's kind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _with_article(name: str) -> str:
 
 
 def text_of(value: Any) -> Any:
-    """A date or an aware datetime as the text that the client sends for it; others as they are."""
+    """A date or an aware datetime as the text that the client sends for it; else the value."""
     if isinstance(value, datetime):
         try:
             return value if value.utcoffset() is None else rfc3339(value)
@@ -50,7 +50,7 @@ class BaseField(fields.Field[Any]):
         self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
     ) -> Any:
         if not self.required and (value is missing or (value is None and not self.allow_none)):
-            # Most fields of most records are left out: the rest of marshmallow's way costs more.
+            # Most fields of most records are left out, and marshmallow's own path is slower.
             default = self.load_default
             return default() if callable(default) else default
         return super().deserialize(value, attr, data, **kwargs)
@@ -60,7 +60,7 @@ class Items(BaseField, fields.List[Any]):
     """A list of values of one kind.
 
     Attributes:
-        remembered: of long lists of records, what was made of the items of the last one.
+        remembered: for long lists of records, the items of the last list.
     """
 
     remembered: Remembered | None = None

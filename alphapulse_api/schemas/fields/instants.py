@@ -21,7 +21,8 @@ class Timestamp(BaseField):
     """An instant: RFC 3339 or the Unix epoch in; an aware UTC datetime inside.
 
     Attributes:
-        zone: of a host's datetimes that have none; None refuses them. See `set_clock`.
+        zone: the time zone of a host's datetimes that have none; None refuses them. See
+            `set_clock`.
     """
 
     zone: tzinfo | None = None
@@ -44,10 +45,10 @@ class Timestamp(BaseField):
 
 
 class EventTime(Timestamp):
-    """The instant of something that happened: hardly ahead of this server's clock.
+    """The instant of something that happened, which may be only a little ahead of our clock.
 
     Attributes:
-        ahead: by how much it may be, in seconds; see `set_clock`.
+        ahead: the maximum number of seconds ahead; see `set_clock`.
     """
 
     ahead: float = times.CLOCK_AHEAD
@@ -70,7 +71,7 @@ def set_clock(schema: Schema, ahead: float, zone: tzinfo | None = None) -> None:
     Args:
         schema: the schema; those nested in it too.
         ahead: seconds by which an event may be ahead of this server's clock.
-        zone: of datetimes that have none; None refuses them.
+        zone: the time zone of datetimes that have none; None refuses them.
     """
     for field in schema.fields.values():
         inner = field.inner if isinstance(field, fields.List) else field

@@ -22,7 +22,7 @@ _ACCEPTED: Final = 'give a number, or text such as "67123.50"'
 
 
 def is_number(value: object) -> bool:
-    """True for what JSON calls a number (a bool is none)."""
+    """Whether JSON calls the value a number; a bool is not one."""
     return isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
 
 
@@ -39,8 +39,8 @@ def to_float(value: Any) -> float | None:
     except (OverflowError, ValueError):  # ValueError: a signalling NaN
         number = math.inf
     if math.isfinite(number):
-        return number + 0.0  # no -0.0: not every store keeps it
-    # An infinity says that nothing is known; 1e400 is a number that would be lost.
+        return number + 0.0  # -0.0 becomes 0.0: not every store keeps the sign
+    # An infinity means that the value is not known; 1e400 is a number that would be lost.
     if isinstance(value, Integral) or (isinstance(value, Decimal) and value.is_finite()):
         raise ValidationError(
             "The number is too large: at most 1.7976931348623157e308, on either side of 0."
@@ -70,13 +70,13 @@ class Money(BaseField):
         elif not is_number(value):
             raise ValidationError(f"Not a decimal number but {kind_of(value)}: {_ACCEPTED}.")
         try:
-            # By way of text: a float's shortest repr is the number its author wrote.
+            # Converted from text: a float's shortest repr is the number that its author wrote.
             number = value if isinstance(value, Decimal) else Decimal(str(value))
         except (InvalidOperation, ValueError):  # ValueError: an int of more than 4300 digits
             raise ValidationError(f"Not a decimal number: {_ACCEPTED}.") from None
         if not number.is_finite():
             raise ValidationError("Not a finite number.")
-        # First the size of the number, then of its text, which may be long; then its digits.
+        # The size of the number is checked before its text, which may be long, and its digits.
         if (
             number.adjusted() >= MAX_DIGITS
             or (number and number.adjusted() < -MAX_DIGITS)

@@ -72,7 +72,8 @@ class Metadata(BaseField):
     """Any JSON object, kept as it is; integers keep their digits, fractions are doubles.
 
     Attributes:
-        zone: of a host's datetimes that have none; None refuses them. See `set_clock`.
+        zone: the time zone of a host's datetimes that have none; None refuses them. See
+            `set_clock`.
     """
 
     zone: tzinfo | None = None
@@ -126,7 +127,7 @@ def _fault_in(value: Any, zone: tzinfo | None) -> Any:
 
 
 def _misfit(value: Any, zone: tzinfo | None) -> Any:
-    """What in a value is no JSON, under its place; None if there is nothing.
+    """The parts of a value that are not JSON, as messages by place; None if there are none.
 
     Raises:
         RecursionError: if it is nested too deeply.
@@ -159,12 +160,12 @@ def _number(value: Any) -> int | float | None:
         if not is_writable(int(value)):
             raise ValidationError(f"An integer has at most {MAX_DIGITS_OF_INTEGER} digits.")
         return int(value)
-    # A host's Decimal without a fraction or an exponent is an integer, too.
+    # A host's Decimal without a fraction or an exponent is an integer too.
     if (
         isinstance(value, Decimal)
         and value.is_finite()
         and value.adjusted() < MAX_DIGITS_OF_INTEGER
-        and str(value).lstrip("-").isdigit()  # its digits as a tuple would take ten times as long
+        and str(value).lstrip("-").isdigit()  # as_tuple() would take ten times as long
     ):
         return int(value)
     return to_float(value)

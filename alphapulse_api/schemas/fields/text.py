@@ -14,16 +14,17 @@ RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
 # The API documents have these patterns: they mean the same to Python and to ECMA-262.
 METRIC_TYPE: Final = "[a-z][a-z0-9_]{0,63}"
 WORD: Final = "[a-z][a-z0-9_]{0,63}"
-# What a client can put into a URL path as it stands, and a person can read in a log: no control
-# characters, no white space, and no braces, which aiohttp's routes do not take. What stands beside
-# \s is white space to only one of the two. U+2028 must not be named: hey-api writes it as it is
-# into the literal of a regular expression, which ends there in JavaScript.
+# Text that a client can put into a URL path unescaped, and that a person can read in a log: no
+# control characters, no white space, and no braces, which aiohttp's routes do not accept. The
+# pattern also names characters that are white space to only one of the two languages. It must not
+# name U+2028: hey-api writes it unescaped into a regular expression literal, where it ends the
+# literal in JavaScript.
 IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f\x85\ufeff/?#%{}\\]{1,128}"
 
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
 _WORD: Final = re.compile(WORD)
-_STEPS: Final = frozenset({".", ".."})  # of a path, which clients and proxies take out
+_STEPS: Final = frozenset({".", ".."})  # path segments that clients and proxies remove
 _MAX_ID_DIGITS: Final = 128
 
 
@@ -52,7 +53,7 @@ class _Textual(BaseField, fields.String):
 
 
 def _from_integer(value: Any) -> Any:
-    """An id that is a number, as many venues have them, as text."""
+    """The text of an id that is a number, as at many venues."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 10**_MAX_ID_DIGITS else value
     return value
@@ -64,7 +65,7 @@ class Text(_Textual):
     Args:
         longest: characters at most.
         shortest: characters at least.
-        number: take an integer, too, as its digits.
+        number: accept an integer too, as its digits.
     """
 
     def __init__(
@@ -80,9 +81,9 @@ class Text(_Textual):
 
 
 class Identifier(_Textual):
-    """An id: 1 to 128 characters that stand in a URL path as they are, and no step of the API's.
+    """An id: 1 to 128 characters that need no escape in a URL path, and no path segment of the API.
 
-    An integer is taken as its digits.
+    An integer is accepted as its digits.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -97,14 +98,14 @@ class Identifier(_Textual):
 class Choice(_Textual):
     """One word of a closed list, in any case.
 
-    A list with a name has a subclass of that name; the API documents have it once, under it.
+    A list with a name has a subclass of that name; the API documents define it once, by that name.
 
     Args:
         words: the list, in lower case, if the class has none.
 
     Attributes:
         words: the list.
-        spellings: other words that are taken, and what they stand for.
+        spellings: other words that are accepted, and the words they stand for.
     """
 
     words: Sequence[str] = ()
