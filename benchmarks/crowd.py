@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
-import uvloop
 
-from tests.postgres import server as postgres_server
-
+from .databases import New, add_engine_option, on_each_engine
 from .harness import LOAD_CORE, BenchmarkError, Server, pin, running
 from .paced_writer import PacedWriter, paced_writer
 from .report import print_environment, print_table
@@ -42,29 +39,17 @@ HEADER: Final = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the entry."""
     parser.add_argument("--quick", action="store_true", help="10^3 and 10^4 records")
-    parser.add_argument("--engine", choices=("sqlite", "postgresql"), help="only this one")
+    add_engine_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     print_environment("aiohttp", "asyncpg")
     sizes = QUICK_SIZES if arguments.quick else SIZES
-    if arguments.engine in (None, "sqlite"):
-        with tempfile.TemporaryDirectory() as folder:
-            uvloop.run(_compare("SQLite", _files(Path(folder)), sizes))
-    if arguments.engine in (None, "postgresql"):
-        with postgres_server("") as postgres:
-            uvloop.run(_compare("PostgreSQL", postgres.new, sizes))
+    on_each_engine(arguments.engine, partial(_compare, sizes))
 
 
-def _files(folder: Path) -> Callable[[], Awaitable[str]]:
-    async def new() -> str:
-        return f"sqlite:///{folder}/{time.monotonic_ns()}.db"
-
-    return new
-
-
-async def _compare(engine: str, new: Callable[[], Awaitable[str]], sizes: Sequence[int]) -> None:
+async def _compare(sizes: Sequence[int], engine: str, new: New) -> None:
     rows = []
     for size in sizes:
         history = History(size)

@@ -4,15 +4,13 @@ of a question can be seen: times include the client's, which is the same at ever
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import secrets
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -20,9 +18,9 @@ import aiohttp
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import AuthConfig, DatabaseConfig, LoggingConfig, RateLimitConfig
 from alphapulse_api.storage.engine import Engine
-from tests.postgres import server as postgres_server
 from tests.view import backend
 
+from ..databases import New, add_engine_option, on_each_engine
 from ..harness import BenchmarkError
 from ..report import print_environment, print_table
 from .filling import DAYS, History, fill
@@ -40,29 +38,17 @@ Statement = tuple[str, Sequence[Any]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the entry."""
     parser.add_argument("--quick", action="store_true", help="10^3 and 10^4 records")
-    parser.add_argument("--engine", choices=("sqlite", "postgresql"), help="only this one")
+    add_engine_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     print_environment("aiohttp", "asyncpg")
     sizes = QUICK_SIZES if arguments.quick else SIZES
-    if arguments.engine in (None, "sqlite"):
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(_compare("SQLite", _files(Path(folder)), sizes))
-    if arguments.engine in (None, "postgresql"):
-        with postgres_server("") as postgres:
-            asyncio.run(_compare("PostgreSQL", postgres.new, sizes))
+    on_each_engine(arguments.engine, partial(_compare, sizes))
 
 
-def _files(folder: Path) -> Callable[[], Awaitable[str]]:
-    async def new() -> str:
-        return f"sqlite:///{folder}/{time.monotonic_ns()}.db"
-
-    return new
-
-
-async def _compare(engine: str, new: Callable[[], Awaitable[str]], sizes: Sequence[int]) -> None:
+async def _compare(sizes: Sequence[int], engine: str, new: New) -> None:
     """Ask everything at every size, and print a table and the plans of what grows."""
     took: dict[str, list[float]] = {}
     statements: dict[str, list[str]] = {}
