@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.record.batch_recorder import BatchRecorder
+from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
 from alphapulse_api.record.completion import complete
 from alphapulse_api.record.recorder import Resources
-from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.alerts import AlertReport, AlertRequest
 from alphapulse_api.schemas.imports import ImportedAlert
 from alphapulse_api.schemas.loading import loading
-from alphapulse_api.storage.stores import Written
 
 
 class AlertRecorder(BatchRecorder):
@@ -33,25 +29,14 @@ class AlertRecorder(BatchRecorder):
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])
         return [alert for alert, _ in stored]
 
-    def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
-        server_set = []
-        for alert in records:
-            server_set.append(complete(alert, "created_at"))
-            alert["acknowledged"] = alert.get("acknowledged_at") is not None
-            alert["status"] = "acknowledged" if alert["acknowledged"] else "active"
-            if alert.get("resolved_at") is not None:
-                alert["status"] = "resolved"
-            yield
-        return server_set
+    def _complete(self, record: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        server_set = complete(record, "created_at")
+        record["acknowledged"] = record.get("acknowledged_at") is not None
+        record["status"] = "acknowledged" if record["acknowledged"] else "active"
+        if record.get("resolved_at") is not None:
+            record["status"] = "resolved"
+        return record, server_set
 
-    async def _add(
-        self,
-        records: Sequence[Mapping[str, Any]],
-        server_set: Sequence[frozenset[str]],
-        conflicts: dict[int, Conflict] | None,
-        *,
-        events: bool,
-    ) -> list[Written]:
-        return await self._accessors.alerts.add_alerts(
-            records, server_set=server_set, conflicts=conflicts, events=events
-        )
+    @property
+    def _add_all(self) -> AddAll:
+        return self._accessors.alerts.add_alerts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from marshmallow import Schema
 
@@ -24,6 +24,20 @@ from alphapulse_api.storage.stores import Written
 
 Owner = Mapping[str, Any]  # fields that are the same in every record of a call
 NOBODY: Final[Owner] = {}
+
+
+class AddAll(Protocol):
+    """Stores completed records; see `TradeStore.add_trades`."""
+
+    async def __call__(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        /,
+        *,
+        server_set: Sequence[frozenset[str]],
+        conflicts: dict[int, Conflict] | None,
+        events: bool,
+    ) -> list[Written]: ...
 
 
 class BatchRecorder(Recorder):
@@ -47,19 +61,22 @@ class BatchRecorder(Recorder):
         self._past = resources.clocked(past(many=True))
 
     @abstractmethod
+    def _complete(self, record: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """The completed record, and the fields of it that the server set."""
+
+    @property
+    @abstractmethod
+    def _add_all(self) -> AddAll:
+        """The store's method for completed records."""
+
     def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
         """Complete records in their places; returns what the server set of each."""
-
-    @abstractmethod
-    async def _add(
-        self,
-        records: Sequence[Mapping[str, Any]],
-        server_set: Sequence[frozenset[str]],
-        conflicts: dict[int, Conflict] | None,
-        *,
-        events: bool,
-    ) -> list[Written]:
-        """Store completed records; see `TradeStore.add_trades`."""
+        server_set = []
+        for index, record in enumerate(records):
+            records[index], names = self._complete(record)
+            server_set.append(names)
+            yield
+        return server_set
 
     async def record_batch(
         self, given: list[Any], on_error: str, extras: Extras = "refuse", owner: Owner = NOBODY
@@ -136,7 +153,7 @@ class BatchRecorder(Recorder):
         events: bool = True,
     ) -> list[Written]:
         """Each record as stored, and whether it is new."""
-        work = self._add(records, server_set, conflicts, events=events)
+        work = self._add_all(records, server_set=server_set, conflicts=conflicts, events=events)
         stored = await self._publisher.stored(work, lambda: tags_of(self.resource, records))
         new = (
             record

@@ -58,16 +58,6 @@ def complete_trade(trade: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str
     return record, server_set
 
 
-def completing_trades(trades: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
-    """Complete many trades in their places, in steps; returns what the server set of each."""
-    server_set = []
-    for index, trade in enumerate(trades):
-        trades[index], names = complete_trade(trade)
-        server_set.append(names)
-        yield
-    return server_set
-
-
 def valuing(portfolio: Mapping[str, Any]) -> Steps[Holdings]:
     """The positions of a portfolio with their derived values, in steps."""
     total_value = portfolio["total_value"]

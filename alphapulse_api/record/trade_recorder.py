@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.record.batch_recorder import BatchRecorder
-from alphapulse_api.record.completion import Stored, complete_trade, completing_trades
+from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
+from alphapulse_api.record.completion import Stored, complete_trade
 from alphapulse_api.record.inputs import Extras, Record, with_extras
 from alphapulse_api.record.recorder import Resources
-from alphapulse_api.runtime.slices import Steps, releasing
+from alphapulse_api.runtime.slices import releasing
 from alphapulse_api.schemas.imports import ImportedTrade
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.trades import TradeRequest
@@ -46,15 +46,19 @@ class TradeRecorder(BatchRecorder):
         await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]
 
-    def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
-        return completing_trades(records)
+    def _complete(self, record: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        return complete_trade(record)
+
+    @property
+    def _add_all(self) -> AddAll:
+        return self._add
 
     async def _add(
         self,
         records: Sequence[Mapping[str, Any]],
+        *,
         server_set: Sequence[frozenset[str]],
         conflicts: dict[int, Conflict] | None,
-        *,
         events: bool,
     ) -> list[Written]:
         return await self._accessors.trades.add_trades(
