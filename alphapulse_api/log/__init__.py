@@ -14,8 +14,8 @@ def event_log_from(config: EventsConfig, link: RedisLink | None, *, read: bool =
     """The log that `events.type` names, not yet open.
 
     Args:
-        config: what is in force.
-        link: to its Redis, if it is there.
+        config: the section `events`.
+        link: to its Redis, if one is configured.
         read: whether this process needs the events, or only appends.
     """
     if link is None:

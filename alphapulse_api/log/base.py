@@ -118,7 +118,7 @@ class EventLog(Protocol):
 
     Attributes:
         waiting: how many events wait in memory to be appended.
-        behind: whether events appended seconds ago may not have reached the followers here.
+        behind: whether events appended seconds ago may still be missing at the followers here.
         gaps: how many gaps were published here.
         unreadable: how many entries of a shared log were foreign or damaged.
         failing: names of its background tasks that are failing.

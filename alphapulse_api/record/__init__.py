@@ -1,1 +1,1 @@
-"""The way of a write: validated, stored, published."""
+"""The path of a write: validate, store, publish."""

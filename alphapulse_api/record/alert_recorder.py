@@ -1,4 +1,4 @@
-"""The way of alerts in lists: raised, imported, or reported by another system."""
+"""Records lists of alerts: raised, imported, or reported by another system."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Batches of records: checked, completed, stored, published; all, or each that is valid; or past.
+"""Records batches: checks, completes, stores and publishes all records, or those that are valid.
 
-What distinguishes the resources is how records are completed and which store takes them.
+It also imports records of the past. Resources differ in how records are completed and which store
+takes them.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class BatchRecorder(Recorder):
         """The store's method for completed records."""
 
     def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
-        """Complete records in their places; returns what the server set of each."""
+        """Complete records in place; returns the fields of each that the server set."""
         server_set = []
         for index, record in enumerate(records):
             records[index], names = self._complete(record)
@@ -112,7 +113,7 @@ class BatchRecorder(Recorder):
 
         Args:
             given: the records.
-            extras: what becomes of unknown fields.
+            extras: what to do with unknown fields.
             last: whether it is the last batch, after which subscribers get a `resync`.
             owner: fields that every record has.
         """
@@ -136,7 +137,7 @@ class BatchRecorder(Recorder):
         return [with_extras(self._one, record, extras) for record in records]
 
     def _own(self, records: list[dict[str, Any]], owner: Owner) -> None:
-        """Give each record the owner's fields; raises `ValidationProblem` for one of another."""
+        """Set the owner's fields; raises `ValidationProblem` for a record of another owner."""
         strangers = _strangers(dict(enumerate(records)), owner, "/{}")
         faults = Faults()
         for stranger in strangers.values():
@@ -168,7 +169,7 @@ class BatchRecorder(Recorder):
 def _strangers(
     records: Mapping[int, dict[str, Any]], owner: Owner, place: str = ""
 ) -> dict[int, Faults]:
-    """Give records the fields of their owner; returns the faults of those of another one."""
+    """Set the owner's fields in records; returns the faults of records of another owner."""
     strangers: dict[int, Faults] = {}
     for number, record in records.items():
         for name, value in owner.items():

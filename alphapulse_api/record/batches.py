@@ -1,4 +1,4 @@
-"""Batches whose records stand or fall each by itself: checked one by one, answered by position."""
+"""Batches whose records are accepted or refused one by one, and answered by position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Refused = dict[int, Refusal]  # by position in the batch
 def loading_each(
     schema: Schema, records: Sequence[Any], refused: Refused
 ) -> Steps[dict[int, dict[str, Any]]]:
-    """The valid ones of some records, by position; `refused` is filled with the others."""
+    """The valid records, by position; `refused` is filled with the others."""
     loaded = {}
     for position, record in enumerate(records):
         faults = Faults()
@@ -32,7 +32,7 @@ def loading_each(
 def outcomes_of(
     positions: Sequence[int], stored: Sequence[tuple[Mapping[str, Any], bool]]
 ) -> Steps[dict[int, Mapping[str, Any]]]:
-    """What a batch's answer says of the records that were stored, by position."""
+    """The results of the records that were stored, by position."""
     outcomes: dict[int, Mapping[str, Any]] = {}
     for position, (record, new) in zip(positions, stored, strict=True):
         outcome: dict[str, Any] = {"status": 201 if new else 200}
@@ -50,8 +50,8 @@ def result_of(
 
     Args:
         count: of its records.
-        refused: why some are not stored.
-        stored: what is said of the others.
+        refused: the reasons of the records that are not stored.
+        stored: the results of the others.
 
     Returns:
         As `schemas.batches.BatchResult`.

@@ -1,4 +1,4 @@
-"""The calls of a feed that are under way, and whether it takes more of them."""
+"""The calls of a feed that are in progress, and whether it accepts more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Caller(Protocol):
 
     @property
     def calls(self) -> Calls:
-        """The calls that are under way."""
+        """The calls that are in progress."""
         ...
 
 
@@ -31,7 +31,7 @@ def to_its_end(
 ) -> Callable[Concatenate[C, P], Coroutine[Any, Any, T]]:
     """Let a feed's method run to its end, even if its caller is cancelled or the feed is closed.
 
-    So a record is never stored and not published.
+    Otherwise a record could be stored and not published.
     """
 
     @wraps(method)
@@ -56,11 +56,11 @@ class Calls:
 
     @property
     def closed(self) -> bool:
-        """Whether no call is taken any more."""
+        """Whether no more calls are accepted."""
         return self._refusal is not None
 
     def open(self) -> None:
-        """Take calls, also after `close`."""
+        """Accept calls, even after `close`."""
         self._refusal = None
 
     def refuse(self, error: type[RuntimeError]) -> None:
@@ -68,7 +68,7 @@ class Calls:
         self._refusal = error
 
     def check(self) -> None:
-        """Raise the error for later calls, if no call is taken any more.
+        """Raise the error for later calls if no more calls are accepted.
 
         Raises:
             DashboardClosed: after `close`.
@@ -78,10 +78,10 @@ class Calls:
             raise self._refusal()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a call, which goes on to its end if the caller is cancelled.
+        """The result of a call, which runs to its end even if the caller is cancelled.
 
         Raises:
-            DashboardClosed: if no call is taken any more.
+            DashboardClosed: if no more calls are accepted.
         """
         if self._refusal is not None:
             work.close()
@@ -96,18 +96,18 @@ class Calls:
         return await answer
 
     async def close(self) -> None:
-        """Take no more calls, and wait for those that are under way."""
+        """Accept no more calls, and wait for those that are in progress."""
         self.refuse(DashboardClosed)
-        # A call's own I/O is bounded; one that calls on is waited for, too.
+        # The I/O of each call is bounded. Calls that these make in turn are waited for too.
         while self._under_way:
             await asyncio.wait(self._under_way)
 
 
 async def _answering(answer: asyncio.Future[T], work: Coroutine[Any, Any, T]) -> None:
-    """Run a call and answer its caller, unless that was cancelled.
+    """Run a call and answer its caller, unless the caller was cancelled.
 
-    The caller resumes in the next turn of the loop. With `asyncio.shield` it would be the turn
-    after, since the call's task would first have to wake the shield.
+    The caller resumes in the next turn of the loop. With `asyncio.shield` it would resume one turn
+    later, since the call's task would first have to wake the shield.
     """
     try:
         result = await work

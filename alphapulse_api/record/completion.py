@@ -1,4 +1,4 @@
-"""What a validated record still lacks: an id, a time, derived values."""
+"""Completes validated records: an id, a time, derived values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def complete(record: dict[str, Any], time: str) -> frozenset[str]:
         time: the name of the field with its time.
 
     Returns:
-        The fields that the server set, and that a repeat of the record may therefore differ in.
+        The fields that the server set, in which a repeat of the record may therefore differ.
     """
     record.setdefault("id", str(uuid_utils.uuid7()))
     return set_time(record, time)

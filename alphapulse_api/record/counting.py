@@ -1,4 +1,4 @@
-"""Counts what becomes of the records of a feed's calls."""
+"""Counts the records of a feed's calls: taken, stored and refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNSTORED: Final = "the dashboard ended before it was stored"
 
 
 class Counted(Protocol):
-    """What counts its calls: a feed."""
+    """An object that counts its calls, such as a feed."""
 
     @property
     def calls(self) -> Calls: ...
@@ -37,20 +37,20 @@ def reason_of(error: Exception) -> str:
 
 
 def reasons_in(result: Any) -> list[str]:
-    """Why records of a batch were refused whose caller has the result, too."""
+    """Why records were refused in a batch whose result reports on each."""
     if isinstance(result, dict) and "results" in result and result.get("refused"):
         return [r["error"] for r in result["results"] if "error" in r]
     return []
 
 
 async def counting(counters: FeedCounters, method: str, count: int, work: Awaitable[T]) -> T:
-    """The result of a call, whose records are counted as taken, and then as stored or refused.
+    """The result of a call; its records are counted as taken, and then as stored or refused.
 
     Args:
-        counters: where they are counted.
+        counters: the counts to update.
         method: the feed's method.
         count: its records; a call without any, such as an acknowledgement, counts as one.
-        work: carries the call out.
+        work: the call.
     """
     counters.take(count)
     try:

@@ -1,7 +1,7 @@
-"""Imports an equity curve: checked and stored like other snapshots, but not published one by one.
+"""Imports an equity curve: checks and stores its points as snapshots, without an event for each.
 
-Whoever watches reads the portfolio again after its `resync`. The newest point becomes the current
-portfolio, if nothing newer is there.
+Subscribers read the portfolio again after its `resync`. The newest point becomes the current
+portfolio, unless there is a newer snapshot.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class EquityRecorder(Recorder):
 
 
 def _snapshots(points: Sequence[dict[str, Any]], currency: str) -> Steps[list[dict[str, Any]]]:
-    """Points of an equity curve as snapshots without positions; what is not cash is unknown."""
+    """Points of an equity curve as snapshots without positions.
+
+    Without `cash`, it is the total less `positions_value`, which is 0 if it is missing too.
+    """
     snapshots = []
     for number, point in enumerate(points):
         total = point["total_value"]

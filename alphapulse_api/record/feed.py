@@ -1,4 +1,4 @@
-"""What the trading side calls: validate, store, invalidate, publish, in that order.
+"""The feed that the trading side calls: validate, store, invalidate, publish, in that order.
 
 A call returns when its record is stored durably and its event is in the log.
 """
@@ -50,24 +50,24 @@ __all__ = ["MAX_BATCH", "Feed"]
 
 
 class Feed(ImportFeed, Unpicklable):
-    """Records what happens.
+    """Stores and publishes records.
 
     A record is a mapping with the fields of the API, or an object that has them (dataclass, named
-    tuple, attrs, pydantic); a list of records is any iterable, or a DataFrame, whose rows they are.
+    tuple, attrs, pydantic). A list of records is any iterable, or a DataFrame with a record a row.
     Values may be numpy's, pandas' and enums, as `domain.plain` says; None and NaN leave an optional
     field out. With `extras="metadata"`, fields that the API does not know go into the metadata.
 
     Every method raises `ValidationProblem` for a record that is not valid (nothing is stored
     then), `Conflict` for an id that exists with other content, `Unavailable` while the
     database is away, and `DashboardClosed` once the dashboard is closed. A call that began before
-    that completes.
+    the close completes.
 
     Args:
         accessors: where records are stored.
         relay: to the log that publishes them.
         ahead: seconds by which a record's time may be ahead of this clock.
-        slices: for long checks on the loop.
-        zone: of datetimes that have none; None refuses them.
+        slices: divides long checks on the loop.
+        zone: the zone of datetimes that have none; None refuses them.
 
     Example:
         >>> trade = {"symbol": "BTC/USD", "side": "buy", "quantity": "0.5", "price": "67123.50"}
@@ -103,10 +103,10 @@ class Feed(ImportFeed, Unpicklable):
         self.queue = PointQueue(self._points.record_valid, FeedCounters())
 
     def of_host(self) -> Feed:
-        """The same feed for the host.
+        """A feed on the same store, for the host.
 
-        Its calls end before those of HTTP requests do, and it counts them with the points that are
-        handed over.
+        It closes before the feed of the HTTP requests, and counts its calls together with the
+        points that are handed over.
         """
         feed = Feed.__new__(Feed)
         vars(feed).update(vars(self))
@@ -115,7 +115,7 @@ class Feed(ImportFeed, Unpicklable):
         return feed
 
     def open(self) -> None:
-        """Take calls, also after `close`."""
+        """Accept calls, even after `close`."""
         self._calls.open()
         self.queue.open()
 
@@ -124,7 +124,7 @@ class Feed(ImportFeed, Unpicklable):
         self._calls.refuse(error)
 
     async def close(self) -> None:
-        """Take no more calls, wait for those under way, and store the points handed over."""
+        """Accept no more calls, wait for those in progress, and store the points handed over."""
         await self._calls.close()
         await self.queue.close()
 
@@ -144,10 +144,10 @@ class Feed(ImportFeed, Unpicklable):
 
     @to_its_end
     async def report_alerts(self, reports: Records) -> list[dict[str, Any]]:
-        """Store what another system says of its alerts, all of it or nothing.
+        """Store another system's reports of its alerts, all or none.
 
         Args:
-            reports: alerts with an `id` and a `created_at`, when it began to fire, and with a
+            reports: alerts with an `id`, a `created_at` (when the alert began to fire), and a
                 `resolved_at` once it is resolved. A later `created_at` opens the alert again.
 
         Returns:
@@ -175,7 +175,7 @@ class Feed(ImportFeed, Unpicklable):
         """Store a snapshot of the portfolio and publish it; returns it.
 
         Raises:
-            Problem: 412, if the current portfolio does not fit `if_match`.
+            Problem: 412, if the current portfolio does not match `if_match`.
         """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
         server_set = set_time(record, "as_of")
@@ -212,7 +212,7 @@ class Feed(ImportFeed, Unpicklable):
         """Store an agent's state; fields that are left out keep their values; returns the agent.
 
         Raises:
-            Problem: 412, if the agent does not fit `if_match`.
+            Problem: 412, if the agent does not match `if_match`.
         """
         agent_id = checked_agent_id(agent_id)
         record = load(self._agent, update)

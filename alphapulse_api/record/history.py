@@ -23,9 +23,9 @@ class HistoryWatch:
 
     Args:
         engine: the database.
-        cache: of answers, which may show what is lost.
-        events: the log, whose events may be of records that are lost.
-        pooled: a pooler is in between, which hides when it connects to another server.
+        cache: the cached answers, which may show lost records.
+        events: the log, which may have events of lost records.
+        pooled: whether the database is behind a pooler, which hides a change of the server.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class HistoryWatch:
         try:
             await self._engine.check_history()
         except Unavailable:
-            pass  # readiness looks into it
+            pass  # readiness reports the database
 
     async def _adopt(self) -> None:
         history = self._engine.history

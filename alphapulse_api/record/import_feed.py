@@ -29,22 +29,22 @@ class ImportFeed(ListFeed):
         currency: str = "USD",
         extras: Extras = "refuse",
     ) -> Imported:
-        """Store the past of a backtest, or of the system that you come from, of any length.
+        """Store the history of a backtest or of a previous system, of any length.
 
-        It is stored in batches of 1000, each as a whole. To import the same history again changes
-        nothing, so after a failure call it again. Subscribers get no event for each record, but
-        one `resync` of the trades and of the portfolio, and before it the newest point of the
+        It is stored in batches of 1000, each as a whole. Importing the same history again changes
+        nothing, so call it again after a failure. Subscribers get no event for each record. They
+        get one `resync` of the trades and of the portfolio, and before it the newest point of the
         equity curve as the portfolio, if there is no newer one.
 
         Args:
             equity: the portfolio's value over time, oldest first: (time, value) pairs, a mapping
                 or `pandas.Series` of values by time, or records and frames with `timestamp` (or
                 a `DatetimeIndex`), `total_value` and, if known, `cash`. Points without a value,
-                and those of times that have a snapshot, are left out.
-            trades: as `record_trades` takes them, with their `executed_at`. One without an `id`
+                and points at times that have a snapshot, are left out.
+            trades: as `record_trades` takes them, with their `executed_at`. A trade without an `id`
                 gets one made of its content.
             currency: of the equity curve.
-            extras: what becomes of unknown fields of trades.
+            extras: what to do with unknown fields of trades.
 
         Returns:
             How many points and trades are new.
@@ -108,7 +108,7 @@ class ImportFeed(ListFeed):
             last: as `import_trades` takes it.
 
         Returns:
-            How many points are stored; one that is stored already is overwritten.
+            How many points are stored; a point that exists already is overwritten.
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
@@ -168,7 +168,7 @@ class ImportFeed(ListFeed):
             last: as `import_trades` takes it.
 
         Returns:
-            How many samples are new; one that is stored already is replaced.
+            How many samples are new; a sample that exists already is replaced.
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
@@ -178,6 +178,6 @@ class ImportFeed(ListFeed):
 
     @to_its_end
     async def end_import(self, resource: str) -> None:
-        """Let the subscribers of a channel read it again, after an import that ended early."""
+        """Make the subscribers of a channel read it again, after an import that ended early."""
         if resource in CHANNELS:
             await self._publisher.resync(resource)

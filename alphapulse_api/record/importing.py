@@ -1,7 +1,7 @@
-"""History as a host has it, in batches: an equity curve, and trades.
+"""The host's side of `import_history`: divides an equity curve and trades into batches.
 
-The host's side of `import_history`. It converts only what distinguishes a repeat from a new record:
-the pairs of an equity curve become records, and a trade without an id gets one made of its content.
+It converts only as much as recognising repeats needs: the pairs of an equity curve become records,
+and a trade without an id gets one made of its content.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class ImportCall(NamedTuple):
 def import_calls(
     equity: Any, trades: Any, *, currency: str = "USD", extras: Extras = "refuse"
 ) -> Iterator[ImportCall]:
-    """The calls that import a history, in order; the last one of each kind says that it is.
+    """The calls that import a history, in order; the last one of each kind is marked.
 
     Raises:
-        ValidationProblem: if one of the two is no list.
+        ValidationProblem: if the equity curve or the trades are not a list.
     """
     if equity is not None:
         yield from _calls(

@@ -1,4 +1,4 @@
-"""What a host passes to the feed, as lists of records of a bounded length."""
+"""Converts what a host passes to the feed into lists of records of a bounded length."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def listing(records: Records, on_error: str = STOP) -> Steps[list[Any]]:
     """The records of a list, a DataFrame or another iterable, in steps.
 
     Raises:
-        ValidationProblem: if it is no list, has more than `MAX_BATCH` records, or if `on_error` is
-            none of "stop" and "continue".
+        ValidationProblem: if it is not a list, has more than `MAX_BATCH` records, or if `on_error`
+            is neither "stop" nor "continue".
     """
     if on_error not in ON_ERROR:
         raise ValidationProblem.parameter("on_error", f"Must be one of: {', '.join(ON_ERROR)}.")
@@ -57,7 +57,7 @@ def listing(records: Records, on_error: str = STOP) -> Steps[list[Any]]:
 
 
 def with_extras(schema: Schema, record: Record, extras: Extras) -> Record:
-    """A record whose unknown fields are in its metadata, if `extras` says so.
+    """A record with its unknown fields moved into its metadata, if `extras` says so.
 
     Raises:
         ValidationProblem: if `extras` is neither "refuse" nor "metadata".
@@ -74,7 +74,7 @@ def _too_many(detail: str) -> ValidationProblem:
 
 
 def checked_agent_id(agent_id: str) -> str:
-    """Raises `ValidationProblem` for an id that could not stand in a path."""
+    """The id; raises `ValidationProblem` for one that cannot be part of a path."""
     try:
         return str(_IDENTIFIER.deserialize(plain(agent_id)))
     except ValidationError as error:

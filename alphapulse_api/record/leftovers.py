@@ -1,4 +1,4 @@
-"""Chooses the outbox rows that another process has left in the table."""
+"""Chooses outbox rows that other processes have left in the table."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Leftovers:
             Unavailable: if the database is away.
         """
         if not self._collapsed:
-            # The log may have forgotten whether it has had rows that are this old.
+            # The log may have forgotten the ids of rows that are this old.
             await self.collapse()
         found = await outbox.oldest(self._engine, SCANNED)
         others = {id_: count for id_, count in found.items() if id_ not in own}
-        # A row that is new here is usually relayed by its own process, and only not removed yet.
+        # A row seen for the first time was usually relayed by its own process and is removed soon.
         left = {id_: n for id_, n in others.items() if self._alone or id_ in self._seen}
         self._seen = others
         if sum(left.values()) > self._events.size:
@@ -77,7 +77,7 @@ class Leftovers:
         await outbox.remove(self._engine, [row.id for row in rows])
 
     async def collapse(self) -> None:
-        """Replace what exceeds the log's size or age by one gap a channel.
+        """Replace rows that exceed the log's size or age by one gap a channel.
 
         Raises:
             Unavailable: if the database is away.
@@ -87,7 +87,7 @@ class Leftovers:
 
 
 def _page(rows: Mapping[str, int]) -> list[str]:
-    """The ids of the first rows that are relayed together; at least one, however long it is."""
+    """The ids of the first rows to relay together; at least one, however many events it has."""
     page: list[str] = []
     events = 0
     for id_, count in rows.items():

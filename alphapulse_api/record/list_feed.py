@@ -42,12 +42,12 @@ class ListFeed:
 
     @property
     def calls(self) -> Calls:
-        """The calls that are under way."""
+        """The calls that are in progress."""
         return self._calls
 
     @property
     def counters(self) -> FeedCounters:
-        """Counts what becomes of the records."""
+        """The counts of the records."""
         return self._counters
 
     async def record_metrics(self, points: Record | Records, *, wait: bool = True) -> int:
@@ -83,7 +83,7 @@ class ListFeed:
 
     @to_its_end
     async def record_points(self, points: Points) -> int:
-        """Store up to 10000 points that were checked and are in columns; returns how many."""
+        """Store up to 10000 checked points in columns; returns how many."""
         work = self._points.store(points)
         return await counting(self._counters, "record_points", len(points), work)
 
@@ -122,13 +122,13 @@ class ListFeed:
 
         Args:
             trades: the records.
-            on_error: "stop": all of them or none; "continue": those that are not valid, or whose
-                id exists with other content, are left out.
-            extras: what becomes of unknown fields.
+            on_error: "stop" stores all of them or none; "continue" leaves out those that are not
+                valid, or whose id exists with other content.
+            extras: what to do with unknown fields.
 
         Returns:
-            `accepted` and `refused`, how many, and `results`: of each, by position, `status` (201
-            stored, 200 stored before, 409, 422), its `id`, or the `error`.
+            The numbers of `accepted` and `refused` records, and `results`: for each record, by
+            position, its `status` (201 stored, 200 stored before, 409, 422), and `id` or `error`.
         """
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
@@ -177,10 +177,10 @@ class ListFeed:
         work: Callable[[list[Any]], Awaitable[T]],
         on_error: str = STOP,
     ) -> T:
-        """The result of a call with a list, whose records are counted.
+        """The result of a call with a list; its records are counted.
 
         Raises:
-            ValidationProblem: for what is no list, or too long a one; it counts nothing then.
+            ValidationProblem: if it is not a list, or too long; then nothing is counted.
         """
         given = await self._slices.run(listing(records, on_error))
         return await counting(self._counters, method, len(given), work(given))

@@ -71,7 +71,7 @@ class LogWriter:
         )
 
     async def _resolved(self, row: OutboxRow, record_id: str) -> OutboxRow | None:
-        """The row with the record that it refers to; None if retention removed that."""
+        """The row with the record that it refers to; None if retention removed the record."""
         record = row.records[0] if row.records else await self._snapshot(int(record_id))
         if record is None:
             return None

@@ -1,8 +1,8 @@
 """Metric points that a trading thread hands over without waiting for their storage.
 
-The queue is bounded: beyond the bound points are refused and counted, because the trading must not
-wait and the memory must not fill. Queued points are stored in batches, in their order; while the
-database is away they wait, and only then may the bound be reached.
+The queue is bounded: beyond the bound points are refused and counted, because trading must not wait
+and memory must not fill. Queued points are stored in batches, in order. While the database is away
+they wait; only then should the bound be reached.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ METHOD: Final = "record_metrics"
 REFUSALS: Final = ("full", "invalid", "failed")
 RETRY_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 5.0  # for the points that still wait at the end
-MAX_FAILURES: Final = 50  # of a batch that is stored in parts; the rest is lost then
+MAX_FAILURES: Final = 50  # of a batch that is stored in parts; after that, the rest is lost
 
 
 class PointQueue:
@@ -39,7 +39,7 @@ class PointQueue:
     Args:
         record: stores the valid points of a list and publishes them; fills its second argument
             with the refusals of the others, by position.
-        counters: what becomes of the points is counted there, beside other calls.
+        counters: counts the points together with the records of other calls.
         limit: points that may wait.
 
     Attributes:
@@ -57,7 +57,7 @@ class PointQueue:
         self.counters = counters
         self._limit = limit
         self._lock = counters.lock
-        # Only the task takes away.
+        # Only the task removes points.
         self._given: deque[list[Any]] = deque()
         self._put = 0
         self._stored = 0
@@ -78,18 +78,18 @@ class PointQueue:
         return self._put - self._stored
 
     def open(self) -> None:
-        """Take points, also after `close`."""
+        """Accept points, even after `close`."""
         with self._lock:
             self._closed = False
 
     def put(self, points: Record | Records) -> int:
         """Queue a point or a list, unless too many wait; returns how many were queued: all or none.
 
-        Those without a time are of now. The others must not be changed afterwards.
+        Points without a time get the present one. The caller must not change points afterwards.
 
         Raises:
-            DashboardClosed: after `close`: nobody would store them.
-            ValidationProblem: for what is neither a point nor a list, or too long a list.
+            DashboardClosed: after `close`, because nothing would store them.
+            ValidationProblem: if it is neither a point nor a list, or the list is too long.
         """
         at = now()
         alone = type(points) is dict or fields_of(points) is not None
@@ -127,13 +127,13 @@ class PointQueue:
             self._idle.set()
 
     async def close(self) -> None:
-        """Take no more points, and wait until those queued are stored, for a bounded time."""
+        """Accept no more points, and wait a bounded time until the queued ones are stored."""
         with self._lock:
             self._closed = True
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 if self.waiting:
-                    # It may have been woken and not have run yet.
+                    # The task may have been woken without having run yet.
                     self._idle.clear()
                     self._work.set()
                     await self._idle.wait()
@@ -170,7 +170,7 @@ class PointQueue:
                 self._settle(len(part), "invalid", [fault.error for fault in refused.values()])
 
     def _settle(self, count: int, reason: str, faults: Sequence[str]) -> None:
-        """Count points as stored, but for those that have a fault."""
+        """Count points as stored, except those with a fault."""
         if faults and not self.refused[reason]:
             logger.warning("metric points that were handed over are refused: %s", faults[0])
         with self._lock:
@@ -190,5 +190,5 @@ def _timed(point: Any, at: datetime) -> Any:
             return point if fields is None else dict(fields)
         return {**fields, "timestamp": at}
     except Exception:
-        # An object whose fields cannot be read is refused alone, where all points are checked.
+        # The later check refuses an object whose fields cannot be read, and only that one.
         return point

@@ -1,4 +1,4 @@
-"""The way of metric points: checked into columns, stored, published."""
+"""Records metric points: checks them into columns, stores and publishes them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class PointRecorder(Recorder):
         try:
             return load_points([point], at, self._ahead, self._zone)
         except ValidationProblem:
-            # The schema's errors of a single record have no number in their pointers.
+            # Pointers of the schema's errors have no index for a single record.
             return Points.of([{"timestamp": at, **load(self._schema, point)}])
 
     async def _store_each(self, points: Points, count: int, refused: Refused) -> int:
@@ -97,7 +97,7 @@ class PointRecorder(Recorder):
 
         Args:
             points: those of the batch that are not refused.
-            count: of the points of the batch.
+            count: the number of points in the batch.
             refused: filled with the others.
         """
         while points:

@@ -33,14 +33,14 @@ class Publisher:
 
         Args:
             work: the call.
-            tags: returns those of the cached answers that it makes stale; called if nobody knows
-                whether it was committed.
+            tags: returns the tags of the cached answers that it makes stale; called if it is not
+                known whether the write was committed.
         """
         try:
             return await work
         except Unavailable:
-            # The COMMIT may have been carried out and only its answer lost; then the cached
-            # answers lack a stored record.
+            # The COMMIT may have succeeded and only its answer been lost. Then the cached answers
+            # lack a stored record.
             await self._relay.invalidate(*tags())
             raise
 
@@ -50,7 +50,7 @@ class Publisher:
         """Return once a write's events are in the log, and the answers it made stale are gone.
 
         Args:
-            resource: what was written; the channel of its events has the same name.
+            resource: the resource that was written; the channel of its events has the same name.
             new: the records that this write changed, as they are stored.
             tags: of the cached answers that the write made stale; default: those of the resource.
         """
@@ -65,5 +65,5 @@ class Publisher:
             await self._relay.invalidate(*tags)
 
     async def resync(self, channel: str) -> None:
-        """Make the followers of a channel read it again: its events were not published."""
+        """Make the followers of a channel read it again, because its events were not published."""
         await self._relay.resync(channel)

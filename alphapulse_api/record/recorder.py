@@ -1,4 +1,4 @@
-"""What the recorders of points, trades and history share."""
+"""The base of the recorders of points, trades and history."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Resources(NamedTuple):
 
     Attributes:
         accessors: where records are stored.
-        publisher: of what is stored.
-        slices: for long checks on the loop.
+        publisher: publishes what is stored.
+        slices: divides long checks on the loop.
         ahead: seconds by which a record's time may be ahead of this clock.
-        zone: of datetimes that have none; None refuses them.
+        zone: the zone of datetimes that have none; None refuses them.
     """
 
     accessors: Accessors
@@ -33,7 +33,7 @@ class Resources(NamedTuple):
     zone: tzinfo | None
 
     def clocked(self, schema: S) -> S:
-        """The schema, whose times follow `ahead` and `zone` from now on."""
+        """The schema, set to check times by `ahead` and `zone`."""
         set_clock(schema, self.ahead, self.zone)
         return schema
 

@@ -1,9 +1,9 @@
-"""From the outbox to the event log: whatever is committed is published, once.
+"""Relays rows from the outbox to the event log, so that every commit is published once.
 
 The process that committed rows relays them from memory at once, and removes them in batches. Rows
-that stay are relayed by whoever finds them: their process died, or the log was away. The log
-deduplicates by a row's id, so several processes may relay the same rows at once. Each of them
-relays a record's rows in order, so the log has them in order.
+may stay because their process died or the log was away; any process that finds them relays them.
+The log deduplicates by a row's id, so several processes may relay the same rows at once. Each of
+them relays a record's rows in order, so the log has them in order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from alphapulse_api.storage.sqlite.transaction import run
 logger = logging.getLogger(__name__)
 
 SCAN_SECONDS: Final = 1.0  # between two scans of the table
-FLUSH_SECONDS: Final = 10.0  # that `close` waits for the log and the database
+FLUSH_SECONDS: Final = 10.0  # how long `close` waits for the log and the database
 
 
 class _Group:
@@ -52,7 +52,7 @@ class Relay:
         events: the log.
         snapshot: returns the portfolio snapshot of a time in microseconds, or None; rows refer to
             snapshots.
-        leaves: whether to leave the rows to another process, since nobody reads this one's log.
+        leaves: whether to leave the rows to another process, because nobody reads this one's log.
         alone: whether no other process relays the rows of this database.
     """
 
@@ -89,11 +89,11 @@ class Relay:
 
     @property
     def waiting(self) -> int:
-        """How many events are committed and not in the log, which is away."""
+        """How many committed events are not in the log because it is away."""
         return self._missed
 
     def attach(self) -> None:
-        """Take the rows of the engine's commits from now on; done at the start."""
+        """Take the rows of the engine's commits from now on; called once at the start."""
         self._engine.on_commit(self._take, relayed=self._removal.relayed, leaves=self._leaves)
 
     async def flush(self) -> None:
@@ -104,7 +104,7 @@ class Relay:
     async def publish(
         self, channel: str, records: Sequence[Mapping[str, Any]], tags: Sequence[str]
     ) -> None:
-        """Publish what a host's own store has stored: it has no outbox."""
+        """Publish records that a host's own store has stored, because it has no outbox."""
         await self._cache.invalidate(*tags)
         await self._events.append(channel, records, tags)
 
@@ -136,7 +136,7 @@ class Relay:
             try:
                 await self.relay_left()
             except Unavailable:
-                self._scan_soon()  # readiness finds out why
+                self._scan_soon()  # readiness reports why
             # The only server of an SQLite file gets a call when another process writes to it.
             if not self._alone or self._behind:
                 self._scan_soon()
@@ -152,7 +152,7 @@ class Relay:
         self._scan.set()
 
     async def leave(self) -> None:
-        """Leave what is committed from now on to the next server, which has another log.
+        """Leave rows that are committed from now on to the next server, which has another log.
 
         Returns once this process relays nothing more and the table has none of the rows that it
         relayed.
@@ -162,7 +162,7 @@ class Relay:
         """
         self._leaves = True
         self.attach()
-        # Rows of earlier commits come here before this one is answered.
+        # The rows of earlier commits arrive before this write is answered.
         await self._engine.write(_nothing)
         await self.flush()
         await self._removal.finish()
@@ -197,7 +197,7 @@ class Relay:
     def _relay_at_once(self, rows: Sequence[OutboxRow]) -> None:
         try:
             run(self._relay_own_or_fall_behind(rows))
-        except Exception:  # the callers of the commit must be answered all the same
+        except Exception:  # the callers of the commit must be answered anyway
             logger.exception("committed events were not relayed at once, trying again")
             self._removal.give_up(row.id for row in rows)
             self._fall_behind()

@@ -1,4 +1,4 @@
-"""The way of system samples in lists: checked, completed, stored; as a batch, or imported."""
+"""Records lists of system samples, as a batch or imported."""
 
 from __future__ import annotations
 

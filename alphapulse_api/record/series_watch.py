@@ -17,12 +17,12 @@ ALERT_AT: Final = 0.9  # of the bound
 
 
 class SeriesWatch:
-    """Knows how many series there are.
+    """Counts the series.
 
     Args:
         engine: where they are stored.
-        limit: how many there may be.
-        raise_alert: the feed's.
+        limit: how many are allowed.
+        raise_alert: the feed's method.
 
     Attributes:
         limit: as given.
@@ -50,8 +50,8 @@ class SeriesWatch:
         if self.count < ALERT_AT * self.limit:
             self._raised = False
         elif not self._raised:
-            # The same id and content in every process, and after a restart: a repeat changes
-            # nothing.
+            # The id and the content are the same in every process and after a restart, so a repeat
+            # changes nothing.
             await self._raise_alert(
                 {
                     "id": f"alphapulse-max-series-{self.limit}",

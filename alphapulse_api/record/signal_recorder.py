@@ -1,4 +1,4 @@
-"""The way of signals in lists: checked, completed, stored; as a batch, or imported."""
+"""Records lists of signals, as a batch or imported."""
 
 from __future__ import annotations
 

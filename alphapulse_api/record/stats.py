@@ -1,4 +1,4 @@
-"""What became of the records that a host has handed to its feed."""
+"""Counts what became of the records that a host passed to its feed."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class FeedStats:
 class FeedCounters:
     """The counts behind `FeedStats`, for any thread.
 
-    `lock` guards them. Who holds it already counts in place, as a hand-over does: a second lock
-    would cost as much again.
+    `lock` guards them. Code that holds it, such as a hand-over, changes the counts directly: a
+    second lock would cost as much again.
     """
 
     __slots__ = ("dropped", "last_refusals", "lock", "refused", "stored", "taken")
@@ -84,12 +84,12 @@ class FeedCounters:
             self.taken += count
 
     def settle(self, method: str, count: int, reasons: Sequence[str] = ()) -> None:
-        """Count what became of records that were taken.
+        """Count records that were taken as stored or refused.
 
         Args:
             method: the feed's method that took them.
-            count: how many they are.
-            reasons: one for each of them that was refused; the others are stored.
+            count: their number.
+            reasons: one for each record that was refused; the others are stored.
         """
         with self.lock:
             if reasons:
@@ -106,7 +106,7 @@ class FeedCounters:
             self.last_refusals.append(RefusedRecord(now(), method, reason))
 
     def stats(self, *, restarts: int = 0, state: str = "running") -> FeedStats:
-        """The counts of this moment."""
+        """The present counts."""
         with self.lock:
             return FeedStats(
                 taken=self.taken,

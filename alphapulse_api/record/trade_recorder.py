@@ -1,4 +1,4 @@
-"""The way of trades: checked, completed, stored, published; alone, as a list, or as a batch."""
+"""Records trades: checks, completes, stores and publishes one, a list or a batch."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class TradeRecorder(BatchRecorder):
         """Record one trade; returns it as stored."""
         loaded = load(self._one, with_extras(self._one, trade, extras))
         record, server_set = complete_trade(loaded)
-        # Errors of a single record have no number in their pointers, as those of a batch that
-        # reports on each.
+        # Pointers of the errors have no index for a single record, as in a batch that reports on
+        # each record.
         conflicts: dict[int, Conflict] = {}
         ((stored, new),) = await self._store([record], [server_set], conflicts)
         if conflicts:

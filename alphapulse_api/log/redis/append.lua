@@ -8,8 +8,8 @@
 -- A batch number that the writer has used before is a retry whose answer was lost; it is not
 -- appended again.
 --
--- A mark is the id by which an event is deduplicated. An empty mark is always new; "=" means that
--- the event shares the fate of the one before it. Relayed ids are kept in two sets: when the
+-- A mark is the id by which an event is deduplicated. An event with an empty mark is always new; "="
+-- means that the event is new if the one before it is. Relayed ids are kept in two sets: when the
 -- younger is full or old, it replaces the older one. So every id since the older set began is
 -- known, and no id needs a timestamp.
 

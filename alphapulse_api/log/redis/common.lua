@@ -39,9 +39,9 @@ local function place(stream)
   return parse(at)
 end
 
--- Bytes are counted by two numbers that only grow, in the log hash: `bytes:<stream>`, of all that was
--- ever appended, and `floor:<stream>`, of what was trimmed of it. Each entry holds the first number as
--- it was before the entry, so the second can be read from the oldest entry, whoever trimmed.
+-- Bytes are counted by two numbers in the log hash that only grow: `bytes:<stream>` counts all that
+-- was ever appended, `floor:<stream>` what was trimmed of it. Each entry holds the first number as it
+-- was before the entry, so the second can be read from the oldest entry, whoever trimmed.
 local bytes, floors = {}, {}
 do
   local names = {}
