@@ -1,4 +1,4 @@
-"""The six stores together, any of which a host may replace by its own object."""
+"""The six stores together; a host may replace each of them by its own object."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Accessors:
         return resource not in self._hosts
 
     def public(self, resource: str) -> Any:
-        """The accessor of a resource as a user of the package knows it: a host gets its own."""
+        """The accessor of a resource for users of the package: a host's own object, if any."""
         return self._hosts.get(resource) or getattr(self, resource)
 
     def _host(self, resource: str, adapter: Callable[[str, Any], T]) -> T | None:

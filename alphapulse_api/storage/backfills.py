@@ -1,11 +1,11 @@
-"""Work of migrations that goes on while the server answers.
+"""Parts of migrations that run while the server answers.
 
-A migration changes the schema at the start, so that the present code can read and write it at once.
-What takes long, such as moving all rows of a table, it leaves to a backfill, by a row in the table
+A migration changes the schema at the start, so that the current code can read and write it at once.
+It leaves long work, such as moving all rows of a table, to a backfill, by adding a row to the table
 `backfills`. A backfill works in short steps. It stores its position with each step, so that it
-continues where it was cut, and removes its row with the last one.
+continues where it was interrupted, and removes its row with the last step.
 
-Until then the code has to serve both the old and the new form of the data.
+Until then the code has to support both the old and the new form of the data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0  # between two looks at the progress, or at a database that is away
 
 Backfill = Callable[[Engine], Awaitable[None]]
-"""Works until nothing is left; may be cancelled at any time, and run by several processes."""
+"""Runs until nothing is left; may be cancelled at any time, and run by several processes."""
 
 
 def _rekey(rekeyed: Rekeyed) -> Backfill:
@@ -48,7 +48,7 @@ async def progress(engine: Engine) -> dict[str, float]:
 
 
 async def run_backfills(engine: Engine) -> None:
-    """Run the backfills that are left, until nothing is.
+    """Run the remaining backfills to their end.
 
     Raises:
         Unavailable: if the database is away.
@@ -74,7 +74,7 @@ class Backfills:
         self.progress: Mapping[str, float] = {}
 
     async def finish(self) -> None:
-        """Run what is left; waits while the database is away."""
+        """Run the remaining backfills; waits while the database is away."""
         while True:
             running = asyncio.create_task(run_backfills(self._engine))
             try:
@@ -112,5 +112,5 @@ async def advance(transaction: Transaction, name: str, position: str, done: int)
 
 
 async def finish(transaction: Transaction, name: str) -> None:
-    """Note that nothing of a backfill is left."""
+    """Remove a backfill that is complete."""
     await transaction.execute("DELETE FROM backfills WHERE name = $1", name)

@@ -1,4 +1,4 @@
-"""Many rows in few statements: a statement for each would cost each a journey to the server.
+"""Many rows in few statements, because each statement costs a round trip to the server.
 
 An engine that takes a column as one array gets a thousand rows a statement; the others get them as
 `VALUES`, a hundred rows a statement.
@@ -13,11 +13,12 @@ from typing import Any, Final
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.storage.engine.base import Engine, Row, Transaction
 
-# Rows a statement. Few sizes: each is a text of its own to prepare. Larger ones gain nothing.
+# Rows a statement. Few sizes, because each is another statement to prepare. Larger ones gain
+# nothing.
 _SIZES: Final = (100, 10, 1)
 
-# Rows a statement with arrays. To encode them and to decode an answer takes some 2 ms of the event
-# loop; a statement more costs a tenth of that.
+# Rows a statement with arrays. Encoding them and decoding an answer takes about 2 ms of the event
+# loop; another statement costs a tenth of that.
 ROWS: Final = 1000
 
 RELEASED: Final = 100  # elements freed at once
@@ -29,7 +30,7 @@ async def release(transaction: Transaction, *containers: list[Any] | dict[Any, A
     """Empty long containers in steps.
 
     Freeing 10,000 records at once, as at the end of a function, takes up to 10 ms, in which the
-    event loop has no turn. On another thread, too: it holds the interpreter lock meanwhile.
+    event loop has no turn. That holds on any thread, because freeing holds the interpreter lock.
     """
     for container in containers:
         while container:
@@ -80,17 +81,17 @@ async def select_rows(
         table: of which table.
         key: the columns of a unique key.
         keys: the values of those columns.
-        types: the columns' types, where they are not text, by PostgreSQL's names; those of numbers
-            and times mean numbers to SQLite too.
+        types: the columns' types by PostgreSQL's names, if they are not text; SQLite takes those
+            of numbers and times as numbers.
     """
     names = ", ".join(f"key_{column}" for column in key)
     equal = " AND ".join(f"{column} = key_{column}" for column in key)
     if types and keys and transaction.takes_arrays:
-        # The limit keeps PostgreSQL to its index: for many keys it would read the whole table.
+        # The limit makes PostgreSQL use its index: for many keys it would read the whole table.
         found = f"SELECT {columns} FROM {table} WHERE {equal} LIMIT 1"
         source = f"{_arrays(types)} AS keys ({names}) CROSS JOIN LATERAL ({found}) AS found"
         return await _in_columns(transaction, keys, f"SELECT found.* FROM {source}")
-    # A join, keys first, and not (a, b) IN (…), for which SQLite reads the whole table.
+    # A join with the keys first, instead of (a, b) IN (…), for which SQLite reads the whole table.
     select = f"SELECT {columns} FROM keys CROSS JOIN {table} WHERE {equal}"
     return await _in_parts(
         transaction,

@@ -1,4 +1,4 @@
-"""Between a resource's dict and its table row: which column holds which kind of value."""
+"""Converts between a resource's dict and its table row: the kind of value in each column."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from alphapulse_api.domain.times import from_micros, rfc3339_micros, to_micros
 from alphapulse_api.storage.bulk import insert_rows, release, select_rows
 from alphapulse_api.storage.engine.base import Transaction
 
-A_TURN: Final = 100  # records looked at between two turns of the loop
-ROUNDS: Final = 10  # in which a row is deleted between being found and being read
+A_TURN: Final = 100  # records processed between two turns of the loop
+ROUNDS: Final = 10  # of reading again, if a row is deleted between being found and being read
 
 
 class Kind(NamedTuple):
@@ -116,7 +116,7 @@ class Columns:
         return row
 
     def bulk(self, row: Sequence[Any]) -> int:
-        """About how many bytes a row of `select` takes: those of what may be long."""
+        """About how many bytes a row of `select` takes: those of the columns that may be long."""
         return sum([len(row[at]) for at in self._long if row[at] is not None])
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Columns:
         """
         names = self.names
         records = [dict(zip(names, row)) for row in rows]  # noqa: B905 (a tenth of the time)
-        # A column at a time: most of them need no second look.
+        # A column at a time, because most columns need no conversion.
         for name, convert in self._plain if plain else self._read:
             for record in records:
                 if (value := record[name]) is not None:
@@ -151,8 +151,8 @@ class Columns:
 
         Args:
             record: the columns' values; "id" among them.
-            fixed: the columns that a repeat must agree in; those the server may change later
-                are not among them.
+            fixed: the columns in which a repeat must agree, without those that the server may
+                change later.
             server_set: the fields that the server set, in which a repeat may differ.
             book: that the record is kept in; None if the table has no books.
 
@@ -179,7 +179,7 @@ class Columns:
         server_set: frozenset[str],
         pointer: str,
     ) -> Conflict | None:
-        """In what a record contradicts the stored one with its id; None if it is a repeat.
+        """How a record contradicts the stored one with its id; None if it is a repeat.
 
         Args:
             pointer: to the id, for the error; the others are those of `insert_once`.
@@ -215,10 +215,10 @@ class Columns:
         first = () if book is None else (book,)
         key = ("id",) if book is None else ("book", "id")
         into = self.into if book is None else self.into.replace("(", "(book, ", 1)
-        # Of no named key, because a migration may still have to change it.
+        # No key is named, because a migration may still have to change it.
         ending = "ON CONFLICT DO NOTHING RETURNING id"
         rounds = 0
-        # Between not being added and being read, a row may have been deleted: then once more.
+        # A row that exists may be deleted before it is read. Then try again.
         while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
             rounds += 1
             if rounds > ROUNDS:

@@ -1,4 +1,4 @@
-"""Pages by keyset, newest first over (time, id) for most resources. Never an OFFSET."""
+"""Pages by keyset instead of OFFSET; for most resources newest first by (time, id)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PAGE_BYTES: Final = 8 * 1024 * 1024
 class Pieces:
     """How many rows to read at once, so that a piece takes few bytes.
 
-    How long the next rows are is known only from those before. So a piece has at most twice the
-    rows of the one before it.
+    The length of the next rows can only be estimated from the last ones. So a piece has at most
+    twice as many rows as the one before it.
 
     Args:
         first: rows of the first piece.
@@ -59,8 +59,8 @@ class Order(NamedTuple):
     """The order of a listing.
 
     Attributes:
-        columns: those that order it; the last one makes every key unique.
-        types: of their values in a cursor.
+        columns: the columns to order by; the last one makes every key unique.
+        types: the types of their values in a cursor.
         descending: the direction of all of them.
     """
 
@@ -70,7 +70,7 @@ class Order(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """What follows ORDER BY."""
+        """The SQL after ORDER BY."""
         return ", ".join(f"{name} DESC" if self.descending else name for name in self.columns)
 
     def key(self, columns: Columns, row: Row) -> list[Any]:
@@ -128,10 +128,10 @@ async def read_rows(
     Args:
         columns: the table.
         order: of the rows; its columns are among the table's.
-        listing: what the cursor belongs to.
+        listing: the listing that the cursor belongs to.
         where: the conditions so far.
         limit: rows a page.
-        cursor: where the page before ended.
+        cursor: the end of the previous page.
 
     Returns:
         The rows, and whether more follow.

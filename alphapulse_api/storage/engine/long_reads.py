@@ -1,4 +1,4 @@
-"""Reads that may take long have connections of their own, so that a short one finds a free one."""
+"""Long reads have connections of their own, so that a short read always finds a free one."""
 
 from __future__ import annotations
 

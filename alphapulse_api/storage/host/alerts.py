@@ -26,7 +26,7 @@ class HostAlerts(HostObject):
     async def unresolved_in_parts(
         self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
     ) -> AsyncIterator[Page]:
-        # A host's accessor need not know these filters; the snapshot applies them too.
+        # A host's accessor may not support these filters; the snapshot applies them too.
         page = await self.get_alerts()
         yield page_of([row for row in page if row["status"] != "resolved"])
 

@@ -1,7 +1,7 @@
-"""What the adapters share: calls of a host's own accessor.
+"""Calls of a host's own accessor, shared by the adapters.
 
-A host's object needs only the methods that are called, with only the parameters that it serves. It
-has no outbox, and it does not say whether it changed anything.
+A host's object needs only the methods that are called, with only the parameters that it supports.
+It has no outbox, and it does not say whether it changed anything.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HostObject:
         return await method(*args, **kwargs)
 
     def _no_versions(self, if_match: IfMatch | None) -> None:
-        """Refuse a condition, which nobody could check while the object stores.
+        """Refuse a condition, because nothing could check it while the object stores.
 
         Raises:
             Problem: 501, if there is one.
@@ -88,7 +88,7 @@ async def each(
     """Store records one by one, as a host's object takes them.
 
     Raises:
-        Conflict: without `conflicts`, which are filled otherwise; what is stored by then stays.
+        Conflict: if `conflicts` is not given to be filled; records stored before it stay.
     """
     stored: list[Written] = []
     for index, record in enumerate(records):

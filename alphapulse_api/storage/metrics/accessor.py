@@ -1,4 +1,4 @@
-"""Metric points: one value an instant for each series, raw or aggregated in time buckets."""
+"""Metric points: one value for each series and instant, raw or aggregated in time buckets."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class MetricsDataAccessor:
         points that retention left only in rollups.
 
         Args:
-            name: what their names begin with.
+            name: the beginning of their names.
             metric_type: their type.
 
         Raises:

@@ -1,8 +1,8 @@
 """The index of labels: which series have a label, in the order of the listings.
 
-A series is entered by the transaction that creates it, and removed with it. The series of a
-database from before the index are entered in the background, newest first, in short steps; until
-then, questions by label read all series of the type.
+The transaction that creates a series enters it, and the one that removes the series removes its
+entries. Series that are older than the index are entered in the background, newest first, in short
+steps; until that is complete, questions by label read all series of the type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COLUMNS: Final = ("label_key", "label_value", "metric_type", "name", "series_id
 _TYPES: Final = ("text", "text", "text", "text", "bigint")
 ROW_BYTES: Final = 256  # of a label, about
 STEP: Final = 1000  # series at most
-RARE: Final = 100  # series; of labels that more have, none is preferred
+RARE: Final = 100  # series; labels of more series count as equally frequent
 
 LabelledSeries = tuple[int, str, str, str]  # number, type, name, and labels in the stored form
 
@@ -42,7 +42,7 @@ async def remove_labels(transaction: Transaction, series: Iterable[Sequence[Any]
 
 
 async def enter_all(engine: Engine) -> None:
-    """Enter the series that existed before the index, in short steps; another call goes on."""
+    """Enter series that are older than the index, in short steps; another call continues."""
     steps = Steps(engine, STEP * ROW_BYTES)
 
     async def work(transaction: Transaction) -> int:
@@ -91,7 +91,7 @@ async def with_labels(
         limit: how many series.
         metric_type: their type.
         name: their name.
-        after: type, name and number of the series behind which they are.
+        after: type, name and number of the series that they follow.
     """
     pairs = sorted(labels.items())
     if len(pairs) > 1:
@@ -104,7 +104,7 @@ async def with_labels(
     elif after is not None:
         where.add("l.series_id > {}", after[2])
     for pair in pairs[1:]:
-        # Not EXISTS, of which PostgreSQL may make a join that reads all series with the label.
+        # Not EXISTS, which PostgreSQL may turn into a join that reads all series with the label.
         where.add(
             "1 = (SELECT 1 FROM series_labels o WHERE o.label_key = {} AND o.label_value = {} "
             "AND o.metric_type = l.metric_type AND o.name = l.name AND o.series_id = l.series_id)",
@@ -123,7 +123,7 @@ async def with_labels(
 async def _rarest_first(
     engine: Engine, pairs: Sequence[tuple[str, str]], metric_type: str | None, name: str | None
 ) -> list[tuple[str, str]]:
-    """The labels, those first that few series have."""
+    """The labels, those of the fewest series first."""
     counted = []
     for pair in pairs:
         where = _where(pair, metric_type, name)

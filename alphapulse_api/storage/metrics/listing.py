@@ -1,6 +1,6 @@
-"""Pages of series, ordered by type, name and number: what is stored of each, or its newest point.
+"""Pages of series, ordered by type, name and number: their summaries, or their newest points.
 
-The store finds a page by its own index, so a page costs the same however many series there are.
+A page is found by an index, so its cost does not depend on the number of series.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     Attributes:
         metric_type: their type.
         name: their name.
-        prefix: what their names begin with.
+        prefix: the beginning of their names.
     """
 
     metric_type: str | None = None
@@ -68,7 +68,7 @@ async def newest_points(
 
     Args:
         labels: labels that all of them have.
-        series: those that have these labels, while the index of labels is not complete.
+        series: the series that have these labels, if the index of labels is not complete yet.
 
     Raises:
         ValidationProblem: for a foreign cursor.
@@ -175,7 +175,7 @@ def _end_of(prefix: str) -> str | None:
     while prefix:
         prefix, last = prefix[:-1], ord(prefix[-1])
         if last < 0x10FFFF:
-            # No text holds a surrogate, which are the code points from U+D800 to U+DFFF.
+            # Text cannot contain surrogates, the code points from U+D800 to U+DFFF.
             return prefix + chr(0xE000 if last == 0xD7FF else last + 1)
     return None
 

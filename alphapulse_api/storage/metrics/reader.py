@@ -1,8 +1,8 @@
-"""Reads points of several series in order of time, one stretch of time after the other.
+"""Reads points of several series in order of time, a stretch of time after another.
 
-Points are stored by series. To find the first points of several series, a whole range would have to
-be read and sorted for each page. So a stretch is read that should hold one page, and longer ones
-follow while the page is not full. The cost of a page then depends on its size, not on the range.
+Points are stored by series, so finding the first points of several series by time would read and
+sort the whole range for each page. Instead, the reader takes a stretch that should hold one page,
+and longer ones while the page is not full. So a page costs by its size, not by the range.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ series that retention emptied; after one, the process reads all series again.
 A database that was restored, or that failed over to a standby which lagged, may lack series that
 the process remembers, and may later give their numbers to others. So each series has a random
 token, made with it. A writer compares it in the statement that locks the series
-(`point_writer.PointWriter`). A reader compares the token of the newest series that it knows: a
+(`writer.PointWriter`). A reader compares the token of the newest series that it knows: a
 match proves that the database has all earlier ones too.
 """
 

@@ -1,4 +1,4 @@
-"""What is kept in advance for questions about metrics, and made in the background."""
+"""Background work for questions about metrics: the index of labels and the sketches."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ class _Batch:
 class PointWriter:
     """Stores metric points, and their rollups with them.
 
-    Callers that come while a commit is under way share one batch: a rollup that all of them change
-    is read and written once. And since a transaction then has one batch of points, it locks all its
-    series in one order, so that processes do not wait for each other in a ring.
+    Callers that come during a commit share one batch, so a rollup that all of them change is read
+    and written once. A transaction then has only one batch of points and locks all its series in
+    one order, so that processes do not deadlock.
 
     Args:
-        engine: where to.
+        engine: where they are stored.
         series: the catalogue.
         ahead: seconds by which a sender's clock may be ahead of this one.
     """
@@ -114,7 +114,7 @@ class PointWriter:
                         points[series.key][at] = value
                     await transaction.turn()
             if len(points) > AHEAD:
-                # Many may be new: PostgreSQL's cached plans are for the few series of before.
+                # Many may be new, and PostgreSQL's cached plans were made for fewer series.
                 await transaction.plan_anew()
             references, spans = await self._locked(transaction, points)
             await transaction.turn()
@@ -136,8 +136,8 @@ class PointWriter:
     ) -> tuple[dict[Key, Reference], list[Row]]:
         """Lock the series; return them by key, and their spans as `store_points` takes them.
 
-        What the process remembers of a series holds only if the database agrees in the statement
-        that locks it; see `series`. The others are looked up, or created, by their keys.
+        A remembered reference is valid only if its token matches in the statement that locks the
+        series; see `series`. The other series are looked up by their keys, or created.
         """
         references = await self._series.references(transaction, keys)
         locked: dict[int, Row] = {}
@@ -152,7 +152,7 @@ class PointWriter:
                 if number not in locked or locked[number][-1] != token
             ]
             self._series.forget(stale)
-            # One that is found here may be removed before it is locked.
+            # A series that is found here may be removed before it is locked.
             wanted = await self._series.references(transaction, stale) if stale else {}
             references.update(wanted)
         return references, [locked[reference.number] for reference in references.values()]

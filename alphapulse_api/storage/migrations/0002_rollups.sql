@@ -1,6 +1,6 @@
 -- Metric points folded into buckets of a minute, 15 minutes, 4 hours and a day (the width in
 -- microseconds; bucket: its start). `counted` values and `empty` nulls; the sum is sum + sum_low +
--- sum_rest (hexadecimal, in units of 2^-1074): see data/rollups/.
+-- sum_rest (hexadecimal, in units of 2^-1074): see storage/metrics/rollups/.
 CREATE TABLE metric_rollups (
     series_id {integer} NOT NULL,
     width {integer} NOT NULL,

@@ -1,6 +1,6 @@
 """Rollups: points folded into buckets of a minute, 15 minutes, 4 hours and a day.
 
-`sums` adds without an error, `fold` is what is kept of a bucket, `write` stores points and decides
-when they are folded, `change` keeps the rollups true, `read` answers from them, `backfill` makes
-them for points that were stored before there were any.
+`sums` adds without rounding errors, `fold` defines a rollup, `write` stores points and decides when
+they are folded, `change` updates the rollups, `read` answers from them, and `backfill` makes them
+for points that are older than rollups.
 """

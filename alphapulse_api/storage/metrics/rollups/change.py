@@ -1,9 +1,9 @@
 """Applies a batch of points to the rollups.
 
-Points that are new are joined to the rollups that there are. Where a point is replaced, its minute
-is computed again from the stored points, and what is above it from what is below; but a minute of
-which retention has deleted points is not, because they are in its rollup alone: there
-the difference is joined. (A smaller extreme value that was replaced stays one there.)
+New points are joined to the stored rollups. If a point is replaced, its minute is computed again
+from the stored points, and each coarser rollup from the finer ones. If retention has deleted points
+of that minute, only its rollup still has them, so the difference is joined instead. (A replaced
+extreme value then stays in the rollup.)
 """
 
 from __future__ import annotations

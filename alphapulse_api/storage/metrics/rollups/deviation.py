@@ -1,8 +1,8 @@
 """The sample's standard deviation, computed exactly and rounded once.
 
-Doubles are whole multiples of a power of two. So a bucket is kept as whole numbers: how many values
-it has, their sum and the sum of their squares, in units of 2^-scale. The variance is a quotient of
-such numbers, and nothing cancels, overflows or underflows on the way.
+Doubles are whole multiples of a power of two. So a bucket is stored as whole numbers: the number of
+its values, their sum and the sum of their squares, in units of 2^-scale. The variance is a quotient
+of such numbers, so no step cancels, overflows or underflows.
 
 Source: the square root of a fraction by an integer root that is rounded to odd, as CPython's
 `statistics.stdev` takes it; the result is the same to the last bit.
@@ -64,7 +64,7 @@ def join(one: Moments, other: Moments) -> Moments:
 
 
 def negative(of: Moments) -> Moments:
-    """What takes these values away where it is joined to others."""
+    """Moments that remove these values when they are joined to others."""
     return Moments(-of.size, -of.total, -of.squares, of.scale)
 
 

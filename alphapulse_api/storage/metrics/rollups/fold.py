@@ -14,8 +14,8 @@ DAY: Final = 24 * HOUR
 T = TypeVar("T")
 
 # Finest first; each divides the next. So a bucket of any interval of `auto` from 1m on is at most
-# seven rollups; with hours in the middle those of 30m would be thirty. Days divide weeks, for both
-# begin at midnight.
+# seven rollups; with only a minute, an hour and a day, a bucket of 30m would be thirty. Days divide
+# weeks, because both begin at midnight.
 WIDTHS: Final = (MINUTE, 15 * MINUTE, 4 * HOUR, DAY)
 
 Point = tuple[int, float | None]  # microseconds since the epoch, value

@@ -1,8 +1,8 @@
 """Adds percentiles and standard deviations to a page of buckets.
 
-They need all values. Up to 20,000 points in the range are read and ranked exactly. Of more, the
-sketches of hours and days are merged, where no edge of a bucket divides an hour; only what these do
-not contain is read as points.
+These need all values. Up to 20,000 points in the range are read and ranked exactly. Beyond that,
+the sketches of hours and days are merged, where no edge of a bucket divides an hour, and only
+points that are not in them are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SKETCH_ROWS: Final = 5  # rows that take as long as a sketch
 
 Rows = Sequence[tuple[Bucket, Figures]]
 Allow = Callable[[RollupSource, int, int, int], Awaitable[int]]
-"""Adds the points of a source in [start, end) to a number; raises if they are too many."""
+"""Adds the number of a source's points in [start, end) to a number; raises if it is too large."""
 
 
 class Ranking:
@@ -59,7 +59,7 @@ class Ranking:
         """Add the functions to the rows of a page.
 
         Args:
-            whole: all series that are asked for.
+            whole: all requested series.
             start: the first microsecond of the range.
             end: the microsecond after the range.
             found: the rollups of the page, with their extremes.
@@ -68,7 +68,7 @@ class Ranking:
         Returns:
             The functions that are approximate.
         """
-        # For the whole range, so that all pages of an answer are alike.
+        # For the whole range, so that all pages of an answer use the same method.
         many = await whole.more_than(EXACT_POINTS, start, end)
         few_are_left = not many and await whole.deleted(start)
         (*_, after) = self._grid.edges(rows[-1][0][0], end, 1)

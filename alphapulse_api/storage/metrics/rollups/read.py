@@ -1,4 +1,4 @@
-"""Answers buckets from rollups: the coarsest that fit, finer ones and points at the ends.
+"""Reads buckets from rollups: the coarsest that fit, and finer ones and points at the ends.
 
 A page is filled in windows of whole buckets, so that its cost depends on its size, not on the
 range. The figures equal those computed from the points, to the last digit. Many rows are folded on
@@ -100,7 +100,7 @@ class RollupReader:
                 detail = _WIDER.format(grid.width / SECOND)
                 read = await _bound(self._source, low, high, read, "interval", detail)
             cut = _cut(grid, edges, widths, low, high)
-            # The series that the page before has shown of the first bucket.
+            # The last series of the first bucket that the previous page has shown.
             shown = after[1] if after is not None and after[0] == edges[0] else None
             parts: Parts = {}
             found = 0
@@ -118,7 +118,7 @@ class RollupReader:
         return rows
 
     def _sources(self, shown: int | None) -> Iterator[RollupSource]:
-        """The series behind one, in order, as many at once as a statement reads."""
+        """The series after `shown`, in order, as many at once as a statement reads."""
         if self._source.count <= SERIES:
             yield self._source
             return
@@ -177,8 +177,8 @@ def _cut(
 ) -> list[Segment]:
     """The segments to read of [low, high): the widest rollups, and finer ones at the ends.
 
-    By the clock of a zone a day may begin in the middle of rollups of four hours. Those are read
-    where they lie in one bucket, and the finer ones where an edge parts them.
+    By the clock of a zone a day may begin in the middle of a rollup of four hours. Such a rollup is
+    read if it lies within one bucket; if an edge divides it, finer ones are read.
     """
     wider = WIDTHS[len(widths)] if 0 < len(widths) < len(WIDTHS) else 0
     if isinstance(grid, Even) or not wider or grid.width < 2 * wider:

@@ -84,7 +84,7 @@ class Sketch:
             at = _merge(counts, form, at)
 
     def stored(self) -> bytes:
-        """The stored form: two to three bytes a bin for what is usual."""
+        """The stored form, usually two to three bytes a bin."""
         return _ZEROS.pack(self._zeros) + _form(self._positive) + _form(self._negative)
 
 
@@ -136,7 +136,7 @@ class _Sum:
         self._total = 0
 
     def add(self, form: bytes, at: int) -> int:
-        """Add the run that is stored at that offset; returns the offset behind it."""
+        """Add the run that is stored at that offset; returns the offset after it."""
         count, first, of_gaps, of_counts = _HEAD.unpack_from(form, at)
         at += _HEAD.size
         until = at + _size(count, of_gaps, of_counts)

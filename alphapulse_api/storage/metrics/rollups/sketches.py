@@ -1,8 +1,8 @@
 """Stores how the values of a series are distributed in each hour and each day.
 
-Of a series, the sketches contain the points before an instant, `sketched_at`. `sketch_on` moves
-that on, and whoever stores a point before it corrects the sketches in the same transaction.
-Retention of points leaves them.
+The sketches of a series contain its points before an instant, `sketched_at`. `sketch_on` advances
+that. A transaction that stores a point before it also corrects the sketches. Retention of points
+keeps them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Distribution:
 
 
 class Corrections:
-    """Points that are stored late, after those of their time were added to the sketches."""
+    """Points that are stored late, after the sketches of their time were made."""
 
     __slots__ = ("_hours",)
 

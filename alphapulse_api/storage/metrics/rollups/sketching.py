@@ -1,7 +1,7 @@
 """Makes the sketches of the hours that are over, in short steps, for all series in turn.
 
-It also makes those of points that were stored before there were sketches. How far it has come is
-stored with each series, so a run that is cut off costs nothing, and several processes may run it.
+It also makes sketches of points that are older than sketches. The progress is stored with each
+series, so an interrupted run loses nothing, and several processes may run it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from alphapulse_api.storage.metrics.rollups.fold import HOUR, MINUTE
 from alphapulse_api.storage.metrics.rollups.sketches import sketch_on
 from alphapulse_api.storage.steps import Steps
 
-# Points that come no later after the end of their hour cost no correction of a sketch.
+# Points that arrive within this time after their hour need no correction of a sketch.
 GRACE: Final = 5 * MINUTE
 PAGE: Final = 200  # series a read
 POINTS: Final = 2000  # a step at most: some 5 ms
 POINT_BYTES: Final = 64  # of the point, and its part of the sketches
-# While others write, the pause after a step is so many times as long as the step: their rate falls
-# by a tenth at most.
+# While others write, the pause after a step is this many times as long as the step, so that the
+# task takes about a tenth of the writer's time.
 BEHIND_OTHERS: Final = 9
 
 
@@ -43,7 +43,7 @@ async def sketch_all(engine: Engine, at: int, steps: Steps | None = None) -> int
         steps: the bounds of a step.
 
     Returns:
-        The number of series that had points for it.
+        The number of series that had points to add.
 
     Raises:
         Unavailable: while the database cannot serve.
@@ -70,7 +70,7 @@ async def sketch_all(engine: Engine, at: int, steps: Steps | None = None) -> int
 
 
 async def _backlog(engine: Engine, after: int, until: int) -> list[_Backlog]:
-    """The first series behind a number that have points before `until` to be added."""
+    """The first series after a number that have points before `until` to add."""
     points = (
         "SELECT 1 FROM metric_points p WHERE p.series_id = s.series_id AND "
         f"p.timestamp >= coalesce(s.sketched_at, s.first_at) AND p.timestamp < $2 LIMIT {POINTS}"

@@ -1,4 +1,4 @@
-"""Reads what is stored of some series: rollups, points not yet in rollups, and points."""
+"""Reads the stored data of some series: rollups, points not yet in rollups, sketches and points."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PIECE: Final = 5_000
 class Segment(NamedTuple):
     """A range [start, end) and what to read there: rollups of a width, or points (0).
 
-    Where there are `cells`: all rollups but those that begin there; with a `cell` width, only those
-    that lie in the buckets of that width that begin there.
+    With `cells`, the rollups that begin there are left out; with a `cell` width as well, only those
+    in the buckets of that width that begin there are read.
     """
 
     width: int
@@ -90,21 +90,21 @@ class RollupSource:
     async def sketches(
         self, cut: Sequence[Segment], columns: Sequence[str]
     ) -> tuple[list[Row], dict[int, int]]:
-        """What is kept of the distribution of values in those segments of hours and days.
+        """The stored distributions of values in those segments of hours and days.
 
         Args:
             cut: contiguous segments.
             columns: `moments`, `sketch` or both.
 
         Returns:
-            Rows of series, start and those columns; and of each series with points that are not in
-            these, the instant from which they are not.
+            Rows of series, start and those columns; and for each series with points that are not in
+            them, the instant of the first such point, or an earlier one.
         """
         args: list[object] = [self._ids]
         selects = self._selects(
             args, "metric_sketches", f"series_id, bucket, {', '.join(columns)}", cut
         )
-        # By one statement, because points may enter the sketches between two.
+        # In one statement, because points may be added to the sketches between two statements.
         args.append(max(segment.end for segment in cut))
         end, nulls = f"${len(args)}", ", NULL" * len(columns)
         selects.append(
@@ -192,9 +192,9 @@ class RollupSource:
     async def _union(
         self, columns: str, of_points: str, cut: Sequence[Segment], ending: str = ""
     ) -> Sequence[Row]:
-        """What segments of rollups hold: rows of rollups, and of the points in none yet.
+        """The rows of rollups in segments, and of the points that are in no rollup yet.
 
-        Both by one statement, for between two a writer may fold points.
+        One statement reads both, because a writer may fold points between two statements.
         """
         engine = self._engine
         args: list[object] = [self._ids]
@@ -202,7 +202,7 @@ class RollupSource:
         # Segments are contiguous.
         args += (min(segment.start for segment in cut), max(segment.end for segment in cut))
         start, end = f"${len(args) - 1}", f"${len(args)}"
-        # Only one lower bound: of two, SQLite may use the worse one.
+        # Only one lower bound, because SQLite may use the worse one of two.
         tail = engine.joined(
             "metric_points",
             "p",
@@ -257,7 +257,7 @@ def _totals(rows: Sequence[Row]) -> dict[int, int]:
 
 
 def _groups(stored: Mapping[int, int]) -> list[list[int]]:
-    """Series to be read together, in order: as many as have the points of a piece; one at least."""
+    """Series to read together, in order: as many as have the points of a piece; at least one."""
     groups: list[list[int]] = []
     size = PIECE
     for number, count in sorted(stored.items()):
@@ -270,7 +270,7 @@ def _groups(stored: Mapping[int, int]) -> list[list[int]]:
 
 
 _POINTS: Final = "SELECT series_id, timestamp, value FROM metric_points"
-# How the columns of a rollup are spelled, where it is kept, and where it is that of one point.
+# The SQL of a rollup's columns: of a stored rollup, and of a point as a rollup.
 _KEPT: Final = {name: name for name in Rollup._fields}
 _INSTANT: Final = "CASE WHEN p.value IS NOT NULL THEN p.timestamp END"
 _OF_A_POINT: Final = {

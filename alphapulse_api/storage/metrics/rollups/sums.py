@@ -1,8 +1,8 @@
 """Sums of doubles without a rounding error, in two doubles and, rarely, a whole number.
 
-A sum is kept as an expansion: the double nearest to the exact sum, the double nearest to what is
-then missing, and what is missing still as a whole multiple of 2^-1074, the smallest double. So an
-exact sum has one form alone, and any tree of additions comes to the same digits.
+A sum is stored as an expansion: the double nearest to the exact sum, the double nearest to the
+remainder, and the rest of that as a whole multiple of 2^-1074, the smallest double. So an exact sum
+has only one form, and any tree of additions gives the same digits.
 
 Sources: J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
 Predicates", 1997 (expansions); `math.fsum`, which rounds the exact sum of its arguments once.
