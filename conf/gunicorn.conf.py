@@ -3,14 +3,14 @@
     AP_CONFIG=conf/production.yaml WEB_CONCURRENCY=4 gunicorn --config conf/gunicorn.conf.py
 
 Address, port and logging come from the dashboard's own configuration. A worker is one process with
-one event loop: as many as there are cores to spare for it.
+one event loop; run as many as there are cores to spare.
 """
 
 import asyncio
 import os
 from math import ceil
 
-from alphapulse_api.app import create_app  # here, so that a worker is up as soon as it is forked
+from alphapulse_api.app import create_app  # imported once, before the workers are forked
 from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
@@ -57,7 +57,7 @@ timeout = 30
 # The dashboard writes its own access log; gunicorn's would log every request twice.
 accesslog = None
 errorlog = "-"
-# Signals are enough; a control socket would be one more way in.
+# Signals are enough; a control socket would only add an attack surface.
 control_socket_disable = True
 
 
@@ -82,8 +82,8 @@ def on_starting(server):
         asyncio.run(_prepare(_config))
     except (ConfigError, StartupError) as error:
         raise SystemExit(str(error)) from None
-    # gunicorn's own reload ends everything if the new configuration cannot be read, and ends the
-    # old workers before it is known that new ones can start.
+    # gunicorn's own reload stops the whole server if the new configuration cannot be read, and
+    # stops the old workers before it is known that new ones can start.
     server.handle_hup = lambda: _reload(server)
 
 
@@ -101,7 +101,7 @@ def _reload(server):
     except (ConfigError, StartupError) as error:
         server.log.error("not reloaded: %s", error)
     except Exception:
-        # A bug; raised in the master it would end the workers, which still work.
+        # A bug. Raised in the master, it would stop workers that still serve.
         server.log.exception("not reloaded")
     else:
         type(server).handle_hup(server)
@@ -109,24 +109,24 @@ def _reload(server):
 
 def pre_fork(server, worker):
     """Number the workers 1, 2, …; one that replaces a dead one takes over its number."""
-    # Workers of before a reload, which are about to end, have another configuration.
+    # Workers from before a reload have another configuration, and are about to end.
     taken = {other.number for other in server.WORKERS.values() if other.cfg is worker.cfg}
     worker.number = next(n for n in range(1, len(taken) + 2) if n not in taken)
 
 
 def post_fork(server, worker):
-    """Pass the process its number, which /metrics and /api/system show."""
+    """Set the number of the process, which /metrics and /api/system show."""
     os.environ["AP_WORKER"] = str(worker.number)
     configure_logging(_config.logging)
     tune()
-    # The configuration that the master read: the file may be half edited by now.
+    # Use the configuration that the master read: the file may be half edited by now.
     worker.app.callable = create_app(_config)
 
 
 def post_worker_init(worker):
-    """Keep a worker alive that waits for its database, until the master ends it.
+    """Keep a worker alive while it waits for its database, until the master ends it.
 
-    aiohttp's own worker notifies the master, and handles its signals, only once it is up.
+    aiohttp's own worker notifies the master, and handles its signals, only once it has started.
     """
 
     async def beat():

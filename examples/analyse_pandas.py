@@ -1,10 +1,10 @@
-"""How the trading went, in pandas: a notebook in cells (`# %%`: VS Code, PyCharm, jupytext).
+"""Analyse past trading in pandas: a notebook in cells (`# %%`: VS Code, PyCharm, jupytext).
 
     pip install pandas pyarrow
     AP_URL=http://127.0.0.1:8080 AP_API_KEY=apk_… python examples/analyse_pandas.py
 
-Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API has all three
-formats, and `csv`, `ndjson`, `arrow` below give the same frame: aware times, exact money.
+Trades are read as CSV, alerts as NDJSON and metrics as Arrow. Every list of the API has all three
+formats, and `csv`, `ndjson` and `arrow` below return the same frame: aware times, exact money.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ask(path: str, **query: object) -> io.BytesIO:
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times as UTC instants, money as `Decimal`: as text it came, so no digit was lost."""
+    """Times as UTC instants, money as `Decimal`: it was sent as text, so no digit is lost."""
     for name in frame.columns.intersection(TIMES):
         # RFC 3339 in UTC, always with six digits of fraction.
         frame[name] = pd.to_datetime(frame[name], format="ISO8601", utc=True)
@@ -52,19 +52,19 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def csv(path: str, **query: object) -> pd.DataFrame:
-    """A list by CSV. An empty cell is missing, and nothing else: NA is a ticker, too."""
+    """A list as CSV. Only an empty cell is a missing value: NA is also a ticker."""
     body = ask(path, format="csv", **query)
     text = {} if path.startswith("/api/metrics") else dict.fromkeys(MONEY, str)
     return typed(pd.read_csv(body, dtype=text, keep_default_na=False, na_values=[""]))
 
 
 def ndjson(path: str, **query: object) -> pd.DataFrame:
-    """A list by NDJSON. Not `pandas.read_json`: it would make floats of the decimals."""
+    """A list as NDJSON. `pandas.read_json` would convert the decimals to floats."""
     return typed(pd.DataFrame(map(json.loads, ask(path, format="ndjson", **query))))
 
 
 def arrow(path: str, **query: object) -> pd.DataFrame:
-    """A list by Arrow: the server has typed it."""
+    """A list as Arrow, which the server has typed."""
     with pa.ipc.open_stream(ask(path, format="arrow", **query)) as stream:
         return typed(stream.read_all().to_pandas())
 

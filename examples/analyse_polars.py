@@ -1,10 +1,10 @@
-"""How the trading went, in polars: a notebook in cells (`# %%`: VS Code, PyCharm, jupytext).
+"""Analyse past trading in polars: a notebook in cells (`# %%`: VS Code, PyCharm, jupytext).
 
     pip install polars
     AP_URL=http://127.0.0.1:8080 AP_API_KEY=apk_… python examples/analyse_polars.py
 
-Trades are read as CSV, alerts as NDJSON, metrics as Arrow; every list of the API has all three
-formats, and `csv`, `ndjson`, `arrow` below give the same: aware times, exact money.
+Trades are read as CSV, alerts as NDJSON and metrics as Arrow. Every list of the API has all three
+formats, and `csv`, `ndjson` and `arrow` below return the same: aware times, exact money.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TIMES = ("timestamp", "executed_at", "created_at", "acknowledged_at", "resolved_
 MONEY = ("quantity", "price", "value", "fee", "total_value", "cash", "positions_value")
 EXACT = pl.Decimal(
     38, 16
-)  # 22 digits before the point: a value has the digits of quantity and price
+)  # 22 digits before the point: a value has as many as quantity and price together
 
 
 def ask(path: str, **query: object) -> io.BytesIO:
@@ -43,7 +43,7 @@ def ask(path: str, **query: object) -> io.BytesIO:
 
 
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Times as UTC instants, money as decimals, of columns that are still text."""
+    """Convert columns that are still text: times to UTC instants, money to decimals."""
     text = {name for name, kind in frame.schema.items() if kind == pl.String}
     return frame.with_columns(
         # %+ is RFC 3339.
@@ -53,18 +53,18 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def csv(path: str, **query: object) -> pl.DataFrame:
-    """A list by CSV. Nothing is guessed but the numbers of metrics."""
+    """A list as CSV. Types are inferred only for metrics, whose values are floats."""
     body = ask(path, format="csv", **query)
     return typed(pl.read_csv(body, infer_schema=path.startswith("/api/metrics")))
 
 
 def ndjson(path: str, columns: dict[str, pl.DataType], **query: object) -> pl.DataFrame:
-    """Those columns of a list by NDJSON."""
+    """The given columns of a list as NDJSON."""
     return typed(pl.read_ndjson(ask(path, format="ndjson", **query), schema=columns))
 
 
 def arrow(path: str, **query: object) -> pl.DataFrame:
-    """A list by Arrow: the server has typed it."""
+    """A list as Arrow, which the server has typed."""
     return typed(pl.read_ipc_stream(ask(path, format="arrow", **query)))
 
 

@@ -1,4 +1,4 @@
-"""A dashboard beside a trading loop, in a process of its own: you call plain functions.
+"""A dashboard in a separate process: the trading loop calls plain functions.
 
     python examples/embed_process.py
 

@@ -1,4 +1,4 @@
-"""A dashboard beside a synchronous trading loop: it runs in a thread, you call plain functions.
+"""A dashboard in a thread: a synchronous trading loop calls plain functions.
 
     python examples/embed_thread.py
 

@@ -1,9 +1,9 @@
-"""Publish from another process over REST, with nothing but the standard library.
+"""Publish from another process over REST, with only the standard library.
 
     alphapulse-api api-key create bot --scope publish      # prints the key
     AP_API_KEY=apk_… python examples/publish_client.py http://127.0.0.1:8080
 
-Every trade has an id of its own, so that repeating it after a lost answer is safe.
+Every trade has an id, so repeating it after a lost answer is safe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def post(url: str, key: str, path: str, record: Any, *, method: str = "POST") -> Any:
-    """Send a record; retry while the server is away, and wait as long as it asks."""
+    """Send a record; retry while the server is unavailable, after the delay that it asks for."""
     body = json.dumps(record).encode()
     headers = {"Content-Type": "application/json", "X-API-Key": key}
     for attempt in range(5):

@@ -1,4 +1,4 @@
-// Print the messages of channels as JSON lines, and resume after a cut. Needs only gorilla/websocket.
+// Print channels as JSON lines, and resume after a lost connection. Needs only gorilla/websocket.
 //
 // AP_API_KEY=apk_… go run resuming_client.go ws://127.0.0.1:8080/ws trades alerts
 package main

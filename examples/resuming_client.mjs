@@ -1,4 +1,4 @@
-// Print the messages of channels as JSON lines, and resume after a cut. Needs Node 22 and no package.
+// Print channels as JSON lines, and resume after a lost connection. Needs Node 22 and no package.
 //
 //   AP_API_KEY=apk_… node resuming_client.mjs ws://127.0.0.1:8080/ws trades alerts
 const [url, ...channels] = process.argv.slice(2);

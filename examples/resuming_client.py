@@ -1,4 +1,4 @@
-"""Print the messages of channels as JSON lines, and resume after a cut. Needs only `websockets`.
+"""Print channels as JSON lines, and resume after a lost connection. Needs only `websockets`.
 
 AP_API_KEY=apk_… python resuming_client.py ws://127.0.0.1:8080/ws trades alerts
 """

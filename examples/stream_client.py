@@ -28,7 +28,7 @@ def show(event: dict[str, Any]) -> None:
 
 
 async def follow(url: str, key: str, count: int) -> None:
-    """Print `count` events (0: without end), and resume after lost connections."""
+    """Print `count` events (0: endlessly), and resume after lost connections."""
     cursors: dict[str, str] = {}
     shown = 0
     async with aiohttp.ClientSession(headers={"X-API-Key": key}) as session:
