@@ -1,6 +1,6 @@
-"""The client: REST calls, a stream that survives its connections, and both for synchronous code.
+"""The client: REST calls, a stream that reconnects and resumes, and both for synchronous code.
 
-It shares `alphapulse_api.domain` with the server, and relies on the contract alone otherwise.
+It shares `alphapulse_api.domain` with the server. Beyond that it relies only on the contract.
 """
 
 from alphapulse_api.client.client import DashboardClient

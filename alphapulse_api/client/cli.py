@@ -107,7 +107,7 @@ def _escape_what_cannot_be_shown() -> None:
 
 
 def _secret(username: str | None, api_key_env: str) -> dict[str, Any]:
-    """Read the secret from the environment: every user of the machine can read command lines."""
+    """Read the secret from the environment: command lines are visible to all users of a machine."""
     variable = PASSWORD_VARIABLE if username else api_key_env
     value = os.environ.get(variable)
     if not value:

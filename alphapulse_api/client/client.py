@@ -31,14 +31,14 @@ CHANNELS: Final = ("metrics", "alerts", "trades", "portfolio")
 class DashboardClient(Exporting):
     """A client of one dashboard: every call of the API, and streams of events.
 
-    Records are given as mappings or objects with the fields of the API, lists of them as any
-    iterable or as a DataFrame: money as Decimals, strings or numbers, times as aware datetimes or
-    RFC 3339 text. Numpy scalars, enums, UUIDs and NaN are converted as by the feed
+    Records are mappings or objects with the fields of the API; lists of records are any iterable or
+    a DataFrame. Money is given as Decimals, strings or numbers, times as aware datetimes or RFC
+    3339 text. Numpy scalars, enums, UUIDs and NaN are converted as by the feed
     (`alphapulse_api.domain.plain`). Answers have the types of `alphapulse_api.client.rows`.
 
-    A record without an id, or without a timestamp where that is its identity, gets one here by this
-    machine's clock, so a request that is repeated after a lost answer names the same record.
-    Requests are repeated after 429, 502, 503, 504 and lost connections, at the server's
+    A record without an id, or without a timestamp if that identifies it, gets one here, by this
+    machine's clock. So a request that is repeated after a lost answer names the same record.
+    Requests are repeated after 429, 502, 503, 504 and lost connections, after the server's
     Retry-After if it sends one.
 
     Every call raises `ApiError` if the server refuses it and `Unreachable` if there is no answer.
@@ -50,18 +50,18 @@ class DashboardClient(Exporting):
                 ...
 
     Args:
-        url: of the dashboard, with its base path if it has one.
+        url: the dashboard's URL, with its base path if it has one.
         api_key: an API key; or
         username, password: of a user; the client logs in and renews its tokens; or
         token: an access token that the caller renews.
-        session: of aiohttp; the caller closes it. Each stream takes one of its connections, and it
-            follows redirects of a handshake. By default the client has sessions of its own, which
-            do neither.
-        timezone: an IANA name, of datetimes without a zone; without it they are refused.
+        session: an aiohttp session, which the caller closes. Each stream takes one of its
+            connections, and it follows redirects of a handshake. By default the client creates its
+            own sessions, which do neither.
+        timezone: the IANA name of the zone of naive datetimes; by default they are refused.
         timeout: seconds for one attempt of a request.
         retries: further attempts after the first.
-        sleep, rand: replacements for tests: wait so many seconds; return a uniform random number
-            between 0 and 1.
+        sleep, rand: replacements for tests: wait a number of seconds; return a uniform random
+            number between 0 and 1.
 
     Raises:
         ValueError: if the URL is not http(s), if not exactly one kind of credentials is given,
@@ -117,8 +117,8 @@ class DashboardClient(Exporting):
     async def __aenter__(self) -> DashboardClient:
         if self._owns_session:
             self._session = _session()
-            # Streams hold their connections. In one pool of 100 with the requests, the hundredth
-            # stream would leave none for them.
+            # Streams hold their connections. If they shared a pool of 100 with requests, the
+            # hundredth stream would leave none for requests.
             self._sockets = _session(limit=0, middlewares=(_refuse_redirects,))
         return self
 
@@ -141,9 +141,9 @@ class DashboardClient(Exporting):
         """Return a stream of the channels' events that reconnects and resumes by itself.
 
         Args:
-            channels: of metrics, alerts, trades, portfolio; default: all.
+            channels: any of metrics, alerts, trades, portfolio; default: all.
             filters: by channel, such as {"trades": {"symbols": ["AAPL"]}}.
-            snapshot: whether to get the present state first, and again after a gap.
+            snapshot: whether to get the current state first, and again after a gap.
             since: by channel, the cursor to resume from: another stream's `cursors`, an event's
                 `cursor`, or the `stream_cursor` of rows that were read before.
             buffer: events that may wait here; while it is full, nothing more is read.
@@ -213,7 +213,7 @@ def _session(
 async def _refuse_redirects(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Refuse to follow a redirect of a handshake: the key would travel to wherever it points."""
+    """Refuse to follow a redirect of a handshake, which would send the key to another server."""
     response = await handler(request)
     if 300 <= response.status < 400:
         response.close()

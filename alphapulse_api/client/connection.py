@@ -18,18 +18,18 @@ from alphapulse_api.domain import integers
 from alphapulse_api.domain.errors import EXPIRED_CHALLENGE
 
 CONNECT_SECONDS: Final = 10.0  # for the handshake, and then for the welcome
-# The server sends a heartbeat and a ping each interval. After the first number of intervals without
-# a frame the client sends a ping; after the second it gives the connection up.
+# The server sends a heartbeat and a ping each interval. After ASK_INTERVALS without a frame the
+# client sends a ping; after LOST_INTERVALS it gives up the connection.
 ASK_INTERVALS: Final = 1.5
 LOST_INTERVALS: Final = 2.5
 
-# Close reasons that no other connection would mend.
+# Close reasons for which reconnecting is useless.
 FATAL: Final = frozenset({"revoked", "text_only", "too_big"})
 REFUSED: Final = frozenset({"auth_failed", "token_expired"})
 
 
 class ConnectionLost(Exception):
-    """The connection ended, and another one may do better.
+    """The connection ended, and a new one may succeed.
 
     Attributes:
         reason: the server's close reason; empty if it gave none.
@@ -45,12 +45,12 @@ class Connection:
 
     Args:
         socket: an open WebSocket.
-        credentials: where new secrets come from.
-        secret: the one that the handshake carried.
+        credentials: the source of new secrets.
+        secret: the secret that was sent in the handshake.
 
     Attributes:
-        ping_interval: seconds between the server's pings, as its welcome says.
-        secret: the newest one that the server was sent.
+        ping_interval: seconds between the server's pings, from its welcome.
+        secret: the newest secret that was sent to the server.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Connection:
         self._socket = socket
         self._credentials = credentials
         self._clock = asyncio.get_running_loop().time
-        self._renew_at = math.inf  # set once the server announces the end of the token
+        self._renew_at = math.inf  # set once the server announces that the token expires
         self._renewable_at = self._next_secret_at()
         self.ping_interval = CONNECT_SECONDS / LOST_INTERVALS
         self.secret = secret
@@ -74,7 +74,7 @@ class Connection:
         Raises:
             ConnectionLost: if the connection ended, or was silent for too long.
             CredentialsError: if the server closed it because it refuses the credentials.
-            StreamError: if the server closed it for a reason that no reconnect mends.
+            StreamError: if the server closed it for a reason for which reconnecting is useless.
         """
         last_frame = self._clock()
         asked = False
@@ -125,7 +125,7 @@ class Connection:
 
 
 def handshake_failure(error: aiohttp.WSServerHandshakeError) -> Exception:
-    """Return what a refused handshake means: refused credentials, or any other `ApiError`."""
+    """Convert a refused handshake to a `CredentialsError` or, for other reasons, an `ApiError`."""
     refused = refusal(error.status, error.message, error.headers)
     if error.status != 401 or not refused.from_dashboard:
         return refused

@@ -15,8 +15,8 @@ from alphapulse_api.client.errors import StreamError
 
 Filters = Mapping[str, Mapping[str, Sequence[str]]]
 
-# The ids of our requests. The ping is sent right after the subscribe and requests are answered in
-# order, so its pong shows that everything the subscribe leads to has come.
+# The ids of our requests. The ping is sent right after the subscribe. Requests are answered in
+# order, so its pong shows that everything caused by the subscribe has arrived.
 AUTH: Final = "auth"
 SUBSCRIBE: Final = "subscribe"
 SETTLED: Final = "settled"
@@ -27,7 +27,7 @@ PASSING: Final = frozenset({"internal", "rate_limited", "unauthenticated"})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A published record or, with `snapshot`, part of the present state.
+    """A published record or, with `snapshot`, part of the current state.
 
     Attributes:
         type: metric, alert, trade or portfolio.
@@ -49,13 +49,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class StreamGap:
-    """Events of the channel may be missing here; read the present state by REST.
+    """Events of the channel may be missing here; read the current state by REST.
 
-    The server's event log did not reach back to where the connection was lost, or was lost itself.
+    The server's event log did not reach back to where the connection was lost, or was itself lost.
 
     Attributes:
         channel: the channel.
-        cursor: from here on nothing is missing; None if the server did not send it.
+        cursor: the cursor after which nothing is missing; None if the server did not send one.
     """
 
     channel: str
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
 
 class PassingError(Exception):
-    """The server failed to carry out a request; another connection may do better."""
+    """The server failed to carry out a request; another connection may succeed."""
 
 
 class CredentialsError(Exception):
@@ -93,7 +93,7 @@ class Conversation:
     Args:
         channels: names.
         filters: by channel, lists by filter name.
-        snapshot: whether to ask for the present state of a channel that is not resumed.
+        snapshot: whether to ask for the current state of a channel that is not resumed.
         since: cursors to resume from, by channel.
     """
 
@@ -137,7 +137,7 @@ class Conversation:
         Raises:
             StreamError: if the request is refused.
             CredentialsError: if the credentials are refused.
-            PassingError: if another connection may do better.
+            PassingError: if another connection may succeed.
         """
         match message:
             case {"data": _, "channel": _}:
@@ -205,7 +205,7 @@ class Conversation:
             snapshot = self._snapshots.pop(channel, None)
             if snapshot is None:
                 continue
-            # The cursor comes last: a consumer that stores it half way must not lose the rest.
+            # The cursor comes last: a consumer that stores cursors must not skip unread entries.
             entries.extend(Entry(item, {}) for item in snapshot.items)
             entries.append(Entry(None, {channel: snapshot.cursor}))
             self._cursors[channel] = snapshot.cursor

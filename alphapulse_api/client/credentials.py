@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from alphapulse_api.client.errors import ApiError
 
-# A token is renewed when so many seconds are left, or so great a share of its life is over,
-# whichever is later: the server announces the end of a token 60 s before, and of a short-lived one
-# at once.
+# A token is renewed when RENEW_SECONDS are left or RENEW_SHARE of its lifetime has passed,
+# whichever is later. The server announces expiry 60 s ahead, and at once for a short-lived token.
 RENEW_SECONDS: Final = 60.0
 RENEW_SHARE: Final = 0.4
 
@@ -45,7 +44,7 @@ class Credentials(Protocol):
         ...
 
     def reject(self, secret: Secret) -> bool:
-        """Note that the server refused the secret; return whether `current` has another one."""
+        """Note that the server refused the secret; return whether `current` can get a new one."""
         ...
 
 
@@ -68,7 +67,7 @@ class Fixed:
 
 
 class Login:
-    """Tokens of a user, refreshed in time or obtained by a new login.
+    """Tokens of a user, refreshed before they expire or obtained by a new login.
 
     Args:
         grant: sends a form to `POST /token` and returns the answer.

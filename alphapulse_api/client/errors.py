@@ -18,14 +18,14 @@ class ApiError(DashboardClientError):
     """The server refused a request, with problem+json (RFC 9457) or, from a proxy, without.
 
     Attributes:
-        status: of the HTTP answer.
+        status: the HTTP status.
         type: the problem's stable URI, such as "urn:alphapulse:problem:validation".
         title: the type in words.
         detail: one sentence about this request.
-        errors: of a 422 or 409: {"pointer" or "parameter": where, "detail": what is wrong}.
+        errors: for a 422 or 409: {"pointer" or "parameter": where, "detail": what is wrong}.
         request_id: the id of the request in the server's log.
         retry_after: seconds after which to try again, if the server sent them.
-        from_dashboard: whether the dashboard itself answered; else a proxy, or another service.
+        from_dashboard: whether the dashboard itself answered, and not a proxy or another service.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class StreamError(DashboardClientError):
     """The stream cannot continue: its credentials, channels or filters are refused.
 
     Attributes:
-        code: for programs: an error code of the socket (forbidden, invalid_filter …) or
-            the reason of its close (auth_failed, revoked, token_expired …).
-        channel: the channel that it is about, if any.
+        code: an error code of the socket (forbidden, invalid_filter …) or the reason of its close
+            (auth_failed, revoked, token_expired …).
+        channel: the channel that the error is about, if any.
     """
 
     def __init__(self, code: str, detail: str, channel: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The calls that export: everything that matches, in one answer that is read as it comes."""
+"""The calls that export: everything that matches, in one answer that is read as it arrives."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from alphapulse_api.domain import integers
 
 
 class Exporting(Importing):
-    """Every export of the API as a method; the filters are those of the list, by its names."""
+    """Every export of the API as a method, with the filters of the corresponding list."""
 
     @abstractmethod
     def _download(
         self, path: str, params: Mapping[str, Any]
     ) -> AbstractAsyncContextManager[StreamReader]:
-        """Open an authenticated GET, whose answer is lines of JSON."""
+        """Open an authenticated GET whose answer is lines of JSON."""
 
     def export_trades(self, /, **filters: Any) -> Export[Trade]:
         """Every trade that matches, newest first; `filters` are those of `trades`."""

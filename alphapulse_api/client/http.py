@@ -38,8 +38,8 @@ class Http:
     """Requests to one server.
 
     Args:
-        session: sends them.
-        url: of the server.
+        session: sends the requests.
+        url: the server's URL.
         timeout: seconds for one attempt.
         retries: further attempts after the first.
         backoff: returns a new series of waits.
@@ -79,15 +79,15 @@ class Http:
 
         Args:
             method: the HTTP method.
-            path: with a leading slash, its variables quoted.
-            credentials: None sends the request without.
-            params: the query; None is left out, lists are repeated, datetimes and booleans are
+            path: with a leading slash; its variables are quoted.
+            credentials: the caller's credentials; None sends none.
+            params: the query. None is left out, lists are repeated, datetimes and booleans are
                 converted.
             body: sent as JSON.
             lines: sent as NDJSON instead.
             form: sent as a form instead.
-            if_match: sent as the header of that name.
-            repeatable: whether it may be sent again if it may have arrived.
+            if_match: sent as the header If-Match.
+            repeatable: whether it may be sent again when the first attempt may have arrived.
 
         Raises:
             ApiError: if the server refuses it.
@@ -132,7 +132,7 @@ class Http:
     async def download(
         self, path: str, credentials: Credentials, params: Mapping[str, Any]
     ) -> AsyncIterator[aiohttp.StreamReader]:
-        """The body of a GET as it comes, in lines of JSON; it is not repeated once it has begun.
+        """Stream the body of a GET, which is lines of JSON. The request is not repeated.
 
         Raises:
             ApiError: if the server refuses it.

@@ -1,4 +1,4 @@
-"""The calls that import history: any number of records, each call may be repeated."""
+"""The calls that import history: they take any number of records and may be repeated."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RECORDS: Final = 10_000  # of one request
 class Importing(Writing):
     """Every import of the API as a method.
 
-    What is imported is stored but not published record by record: subscribers get a `resync` after
-    every 10000 records. To import the same history again changes nothing.
+    Imported records are stored but not published one by one: subscribers get a `resync` after every
+    10000 records. Importing the same history again changes nothing.
     """
 
     async def import_history(
@@ -31,14 +31,15 @@ class Importing(Writing):
         currency: str = "USD",
         extras: Extras = "refuse",
     ) -> Imported:
-        """Import the past of a backtest, or of another system, of any length.
+        """Import the history of a backtest or of another system, of any length.
 
         Args:
             equity: the portfolio's value over time, oldest first: (time, value) pairs, a mapping
                 or series of values by time, or records and frames with `timestamp`, `total_value`
                 and, if known, `cash`.
-            trades: with their `executed_at`; one without an `id` gets one made of its content.
-            currency: of the equity curve.
+            trades: with their `executed_at`. A trade without an `id` gets one derived from its
+                content.
+            currency: the currency of the equity curve.
             extras: "metadata" moves fields of trades that the API does not know to the metadata.
 
         Returns:
@@ -81,7 +82,7 @@ class Importing(Writing):
     def _past(
         self, records: Records, extras: Extras, kind: type, owner: str = ""
     ) -> Iterator[dict[str, Any]]:
-        """The records with ids made of their content, so that a repeat is one."""
+        """The records with ids derived from their content, so that a repeat is recognised."""
         ids = ContentIds(owner)
         for record in self._items(records):
             known: Record = record

@@ -22,22 +22,22 @@ class Page(NamedTuple):
     stream_cursor: str | None
 
 
-# Requests a page of at most so many rows, from a cursor.
+# Requests a page: the most rows, and the cursor to start from.
 Fetch = Callable[[int, str | None], Awaitable[Page]]
 
 
 class Rows(Generic[T]):
     """The rows of a listing: `async for row in rows`, or all at once with `await rows`.
 
-    Only one page is in memory; the next is requested when it is needed. Rows can be read once.
+    Only one page is in memory; the next one is requested when needed. Rows can be read only once.
 
     Args:
         fetch: requests a page.
         limit: total number of rows; None: all.
 
     Attributes:
-        stream_cursor: after the first page, the cursor of the matching channel from before the rows
-            were read, so that a stream `since` it misses nothing. None if no channel matches.
+        stream_cursor: available after the first page: the cursor of the matching channel before the
+            rows were read, so that a stream `since` it misses nothing. None if no channel matches.
     """
 
     def __init__(self, fetch: Fetch, limit: int | None = None) -> None:
@@ -89,13 +89,13 @@ class Rows(Generic[T]):
 
 
 class Export(Generic[T]):
-    """Everything of a listing in one answer: `async for row in export`, read as it comes.
+    """All rows of a listing in one answer: `async for row in export`, read as it arrives.
 
-    It can be read once. Leave it by `aclose`, or read it to its end.
+    It can be read only once. Read it to its end, or close it with `aclose`.
 
     Args:
         download: opens the answer, which is lines of JSON.
-        convert: makes a row of a line.
+        convert: converts a line to a row.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Export(Generic[T]):
                     yield [convert(line) for line in lines if line]
 
     async def next_page(self) -> list[T] | None:
-        """Return the rows that have come, one at least, or None after the last.
+        """Return the rows that have arrived, at least one, or None after the last.
 
         Raises:
             ApiError: if the server refuses the request.

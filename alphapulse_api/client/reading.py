@@ -81,8 +81,8 @@ class Reading(ABC):
             end_time: exclusive; default: now.
             name: of the series.
             labels: that the series must have.
-            aggregation: avg, min, max, sum, count, first, last, stddev, p50, p95, p99; a single one
-                is in `value`, several are in fields of their names.
+            aggregation: avg, min, max, sum, count, first, last, stddev, p50, p95, p99. A single one
+                is in `value`; several are in fields of the same names.
             interval: length of a bucket: "auto", or for example "30s", "5m", "1h", "1d", "1w".
             max_points: the largest number of buckets for "auto".
             timezone: IANA zone in which hours, days and weeks begin, such as
@@ -133,8 +133,8 @@ class Reading(ABC):
         """Return the current portfolio, with its `history` in the range if requested.
 
         Args:
-            as_of: return the portfolio as it was held at that time instead. Its history ends there,
-                so there is no `end_time` then.
+            as_of: return the portfolio as it was at that time. Its history ends there, so this
+                cannot be combined with `end_time`.
 
         Raises:
             ApiError: 404 before the first portfolio is recorded, or at a time before that.
@@ -163,7 +163,7 @@ class Reading(ABC):
         sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Alert]:
-        """Alerts, newest first unless `sort` is "asc"; `limit` is of all rows."""
+        """Return alerts, newest first unless `sort` is "asc"; `limit` is the total number."""
         params = {
             "start_time": start_time,
             "end_time": end_time,
@@ -176,7 +176,7 @@ class Reading(ABC):
         return self._pages("/api/alerts", values.ALERT, params, limit)
 
     async def alert(self, alert_id: str) -> Alert:
-        """One alert."""
+        """Return one alert."""
         alert: Alert = await self._get(f"/api/alerts/{segment(alert_id)}", values.ALERT)
         return alert
 
@@ -193,7 +193,7 @@ class Reading(ABC):
         sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Trade]:
-        """Return trades, newest first unless `sort` is "asc"; `limit` is the number of all rows."""
+        """Return trades, newest first unless `sort` is "asc"; `limit` is the total number."""
         params = {
             "symbol": symbol,
             "side": side,
@@ -237,7 +237,10 @@ class Reading(ABC):
         sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Signal]:
-        """An agent's signals, newest first unless `sort` is "asc"; `limit` is of all rows."""
+        """Return an agent's signals, newest first unless `sort` is "asc".
+
+        `limit` is the total number.
+        """
         params = {
             "symbol": symbol,
             "direction": direction,

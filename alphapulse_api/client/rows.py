@@ -46,7 +46,7 @@ class Series(TypedDict):
 class MetricPoint(TypedDict):
     """A point, or a bucket, whose `timestamp` is its start.
 
-    A single aggregation is in `value`; several are in fields of their names, without `value`.
+    A single aggregation is in `value`; several are in fields of the same names, without `value`.
     """
 
     metric_type: str

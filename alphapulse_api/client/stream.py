@@ -1,9 +1,9 @@
 """A stream of events that outlives the connections it arrives on.
 
-A task reads the socket and puts what it reads into a bounded queue. While the queue is full the
-task stops reading, so that the server conflates metrics and portfolio, or closes the connection as
-a slow consumer, after which the stream resumes by cursor. Meanwhile the task keeps the connection
-alive and its token valid (connection.py).
+A task reads the socket into a bounded queue. While the queue is full the task stops reading. The
+server then conflates metrics and portfolio, or closes the connection as a slow consumer, and the
+stream resumes by cursor. Meanwhile the task keeps the connection alive and its token valid
+(connection.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from alphapulse_api.client.http import FAULTS
 
 logger = logging.getLogger(__name__)
 
-# Pongs per ping interval while the consumer is busy: the server waits half an interval for one.
+# Pongs per ping interval while the consumer is busy. The server waits half an interval for one.
 PONGS: Final = 4
 RESUME_AT_ONCE: Final = "slow_consumer"
 
@@ -49,12 +49,12 @@ class EventStream:
     gets only the newest values of metrics and portfolio, and every trade and alert. Cancelling a
     wait for the next event loses nothing.
 
-    `async with client.stream(...) as stream` returns once the subscription stands and closes the
-    stream at the end of the block. Without it, the first iteration opens the stream, and `aclose`
-    or the end of the client closes it.
+    `async with client.stream(...) as stream` returns once the server has confirmed the subscription
+    and closes the stream at the end of the block. Without it, the first iteration opens the stream,
+    and `aclose` or the end of the client closes it.
 
     Raises, while it is iterated:
-        StreamError: if channels or filters are refused, or the credentials are not valid any more.
+        StreamError: if channels or filters are refused, or the credentials are no longer valid.
         ApiError: if the login or the connection is refused.
 
     Example:
@@ -202,8 +202,8 @@ class EventStream:
     def _refused(self, error: ApiError) -> float:
         """Wait after a refused login or connection if the refusal is temporary, else raise it."""
         temporary = error.status >= 500 or error.status == 429
-        # A proxy answers in place of a server that restarts. Before the first subscription it is
-        # more likely the wrong address, which waiting does not mend.
+        # A proxy answers in place of a server that restarts. Before the first subscription the
+        # address is more likely wrong, and waiting would not help.
         if not temporary and (error.from_dashboard or not self._subscribed.is_set()):
             raise error
         # The jitter spreads clients that were all given the same Retry-After.
@@ -260,7 +260,7 @@ class EventStream:
             raise failure
 
     async def _queued(self, entry: Entry, patience: float) -> bool:
-        """Queue the entry; return whether there was room within so many seconds."""
+        """Queue the entry; return whether there was room within `patience` seconds."""
         if not self._entries.full():
             self._entries.put_nowait(entry)
             return True

@@ -78,7 +78,7 @@ def _rows(
 class SyncDashboardClient:
     """`DashboardClient` for scripts and notebooks: the same arguments, calls, rows and errors.
 
-    Its thread starts with it and ends at `close`, at the end of the `with` block or of the program.
+    It runs in a thread that ends at `close`, or at the end of the `with` block or of the program.
 
     Example:
         with SyncDashboardClient("http://127.0.0.1:8080", api_key=key) as client:
@@ -160,9 +160,9 @@ class SyncDashboardClient:
 
 
 class SyncStream:
-    """An iterator of `Event` and `StreamGap` that blocks until there is one.
+    """An iterator of `Event` and `StreamGap` that blocks until the next one arrives.
 
-    `with client.stream(…) as stream` returns once the subscription stands, as `EventStream` does.
+    `with client.stream(…) as stream` returns once the server has confirmed the subscription.
     """
 
     def __init__(self, stream: EventStream, thread: _LoopThread) -> None:

@@ -22,13 +22,13 @@ class Shape(NamedTuple):
 
 
 class Tagged(dict[str, Any]):
-    """A row with the ETag of its answer; None: it had none."""
+    """A row with the ETag of its answer, or None if the answer had none."""
 
     etag: str | None = None
 
 
 def tagged(row: Mapping[str, Any], etag: str | None) -> Tagged:
-    """The row with that ETag."""
+    """Return the row with an ETag."""
     made = Tagged(row)
     made.etag = etag
     return made

@@ -1,4 +1,4 @@
-"""The calls that write. Each may be sent twice and is acted on once."""
+"""The calls that write. They are idempotent: a call that is sent twice takes effect once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TIMES: Final = frozenset({"timestamp", "executed_at", "created_at", "as_of", "op
 class Writing(Reading):
     """Every POST and PUT of the API as a method."""
 
-    _zone: tzinfo | None = None  # of datetimes that have none; None refuses them
+    _zone: tzinfo | None = None  # the zone of naive datetimes; None refuses them
 
     async def record_metrics(self, points: Record | Records) -> int:
         """Record a point, or up to 10000, all or none; return their number."""
@@ -56,7 +56,7 @@ class Writing(Reading):
         Args:
             portfolio: the record.
             if_match: what `portfolio` or this method returned before, or an ETag: store nothing if
-                the current portfolio has changed since; "*": if there is none.
+                the current portfolio has changed since. "*": store nothing if there is none.
 
         Raises:
             ApiError: 412, if `if_match` does not hold.
@@ -76,7 +76,7 @@ class Writing(Reading):
     async def acknowledge_alert(
         self, alert_id: str, *, comments: str | None = None, user: str | None = None
     ) -> Alert:
-        """Acknowledge an alert, in one's own name unless `user` says another; once."""
+        """Acknowledge an alert as the caller, or as `user`; a second time changes nothing."""
         said = {"comments": comments, "user": user}
         body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/alerts/{segment(alert_id)}/acknowledge"
@@ -162,12 +162,12 @@ class Writing(Reading):
         """Update the state of an agent; omitted fields keep their values; returns the agent.
 
         Args:
-            agent_id: which agent.
-            agent_type: what kind of agent it is.
-            state: what it does now.
-            metrics: figures of its own.
+            agent_id: the agent's id.
+            agent_type: the kind of agent.
+            state: its current state.
+            metrics: the agent's own figures.
             if_match: what this method returned before, or an ETag: change nothing if the agent has
-                changed since; "*": if there is none.
+                changed since. "*": change nothing if there is none.
 
         Raises:
             ApiError: 412, if `if_match` does not hold.
@@ -203,7 +203,7 @@ class Writing(Reading):
         self, path: str, body: Any, shape: Shape, if_match: Mapping[str, Any] | str | None
     ) -> Any:
         etag = values.etag_of(if_match)
-        # A second one would be refused for the change of the first, if only its answer was lost.
+        # If only the answer was lost, a repeat would fail: the first attempt changed the ETag.
         answer = await self._request(
             "PUT", path, body=body, if_match=etag, repeatable=etag in (None, "*")
         )
@@ -231,10 +231,10 @@ class Writing(Reading):
         return self._given(record, id=str(uuid_utils.uuid7()))
 
     def _given(self, record: Record, **defaults: Any) -> dict[str, Any]:
-        """The fields of a record, with defaults of those that are left out, and zones of times.
+        """The fields of a record, with defaults for missing ones, and zones for naive datetimes.
 
         Raises:
-            TypeError: if it is no record.
+            TypeError: if it is not a record.
             ValueError: for a datetime without a zone, unless the client has one.
         """
         fields = fields_of(record)
