@@ -22,7 +22,7 @@ from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
 
 PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
-THERE: Final = "http://127.0.0.1:8080"  # a server in the documents: one with the defaults
+THERE: Final = "http://127.0.0.1:8080"  # the server in the documents: one with the defaults
 
 
 def main() -> None:

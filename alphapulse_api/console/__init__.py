@@ -1,1 +1,1 @@
-"""The console: a page that shows the dashboard in a browser, served from the installation."""
+"""The console: a web page that shows the dashboard, served from the installed package."""

@@ -1,8 +1,8 @@
-"""The console's files, and the address under which a browser may cache them for ever.
+"""The console's files, and the address under which a browser may cache them forever.
 
-The page names its files by relative paths. The server puts the version, a hash over all files, in
-front of each name. A new release has new addresses, and modules that import each other by relative
-paths stay within one version. So there is no build step, and files of two releases never mix.
+The page refers to its files by relative paths. The server puts the version, a hash over all files,
+in front of each name. A new release has new addresses, and modules that import each other by
+relative paths stay within one version. So files of two releases never mix, without a build step.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A small trading process that replays real prices into a dashboard.
 
-It is honest: the strategies decide on what they could know, fills and fees are booked exactly, and
-the losses of 2008 are the strategies' own. `command.run` is behind ``alphapulse-api demo``.
+It does not embellish: the strategies see only past prices, fills and fees are booked exactly, and
+the losses of 2008 are what these strategies lose. ``alphapulse-api demo`` calls `command.run`.
 """

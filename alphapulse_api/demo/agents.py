@@ -68,11 +68,11 @@ class Agent:
         return f"<{type(self).__name__} {self.stances}>"
 
     def assess(self, closes: Sequence[float], stance: int) -> View:
-        """Return the view of a symbol from its closes, oldest first, and the present stance."""
+        """Return the view of a symbol from its closes, oldest first, and the current stance."""
         raise NotImplementedError
 
     def decide(self, histories: Mapping[str, Sequence[float]], review: bool) -> list[Signal]:
-        """Take the day's stances; return a signal for each change, and on a `review` for each."""
+        """Set the day's stances; return a signal per change, or on a `review` per symbol."""
         signals = []
         for symbol, closes in histories.items():
             before = self.stances[symbol]
@@ -107,8 +107,8 @@ class Allocation(Agent):
 class Momentum(Agent):
     """Follows the trend: long while the 10-day average is above the 50-day one, short below it.
 
-    Inside a band of half a percent the stance stays, so that a flat market does not churn. Full
-    confidence is a spread of ten percent. There is no target price: a trend has none.
+    Within a band of half a percent the stance does not change, so that a flat market causes no
+    churn. Confidence is full at a spread of ten percent. A trend has no target price.
     """
 
     agent_id = "momentum"
@@ -134,8 +134,8 @@ class Momentum(Agent):
 class MeanReversion(Agent):
     """Bets on a return to the 20-day average from two standard deviations away.
 
-    It leaves at the average (the target price), or gives up at three and a half deviations (the
-    stop loss); both prices are the day's own. Full confidence is at the stop.
+    It exits at the average (the target price), or at three and a half deviations (the stop loss);
+    both prices are computed anew each day. Confidence is full at the stop.
     """
 
     agent_id = "mean-reversion"

@@ -1,4 +1,4 @@
-"""The position of the replay, in a file beside the database, so that a restart continues there."""
+"""Saves the position of the replay in a file beside the database, where a restart continues."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Published = dict[int, datetime]
 
 
 class Checkpoint:
-    """The state of a simulation after a day that is stored, and when its days were published.
+    """The state of a simulation after a stored day, and the publishing times of its days.
 
     Args:
-        path: the file. It is a pickle, and as private as the database beside it.
+        path: the file. It is a pickle, so it must be as private as the database beside it.
     """
 
     __slots__ = ("_path",)
@@ -47,7 +47,7 @@ class Checkpoint:
         return Simulation(prices, state), published
 
     def save(self, simulation: Simulation, published: Published) -> None:
-        """Replace the file, whole or not at all."""
+        """Replace the file atomically."""
         new = self._path.with_name(self._path.name + ".new")
         new.touch(mode=0o600)
         new.write_bytes(pickle.dumps((_FORMAT, simulation.state, published)))

@@ -30,12 +30,13 @@ __all__ = ["run"]
 
 USER = KEY_NAME = "demo"
 KEPT_SECONDS = 6 * 3600.0
-"""43,000 trading days, or 200 MB, at the default speed. An absence of half of it can be resumed."""
+"""43,000 trading days, or 200 MB, at the default speed. A demo that stopped for up to half of this
+time can be resumed."""
 
 CHECKPOINT_ENDING = ".replay"
 FILE_ENDINGS = ("", "-wal", "-shm", ".jwt-secret", CHECKPOINT_ENDING)
 KEPT_EVENTS = 1000
-"""Events a channel keeps: enough to resume after minutes. More would fill memory for an hour."""
+"""Events that a channel keeps: enough to resume after minutes without using much memory."""
 
 PLAIN_LINE_INTERVAL = 5.0
 
@@ -58,10 +59,10 @@ async def run(*, port: int, speed: float, fresh: bool, database: str) -> None:
     """Serve the demo until SIGINT or SIGTERM.
 
     Args:
-        port: where to listen; 0 takes a free port.
-        speed: trading days a second.
-        fresh: begin anew, without what an earlier demo left in the database. A demo that stopped
-            hours ago begins anew in any case.
+        port: the port to listen on; 0 picks a free one.
+        speed: trading days per second.
+        fresh: start again, without the data of an earlier demo. A demo that stopped more than three
+            hours ago always starts again.
         database: path of the SQLite file.
 
     Raises:
@@ -110,7 +111,7 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
             on_day=progress,
         )
     )
-    # Windows' loops support no signal handlers: there Ctrl-C cancels this coroutine.
+    # Event loops on Windows support no signal handlers; there Ctrl-C cancels this coroutine.
     with suppress(NotImplementedError):
         on_stop(replaying.cancel)
     with suppress(asyncio.CancelledError):
@@ -120,10 +121,11 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
 
 @contextmanager
 def _only_one(database: str) -> Iterator[None]:
-    """Refuse a second demo: two would publish the same days into one database.
+    """Refuse a second demo, which would publish the same days into the same database.
 
-    The lock is SQLite's own, on an empty file beside the database: it works on every system, and
-    ends with the process however that ends. It is not the server's own lock file, which is text.
+    The lock is SQLite's, on an empty file beside the database. It works on every system, and is
+    released when the process ends, even if it is killed. The server's lock file cannot be used: it
+    is text.
     """
     try:
         lock = sqlite3.connect(f"{database}.demo-lock", timeout=0, isolation_level=None)
@@ -143,7 +145,7 @@ def prepare(database: str, fresh: bool) -> None:
     """Delete the database's files unless the demo continues them."""
     files = [path for ending in FILE_ENDINGS if (path := Path(database + ending)).exists()]
     last_write = max((path.stat().st_mtime for path in files), default=0.0)
-    # Later, retention may have taken the newest marker, but leaves alerts whose ids would clash.
+    # After that time retention may have deleted the newest marker and left alerts whose ids clash.
     if fresh or time.time() - last_write > KEPT_SECONDS / 2:
         for path in files:
             path.unlink()

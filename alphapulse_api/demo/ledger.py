@@ -70,7 +70,7 @@ class Position:
         """Match `quantity` against lots of the opposite sign, first in, first out.
 
         FIFO rather than average cost, because an average of prices is not a finite decimal.
-        Returns what found no lot; what the matched lots earned goes into `realized_pnl`.
+        Returns the quantity that matched no lot; the profit of the others goes to `realized_pnl`.
         """
         while quantity and self.lots and (self.lots[0][0] > 0) != (quantity > 0):
             held, entry = self.lots.popleft()
@@ -107,7 +107,7 @@ class Ledger:
         opening = position.close_lots(fill.quantity, fill.price)
         realized = position.realized_pnl - before
         if opening and not position.lots and opening != fill.quantity:
-            # The fill reversed the position: the new side is a position of its own.
+            # The fill reversed the position: the new side is a new position.
             position = self.positions[fill.symbol] = Position(fill.symbol, day)
         if opening:
             position.lots.append((opening, fill.price))

@@ -1,4 +1,4 @@
-"""The portfolio manager: turns stances into orders, and keeps the books."""
+"""The portfolio manager: converts stances to orders, and keeps the books."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ SLEEVES = {
 """The share of the account that an agent may hold of each symbol: 96% if all agree on all."""
 
 CAPACITY = Decimal(1_000_000)
-"""The capital that the strategies are sized for, in USD. Beyond it the account grows by what they
-earn, without endless compounding."""
+"""The capital that the strategies are sized for, in USD. A larger account does not increase the
+positions, so it grows linearly instead of compounding forever."""
 
 SMALLEST_REBALANCE = Decimal("0.005")
 """A weekly correction below this part of the account's value is not worth its fee."""
@@ -47,7 +47,7 @@ class Execution:
 
 
 class Manager:
-    """Holds the account, and a book for each agent that says what its own orders earned.
+    """Holds the account, and for each agent a book of what its orders earned.
 
     The books start without cash, so that a book's equity is its agent's profit after fees.
     """
@@ -64,11 +64,11 @@ class Manager:
         return f"<Manager {self.account!r}>"
 
     def orders(self, today: PriceDay, scales: Mapping[str, Decimal], review: bool) -> list[Order]:
-        """Return what brings the books to their targets, sales first.
+        """Return the orders that bring the books to their targets, sales first.
 
         The target is stance x sleeve x scale of the account's value, up to CAPACITY, in whole
-        shares. An order is made when stance or scale changed, and on a `review` also for what
-        prices moved.
+        shares. An order is created when stance or scale changed, and on a `review` also when prices
+        have moved a position away from its target.
         """
         closes = today.closes
         equity = min(self.account.equity(closes), CAPACITY)

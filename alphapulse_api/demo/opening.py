@@ -1,8 +1,8 @@
-"""Two simulated years before the first live day, written in one go: the first screen is full.
+"""Writes two simulated years before the first live day, so that the first screen is not empty.
 
-A crash may come in the middle. When the opening began, and how far apart its days lie, is stored
-before anything else; until the markers of its days are stored, last, it is written again with the
-same times, ids and content, which changes nothing of what is there.
+The process may crash in the middle. So the start of the opening and the interval between its days
+are stored first, and the markers of its days last. Until the markers are stored, a restart writes
+the opening again with the same times, ids and content, which does not change stored records.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ __all__ = ["OPENING_DAYS", "OPENING_NAME", "Opening", "newest_opening", "write_o
 
 OPENING_DAYS: Final = 504  # two years of 252 trading days
 OPENING_NAME: Final = "replay_opening"
-LONGEST: Final = timedelta(hours=1)  # how far the opening reaches back at most
-BATCH: Final = 10_000  # records a call
-AT_ONCE: Final = 500  # calls
+LONGEST: Final = timedelta(hours=1)  # the longest time that the opening reaches back
+BATCH: Final = 10_000  # records per call
+AT_ONCE: Final = 500  # concurrent calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ async def write_opening(
     """Store the simulation's next days as if they had been published up to now.
 
     Args:
-        publisher: stores them.
-        simulation: at its beginning.
+        publisher: stores the days.
+        simulation: a simulation that has not started.
         count: days to write.
-        period: seconds between the days that follow.
-        begun: an opening that may not be finished.
+        period: seconds between the live days that follow.
+        begun: an opening that an earlier process may not have finished.
 
     Returns:
         The marker of the last day.
@@ -98,7 +98,7 @@ def _batches(records: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Run some hundred calls at a time, so that they share a transaction."""
+    """Run AT_ONCE calls at a time, so that they share transactions."""
     waiting = iter(calls)
     while some := list(islice(waiting, AT_ONCE)):
         await asyncio.gather(*some)

@@ -35,8 +35,8 @@ def daily_returns(values: Sequence[float]) -> list[float]:
 def deviation(values: Sequence[float]) -> float:
     """Return the sample standard deviation (N - 1) of at least two values.
 
-    Exactly zero when all are the same, which rounding of the mean would hide from a plain formula;
-    an order of magnitude faster than `statistics.stdev`, which works in fractions.
+    It is exactly zero when all values are equal, where a plain formula would have rounding errors.
+    It is an order of magnitude faster than `statistics.stdev`, which computes with fractions.
     """
     if min(values) == max(values):
         return 0.0
@@ -154,7 +154,7 @@ class Performance:
         return self._last_return
 
     def add(self, value: float) -> None:
-        """Take the account's next value, which is positive."""
+        """Add the account's next value, which is positive."""
         if self._first is None:
             self._first = self._peak = self._last = value
             return

@@ -13,7 +13,7 @@ __all__ = ["PriceDay", "load_prices", "parse_prices"]
 
 @dataclass(frozen=True, slots=True)
 class PriceDay:
-    """The closing prices of one trading day, in USD a share, by symbol."""
+    """The closing prices of one trading day, in USD per share, by symbol."""
 
     date: date
     closes: Mapping[str, Decimal]

@@ -68,7 +68,7 @@ class Publisher:
         self.published = published
 
     async def publish(self, day: TradingDay, at: datetime) -> None:
-        """Store the marker, then everything of the day; return when all of it is durable."""
+        """Store the marker, then all records of the day; return when they are durable."""
         await self.feed.record_metrics([marker_point(day.number, at)])
         await asyncio.gather(*self._writes(day, at))
         for alert_id in day.cleared:

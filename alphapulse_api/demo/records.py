@@ -1,6 +1,6 @@
-"""A day's events in the vocabulary of the Feed: records that still lack their timestamps.
+"""Converts a day's events to records of the Feed, without timestamps.
 
-`prefix` begins their ids, so that no two passes over the prices share one.
+`prefix` is the prefix of their ids, so that passes over the prices never share an id.
 """
 
 from collections.abc import Iterator, Mapping

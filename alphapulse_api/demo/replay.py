@@ -1,9 +1,9 @@
 """The loop that feeds the simulation's days to a dashboard, each exactly once.
 
-Before anything else of a day, its number is stored as the metric ``system/replay_day``: a marker.
-After a crash, the day of the newest marker is published again with the marker's timestamp. Whatever
-of it was stored before has the same id and the same content, so it changes nothing. The days before
-the first marker are written in one go (`alphapulse_api.demo.opening`).
+The number of a day is stored before its records, as the metric ``system/replay_day``: a marker.
+After a crash, the day of the newest marker is published again with the marker's timestamp. Records
+that are already stored have the same id and content, so they do not change. The days before the
+first live day are written together (`alphapulse_api.demo.opening`).
 """
 
 import asyncio
@@ -33,19 +33,19 @@ async def replay(
     on_day: Callable[[TradingDay], None] | None = None,
     days: int | None = None,
 ) -> None:
-    """Publish trading days at the present time, one account for as long as it runs.
+    """Publish trading days at the current time, as one account.
 
     Args:
         feed: the feed to publish to.
-        speed: trading days a second.
+        speed: trading days per second.
         start: the newest marker of an earlier replay into the same database. Its day is published
-            again, unless the checkpoint knows it to be stored, and the replay goes on from there.
+            again, unless the checkpoint says that it is stored. The replay continues from there.
         checkpoint: stores the position, and restores it.
         opening: without a `start`, this many days are written first, at times before now.
         begun: the opening of an earlier process that stored no marker.
-        on_open: called with the place of the first day to come, once the opening is stored.
-        on_day: called with every day once all of it is stored.
-        days: stop after this many days, without those of the opening.
+        on_open: called with the place of the next day, once the opening is stored.
+        on_day: called with every day once its records are stored.
+        days: stop after this many days, not counting the opening.
     """
     simulation, published = await asyncio.to_thread(_resumed, checkpoint, start)
     publisher = Publisher(feed, published)
@@ -76,7 +76,7 @@ async def replay(
 def _resumed(
     checkpoint: Checkpoint | None, start: Marker | None
 ) -> tuple[Simulation, dict[int, datetime]]:
-    """The simulation before the marker's day, or behind it where that is known to be stored."""
+    """The simulation before the marker's day, or after it if the day is known to be stored."""
     prices = load_prices()
     simulation, published = Simulation(prices), dict[int, datetime]()
     if start is None:
@@ -103,6 +103,6 @@ class _Pace:
         loop = asyncio.get_running_loop()
         lag = max(0.0, loop.time() - self._due)
         await asyncio.sleep(self._due - loop.time())
-        # After a long stop (a laptop asleep) at most one day is caught up.
+        # After a long pause (a sleeping laptop), catch up at most one day.
         self._due = max(self._due, loop.time() - self.period) + self.period
         return lag

@@ -16,7 +16,7 @@ ACCOUNT = "account"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A limit on a reading; the alert clears again below `clears_below`, so it cannot flicker."""
+    """A limit on a reading; the alert clears only at `clears_below`, so it does not flicker."""
 
     rule_id: str
     metric_name: str
@@ -107,7 +107,7 @@ def _crossed(rule: Rule, subject: str, value: float) -> Alert:
 class RiskAgent:
     """Halves the positions in a symbol while its volatility is over the limit.
 
-    Volatility is that of the last 20 daily returns, annualised. Full size comes back below 40%.
+    Volatility is of the last 20 daily returns, annualised. Positions return to full size below 40%.
     """
 
     agent_id = "risk"
@@ -127,7 +127,7 @@ class RiskAgent:
     def decide(
         self, histories: Mapping[str, Sequence[float]], account: Ledger, review: bool
     ) -> list[Signal]:
-        """Set the day's scales; return a signal for each change, and on a `review` for each."""
+        """Set the day's scales; return a signal per changed symbol, or on a `review` per symbol."""
         signals = []
         for symbol, closes in histories.items():
             volatility = annualised_volatility(daily_returns(closes[-self.WINDOW - 1 :]))

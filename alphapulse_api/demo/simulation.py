@@ -50,11 +50,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class TradingDay:
-    """All records of one day, as the Feed takes them, but with no timestamps.
+    """All records of one day, as the Feed takes them, but without timestamps.
 
-    Ids are unique over all passes; positions say `opened_on_day`, a number of a trading day, where
-    the Feed wants `opened_at`. `cleared` holds the ids of alerts whose cause is gone, to be
-    resolved after the day's own alerts were raised.
+    Ids are unique over all passes. Positions have `opened_on_day`, the number of a trading day,
+    where the Feed takes `opened_at`. `cleared` has the ids of alerts to resolve after the day's new
+    alerts are raised.
     """
 
     place: Place
@@ -74,18 +74,18 @@ class Simulation:
     """An endless iterator over trading days: one account, for as long as it runs.
 
     The first pass replays `prices` forwards. The second goes back over them from the last day to
-    the first, the third forwards again, and so on. So every price is a real one and follows its
-    neighbour in history, nothing jumps where a pass ends, and prices stay where they were in those
-    years: passes that all went forwards would multiply one share's price and ruin another's.
+    the first, the third forwards again, and so on. So every price is real and follows its neighbour
+    in history, and prices neither jump between passes nor leave the range of those years. If every
+    pass went forwards, without jumps, one share's price would multiply and another's would vanish.
 
-    Orders are decided on one day's closes and fill at the next day's, so that no decision knows
-    the price it gets. On the first day of a week, positions are brought back to their targets and
-    the week before is reported.
+    Orders are decided on one day's closes and fill at the next day's, so no decision knows the
+    price it gets. On the first day of a week, positions are rebalanced to their targets and the
+    previous week is reported.
 
     Args:
-        prices: of all trading days, more than WARM_UP.
-        state: of an earlier simulation over the same prices (`state`), which this one continues.
-            It is a pickle: only from a file that nobody else writes.
+        prices: the prices of all trading days, more than WARM_UP.
+        state: the `state` of an earlier simulation over the same prices, which this one continues.
+            It is a pickle, so it must come from a file that nobody else can write.
     """
 
     __slots__ = ("_prices", "_run")
@@ -127,7 +127,7 @@ class Simulation:
         return pickle.dumps(self._run)
 
     def _at(self, number: int) -> tuple[Place, PriceDay]:
-        """The position of a trading day in history. The day at which two passes meet comes once."""
+        """The position of a trading day in history. The day where two passes meet occurs once."""
         if number < self.first_pass:
             prices = self._prices[WARM_UP + number]
             return Place(prices.date, 0, backwards=False), prices

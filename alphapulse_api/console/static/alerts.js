@@ -1,4 +1,4 @@
-// Alerts: the list, the count in the header, and the actions of those who may use them.
+// Alerts: the list, the count in the header, and the actions for users who may take them.
 
 import { $, batched, el, onSubmit, say, sync } from "./dom.js";
 import { downloadable } from "./download.js";
@@ -59,7 +59,7 @@ export class Alerts {
 
   #put(alert) {
     const known = this.#alerts.get(alert.id);
-    if (known && isLater(known, alert)) return; // an answer that another user's action has overtaken
+    if (known && isLater(known, alert)) return; // the answer is older than another user's action
     if (known && alert.created_at > known.created_at) this.#alerts.delete(alert.id); // it is the newest now
     this.#alerts.set(alert.id, alert);
     const [...all] = this.#alerts.values();

@@ -1,4 +1,4 @@
-// A panel's list as a file.
+// Saves a panel's list as a file.
 
 import { $, el, say } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// What keeps a panel current: a channel of the socket, or polling.
+// Keeps a panel current, by a channel of the socket or by polling.
 
 import { say } from "./dom.js";
 

@@ -12,7 +12,7 @@ export class Session extends EventTarget {
   #refresh = null;
   #timer;
   #renewal = null; // one at a time: using a refresh token twice ends the whole login
-  #asking = null; // all who need a token wait for one login
+  #asking = null; // all callers that need a token wait for one login
 
   can = (permission) => this.user?.permissions.includes(permission) ?? false;
 

@@ -112,7 +112,7 @@ export function stream(url, credentials, { event, gap, state = () => {}, pong = 
       cursors[message.channel] = message.cursor; // only after it was processed
     };
     socket.onclose = ({ reason }) => lost(reason);
-    socket.onerror = () => lost(); // Node fires no close where a handshake is cut
+    socket.onerror = () => lost(); // Node fires no close event when a handshake is cut
   };
   const drop = () => {
     clearTimeout(watchdog);
