@@ -1,4 +1,4 @@
-"""The configuration: frozen dataclasses, made from YAML with `${NAME}` from the environment."""
+"""The configuration: frozen dataclasses, read from YAML with `${NAME}` from the environment."""
 
 from alphapulse_api.config.root import Config
 from alphapulse_api.config.sections import (

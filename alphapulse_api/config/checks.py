@@ -13,7 +13,7 @@ from alphapulse_api.domain.times import zone_of
 MIN_SECRET_BYTES = 32
 # The largest whole number that a float and every container's size can hold.
 LARGEST = 2**53 - 1
-# A century: keeps sums of times inside what dates can hold.
+# A century, so that sums of times stay in the range of dates.
 LONGEST = 100 * 365 * 86_400
 
 _BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
@@ -114,7 +114,7 @@ def redis_url(value: str) -> str | None:
 
 
 def _plain(number: float) -> float | str:
-    """Return a number as a person writes it: 0 for 0.0, and nothing thousands of digits long."""
+    """Return a number as a person would write it: 0 for 0.0, and never thousands of digits."""
     if isinstance(number, int) and number.bit_length() > WORD_BITS:
         return f"a number of {number.bit_length()} bits"
     return int(number) if abs(number) <= LARGEST and number == int(number) else number

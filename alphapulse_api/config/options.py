@@ -63,9 +63,9 @@ def option(
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Base of the sections: checks the types and ranges of its fields when it is made.
+    """Base of the sections: checks the types and ranges of its fields when it is created.
 
-    Whole numbers given for a number become floats, and lists become tuples.
+    Integers given for a number become floats, and lists become tuples.
 
     Raises:
         ConfigError: with a line for each fault, which names the key by its dotted path.
@@ -73,7 +73,7 @@ class Section:
 
     # The dotted path below dashboard_api; empty for the outermost section.
     path: ClassVar[str] = ""
-    # Whether YAML may give one value for all keys, in place of a mapping.
+    # Whether YAML may give one value for all keys instead of a mapping.
     one_for_all: ClassVar[bool] = False
     # Conditions on more than one key.
     rules: ClassVar[tuple[Rule, ...]] = ()
@@ -99,7 +99,7 @@ class Section:
         }
 
 
-# By class: finding them took a quarter of the CPU time of a start.
+# Cached by class: computing the keys took a quarter of the CPU time at start.
 _keys: dict[type[Section], tuple[Key, ...]] = {}
 
 
@@ -131,7 +131,7 @@ def broken_rules(
 
     Args:
         kind: the section class.
-        values: by field name, all of them.
+        values: all values, by field name.
         failed: the fields whose own values are faulty; rules that depend on them are skipped.
     """
     for rule in kind.rules:

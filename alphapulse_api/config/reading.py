@@ -64,9 +64,9 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
 
 
 def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
-    """Return the section for a mapping of plain YAML values; other keys have their defaults.
+    """Return the section for a mapping of plain YAML values; missing keys have their defaults.
 
-    `null` counts as an empty mapping, since that is what YAML makes of a key with nothing below it.
+    `null` counts as an empty mapping, because YAML reads a key with nothing below it as null.
 
     Raises:
         ConfigError: with a line for each fault in the mapping, which names its key.
@@ -167,7 +167,7 @@ def _suggestion(kind: type[Section], name: str, known: list[str]) -> str:
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
-    # YAML takes an unquoted secret that begins with *, & or ! for a name, and quotes it in errors.
+    # YAML reads an unquoted secret that begins with *, & or ! as a name, and quotes it in errors.
     named = r"(alias|anchor|tag handle|tag) '.*?'(?=$|;)"
     problem = re.sub(named, r"\1", error.problem or error.context or "is not valid YAML")
     return _one_line(problem)

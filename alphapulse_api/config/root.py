@@ -128,13 +128,13 @@ class Config(Section):
     def load(
         cls, path: str | os.PathLike[str] | None = None, *, env: Mapping[str, str] | None = None
     ) -> "Config":
-        """Return what the file at `path` says, or the file AP_CONFIG names, or the defaults.
+        """Return the configuration in `path`, else in the file AP_CONFIG names, else the defaults.
 
         Other sections of the file belong to the application around this one and are ignored.
 
         Args:
-            path: of a YAML file.
-            env: used in place of os.environ for AP_CONFIG and `${NAME}`.
+            path: the path of a YAML file.
+            env: used instead of os.environ for AP_CONFIG and `${NAME}`.
 
         Raises:
             ConfigError: if the file cannot be read or has no valid `dashboard_api` section, with a
@@ -162,7 +162,7 @@ class Config(Section):
 
         Args:
             data: values as YAML gives them.
-            env: used in place of os.environ for `${NAME}`.
+            env: used instead of os.environ for `${NAME}`.
 
         Raises:
             ConfigError: with a line for each fault, which names the key.

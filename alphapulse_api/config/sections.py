@@ -15,7 +15,7 @@ _HEAD = checks.between(1024, 16 * 1024 * 1024)
 
 @dataclass(frozen=True, slots=True)
 class AuthConfig(Section):
-    """Who may come in, and for how long."""
+    """Authentication: who may log in, and for how long."""
 
     path: ClassVar[str] = "auth"
 
@@ -176,7 +176,11 @@ class HttpConfig(Section):
 
     @property
     def max_line_size(self) -> int:
-        """The parser's limit of the URL; never that of a header, so that each names its line."""
+        """The parser's limit on the URL.
+
+        It always differs from the limit on a header: an error of the parser names only the limit,
+        and must show which of the two was exceeded.
+        """
         return self.max_url_size + (self.max_url_size == self.max_header_size)
 
 
@@ -273,7 +277,7 @@ class DocsConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig(Section):
-    """The page that watches the dashboard in a browser."""
+    """The web page that shows the dashboard."""
 
     path: ClassVar[str] = "console"
 

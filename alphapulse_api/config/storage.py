@@ -1,4 +1,4 @@
-"""The sections of the configuration that say where things are kept, and for how long."""
+"""The sections of the configuration on where data is kept, and for how long."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -106,7 +106,7 @@ class DatabaseConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig(SharedSection):
-    """The log of events that sockets are fed from."""
+    """The event log, from which sockets get their events."""
 
     path: ClassVar[str] = "events"
 

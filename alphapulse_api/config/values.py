@@ -24,7 +24,7 @@ class Option:
 
     help: str
     check: Check | None = None
-    # Returns the masked form of a secret; None if the value is no secret.
+    # Returns the masked form of a secret; None if the value is not a secret.
     mask: Callable[[str], str] | None = None
     # Whether it is a duration: written as such (90d) in YAML, and held in seconds.
     duration: bool = False
