@@ -60,11 +60,11 @@ class Config(Section):
 
     host: str = field(
         default="127.0.0.1",
-        metadata=option("Address to listen on. `::`: all, of IPv6 and of IPv4.", checks.host),
+        metadata=option("Address to listen on. `::`: all IPv6 and IPv4 addresses.", checks.host),
     )
     port: int = field(
         default=8080,
-        metadata=option("Port to listen on. 0: a free one.", checks.between(0, 65_535)),
+        metadata=option("Port to listen on. 0: any free one.", checks.between(0, 65_535)),
     )
     base_path: str = field(
         default="",
@@ -75,17 +75,17 @@ class Config(Section):
     trusted_proxies: tuple[str, ...] = field(
         default=(),
         metadata=option(
-            "IP addresses and networks of proxies whose forwarding headers are believed, and "
-            "`unix:` for those that connect through a Unix socket.",
+            "IP addresses and networks of proxies whose forwarding headers are trusted, and "
+            "`unix:` for proxies that connect through a Unix socket.",
             checks.proxy,
         ),
     )
     allowed_hosts: tuple[str, ...] = field(
         default=(),
         metadata=option(
-            "Host names under which it answers beside localhost and IP addresses, such as "
-            "`dashboard.example.com` or `*.example.com`; `*`: any. None: those two alone on a "
-            "loopback bind, any on another.",
+            "Host names that are served besides localhost and IP addresses, such as "
+            "`dashboard.example.com` or `*.example.com`; `*`: any. Empty: only those two on a "
+            "loopback host, any name on another.",
             checks.allowed_host,
         ),
     )
@@ -99,15 +99,15 @@ class Config(Section):
     timezone: str = field(
         default="",
         metadata=option(
-            "IANA time zone of the datetimes without one that an embedding host hands over, such "
-            "as Europe/Berlin. Empty: they are refused.",
+            "IANA time zone of datetimes without a zone that an embedding host records, such as "
+            "Europe/Berlin. Empty: they are refused.",
             checks.time_zone,
         ),
     )
     shutdown_timeout: float = field(
         default=5.0,
         metadata=option(
-            "Seconds that requests and sockets have to end in when the server stops.",
+            "Seconds that requests and sockets have to end when the server stops.",
             checks.SECONDS,
         ),
     )

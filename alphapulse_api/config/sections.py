@@ -23,36 +23,37 @@ class AuthConfig(Section):
         default=None,
         repr=False,
         metadata=option(
-            "Secret that signs tokens, at least 32 bytes. Without one, a secret is made once "
-            "and kept beside the SQLite file; PostgreSQL needs one.",
+            "Secret that signs tokens, at least 32 bytes. Without one, a secret is generated once "
+            "and kept beside the SQLite file; PostgreSQL requires one.",
             checks.jwt_secret,
             mask=hide,
         ),
     )
     token_expiry: int = field(
-        default=3600, metadata=option("Life of an access token, in seconds.", checks.WHOLE_SECONDS)
+        default=3600,
+        metadata=option("Lifetime of an access token, in seconds.", checks.WHOLE_SECONDS),
     )
     refresh_expiry: int = field(
         default=2_592_000,
-        metadata=option("Life of a refresh token, in seconds (30 days).", checks.WHOLE_SECONDS),
+        metadata=option("Lifetime of a refresh token, in seconds (30 days).", checks.WHOLE_SECONDS),
     )
     refresh_grace: float = field(
         default=10.0,
         metadata=option(
-            "Seconds in which a refresh token may be used again while nobody has used what it was "
-            "replaced by: the answer may have been lost. 0: never.",
+            "Seconds in which a refresh token may be used again, if its replacement is unused: the "
+            "answer may have been lost. 0: never.",
             checks.between(0, 60),
         ),
     )
     leeway: float = field(
         default=30.0,
         metadata=option(
-            "Seconds by which the clocks of whoever makes and whoever checks a token may differ.",
+            "Seconds by which the clocks of the issuer and the verifier of a token may differ.",
             checks.between(0, 300),
         ),
     )
     api_keys_enabled: bool = field(
-        default=True, metadata=option("Whether API keys are accepted beside tokens.")
+        default=True, metadata=option("Whether API keys are accepted besides tokens.")
     )
 
 
@@ -66,7 +67,7 @@ class RateLimitConfig(Section):
     requests_per_minute: int = field(
         default=120,
         metadata=option(
-            "Requests a minute for each caller.",
+            "Requests per minute for each caller.",
             checks.COUNT,
             needed=lambda values: values["enabled"],
         ),
@@ -94,7 +95,7 @@ class CorsConfig(Section):
     allowed_origins: tuple[str, ...] = field(
         default=(),
         metadata=option(
-            'Origins, as scheme://host or scheme://host:port, or "*" for any. None: CORS is off.',
+            'Origins, as scheme://host or scheme://host:port, or "*" for any. Empty: CORS is off.',
             checks.origin,
         ),
     )
@@ -117,7 +118,7 @@ class LoggingConfig(Section):
         default="info", metadata=option("The least severe messages that are logged.")
     )
     format: Literal["text", "json"] = field(
-        default="text", metadata=option("Lines for people, or one JSON object a line.")
+        default="text", metadata=option("Lines for people, or one JSON object per line.")
     )
 
 
@@ -161,8 +162,8 @@ class HttpConfig(Section):
     send_timeout: float = field(
         default=60.0,
         metadata=option(
-            "Seconds that a client may take nothing of an answer that waits for it; then its "
-            "connection is cut.",
+            "Seconds that a client may read nothing of a pending answer; then its connection is "
+            "cut.",
             checks.SECONDS,
         ),
     )
@@ -207,7 +208,7 @@ class WebSocketConfig(Section):
         default=200,
         metadata=option(
             "Sockets open at once in one process that have not authenticated yet; more are "
-            "answered 503. They leave room for sockets with credentials, whatever this is.",
+            "answered 503. The oldest is closed if a socket with credentials needs its place.",
             checks.COUNT,
         ),
     )
@@ -230,7 +231,7 @@ class WebSocketConfig(Section):
     )
     auth_timeout: float = field(
         default=10.0,
-        metadata=option("Seconds a new socket has to authenticate in.", checks.SECONDS),
+        metadata=option("Seconds that a new socket has to authenticate.", checks.SECONDS),
     )
     max_message_size: int = field(
         default=65_536,
@@ -259,7 +260,7 @@ class PortfolioConfig(Section):
 
     stale_after: float = field(
         default=300.0,
-        metadata=option("Seconds after which a portfolio is called stale.", checks.SECONDS),
+        metadata=option("Seconds after which a portfolio is marked stale.", checks.SECONDS),
     )
 
 
@@ -283,5 +284,5 @@ class ConsoleConfig(Section):
 
     enabled: bool = field(
         default=True,
-        metadata=option("Whether /console/ is served, where the extra `console` is installed."),
+        metadata=option("Whether /console/ is served, if the extra `console` is installed."),
     )

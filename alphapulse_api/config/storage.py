@@ -72,14 +72,14 @@ class DatabaseConfig(Section):
     pool_size: int = field(
         default=10,
         metadata=option(
-            "Connections to PostgreSQL that a process holds at most; one of them writes.",
+            "The most connections to PostgreSQL of one process; one of them writes.",
             checks.between(2, 1000),
         ),
     )
     statement_timeout: float = field(
         default=10.0,
         metadata=option(
-            "Seconds after which a statement is ended; on SQLite, one that reads.",
+            "Seconds after which a statement is cancelled; on SQLite, only one that reads.",
             checks.between(0.001, 86_400),
         ),
     )
@@ -92,7 +92,7 @@ class DatabaseConfig(Section):
     )
     pgbouncer: bool = field(
         default=False,
-        metadata=option("Whether a PgBouncer in transaction mode stands before PostgreSQL."),
+        metadata=option("Whether a PgBouncer in transaction mode is in front of PostgreSQL."),
     )
     network_file: bool = field(
         default=False,
@@ -112,10 +112,11 @@ class EventsConfig(SharedSection):
 
     history_size: int = field(
         default=10_000,
-        metadata=option("Events a channel keeps for clients that reconnect.", checks.COUNT),
+        metadata=option("Events that a channel keeps for clients that reconnect.", checks.COUNT),
     )
     history_ttl: float = field(
-        default=3600.0, metadata=option("Seconds a channel keeps them for.", checks.SECONDS_OR_ZERO)
+        default=3600.0,
+        metadata=option("Seconds for which a channel keeps them.", checks.SECONDS_OR_ZERO),
     )
     max_bytes: int = field(
         default=64 * 2**20,
@@ -156,8 +157,8 @@ class CacheConfig(SharedSection):
     max_staleness: float = field(
         default=0.0,
         metadata=option(
-            "Age in seconds up to which an answer from before a write is given while the new one "
-            "is computed, marked `X-Cache: STALE`. 0: none, every answer holds all writes before.",
+            "Age in seconds up to which an outdated answer is sent while the new one is computed, "
+            "marked `X-Cache: STALE`. 0: never; every answer contains all earlier writes.",
             checks.SECONDS_OR_ZERO,
         ),
     )
