@@ -2,8 +2,8 @@
 
 A unit of work passes its rows to its transaction. The engine inserts the rows of a whole group
 before the COMMIT and passes them to the relay after it (record/relay.py). A row that is still
-stored some seconds later was left by a process that died. Any other process may relay it, because
-the event log deduplicates by the id of the row.
+stored some seconds later was usually left by a process that died. Any other process may relay it,
+because the event log deduplicates by the id of the row.
 
 Rows are relayed in the order of their ids. Ids are UUIDs of version 7. The ids of the rows of one
 record ascend in the order of their commits, even if the clocks of the processes differ.
@@ -113,10 +113,10 @@ async def of_change(
     Args:
         record: after the change.
         revision: greater than that of the previous change.
-        record_id: the id of the record; for a portfolio, which is one record, that of the snapshot.
+        record_id: the id of the record; for a portfolio, which is one record, the snapshot's id.
         relayed: `Engine.relayed`.
         reference: whether the body stays in the record's own table.
-        book: that the record is kept in.
+        book: the book of the record.
     """
     whose = None if reference else record_id
     older = await _pending(transaction, channel, book, whose, relayed)
@@ -124,7 +124,7 @@ async def of_change(
     last = max(older[-1].id if older else "", transaction.newest.get(key, ""))
     id_ = new_id()
     if id_ <= last:
-        id_ = _after(last)  # the clock of the process that made it is ahead of ours
+        id_ = _after(last)  # the process that made it has a clock ahead of ours
     transaction.newest[key] = id_
     bodies = () if reference else (dumps(record),)
     tags = tags_of(channel, (record,))
@@ -169,7 +169,7 @@ async def remove(engine: Engine, ids: Sequence[str]) -> None:
 
 
 async def collapse(engine: Engine, size: int, ttl: float) -> None:
-    """Replace rows that were not relayed for long by one gap a channel.
+    """Replace rows that have waited too long, or are too many, by one gap a channel.
 
     Args:
         size: the number of events of a channel that may wait.

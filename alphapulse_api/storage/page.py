@@ -16,14 +16,14 @@ class Page(Sequence[Record]):
     """A sequence of dicts, and the cursor of the page after them (None on the last page).
 
     An answer in text needs neither datetimes nor Decimals, so the dicts that have them are made
-    when they are first looked at; `plain` gives the same rows in the form that text takes.
+    on first access; `plain` returns the same rows in the form that text takes.
 
     Args:
-        rows: as the driver gave them.
-        make: makes dicts of them, and plain ones if its second argument is true.
+        rows: as the driver returned them.
+        make: makes dicts of them, plain ones if its second argument is true.
         next_cursor: the cursor of the page after this one.
         approximate: the fields that are not exact.
-        bulk: returns about how many bytes a row takes; None: all rows are short.
+        bulk: returns about how many bytes a row takes; None if all rows are short.
     """
 
     __slots__ = ("_bulk", "_make", "_records", "_rows", "approximate", "next_cursor")
@@ -91,12 +91,12 @@ class Page(Sequence[Record]):
 
 
 def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
-    """Rows for text: those of a page in their plain form, a host's own as they are."""
+    """Rows for text: those of a page in their plain form, a host's own rows unchanged."""
     return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])
 
 
 def parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T] | Page]:
-    """Rows in parts of about so many bytes, at least one; a host's own are one part."""
+    """Rows in parts of about so many bytes, at least one; a host's own rows are one part."""
     if isinstance(rows, Page):
         yield from rows.parts(size)
     else:

@@ -18,11 +18,11 @@ FIRST: Final = datetime.min.replace(tzinfo=UTC)  # the start of a range without 
 
 
 class Listing:
-    """What a cursor belongs to: a resource with its filters; in which range and format is free.
+    """The listing that a cursor belongs to: a resource with its filters, in any range and format.
 
     Args:
         resource: its name.
-        filters: by name; those that are None are not asked for.
+        filters: by name; None means no filter.
     """
 
     __slots__ = ("_mark",)
@@ -42,7 +42,7 @@ class Listing:
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     def key(self, cursor: str, *types: type) -> list[Any]:
-        """The ordering key that a cursor was made from.
+        """The ordering key from which a cursor was made.
 
         Raises:
             ValidationProblem: if it is not a cursor of this listing.
@@ -101,12 +101,12 @@ class Where:
         return other
 
     def parameter(self, value: Any) -> str:
-        """Bind a value; return its mark."""
+        """Bind a value; return its placeholder."""
         self.args.append(value)
         return f"${len(self.args)}"
 
     def add(self, condition: str, *values: Any) -> None:
-        """Add a condition, each `{}` in it one bound value."""
+        """Add a condition; each `{}` in it stands for one bound value."""
         self._conditions.append(condition.format(*(self.parameter(v) for v in values)))
 
     def equal(self, **columns: Any) -> None:
@@ -116,7 +116,7 @@ class Where:
                 self.add(f"{column} = {{}}", value)
 
     def any_of(self, column: str, values: Collection[Any] | None) -> None:
-        """Add that the column has one of the values, for `newest`; None asks for nothing."""
+        """Add that the column has one of the values, for `newest`; None adds nothing."""
         if values is None:
             return
         values = list(dict.fromkeys(values))
@@ -136,8 +136,8 @@ class Where:
 
         Args:
             table: its name.
-            order: what follows ORDER BY.
-            limit: how many rows.
+            order: the SQL after ORDER BY.
+            limit: the number of rows.
         """
         if self._alternatives is None:
             return f"{table} {self}"
@@ -170,8 +170,8 @@ def default_range(
 ) -> tuple[datetime, datetime]:
     """A range with its defaults: it ends now, and begins `window` before its end.
 
-    An end that is left out includes what is stored from up to `ahead` of now, for senders' clocks
-    differ: then only a write can change the newest rows of an answer, and no clock.
+    Without an end, the range includes records up to `ahead` after now, because senders' clocks
+    differ. So the newest rows of an answer change only by writes and not by time.
 
     Raises:
         ValidationProblem: for an empty range.

@@ -1,4 +1,4 @@
-"""Tables whose primary key a migration changes, with the indexes that they have from then on.
+"""Tables whose primary key a migration changes, with their indexes from then on.
 
 The change of a large table is a backfill. Until it is done, the table has its old key and indexes,
 and only the book `main` may be written. Later migrations may meet a table in this state: they may
@@ -19,8 +19,8 @@ class Rekeyed(NamedTuple):
     Attributes:
         table: its name.
         key: the columns of its new primary key, which is named `table_key`.
-        indexes: by name, what follows the name of the table.
-        replaced: the names of the indexes that it has no longer.
+        indexes: by name, the SQL after the name of the table.
+        replaced: the names of the indexes that are dropped.
         has_rowid: whether it has rowids in SQLite.
     """
 
@@ -43,7 +43,7 @@ BOOKS: Final = (
         {
             "trades_by_book": "(book, executed_at, id)",
             "trades_by_book_symbol": "(book, symbol, executed_at, id)",
-            # Filters that few rows match. What most rows match is read in the order of time.
+            # Filters that few rows match. Rows of common values are found in the order of time.
             "trades_by_book_status": "(book, status, executed_at, id) WHERE status <> 'filled'",
             "trades_by_book_agent": (
                 "(book, agent_id, executed_at, id) WHERE agent_id IS NOT NULL"

@@ -1,8 +1,8 @@
 """The schema's versions: numbered SQL files, applied in order, each in a transaction of its own.
 
 The files are shared by the engines; `{time}`, `{decimal}`, `{json}` and the like stand for each
-engine's own column types. What SQL cannot say, a version does in Python, in the same transaction;
-new primary keys are given by each engine in its own way.
+engine's own column types. Python code of a version does what SQL cannot do, in the same
+transaction. Each engine changes primary keys in its own way.
 """
 
 from __future__ import annotations

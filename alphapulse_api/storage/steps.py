@@ -1,7 +1,7 @@
-"""Steps of a long piece of work on the database: each a short transaction, so that others write.
+"""Divides long work on the database into steps, each a short transaction, so that others can write.
 
-A step queues behind the writes that wait already. A write that comes during a step waits for that
-step only, because the next one queues behind it.
+A step queues behind the writes that are waiting. A write that comes during a step waits only for
+that step, because the next step queues behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alphapulse_api.storage.engine.base import Work
 
 T = TypeVar("T")
 
-STEP_SECONDS: Final = 0.01  # that a step should take, without its commit
+STEP_SECONDS: Final = 0.01  # how long a step should take, without its commit
 LEAST_BYTES: Final = 4096
 MOST_BYTES: Final = 4 * 2**20  # SQLite checkpoints its log after as much
 FIRST_BYTES: Final = 64 * 1024
@@ -72,7 +72,7 @@ class Steps:
 
         result = await self._engine.write(timed)
         self.adapt(size, seconds)
-        # Leave the database to others for as long.
+        # Leave the database to others for the same time.
         await asyncio.sleep(min(seconds, STEP_SECONDS))
         return result
 
@@ -87,7 +87,8 @@ class Steps:
     def adapt(self, size: int, seconds: float) -> None:
         """Choose the next size, after a step over `size` bytes took that many seconds."""
         fitting = int(size * STEP_SECONDS / seconds) if seconds > 0 else self._most
-        # A step that was small for want of rows says little about larger ones: at most double.
+        # A step that was small because few rows were left says little about larger ones, so the
+        # size at most doubles.
         self.size = max(min(fitting, 2 * max(size, self.size), self._most), self._least)
 
     @property

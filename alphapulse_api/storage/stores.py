@@ -25,7 +25,7 @@ class MetricStore(Protocol):
         limit: int = 1000,
         cursor: str | None = None,
     ) -> Page:
-        """One page of the series whose names begin so, with the range and number of points."""
+        """One page of series by a prefix of their names, with the range and number of points."""
 
     async def get_metrics(
         self,
@@ -57,7 +57,7 @@ class MetricStore(Protocol):
     def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None
     ) -> AsyncIterator[Page]:
-        """All pages of them."""
+        """All pages of `get_latest_metrics`."""
 
     async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
         """Store validated points; returns how many were given.
@@ -110,7 +110,7 @@ class AlertStore(Protocol):
         """Store validated alerts; the arguments are those of `TradeStore.add_trades`."""
 
     async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
-        """Store what another system says of its alerts, all of it or nothing.
+        """Store another system's reports of its alerts, all or none.
 
         Args:
             reports: alerts with an id and a `created_at`, and a `resolved_at` once resolved.
@@ -122,10 +122,10 @@ class AlertStore(Protocol):
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> Written:
-        """Acknowledge an alert, unless it is; raises `NotFound`."""
+        """Acknowledge an alert, unless it is acknowledged already; raises `NotFound`."""
 
     async def try_to_resolve(self, alert_id: str) -> Written:
-        """Resolve an alert, unless it is; raises `NotFound`."""
+        """Resolve an alert, unless it is resolved already; raises `NotFound`."""
 
 
 class TradeStore(Protocol):
@@ -161,11 +161,11 @@ class TradeStore(Protocol):
         """Store validated trades.
 
         Args:
-            trades: as `orders.completed` gives them.
-            server_set: of each trade, the fields that its sender left out.
-            one: the sender sent a single trade, not an array: errors point at "/id".
-            conflicts: filled with those that are not stored for a conflict, by position; without
-                it, one conflict refuses all.
+            trades: as `orders.completed` returns them.
+            server_set: for each trade, the fields that its sender left out.
+            one: whether the sender sent a single trade, not an array; errors then point at "/id".
+            conflicts: filled with the conflicts of trades that are not stored, by position.
+                Without it, one conflict refuses all trades.
             events: whether new trades are published; those of an imported history are not.
 
         Raises:
@@ -194,7 +194,7 @@ class PortfolioStore(Protocol):
         max_points: int = 500,
         as_of: datetime | None = None,
     ) -> Record:
-        """The same for a route or a socket, which only encodes it: perhaps encoded already."""
+        """Like `get_portfolio`, for a route or a socket, which only encodes it; may be encoded."""
 
     async def get_history(
         self,
@@ -215,15 +215,15 @@ class PortfolioStore(Protocol):
         """Store a validated snapshot; returns it and, if it is the current one, its revision.
 
         Raises:
-            Problem: 412, if the current one does not fit `if_match`.
+            Problem: 412, if the current one does not match `if_match`.
         """
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
-        """Store past snapshots, all or none; those of times that have one are left out.
+        """Store past snapshots, all or none; times that have a snapshot are skipped.
 
         Args:
             snapshots: validated, with `positions_value`, oldest first.
-            last: make the newest of them the current one, unless there is a newer one.
+            last: whether the newest becomes the current one, unless a newer one exists.
 
         Returns:
             How many are new.

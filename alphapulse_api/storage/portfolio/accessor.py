@@ -1,4 +1,4 @@
-"""The portfolio: one snapshot an update. One is current, and all are the history."""
+"""The portfolio: each update is a snapshot. One is current, and all are the history."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ DEFAULT_HISTORY_POINTS: Final = 500
 
 
 class CurrentPortfolio(dict[str, Any]):
-    """The portfolio as it is asked for.
+    """The portfolio as a caller requested it.
 
     Attributes:
-        changes_in: seconds until its `stale` changes, unless it is updated before; None: never.
+        changes_in: seconds until its `stale` changes, unless it is updated before; None for never.
     """
 
     changes_in: float | None = None
@@ -49,7 +49,7 @@ class ShownPortfolio(Encoded):
 
     Attributes:
         changes_in: as of `CurrentPortfolio`.
-        version: of the current portfolio; None if this is that of a past time.
+        version: the version of the current portfolio; None for a portfolio of a past time.
     """
 
     changes_in: float | None = None
@@ -83,12 +83,12 @@ class PortfolioDataAccessor:
         """The current portfolio, or that of an instant.
 
         Args:
-            include_history: add `history`, oldest first, of the range (default: all up to now, or
+            include_history: add `history` of the range, oldest first (default: all up to now, or
                 up to `as_of`).
-            max_points: how many history points at most (2 or more); over that they are thinned as
+            max_points: the maximum number of history points (2 or more); more are thinned as
                 `portfolio.history.history` says.
-            as_of: show the newest snapshot at that instant or before it; `stale` is then as it was
-                at that instant.
+            as_of: show the newest snapshot at that instant or before it, with the `stale` of that
+                instant.
 
         Raises:
             NotFound: before the first update.
@@ -109,7 +109,7 @@ class PortfolioDataAccessor:
         max_points: int = DEFAULT_HISTORY_POINTS,
         as_of: datetime | None = None,
     ) -> ShownPortfolio:
-        """The same, encoded once for all who ask; it must not be changed."""
+        """Like `get_portfolio`, but encoded once for all callers; it must not be changed."""
         check_range(start_time, end_time)
         if as_of is not None:
             if end_time is not None:
@@ -123,7 +123,7 @@ class PortfolioDataAccessor:
                 )
         past: Page | None = None
         if include_history:
-            # First, so that an update meanwhile does not make the portfolio older than its history.
+            # The history comes first, so that an update meanwhile cannot make it newer.
             ahead = timedelta(microseconds=self._ahead)
             end = end_time or (now() + ahead if as_of is None else _after(as_of))
             with long_reads():
@@ -178,18 +178,18 @@ class PortfolioDataAccessor:
     ) -> tuple[ShownPortfolio, int | None]:
         """Store a validated snapshot, replacing one with the same `as_of`.
 
-        It becomes the current one unless it comes late. In what order snapshots are received is
-        the store's to say, so one whose `as_of` the server set never comes late, nor does one that
+        It becomes the current one unless it is late. The store decides the order in which snapshots
+        are received. So a snapshot whose `as_of` the server set is never late, nor is one that
         follows a snapshot from ahead of now (`newest.overtakes`).
 
         Args:
             portfolio: the snapshot.
             server_set: the fields of it that the server set.
-            if_match: what the current snapshot has to be.
+            if_match: the condition on the current snapshot.
 
         Returns:
-            The snapshot, with the version of the current one, and, if it is that, its revision: how
-            often the current snapshot or its content has changed.
+            The snapshot, with the version of the current one. If it is the current one, also its
+            revision: how often the current snapshot or its content has changed.
 
         Raises:
             Problem: 412, if `if_match` does not hold.

@@ -12,7 +12,7 @@ from alphapulse_api.storage.portfolio.reading import Snapshot
 
 
 class Comparison(NamedTuple):
-    """Whether a stored frame says what is to be stored; of which frame that was found out."""
+    """Whether a stored frame has the content that is to be stored, and which frame it was."""
 
     key: int | None
     number: int | None
@@ -20,7 +20,7 @@ class Comparison(NamedTuple):
 
 
 def says(snapshot: Snapshot) -> tuple[bytes, bytes]:
-    """The text of what a frame holds of a snapshot: its positions and its performance."""
+    """The parts of a snapshot that a frame holds, as text: positions and performance."""
     return snapshot.holdings.json, dumps(snapshot.performance)
 
 
@@ -31,17 +31,17 @@ def same_snapshot(
     known: Row,
     compared: Comparison | None,
 ) -> bool | None:
-    """Whether a snapshot is the one that is stored; None if the frame of that must be read.
+    """Whether a snapshot equals the stored one; None if the stored one's frame must be read first.
 
     Args:
         amounts: the values of the snapshot.
         frame: its frame.
-        base: the place that the frame was built upon.
+        base: the place on which the frame was built.
         known: the amounts and the frame of the stored snapshot.
         compared: the result of an earlier comparison.
     """
     *stored, key, number = known
-    # As text: every digit of an amount counts.
+    # Compared as text, because every digit of an amount counts.
     if list(amounts) != stored:
         return False
     if frame is None or key is None:

@@ -1,8 +1,8 @@
 """The positions of snapshots: a key frame has all of them, each later frame what changed.
 
 Frames follow each other in the order in which snapshots were received, whatever their times. So a
-late snapshot, or one that replaces another, changes no frame that others are built upon. A key and
-the changes after it are deleted together, once no snapshot has any of them.
+late snapshot, or one that replaces another, changes no frame on which others are built. A key and
+the changes after it are deleted together, once no snapshot needs any of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from alphapulse_api.domain.positions import Changes, Key, applied, changes, keys
 from alphapulse_api.storage.bulk import keys_as_rows
 from alphapulse_api.storage.engine import Transaction
 
-MOST_CHANGES: Final = 127  # frames after a key: as many are read with it
+MOST_CHANGES: Final = 127  # frames after a key; reading the last one reads all of them
 LEAST_BYTES: Final = 4096  # of positions; fewer are not worth a comparison
 WHOLE: Final = 0  # the key of snapshots of older releases, whose positions lie in portfolio_whole
 _SEPARATOR: Final = b",\n"  # no JSON text contains a newline
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
     Attributes:
         key: of its key frame.
-        number: its place after that; -1: nothing may be built upon it.
+        number: its number after the key frame; -1 if no frame may be built on it.
         token: changes with each frame.
         key_bytes: of the positions in the key frame.
         change_bytes: of the changes since.
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a frame says.
+    """The content of a frame.
 
     Attributes:
         positions: the JSON of each, as `Holdings.stored`.
@@ -75,8 +75,8 @@ def following(place: Place, before: Content, after: Content) -> Frame:
 
     Args:
         place: of the newest one.
-        before: what that says.
-        after: what the frame is to say.
+        before: the content of the newest one.
+        after: the content of the new frame.
     """
     token = secrets.token_hex(8)
     size = sum(map(len, after.positions.values()))
@@ -98,7 +98,7 @@ def following(place: Place, before: Content, after: Content) -> Frame:
 
 
 def content_of(frames: Sequence[tuple[str, str]]) -> Content:
-    """What the last of successive frames says.
+    """The content of the last of successive frames.
 
     Args:
         frames: the performance and the body of each, from the key frame on.
@@ -114,11 +114,11 @@ def content_of(frames: Sequence[tuple[str, str]]) -> Content:
 
 
 def content_of_whole(performance: str, positions: str) -> Content:
-    """What a snapshot of an older release says, from its two columns."""
+    """The content of a snapshot of an older release, from its two columns."""
     records: list[dict[str, Any]] = loads_stored(positions)
     texts = []
     for record in records:
-        weight = record.pop("weight", None)  # perhaps computed, of which nothing is known
+        weight = record.pop("weight", None)  # it is unknown whether the server computed it
         texts.append(with_weight(dumps(record), weight))
     return Content(dict(zip(keys_of(records), texts, strict=True)), performance)
 
@@ -159,7 +159,7 @@ def _texts(text: str) -> list[bytes]:
 
 
 async def remove_unused(transaction: Transaction, book: str, keys: Iterable[int]) -> int:
-    """Delete those frames with these keys that no snapshot has any more; returns how many.
+    """Delete those frames with these keys that no snapshot needs any more; returns how many.
 
     Args:
         transaction: one that holds the lock of the book's row of portfolio_current.

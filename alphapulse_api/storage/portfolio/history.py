@@ -1,8 +1,8 @@
 """The history of a portfolio, thinned so that returns, drawdowns and extremes stay exact.
 
 A chart shows some hundred of possibly millions of snapshots: those that decide a return, a drawdown
-or an extreme. They are found in rollups, and in snapshots at both ends, in time that does not grow
-with the history. The answer is the one that all snapshots would give.
+or an extreme. They are found in rollups, and in snapshots at both ends, in a time that does not
+grow with the history. The answer equals the one from all snapshots.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Thinning:
     Args:
         width: of a stretch, in microseconds; None keeps only the snapshots that matter for the
             whole.
-        cell: the width of the rollups, which no stretch divides; None: it may divide anything.
+        cell: the width of the rollups, which no stretch divides; None if none is used.
     """
 
     def __init__(self, width: int | None, cell: int | None) -> None:
@@ -80,7 +80,7 @@ class Thinning:
         self._stretches: list[tuple[int, list[Summary]]] = []
 
     def __len__(self) -> int:
-        """How many summaries are to be folded."""
+        """The number of summaries to fold."""
         return sum(len(parts) for _, parts in self._stretches)
 
     def add_snapshots(self, rows: Sequence[Row]) -> None:
@@ -131,7 +131,7 @@ class _Extent(NamedTuple):
     first: int | None
     last: int | None
     rolled_up: int | None
-    more: int | None  # an instant, if there are more snapshots than points
+    more: int | None  # the instant of a snapshot beyond `max_points`, if there are so many
 
 
 async def history(
@@ -195,7 +195,7 @@ async def history_page(
 
 
 async def _extent(engine: Engine, where: Where, max_points: int) -> _Extent:
-    """What there is in a range."""
+    """The extent of the snapshots in a range."""
     table = f"FROM portfolio_snapshots {where}"
     where = where.copy()
     skipped = where.parameter(max_points)

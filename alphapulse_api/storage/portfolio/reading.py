@@ -64,9 +64,9 @@ class Snapshot(NamedTuple):
     """A stored snapshot.
 
     Attributes:
-        record: its fields but `positions` and `performance`.
+        record: its fields without `positions` and `performance`.
         holdings: its positions.
-        performance: as it was given.
+        performance: as it was sent.
     """
 
     record: Mapping[str, Any]
@@ -95,7 +95,7 @@ class Staleness(NamedTuple):
     """Whether a snapshot is stale.
 
     Attributes:
-        changes_in: seconds until that changes by time alone; None: never.
+        changes_in: seconds until that changes by time alone; None for never.
     """
 
     stale: bool
@@ -143,15 +143,15 @@ class Reader:
         """Remember the current snapshot.
 
         Args:
-            row: what `current` will read of it.
+            row: the row that `current` will read.
             snapshot: the snapshot.
-            shown: what was published of it.
+            shown: the published form.
         """
         self._current = tuple(row), snapshot
         self._shown = {} if shown is None else {shown["stale"]: shown}
 
     def shown(self, snapshot: Snapshot, staleness: Staleness | None = None) -> Encoded:
-        """What is shown of a snapshot, by default now; of the current one it is made once."""
+        """The shown form of a snapshot, by default now; made once for the current one."""
         stale = (staleness or self.staleness(snapshot.as_of)).stale
         if self._current is None or self._current[1] is not snapshot:
             return snapshot.shown(stale=stale)
@@ -214,7 +214,7 @@ async def _content(rows: Any) -> Content:
 
 
 async def worked(steps: Generator[None, None, T], positions: int) -> T:
-    """The result of steps over so many positions; many take place on a thread."""
+    """The result of steps over so many positions; many positions are handled on a thread."""
     if positions <= ON_LOOP_POSITIONS:
         return finish(steps)
     return await asyncio.to_thread(finish, steps)

@@ -1,8 +1,8 @@
 """Rollups of the portfolio's value, kept in the transactions that change snapshots.
 
-Every bucket that ended before `rolled_up` of its book and has snapshots has a row, and no other. A
-write moves `rolled_up` forward, and computes the buckets of a late snapshot again. A bucket is
-computed from those of the next smaller width, the smallest from snapshots.
+A bucket has a row if it ended before `rolled_up` of its book and has snapshots, and only then. A
+write advances `rolled_up`, and computes the buckets of a late snapshot again. A bucket is computed
+from those of the next smaller width, the smallest from snapshots.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def advance(transaction: Transaction, book: str, rolled_up: int, until: in
         transaction: one that holds the lock of the book's row of portfolio_current.
         book: the book.
         rolled_up: of that row.
-        until: an instant; what follows now is left for later.
+        until: an instant; later snapshots are left for another call.
 
     Returns:
         The new value of `rolled_up`; as given if there is nothing to do.
@@ -94,7 +94,7 @@ async def recompute(
 
     Args:
         instants: of the snapshots.
-        emptied: whether snapshots were deleted; then no more than a few are left between them.
+        emptied: whether snapshots were deleted; then few are left between them.
     """
     touched: Iterable[int] = [at for at in instants if at < rolled_up]
     together = emptied
@@ -132,7 +132,7 @@ async def _are_most(transaction: Transaction, book: str, span: Span, buckets: in
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Sorted spans, those that touch as one."""
+    """Sorted spans, with those that touch joined."""
     joined: list[Span] = []
     for start, end in spans:
         if joined and joined[-1][1] == start:
@@ -143,7 +143,7 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 async def _roll_up(transaction: Transaction, book: str, width: int, spans: Sequence[Span]) -> None:
-    """Store the buckets of a width in some spans, from what the next smaller width has."""
+    """Store the buckets of a width in some spans, from those of the next smaller width."""
     smaller = WIDTHS.index(width) - 1
     if smaller < 0:
         select = "SELECT as_of, total_value FROM portfolio_snapshots"
@@ -192,9 +192,9 @@ async def roll_up_forever(engine: Engine) -> None:
 
 
 async def roll_up(engine: Engine) -> bool:
-    """Roll up some of the snapshots that no write has rolled up; returns whether there are more.
+    """Roll up some of the snapshots that no write has rolled up; returns whether more are left.
 
-    There are many after an upgrade from a release that had no rollups, or after an import.
+    There are many after an upgrade from a release without rollups, or after an import.
     """
 
     async def work(transaction: Transaction) -> bool:

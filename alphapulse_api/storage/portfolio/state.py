@@ -28,10 +28,10 @@ class State(NamedTuple):
     """The state of a book.
 
     Attributes:
-        as_of: the time of the current snapshot; None: there is none yet.
+        as_of: the time of the current snapshot; None before the first.
         revision: how often that or its content has changed.
-        rolled_up: up to which instant the history is rolled up.
-        place: where the newest frame is.
+        rolled_up: the instant up to which the history is rolled up.
+        place: the place of the newest frame.
     """
 
     as_of: int | None
@@ -41,7 +41,7 @@ class State(NamedTuple):
 
     @property
     def version(self) -> str | None:
-        """The version of the current snapshot; None: there is none yet."""
+        """The version of the current snapshot; None before the first."""
         return None if self.as_of is None else version_of(self.revision, self.as_of)
 
     @classmethod
@@ -63,7 +63,7 @@ async def locked(engine: Engine, transaction: Transaction, book: str, as_of: int
     """The state of a book, which is locked, so that processes change it one by one.
 
     Args:
-        as_of: where the history begins if there is none.
+        as_of: the start of the history, if there is none yet.
     """
     await transaction.execute(_BOOK, book, as_of)
     (row,) = await transaction.fetch(f"{_STATE} {engine.locked}", book)

@@ -1,8 +1,8 @@
-"""What a chart of the portfolio needs of many snapshots, folded so that it can be folded further.
+"""Summaries of snapshots for charts of the portfolio, which can be folded further.
 
-A summary of two stretches of time follows from the summaries of both, so it does not matter how the
-snapshots are divided. Amounts are compared as exact decimals, because the engines would compare
-them differently.
+The summary of two stretches of time follows from the summaries of both, so it does not matter how
+the snapshots are divided. Amounts are compared here as exact decimals, because the engines would
+compare them differently.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Fall(NamedTuple):
 
 
 class Summary:
-    """What is kept of successive snapshots.
+    """The summary of successive snapshots.
 
     Of equal values the first counts. The largest fall in proportion is defined only where no value
     is below zero.
@@ -171,7 +171,7 @@ def _lost(one: Fall, other: Fall) -> tuple[Decimal, Decimal]:
 
 
 def _part(one: Fall, other: Fall) -> tuple[Decimal, Decimal]:
-    """What was lost in proportion, both multiplied by both peaks."""
+    """The relative losses of both, each multiplied by both peaks."""
     return EXACT.multiply(one.lost, other.peak), EXACT.multiply(other.lost, one.peak)
 
 

@@ -64,7 +64,7 @@ class _Newest(NamedTuple):
 
 
 class _NotYet(NamedTuple):
-    """A unit of work did nothing: another process stored a frame, or one must be read first."""
+    """A unit of work did nothing: another process stored a frame, or a frame must be read first."""
 
     unread: tuple[int | None, int | None] | None = None
 
@@ -93,8 +93,8 @@ class Writer:
         self._book = book
         self._reader = reader
         self._ahead = ahead
-        # As it will be once the writes that wait are committed. A write whose frame was built upon
-        # another one than it finds is done again.
+        # The state once the waiting writes are committed. If a write finds another frame than the
+        # one on which its own was built, it is done again.
         self._newest: _Newest | None = None
 
     def __repr__(self) -> str:
@@ -112,9 +112,9 @@ class Writer:
 
         Args:
             snapshot: the snapshot.
-            shown: what is published of it.
+            shown: its published form.
             latest: whether it becomes the current one whatever its time.
-            if_match: what the current one has to be before.
+            if_match: the condition on the current one.
 
         Returns:
             If it is the current one, its revision: how often the current snapshot or its content
@@ -128,7 +128,7 @@ class Writer:
         while True:
             newest = self._newest or await self._read_newest()
             newest = self._newest = self._newest or newest
-            # From here until the write is in the engine's queue, no other call goes on.
+            # From here until the write is in the engine's queue, no other call runs.
             frame = None
             if content != NOTHING:
                 frame = following(newest.place, newest.content, content)
@@ -196,7 +196,7 @@ class Writer:
         if_match: IfMatch | None,
         transaction: Transaction,
     ) -> _Stored | _NotYet:
-        """Store a snapshot whose frame was built upon that place."""
+        """Store a snapshot whose frame was built on that place."""
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
         state = await locked(self._engine, transaction, self._book, as_of)
@@ -244,9 +244,9 @@ class Writer:
         frame: Frame | None,
         base: _Newest,
     ) -> None:
-        """Remember what the next snapshot is compared with, and what is read next."""
+        """Remember the frame to compare the next snapshot with, and the snapshot for readers."""
         if not result.changed and frame is not None:
-            # The frame was not stored; writes that were built upon it are done again.
+            # The frame was not stored; writes that were built on it are done again.
             ours = self._newest is not None and self._newest.place is frame.place
             self._newest = base if ours else None
         elif result.changed and result.revision is not None:
@@ -300,7 +300,7 @@ class Writer:
         if place.number < 0:
             return _Newest(place, NOTHING)
         frames = await self._engine.fetch(_FRAMES, self._book, place.key, place.number)
-        if len(frames) <= place.number:  # removed meanwhile; then the token is another one
+        if len(frames) <= place.number:  # removed meanwhile; then the token has changed
             return _Newest(place._replace(number=-1), NOTHING)
         read = partial(content_of, [(performance, body) for performance, body in frames])
         return _Newest(place, await asyncio.to_thread(read))

@@ -25,7 +25,7 @@ FAULTS: Final = (
     asyncpg.TargetServerAttributeNotMatched,
     OSError,
 )
-# The time that a responsive server needs at most beyond its own statement_timeout.
+# The longest time that a responsive server needs beyond its own statement_timeout.
 GRACE_SECONDS: Final = 1.0
 
 # Instants are counted from 2000-01-01 there, and its infinities are the ends of 64 bits.
@@ -70,8 +70,8 @@ async def prepare(connection: asyncpg.Connection) -> None:
 async def history(connection: asyncpg.Connection) -> str | None:
     """The history that the database is on; None if the server does not say, as on a standby.
 
-    A promoted standby begins a new timeline, and the name of the file that it writes to says which
-    (the control file says so only after the next checkpoint). A restored dump has new tables.
+    A promoted standby begins a new timeline, which is part of the name of its current WAL file (the
+    control file has it only after the next checkpoint). A restored dump has new tables.
     """
     try:
         name: str | None = await connection.fetchval(
@@ -98,11 +98,11 @@ class Address:
     Args:
         url: postgresql://user:password@host:port/database?parameters, as libpq has it.
         statement_timeout: seconds after which the server ends a statement.
-        pgbouncer: a pooler that hands each transaction to another connection is in between, so
-            nothing may be kept on a connection.
+        pgbouncer: whether a pooler is in between, which may run each transaction on another
+            connection, so that a connection cannot hold state.
 
     Raises:
-        ConfigError: if the text is no such URL.
+        ConfigError: if the text is not such a URL.
     """
 
     __slots__ = ("_application", "_pgbouncer", "_target", "_url", "location", "seconds")
@@ -122,10 +122,10 @@ class Address:
         return self.seconds + GRACE_SECONDS
 
     def ends_statements(self, *, reading: bool) -> bool:
-        """Whether the server ends a statement that takes too long: then only an outage is silent.
+        """Whether the server ends a statement that takes too long: then silence means an outage.
 
-        Reads through a pooler it does not: they are no transactions that a setting would hold for,
-        and no session is ours.
+        It does not end reads through a pooler: these are not transactions, which could have a
+        setting, and the session belongs to the pooler.
         """
         return not (self._pgbouncer and reading)
 
@@ -162,7 +162,7 @@ class Address:
         try:
             await prepare(connection)
             if reading and not self._pgbouncer:
-                # Not at the start of the session: the driver would take every server for a standby.
+                # Not in the start-up parameters: the driver would take every server for a standby.
                 await connection.execute("SET default_transaction_read_only = on")
         except BaseException:
             connection.terminate()  # the caller never gets it
@@ -170,7 +170,7 @@ class Address:
         return connection
 
     async def probe(self) -> None:
-        """See whether statements are answered, on a connection of its own, for a moment.
+        """Check on a separate, short-lived connection whether statements are answered.
 
         Raises:
             TimeoutError: if the server does not answer.
@@ -179,7 +179,7 @@ class Address:
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncpg.connect(**self.arguments())
             try:
-                await connection.execute(ASKED)  # the answer of a pooler in between is not enough
+                await connection.execute(ASKED)  # a pooler may accept connections by itself
                 await connection.close()
             finally:
                 connection.terminate()
@@ -204,18 +204,18 @@ class Address:
             return f"{known} ({said})" if known and sqlstate(error)[:2] != "08" else said
         if known := reason(error):
             return known
-        # The driver quotes what it could not read, and that may be a piece of the password.
+        # The driver quotes the text that it could not read, which may be part of the password.
         return "the driver cannot read the URL; write special characters as %XX"
 
 
 class _Parts(NamedTuple):
-    """What a URL says.
+    """The parts of a URL.
 
     Attributes:
         hosts: comma separated; empty if it names none.
-        target: its `target_session_attrs`, or that of the environment.
-        application: the name that the server shows the sessions by.
-        shown: the URL with user, hosts and database, and nothing that may be secret.
+        target: its `target_session_attrs`, or the one of the environment.
+        application: the name of the sessions at the server.
+        shown: the URL with user, hosts and database, without anything that may be secret.
     """
 
     hosts: str

@@ -1,4 +1,4 @@
-"""SQL that PostgreSQL writes in another way than SQLite."""
+"""SQL that differs between PostgreSQL and SQLite, for PostgreSQL."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The indexes of a small table are built at the start, in the transaction of the migration. Those of a
 large one are built concurrently, while others read and write; then the key adopts its index in one
-short transaction. What is done already is read from the catalog, so nothing else has to be stored.
+short transaction. The progress is read from the catalog, so nothing else has to be stored.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from alphapulse_api.storage.backfills import advance, finish
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.rekeyed import AT_ONCE, Rekeyed
 
-WAIT_SECONDS: Final = 5.0  # between two looks whether another process still builds
-# An ALTER TABLE that waits for a long read holds up everybody who comes after it.
+WAIT_SECONDS: Final = 5.0  # between two checks whether another process still builds
+# An ALTER TABLE that waits for a long read blocks all later statements on the table.
 LOCK_TIMEOUT: Final = "200ms"
 LOCK_AGAIN_SECONDS: Final = 1.0
 _LOCK: Final = 0x41504C52  # "APLR": held by the process that builds
@@ -48,11 +48,11 @@ async def rekey_concurrently(engine: Engine, connect: Connect, rekeyed: Rekeyed)
     holder = await connect()
     try:
         while True:
-            # Tried, not waited for: a statement that waits would hold up the build itself.
+            # Tried without waiting, because a waiting statement would block the build itself.
             async with holder.transaction():
                 ((held,),) = await holder.fetch(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
                 if held:
-                    # Another statement ends the snapshot of the first, for which builds would wait.
+                    # This ends the snapshot of the first statement, for which builds would wait.
                     await holder.execute("SELECT 1")
                     builder = await connect()
                     try:
@@ -81,13 +81,13 @@ async def _build(engine: Engine, connection: asyncpg.Connection, rekeyed: Rekeye
         await advance(transaction, table, "", 1)
 
     await engine.write(begin)
-    # Without figures of a new column, the planner would take it for a selective one.
+    # Without statistics of a new column, the planner would take it for a selective one.
     await connection.execute(f"ANALYZE {table}")
     for index, definition in indexes.items():
         valid = await connection.fetchval(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index
         )
-        if valid is False:  # its build was cut
+        if valid is False:  # its build was interrupted
             await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
         if not valid:
             await connection.execute(definition.format(index=index, concurrently="CONCURRENTLY"))

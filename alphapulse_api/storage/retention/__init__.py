@@ -28,13 +28,13 @@ from alphapulse_api.storage.steps import Steps
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 3600.0
-MIGRATION_SECONDS: Final = 5.0  # between two looks whether rows are still migrated
+MIGRATION_SECONDS: Final = 5.0  # between two checks whether rows are still migrated
 
 
 async def forget(
     engine: Engine, retention: RetentionConfig, at: datetime, steps: Steps | None = None
 ) -> dict[str, int]:
-    """Delete what is older than each resource's retention at the instant `at`.
+    """Delete records that are older than their resource's retention at the instant `at`.
 
     Unresolved alerts and the current portfolio stay, whatever their age. At the end, the space is
     returned to the file system. Each step is a transaction of its own, so another call continues

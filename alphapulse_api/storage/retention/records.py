@@ -26,14 +26,14 @@ class Expiry(NamedTuple):
     """Which records of a table expire.
 
     Attributes:
-        resource: whose cached answers hold them.
+        resource: the resource whose cached answers contain them.
         table: the table.
         age: the column with the time that decides.
-        key: the columns of its key; `book` is the first, if the table has books.
+        key: the columns of its key, with `book` first if the table has books.
         types: the types of those, by PostgreSQL's names.
         large: columns whose size is not bounded by a few bytes.
-        condition: which records may be deleted at all.
-        parts: the table of rows that belong to a record, and its columns with the key of that.
+        condition: SQL for the records that may be deleted at all.
+        parts: the table of rows that belong to a record, and its columns with the record's key.
     """
 
     resource: str
@@ -68,7 +68,7 @@ TABLES: Final = {
 """By field of RetentionConfig."""
 
 
-# Each book is sought by the index of the key: reading all records would take longer than the rest.
+# Each book is found by the index of the key, because reading all records would take long.
 _BOOKS: Final = (
     "WITH RECURSIVE books (book) AS (SELECT min(book) FROM {table} UNION ALL "
     "SELECT (SELECT min(book) FROM {table} WHERE book > books.book) FROM books "

@@ -15,7 +15,7 @@ from alphapulse_api.storage.steps import Steps
 
 PAGE: Final = 1000  # series a read
 ROW_BYTES: Final = 64  # of a point; of a rollup some more
-# The tables, and their widths, of what is kept longer than points.
+# Tables whose rows are kept longer than points, and their widths.
 _KEPT: Final = (
     *(("metric_rollups", width) for width in WIDTHS),
     *(("metric_sketches", width) for width in SKETCH_WIDTHS),
@@ -40,10 +40,9 @@ async def delete_points(engine: Engine, steps: Steps, before: int) -> int:
 
     async def delete(transaction: Transaction, number: int, limit: int) -> int:
         await settle(engine, transaction, [number])
-        # The sketches keep what is deleted.
+        # Add the points to the sketches before they are deleted.
         sketched = await sketch_on(engine, transaction, [number], before, limit)
-        # Before any is deleted: whoever writes into these minutes must know that the stored points
-        # are not all of them.
+        # Before any point is deleted: a writer to these minutes must know that some are missing.
         await transaction.execute(
             "UPDATE series_spans SET whole_from = $2 "
             "WHERE series_id = $1 AND (whole_from IS NULL OR whole_from < $2)",
@@ -123,7 +122,7 @@ async def _delete_all(steps: Steps, pages: AsyncIterator[list[_Series]], delete:
 async def _step(
     steps: Steps, rest: Sequence[_Series], limit: int, delete: _Delete, transaction: Transaction
 ) -> _Done:
-    """Delete of one series after the other until the limit is reached, or the time is up."""
+    """Delete rows series by series until the limit is reached or the time is up."""
     began = steps.now()
     rows = series = 0
     touched: set[str] = set()

@@ -84,7 +84,7 @@ async def _delete(
         return 0
     instants = [snapshot.as_of for snapshot in expired]
     rows, args = keys_as_rows(transaction, ("timestamptz",), [(at,) for at in instants])
-    # Which frame a snapshot has may have changed since it was read.
+    # The frame of a snapshot may have changed since it was read.
     found = await transaction.fetch(
         f"SELECT frame_key FROM portfolio_snapshots WHERE book = ${len(args) + 1} "
         f"AND as_of IN ({rows})",

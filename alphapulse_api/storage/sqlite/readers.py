@@ -1,7 +1,7 @@
 """SQLite's readers: threads with a connection each.
 
-A statement ends at its deadline, and when its caller is cancelled: SQLite calls a function of ours
-after a number of its instructions, and ends the statement if that returns true. Unlike
+A statement ends at its deadline, and when its caller is cancelled: SQLite calls our function every
+`INSTRUCTIONS` instructions, and ends the statement if it returns true. Unlike
 `sqlite3_interrupt`, this cannot end the next statement of the same connection.
 """
 
@@ -23,7 +23,8 @@ from alphapulse_api.storage.sqlite.transaction import numbered
 
 SHORT: Final = 4  # threads
 LONG: Final = 2
-# Of SQLite's virtual machine between two callbacks, some 10 ms. A callback takes the GIL.
+# Instructions of SQLite's virtual machine between two callbacks, about 10 ms. A callback takes the
+# GIL.
 INSTRUCTIONS: Final = 500_000
 
 
@@ -61,7 +62,7 @@ class Readers:
         self._local = threading.local()
 
     def shutdown(self) -> None:
-        """Take no more statements, and return once those that were taken have ended."""
+        """Accept no more statements, and return once the accepted ones have ended."""
         self._short.shutdown()
         self._long.shutdown()
 

@@ -1,9 +1,9 @@
-"""Gives a table of an SQLite file another primary key: SQLite can only make the table anew.
+"""Gives a table of an SQLite file another primary key, which needs a new table in SQLite.
 
-A small table is made anew at the start, in the transaction of the migration. The rows of a large
-one are copied into a new table in steps. Meanwhile the old table serves, and triggers repeat each
-change of it in the new one, whoever writes. The last step swaps the tables; then the rows of the
-old one are deleted in steps, because to drop it at once would hold up all writes.
+A small table is replaced at the start, in the transaction of the migration. The rows of a large one
+are copied into a new table in steps. Meanwhile the old table is in use, and triggers repeat each of
+its changes in the new one, whichever process writes. The last step swaps the tables. Then the rows
+of the old one are deleted in steps, because dropping it at once would block all writes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def rekey(connection: sqlite3.Connection, rekeyed: Rekeyed) -> None:
 
 
 def restart(connection: sqlite3.Connection) -> None:
-    """Let copies that are under way begin again, because a migration may change their tables."""
+    """Restart copies that are in progress, because a migration may change their tables."""
     transaction = SQLiteTransaction(connection)
     for rekeyed in (each for step in REKEYED.values() for each in step):
         if run(_columns(transaction, f"{rekeyed.table}_anew")):
@@ -74,7 +74,7 @@ async def rekey_in_steps(engine: Engine, rekeyed: Rekeyed, steps: Steps) -> None
 
 
 async def _about(engine: Engine, rekeyed: Rekeyed) -> int:
-    """About how many rows a table has; to count many would take long."""
+    """The approximate number of rows of a table; counting many would take long."""
     number = f"SELECT max(rowid) FROM {rekeyed.table}"
     if not rekeyed.has_rowid:
         number = f"SELECT count(*) FROM (SELECT 1 FROM {rekeyed.table} LIMIT {COUNTED}) some"
@@ -94,8 +94,8 @@ async def _move_at_once(transaction: Transaction, rekeyed: Rekeyed) -> None:
 async def _make(transaction: Transaction, rekeyed: Rekeyed) -> None:
     """Create an empty table with the new key and its indexes.
 
-    It has the columns, defaults and foreign keys of the old one, in which migrations may have added
-    columns.
+    It has the columns, defaults and foreign keys of the old table, including columns that
+    migrations have added.
     """
     table, key = rekeyed.table, rekeyed.key
     columns = {}
@@ -143,7 +143,7 @@ async def _drop_triggers(transaction: Transaction, rekeyed: Rekeyed) -> None:
 async def _copy(transaction: Transaction, rekeyed: Rekeyed, position: str, limit: int) -> None:
     """Copy the next rows, and swap the tables after the last one."""
     table = rekeyed.table
-    # By rowid, which is kept: rows that were stored together stay together.
+    # By rowid, which is kept, so that rows that were stored together stay together.
     order = ["rowid"] if rekeyed.has_rowid else await _key(transaction, table)
     key = ", ".join(order)
     after, args = "", json.loads(position) if position else []
@@ -156,7 +156,7 @@ async def _copy(transaction: Transaction, rekeyed: Rekeyed, position: str, limit
         last = f"({key}) <= ({_marks(len(args) + 1, len(order))})"
         names = await _columns(transaction, table)
         into = ", ".join(["rowid", *names] if rekeyed.has_rowid else names)
-        # A row that changed meanwhile is there already.
+        # The triggers have already copied a row that changed meanwhile.
         await transaction.execute(
             f"INSERT INTO {table}_anew ({into}) SELECT {into} FROM {table} "
             f"{after or 'WHERE 1 = 1'} AND {last} ORDER BY {key} ON CONFLICT DO NOTHING",

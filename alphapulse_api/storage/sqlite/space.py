@@ -1,4 +1,4 @@
-"""The space of an SQLite file and its write-ahead log, and how it is given back."""
+"""Returns the space of an SQLite file and its write-ahead log to the file system."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 from alphapulse_api.storage.engine.base import Transaction
 
-# SQLite truncates the log to as much when it starts the log again from the beginning.
+# SQLite truncates the log to this size when it restarts the log from the beginning.
 LOG_BYTES: Final = 8 * 2**20
-KEPT_FREE: Final = 0.05  # of the file: free pages for the rows that will come
+KEPT_FREE: Final = 0.05  # of the file: free pages for new rows
 INCREMENTAL: Final = 2
 
 
@@ -31,8 +31,8 @@ async def reclaim(transaction: Transaction, size: int) -> int:
     """Return about `size` bytes of free pages to the file system.
 
     Returns:
-        How many bytes the file will be shorter; 0 if no more than `KEPT_FREE` of it is free, or if
-        it was made before files returned their free pages.
+        The number of bytes by which the file will shrink; 0 if no more than `KEPT_FREE` of it is
+        free, or if it was made before files returned their free pages.
     """
     numbers = {}
     for name in ("auto_vacuum", "page_size", "page_count", "freelist_count"):
@@ -44,7 +44,7 @@ async def reclaim(transaction: Transaction, size: int) -> int:
     if pages <= 0:
         return 0
     for _ in range(pages):
-        # Python's driver does not step through the pragma: however many pages it names, it is one.
+        # Python's driver steps the pragma only once, so it frees one page whatever number it names.
         await transaction.fetch("PRAGMA incremental_vacuum(1)")
     ((left,),) = await transaction.fetch("PRAGMA freelist_count")
     return int((numbers["freelist_count"] - left) * numbers["page_size"])

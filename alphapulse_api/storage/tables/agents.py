@@ -59,7 +59,7 @@ SIGNALS = Columns(
 _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
-FIRST_AGENTS: Final = 4  # whose signals are read at once; then as many as their length allows
+FIRST_AGENTS: Final = 4  # agents whose signals are read first; then as many as their length allows
 _BY_ID: Final = Order(("agent_id",), (str,), descending=False)
 Agent = dict[str, Any]
 
@@ -184,7 +184,7 @@ class AgentDataAccessor:
 
         async def work(transaction: Transaction) -> Versioned:
             made = await _make(transaction, agent_id)
-            # Locked, so that of two concurrent updates neither undoes the fields of the other.
+            # Locked, so that concurrent updates do not undo each other's fields.
             (known,) = await transaction.fetch(
                 f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
                 agent_id,
@@ -257,7 +257,7 @@ class AgentDataAccessor:
         """
 
         async def work(transaction: Transaction) -> list[Written]:
-            # In the order of ids: two processes that make the same agents would wait in a ring.
+            # In the order of ids, so that processes that create the same agents do not deadlock.
             for agent_id in sorted({str(signal["agent_id"]) for signal in signals}):
                 await _make(transaction, agent_id)
             transaction.publish(invalidation("agents", signals))

@@ -33,7 +33,7 @@ async def store_reports(
     """
 
     async def work(transaction: Transaction) -> list[Written]:
-        # In the order of ids: two processes that lock the same rows in turn would deadlock.
+        # In the order of ids, so that processes that lock the same rows do not deadlock.
         first = {}
         for report in sorted(reversed(reports), key=lambda report: str(report["id"])):
             first[report["id"]] = opened(report)

@@ -94,10 +94,10 @@ class AlertDataAccessor:
         where.between("created_at", start_time, end_time)
         by_severity = severity
         if severity is None and acknowledged is False and source is None:
-            by_severity = SEVERITIES  # by which those that nobody has acknowledged are indexed
+            by_severity = SEVERITIES  # the index of unacknowledged alerts begins with the severity
         where.any_of("severity", by_severity)
         where.equal(status=status, source=source)
-        # As the indexes have it.
+        # Spelled like the conditions of the indexes.
         if acknowledged is not None:
             where.add("acknowledged" if acknowledged else "NOT acknowledged")
         if unresolved or status not in (None, "resolved"):
@@ -161,7 +161,7 @@ class AlertDataAccessor:
         """Store validated alerts, all of them or none.
 
         Args:
-            alerts: new ones are active; those of the past say in which state they are.
+            alerts: new ones are active; past ones contain their state.
             server_set: as `insert_all_once` takes it.
             conflicts: as `insert_all_once` takes it.
             events: whether to publish new alerts; an imported history is not published.

@@ -94,8 +94,8 @@ class RefreshTokenDataAccessor:
 
         await self._engine.write(work)
 
-    # Anybody can send an invented token, which must not cost the writer anything. So reads decide
-    # first whether using or revoking the token would change anything.
+    # Anybody can send an invented token, which must not cost the writer anything. So a read first
+    # decides whether using or revoking the token would change anything.
 
     async def is_known(self, token_hash: str) -> bool:
         """Whether the token exists and was not ended."""
