@@ -34,7 +34,7 @@ from .harness import BenchmarkError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One benchmark: what it is called, what it shows, its options and its main."""
+    """One benchmark: its name, what it shows, its options and its main function."""
 
     name: str
     help: str

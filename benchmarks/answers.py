@@ -1,9 +1,9 @@
-"""Entry `answers`: what large answers cost the server in memory.
+"""Entry `answers`: the memory that large answers cost the server.
 
-A server in a process of its own is given trades with long metadata. Then another one has two
-clients at once that read a page of 10,000, and two that export everything with gzip. After each
-step it says the peak of its resident memory (`resource.getrusage`), so the figures of the second
-server include the ones before.
+A server in a separate process stores trades with long metadata. Then a fresh one serves two clients
+at once that read a page of 10,000, and two that export everything with gzip. After each step it
+reports the peak of its resident memory (`resource.getrusage`), so each figure of the second server
+includes the ones before it.
 """
 
 from __future__ import annotations

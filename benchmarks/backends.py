@@ -1,13 +1,13 @@
 """Entry `backends`: what the accessors cost beside the raw driver, on SQLite and PostgreSQL.
 
-Every statement that an accessor runs is noted, with its parameters, and then run once more by the
-driver alone on a second database with the same rows: sqlite3 in one thread of its own, as any
-program with an event loop must use it, and one asyncpg connection. What is compared is therefore
-the way from the accessor's call to its rows, less the database.
+Every statement that an accessor runs is recorded with its parameters. The driver alone then runs it
+again on a second database with the same rows: sqlite3 in a separate thread, as any program with an
+event loop must use it, and one asyncpg connection. So the difference is the cost from the
+accessor's call to its rows, without the database.
 
-The second table goes on to an answer's bytes: a route's handler and its encoding, beside orjson on
-dicts of what the driver gave. Ours and the driver take turns, so that what else the machine does
-meets both.
+The second table extends to an answer's bytes: a route's handler and its encoding, beside orjson on
+dicts of the driver's rows. Ours and the driver alternate, so that other load on the machine affects
+both.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ class Question:
     name: str
     aim: float
     ask: Callable[[Accessors, int], Awaitable[Any]]
-    """What is asked, by its number."""
+    """The call, given its number."""
     times: int
     together: int = 1
-    """How many are under way at once; the driver alone has no such thing."""
+    """How many calls run at once; the driver alone runs them one by one."""
     names: Sequence[str] = ()
-    """The columns, where bytes are wanted."""
+    """The columns, if bytes are measured."""
 
 
 def trade(number: int) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _answers(divisor: int) -> Iterator[Question]:
 
 
 async def _get(path: str, query: Mapping[str, Any], stores: Accessors, _: int) -> bytes:
-    """What the endpoint does between a question and a response."""
+    """The endpoint's work between a query and the bytes of the response."""
     (row,) = (row for row in ROWS if (row.method, row.path) == ("GET", path))
     assert row.handler is not None
     backend: Any = SimpleNamespace(accessors=stores)
@@ -239,7 +239,7 @@ async def _get(path: str, query: Mapping[str, Any], stores: Accessors, _: int) -
 async def _measure(
     question: Question, engine: Engine, driver: SQLiteDriver | PostgresDriver
 ) -> list[str]:
-    """Ours, noted and replayed by the driver: both start from equal rows, and end with equal."""
+    """Measure ours and the driver's replay; both start and end with equal rows."""
     noting = Noting(engine)
     stores = Accessors(noting, 300.0, {})
     ours: list[float] = []
@@ -257,7 +257,7 @@ async def _measure(
         started = time.perf_counter()
         for unit in noting.units:
             rows = await driver.run(unit)
-            # The look at the catalogue's version is of another width.
+            # The query of the catalogue's version has another number of columns.
             if question.names and rows and len(rows[0]) == len(question.names):
                 orjson.dumps([dict(zip(question.names, row, strict=True)) for row in rows])
         raw.append((time.perf_counter() - started) / len(numbers))

@@ -18,7 +18,7 @@ OURS, OTHER = "#1565c0", "#9aa5b1"
 
 
 def draw(rates: Rates, clients: int) -> str:
-    """One group of bars a burst; each has a scale of its own, for the shapes are what matters."""
+    """One group of bars for each burst; each has its own scale, because ratios matter."""
     parts: list[str] = []
     y = 44
     for burst, servers in rates.items():

@@ -16,8 +16,8 @@ from .events import frame
 from .harness import BenchmarkError, Server
 
 BUFFER = 1 << 20
-# Between two looks at the sockets: a receiver asleep in epoll would be woken by every single
-# send(), and the sender's system call would pay for it; a client on another machine costs none.
+# Seconds between two polls of the sockets. Every send() would wake a receiver that sleeps in epoll,
+# at the cost of the sender's system call; a client on another machine does not cost that.
 PAUSE = 0.001
 STALLED_BUFFER = 4096
 ETHERNET_SEGMENT = 1448
@@ -37,11 +37,12 @@ def open_sockets(
     """Open sockets, non-blocking once done.
 
     Args:
-        server: whose; with a token, it is one of ours and greets.
+        server: the server; with a token, it is one of ours and greets.
         count: how many.
-        subscribes: subscribe messages to send, by turns; the answer to each is awaited.
-        stalled: they will not read: a small receive buffer, and segments as on Ethernet. With
-            those of the loopback (64 KiB) the server's kernel would take 3 MB a socket first.
+        subscribes: subscribe messages to send in turn; the answer to each is awaited.
+        stalled: whether they will not read: they get a small receive buffer, and segments as on
+            Ethernet. With the loopback's segments (64 KiB), the server's kernel would take 3 MB a
+            socket first.
 
     Raises:
         BenchmarkError: no upgrade, or no subscription.
@@ -72,7 +73,7 @@ def _upgrade(client: socket.socket, server: Server) -> None:
         f"{token}\r\n".encode()
     )
     head = b""
-    # A byte at a time at the end only: what follows the head are frames, for others to read.
+    # Byte by byte, because frames follow the head, which other code reads.
     while not head.endswith(b"\r\n\r\n"):
         piece = client.recv(65536, socket.MSG_PEEK)
         if not piece:
@@ -85,7 +86,7 @@ def _upgrade(client: socket.socket, server: Server) -> None:
 
 
 def _greet(client: socket.socket, subscribe: Subscribe | None) -> None:
-    """Welcome and authenticated come unasked; then subscribe."""
+    """Read the messages `welcome` and `authenticated`, then subscribe."""
     wanted = ["welcome", "authenticated"]
     if subscribe is not None:
         text = json.dumps({"type": "subscribe", **subscribe}).encode()
@@ -135,7 +136,7 @@ class Receiver:
             client.close()
 
     def first(self, count: int) -> list[Any]:
-        """Have `count` events published one by one; what the first client got, parsed.
+        """Let `count` events be published one by one; returns those of the first client, parsed.
 
         Raises:
             BenchmarkError: not all clients got the same bytes.

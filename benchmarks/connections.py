@@ -1,7 +1,8 @@
-"""Entry `connections`: what an open socket costs the server in resident memory.
+"""Entry `connections`: the resident memory that an open socket costs the server.
 
-The slope of a straight line through the resident memory after each further thousand: what the
-process itself weighs does not count. Each row has a fresh server. Kernel memory is not in it.
+The figure is the slope of a straight line through the resident memory after each further thousand
+sockets, so the memory of the process itself does not count. Each row has a fresh server. Kernel
+memory is not included.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .publishing import raise_file_limit
 from .report import print_environment, print_table
 
 STEP = 1000
-SETTLE = 0.5  # seconds for the server to take in the newest sockets
+SETTLE = 0.5  # seconds for the server to accept the newest sockets
 PACKAGES = ("aiohttp", "fastapi", "uvicorn", "websockets", "uvloop")
 ROWS: tuple[tuple[str, str, list[Subscribe]], ...] = (
     ("ours, idle", OURS, []),

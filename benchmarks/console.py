@@ -1,11 +1,11 @@
 """Entry `console`: what the console costs the browser that shows it.
 
 A dashboard gets 100 events a second: metric points of ten series, trades, the portfolio, now and
-then an alert. A headless Chromium signs in and watches. It reports the time from the login to the
-first rows; the CPU time of the page's main thread, of the time that passed (Chrome DevTools
-Protocol, Performance.getMetrics: TaskDuration in thread ticks, which other processes do not
-lengthen), in a window of the usual size and in one so high that every chart is drawn; and the heap
-after garbage collection, as time goes by.
+then an alert. A headless Chromium logs in and watches. The benchmark reports the time from the
+login to the first rows; the share of time for which the page's main thread was on the CPU, in a
+window of the usual size and in one so high that every chart is drawn; and the heap after garbage
+collections over time. The CPU time is TaskDuration of Performance.getMetrics (Chrome DevTools
+Protocol) in thread ticks, which other processes do not lengthen.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ GROWTH_AIM = 1.1  # of the heap, from the middle of the time to its end
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the page uses at one moment."""
+    """The resources that the page uses at one moment."""
 
     heap: float
     nodes: float
@@ -105,7 +105,7 @@ def _dashboard(folder: Path) -> Iterator[ThreadFeed]:
 
 @contextmanager
 def _fed(feed: ThreadFeed) -> Iterator[None]:
-    """Events on a fixed schedule, from a thread."""
+    """Feed events on a fixed schedule from a thread."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -157,7 +157,7 @@ def _event(feed: ThreadFeed, number: int) -> None:
 
 
 def _first_data(driver: Chrome, url: str) -> float:
-    """Seconds from the press of the button to trades and alerts."""
+    """Seconds from the click on the login button to trades and alerts."""
     page = Page(driver, url)
     page.try_login(USER, PASSWORD)
     started = time.perf_counter()

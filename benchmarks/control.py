@@ -14,7 +14,7 @@ from .harness import BenchmarkError
 NAME = "control"
 Order = Callable[..., Awaitable[dict[str, Any]]]
 
-_listening: list[asyncio.Server] = []  # a server that nobody holds on to is closed
+_listening: list[asyncio.Server] = []  # a server without a reference is closed
 
 
 class Control:
@@ -30,11 +30,11 @@ class Control:
         return self._socket.fileno()
 
     def order(self, name: str, **arguments: Any) -> None:
-        """Give an order; `answer` waits for what comes of it."""
+        """Give an order; `answer` waits for its result."""
         self._socket.sendall(json.dumps([name, arguments]).encode() + b"\n")
 
     def answer(self) -> dict[str, Any]:
-        """What the order came to."""
+        """The result of the order."""
         line = self._file.readline()
         if not line:
             raise BenchmarkError("a server ended in the middle of an order")
@@ -49,7 +49,7 @@ class Control:
         return self.answer()
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         self._file.close()
         self._socket.close()
 

@@ -130,7 +130,7 @@ async def _read(
     number: int,
     stop: asyncio.Event,
 ) -> None:
-    """Ask one question after the other, beginning with that number, until `stop` is set."""
+    """Ask one question after another, starting with that number, until `stop` is set."""
     for url in cycle(urls[number % len(urls) :] + urls[: number % len(urls)]):
         if stop.is_set():
             return

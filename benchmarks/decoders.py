@@ -1,8 +1,8 @@
 """Part of entry `ingest`: the decoders of other protocols, beside a bare parser of the same bodies.
 
-The bare parser is the least that any decoder does: protobuf's or orjson's call for the whole body,
-or the split of each line, and the time and value of each point read from that. It names no series
-and bounds nothing. Both take turns in one process, on one core, by CPU time.
+The bare parser does the minimum for any decoder: protobuf's or orjson's call for the whole body, or
+the split of each line, and reading the time and value of each point. It names no series and
+enforces no bounds. Both alternate in one process on one core; their CPU time counts.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def compare_decoders() -> None:
 
 
 def _decoded(bodies: list[bytes], decode: Decode) -> None:
-    # Of the backend a decoder needs one setting.
+    # A decoder needs only one setting of the backend.
     backend = cast(Backend, SimpleNamespace(config=SimpleNamespace(max_clock_ahead=300.0)))
     for body in bodies:
         intake = Intake(backend)
@@ -214,7 +214,7 @@ _MESSAGES: Final[dict[str, dict[str, tuple[int, str]]]] = {
 
 
 def _classes() -> dict[str, Any]:
-    """The whole messages of both protocols, as far as the bodies have their fields."""
+    """The messages of both protocols, with the fields that the bodies use."""
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="bare.proto", syntax="proto3")
     for message, fields in _MESSAGES.items():

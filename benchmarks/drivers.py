@@ -1,4 +1,4 @@
-"""The drivers alone, and what they are to run: the statements of an accessor, noted."""
+"""The drivers alone, and the recorded statements of an accessor that they run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Unit = tuple[bool, list[Statement]]  # whether it writes, and its statements
 
 
 class Noting:
-    """An engine that notes every unit of work."""
+    """An engine that records every unit of work."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 EVENT_BYTES = 233
-EPOCH = "00000000"  # ours has its own of the same length
+EPOCH = "00000000"  # our server has its own epoch of the same length
 SYMBOL = "BTC-USD"
 _TRADE: dict[str, Any] = {
     "id": "t-00000000",
@@ -33,8 +33,8 @@ class Trades:
     """Trade events, numbered from 1 as our event log numbers them.
 
     Attributes:
-        sent: the number of the newest.
-        bytes: what all so far are as frames, for a client that gets every one.
+        sent: the number of the newest event.
+        bytes: the bytes of all events so far as frames, for a client that gets every event.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Trades:
         return {**_TRADE, "id": f"t-{number:08}", "symbol": symbol}
 
     def message(self) -> dict[str, Any]:
-        """The next event as our server words it."""
+        """The next event as our server sends it."""
         data = self.record()
         return {
             "type": "trade",
@@ -64,7 +64,7 @@ class Trades:
 
 
 _LEAST = {"type": "trade", "channel": "trades", "cursor": f"{EPOCH}-", "data": _TRADE}
-# Padded so that an event with a cursor of five digits has just EVENT_BYTES.
+# Padded so that an event with a cursor of five digits has exactly EVENT_BYTES.
 _TRADE["strategy"] += "x" * (EVENT_BYTES - 5 - len(orjson.dumps(_LEAST)))
 _FRAME_BYTES = len(frame(orjson.dumps(_LEAST)))
 assert len(orjson.dumps(_LEAST)) == EVENT_BYTES - 5

@@ -1,8 +1,8 @@
-"""Entry `fanout`: one event to 1000 sockets, ours between its peers and the limit.
+"""Entry `fanout`: one event to 1000 sockets, from our server, its peers and the limit.
 
-Each server has its own process on one core, all the clients are one light process on another. The
-rounds go round-robin over the servers, so that whatever else the machine does hits all alike, and
-the median round counts. Every byte sent is counted in again, and the first events are parsed and
+Each server has its own process on one core; all clients are one light process on another. Rounds
+alternate between the servers, so that other load on the machine affects all of them, and the median
+round counts. Every byte that is sent must be received, and the first events are parsed and
 compared.
 """
 
@@ -30,7 +30,7 @@ FASTAPI, WEBSOCKETS, PICOWS = "ws_fastapi", "ws_websockets", "ws_picows"
 OURS, LIMIT = "ws_alphapulse", "ws_limit"
 SERVERS = (FASTAPI, WEBSOCKETS, OURS, PICOWS, LIMIT)
 BURSTS = (1, 8, 32)
-# Per burst: of whom, how many times as fast.
+# For each burst: the peer, and how many times as fast ours should be.
 AIMS = {
     1: ((LIMIT, 0.80), (WEBSOCKETS, 1.2), (FASTAPI, 4.0)),
     8: ((WEBSOCKETS, 5.0), (FASTAPI, 20.0)),
@@ -54,7 +54,7 @@ class Round:
     cpu: float
     """Microseconds of the server's CPU time a delivery."""
     busy: float
-    """Share of the round the server was on the CPU; well below 1, others had its core."""
+    """Share of the round for which the server was on the CPU; if low, others used its core."""
     receiver_busy: float
 
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     pin(LOAD_CORE)
     raise_file_limit()
     with ExitStack() as stack:
-        # All servers before the first client: the harness waits for them with select().
+        # All servers start before the first client, because the harness waits for them by select().
         servers = [stack.enter_context(controlled(name)) for name in arguments.servers]
         receivers = {
             server.name: connected(stack, server, control, clients, [ALL_TRADES])
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def controlled(name: str, *arguments: str) -> Iterator[tuple[Server, Control]]:
-    """A running socket server, and the way to order it about."""
+    """A running socket server, and its control."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
         running(name, directory, *arguments) as server,
@@ -119,20 +119,20 @@ def controlled(name: str, *arguments: str) -> Iterator[tuple[Server, Control]]:
 def connected(
     stack: ExitStack, server: Server, control: Control, count: int, subscribes: list[Subscribe]
 ) -> Receiver:
-    """So many clients of the server."""
+    """Connect `count` clients to the server."""
     receiver = Receiver(control, open_sockets(server, count, subscribes))
     stack.callback(receiver.close)
     return receiver
 
 
 def median(rounds: list[Round], figure: str) -> float:
-    """The median round's."""
+    """The median of a figure over the rounds."""
     values: list[float] = [getattr(one, figure) for one in rounds]
     return statistics.median(values)
 
 
 def _agree(receivers: dict[str, Receiver]) -> None:
-    """All clients of all servers get the same event, but for its number and our epoch."""
+    """Check that all clients of all servers get the same event, except its number and our epoch."""
     shapes: dict[str, Any] = {}
     for name, receiver in receivers.items():
         event, *_ = receiver.first(3)
@@ -155,7 +155,7 @@ def _measure(receivers: dict[str, Receiver], clients: int, seconds: float, round
 
 
 def _measure_filters(clients: int, seconds: float, rounds: int) -> tuple[list[Round], list[Round]]:
-    """A publish to one of `clients`, each with a symbol of its own, and to an only client."""
+    """Publish to one of `clients`, each of which wants its own symbol, and to a single client."""
     with ExitStack() as stack:
         crowds = []
         servers = [stack.enter_context(controlled(OURS)) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Watchers of every habit: those that stay, visit, roam, and stall."""
+"""Watchers with different habits: they stay, visit, roam, or stall."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Crowd:
 
     Args:
         url: of the server.
-        token: gives an access token that is valid now.
+        token: returns an access token that is valid now.
 
     Attributes:
-        watched: what came so far.
+        watched: everything received so far.
     """
 
     def __init__(self, url: str, token: Callable[[], str]) -> None:
@@ -40,7 +40,7 @@ class Crowd:
         self.watched = Watched()
 
     async def come(self) -> None:
-        """Let them begin."""
+        """Start all watchers."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._slow = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, socket_factory=small_buffers)
@@ -54,7 +54,7 @@ class Crowd:
         self._tasks = [asyncio.create_task(habit) for habit in habits]
 
     async def leave(self) -> None:
-        """End them; raises what none of them expected."""
+        """Stop them; raises unexpected errors."""
         for task in self._tasks:
             task.cancel()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -64,7 +64,7 @@ class Crowd:
         await self._slow.close()
 
     async def arrived(self, newest: Mapping[str, int]) -> None:
-        """Wait until all who stay have had everything; what has not come is a fault.
+        """Wait until the watchers that stay have received everything; anything missing is a fault.
 
         Args:
             newest: by channel, the number that was published last.
@@ -103,7 +103,7 @@ class Crowd:
                 await asyncio.sleep(1.0)
 
     async def _visit(self) -> None:
-        """Every 0.2 s somebody comes, stays for 3 s and closes."""
+        """Every 0.2 s a watcher connects, stays for 3 s and closes."""
         async with asyncio.TaskGroup() as visitors:
             while True:
                 visitors.create_task(self._visitor())
@@ -119,7 +119,7 @@ class Crowd:
             self._cut_off("a visitor", fault)
 
     async def _roam(self) -> None:
-        """Read, be cut off, come back and go on where it was."""
+        """Read, be disconnected, reconnect and resume."""
         watcher = self._watcher()
         while True:
             try:
@@ -131,7 +131,7 @@ class Crowd:
             await asyncio.sleep(self._random.uniform(0.2, 2.0))
 
     async def _stall(self) -> None:
-        """Want all metrics, stop reading, be closed for it, come back and go on where it was."""
+        """Subscribe to all metrics, stop reading, be closed for that, reconnect and resume."""
         watcher = self._watcher(metrics={})
         while True:
             try:

@@ -1,8 +1,8 @@
-"""Servers as child processes: pinned to a core, ready by a pipe, always ended.
+"""Runs servers as child processes: pinned to a core, announced by a pipe, always stopped.
 
-A server module is started as `python -m benchmarks.servers.<name> <work directory>`.
-It binds a free port itself (port 0) and then calls `announce` once; until that line arrives,
-or the pipe closes because the child died, the parent waits. Nothing sleeps and nothing polls.
+A server module is started as `python -m benchmarks.servers.<name> <work directory>`. It binds a
+free port itself (port 0) and then calls `announce` once. The parent waits until that line arrives,
+or the pipe closes because the child died. Nothing sleeps and nothing polls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class BenchmarkError(RuntimeError):
-    """A server did not start, or answered something else than was asked for."""
+    """A server did not start, or gave an unexpected answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Usage:
     cpu: float
     """User and system time of the server process, all its threads together."""
     stolen: float
-    """Time the hypervisor gave the server's core to other machines (0 where unknown)."""
+    """Time for which the hypervisor gave the server's core to other machines (0 if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: where it listens, the token it wants, and its process."""
+    """A running server: its address, its token and its process."""
 
     name: str
     host: str
@@ -54,14 +54,14 @@ class Server:
     process: psutil.Process
 
     def usage(self) -> Usage:
-        """What it has used so far; the difference of two readings is what counts."""
+        """Its usage so far; take the difference of two readings."""
         times = self.process.cpu_times()
         core = psutil.cpu_times(percpu=True)[SERVER_CORE]
         return Usage(times.user + times.system, getattr(core, "steal", 0.0))
 
 
 def pin(core: int, pid: int = 0) -> None:
-    """Pin a process (0: this one) to one core; where there is no such core, say so."""
+    """Pin a process (0: this one) to one core; print a note if that is impossible."""
     if not hasattr(os, "sched_setaffinity"):
         print("note: this system cannot pin processes to cores", file=sys.stderr)
         return

@@ -1,7 +1,7 @@
 """Entry `history`: how fast a history is imported, on SQLite and PostgreSQL, and imported again.
 
-Trades without ids and an equity curve, by `feed.import_history` of the host's own loop, and of a
-dashboard in a process beside it. Rows a second are from the call to its result.
+`feed.import_history` imports trades without ids and an equity curve, in the host's own loop and by
+a dashboard in a process beside it. Rows a second are measured from the call to its result.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ async def _own_loop(config: Config, histories: list[dict[str, Any]]) -> list[flo
 
 
 def _check(imported: Imported, history: dict[str, Any], before: list[float]) -> None:
-    """The second import of the trades changes nothing."""
+    """Check that the second import of the trades changes nothing."""
     expected = 0 if len(before) == 1 else len(next(iter(history.values())))
     if sum(imported) != expected:
         raise BenchmarkError(f"{imported} of {expected} rows were imported")

@@ -1,16 +1,16 @@
-"""Entry `host`: how late the ticks of a trading loop are beside viewers, by way of embedding.
+"""Entry `host`: how late the ticks of a trading loop are beside viewers, for each way of embedding.
 
-A host ticks at 1 kHz and hands over a point a tick and a trade every ten. Viewers, in a process of
-their own at a lower priority (they would be elsewhere), watch 20 sockets, export all points, and
-draw a chart of seven days, again and again. Three hosts tick in turns of a second each, since
-machines differ from one minute to the next:
+A host ticks at 1 kHz and hands over a point every tick and a trade every ten ticks. Viewers, in a
+separate process at a lower priority (they would be on other machines), watch 20 sockets, export all
+points, and draw a chart of seven days, again and again. Three hosts tick in turns of a second each,
+since the speed of a machine changes from one minute to the next:
 
 1. a host without a dashboard, alone;
 2. the host with its dashboard and its viewers;
 3. the host without a dashboard, beside stand-ins: processes that burn as much CPU time as the
-   dashboard's process and the viewers just have, at the niceness of these.
+   dashboard's process and the viewers have just used, at the same niceness.
 
-So 2 beside 3 is what the dashboard does to its host beyond using a processor.
+So the difference of 2 and 3 is what the dashboard costs its host beyond CPU time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PHASES = {
 BASES = {"own loop": "none, asyncio"}  # of the others: "none"
 WAYS = ("in_process", "in_thread", "own loop")
 TURN_SECONDS = 1.0
-SETTLE_SECONDS = 0.2  # for those who go on, or stand still, between turns
+SETTLE_SECONDS = 0.2  # between turns, for processes to resume or to stop
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +145,7 @@ class _Host:
             yield cls(process, password)
 
     def ticked(self, seconds: float) -> dict[str, Any]:
-        """Tick so long; 0: hand over back to back."""
+        """Tick for that time; 0 hands over back to back."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
@@ -154,7 +154,7 @@ class _Host:
 
     @contextmanager
     def watched(self, habits: Sequence[str]) -> Iterator[list[int]]:
-        """Viewers: their processes, which stand still."""
+        """Start viewers; returns their processes, which are stopped at first."""
         with ExitStack() as stack:
             viewers = []
             if habits:
@@ -195,7 +195,7 @@ def _in_turns(base: _Host, host: _Host, habits: Sequence[str], seconds: int) -> 
 
 
 def _cpu(processes: Sequence[int]) -> float:
-    """Seconds that they have run so far."""
+    """Their CPU seconds so far."""
     times = [psutil.Process(process).cpu_times() for process in processes]
     return sum(each.user + each.system for each in times)
 

@@ -1,8 +1,8 @@
-"""Entry `http`: a cached query of 100 metric points, ours between its two measures.
+"""Entry `http`: a cached query of 100 metric points, beside bare aiohttp and FastAPI.
 
-Each server has its own process on one core, the load its own core. The rounds go round-robin
-over the servers, so that whatever else the machine does hits all alike, and the median round
-counts. CPU time a request is the steadier figure where the machine is shared.
+Each server has its own process on one core; the load has its own core. Rounds alternate between the
+servers, so that other load on the machine affects all of them, and the median round counts. CPU
+time a request is the steadier figure on a shared machine.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Round:
     cpu: float
     """Microseconds of the server's CPU time an answer."""
     server_busy: float
-    """Share of the round the server was on the CPU; well below 1, others had its core."""
+    """Share of the round for which the server was on the CPU; if low, others used its core."""
     stolen: float
-    """Share of the round the hypervisor took the server's core away, 0 to 1."""
+    """Share of the round for which the hypervisor took the server's core away, 0 to 1."""
     generator_busy: float
-    """Share of the round the load generator was on the CPU, 0 to 1."""
+    """Share of the round for which the load generator was on the CPU, 0 to 1."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def request_bytes(server: Server, unless: str | None = None) -> bytes:
-    """The request, the same for every server but for its token; `unless` is an ETag."""
+    """The request, the same for every server except its token; `unless` is an ETag."""
     condition = f"If-None-Match: {unless}\r\n" if unless else ""
     return (
         f"GET {TARGET} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n"
@@ -150,7 +150,7 @@ def agreed_answer(servers: list[Server]) -> dict[str, int]:
 
 
 def _fetch(server: Server) -> tuple[bytes, str | None, str | None]:
-    """One answer: its body, what it says of the cache (`X-Cache`), and its ETag."""
+    """One answer: its body, its `X-Cache` and its ETag."""
     connection = HTTPConnection(server.host, server.port, timeout=10)
     try:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {server.token}"}

@@ -1,10 +1,10 @@
-"""Entry `ingest`: points a second into the store, and what a reader notices of it.
+"""Entry `ingest`: points stored a second, and how they affect a reader.
 
-First the decoders of other protocols, beside bare parsers of the same bodies (`decoders.py`). Then
-through the feed, in batches of 1000, beside the driver alone that fills one table with the same
-points (`executemany` in SQLite, COPY in PostgreSQL; a transaction a batch). Then over HTTP to a
-server process of its own, in each of the forms a body may have. At last a reader asks that server
-while points come, and while none do.
+The first part measures the decoders of other protocols, beside bare parsers of the same bodies
+(`decoders.py`). The second sends points through the feed, in batches of 1000, beside the driver
+alone, which fills one table with the same points (`executemany` in SQLite, COPY in PostgreSQL; a
+transaction a batch). The third sends them over HTTP to a separate server process, in each form that
+a body may have. At last a reader queries that server, with and without points arriving.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SERIES = 20  # of a batch over HTTP
 FEED_AIM = 0.25  # of the driver's rate
 HTTP_AIM = 50_000  # points a second on one core
 READER_AIM = 2.0  # of the p99 without writers
-CONNECTIONS = 2  # that send points: one body is on its way while another is stored
+CONNECTIONS = 2  # that send points, so that one body is sent while another is stored
 PACED = 10_000  # points a second, where the server has time to spare
 READ_EVERY = 0.005  # seconds
 # By form: its media type, and how many points a body has.
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _points(batch: int, series: int, size: int = BATCH) -> list[dict[str, Any]]:
-    """The newest points of so many series, one a second in each."""
+    """The newest points of `series` series, one a second in each."""
     each = size // series
     return [
         {
@@ -121,7 +121,7 @@ async def _through_the_feed(folder: Path, batches: int) -> None:
 
 @asynccontextmanager
 async def _fed(name: str, folder: Path, postgres: Postgres) -> Any:
-    """The feed of a server that nobody watches, on an empty database; and where that is."""
+    """The feed of a server without subscribers on an empty database, and where that is."""
     place = str(folder / f"{time.monotonic_ns()}.db") if name == "SQLite" else await postgres.new()
     url = f"sqlite:///{place}" if name == "SQLite" else place
     config = Config(
@@ -160,7 +160,7 @@ def _body(form: str, points: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _requests(http: Server, form: str, first: int, count: int) -> list[bytes]:
-    """Complete requests with `count` points, later ones than of the batches before `first`."""
+    """Complete requests with `count` points, which are later than those before `first`."""
     media_type, size = FORMS[form]
     requests = []
     for number in range(count // size):
@@ -176,7 +176,7 @@ def _requests(http: Server, form: str, first: int, count: int) -> list[bytes]:
 async def _over_http(http: Server, count: int) -> None:
     rows = []
     for place, form in enumerate(FORMS):
-        # Each form has points of its own: none takes the place of another's.
+        # Each form has its own points, so that none replaces another's.
         requests = _requests(http, form, place * 10**6, count)
         warm, rest = requests[:2], requests[2:]
         await _send(http, warm)
@@ -199,7 +199,7 @@ async def _send(http: Server, requests: Sequence[bytes], pause: float = 0.0) -> 
 
 
 async def _send_some(http: Server, left: Iterator[bytes], pause: float, number: int) -> None:
-    """Every so manieth of the requests, the first after `number` pauses."""
+    """Send the next request from `left` until none is left, the first after `number` pauses."""
     async with _connected(http) as (reader, writer):
         await asyncio.sleep(pause * number)
         pause *= CONNECTIONS
@@ -233,7 +233,7 @@ async def _answer(reader: asyncio.StreamReader, status: bytes) -> bytes:
 
 
 async def _beside_a_reader(http: Server, seconds: float) -> None:
-    """100 points asked for 200 times a second, each time out of the database."""
+    """Read 100 points 200 times a second, each time from the database."""
     rows = []
     idle = 0.0
     for what, rate in (("none", 0), (f"{PACED:,} a second", PACED), ("as many as go", HTTP_AIM)):

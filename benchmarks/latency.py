@@ -1,9 +1,9 @@
-"""Entry `latency`: from `feed.record_trade` to the client, and who pays for clients that stall.
+"""Entry `latency`: from `feed.record_trade` to the client, with and without stalled clients.
 
 Every event carries the time just before it was recorded (CLOCK_MONOTONIC, which processes share).
-Events start on a fixed schedule, whether or not the ones before are done, so that a server that
-falls behind shows it. FastAPI runs the design's broadcast and stores nothing; ours validates,
-stores durably in SQLite and publishes.
+Events start on a fixed schedule, whether or not earlier ones are done, so that a server that falls
+behind is seen. FastAPI runs the design's broadcast and stores nothing; ours validates, stores
+durably in SQLite and publishes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .report import print_environment, print_table
 
 RATE = 100.0
 SLOWER_RATE = 25.0
-# The core must not be full: there a percentile tells of the queue, and by chance.
+# The core must not be full, because then percentiles measure the queue.
 STALL_RATE = 50.0
 STALL_AIM = 1.2
 SLICES = 20
@@ -43,14 +43,14 @@ HEADER = ("server", "events/s", "behind s", "p50 ms", "p99 ms", "p99.9 ms", "max
 
 @dataclass(slots=True)
 class Arrivals:
-    """What came in while an order ran."""
+    """The deliveries while an order ran."""
 
     rate: float
-    """Events a second that were wanted."""
+    """The requested events a second."""
     latencies: array[int] = field(default_factory=lambda: array("q"))
     """Nanoseconds, of every delivery."""
     answer: dict[str, Any] = field(default_factory=dict)
-    """What the server said of the order."""
+    """The server's answer to the order."""
 
     def milliseconds(self, share: float) -> float:
         """A percentile; the maximum for 1."""
@@ -91,10 +91,10 @@ def run(arguments: argparse.Namespace) -> None:
 def _stall(clients: int, stalled: int, seconds: float) -> None:
     """The readers' latency without stalled clients and beside them, on servers of equal bounds.
 
-    By turns, a slice of the run each, so that whatever else the machine does hits both alike; the
-    median slice counts, of those that begin with stalled clients.
+    They alternate in slices of the run, so that other load on the machine affects both. The median
+    counts, over the slices that begin with stalled clients.
     """
-    # Half of what is sent: with what the kernel takes, it overflows within a run of 20 seconds.
+    # Half of the bytes that are sent. With the kernel's buffer, it overflows in a run of 20 s.
     bound = max(65_536, round(STALL_RATE * seconds * EVENT_BYTES / 2))
     alone: list[Arrivals] = []
     beside: list[Arrivals] = []
@@ -204,7 +204,7 @@ def _row(name: str, arrivals: Arrivals) -> list[str]:
     return [
         name,
         f"{answer['events'] / answer['seconds']:.1f}",
-        # A loop that never yields starts its events late: their latency alone would flatter it.
+        # A loop that never yields starts its events late, which their latency does not show.
         f"{answer['seconds'] - answer['events'] / arrivals.rate:.1f}",
         *(f"{arrivals.milliseconds(share):,.1f}" for share in PERCENTILES),
         f"{answer['cpu'] / answer['seconds']:.0%}",

@@ -10,7 +10,7 @@ AIM_P99, AIM_WORST = 1.2, 2.0  # of a watched host over one beside stand-ins
 
 
 class Row:
-    """What hosts have measured; turns add up."""
+    """The measurements of hosts; turns are added up."""
 
     def __init__(self) -> None:
         self._late: list[float] = []
@@ -20,20 +20,20 @@ class Row:
 
     @classmethod
     def of(cls, ticks: dict[str, Any]) -> Row:
-        """What a host has said."""
+        """A row from the measurements of a host."""
         row = cls()
         row.add(ticks)
         return row
 
     def add(self, ticks: dict[str, Any]) -> None:
-        """Add what a host has said."""
+        """Add the measurements of a host."""
         self._late = sorted(self._late + ticks["late"])
         self._points = sorted(self._points + ticks["points"])
         self._trades = sorted(self._trades + ticks["trades"])
         self._planned += ticks["planned"]
 
     def cells(self) -> list[str]:
-        """Lateness, and how many of the ticks happened."""
+        """Lateness, and the share of the ticks that happened."""
         late = (_at(self._late, 0.5), _at(self._late, 0.99), self._late[-1])
         share = 100 * len(self._late) / self._planned
         return [*(f"{value * 1e3:.2f}" for value in late), f"{share:.1f}"]
@@ -46,7 +46,7 @@ class Row:
         )
 
     def hand_overs(self) -> list[str]:
-        """Microseconds that a point and a trade took."""
+        """The microseconds that a point and a trade took."""
         return [
             f"{_at(times, quantile) * 1e6:.1f}"
             for times in (self._points, self._trades)
@@ -56,13 +56,13 @@ class Row:
 
 @dataclass
 class Rows:
-    """What three hosts have measured in turns.
+    """The measurements of three hosts in turns.
 
     Attributes:
         alone: without a dashboard.
-        watched: with one, and its viewers.
+        watched: with one and its viewers.
         beside: without one, beside stand-ins.
-        cpu: the CPU time of the dashboard's process and of the viewers, of the watched time.
+        cpu: the CPU time of the dashboard's process and viewers, as a share of the watched time.
     """
 
     alone: Row = field(default_factory=Row)
@@ -71,7 +71,7 @@ class Rows:
     cpu: float = 0.0
 
     def named(self) -> list[tuple[str, Row]]:
-        """The rows, by what their host does."""
+        """The rows with their labels."""
         return [
             ("no dashboard", self.alone),
             ("no dashboard, stand-ins", self.beside),
@@ -79,7 +79,7 @@ class Rows:
         ]
 
     def ratios(self) -> list[str]:
-        """How the watched host compares, and what comes of the aims."""
+        """The ratios of the watched host, and whether they meet the aims."""
         p99, worst = self.watched.over(self.beside)
         return [
             f"{100 * self.cpu:.0f}",

@@ -1,8 +1,8 @@
 """An HTTP load generator that costs much less than any server it drives.
 
 Raw asyncio protocols under uvloop: every connection is kept alive and has exactly one request
-in flight. Of an answer only the status line and the framing are parsed, and the length of the
-body is compared with the one expected; anything else ends the run with an error.
+in flight. Only the status line and the framing of an answer are parsed, and the length of the body
+is compared with the expected one; anything else ends the run with an error.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one run saw; times in seconds."""
+    """The result of one run; times are in seconds."""
 
     seconds: float
     latencies: array[float]
     server_cpu: float
-    """CPU time the server used in these seconds."""
+    """CPU time that the server used in these seconds."""
     stolen: float
-    """Time the server's core was taken away in these seconds."""
+    """Time for which the server's core was taken away in these seconds."""
     generator_busy: float
     """Share of the time this process was on the CPU, 0 to 1; near 1 it is the bottleneck."""
 
@@ -80,7 +80,7 @@ def _chunked_length(answer: bytes, position: int) -> int | None:
 
 
 class _Run:
-    """What the connections of one run share."""
+    """The state that the connections of one run share."""
 
     __slots__ = ("done", "expected", "latencies", "recording", "request")
 
@@ -192,7 +192,7 @@ async def load(
 
 
 async def _pass(run: _Run, seconds: float) -> None:
-    """Let the load go on for so long; the run's failure, if one comes, is raised at once."""
+    """Let the load run for that time; raises a failure of the run at once."""
     await asyncio.wait([run.done], timeout=seconds)
     if run.done.done():
         run.done.result()

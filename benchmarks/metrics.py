@@ -1,9 +1,9 @@
-"""Entry `metrics`: what a chart costs as the history grows, and what keeping it so costs a write.
+"""Entry `metrics`: the cost of a chart as the history grows, and the cost of rollups to a write.
 
-Each database has one series with a point every ten seconds. It is asked for its last day and for
-all of its time, `interval=auto`, so that some hundred buckets come back either way; and the same
-buckets are asked for in SQL over the points, as it would be without rollups. Then points are stored
-in batches of 1000: by the accessor, and by the driver alone into the table of points.
+Each database has one series with a point every ten seconds. The benchmark queries its last day and
+its whole history with `interval=auto`, so that both give some hundred buckets. It computes the same
+buckets by SQL over the points, as without rollups. Then it stores points in batches of 1000, by the
+accessor and by the driver alone into the table of points.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ async def _opened(name: str, folder: Path, postgres: Postgres) -> AsyncIterator[
 
 
 async def _fill(name: str, engine: Engine, size: int) -> None:
-    """One series with so many points, rolled up as a migration would do it."""
+    """Store one series with `size` points, rolled up as a migration does."""
     metrics = MetricsDataAccessor(engine)
     await metrics.add_points([_point("m0", 0, 0.0)])
     ((number,),) = await engine.fetch("SELECT id FROM series")
@@ -180,7 +180,7 @@ def _point(name: str, seconds: float, value: float) -> dict[str, Any]:
 async def _ingest(
     name: str, folder: Path, postgres: Postgres, series: int, times: int
 ) -> list[str]:
-    """A batch is of the newest points of `series` series, one a second in each."""
+    """Store batches of the newest points of `series` series, one a second in each."""
     each = BATCH // series
     batches = [
         [_point(f"m{s}", n * each + i, 0.01 * i + s) for i in range(each) for s in range(series)]

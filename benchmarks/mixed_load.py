@@ -1,4 +1,4 @@
-"""Everything that a trading process and people ask of a server, at fixed rates, at once."""
+"""The mixed load of a trading process and its users on a server, at fixed rates."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ UNRESOLVED: Final = 10  # alerts at most: snapshots are of the unresolved ones
 FILLING: Final = 20_000  # trades of more than 1 KB each
 FILLING_BATCH: Final = 1000
 REFRESH_SECONDS: Final = 10.0
-# No answer grows with what the load stores: that would be growth, and no leak.
-# What is not written any more: its answers come from the cache.
+# No answer grows with the stored records, because that would look like a leak.
+# This series is no longer written, so its answers come from the cache.
 PAST: Final = "/api/metrics/performance?name=sharpe&limit=100"
 ASKED: Final = (
     "/api/metrics/risk?name=m3&limit=100",
@@ -44,7 +44,7 @@ ASKED: Final = (
 
 
 class Done:
-    """What was asked, and how it went."""
+    """The requests and their results."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -64,9 +64,9 @@ class MixedLoad:
         password: of `admin`.
 
     Attributes:
-        began: when, by the monotonic clock.
+        began: the start, by the monotonic clock.
         done: the requests so far.
-        watched: what came by the sockets so far.
+        watched: everything received on the sockets so far.
     """
 
     def __init__(self, url: str, key: str, password: str) -> None:
@@ -87,7 +87,7 @@ class MixedLoad:
         self.watched = self._crowd.watched
 
     async def start(self) -> None:
-        """Store what will be read, log in, and let everybody begin."""
+        """Store the records to read, log in, and start all tasks."""
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         await self._fill()
         works: list[tuple[float, Callable[[], Awaitable[object]]]] = [
@@ -111,7 +111,7 @@ class MixedLoad:
         self.began = time.monotonic()
 
     async def finish(self) -> None:
-        """End the writing, wait until it has reached everybody, and go."""
+        """Stop writing, wait until all watchers have received everything, and disconnect."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
         await self._crowd.arrived({"trades": self._trades - 1, "alerts": self._alerts - 1})
@@ -119,13 +119,13 @@ class MixedLoad:
         await self._http.close()
 
     def faults(self) -> Counter[str]:
-        """What went wrong, and how often."""
+        """The faults, with their counts."""
         return self.done.faults + self.watched.faults
 
     async def _fill(self) -> None:
-        """Store what will be read, and fill what would take minutes to fill by itself.
+        """Store the records to read, and fill what the load alone would take minutes to fill.
 
-        That is the page cache of SQLite's writer (16 MiB), and the log's slower channels.
+        That is the page cache of SQLite's writer, and the log's slower channels.
         """
         ago = datetime.now(UTC) - timedelta(hours=1)
         await self._ask("POST", "/api/metrics", [
@@ -162,7 +162,7 @@ class MixedLoad:
     async def _ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> aiohttp.ClientResponse | None:
-        """The response, read to its end; None, and a fault, if it is no success."""
+        """The response, read to its end; None if it is not a success, which counts as a fault."""
         route = f"{method} {re.sub(ALERT_ID, '{id}', path.partition('?')[0])}"
         self.done.requests += 1
         try:
@@ -182,7 +182,7 @@ class MixedLoad:
         return response
 
     async def _read(self, path: str, **headers: str) -> str:
-        """Ask and note how long it took; returns the ETag of the answer."""
+        """Send a GET and record its time; returns the ETag of the answer."""
         begin = time.monotonic()
         response = await self._ask("GET", path, headers=headers)
         if response is None:
@@ -192,7 +192,7 @@ class MixedLoad:
         return response.headers["ETag"]
 
     async def _read_past(self) -> None:
-        """The same again, every other time asked for only if it changed."""
+        """Repeat the same GET, every other time conditionally."""
         etag = await self._read(PAST)
         await self._read(PAST, **{"If-None-Match": etag})
 

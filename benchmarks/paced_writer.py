@@ -1,7 +1,7 @@
-"""A writer in a process of its own, so that it does not wait for the load that others make.
+"""A writer in a separate process, so that the load of other clients does not delay it.
 
-The rate is fixed. A write waits from the instant at which it was due, so that one that had to wait
-for another counts with all of its delay.
+The rate is fixed. The wait of a write counts from the instant at which it was due, so it includes
+waiting for an earlier one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 
 from .harness import BenchmarkError, Server
 
-ABOVE_OTHERS = -10  # niceness; only root may take it
+ABOVE_OTHERS = -10  # niceness; only root may set it
 
 
 class PacedWriter:
@@ -28,7 +28,7 @@ class PacedWriter:
         self._pipe = pipe
 
     def start(self, writes: int, a_second: float) -> None:
-        """Begin to send so many trades."""
+        """Begin to send that number of trades."""
         self._pipe.send((writes, a_second))
 
     def waits(self) -> list[float]:

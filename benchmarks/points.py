@@ -1,4 +1,4 @@
-"""The question every server is asked and the 100 metric points it answers with."""
+"""The query that every server gets, and the 100 metric points of its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = "points.json"
 
 
 def write_points(directory: Path) -> None:
-    """Make the points once a run: a minute apart, the last one five minutes ago."""
+    """Write the points once for a run: a minute apart, the last one five minutes ago."""
     last = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
     times = [last - timedelta(minutes=COUNT - 1 - i) for i in range(COUNT)]
     points = [
@@ -34,6 +34,6 @@ def write_points(directory: Path) -> None:
 
 
 def read_points(directory: str) -> list[dict[str, Any]]:
-    """The points, in a server process that was given the directory."""
+    """Read the points in a server process, from the directory."""
     points: list[dict[str, Any]] = json.loads((Path(directory) / _FILE).read_text())
     return points

@@ -88,7 +88,7 @@ async def _opened(
 
 
 async def _analyze(url: str | None) -> None:
-    """Do what autovacuum would have done in the months in which a history grows."""
+    """Run ANALYZE, as autovacuum would have done while the history grew."""
     if url is not None:
         connection = await asyncpg.connect(url)
         await connection.execute("ANALYZE")
@@ -96,7 +96,7 @@ async def _analyze(url: str | None) -> None:
 
 
 async def _fill(engine: Engine, stored: int, size: int) -> None:
-    """Add snapshots until there are so many."""
+    """Add snapshots up to `size`."""
     portfolio, random, value = PortfolioDataAccessor(engine), Random(stored), 10**8
     for first in range(stored, size, 1000):
         records = []
@@ -138,7 +138,7 @@ async def _ask(engine: Engine, size: int) -> dict[str, float]:
 
 
 async def _update(engine: Engine) -> list[str]:
-    """Bytes that an update stores, their part of a whole list, its CPU and its time."""
+    """The bytes that an update stores, their share of a whole list, its CPU time and its time."""
     store = Accessors(engine, 300, {})
     feed = Feed(store, relay_of(store, MemoryCache(10**6), MemoryEventLog()))
     await feed.update_portfolio(_portfolio(0))

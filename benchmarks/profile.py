@@ -58,8 +58,8 @@ def _command(arguments: argparse.Namespace, pid: int, output: Path) -> list[str]
 def _print_costs(text: str, top: int) -> None:
     """Fold py-spy's raw lines, each `frame;frame;… count`, of the main thread.
 
-    The other threads are left out because py-spy takes some that wait for work to be busy; the
-    kernel's count of their CPU time says that they are not.
+    Other threads are left out, because py-spy counts some threads that wait for work as busy; the
+    kernel's CPU times show that they are not.
     """
     own: Counter[str] = Counter()
     cumulative: Counter[str] = Counter()

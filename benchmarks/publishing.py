@@ -8,25 +8,25 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-# From the publishing call to the system call there are up to two turns of the loop (ours gathers
-# for one, uvloop writes at the end of one); a turn with nothing in it costs microseconds.
+# There are up to two turns of the loop from the publishing call to the system call (ours collects
+# for one, uvloop writes at the end of one); an empty turn costs microseconds.
 TURNS = 3
 
 
 def raise_file_limit() -> None:
-    """As many sockets as the system lets us have."""
+    """Raise the limit of open files as far as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def resident() -> int:
-    """Bytes of memory of this process."""
+    """The resident memory of this process, in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
 async def left(transport: Any) -> None:
-    """Wait until what was published is with the kernel: then nothing can gather with the next."""
+    """Wait until the kernel has all published bytes, so that they are not joined with the next."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
     while transport.get_write_buffer_size():
@@ -44,10 +44,10 @@ async def publish_for(
 
     Args:
         seconds: how long.
-        limit: no more bursts than so many.
+        limit: the maximum number of bursts.
         burst: events a turn.
         publish: publishes one event.
-        transport: of one of the clients, the last to be written to where that is known.
+        transport: of one client, if known of the last one that is written to.
 
     Returns:
         Events, seconds, and seconds of CPU time of this process.

@@ -11,7 +11,7 @@ import psutil
 
 
 def print_environment(*packages: str) -> None:
-    """One line on the machine and the versions: absolutes do not travel."""
+    """Print the machine and the versions, because absolute figures depend on them."""
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     python = platform.python_version()
@@ -19,7 +19,7 @@ def print_environment(*packages: str) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, the others to the right."""
+    """Print a table, with the first column aligned left and the others right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, ["-" * width for width in widths], *rows]:
         first, *others = (

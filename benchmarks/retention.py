@@ -1,5 +1,5 @@
-"""Entry `retention`: how long writes wait while old portfolio snapshots are deleted, and what of
-the file is given back; on SQLite."""
+"""Entry `retention`: how long writes wait while old portfolio snapshots are deleted, and how far
+the file shrinks; on SQLite."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def _make_newest_current(transaction: Transaction) -> None:
 
 
 async def _waits(engine: Engine, until: asyncio.Task[object], log: Path) -> tuple[list[float], int]:
-    """The seconds that each trade waited until a task was done, and the log's largest size."""
+    """The seconds that each trade waited while a task ran, and the log's largest size."""
     trades = TradeDataAccessor(engine)
     waits: list[float] = []
     largest = 0

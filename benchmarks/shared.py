@@ -1,10 +1,10 @@
-"""Entry `shared`: what it costs to share: the log on Redis beside memory, two workers beside one.
+"""Entry `shared`: the cost of sharing: the log on Redis beside memory, two workers beside one.
 
-The first table is the event log alone: from before `append` to the follower's call. The second is
-everything: a feeding process stores batches of trades in PostgreSQL and publishes them, gunicorn's
-workers read the log and dispatch to sockets, and one client process reads them all. On two cores
-the client, the feeder, PostgreSQL and Redis share the machine with the workers: a second worker
-shows what it costs there, and gains where there are cores for it.
+The first table measures the event log alone: from before `append` to the follower's call. The
+second measures everything: a feeding process stores batches of trades in PostgreSQL and publishes
+them, gunicorn's workers read the log and dispatch to sockets, and one client process reads all
+sockets. On two cores the client, the feeder, PostgreSQL and Redis share the machine with the
+workers. There a second worker only shows its cost; it gains where there are enough cores.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Entry `soak`: a server under mixed load for minutes: does anything grow, get lost, or get slow?
 
-A server process of its own is fed, read and watched all at once (`mixed_load`). Whatever it keeps
-within bounds (events, cached answers) is bounded so tightly that it is full before the measuring
-begins: what still grows then is a leak. Each watcher checks that it misses nothing and gets nothing
-twice, over all its connections.
+A separate server process is fed, read and watched at once (`mixed_load`). Everything bounded
+(events, cached answers) has such a small bound that it is full before the measurement begins, so
+any further growth is a leak. Each watcher checks that it misses nothing and gets nothing twice,
+over all its connections.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from .trend import trend
 SAMPLE_SECONDS = 5.0
 SAMPLES = 60  # at least, also of a short run
 WINDOWS = 10
-WARM_UP = 0.3  # of the run; the page cache of SQLite's writer (16 MiB) takes longest to fill
-# What may be called flat, a minute: so much in a day would still be no trouble.
+WARM_UP = 0.3  # of the run; the page cache of SQLite's writer takes longest to fill
+# Growth a minute that counts as flat: a day of it would still be harmless.
 FIGURES = (
     ("resident", "resident memory, MB", 0.1),
     ("blocks", "memory blocks", 500.0),
@@ -62,7 +62,7 @@ class Sample:
     tasks: float
     blocks: float
     deliveries: int
-    """That the watchers have had so far."""
+    """Deliveries to the watchers so far."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
-"""Entry `space`: what data takes: bytes of the database a point and a trade, of memory an event.
+"""Entry `space`: the bytes of the database for a point and a trade, and of memory for an event.
 
-Points come as a feed brings them, in the order of time over all series, so that the pages of the
-database are as full as they would be. How far apart the points of a series are decides how many
-share a rollup. Write-ahead logs are not in it, nor is what PostgreSQL's VACUUM gives back.
+Points arrive as from a feed, in the order of time over all series, so that the pages of the
+database are as full as in practice. The time between the points of a series decides how many share
+a rollup. Write-ahead logs do not count, nor does the space that PostgreSQL's VACUUM returns.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .backends import trade
 from .report import print_environment, print_table
 
 SERIES = 100
-INSTANTS = 10  # a batch has so many points of each series
+INSTANTS = 10  # points of each series in a batch
 BATCH = SERIES * INSTANTS
 APART = (1, 10, 60)  # seconds between the points of a series
 ENGINES = ("SQLite", "PostgreSQL")
@@ -117,7 +117,7 @@ async def _opened(
 
 
 async def _growth(store: Any, write: Write, count: int) -> int:
-    """Bytes that the database has grown by, when so many records have been stored."""
+    """The bytes by which the database grows when `count` records are stored."""
     async with store as (engine, url):
         before = await _size(engine, url)
         for number in range(count // BATCH):
@@ -138,7 +138,7 @@ async def _size(engine: Engine, url: str | None) -> int:
 
 
 async def _events(channel: str, *, delivered: bool) -> list[str]:
-    """JSON and memory an event of the channel, as the feed makes them."""
+    """The bytes of JSON and of memory for an event of the channel, as the feed makes it."""
     with tempfile.TemporaryDirectory() as folder:
         config = Config(
             port=0,
@@ -161,7 +161,7 @@ async def _events(channel: str, *, delivered: bool) -> list[str]:
 
 
 def _sent(log: EventLog, channel: str, began: str) -> int:
-    """Bytes of all messages, each of which is made."""
+    """The bytes of all messages, each of which is encoded."""
     events = log.since(channel, began)
     assert events is not None
     assert len(events) == EVENTS
@@ -185,7 +185,7 @@ async def _series() -> str:
 
 @contextmanager
 def _weighed() -> Iterator[list[int]]:
-    """Bytes that were allocated within and are still there, in the list behind the block."""
+    """The bytes allocated in the block and not freed; they are in the list after the block."""
     kept: list[int] = []
     gc.collect()
     tracemalloc.start()

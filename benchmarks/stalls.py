@@ -1,8 +1,8 @@
-"""Entry `loop_stalls`: how long the loop of a server is held by each hostile request.
+"""Entry `loop_stalls`: how long each hostile request holds the loop of a server.
 
-A ticker in the server's loop is due every millisecond. How late it was at worst stands beside how
-late it is while nobody asks anything. On a machine that others use too, that is late as well; so
-the second figure leaves out the time in which the server's process did not compute.
+A ticker in the server's loop is due every millisecond. The table compares its worst lateness with
+that of an idle server. On a shared machine an idle server is late too, so the second figure leaves
+out the time in which the server's process did not run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AIM: Final = 0.010  # seconds
 IDLE: Final = 2.0  # seconds
 TRIES: Final = 3
 _ASKED: Final = struct.Struct("?dd")
-# What is asked for at last, of what the valid requests before have stored.
+# Large answers with the records that the valid requests before have stored, requested last.
 LARGE_ANSWERS: Final = (
     "/api/trades?limit=10000",
     "/api/trades?format=csv",
@@ -49,15 +49,15 @@ class Shared:
 
     @property
     def asked(self) -> bool:
-        """Whether somebody waits for an answer."""
+        """Whether the benchmark waits for an answer."""
         return bool(self._bytes[0])
 
     def answer(self, wall: float, own: float) -> None:
-        """Say how late the loop was since the last answer."""
+        """Report how late the loop was since the last answer."""
         self._bytes[:] = _ASKED.pack(False, wall, own)
 
     def ask(self) -> tuple[float, float]:
-        """How late the loop was since this was asked last, in seconds.
+        """How late the loop was since the last call, in seconds.
 
         Raises:
             BenchmarkError: if the loop is held for longer than 30 s.
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
             worst: dict[str, tuple[float, float, str, int]] = {}
             for request in _requests(size):
                 wall, own, status = _stall(request, head, sender, shared)
-                # Of a field, whatever its name: "tags: empty texts" is "a field: empty texts".
+                # Fields are counted together: "tags: empty texts" becomes "a field: empty texts".
                 field, colon, rest = request.shape.rpartition(": ")
                 shape = f"{field and 'a field'}{colon}{rest}{request.coding and ', gzip'}"
                 if shape not in worst or own > worst[shape][1]:
@@ -117,7 +117,7 @@ def _requests(size: int) -> Iterator[Hostile]:
 def _stall(
     request: Hostile, head: dict[str, str], sender: Sender, shared: Shared
 ) -> tuple[float, float, int]:
-    """The shortest of a few tries, each the longest stall from the request to its answer."""
+    """The lowest of a few tries, each the longest stall from the request to its answer."""
     sender.prepare(raw(request, head))
     best = (float("inf"), float("inf"), 0)
     for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""Processes that burn CPU time in the place of others: as much, at the same niceness."""
+"""Processes that burn as much CPU time as others have used, at the same niceness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 
 PERIOD = 0.01  # seconds
-FULL = 0.98  # a share from which on a process does not sleep
+FULL = 0.98  # from this share on, a process does not sleep
 
 
 class StandIns:
@@ -30,10 +30,10 @@ class StandIns:
                 process.communicate()
 
     def burn(self, shares: Mapping[int, float], seconds: float) -> None:
-        """Burn for so long.
+        """Burn CPU time.
 
         Args:
-            shares: of a core, by niceness. More than one core is shared by several processes.
+            shares: of a core, by niceness. Several processes share more than one core.
             seconds: how long; `wait` waits for the end.
         """
         for niceness, share in shares.items():

@@ -1,4 +1,4 @@
-"""Whether a figure grows: a straight line through its samples, and how sure its slope is."""
+"""Whether a figure grows: a straight line through its samples, and the error of its slope."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Trend:
     error: float
 
     def verdict(self, limit: float) -> str:
-        """Whether it is within two standard errors of certainty that the slope is below `limit`.
+        """Whether the slope is below `limit`, with a margin of two standard errors.
 
-        "not decided" where the samples scatter so much that they could hide such a growth.
+        "not decided" if the samples scatter so much that they could hide such growth.
         """
         if self.slope + 2 * self.error <= limit:
             return "flat"
@@ -28,8 +28,8 @@ class Trend:
 def trend(minutes: Sequence[float], values: Sequence[float]) -> Trend:
     """Ordinary least squares, the error of the slope from the residuals.
 
-    Samples that follow each other are not independent, so the error is rather too small: it tells
-    a growth from scatter, it is no interval of confidence.
+    Successive samples are not independent, so the error is too small for a confidence interval. It
+    distinguishes growth from scatter.
 
     Raises:
         statistics.StatisticsError: for fewer than two instants.

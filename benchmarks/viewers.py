@@ -1,4 +1,4 @@
-"""Viewers of a dashboard, in a process of their own: 20 sockets, an export, a chart."""
+"""Viewers of a dashboard in a separate process: 20 sockets, an export, a chart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _watch(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def _read(session: aiohttp.ClientSession, url: str, params: dict[str, str]) -> None:
-    """Ask again and again, and read the whole answer."""
+    """Send a GET again and again, and read the whole answer."""
     headers = {"Cache-Control": "no-cache"}
     while True:
         async with session.get(url, params=params, headers=headers) as answer:

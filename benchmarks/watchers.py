@@ -1,7 +1,7 @@
 """Clients of the sockets that check what they get: nothing is missing, nothing comes twice.
 
-Whoever publishes numbers what it publishes: each trade by its `order_id`, each alert by its
-`metric_value`, each series and the portfolio by their values.
+The publisher numbers its records: each trade by its `order_id`, each alert by its `metric_value`,
+each series and the portfolio by their values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 
 CHANNELS: Final = ["metrics", "alerts", "trades", "portfolio"]
-# These are never dropped, so they are resumed; the others' newest values are asked for again.
+# Events of these are never dropped, so they are resumed; for the others a snapshot is enough.
 WHOLE: Final = ("trades", "alerts")
 JOIN_SECONDS: Final = 15.0
 STALLED_BUFFER: Final = 4096
@@ -24,7 +24,7 @@ ETHERNET_SEGMENT: Final = 1448
 
 
 class Watched:
-    """What all watchers together have had."""
+    """Everything that all watchers have received."""
 
     def __init__(self) -> None:
         self.deliveries = 0
@@ -36,11 +36,11 @@ class Watched:
 
 
 class Closed(Exception):
-    """The server ended the connection; the text says how."""
+    """The server closed the connection; the text says how."""
 
 
 def small_buffers(address: Any) -> socket.socket:
-    """For clients that will not read: little of what they leave waits in the kernel."""
+    """A socket for clients that will not read: few unread bytes wait in the kernel."""
     family, kind, protocol, *_ = address
     client = socket.socket(family, kind, protocol)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET_SEGMENT)
@@ -54,7 +54,7 @@ class Watcher:
     Args:
         session: opens them.
         url: of the server.
-        token: gives an access token that is valid now.
+        token: returns an access token that is valid now.
         watched: records everything.
         filters: of its subscription.
     """
@@ -80,10 +80,10 @@ class Watcher:
         self.seen: dict[str, int] = {}
 
     async def join(self) -> None:
-        """Connect, and return when the past has arrived; resume, if it was connected before.
+        """Connect, and return when the past has arrived; resume if it was connected before.
 
         Raises:
-            Closed: if the server ends it before.
+            Closed: if the server closes it before.
             aiohttp.ClientError, TimeoutError: if there is no connection, or no answer.
         """
         self._settled = False
@@ -95,17 +95,17 @@ class Watcher:
                 type="subscribe", channels=CHANNELS, filters=self._filters, since=since,
                 snapshot=True,
             )  # fmt: skip
-            await self._send(type="ping")  # answered behind the snapshot
+            await self._send(type="ping")  # answered after the snapshot
             while not self._settled:
                 await self._next()
         self._watched.joined += 1
         self._watched.resumed += bool(since)
 
     async def read(self, seconds: float | None = None) -> None:
-        """Read for so long, or until cancelled.
+        """Read for that time, or until cancelled.
 
         Raises:
-            Closed: when the server ends the connection.
+            Closed: when the server closes the connection.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -115,12 +115,12 @@ class Watcher:
             return
 
     async def leave(self) -> None:
-        """Close as one should."""
+        """Close properly."""
         assert self._ws is not None
         await self._ws.close()
 
     def cut(self) -> None:
-        """Be gone, without a word."""
+        """Disconnect without a close."""
         assert self._ws is not None
         assert self._ws._response.connection is not None
         assert self._ws._response.connection.transport is not None
@@ -187,7 +187,7 @@ class Watcher:
         if snapshot:
             self._in_snapshot[key] = number
             return
-        # Older than the snapshot it may be: the points before its newest are news, too.
+        # It may be older than the snapshot: points before its newest one are new too.
         again = number <= self.seen.get(key, -1) or number == self._in_snapshot.get(key)
         self._fault(f"{channel} twice", again)
         self.seen[key] = number

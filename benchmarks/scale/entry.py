@@ -29,8 +29,8 @@ from .questions import PAGES, SNAPSHOTS, Question, questions
 SIZES: Final = (10**4, 10**5, 10**6)
 QUICK_SIZES: Final = (10**3, 10**4)
 TIMES: Final = 7  # a question is asked; the median counts
-FLAT: Final = 2.0  # a larger ratio of the largest size to the smallest is explained by its plan
-FAST_MS: Final = 2.0  # what is faster counts as flat: it is as long as a request takes
+FLAT: Final = 2.0  # for a larger ratio of the largest to the smallest size, the plan is printed
+FAST_MS: Final = 2.0  # faster answers count as flat: a request alone takes as long
 EXPORT_TIMES: Final = 1
 Statement = tuple[str, Sequence[Any]]
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 async def _compare(sizes: Sequence[int], engine: str, new: New) -> None:
-    """Ask everything at every size, and print a table and the plans of what grows."""
+    """Ask every question at every size; print a table, and the plans of questions that grow."""
     took: dict[str, list[float]] = {}
     statements: dict[str, list[str]] = {}
     for size in sizes:
@@ -81,7 +81,7 @@ async def _compare(sizes: Sequence[int], engine: str, new: New) -> None:
 
 @asynccontextmanager
 async def _serving(url: str) -> AsyncIterator[tuple[Dashboard, aiohttp.ClientSession, str]]:
-    """A dashboard on that database, and a session with its address and a key of all rights."""
+    """A dashboard on that database, a session with a key of all rights, and its address."""
     config = Config(
         port=0,
         database=DatabaseConfig(url=url),
@@ -104,7 +104,7 @@ async def _serving(url: str) -> AsyncIterator[tuple[Dashboard, aiohttp.ClientSes
 def _all(
     history: History, session: aiohttp.ClientSession, url: str, key: str
 ) -> Iterator[tuple[str, Callable[[], Awaitable[float]]]]:
-    """Every question's name, and what asks it and returns the milliseconds."""
+    """Every question's name, and a function that asks it and returns the milliseconds."""
 
     def getting(question: Question) -> Callable[[], Awaitable[float]]:
         return lambda: _get(session, question)
@@ -133,7 +133,7 @@ async def _measured(engine: Engine, ask: Callable[[], Awaitable[float]]) -> tupl
 
 @contextmanager
 def _noted(engine: Any) -> Iterator[list[tuple[float, str, Sequence[Any]]]]:
-    """What the engine is asked in the block: seconds, statement, parameters."""
+    """The engine's statements in the block: seconds, statement, parameters."""
     asked: list[tuple[float, str, Sequence[Any]]] = []
     fetch = engine.fetch
 

@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 
 class History:
-    """The records of every resource, from their number.
+    """The records of every resource, made from their numbers.
 
     Args:
         size: how many records each resource has; metrics have that many points in one long series,

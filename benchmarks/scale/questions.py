@@ -20,7 +20,7 @@ class Question:
         name: for the table.
         path: of the route.
         query: its parameters.
-        deep: whether the page is asked for that comes after `PAGES` others.
+        deep: whether to ask for the page after `PAGES` others.
         per_row: whether the time is divided by the number of rows, as for an export.
     """
 

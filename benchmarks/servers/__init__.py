@@ -1,1 +1,1 @@
-"""The servers under measurement, one file a peer, each run as its own process."""
+"""The measured servers, one file each; each runs as a separate process."""

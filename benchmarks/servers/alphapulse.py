@@ -1,4 +1,4 @@
-"""Ours, with everything on that a deployment has: JWT, rate limit, cache, SQLite.
+"""Our server, with all features of a deployment: JWT, rate limit, cache, SQLite.
 
 The rate limit is computed on every request but set so high that it never refuses.
 """

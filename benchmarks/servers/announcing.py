@@ -1,4 +1,4 @@
-"""How our own servers are announced: with the token of somebody who has logged in."""
+"""Announces our own servers, with the token of a user who has logged in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The ceiling: an aiohttp handler that answers bytes made beforehand, and does nothing else.
 
-But for a client that says what it has: what a 304 can spare at best.
+Only conditional requests get a 304, to show how much one can save at best.
 """
 
 from __future__ import annotations

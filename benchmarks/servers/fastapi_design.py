@@ -2,7 +2,7 @@
 
 A router, the bearer token verified with PyJWT on every request, a permission dependency, and
 an in-memory TTL cache of the points (the data, as in the design, not the encoded bytes).
-Timestamps are strings already, so that no time goes into formatting them.
+Timestamps are strings already, so that formatting them takes no time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def require_permission(permission: str) -> Callable[..., Any]:
 
 
 async def query_points(metric_type: str, name: str | None, limit: int) -> list[dict[str, Any]]:
-    """The stand-in for the database; asked once, then the cache answers."""
+    """The stand-in for the database; called once, then the cache answers."""
     return [
         point
         for point in stored_points
@@ -88,7 +88,7 @@ async def get_metrics(
 
 
 class AnnouncingServer(uvicorn.Server):
-    """uvicorn, which says when it listens."""
+    """uvicorn, announced once it listens."""
 
     async def startup(self, *args: Any, **kwargs: Any) -> None:
         await super().startup(*args, **kwargs)

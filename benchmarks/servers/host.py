@@ -1,8 +1,8 @@
 """A trading host: a loop of 1 kHz that hands over a point a tick and a trade every ten.
 
 Started as `python -m benchmarks.servers.host <way> <database>`. It prints its dashboard's URL, if
-it has one; then, for each number of seconds on its standard input, it ticks so long and prints how
-late its ticks were. For 0 it hands over back to back.
+it has one. Then, for each number of seconds on its standard input, it ticks for that time and
+prints how late its ticks were. For 0 it hands over back to back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HandOver = Callable[[], object]
 
 
 def nothing() -> None:
-    """What a host without a dashboard hands over."""
+    """The hand-over of a host without a dashboard."""
 
 
 class Ticks:
@@ -43,7 +43,7 @@ class Ticks:
         self._trades: list[float] = []
 
     def run(self) -> Generator[float, None, dict[str, Any]]:
-        """Ticks; yields how long to sleep until the next one."""
+        """Tick; yields how long to sleep until the next tick."""
         begin, number = time.perf_counter(), 0
         while number < self._planned:
             due = begin + number * TICK
@@ -53,7 +53,7 @@ class Ticks:
             self._points.append(_timed(self._point))
             if number % 10 == 0:
                 self._trades.append(_timed(self._trade))
-            # What has passed meanwhile is left out, as a loop does that asks for the newest price.
+            # Ticks that are overdue are skipped, as in a loop that asks for the newest price.
             number = max(number + 1, int((time.perf_counter() - begin) / TICK))
         for _ in range(0 if self._planned else ROUNDS):
             self._points += [_timed(self._point) for _ in range(IN_A_ROUND)]
@@ -85,7 +85,7 @@ def config_of(database: str) -> Config:
 
 @contextmanager
 def feeding(way: str, database: str) -> Iterator[tuple[str, HandOver, HandOver]]:
-    """The URL, and what hands over a point and a trade, of a host that does not await."""
+    """The URL of a host that does not await, and its functions to hand over a point and a trade."""
     if way == "none":
         yield "", nothing, nothing
         return
@@ -113,7 +113,7 @@ def synchronous(way: str, database: str) -> None:
 
 
 async def awaiting(way: str, database: str) -> None:
-    """Tick in an event loop; with a dashboard in it, if the way says so."""
+    """Tick in an event loop, with a dashboard in it if `way` says so."""
     if way == "none, asyncio":
         await _tick_on(nothing, nothing, "")
         return
@@ -142,7 +142,7 @@ async def _tick_on(point: HandOver, trade: HandOver, url: str) -> None:
 
 
 def say(what: Any) -> None:
-    """One line of JSON for the benchmark."""
+    """Print one line of JSON for the benchmark."""
     print(json.dumps(what), flush=True)
 
 

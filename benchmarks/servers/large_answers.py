@@ -1,4 +1,4 @@
-"""Ours, which says the peak of its resident memory for each line that it reads."""
+"""Our server, which prints the peak of its resident memory for each line that it reads."""
 
 from __future__ import annotations
 

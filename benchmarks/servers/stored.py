@@ -1,4 +1,4 @@
-"""Ours, on a database that is given, with the cache and without a rate limit."""
+"""Our server on a given database, with the cache and without a rate limit."""
 
 from __future__ import annotations
 

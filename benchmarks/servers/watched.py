@@ -1,4 +1,4 @@
-"""Ours as `serve` runs it, with a ticker in its loop that says how late it was at worst."""
+"""Our server as `serve` runs it, with a ticker in its loop that reports its worst lateness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ours: a Dashboard on uvloop, with accounts, SQLite and the event log."""
+"""Our server: a Dashboard on uvloop, with accounts, SQLite and the event log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def main(directory: str, max_buffer: int = MAX_BUFFER) -> None:
         port=0,
         database=DatabaseConfig(url=f"sqlite:///{directory}/benchmark.db"),
         logging=LoggingConfig(level="error"),
-        # No pings among the frames that are counted; the peers have theirs off, too.
+        # No pings among the counted frames; the peers send none either.
         websocket=WebSocketConfig(
             max_connections=MANY,
             max_user_connections=MANY,
@@ -48,7 +48,7 @@ async def main(directory: str, max_buffer: int = MAX_BUFFER) -> None:
 
 
 class Orders:
-    """What the benchmark may order."""
+    """The orders of the benchmark."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -58,7 +58,7 @@ class Orders:
     async def publish(
         self, seconds: float, burst: int, limit: int | None = None, symbols: int = 0
     ) -> dict[str, Any]:
-        """Events straight into the log; with `symbols`, each of the next one of so many."""
+        """Append events directly to the log; with `symbols`, to that many symbols in turn."""
         trades, append = self._trades, self._backend.events.append
         if symbols:
 
@@ -77,7 +77,7 @@ class Orders:
         return {**result, "bytes": trades.bytes - before}
 
     async def feed(self, rate: float, seconds: float) -> dict[str, Any]:
-        """Trades through the feed: validated, stored, published."""
+        """Record trades through the feed: validated, stored, published."""
 
         async def record(at: int) -> None:
             trade = Trades().record()
@@ -87,7 +87,7 @@ class Orders:
         return await publish_at(rate, seconds, record)
 
     async def state(self) -> dict[str, Any]:
-        """Memory, sockets, and sockets closed for being slow."""
+        """Memory, sockets, and sockets that were closed for being slow."""
         open_ = self._backend.connections
         return {"resident": resident(), "connections": len(open_), "evicted": open_.evicted}
 

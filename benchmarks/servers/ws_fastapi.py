@@ -15,7 +15,7 @@ from ..publishing import publish_at, publish_for, raise_file_limit, resident
 
 
 class ConnectionManager:
-    """As the design has it."""
+    """The connection manager of the design."""
 
     def __init__(self) -> None:
         self.active_connections: list[WebSocket] = []
@@ -51,7 +51,7 @@ async def endpoint(websocket: WebSocket) -> None:
 
 
 class Settled:
-    """`send_json` returns once uvicorn wrote to the transport; uvloop writes the same turn."""
+    """`send_json` returns once uvicorn wrote to the transport; uvloop writes in the same turn."""
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -67,7 +67,7 @@ async def publish(seconds: float, burst: int, limit: int | None = None) -> dict[
 
 
 async def feed(rate: float, seconds: float) -> dict[str, Any]:
-    """The broadcast alone: the design stores nothing on this way."""
+    """Broadcast only: the design stores nothing on this path."""
 
     async def one(at: int) -> None:
         message = trades.message()
@@ -86,7 +86,7 @@ async def state() -> dict[str, Any]:
 
 
 class AnnouncingServer(uvicorn.Server):
-    """uvicorn, which says when it listens."""
+    """uvicorn, announced once it listens."""
 
     async def startup(self, *args: Any, **kwargs: Any) -> None:
         await super().startup(*args, **kwargs)

@@ -28,7 +28,7 @@ PREBUILT = frame(Trades().text())
 
 
 class Settled:
-    """A raw `send()` is with the kernel when it returns."""
+    """The kernel has the bytes of a raw `send()` when it returns."""
 
     def get_write_buffer_size(self) -> int:
         return 0
