@@ -98,7 +98,7 @@ class AlertHandler(logging.Handler):
         super().close()
 
     def _admitted(self, fingerprint: str) -> int | None:
-        """How many records of the fingerprint were suppressed before; None: this one is, too."""
+        """How many records of the fingerprint were suppressed; None if this one is suppressed."""
         now = self._clock()
         raised_at, kept_back = self._seen.get(fingerprint, (None, 0))
         if now - self._since >= self._interval:

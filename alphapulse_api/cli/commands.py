@@ -74,16 +74,16 @@ def serve(config_path: str | None, host: str | None, port: int | None) -> None:
     type=click.FloatRange(0.01, 1000),
     default=2.0,
     show_default=True,
-    help="Trading days a second.",
+    help="Trading days per second.",
 )
 @click.option(
-    "--fresh", is_flag=True, help="Start anew instead of continuing where the demo stopped."
+    "--fresh", is_flag=True, help="Start again instead of continuing where the demo stopped."
 )
 @click.option(
     "--database",
     default="alphapulse-demo.db",
     show_default=True,
-    help="Where the demo keeps its data.",
+    help="The file in which the demo stores its data.",
 )
 def demo(port: int, speed: float, fresh: bool, database: str) -> None:
     """Replay real prices through a small trading process, live."""

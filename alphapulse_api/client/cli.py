@@ -58,9 +58,9 @@ def main() -> None:
 @click.option("--source", multiple=True, help="Only alerts from this source.")
 @click.option("--metric-type", multiple=True, help="Only metrics of this type.")
 @click.option("--name", multiple=True, help="Only metrics of this name.")
-@click.option("--snapshot", is_flag=True, help="Print the present state first.")
+@click.option("--snapshot", is_flag=True, help="Print the current state first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-@click.option("--count", type=click.IntRange(1), help="Exit after so many events.")
+@click.option("--count", type=click.IntRange(1), help="Exit after this many events.")
 def tail(
     channels: tuple[str, ...],
     url: str,
