@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -142,6 +143,27 @@ async def test_a_repeat_is_no_change_whatever_came_between(engine: Engine) -> No
     assert (await portfolio.set_portfolio(snapshot(10, 1, positions=other)))[1] == 2
     assert (await portfolio.set_portfolio(snapshot(10, 1, positions=[])))[1] == 3
     assert (await portfolio.get_portfolio())["positions"] == []
+
+
+async def test_concurrent_updates_are_stored_in_the_order_of_their_calls(engine: Engine) -> None:
+    portfolio = PortfolioDataAccessor(engine)
+    held = [[holding(n, price) for n in range(3)] for price in range(1, 7)]
+    # Repeats, and replacements of one instant: some of them have to be done again.
+    updates = [
+        (second, total, held[(second + total) % 6] if total % 3 else [])
+        for second in range(10)
+        for total in range(1, 4)
+    ]
+    for _ in range(3):
+        await asyncio.gather(
+            *(
+                portfolio.set_portfolio(snapshot(second, total, positions=positions))
+                for second, total, positions in updates
+            )
+        )
+        history = await portfolio.get_portfolio(include_history=True, start_time=at(0))
+        assert [point["total_value"] for point in history["history"]] == [3] * 10
+        assert (history["as_of"], history["positions"]) == (at(9), [])
 
 
 async def test_deleted_and_replaced_snapshots_leave_no_positions_behind(

@@ -30,6 +30,7 @@ from alphapulse_api.storage.portfolio.frames import (
 from alphapulse_api.storage.portfolio.reading import SNAPSHOT, Reader, Snapshot
 from alphapulse_api.storage.portfolio.rollups import advance, recompute
 from alphapulse_api.storage.portfolio.state import State, locked, newest_place, update
+from alphapulse_api.storage.portfolio.turns import Turn
 
 _INTO: Final = f"portfolio_snapshots (book, {SNAPSHOT.select}, frame_key, frame_number)"
 _VALUES: Final = ", ".join(f"${number}" for number in range(1, len(SNAPSHOT.names) + 4))
@@ -78,8 +79,20 @@ class _Stored(NamedTuple):
     state: State
 
 
+class _Attempt(NamedTuple):
+    """What a unit of work stores: a snapshot, and its frame, built on the place `base`."""
+
+    snapshot: Snapshot
+    shown: Encoded
+    frame: Frame | None
+    base: Place
+    compared: Comparison | None
+    latest: bool
+    if_match: IfMatch | None
+
+
 class Writer:
-    """Stores the snapshots of one book.
+    """Stores the snapshots of one book, in the order of the calls.
 
     Args:
         engine: the database.
@@ -96,6 +109,7 @@ class Writer:
         # The state once the waiting writes are committed. If a write finds another frame than the
         # one on which its own was built, it is done again.
         self._newest: _Newest | None = None
+        self._last: Turn | None = None
 
     def __repr__(self) -> str:
         return f"<Writer of {self._book!r}>"
@@ -123,6 +137,20 @@ class Writer:
         Raises:
             Problem: 412, if `if_match` does not hold.
         """
+        turn = self._last = Turn(self._last)
+        try:
+            return await self._store_in_turn(turn, snapshot, shown, latest, if_match)
+        finally:
+            turn.end()
+
+    async def _store_in_turn(
+        self,
+        turn: Turn,
+        snapshot: Snapshot,
+        shown: Encoded,
+        latest: bool,
+        if_match: IfMatch | None,
+    ) -> tuple[int | None, str | None]:
         content = Content(snapshot.holdings.stored, dumps(snapshot.performance).decode())
         compared: Comparison | None = None
         while True:
@@ -133,18 +161,18 @@ class Writer:
             if content != NOTHING:
                 frame = following(newest.place, newest.content, content)
                 self._newest = _Newest(frame.place, content)
-            unit = partial(
-                self._store, snapshot, shown, frame, newest.place, compared, latest, if_match
-            )
+            base = newest.place
+            attempt = _Attempt(snapshot, shown, frame, base, compared, latest, if_match)
             try:
-                result = await self._engine.write(unit)
+                result = await self._engine.write(partial(self._store, turn, attempt))
             except BaseException:
                 self._newest = None
                 raise
             if isinstance(result, _Stored):
-                self._note(result, snapshot, shown, frame, newest)
+                self._note(result, attempt, newest)
                 return result.revision, result.state.version
             self._newest = None
+            await turn.wait()
             if result.unread is not None:
                 stored = await self._reader.at(to_micros(snapshot.as_of))
                 same = stored is not None and says(stored) == says(snapshot)
@@ -186,17 +214,18 @@ class Writer:
         return await self._engine.write(work)
 
     async def _store(
-        self,
-        snapshot: Snapshot,
-        shown: Encoded,
-        frame: Frame | None,
-        base: Place,
-        compared: Comparison | None,
-        latest: bool,
-        if_match: IfMatch | None,
-        transaction: Transaction,
+        self, turn: Turn, attempt: _Attempt, transaction: Transaction
     ) -> _Stored | _NotYet:
-        """Store a snapshot whose frame was built on that place."""
+        """Make an attempt, unless an earlier call must be done first."""
+        turn.done = False  # an earlier run of the transaction was rolled back
+        if not turn.has_come:
+            return _NotYet()
+        result = await self._try(attempt, transaction)
+        turn.done = isinstance(result, _Stored)
+        return result
+
+    async def _try(self, attempt: _Attempt, transaction: Transaction) -> _Stored | _NotYet:
+        snapshot, shown, frame, base, compared, latest, if_match = attempt
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
         state = await locked(self._engine, transaction, self._book, as_of)
@@ -236,15 +265,9 @@ class Writer:
         await update(transaction, self._book, state)
         return _Stored(True, state.revision if moves else None, state)
 
-    def _note(
-        self,
-        result: _Stored,
-        snapshot: Snapshot,
-        shown: Encoded,
-        frame: Frame | None,
-        base: _Newest,
-    ) -> None:
+    def _note(self, result: _Stored, attempt: _Attempt, base: _Newest) -> None:
         """Remember the frame to compare the next snapshot with, and the snapshot for readers."""
+        snapshot, shown, frame, *_ = attempt
         if not result.changed and frame is not None:
             # The frame was not stored; writes that were built on it are done again.
             ours = self._newest is not None and self._newest.place is frame.place
