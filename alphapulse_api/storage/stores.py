@@ -214,19 +214,15 @@ class PortfolioStore(Protocol):
     ) -> tuple[Record, int | None]:
         """Store a validated snapshot; returns it and, if it is the current one, its revision.
 
-        Raises:
-            Problem: 412, if the current one does not match `if_match`.
+        Raises a 412 if the current one does not match `if_match`.
         """
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
-        """Store past snapshots, all or none; times that have a snapshot are skipped.
+        """Store past snapshots, all or none, and return how many are new; known times are skipped.
 
         Args:
             snapshots: validated, with `positions_value`, oldest first.
             last: whether the newest becomes the current one, unless a newer one exists.
-
-        Returns:
-            How many are new.
         """
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from alphapulse_api.domain.errors import CLOSES
 from alphapulse_api.http.spec.info import info, words
-from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENTS, REQUESTS, SHARED, Message
+from alphapulse_api.http.spec.message_parts import SHARED, Message
+from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENTS, REQUESTS
 from alphapulse_api.http.spec.schemas import make_spec, reference
 from alphapulse_api.sockets.filters import RECORDS
 

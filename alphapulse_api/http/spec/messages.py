@@ -2,169 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
-
-from marshmallow.fields import Field
-from marshmallow.validate import Length
+from typing import Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import SOCKET_ERRORS
 from alphapulse_api.http.spec.examples import ANSWERS
-from alphapulse_api.schemas.fields import METRIC_TYPE, Choice, MetricType
-from alphapulse_api.sockets.filters import MAX_FILTER_VALUES, RECORDS
-from alphapulse_api.sockets.requests import MAX_ID_LENGTH
-
-Schema = dict[str, Any]
-
-
-class Message(NamedTuple):
-    """One message.
-
-    Attributes:
-        key: its name in the document; a request and its answer may have one `type`.
-        kind: its `type`.
-        payload: the name of its schema.
-        summary: one sentence.
-        members: the fields beside `type`.
-        required: the members that the server always sends, or that the client must send.
-        example: the fields other than `type`.
-        sent: whether the client sends it.
-    """
-
-    key: str
-    kind: str
-    payload: str
-    summary: str
-    members: dict[str, Schema]
-    required: tuple[str, ...]
-    example: dict[str, Any]
-    sent: bool = False
-
-    @property
-    def schema(self) -> Schema:
-        """The payload; what the server sends may gain fields."""
-        return {
-            "type": "object",
-            "description": self.summary,
-            "required": ["type", *self.required],
-            "properties": {"type": {"type": "string", "const": self.kind}, **self.members},
-            "additionalProperties": not self.sent,
-        }
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-_TEXT: Final = {"type": "string"}
-_TIME: Final = {"type": "string", "format": "date-time"}
-_SECONDS: Final = {"type": "number", "description": "seconds"}
-_ID: Final = {"id": _ref("MessageId")}
-_CHANNELS: Final = {
-    "type": "array", "items": _ref("ChannelName"), "minItems": 1, "uniqueItems": True,
-}  # fmt: skip
-_CURSOR: Final = {"type": "string", "description": "opaque: where in the channel it stands"}
-
-
-def _filters(channel: str) -> Schema:
-    known = RECORDS[channel]().fields
-    filters = {}
-    for name, field in CHANNELS[channel].filters.items():
-        filters[name] = {
-            "type": "array",
-            "items": _value(known[field]),
-            "minItems": 1,
-            "maxItems": MAX_FILTER_VALUES,
-        }
-    return {
-        "type": "object",
-        "description": f"Filters of {channel}: any of the values of a filter, and all filters.",
-        "properties": filters,
-        "additionalProperties": False,
-    }
-
-
-def _value(field: Field[Any]) -> Schema:
-    """The schema of the values of a filter: those that the field may have."""
-    match field:
-        case Choice():
-            return _ref(type(field).__name__)
-        case MetricType():
-            return {**_TEXT, "pattern": f"^{METRIC_TYPE}$"}
-    (length,) = (check for check in field.validators if isinstance(check, Length))
-    return {**_TEXT, "minLength": length.min, "maxLength": length.max}
-
-
-def _by_channel(description: str, schema: Schema) -> Schema:
-    return {
-        "type": "object",
-        "description": description,
-        "properties": {name: schema for name in CHANNELS},
-        "additionalProperties": True,
-    }
-
-
-_FILTERED: Final = [name for name, channel in CHANNELS.items() if channel.filters]
-SHARED: Final[dict[str, Schema]] = {
-    "MessageId": {
-        "type": ["integer", "string"],
-        "maxLength": MAX_ID_LENGTH,
-        "description": "The client's own; the answer to a request has the request's.",
-    },
-    "ChannelName": {
-        "type": "string", "enum": list(CHANNELS), "description": "A channel of the socket.",
-    },
-    "Cursors": _by_channel("A cursor for each channel.", _CURSOR),
-    "Filters": {
-        "type": "object",
-        "description": "Filters for each channel; without any, everything passes.",
-        "properties": {name: _ref(f"{name.capitalize()}Filters") for name in _FILTERED},
-        "additionalProperties": False,
-    },
-    **{f"{name.capitalize()}Filters": _filters(name) for name in _FILTERED},
-    "SubscribedChannels": _by_channel(
-        "Where each channel begins.", _ref("SubscribedChannel")
-    ),
-    "ActiveSubscriptions": _by_channel(
-        "What is subscribed to, by channel.", _ref("ActiveSubscription")
-    ),
-    "SubscribedChannel": {
-        "type": "object",
-        "description": "Where a channel begins.",
-        "required": ["cursor"],
-        "properties": {
-            "cursor": _CURSOR,
-            "resumed": {
-                "type": "boolean",
-                "description": "of a `since`: nothing is missing; if false, read the REST API",
-            },
-            "replayed": {"type": "integer", "description": "events that follow from the past"},
-        },
-        "additionalProperties": True,
-    },
-    "ActiveSubscription": {
-        "type": "object",
-        "description": "The filters of a channel that is subscribed to.",
-        "required": ["filters"],
-        "properties": {
-            "filters": {
-                "type": "object",
-                "additionalProperties": {"type": "array", "items": _TEXT},
-            }
-        },
-        "additionalProperties": True,
-    },
-}  # fmt: skip
-
+from alphapulse_api.http.spec.message_parts import (
+    CHANNEL_NAMES,
+    CURSOR,
+    ID,
+    SECONDS,
+    TEXT,
+    TIME,
+    Message,
+    ref,
+)
 
 REQUESTS: Final = (
     Message(
         "auth", "auth", "AuthRequest",
         "Authenticate, by a `token` or an `api_key`; at any time, to renew a token.",
         {
-            **_ID,
+            **ID,
             "token": {"type": "string", "description": "an access token of `POST /token`"},
-            "api_key": _TEXT,
+            "api_key": TEXT,
         },
         (), {"id": 1, "api_key": "apk_0b6a2f1e_9c3d4a5b8e7f6071"}, sent=True,
     ),
@@ -172,10 +33,10 @@ REQUESTS: Final = (
         "subscribe", "subscribe", "SubscribeRequest",
         "Subscribe to all of these channels, or to none; replaces what a channel had.",
         {
-            **_ID,
-            "channels": _CHANNELS,
-            "filters": _ref("Filters"),
-            "since": _ref("Cursors"),
+            **ID,
+            "channels": CHANNEL_NAMES,
+            "filters": ref("Filters"),
+            "since": ref("Cursors"),
             "snapshot": {
                 "type": "boolean",
                 "description": "begin with the current state, where nothing is resumed",
@@ -192,13 +53,14 @@ REQUESTS: Final = (
     ),
     Message(
         "unsubscribe", "unsubscribe", "UnsubscribeRequest", "Leave channels.",
-        {**_ID, "channels": _CHANNELS}, ("channels",), {"id": 3, "channels": ["trades"]}, sent=True,
+        {**ID, "channels": CHANNEL_NAMES}, ("channels",), {"id": 3, "channels": ["trades"]},
+        sent=True,
     ),
     Message(
         "list_subscriptions", "subscriptions", "SubscriptionsRequest",
-        "Ask what is subscribed to.", _ID, (), {"id": 4}, sent=True,
+        "Ask what is subscribed to.", ID, (), {"id": 4}, sent=True,
     ),
-    Message("ping", "ping", "PingRequest", "Ask for a pong.", _ID, (), {"id": 5}, sent=True),
+    Message("ping", "ping", "PingRequest", "Ask for a pong.", ID, (), {"id": 5}, sent=True),
 )  # fmt: skip
 
 _EVENT: Final = {
@@ -216,14 +78,14 @@ def _event(channel: str) -> Message:
         f"An event of {channel}, or a row of its snapshot.",
         {
             "channel": {"type": "string", "const": channel},
-            "cursor": _CURSOR,
+            "cursor": CURSOR,
             "snapshot": {"type": "boolean", "description": "true: a row of the snapshot"},
             "skipped": {
                 "type": "integer",
                 "description": "older events of the same series or portfolio that a slow client "
                 "was spared",
             },
-            "data": _ref(record),
+            "data": ref(record),
         },
         ("channel", "cursor", "data"),
         {"channel": channel, "cursor": "5f0c2a91-41", "data": ANSWERS[record]},
@@ -236,9 +98,9 @@ ANSWERS_AND_EVENTS: Final = (
         "welcome", "welcome", "Welcome", "The socket is open.",
         {
             "protocol": {"type": "integer"},
-            "connection_id": _TEXT,
-            "auth_timeout": _SECONDS,
-            "ping_interval": _SECONDS,
+            "connection_id": TEXT,
+            "auth_timeout": SECONDS,
+            "ping_interval": SECONDS,
         },
         ("protocol", "connection_id", "auth_timeout", "ping_interval"),
         {
@@ -249,7 +111,7 @@ ANSWERS_AND_EVENTS: Final = (
     Message(
         "authenticated", "authenticated", "Authenticated", "The credentials are valid.",
         {
-            **_ID, "username": _TEXT, "role": _TEXT,
+            **ID, "username": TEXT, "role": TEXT,
             "expires_at": {
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -262,7 +124,7 @@ ANSWERS_AND_EVENTS: Final = (
     Message(
         "subscribed", "subscribed", "Subscribed",
         "The channels are subscribed to; their replay or snapshot follows, then live events.",
-        {**_ID, "channels": _ref("SubscribedChannels")},
+        {**ID, "channels": ref("SubscribedChannels")},
         ("channels",),
         {"id": 2, "channels": {
             "metrics": {"cursor": "5f0c2a91-40"},
@@ -272,23 +134,23 @@ ANSWERS_AND_EVENTS: Final = (
     Message(
         "unsubscribed", "unsubscribed", "Unsubscribed",
         "The channels are left. Without an id: the new caller may not read them.",
-        {**_ID, "channels": _CHANNELS}, ("channels",), {"id": 3, "channels": ["trades"]},
+        {**ID, "channels": CHANNEL_NAMES}, ("channels",), {"id": 3, "channels": ["trades"]},
     ),
     Message(
         "subscriptions", "subscriptions", "Subscriptions", "What is subscribed to.",
-        {**_ID, "channels": _ref("ActiveSubscriptions")},
+        {**ID, "channels": ref("ActiveSubscriptions")},
         ("channels",),
         {"id": 4, "channels": {"metrics": {"filters": {"metric_types": ["risk"]}}}},
     ),
     Message(
         "pong", "pong", "Pong", "The answer to a ping.",
-        {**_ID, "timestamp": _TIME}, ("timestamp",), {"id": 5, "timestamp": _NOON},
+        {**ID, "timestamp": TIME}, ("timestamp",), {"id": 5, "timestamp": _NOON},
     ),
     Message(
         "error", "error", "ErrorMessage",
         "A request was refused, and had no effect.",
         {
-            **_ID,
+            **ID,
             "code": {
                 "type": "string",
                 "description": "one of these, or a later one. "
@@ -308,7 +170,7 @@ ANSWERS_AND_EVENTS: Final = (
         "snapshot_end", "snapshot_end", "SnapshotEnd",
         "The snapshot of a channel is complete; its live events follow.",
         {
-            "channel": _ref("ChannelName"),
+            "channel": ref("ChannelName"),
             "count": {"type": "integer", "description": "rows that it had"},
         },
         ("channel", "count"), {"channel": "metrics", "count": 12},
@@ -316,13 +178,13 @@ ANSWERS_AND_EVENTS: Final = (
     Message(
         "heartbeat", "heartbeat", "Heartbeat",
         "The server lives. The cursors are positions to resume from.",
-        {"timestamp": _TIME, "cursors": _ref("Cursors")}, ("timestamp", "cursors"),
+        {"timestamp": TIME, "cursors": ref("Cursors")}, ("timestamp", "cursors"),
         {"timestamp": _NOON, "cursors": {"metrics": "5f0c2a91-41"}},
     ),
     Message(
         "resync", "resync", "Resync",
         "Events before this may be missing: read the REST API again. From the cursor on none is.",
-        {"channel": _ref("ChannelName"), "cursor": _CURSOR}, ("channel", "cursor"),
+        {"channel": ref("ChannelName"), "cursor": CURSOR}, ("channel", "cursor"),
         {"channel": "trades", "cursor": "5d0a77c1-31"},
     ),
     Message(

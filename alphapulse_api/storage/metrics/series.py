@@ -15,8 +15,6 @@ match proves that the database has all earlier ones too.
 from __future__ import annotations
 
 import asyncio
-import secrets
-import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -24,11 +22,16 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.points import Key
-from alphapulse_api.domain.series_limits import MAX_SERIES, TooManySeries
-from alphapulse_api.storage.bulk import ROWS, insert_rows, select_rows
+from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
-from alphapulse_api.storage.metrics.labels import add_labels, complete, with_labels
+from alphapulse_api.storage.metrics.labels import complete, with_labels
+from alphapulse_api.storage.metrics.series_creation import (
+    WITH_TOKENS,
+    Reference,
+    add_stored,
+    create,
+)
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.threads import off_loop
 
@@ -37,17 +40,7 @@ REMEMBERED: Final = 100_000
 AHEAD: Final = 500  # series that a transaction creates, if more are created ahead of their points
 ASKED: Final = 100_000  # series that one question may be about
 PIECE: Final = 200  # series to read at once, about 1 ms of the event loop's time
-_KEY: Final = ("metric_type", "name", "labels")
-_KEY_TYPES: Final = ("text", "text", "text")
-_WITH_TOKENS: Final = "series JOIN series_spans ON series_id = id"
-_SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {_WITH_TOKENS}"
-
-
-class Reference(NamedTuple):
-    """A reference to a series: its number, and the token that proves that the number is its own."""
-
-    number: int
-    token: int
+_SELECT: Final = f"SELECT id, metric_type, name, labels, token FROM {WITH_TOKENS}"
 
 
 class Series(NamedTuple):
@@ -165,9 +158,9 @@ class SeriesCatalogue:
         if unknown:
             # A plan that PostgreSQL cached while there were few series would scan all for each key.
             await transaction.plan_anew()
-            await _add_stored(known, transaction, unknown)
+            await add_stored(known, transaction, unknown)
             if missing := [key for key in unknown if key not in known]:
-                await _create(known, transaction, missing, self._most)
+                await create(known, transaction, missing, self._most)
         return known
 
     async def create_ahead(self, keys: Collection[Key]) -> None:
@@ -268,58 +261,3 @@ def _matching(rows: Iterable[Row], labels: Mapping[str, str]) -> dict[int, Serie
 def _common(sets: Sequence[set[int]], known: Mapping[int, Series]) -> dict[int, Series]:
     """The series that are in all sets, by number."""
     return {number: known[number] for number in sets[0].intersection(*sets[1:])}
-
-
-async def _add_stored(
-    known: dict[Key, Reference], transaction: Transaction, keys: Sequence[Key]
-) -> None:
-    """Add references to those series that exist."""
-    for at in range(0, len(keys), ROWS):  # building the answer takes as long as decoding the rows
-        rows = await select_rows(
-            transaction,
-            "metric_type, name, labels, id, token",
-            _WITH_TOKENS,
-            _KEY,
-            keys[at : at + ROWS],
-            _KEY_TYPES,
-        )
-        known.update(((row[0], row[1], row[2]), Reference(row[3], row[4])) for row in rows)
-
-
-async def _create(
-    known: dict[Key, Reference], transaction: Transaction, keys: Sequence[Key], most: int
-) -> None:
-    """Create series, unless there would be more than `most`; add references to them."""
-    # Until the commit, no other process creates or removes a series.
-    ((count,),) = await transaction.fetch(
-        'UPDATE series_version SET version = version + 1 WHERE "only" = 1 RETURNING series'
-    )
-    if count + len(keys) > most:
-        # Others may have created some of them before this transaction got the lock.
-        await _add_stored(known, transaction, keys)
-        keys = [key for key in keys if key not in known]
-        if count + len(keys) > most:
-            raise TooManySeries(keys, "max_series", most, count)
-    created = 0
-    for at in range(0, len(keys), ROWS):
-        new = await insert_rows(
-            transaction,
-            f"series ({', '.join(_KEY)})",
-            keys[at : at + ROWS],
-            f"ON CONFLICT ({', '.join(_KEY)}) DO NOTHING RETURNING id, metric_type, name, labels",
-            _KEY_TYPES,
-        )
-        await add_labels(transaction, new)
-        tokens = struct.iter_unpack("=Q", secrets.token_bytes(8 * len(new)))
-        await insert_rows(
-            transaction,
-            "series_spans (series_id, points, token)",
-            [(row[0], 0, token >> 1) for row, (token,) in zip(new, tokens, strict=True)],
-            "",
-            ("bigint", "bigint", "bigint"),
-        )
-        created += len(new)
-    await transaction.execute(
-        'UPDATE series_version SET series = series + $1 WHERE "only" = 1', created
-    )
-    await _add_stored(known, transaction, keys)

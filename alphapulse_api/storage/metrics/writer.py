@@ -17,7 +17,8 @@ from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
-from alphapulse_api.storage.metrics.series import AHEAD, Reference, SeriesCatalogue
+from alphapulse_api.storage.metrics.series import AHEAD, SeriesCatalogue
+from alphapulse_api.storage.metrics.series_creation import Reference
 from alphapulse_api.storage.outbox import invalidation_of_types, of_points
 
 A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms

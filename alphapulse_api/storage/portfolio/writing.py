@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps
@@ -16,12 +16,12 @@ from alphapulse_api.domain.versions import IfMatch
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.portfolio.attempts import Attempt, Newest, NotYet, Stored
 from alphapulse_api.storage.portfolio.comparing import Comparison, same_snapshot, says
 from alphapulse_api.storage.portfolio.frames import (
     NOTHING,
     WHOLE,
     Content,
-    Frame,
     Place,
     content_of,
     following,
@@ -57,40 +57,6 @@ _TYPES: Final = ("text", "timestamptz", *("numeric",) * 3, "text", "bigint", "bi
 _ADVANCES: Final = 4  # of the rollups after a batch of history
 
 
-class _Newest(NamedTuple):
-    """The newest frame, which the next one is compared with."""
-
-    place: Place
-    content: Content
-
-
-class _NotYet(NamedTuple):
-    """A unit of work did nothing: another process stored a frame, or a frame must be read first."""
-
-    unread: tuple[int | None, int | None] | None = None
-
-
-class _Stored(NamedTuple):
-    """What a unit of work did: whether anything changed, the revision of the current snapshot if
-    it is that, and the state after it."""
-
-    changed: bool
-    revision: int | None
-    state: State
-
-
-class _Attempt(NamedTuple):
-    """What a unit of work stores: a snapshot, and its frame, built on the place `base`."""
-
-    snapshot: Snapshot
-    shown: Encoded
-    frame: Frame | None
-    base: Place
-    compared: Comparison | None
-    latest: bool
-    if_match: IfMatch | None
-
-
 class Writer:
     """Stores the snapshots of one book, in the order of the calls.
 
@@ -108,7 +74,7 @@ class Writer:
         self._ahead = ahead
         # The state once the waiting writes are committed. If a write finds another frame than the
         # one on which its own was built, it is done again.
-        self._newest: _Newest | None = None
+        self._newest: Newest | None = None
         self._last: Turn | None = None
 
     def __repr__(self) -> str:
@@ -160,15 +126,15 @@ class Writer:
             frame = None
             if content != NOTHING:
                 frame = following(newest.place, newest.content, content)
-                self._newest = _Newest(frame.place, content)
+                self._newest = Newest(frame.place, content)
             base = newest.place
-            attempt = _Attempt(snapshot, shown, frame, base, compared, latest, if_match)
+            attempt = Attempt(snapshot, shown, frame, base, compared, latest, if_match)
             try:
                 result = await self._engine.write(partial(self._store, turn, attempt))
             except BaseException:
                 self._newest = None
                 raise
-            if isinstance(result, _Stored):
+            if isinstance(result, Stored):
                 self._note(result, attempt, newest)
                 return result.revision, result.state.version
             self._newest = None
@@ -214,17 +180,17 @@ class Writer:
         return await self._engine.write(work)
 
     async def _store(
-        self, turn: Turn, attempt: _Attempt, transaction: Transaction
-    ) -> _Stored | _NotYet:
+        self, turn: Turn, attempt: Attempt, transaction: Transaction
+    ) -> Stored | NotYet:
         """Make an attempt, unless an earlier call must be done first."""
         turn.done = False  # an earlier run of the transaction was rolled back
         if not turn.has_come:
-            return _NotYet()
+            return NotYet()
         result = await self._try(attempt, transaction)
-        turn.done = isinstance(result, _Stored)
+        turn.done = isinstance(result, Stored)
         return result
 
-    async def _try(self, attempt: _Attempt, transaction: Transaction) -> _Stored | _NotYet:
+    async def _try(self, attempt: Attempt, transaction: Transaction) -> Stored | NotYet:
         snapshot, shown, frame, base, compared, latest, if_match = attempt
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
@@ -232,17 +198,17 @@ class Writer:
         if if_match is not None:
             if_match.check(state.version, "portfolio")
         if frame is not None and state.place.token != base.token:
-            return _NotYet()
+            return NotYet()
         key, number = (None, None) if frame is None else frame.place[:2]
         replaced: int | None = None
         if not await transaction.fetch(_INSERT, self._book, *values, key, number):
             (known,) = await transaction.fetch(_KNOWN, self._book, as_of)
             same = same_snapshot(values[1:], frame, base, known, compared)
             if same is None:
-                return _NotYet((known[-2], known[-1]))
+                return NotYet((known[-2], known[-1]))
             if same:
                 revision = state.revision if as_of == state.as_of else None
-                return _Stored(False, revision, state)
+                return Stored(False, revision, state)
             await transaction.execute(_REPLACE, self._book, *values, key, number)
             replaced = known[-2]
         if frame is not None:
@@ -263,9 +229,9 @@ class Writer:
         else:
             transaction.publish(invalidation("portfolio"))
         await update(transaction, self._book, state)
-        return _Stored(True, state.revision if moves else None, state)
+        return Stored(True, state.revision if moves else None, state)
 
-    def _note(self, result: _Stored, attempt: _Attempt, base: _Newest) -> None:
+    def _note(self, result: Stored, attempt: Attempt, base: Newest) -> None:
         """Remember the frame to compare the next snapshot with, and the snapshot for readers."""
         snapshot, shown, frame, *_ = attempt
         if not result.changed and frame is not None:
@@ -318,12 +284,12 @@ class Writer:
         transaction.publish(*rows)
         return state._replace(as_of=as_of, revision=revision)
 
-    async def _read_newest(self) -> _Newest:
+    async def _read_newest(self) -> Newest:
         place = await newest_place(self._engine, self._book)
         if place.number < 0:
-            return _Newest(place, NOTHING)
+            return Newest(place, NOTHING)
         frames = await self._engine.fetch(_FRAMES, self._book, place.key, place.number)
         if len(frames) <= place.number:  # removed meanwhile; then the token has changed
-            return _Newest(place._replace(number=-1), NOTHING)
+            return Newest(place._replace(number=-1), NOTHING)
         read = partial(content_of, [(performance, body) for performance, body in frames])
-        return _Newest(place, await asyncio.to_thread(read))
+        return Newest(place, await asyncio.to_thread(read))

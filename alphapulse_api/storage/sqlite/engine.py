@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from alphapulse_api.storage.engine.outbox import insert, joined
 from alphapulse_api.storage.rekeyed import Rekeyed
 from alphapulse_api.storage.sqlite import space
 from alphapulse_api.storage.sqlite.commit_watch import CommitWatch
+from alphapulse_api.storage.sqlite.dialect import Dialect
 from alphapulse_api.storage.sqlite.errors import primary_code, reason, translated
 from alphapulse_api.storage.sqlite.files import refuse_network
 from alphapulse_api.storage.sqlite.readers import Readers
@@ -43,7 +44,7 @@ CACHE_KIB: Final = 2048
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
 
-class SQLiteEngine(GroupingEngine):
+class SQLiteEngine(Dialect, GroupingEngine):
     """One SQLite file, opened for one event loop.
 
     Args:
@@ -141,33 +142,6 @@ class SQLiteEngine(GroupingEngine):
 
     def on_new_history(self, callback: Callable[[], None]) -> None:
         """Nothing: there is one history."""
-
-    @property
-    def locked(self) -> str:
-        return ""  # only one writer runs at a time, so no rows need a lock
-
-    @property
-    def locked_free(self) -> str:
-        return ""
-
-    def size(self, column: str) -> str:
-        return f"length(CAST({column} AS BLOB))"  # of text, length() counts characters
-
-    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
-        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps the order of the loops
-
-    def among(self, column: str, mark: str) -> str:
-        return f"{column} IN (SELECT value FROM json_each({mark}))"
-
-    def among_times(self, column: str, mark: str) -> str:
-        return self.among(column, mark)
-
-    def listed(self, numbers: Iterable[int]) -> Any:
-        return str(list(numbers))
-
-    def bucket(self, column: str, width: str) -> str:
-        # % keeps the sign of its left side; times before 1970 need the true modulus.
-        return f"({column} - ({column} % {width} + {width}) % {width})"
 
     # -- threads ---------------------------------------------------------------------------------
 

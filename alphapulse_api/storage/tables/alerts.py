@@ -121,12 +121,7 @@ class AlertDataAccessor:
         Raises:
             NotFound: if there is none.
         """
-        rows = await self._engine.fetch(
-            f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2",
-            self._book,
-            alert_id,
-        )
-        return _only(rows, alert_id)
+        return await self._read(self._engine, alert_id)
 
     async def add_alert(
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
@@ -278,12 +273,7 @@ class AlertDataAccessor:
                 alert_id,
                 *args,
             )
-            rows = await transaction.fetch(
-                f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2",
-                self._book,
-                alert_id,
-            )
-            alert = _only(rows, alert_id)
+            alert = await self._read(transaction, alert_id)
             if changed:
                 _, stage = CHANNELS["alerts"].identity(alert)
                 rows = await of_change(
@@ -300,8 +290,10 @@ class AlertDataAccessor:
 
         return await self._engine.write(work)
 
-
-def _only(rows: Sequence[Sequence[Any]], alert_id: str) -> Alert:
-    if not rows:
-        raise NotFound(f"There is no alert {alert_id!r}.")
-    return COLUMNS.read(rows[0])
+    async def _read(self, store: Engine | Transaction, alert_id: str) -> Alert:
+        rows = await store.fetch(
+            f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2", self._book, alert_id
+        )
+        if not rows:
+            raise NotFound(f"There is no alert {alert_id!r}.")
+        return COLUMNS.read(rows[0])

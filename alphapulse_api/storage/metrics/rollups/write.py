@@ -194,11 +194,9 @@ async def shorten(transaction: Transaction, number: int) -> None:
 
 
 def _limit(number: int) -> int:
-    """The length of the tail at which a series is folded.
-
-    It differs between series. Series of one program grow together, and folding all of them in one
-    batch would make it many times slower than the others.
-    """
+    """The length of the tail at which a series is folded."""
+    # It differs: series of one program grow together, and folding all of them in one batch would
+    # make it many times slower than the others.
     half = TAIL // 2
     return half + number % half
 

@@ -1,0 +1,37 @@
+"""SQL that differs between PostgreSQL and SQLite, for SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class Dialect:
+    """The texts of an engine; see `Engine`."""
+
+    @property
+    def locked(self) -> str:
+        return ""  # only one writer runs at a time, so no rows need a lock
+
+    @property
+    def locked_free(self) -> str:
+        return ""
+
+    def size(self, column: str) -> str:
+        return f"length(CAST({column} AS BLOB))"  # of text, length() counts characters
+
+    def joined(self, table: str, alias: str, condition: str, order: str) -> str:
+        return f"CROSS JOIN {table} {alias} ON {condition}"  # keeps the order of the loops
+
+    def among(self, column: str, mark: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each({mark}))"
+
+    def among_times(self, column: str, mark: str) -> str:
+        return self.among(column, mark)
+
+    def listed(self, numbers: Iterable[int]) -> Any:
+        return str(list(numbers))
+
+    def bucket(self, column: str, width: str) -> str:
+        # % keeps the sign of its left side; times before 1970 need the true modulus.
+        return f"({column} - ({column} % {width} + {width}) % {width})"
