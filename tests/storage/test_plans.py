@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import Fresh
-
-ROWS = 4000
-RARE = 1000  # one in so many is rare
-FEW = 10  # rows that an index in the listing's order may hold beside those of a frequent value
-START = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.plans import FEW, RARE, ROWS, START, Ask, Recorder, nodes
 
 TRADE: dict[str, Any] = {
     "side": "buy", "quantity": 1, "price": 10, "value": 10, "order_type": "market", "metadata": {},
@@ -28,21 +22,6 @@ TRADE: dict[str, Any] = {
 ALERT: dict[str, Any] = {
     "title": "drawdown", "message": "", "tags": [], "metadata": {},
 }  # fmt: skip
-
-
-class Recorder:
-    """An engine that keeps the statements that are asked of it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.asked: list[tuple[str, Sequence[Any]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def fetch(self, sql: str, *args: Any) -> Sequence[Any]:
-        self.asked.append((sql, args))
-        return await self._engine.fetch(sql, *args)
 
 
 @pytest.fixture
@@ -88,7 +67,6 @@ def _alert(number: int) -> dict[str, Any]:
     }
 
 
-Ask = Callable[[Any], Awaitable[Any]]
 QUESTIONS: dict[str, Ask] = {
     "all trades": lambda e: TradeDataAccessor(e).get_trades(),
     "all trades, oldest first": lambda e: TradeDataAccessor(e).get_trades(sort="asc"),
@@ -157,7 +135,7 @@ async def test_listings_read_no_more_rows_than_they_show(filled: Recorder) -> No
         assert not others, question
         if filled.takes_arrays:
             ((plan,),) = await filled.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
-            for node in _nodes(json.loads(plan)[0]["Plan"]):
+            for node in nodes(json.loads(plan)[0]["Plan"]):
                 assert node["Node Type"] != "Seq Scan", (question, plan)
                 assert node.get("Rows Removed by Filter", 0) <= FEW, (question, plan)
             steps = [plan]
@@ -172,12 +150,6 @@ async def test_listings_read_no_more_rows_than_they_show(filled: Recorder) -> No
             assert any("alerts_unresolved_by_" in step for step in steps), (question, steps)
         if "alerts" in question and "status" in question:
             assert any("alerts_by_book_status" in step for step in steps), (question, steps)
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from _nodes(part)
 
 
 async def test_several_values_are_one_listing_in_order_and_page_by_page(filled: Recorder) -> None:
@@ -209,7 +181,7 @@ async def test_the_newest_signals_of_agents_are_all_that_is_read(fresh: Fresh) -
         for sql, args in asked:
             if engine.takes_arrays:
                 ((plan,),) = await engine.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
-                for node in _nodes(json.loads(plan)[0]["Plan"]):
+                for node in nodes(json.loads(plan)[0]["Plan"]):
                     assert node["Actual Rows"] <= 20, plan
                     assert node.get("Rows Removed by Filter", 0) <= FEW, plan
             else:
@@ -229,92 +201,3 @@ def _signal(number: int) -> dict[str, Any]:
         "timestamp": START + timedelta(minutes=number),
         "metadata": {},
     }
-
-
-SERIES_TYPES = [f"type{n:02}" for n in range(10)]
-
-
-@pytest.fixture
-async def series(fresh: Fresh) -> AsyncIterator[Recorder]:
-    """Series of several types."""
-    async with fresh() as engine:
-        await MetricsDataAccessor(engine).add_points(
-            [
-                {
-                    "metric_type": SERIES_TYPES[n % 10],
-                    "name": f"name{n % 500:03}",
-                    "labels": {"n": str(n), "even": str(n % 2 == 0), "rare": str(n % RARE == 0)},
-                    "timestamp": START,
-                    "value": 1.0,
-                }
-                for n in range(ROWS)
-            ]
-        )
-        if engine.takes_arrays:
-            await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
-        yield Recorder(engine)
-
-
-async def _deep(ask: Callable[..., Awaitable[Any]], **query: Any) -> Any:
-    """A short page behind a long one."""
-    page = await ask(**query, limit=ROWS // 40)
-    assert page.next_cursor is not None, query
-    return await ask(**query, limit=20, cursor=page.next_cursor)
-
-
-PAGES: dict[str, Ask] = {
-    "all series": lambda e: MetricsDataAccessor(e).list_series(limit=20),
-    "all series, deep": lambda e: _deep(MetricsDataAccessor(e).list_series),
-    "series of a type": lambda e: MetricsDataAccessor(e).list_series(
-        metric_type="type07", limit=20
-    ),
-    "series of a type, deep": lambda e: _deep(
-        MetricsDataAccessor(e).list_series, metric_type="type07"
-    ),
-    "series of a prefix": lambda e: MetricsDataAccessor(e).list_series(name="name40", limit=20),
-    "series of a type and a prefix": lambda e: MetricsDataAccessor(e).list_series(
-        name="name40", metric_type="type03", limit=20
-    ),
-    "latest of all": lambda e: MetricsDataAccessor(e).get_latest_metrics(limit=20),
-    "latest of a type": lambda e: MetricsDataAccessor(e).get_latest_metrics("type07", limit=20),
-    "latest of a type, deep": lambda e: _deep(
-        MetricsDataAccessor(e).get_latest_metrics, metric_type="type07"
-    ),
-    "latest of a label": lambda e: MetricsDataAccessor(e).get_latest_metrics(
-        "type06", labels={"even": "True"}, limit=20
-    ),
-    "latest of a label, deep": lambda e: _deep(
-        MetricsDataAccessor(e).get_latest_metrics, metric_type="type06", labels={"even": "True"}
-    ),
-    "latest of a frequent and a rare label": lambda e: MetricsDataAccessor(e).get_latest_metrics(
-        "type00", labels={"even": "True", "rare": "True"}, limit=20
-    ),
-    "latest of a name": lambda e: MetricsDataAccessor(e).get_latest_metrics(
-        "type07", "name407", limit=20
-    ),
-}
-
-
-async def test_pages_of_series_read_no_more_than_they_show(series: Recorder) -> None:
-    for question, ask in PAGES.items():
-        series.asked.clear()
-        await ask(series)
-        # Without the types, the long page before a deep one, and which label is rare.
-        asked = [each for each in series.asked if each[1] and each[1][-1] in (20, 21)]
-        assert asked, question
-        for sql, args in asked:
-            if series.takes_arrays:
-                ((plan,),) = await series.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
-                for node in _nodes(json.loads(plan)[0]["Plan"]):
-                    assert node["Node Type"] != "Seq Scan", (question, plan)
-                    assert node.get("Rows Removed by Filter", 0) <= FEW, (question, plan)
-                    assert node["Actual Rows"] <= args[-1], (question, plan)
-            else:
-                steps = [row[3] for row in await series.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)]
-                how = "SCAN" if question in ("all series", "latest of all") else "SEARCH"
-                first = "l USING PRIMARY KEY" if "label" in question else "series USING INDEX"
-                assert steps[0].startswith(f"{how} {first}"), steps
-                rest = [step for step in steps[1:] if not step.startswith("CORRELATED")]
-                assert all(step.startswith("SEARCH") for step in rest), (question, steps)
-                if "deep" in question:
-                    assert ">?" in steps[0] or ")>(" in steps[0], (question, steps)
