@@ -138,7 +138,7 @@ class Snapshot:
                 yield
 
     def end(self) -> None:
-        """Add the message that tells how many rows the snapshot has."""
+        """Add the message with the number of rows of the snapshot."""
         end = {"type": "snapshot_end", "channel": self.channel.name, "count": self._rows}
         self._frames.add(dumps(end))
 

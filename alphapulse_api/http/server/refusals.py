@@ -67,7 +67,7 @@ class Refusals:
         """Why the parser refused a request."""
         http = self._backend.config.http
         if isinstance(error, LineTooLong):
-            # The exception does not say which line it was. The limit tells: no two are equal.
+            # The exception does not say which line it was, but its limit does: no two are equal.
             if error.args[1] == http.max_line_size:
                 return Problem(
                     URI_TOO_LONG, f"The path and query may have {http.max_url_size} bytes at most."
