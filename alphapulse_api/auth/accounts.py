@@ -6,35 +6,25 @@ import hashlib
 import os
 import re
 import secrets
-import sys
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from alphapulse_api.auth.api_keys import API_KEY, WEBHOOK_TOKEN, make_key
 from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.grants import AccountError, granted_books, granted_scopes, limited_admin
 from alphapulse_api.auth.passwords import Match, Passwords, check_new_password
-from alphapulse_api.auth.permissions import (
-    DEFAULT_KEY_SCOPES,
-    KEY_SCOPES,
-    ROLES,
-    VIEW,
-    VIEWS,
-    WEBHOOK,
-)
+from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES, WEBHOOK
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
 from alphapulse_api.domain.names import new_name
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey, User
+from alphapulse_api.storage.tables.callers import ApiKey, LimitedAdmin, User
+from alphapulse_api.storage.tables.directory import AccountDataAccessor
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 ADMIN: Final = "admin"
 ADMIN_PASSWORD_VARIABLE: Final = "AP_ADMIN_PASSWORD"  # noqa: S105
 _KEY_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f\ud800-\udfff]{1,64}")
-
-
-class AccountError(ValueError):
-    """An operation on an account failed; the text is one sentence."""
 
 
 class TokenPair(NamedTuple):
@@ -87,14 +77,24 @@ class Accounts:
         await self._authenticator.refresh()
         return password if made and not given else None
 
-    async def set_user(self, username: str, role: str, password: str) -> None:
+    async def set_user(
+        self, username: str, role: str, password: str, books: Collection[str] | None = None
+    ) -> None:
         """Create a user, or replace its role and password; its existing tokens are revoked.
 
         A name that differs only in spelling or case (RFC 8265) is the same user, whose name stays.
 
+        Args:
+            username: the name.
+            role: the role.
+            password: the password.
+            books: that it is limited to; None: a new user is not limited, an existing one keeps
+                its limit.
+
         Raises:
-            AccountError: for a name, role or password that is not acceptable.
+            AccountError: for a name, role, password or book that is not acceptable.
         """
+        limit = granted_books(books)
         if await self.find_user(username) is None:
             try:
                 username = new_name(username)
@@ -103,8 +103,25 @@ class Accounts:
         if role not in ROLES:
             raise AccountError(f"there is no role {role!r}: choose from {', '.join(ROLES)}")
         _check_password(password)
-        await self._store.put_user(username, role, await self._passwords.hash(password))
+        password_hash = await self._passwords.hash(password)
+        try:
+            await self._store.put_user(username, role, password_hash, limit)
+        except LimitedAdmin:
+            raise limited_admin(username) from None
         await self._authenticator.refresh()
+
+    async def set_books(self, username: str, books: Collection[str] | None) -> None:
+        """Limit a user to books, or end its limit (None); its existing tokens are revoked.
+
+        Raises:
+            AccountError: for an unknown user, an admin, or a book that is not acceptable.
+        """
+        limit = granted_books(books)
+        try:
+            found = await self._store.limit_user(username, limit)
+        except LimitedAdmin:
+            raise limited_admin(username) from None
+        await self._changed(username, found)
 
     async def set_password(self, username: str, password: str) -> None:
         """Change a password; existing tokens are revoked.
@@ -136,6 +153,7 @@ class Accounts:
         name: str,
         scopes: Collection[str] = DEFAULT_KEY_SCOPES,
         expires_at: datetime | None = None,
+        books: Collection[str] | None = None,
     ) -> tuple[ApiKey, str]:
         """Create a key; returns the stored record, and the key itself, which is not stored.
 
@@ -144,22 +162,18 @@ class Accounts:
             scopes: the permissions it has; `view` stands for every view_*. `webhook` alone
                 makes a webhook token.
             expires_at: when it expires; None: never.
+            books: that it is limited to; None: not limited.
 
         Raises:
-            AccountError: for a name or scope that is not acceptable.
+            AccountError: for a name, scope or book that is not acceptable.
         """
         if not _KEY_NAME.fullmatch(name):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
-        granted: set[str] = set()
-        if WEBHOOK in scopes and set(scopes) != {WEBHOOK}:
-            raise AccountError("a webhook token has no other scope: create another key for them")
-        for scope in scopes:
-            if scope not in (VIEW, WEBHOOK) and scope not in KEY_SCOPES:
-                known = ", ".join(sorted({VIEW, WEBHOOK, *KEY_SCOPES}))
-                raise AccountError(f"a key cannot have the scope {scope!r}: choose from {known}")
-            granted |= VIEWS if scope == VIEW else {scope}
+        granted, limit = granted_scopes(scopes), granted_books(books)
         text, parsed = make_key(WEBHOOK_TOKEN if WEBHOOK in granted else API_KEY)
-        key = ApiKey(parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None)
+        key = ApiKey(
+            parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None, limit
+        )
         await self._store.add_api_key(key)
         await self._authenticator.refresh()
         return key, text
@@ -268,19 +282,12 @@ class Accounts:
         )
 
     async def _change(self, username: str, change: str, *args: object) -> None:
-        if not await self._store.change_user(username, change, *args):
+        await self._changed(username, await self._store.change_user(username, change, *args))
+
+    async def _changed(self, username: str, found: bool) -> None:
+        if not found:
             raise AccountError(f"there is no user {username!r}")
         await self._authenticator.refresh()
-
-
-def announce_admin(password: str) -> None:
-    """Print the first password to standard error, once; it is never logged."""
-    print(  # noqa: T201
-        f"alphapulse_api: made the user '{ADMIN}' with the password {password}\n"
-        "                (shown this once; change it with: alphapulse-api user passwd admin)",
-        file=sys.stderr,
-        flush=True,
-    )
 
 
 def _check_password(password: str, place: str | None = None) -> None:

@@ -15,7 +15,8 @@ from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens, expired
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage.tables.directory import AccountDataAccessor, ApiKey, Directory, Version
+from alphapulse_api.storage.tables.callers import ApiKey
+from alphapulse_api.storage.tables.directory import AccountDataAccessor, Directory, Version
 
 POLL_SECONDS: Final = 1.0  # a revocation takes effect everywhere within 5 s
 RELOAD_SECONDS: Final = 0.1  # between reloads for unknown credentials, however many arrive
@@ -179,7 +180,7 @@ class Authenticator:
         return name in self._directory.ended
 
     def check(self, caller: Caller) -> None:
-        """Check that an authenticated caller may still call, with the same permissions.
+        """Check that an authenticated caller may still call, with the same rights.
 
         Raises:
             ExpiredCredentials: if the credentials have expired.
@@ -194,12 +195,13 @@ class Authenticator:
                 and not user.disabled
                 and user.generation == caller.generation
                 and user.role == caller.role
+                and user.books == caller.books
                 and caller.credential not in self._directory.ended
                 and caller.family not in self._directory.ended
             )
         else:
             key = self._directory.keys.get(caller.credential)
-            current = key is not None and key.revoked_at is None
+            current = key is not None and key.revoked_at is None and key.books == caller.books
         if not current:
             raise BadCredentials("The credentials were revoked.")
 
@@ -227,6 +229,7 @@ class Authenticator:
             generation=claims.generation,
             family=claims.family,
             ends_at=claims.expires_at + self._tokens.leeway,
+            books=user.books,
         )
 
 
@@ -241,4 +244,5 @@ def _key_caller(key: ApiKey) -> Caller:
         expires_at=key.expires_at,
         credential=key.id,
         ends_at=key.expires_at,
+        books=key.books,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from alphapulse_api.domain.books import MAIN
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -18,6 +20,7 @@ class Caller:
             name have different subjects.
         expires_at: when the credentials expire; None if they do not.
         ends_at: when they stop being accepted: `expires_at` plus the leeway for slow clocks.
+        books: the books that the caller is limited to, the home book first; None: not limited.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
         family: identifies the login that a token comes from; None if there was no login.
@@ -33,3 +36,9 @@ class Caller:
     generation: int = 0
     family: str | None = None
     ends_at: datetime | None = None
+    books: tuple[str, ...] | None = None
+
+    @property
+    def home(self) -> str:
+        """The book that the caller means without naming one."""
+        return MAIN if self.books is None else self.books[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
-from alphapulse_api.auth.accounts import AccountError, Accounts, announce_admin
+from alphapulse_api.auth.accounts import ADMIN, Accounts
 from alphapulse_api.auth.authenticator import Authenticator
+from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.auth.tokens import Tokens, secret_beside
 from alphapulse_api.config import Config
@@ -53,5 +55,15 @@ async def open_accounts(
         except AccountError as error:
             raise StartupError(str(error)) from None
         if password is not None:
-            announce_admin(password)
+            _announce_admin(password)
     return accounts, authenticator
+
+
+def _announce_admin(password: str) -> None:
+    """Print the first password to standard error, once; it is never logged."""
+    print(  # noqa: T201
+        f"alphapulse_api: made the user '{ADMIN}' with the password {password}\n"
+        "                (shown this once; change it with: alphapulse-api user passwd admin)",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import yaml
 
-from alphapulse_api.auth.accounts import AccountError
+from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.backend import check_parts
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user

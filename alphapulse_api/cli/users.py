@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import click
 
-from alphapulse_api.auth.accounts import AccountError, Accounts
+from alphapulse_api.auth.accounts import Accounts
+from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES
 from alphapulse_api.cli.options import CONFIG
@@ -20,6 +21,9 @@ from alphapulse_api.runtime.tuning import run
 from alphapulse_api.storage.engines import engine_from
 
 T = TypeVar("T")
+BOOKS = click.option(
+    "--book", "books", metavar="ID", multiple=True, help="Limit to this book; repeatable."
+)
 
 
 @click.group()
@@ -30,16 +34,19 @@ def user() -> None:
 @user.command("add")
 @click.argument("name")
 @click.option("--role", type=click.Choice(list(ROLES)), default="viewer", show_default=True)
+@BOOKS
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @CONFIG
-def user_add(name: str, role: str, password_stdin: bool, config_path: str | None) -> None:
+def user_add(
+    name: str, role: str, books: tuple[str, ...], password_stdin: bool, config_path: str | None
+) -> None:
     """Add a user."""
     password = _password(password_stdin)
 
     async def work(accounts: Accounts) -> None:
         if (known := await accounts.find_user(name)) is not None:
             raise AccountError(f"the user {known.username!r} exists already")
-        await accounts.set_user(name, role, password)
+        await accounts.set_user(name, role, password, books or None)
 
     _with_accounts(config_path, work)
     click.echo(f"added {name} ({role})")
@@ -53,9 +60,27 @@ def user_list(config_path: str | None) -> None:
     async def work(accounts: Accounts) -> None:
         for known in await accounts.list_users():
             state = "disabled" if known.disabled else "active"
-            click.echo(f"{known.username}\t{known.role}\t{state}\t{known.created_at:%Y-%m-%d}")
+            created = f"{known.created_at:%Y-%m-%d}"
+            books = _shown(known.books)
+            click.echo(f"{known.username}\t{known.role}\t{state}\t{created}\t{books}")
 
     _with_accounts(config_path, work)
+
+
+@user.command("books")
+@click.argument("name")
+@BOOKS
+@click.option("--all", "everything", is_flag=True, help="End the limit.")
+@CONFIG
+def user_books(
+    name: str, books: tuple[str, ...], everything: bool, config_path: str | None
+) -> None:
+    """Limit a user to books, or end the limit; its tokens are revoked."""
+    if everything == bool(books):
+        raise AccountError("name the books with --book, or say --all")
+    limit = None if everything else books
+    _with_accounts(config_path, lambda accounts: accounts.set_books(name, limit))
+    click.echo(f"{name} has {'all books' if everything else ', '.join(books)}")
 
 
 @user.command("passwd")
@@ -93,16 +118,23 @@ def api_key() -> None:
     "webhook alone makes a token for the URL of a webhook.  "
     "[default: view]",
 )
+@BOOKS
 @click.option("--expires", metavar="DURATION", help="Such as 90d or 12h.  [default: never]")
 @CONFIG
 def api_key_create(
-    name: str, scopes: tuple[str, ...], expires: str | None, config_path: str | None
+    name: str,
+    scopes: tuple[str, ...],
+    books: tuple[str, ...],
+    expires: str | None,
+    config_path: str | None,
 ) -> None:
     """Create a key; it is printed once, and only its hash is stored."""
     expires_at = _expiry(expires)
 
     async def work(accounts: Accounts) -> str:
-        _, key = await accounts.create_api_key(name, scopes or DEFAULT_KEY_SCOPES, expires_at)
+        _, key = await accounts.create_api_key(
+            name, scopes or DEFAULT_KEY_SCOPES, expires_at, books or None
+        )
         return key
 
     click.echo(_with_accounts(config_path, work))
@@ -118,7 +150,8 @@ def api_key_list(config_path: str | None) -> None:
             expired = key.expires_at is not None and key.expires_at <= now()
             state = "revoked" if key.revoked_at else "expired" if expired else "active"
             expiry = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never expires"
-            click.echo(f"{key.id}\t{key.name}\t{state}\t{expiry}\t{','.join(key.scopes)}")
+            scopes, books = ",".join(key.scopes), _shown(key.books)
+            click.echo(f"{key.id}\t{key.name}\t{state}\t{expiry}\t{scopes}\t{books}")
 
     _with_accounts(config_path, work)
 
@@ -144,6 +177,10 @@ def _with_accounts(config_path: str | None, work: Callable[[Accounts], Awaitable
             await engine.close()
 
     return run(found())
+
+
+def _shown(books: Sequence[str] | None) -> str:
+    return "all books" if books is None else ",".join(books)
 
 
 def _expiry(expires: str | None) -> datetime | None:

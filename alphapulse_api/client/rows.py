@@ -29,6 +29,8 @@ class Me(TypedDict):
     role: str
     permissions: list[str]
     auth: Literal["jwt", "api_key"]
+    books: list[str] | None
+    home: str
     expires_at: datetime | None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.auth.authenticator import BadCredentials
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.formats import PART_BYTES, Encoder, Rows, approximate, encoder
 from alphapulse_api.http.compression import Coding, compressor
@@ -68,6 +69,8 @@ async def export(
         await write_pieces(response.write, first)
         while True:
             for part in following:
+                # A caller who may no longer read, or no longer the same books, gets no more rows.
+                call.backend.authenticator.check(call.caller)
                 await write_pieces(response.write, await asyncio.to_thread(stream.part, part))
             cursor = getattr(page, "next_cursor", None)
             if cursor is None:
@@ -79,7 +82,7 @@ async def export(
         await response.write_eof()
     except Exception as error:
         # The status has been sent: only an aborted connection can signal the failure.
-        if not isinstance(error, ConnectionError):
+        if not isinstance(error, ConnectionError | BadCredentials):
             logger.exception("an export failed")
         if request.transport is not None:
             request.transport.abort()

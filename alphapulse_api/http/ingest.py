@@ -20,6 +20,7 @@ from alphapulse_api.domain.histories import ContentIds
 from alphapulse_api.http.body import BodyReader, unsupported
 from alphapulse_api.http.codecs.formats import FORMATS
 from alphapulse_api.http.codecs.records import CsvRecords, NdjsonRecords, Record, Records
+from alphapulse_api.http.pipeline.auth import check_again
 from alphapulse_api.http.route import Call, Row
 from alphapulse_api.record.feed import MAX_BATCH
 from alphapulse_api.runtime.slices import Steps, releasing
@@ -121,6 +122,7 @@ class _Batch:
         """Store the records that wait, if any do."""
         if not self._records:
             return
+        check_again(self._call.backend, self._call.caller)
         await self._stored(last)
         self.accepted += len(self._records)
         await self._call.backend.slices.run(releasing(self._records))

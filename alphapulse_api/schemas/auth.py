@@ -21,6 +21,12 @@ class Me(Answer):
     role = fields.String()
     permissions = fields.List(fields.String())
     auth = fields.String(metadata={"description": "jwt or api_key"})
+    books = fields.List(
+        fields.String(),
+        allow_none=True,
+        metadata={"description": "those that the caller is limited to; null: every book"},
+    )
+    home = fields.String(metadata={"description": "the book that is meant where none is named"})
     expires_at = Timestamp(allow_none=True)
 
 

@@ -91,6 +91,14 @@ async def disabled_by_command(stage: Stage) -> Any:
     await stage.command("user", "disable", "Ann")
 
 
+async def limited_to_books(stage: Stage) -> Any:
+    await stage.elsewhere.dashboard.accounts.set_books("ann", ["main"])
+
+
+async def limited_to_books_by_command(stage: Stage) -> Any:
+    await stage.command("user", "books", "ann", "--book", "main")
+
+
 async def revoked_access_token(stage: Stage) -> Any:
     form = {"token": stage.pair["access_token"]}
     assert (await ask(stage.elsewhere, "POST", "/token/revoke", data=form)).status == 200
@@ -120,7 +128,8 @@ async def revoked_key_by_command(stage: Stage) -> Any:
 Way = Callable[[Stage], Awaitable[Any]]
 OF_USERS = [
     new_password, new_password_by_command, another_role, disabled, disabled_by_command,
-    revoked_access_token, revoked_refresh_token, replayed_refresh_token,
+    limited_to_books, limited_to_books_by_command, revoked_access_token, revoked_refresh_token,
+    replayed_refresh_token,
 ]  # fmt: skip
 OF_KEYS = [revoked_key, revoked_key_by_command]
 
@@ -151,7 +160,7 @@ async def test_whoever_is_shut_out_is_out_everywhere(stage: Stage, way: Way) -> 
         assert (await unharmed.ask(type="ping"))["type"] == "pong"
 
 
-@pytest.mark.parametrize("way", [new_password, disabled, another_role])
+@pytest.mark.parametrize("way", [new_password, disabled, another_role, limited_to_books])
 async def test_whoever_is_shut_out_cannot_renew(stage: Stage, way: Way) -> None:
     await way(stage)
     form = {"grant_type": "refresh_token", "refresh_token": stage.pair["refresh_token"]}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alphapulse_api.auth import passwords
-from alphapulse_api.auth.accounts import AccountError
+from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.tables.directory import AccountDataAccessor

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from alphapulse_api.auth.accounts import AccountError
 from alphapulse_api.auth.api_keys import make_key, parse_key
+from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.http.pipeline.masking import masked
 from tests.asking import TRADE, ask, problem
 from tests.conftest import Serve, Server

@@ -17,6 +17,9 @@ SECRET = "hush-" * 10
 
 def test_account_commands_say_what_is_wrong(here: Here) -> None:
     add = ("user", "add", "ann", "--password-stdin")
+    admin = ("user", "add", "admin", "--role", "admin", "--password-stdin")
+    assert here(*admin, stdin="long enough\n").returncode == 0
+    boss = ("user", "add", "boss", "--role", "admin", "--book", "main", "--password-stdin")
     assert here(*add, stdin="long enough\n").returncode == 0
     for args, stdin, word in (
         (add, "long enough\n", "already"),
@@ -24,6 +27,11 @@ def test_account_commands_say_what_is_wrong(here: Here) -> None:
         (("user", "add", "a b", "--password-stdin"), "long enough\n", "white space"),
         (("user", "passwd", "bob", "--password-stdin"), "long enough\n", "no user 'bob'"),
         (("user", "disable", "bob"), "", "no user 'bob'"),
+        (boss, "long enough\n", "admin cannot be limited"),
+        (("user", "books", "bob", "--all"), "", "no user 'bob'"),
+        (("user", "books", "ann"), "", "--all"),
+        (("user", "books", "ann", "--all", "--book", "main"), "", "--all"),
+        (("user", "books", "admin", "--book", "main"), "", "admin cannot be limited"),
         (("api-key", "create", "k", "--scope", "manage"), "", "manage"),
         (("api-key", "create", "k", "--expires", "soon"), "", "90d"),
         (("api-key", "revoke", "nothing"), "", "nothing"),

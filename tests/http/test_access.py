@@ -179,6 +179,8 @@ async def test_me_says_who_calls(server: Server) -> None:
         "role": "api",
         "permissions": sorted({*VIEWS, "publish"}),
         "auth": "api_key",
+        "books": None,
+        "home": "main",
         "expires_at": None,
     }
 

@@ -31,13 +31,15 @@ NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 async def me(call: Call) -> Any:
-    """The caller and its permissions."""
+    """The caller, its permissions and its books."""
     caller = call.caller
     return {
         "username": caller.username,
         "role": caller.role,
         "permissions": sorted(caller.permissions),
         "auth": caller.auth,
+        "books": caller.books,
+        "home": caller.home,
         "expires_at": caller.expires_at,
     }
 

@@ -109,13 +109,27 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
         if api_key is not None:
             return await authenticator.api_key(api_key, client_key(request), webhook=webhook)
     except BadCredentials as refusal:
-        challenge = f'{REALM}, error="invalid_token"'
-        if isinstance(refusal, ExpiredCredentials):
-            challenge = f"{challenge}, {EXPIRED_CHALLENGE}"
-        raise Problem(
-            UNAUTHENTICATED, str(refusal), headers={"WWW-Authenticate": challenge}
-        ) from None
+        raise _refusal(refusal) from None
     return None
+
+
+def check_again(backend: Backend, caller: Caller) -> None:
+    """Check that the caller of a long request may still call, with the same rights.
+
+    Raises:
+        Problem: 401 if not.
+    """
+    try:
+        backend.authenticator.check(caller)
+    except BadCredentials as refusal:
+        raise _refusal(refusal) from None
+
+
+def _refusal(refusal: BadCredentials) -> Problem:
+    challenge = f'{REALM}, error="invalid_token"'
+    if isinstance(refusal, ExpiredCredentials):
+        challenge = f"{challenge}, {EXPIRED_CHALLENGE}"
+    return Problem(UNAUTHENTICATED, str(refusal), headers={"WWW-Authenticate": challenge})
 
 
 def _is_of_a_proxy(authorization: str, *, foreign: bool) -> bool:

@@ -164,6 +164,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "role": "viewer",
         "permissions": ["view_trades"],
         "auth": "jwt",
+        "books": ["beta"],
+        "home": "beta",
         "expires_at": "2026-01-31T13:00:00.000000Z",
     },
     "Health": {"status": "ok"},

@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.domain.times import now, to_micros
-from alphapulse_api.storage.columns import BOOLEAN, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.tables.callers import (
+    API_KEYS,
+    NEVER_LIMITED,
+    USERS,
+    ApiKey,
+    LimitedAdmin,
+    User,
+)
 from alphapulse_api.storage.tables.login_addresses import ADDRESS_REMEMBERED
-
-USERS = Columns(
-    "users",
-    {
-        "username": PLAIN,
-        "role": PLAIN,
-        "password_hash": PLAIN,
-        "disabled": BOOLEAN,
-        "generation": PLAIN,
-        "created_at": TIME,
-        "name_key": PLAIN,
-    },
-)
-API_KEYS = Columns(
-    "api_keys",
-    {
-        "id": PLAIN,
-        "name": PLAIN,
-        "secret_hash": PLAIN,
-        "scopes": JSON,
-        "created_at": TIME,
-        "expires_at": TIME,
-        "revoked_at": TIME,
-    },
-)
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """One row. Incrementing `generation` ends all tokens issued before.
-
-    `name_key` is the form of the name that lookups use, independent of spelling and case.
-    """
-
-    username: str
-    role: str
-    password_hash: str
-    disabled: bool
-    generation: int
-    created_at: datetime
-    name_key: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One row; only the hash of the secret is stored."""
-
-    id: str
-    name: str
-    secret_hash: str
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
 
 
 class Version(NamedTuple):
@@ -124,34 +77,52 @@ class AccountDataAccessor:
     async def list_users(self) -> list[User]:
         """Every user, by name."""
         rows = await self._engine.fetch(f"SELECT {USERS.select} FROM users ORDER BY username")
-        return [User(**USERS.read(row)) for row in rows]
+        return [User.of(row) for row in rows]
 
     async def find_user(self, username: str) -> User | None:
         """The user with that name, in any spelling and case."""
         rows = await self._engine.fetch(
             f"SELECT {USERS.select} FROM users WHERE name_key = $1", name_key(username)
         )
-        return User(**USERS.read(rows[0])) if rows else None
+        return User.of(rows[0]) if rows else None
 
     async def list_api_keys(self) -> list[ApiKey]:
         """Every key, including revoked ones, oldest first."""
         rows = await self._engine.fetch(
             f"SELECT {API_KEYS.select} FROM api_keys ORDER BY created_at, id"
         )
-        return [ApiKey(**API_KEYS.read(row)) for row in rows]
+        return [ApiKey.of(row) for row in rows]
 
-    async def put_user(self, username: str, role: str, password_hash: str) -> None:
-        """Create a user, or set the role and password of an existing one and end its tokens."""
-        user = _new_user(username, role, password_hash)
+    async def put_user(
+        self,
+        username: str,
+        role: str,
+        password_hash: str,
+        books: tuple[str, ...] | None = None,
+    ) -> None:
+        """Create a user, or set the role and password of an existing one and end its tokens.
 
-        async def change(transaction: Transaction) -> int:
-            return await transaction.execute(
-                "UPDATE users SET role = $2, password_hash = $3, disabled = $4, "
-                "generation = generation + 1 WHERE name_key = $1",
-                user["name_key"],
+        Args:
+            username: in any spelling and case.
+            role: the user's role.
+            password_hash: of the user's password.
+            books: that the user is limited to; None: those of an existing user stay.
+
+        Raises:
+            LimitedAdmin: if an admin would be limited.
+        """
+        user = _new_user(username, role, password_hash, books)
+        limit = _limit(books)
+
+        async def change(transaction: Transaction) -> bool:
+            return await _changed(
+                transaction,
+                username,
+                "role = $2, password_hash = $3, disabled = $4, books = coalesce($5, books)",
                 role,
                 password_hash,
                 0,
+                limit,
             )
 
         async def work(transaction: Transaction) -> None:
@@ -159,6 +130,7 @@ class AccountDataAccessor:
             # Serialised, because another process may create the same user.
             await _invalidate(transaction)
             if not found and not await change(transaction):
+                _check_limit(role, books)
                 await transaction.execute(USERS.insert, *USERS.store(user))
 
         await self._engine.write(work)
@@ -185,19 +157,22 @@ class AccountDataAccessor:
 
         Returns:
             Whether the user exists.
+
+        Raises:
+            LimitedAdmin: if an admin would be limited.
         """
 
         async def work(transaction: Transaction) -> bool:
-            found = await transaction.execute(
-                f"UPDATE users SET {change}, generation = generation + 1 WHERE name_key = $1",
-                name_key(username),
-                *args,
-            )
+            found = await _changed(transaction, username, change, *args)
             if found:
                 await _invalidate(transaction)
-            return bool(found)
+            return found
 
         return await self._engine.write(work)
+
+    async def limit_user(self, username: str, books: tuple[str, ...] | None) -> bool:
+        """Limit a user to books (None: to none) and end its tokens; as `change_user`."""
+        return await self.change_user(username, "books = $2", _limit(books))
 
     async def replace_hash(self, username: str, old: str, new: str) -> None:
         """Store another hash of the same password, unless it was changed; tokens stay valid."""
@@ -270,7 +245,31 @@ async def end_tokens(transaction: Transaction, name: str, until: datetime) -> No
     await _invalidate(transaction)
 
 
-def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
+async def _changed(transaction: Transaction, username: str, change: str, *args: Any) -> bool:
+    """Set columns of a user and end its tokens; return whether the user exists."""
+    rows = await transaction.fetch(
+        f"UPDATE users SET {change}, generation = generation + 1 WHERE name_key = $1 "
+        "RETURNING role, books",
+        name_key(username),
+        *args,
+    )
+    for role, books in rows:
+        _check_limit(role, books)
+    return bool(rows)
+
+
+def _limit(books: tuple[str, ...] | None) -> str | None:
+    return None if books is None else dumps(books).decode()
+
+
+def _check_limit(role: str, books: object) -> None:
+    if role == NEVER_LIMITED and books is not None:
+        raise LimitedAdmin
+
+
+def _new_user(
+    username: str, role: str, password_hash: str, books: tuple[str, ...] | None = None
+) -> dict[str, Any]:
     return {
         "username": username,
         "role": role,
@@ -279,6 +278,7 @@ def _new_user(username: str, role: str, password_hash: str) -> dict[str, Any]:
         "generation": 1,
         "created_at": now(),
         "name_key": name_key(username),
+        "books": books,
     }
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.tables.directory import USERS, User, end_tokens
+from alphapulse_api.storage.tables.callers import USERS, User
+from alphapulse_api.storage.tables.directory import end_tokens
 from alphapulse_api.storage.tables.login_addresses import remember_address
 
 REFRESH_TOKENS = Columns(
@@ -163,7 +164,7 @@ class RefreshTokenDataAccessor:
                 "successor": None,
             }
             await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(successor))
-            return Renewal(User(**USERS.read(users[0])), token["family"])
+            return Renewal(User.of(users[0]), token["family"])
 
         return await self._engine.write(work)
 

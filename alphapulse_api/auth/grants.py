@@ -1,0 +1,52 @@
+"""What an API key or a user may be granted: scopes and books."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from alphapulse_api.auth.permissions import KEY_SCOPES, VIEW, VIEWS, WEBHOOK
+from alphapulse_api.domain.books import MAIN
+
+
+class AccountError(ValueError):
+    """An operation on an account failed; the text is one sentence."""
+
+
+def granted_scopes(scopes: Collection[str]) -> set[str]:
+    """The permissions of a key with these scopes; `view` stands for every view_*.
+
+    Raises:
+        AccountError: for a scope that a key cannot have.
+    """
+    granted: set[str] = set()
+    if WEBHOOK in scopes and set(scopes) != {WEBHOOK}:
+        raise AccountError("a webhook token has no other scope: create another key for them")
+    for scope in scopes:
+        if scope not in (VIEW, WEBHOOK) and scope not in KEY_SCOPES:
+            known = ", ".join(sorted({VIEW, WEBHOOK, *KEY_SCOPES}))
+            raise AccountError(f"a key cannot have the scope {scope!r}: choose from {known}")
+        granted |= VIEWS if scope == VIEW else {scope}
+    return granted
+
+
+def granted_books(books: Collection[str] | None) -> tuple[str, ...] | None:
+    """The books that a caller is limited to, each once, its home book first; None: not limited.
+
+    The home book is `main` if it is among them, else the first.
+
+    Raises:
+        AccountError: for no books at all, which would be a caller that can do nothing.
+    """
+    if books is None:
+        return None
+    if not books:
+        raise AccountError("name at least one book")
+    return tuple(sorted(dict.fromkeys(books), key=lambda book: book != MAIN))
+
+
+def limited_admin(username: str) -> AccountError:
+    """The refusal of a limit on an admin."""
+    return AccountError(
+        f"an admin cannot be limited to books: give {username!r} another role, or all books "
+        "(alphapulse-api user books NAME --all)"
+    )
