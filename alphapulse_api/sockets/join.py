@@ -85,8 +85,8 @@ class Subscriber:
         await asyncio.gather(*(self._events.reach(*since) for since in request.since.items()))
         # No await between reading the log and joining the fan-out, so no event is lost in between.
         joins = [
-            self._join(name, filters, request.since.get(name))
-            for name, filters in request.channels.items()
+            self._join(name, selection.filters, request.since.get(name))
+            for name, selection in request.channels.items()
         ]
         try:
             for join in joins:

@@ -14,7 +14,6 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, TOKEN_EXPIRED, Close
 from alphapulse_api.limits import Gcra
-from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.requests import (
     Authenticate,
     ListSubscriptions,
@@ -22,6 +21,7 @@ from alphapulse_api.sockets.requests import (
     Ping,
     Refused,
     Request,
+    Selection,
     Subscribe,
     Unsubscribe,
     id_of,
@@ -62,14 +62,14 @@ class Protocol:
 
     Attributes:
         caller: the caller that authenticated last.
-        subscriptions: by channel, the filters that were acknowledged.
+        subscriptions: by channel, what was acknowledged.
     """
 
     __slots__ = ("_limit", "_refusals", "caller", "subscriptions")
 
     def __init__(self, caller: Caller | None = None) -> None:
         self.caller = caller
-        self.subscriptions: dict[str, Filters] = {}
+        self.subscriptions: dict[str, Selection] = {}
         self._limit = Gcra(MESSAGE_BURST, MESSAGE_BURST / MESSAGES_A_SECOND, callers=1)
         self._refusals = 0
 
@@ -148,10 +148,7 @@ class Protocol:
         return request
 
     def _list(self, request: ListSubscriptions) -> Reply:
-        channels = {
-            name: {"filters": {key: sorted(values) for key, values in filters.items()}}
-            for name, filters in self.subscriptions.items()
-        }
+        channels = {name: _shown(selected) for name, selected in self.subscriptions.items()}
         return _reply("subscriptions", request.id, channels=channels)
 
 
@@ -166,6 +163,12 @@ def acknowledged(
 ) -> Reply:
     """Return the answer to subscribe or unsubscribe."""
     return _reply(kind, message_id, channels=channels)
+
+
+def _shown(selection: Selection) -> dict[str, Any]:
+    filters = {name: sorted(values) for name, values in selection.filters.items()}
+    options = {"options": selection.options} if selection.options else {}
+    return {"filters": filters, **options}
 
 
 def _reply(kind: str, message_id: MessageId, **members: Any) -> Reply:

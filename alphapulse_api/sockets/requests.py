@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.sockets.filters import Filters, InvalidFilter, filters_of
+from alphapulse_api.sockets.options import InvalidOption, Options, options_of
 
 MAX_ID_LENGTH: Final = 36
 MAX_LENGTH_FOR_ID: Final = 4096  # bytes up to which a message refused unread is parsed for its id
@@ -22,7 +23,7 @@ MAX_CURSOR_LENGTH: Final = 256
 # Message type -> the fields it may have in addition to type and id.
 REQUESTS: Final[Mapping[str, frozenset[str]]] = {
     "auth": frozenset({"token", "api_key"}),
-    "subscribe": frozenset({"channels", "filters", "since", "snapshot"}),
+    "subscribe": frozenset({"channels", "filters", "options", "since", "snapshot"}),
     "unsubscribe": frozenset({"channels"}),
     "subscriptions": frozenset(),
     "ping": frozenset(),
@@ -43,12 +44,19 @@ class Authenticate:
     api_key: str | None = field(default=None, repr=False)
 
 
+class Selection(NamedTuple):
+    """Which events of a channel a client wants, and in which form."""
+
+    filters: Filters
+    options: Options
+
+
 @dataclass(frozen=True, slots=True)
 class Subscribe:
     """Subscribe to all of these channels, or to none, and acknowledge."""
 
     id: MessageId
-    channels: Mapping[str, Filters]
+    channels: Mapping[str, Selection]
     since: Mapping[str, str]
     snapshot: bool
 
@@ -219,7 +227,13 @@ def _subscribe(message: dict[str, Any], message_id: MessageId) -> Subscribe:
             text = f"A cursor must be a string of at most {MAX_CURSOR_LENGTH} characters."
             raise Refused("invalid_message", text, name)
     filters = _by_channel(message, "filters", channels, "invalid_filter")
-    wanted = {name: _filters(name, filters.get(name, {})) for name in channels}
+    options = _by_channel(message, "options", channels, "invalid_message")
+    wanted = {
+        name: Selection(
+            _filters(name, filters.get(name, {})), _options(name, options.get(name, {}))
+        )
+        for name in channels
+    }
     return Subscribe(message_id, wanted, since, bool(snapshot))
 
 
@@ -265,3 +279,10 @@ def _filters(channel: str, given: Any) -> Filters:
         return filters_of(channel, given)
     except InvalidFilter as error:
         raise Refused("invalid_filter", str(error), channel) from None
+
+
+def _options(channel: str, given: Any) -> Options:
+    try:
+        return options_of(channel, given)
+    except InvalidOption as error:
+        raise Refused("invalid_message", str(error), channel) from None

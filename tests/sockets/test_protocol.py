@@ -17,6 +17,7 @@ from alphapulse_api.sockets.protocol import MAX_REFUSALS, Disconnect, Protocol, 
 from alphapulse_api.sockets.requests import (
     REQUESTS,
     Authenticate,
+    Selection,
     Subscribe,
     Unsubscribe,
 )
@@ -177,14 +178,14 @@ def test_bad_credentials_are_an_error_and_a_close(expired: bool, code: str, clos
 
 
 def test_a_new_auth_keeps_the_subscriptions(known: Protocol) -> None:
-    known.subscriptions["metrics"] = {}
+    known.subscriptions["metrics"] = Selection({}, {})
     assert isinstance(answer(known, type="auth", token="new"), Authenticate)
     known.authenticated(None, a_caller())
     assert "metrics" in answer(known, type="subscriptions").message["channels"]
 
 
 def test_a_new_caller_loses_the_channels_that_it_may_not_read(known: Protocol) -> None:
-    known.subscriptions.update({"metrics": {}, "trades": {}})
+    known.subscriptions.update(dict.fromkeys(("metrics", "trades"), Selection({}, {})))
     reply, unsubscribe = known.authenticated(3, a_caller(frozenset({"view_metrics"})))
     assert isinstance(reply, Reply)
     assert (reply.message["type"], reply.message["id"]) == ("authenticated", 3)

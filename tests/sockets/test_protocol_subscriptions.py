@@ -9,10 +9,13 @@ import pytest
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.sockets.filters import MAX_FILTER_VALUES
+from alphapulse_api.sockets.options import OPTIONS
 from alphapulse_api.sockets.protocol import Protocol
-from alphapulse_api.sockets.requests import Subscribe, Unsubscribe
+from alphapulse_api.sockets.requests import Selection, Subscribe, Unsubscribe
 from tests.sockets.conftest import a_caller
 from tests.sockets.test_protocol import answer, refusal
+
+NOTHING_SELECTED = Selection({}, {})
 
 
 def test_a_subscription_says_everything_it_asks_for(known: Protocol) -> None:
@@ -28,8 +31,10 @@ def test_a_subscription_says_everything_it_asks_for(known: Protocol) -> None:
     assert action == Subscribe(
         2,
         {
-            "metrics": {"metric_types": frozenset({"risk"}), "names": frozenset("ab")},
-            "trades": {},
+            "metrics": Selection(
+                {"metric_types": frozenset({"risk"}), "names": frozenset("ab")}, {}
+            ),
+            "trades": NOTHING_SELECTED,
         },
         {"trades": "c-1"},
         True,
@@ -65,7 +70,7 @@ def test_a_filter_takes_up_to_a_hundred_strings(channel: str, name: str) -> None
 
     words = SEVERITIES if name == "severities" else ("x",)
     values = [words[n % len(words)] for n in range(MAX_FILTER_VALUES)]
-    assert ask(values).channels[channel] == {name: frozenset(values)}
+    assert ask(values).channels[channel].filters == {name: frozenset(values)}
     for bad in ([*values, *words], [], "x", [1], [None], [""], ["x" * 257]):
         error = ask(bad).message
         assert (error["code"], error["channel"]) == ("invalid_filter", channel), bad
@@ -112,20 +117,60 @@ def test_a_word_that_no_record_has_is_an_invalid_filter(known: Protocol) -> None
     assert (error["code"], error["channel"]) == ("invalid_filter", "alerts")
     assert "'urgent'" in error["message"]
     assert "info, warning, error, critical" in error["message"]
-    assert ask("Critical").channels["alerts"] == {"severities": {"critical"}}
+    assert ask("Critical").channels["alerts"].filters == {"severities": {"critical"}}
+
+
+@pytest.mark.parametrize(
+    ("channel", "name", "word"),
+    [
+        (c, name, word)
+        for c, known in OPTIONS.items()
+        for name in known
+        for word in known[name].words
+    ],
+)
+def test_an_option_takes_its_words(known: Protocol, channel: str, name: str, word: str) -> None:
+    options = {channel: {name: word}}
+    action = answer(known, type="subscribe", channels=[channel], options=options)
+    assert action.channels[channel].options == {name: word}
+
+
+@pytest.mark.parametrize(
+    ("options", "channel", "says"),
+    [
+        ([], None, "must be an object whose keys are channels"),
+        ({"agents": {}}, "agents", "only name channels of this request"),
+        ({"alerts": {}}, "alerts", "only name channels of this request"),
+        ({"portfolio": []}, "portfolio", "must be an object"),
+        ({"portfolio": {"weights": "x"}}, "portfolio", "no option 'weights'; it has positions"),
+        (
+            {"portfolio": {"positions": "some"}},
+            "portfolio",
+            "positions of portfolio must be 'whole'",
+        ),
+        ({"portfolio": {"positions": ["whole"]}}, "portfolio", "must be 'whole'"),
+        ({"trades": {"positions": "whole"}}, "trades", "no option 'positions'; it has none"),
+    ],
+)
+def test_other_options_are_invalid(
+    known: Protocol, options: Any, channel: str | None, says: str
+) -> None:
+    error = refusal(known, type="subscribe", channels=["trades", "portfolio"], options=options)
+    assert (error["code"], error.get("channel")) == ("invalid_message", channel)
+    assert says in error["message"]
 
 
 @pytest.mark.parametrize(
     "members",
     [
-        {"filters": None, "since": None, "snapshot": None},
-        {"filters": {"trades": None}, "since": {"trades": None}},
+        {"filters": None, "options": None, "since": None, "snapshot": None},
+        {"filters": {"trades": None}, "options": {"trades": None}, "since": {"trades": None}},
         {"filters": {"trades": {"symbols": None, "strategies": None}}},
     ],
 )
 def test_null_means_left_out(known: Protocol, members: dict[str, Any]) -> None:
     action = answer(known, type="subscribe", channels=["trades"], **members)
-    assert action == Subscribe(None, {"trades": {}}, {}, False)
+    assert action == Subscribe(None, {"trades": NOTHING_SELECTED}, {}, False)
 
 
 def test_unsubscribe_names_its_channels(known: Protocol) -> None:
@@ -134,11 +179,16 @@ def test_unsubscribe_names_its_channels(known: Protocol) -> None:
     )
 
 
-def test_subscriptions_are_shown_with_their_filters(known: Protocol) -> None:
-    known.subscriptions["metrics"] = {"names": frozenset(("b", "a"))}
-    known.subscriptions["trades"] = {}
+def test_subscriptions_are_shown_with_their_filters_and_options(known: Protocol) -> None:
+    known.subscriptions["metrics"] = Selection({"names": frozenset(("b", "a"))}, {})
+    known.subscriptions["trades"] = NOTHING_SELECTED
+    known.subscriptions["portfolio"] = Selection({}, {"positions": "whole"})
     assert answer(known, type="subscriptions", id=6).message == {
         "type": "subscriptions",
         "id": 6,
-        "channels": {"metrics": {"filters": {"names": ["a", "b"]}}, "trades": {"filters": {}}},
+        "channels": {
+            "metrics": {"filters": {"names": ["a", "b"]}},
+            "trades": {"filters": {}},
+            "portfolio": {"filters": {}, "options": {"positions": "whole"}},
+        },
     }

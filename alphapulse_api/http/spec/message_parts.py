@@ -10,6 +10,7 @@ from marshmallow.validate import Length
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.schemas.fields import METRIC_TYPE, Choice, MetricType
 from alphapulse_api.sockets.filters import MAX_FILTER_VALUES, RECORDS
+from alphapulse_api.sockets.options import OPTIONS
 from alphapulse_api.sockets.requests import MAX_ID_LENGTH
 
 Schema = dict[str, Any]
@@ -82,6 +83,15 @@ def _filters(channel: str) -> Schema:
     }
 
 
+def _options(channel: str) -> Schema:
+    return {
+        "type": "object",
+        "description": f"Options of {channel}.",
+        "properties": {name: option.schema for name, option in OPTIONS[channel].items()},
+        "additionalProperties": False,
+    }
+
+
 def _value(field: Field[Any]) -> Schema:
     """The schema of the values of a filter: those that the field may have."""
     match field:
@@ -103,6 +113,7 @@ def by_channel(description: str, schema: Schema) -> Schema:
 
 
 _FILTERED: Final = [name for name, channel in CHANNELS.items() if channel.filters]
+_OPTIONED: Final = [name for name, options in OPTIONS.items() if options]
 SHARED: Final[dict[str, Schema]] = {
     "MessageId": {
         "type": ["integer", "string"],
@@ -120,6 +131,13 @@ SHARED: Final[dict[str, Schema]] = {
         "additionalProperties": False,
     },
     **{f"{name.capitalize()}Filters": _filters(name) for name in _FILTERED},
+    "Options": {
+        "type": "object",
+        "description": "Options for each channel: in which form it is sent.",
+        "properties": {name: ref(f"{name.capitalize()}Options") for name in _OPTIONED},
+        "additionalProperties": False,
+    },
+    **{f"{name.capitalize()}Options": _options(name) for name in _OPTIONED},
     "SubscribedChannels": by_channel(
         "Where each channel begins.", ref("SubscribedChannel")
     ),
@@ -142,13 +160,18 @@ SHARED: Final[dict[str, Schema]] = {
     },
     "ActiveSubscription": {
         "type": "object",
-        "description": "The filters of a channel that is subscribed to.",
+        "description": "The filters and options of a channel that is subscribed to.",
         "required": ["filters"],
         "properties": {
             "filters": {
                 "type": "object",
                 "additionalProperties": {"type": "array", "items": TEXT},
-            }
+            },
+            "options": {
+                "type": "object",
+                "description": "those that were given",
+                "additionalProperties": True,
+            },
         },
         "additionalProperties": True,
     },

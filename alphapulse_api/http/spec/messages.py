@@ -36,6 +36,7 @@ REQUESTS: Final = (
             **ID,
             "channels": CHANNEL_NAMES,
             "filters": ref("Filters"),
+            "options": ref("Options"),
             "since": ref("Cursors"),
             "snapshot": {
                 "type": "boolean",
