@@ -36,7 +36,7 @@ RETRY_SECONDS: Final = 1.0  # between a worker's attempts to start
 
 # Request headers that pages of other origins may send.
 CORS_REQUEST_HEADERS = (
-    "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "If-Match",
+    "Authorization", "Content-Type", "Content-Encoding", "X-API-Key", "X-Request-ID", "If-Match",
     "If-None-Match", "Cache-Control", "Accept",
 )  # fmt: skip
 

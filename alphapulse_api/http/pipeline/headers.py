@@ -24,11 +24,11 @@ X_REQUEST_ID: Final = istr("X-Request-ID")
 # Headers that middlewares add to the response before it is prepared.
 HEADERS: Final[web.RequestKey[dict[str, str]]] = web.RequestKey("headers", dict)
 
-# The headers that a page of another origin may read.
+# The headers that a page of another origin may read, besides those that it always may.
 CORS_RESPONSE_HEADERS: Final = (
-    "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
-    "WWW-Authenticate", "X-Cache", "X-Approximate", "X-Next-Cursor", "X-Request-ID",
-    "X-Stream-Cursor", "X-Time-Range",
+    "Accept-Encoding", "Age", "Allow", "Content-Disposition", "Date", "ETag", "Link", "Location",
+    "RateLimit", "RateLimit-Policy", "Retry-After", "Vary", "WWW-Authenticate", "X-Approximate",
+    "X-Cache", "X-Next-Cursor", "X-Request-ID", "X-Stream-Cursor", "X-Time-Range",
 )  # fmt: skip
 
 
