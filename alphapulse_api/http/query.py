@@ -103,7 +103,7 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
             given[name] = ",".join(values)
         elif len(values) > 1:
             raise ValidationProblem.parameter(name, "given more than once")
-        elif name == "cursor" and values == [""]:
+        elif name == "cursor" and row.pages and values == [""]:
             continue  # the first page: a loop over the pages can begin with it
         else:
             given[name] = values[0]

@@ -222,6 +222,13 @@ async def test_an_empty_value_is_refused_and_never_taken_for_an_absent_one(serve
         assert "Leave the parameter out" in problem(answer, 422)["errors"][0]["detail"]
 
 
+async def test_an_export_has_no_pages(server: Server) -> None:
+    caller = await server.key()
+    for name, value in (("cursor", ""), ("cursor", "x"), ("limit", "1")):
+        answer = await ask(server, "GET", f"/api/trades/export?{name}={value}", caller)
+        assert places(answer) == [name]
+
+
 async def test_a_label_may_have_an_empty_value(server: Server) -> None:
     caller = await server.key()
     for labels in ({"desk": ""}, {"desk": "a"}, {}):
