@@ -23,6 +23,8 @@ FINAL: Final = (FILLED, "cancelled", "rejected", "expired")
 STATUSES: Final = (PENDING, OPEN, PARTIALLY_FILLED, *FINAL)
 # Trades in all other states have a price at which something was traded.
 UNPRICED: Final = (PENDING, OPEN, "cancelled", "rejected", "expired")
+# Nothing is going to be traded in these states, so the quantity may be 0.
+UNTRADED: Final = ("cancelled", "rejected", "expired")
 
 _RANK: Final = {PENDING: 0, OPEN: 1, PARTIALLY_FILLED: 2, **dict.fromkeys(FINAL, 3)}
 # The identity of the order: these never change. A venue's ids may become known on the way.

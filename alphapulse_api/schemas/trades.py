@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
-from alphapulse_api.domain.orders import FILLED, PARTIALLY_FILLED, STATUSES, UNPRICED
+from alphapulse_api.domain.orders import FILLED, STATUSES, UNPRICED, UNTRADED
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fast_trades import usual_trade
 from alphapulse_api.schemas.fields import (
@@ -64,7 +64,7 @@ class TradeRequest(CheckedSchema):
     symbol = Text(64, required=True)
     side = Side(required=True)
     quantity = Money(
-        required=True, metadata={"description": "0 only where nothing is or will be traded"}
+        required=True, metadata={"description": "0 only if cancelled, rejected or expired"}
     )
     filled_quantity = Money(
         allow_none=True, metadata={"description": "default: quantity if filled, else what it was"}
@@ -118,7 +118,7 @@ class TradeRequest(CheckedSchema):
         unpriced = isinstance(given, Mapping) and given.get("price") is None
         if unpriced and status not in UNPRICED:
             errors["price"] = [f"A trade that is {status} has a price."]
-        if quantity == 0 and status in (PARTIALLY_FILLED, FILLED):
+        if quantity == 0 and status not in UNTRADED:
             errors["quantity"] = [f"Must be greater than 0 where the status is {status}."]
         if quantity is not None and filled is not None and filled > quantity:
             errors["filled_quantity"] = ["Must not be greater than quantity."]

@@ -161,6 +161,8 @@ async def test_a_bust_is_a_trade_that_corrects_another(server: Server) -> None:
         ({"status": "filled"}, "/price"),
         ({"status": "partially_filled", "filled_quantity": "1"}, "/price"),
         ({"price": "1", "quantity": "0"}, "/quantity"),
+        ({"status": "open", "quantity": "0"}, "/quantity"),
+        ({"status": "pending", "quantity": "0"}, "/quantity"),
         ({"price": "1", "filled_quantity": "11"}, "/filled_quantity"),
         ({"price": "1", "status": "done"}, "/status"),
         ({"price": "1", "order_type": "Stop Limit"}, "/order_type"),
