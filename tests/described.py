@@ -11,6 +11,11 @@ from tests.asking import Answer
 
 METHODS = ("get", "post", "put", "delete", "patch")
 JSON = ("application/json", "application/problem+json")
+# Headers of HTTP itself, which the document need not list. RFC 6749 asks for the obsolete Pragma.
+PLAIN_HEADERS = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "date", "pragma",
+    "server", "transfer-encoding", "x-content-type-options",
+})  # fmt: skip
 
 
 class Described:
@@ -18,11 +23,13 @@ class Described:
 
     Args:
         document: an OpenAPI document.
-        closed: fields that it does not have are an error, although answers may gain fields.
+        closed: fields and headers that it does not have are an error, although answers may gain
+            some.
     """
 
     def __init__(self, document: dict[str, Any], *, closed: bool = False) -> None:
         self.document = document
+        self._closed = closed
         schemas = document["components"]["schemas"]
         # RFC 9457 problems may have members of their own.
         self._schemas = {
@@ -59,6 +66,9 @@ class Described:
         described = operation["responses"].get(str(answer.status))
         assert described, (*where, answer.body)
         described = self.resolved(described)
+        if self._closed:
+            sent = {name.lower() for name in answer.headers} - PLAIN_HEADERS
+            assert sent <= {name.lower() for name in described["headers"]}, where
         for name, header in described["headers"].items():
             if name in answer.headers and self.resolved(header)["schema"]["type"] == "integer":
                 assert answer.headers[name].isdigit(), (*where, name)

@@ -31,7 +31,7 @@ def recorded(described: Described, answer: Answer) -> dict[str, Any]:
     is_json = answer.headers["Content-Type"].startswith("application/json")
     return {
         "status": answer.status,
-        "headers": sorted(known.keys() & answer.headers.keys()),
+        "headers": sorted(name for name in known if name in answer.headers),
         "body": answer.json if is_json else None,
     }
 

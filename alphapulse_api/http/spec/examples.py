@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from marshmallow import Schema
+
 from alphapulse_api.domain.errors import PROBLEM_BY_STATUS
 
 NOON: Final = "2026-01-31T12:00:00Z"
@@ -213,6 +215,28 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "If-Match": "*",
     "If-None-Match": '"5f0c2a91d3b84e6f"',
 }
+
+
+class MissingExample(Exception):
+    """A schema has no example."""
+
+
+def request_example(schema: type[Schema]) -> Any:
+    """The example of a request."""
+    return _example(REQUESTS, "REQUESTS", schema)
+
+
+def answer_example(schema: type[Schema]) -> Any:
+    """The example of an answer."""
+    return _example(ANSWERS, "ANSWERS", schema)
+
+
+def _example(examples: Mapping[str, Any], table: str, schema: type[Schema]) -> Any:
+    if schema.__name__ not in examples:
+        raise MissingExample(
+            f"{schema.__name__} has no example: add one to {table} in http/spec/examples.py."
+        )
+    return examples[schema.__name__]
 
 
 def _problem(status: int, detail: str, **members: Any) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.http.codecs.formats import EXPORTED, FORMATS, encoder, whole
 from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import TOKEN, Row
-from alphapulse_api.http.spec.examples import ANSWERS, METRICS_TEXT, PARAMETERS, REQUESTS
+from alphapulse_api.http.spec.examples import (
+    METRICS_TEXT,
+    PARAMETERS,
+    answer_example,
+    request_example,
+)
 from alphapulse_api.http.spec.headers import of_success, of_unchanged
 from alphapulse_api.http.spec.problems import failures
 from alphapulse_api.http.spec.schemas import Converter, reference
@@ -56,6 +61,13 @@ _IF_MATCH: Final[dict[str, Any]] = {
     ),
     "schema": {"type": "string"},
     "example": PARAMETERS["If-Match"],
+}
+_CHANGE_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    **_IF_NONE_MATCH,
+    "description": (
+        "`*`: 412 if there is such a record, so that only a new one is stored; `ETag`s: 412 if the "
+        "record is of one of these versions"
+    ),
 }
 # The parameters that choose a list's other formats; the document describes only JSON.
 _FORMATTED: Final = frozenset(Formatted().fields)
@@ -108,7 +120,7 @@ def _parameters(row: Row, converter: Converter) -> list[dict[str, Any]]:
     if row.conditional:
         described.append(_IF_NONE_MATCH)
     if row.versioned:
-        described.append(_IF_MATCH)
+        described += (_IF_MATCH, _CHANGE_IF_NONE_MATCH)
     return described
 
 
@@ -120,12 +132,12 @@ def _request(row: Row, converter: Converter) -> dict[str, Any]:
     if row.form is not None:
         described = {
             "schema": reference(converter, row.form),
-            "example": REQUESTS[row.form.__name__],
+            "example": request_example(row.form),
         }
         return {"application/x-www-form-urlencoded": described}
     if row.described_body is None:
         return {}
-    example = REQUESTS[row.described_body.__name__]
+    example = request_example(row.described_body)
     if row.body_in_lines:
         text = {"type": "string", "description": "a record a line; in CSV, the first names fields"}
         lines = {"schema": text, "example": dumps(example).decode()}
@@ -146,7 +158,8 @@ def _successes(row: Row, converter: Converter) -> dict[str, Any]:
     described = {str(row.status): success}
     if row.repeats:
         repeat = "It was stored before; nothing new was made."
-        described = {"200": {**success, "description": repeat}, **described}
+        stored = {**success, "description": repeat, "headers": of_success(row, repeat=True)}
+        described = {"200": stored, **described}
     if row.conditional:
         described["304"] = {"description": "Not Modified", "headers": of_unchanged(row)}
     return described
@@ -167,7 +180,7 @@ def _answer(row: Row, converter: Converter) -> dict[str, Any]:
         return {media_type: _file(row, form) for form, media_type in EXPORTED.items()}
     if row.answer is None:
         return {row.media_type: {"schema": {"type": "string"}, "example": METRICS_TEXT}}
-    schema, example = reference(converter, row.answer), ANSWERS[row.answer.__name__]
+    schema, example = reference(converter, row.answer), answer_example(row.answer)
     if row.many:
         schema, example = {"type": "array", "items": schema}, [example]
     return {"application/json": {"schema": schema, "example": example}}
@@ -177,5 +190,5 @@ def _file(row: Row, form: str) -> dict[str, Any]:
     if form == "arrow":
         return {"schema": {"type": "string", "format": "binary"}}
     assert row.answer is not None
-    example = whole(encoder(form, row, {}), [ANSWERS[row.answer.__name__]])
+    example = whole(encoder(form, row, {}), [answer_example(row.answer)])
     return {"schema": {"type": "string"}, "example": example.decode()}
