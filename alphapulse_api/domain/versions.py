@@ -17,17 +17,23 @@ class Versioned(dict[str, Any]):
     version: str | None = None
 
 
-class IfMatch(NamedTuple):
-    """The condition of a change: the version that the stored record must have.
+class Precondition(NamedTuple):
+    """What a change requires of the stored record (RFC 9110, section 13.1).
 
     Attributes:
-        versions: the allowed versions; None allows any, but the record must exist.
+        exists: the record must exist (`If-Match`).
+        versions: the record must have one of these versions; None allows any.
+        absent: the record must not exist (`If-None-Match: *`).
+        others: the record must have none of these versions.
     """
 
-    versions: frozenset[str] | None
+    exists: bool = False
+    versions: frozenset[str] | None = None
+    absent: bool = False
+    others: frozenset[str] = frozenset()
 
     def check(self, version: str | None, what: str) -> None:
-        """Refuse a change if the record has another version.
+        """Refuse a change of a record that does not fulfil the condition.
 
         Args:
             version: of the record; None if there is no such record.
@@ -36,11 +42,17 @@ class IfMatch(NamedTuple):
         Raises:
             Problem: 412.
         """
-        if version is None:
+        if self.exists and version is None:
             raise Problem(PRECONDITION_FAILED, f"There is no {what} yet; leave If-Match out.")
         if self.versions is not None and version not in self.versions:
             raise Problem(
                 PRECONDITION_FAILED,
                 f"The {what} is of another version than If-Match names: something else changed it. "
                 "Nothing was stored; read it again.",
+            )
+        if version is not None and (self.absent or version in self.others):
+            which = "exists" if self.absent else "is of a version that If-None-Match names"
+            raise Problem(
+                PRECONDITION_FAILED,
+                f"The {what} {which}. Nothing was stored; leave If-None-Match out to change it.",
             )

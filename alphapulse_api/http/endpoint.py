@@ -26,7 +26,7 @@ from alphapulse_api.http.compression import compressed
 from alphapulse_api.http.export import export
 from alphapulse_api.http.ingest import LINED, ingest
 from alphapulse_api.http.pipeline.auth import CALLER
-from alphapulse_api.http.pipeline.conditions import if_match
+from alphapulse_api.http.pipeline.conditions import precondition
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
@@ -50,7 +50,7 @@ def endpoint(row: Row) -> RawHandler:
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         call = Call(backend, request[CALLER], _path(request), question.values)
         if row.versioned:
-            call = replace(call, if_match=if_match(request.headers))
+            call = replace(call, precondition=precondition(request.headers))
         in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)
         if row.body is not None and not in_lines:
             others = LINED if row.body_may_be_array else ()

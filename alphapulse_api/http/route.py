@@ -13,7 +13,7 @@ from marshmallow.fields import Field
 
 from alphapulse_api.auth.permissions import PUBLIC
 from alphapulse_api.domain.encoding import loads, loads_floats
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.schemas.queries import NoQuery
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Call:
         path: the path's variables.
         query: the parameters that were given, converted; those left out are absent.
         body: the JSON body; None if the route takes none.
-        if_match: the versions that the sender accepts of the record that it changes.
+        precondition: what the sender requires of the record that it changes.
     """
 
     backend: Backend
@@ -37,7 +37,7 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any = None
-    if_match: IfMatch | None = None
+    precondition: Precondition | None = None
 
 
 TOKEN: Final = "token"  # noqa: S105 (the variable of a path)

@@ -12,7 +12,7 @@ from typing import Any
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
@@ -170,18 +170,18 @@ class Feed(ImportFeed, Unpicklable):
 
     @one_record
     async def update_portfolio(
-        self, portfolio: Record, *, if_match: IfMatch | None = None
+        self, portfolio: Record, *, precondition: Precondition | None = None
     ) -> dict[str, Any]:
         """Store a snapshot of the portfolio and publish it; returns it.
 
         Raises:
-            Problem: 412, if the current portfolio does not match `if_match`.
+            Problem: 412, if the current portfolio does not match `precondition`.
         """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
         server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valuing(record))
         work = self._accessors.portfolio.set_portfolio(
-            record, server_set=server_set, if_match=if_match
+            record, server_set=server_set, precondition=precondition
         )
         stored, revision = await self._publisher.stored(work, lambda: ("portfolio",))
         # A late snapshot belongs to the history: no event.
@@ -207,16 +207,16 @@ class Feed(ImportFeed, Unpicklable):
 
     @one_record
     async def update_agent(
-        self, agent_id: str, update: Record, *, if_match: IfMatch | None = None
+        self, agent_id: str, update: Record, *, precondition: Precondition | None = None
     ) -> dict[str, Any]:
         """Store an agent's state; fields that are left out keep their values; returns the agent.
 
         Raises:
-            Problem: 412, if the agent does not match `if_match`.
+            Problem: 412, if the agent does not match `precondition`.
         """
         agent_id = checked_agent_id(agent_id)
         record = load(self._agent, update)
-        work = self._accessors.agents.set_agent(agent_id, record, if_match=if_match)
+        work = self._accessors.agents.set_agent(agent_id, record, precondition=precondition)
         stored = await self._publisher.stored(
             work, lambda: tags_of("agents", ({"agent_id": agent_id},))
         )

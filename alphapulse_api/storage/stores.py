@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.page import Page
 
 Record = dict[str, Any]
@@ -210,11 +210,11 @@ class PortfolioStore(Protocol):
         portfolio: Mapping[str, Any],
         *,
         server_set: frozenset[str] = NONE_SET,
-        if_match: IfMatch | None = None,
+        precondition: Precondition | None = None,
     ) -> tuple[Record, int | None]:
         """Store a validated snapshot; returns it and, if it is the current one, its revision.
 
-        Raises a 412 if the current one does not match `if_match`.
+        Raises a 412 if the current one does not match `precondition`.
         """
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
@@ -253,7 +253,7 @@ class AgentStore(Protocol):
         """One page of an agent's signals, in the order of `get_trades`; raises `NotFound`."""
 
     async def set_agent(
-        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+        self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
     ) -> Record:
         """Store a validated update; fields that it leaves out keep their values."""
 

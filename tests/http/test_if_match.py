@@ -93,6 +93,28 @@ async def test_nothing_is_made_where_something_has_to_exist(either: Server, path
         assert await shown(either, path, caller) == []
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_if_none_match_allows_only_a_new_record_or_another_version(
+    either: Server, path: str
+) -> None:
+    caller = await either.login()
+
+    async def put_unless(tags: str, **more: str) -> Answer:
+        headers = {"If-None-Match": tags, **more}
+        return await ask(either, "PUT", path, caller, json=RECORDS[path], headers=headers)
+
+    first = await put_unless("*")
+    assert first.status == 200, first.body
+    tag = first.headers["ETag"]
+    before = await shown(either, path, caller)
+    for tags in ("*", tag, f'"other", W/{tag}'):
+        problem(await put_unless(tags), 412)
+    problem(await put_unless('"other"', **{"If-Match": '"another"'}), 412)
+    assert await shown(either, path, caller) == before
+    problem(await put_unless("5.1"), 400)
+    assert (await put_unless('"other"', **{"If-Match": tag})).status == 200
+
+
 async def test_every_tag_of_the_portfolio_fits_whatever_the_coding(either: Server) -> None:
     caller = await either.login()
     position = {"symbol": "A" * 60, "quantity": "1", "current_price": "1"}

@@ -24,7 +24,9 @@ async def export_signals(call: Call) -> Any:
 
 async def put_agent(call: Call) -> Any:
     """Record the state of an agent; fields that are left out keep their values."""
-    return await call.backend.feed.update_agent(call.path["id"], call.body, if_match=call.if_match)
+    return await call.backend.feed.update_agent(
+        call.path["id"], call.body, precondition=call.precondition
+    )
 
 
 async def record_signal(call: Call) -> Any:

@@ -19,4 +19,4 @@ async def export_history(call: Call) -> Any:
 
 async def put_portfolio(call: Call) -> Any:
     """Record the portfolio as it is now."""
-    return await call.backend.feed.update_portfolio(call.body, if_match=call.if_match)
+    return await call.backend.feed.update_portfolio(call.body, precondition=call.precondition)

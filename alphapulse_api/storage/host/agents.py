@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.host.calls import HostObject, each
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record, Written
@@ -22,9 +22,9 @@ class HostAgents(HostObject):
         return await self._page("get_signals", *args, **query)
 
     async def set_agent(
-        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+        self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
     ) -> Record:
-        self._no_versions(if_match)
+        self._no_versions(precondition)
         agent: Record = await self._call("set_agent", agent_id, update)
         return agent
 

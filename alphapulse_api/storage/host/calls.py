@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Conflict, Problem, ValidationProblem
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import Record, Written
 
@@ -62,16 +62,17 @@ class HostObject:
             raise ValidationProblem([{"parameter": n, "detail": detail} for n in strangers])
         return await method(*args, **kwargs)
 
-    def _no_versions(self, if_match: IfMatch | None) -> None:
+    def _no_versions(self, precondition: Precondition | None) -> None:
         """Refuse a condition, because nothing could check it while the object stores.
 
         Raises:
             Problem: 501, if there is one.
         """
-        if if_match is not None:
+        if precondition is not None:
             raise Problem(
                 NOT_IMPLEMENTED,
-                f"The host's own {self._resource} accessor has no versions; leave If-Match out.",
+                f"The host's own {self._resource} accessor has no versions: leave If-Match "
+                "and If-None-Match out.",
             )
 
     async def _page(self, name: str, /, *args: Any, **kwargs: Any) -> Page:

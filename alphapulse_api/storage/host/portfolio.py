@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.host.calls import HostObject, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record
@@ -32,9 +32,9 @@ class HostPortfolio(HostObject):
         portfolio: Mapping[str, Any],
         *,
         server_set: frozenset[str] = NONE_SET,
-        if_match: IfMatch | None = None,
+        precondition: Precondition | None = None,
     ) -> tuple[Record, int | None]:
-        self._no_versions(if_match)
+        self._no_versions(precondition)
         stored, revision = await self._call("set_portfolio", portfolio)
         # A host may return only whether the snapshot is current.
         current = revision is not None and revision is not False

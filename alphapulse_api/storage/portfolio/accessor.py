@@ -15,7 +15,7 @@ from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.holdings import Holdings, holding
 from alphapulse_api.domain.times import CLOCK_AHEAD, MICROSECOND, now, rfc3339, to_micros
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
@@ -174,7 +174,7 @@ class PortfolioDataAccessor:
         portfolio: Mapping[str, Any],
         *,
         server_set: frozenset[str] = NONE_SET,
-        if_match: IfMatch | None = None,
+        precondition: Precondition | None = None,
     ) -> tuple[ShownPortfolio, int | None]:
         """Store a validated snapshot, replacing one with the same `as_of`.
 
@@ -185,19 +185,19 @@ class PortfolioDataAccessor:
         Args:
             portfolio: the snapshot.
             server_set: the fields of it that the server set.
-            if_match: the condition on the current snapshot.
+            precondition: the condition on the current snapshot.
 
         Returns:
             The snapshot, with the version of the current one. If it is the current one, also its
             revision: how often the current snapshot or its content has changed.
 
         Raises:
-            Problem: 412, if `if_match` does not hold.
+            Problem: 412, if `precondition` does not hold.
         """
         snapshot = await _snapshot(portfolio)
         shown = self._reader.shown(snapshot)
         revision, version = await self._writer.store(
-            snapshot, shown, latest="as_of" in server_set, if_match=if_match
+            snapshot, shown, latest="as_of" in server_set, precondition=precondition
         )
         answer = ShownPortfolio(_copied(shown), shown.json)
         answer.version = version

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from alphapulse_api.domain.encoded import Encoded
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.portfolio.comparing import Comparison
 from alphapulse_api.storage.portfolio.frames import Content, Frame, Place
 from alphapulse_api.storage.portfolio.reading import Snapshot
@@ -43,4 +43,4 @@ class Attempt(NamedTuple):
     base: Place
     compared: Comparison | None
     latest: bool
-    if_match: IfMatch | None
+    precondition: Precondition | None

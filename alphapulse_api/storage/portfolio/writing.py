@@ -12,7 +12,7 @@ from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import now, to_micros
-from alphapulse_api.domain.versions import IfMatch
+from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation, of_change
@@ -86,7 +86,7 @@ class Writer:
         shown: Encoded,
         *,
         latest: bool,
-        if_match: IfMatch | None = None,
+        precondition: Precondition | None = None,
     ) -> tuple[int | None, str | None]:
         """Store a snapshot, replacing one with the same time.
 
@@ -94,18 +94,18 @@ class Writer:
             snapshot: the snapshot.
             shown: its published form.
             latest: whether it becomes the current one whatever its time.
-            if_match: the condition on the current one.
+            precondition: the condition on the current one.
 
         Returns:
             If it is the current one, its revision: how often the current snapshot or its content
             has changed; and the version of the current one.
 
         Raises:
-            Problem: 412, if `if_match` does not hold.
+            Problem: 412, if `precondition` does not hold.
         """
         turn = self._last = Turn(self._last)
         try:
-            return await self._store_in_turn(turn, snapshot, shown, latest, if_match)
+            return await self._store_in_turn(turn, snapshot, shown, latest, precondition)
         finally:
             turn.end()
 
@@ -115,7 +115,7 @@ class Writer:
         snapshot: Snapshot,
         shown: Encoded,
         latest: bool,
-        if_match: IfMatch | None,
+        precondition: Precondition | None,
     ) -> tuple[int | None, str | None]:
         content = Content(snapshot.holdings.stored, dumps(snapshot.performance).decode())
         compared: Comparison | None = None
@@ -128,7 +128,7 @@ class Writer:
                 frame = following(newest.place, newest.content, content)
                 self._newest = Newest(frame.place, content)
             base = newest.place
-            attempt = Attempt(snapshot, shown, frame, base, compared, latest, if_match)
+            attempt = Attempt(snapshot, shown, frame, base, compared, latest, precondition)
             try:
                 result = await self._engine.write(partial(self._store, turn, attempt))
             except BaseException:
@@ -191,12 +191,12 @@ class Writer:
         return result
 
     async def _try(self, attempt: Attempt, transaction: Transaction) -> Stored | NotYet:
-        snapshot, shown, frame, base, compared, latest, if_match = attempt
+        snapshot, shown, frame, base, compared, latest, precondition = attempt
         values = SNAPSHOT.store(snapshot.record)
         as_of = values[0]
         state = await locked(self._engine, transaction, self._book, as_of)
-        if if_match is not None:
-            if_match.check(state.version, "portfolio")
+        if precondition is not None:
+            precondition.check(state.version, "portfolio")
         if frame is not None and state.place.token != base.token:
             return NotYet()
         key, number = (None, None) if frame is None else frame.place[:2]

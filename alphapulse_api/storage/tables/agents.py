@@ -11,7 +11,7 @@ from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, to_micros
-from alphapulse_api.domain.versions import IfMatch, Versioned
+from alphapulse_api.domain.versions import Precondition, Versioned
 from alphapulse_api.storage.bulk import select_limited
 from alphapulse_api.storage.columns import DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -169,17 +169,17 @@ class AgentDataAccessor:
         )
 
     async def set_agent(
-        self, agent_id: str, update: Mapping[str, Any], *, if_match: IfMatch | None = None
+        self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
     ) -> Versioned:
         """Store a validated update; fields that it leaves out keep their values.
 
         Args:
             agent_id: which agent; it is made if it is new.
             update: the fields.
-            if_match: what the agent has to be before.
+            precondition: what the agent has to be before.
 
         Raises:
-            Problem: 412, if `if_match` does not hold.
+            Problem: 412, if `precondition` does not hold.
         """
 
         async def work(transaction: Transaction) -> Versioned:
@@ -190,8 +190,8 @@ class AgentDataAccessor:
                 agent_id,
             )
             before = AGENTS.read(known)
-            if if_match is not None:
-                if_match.check(None if made else _version(before), f"agent {agent_id!r}")
+            if precondition is not None:
+                precondition.check(None if made else _version(before), f"agent {agent_id!r}")
             record = {**before, **update, "agent_id": agent_id, "updated_at": now()}
             await transaction.execute(
                 "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5 "
