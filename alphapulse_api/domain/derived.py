@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.decimals import EXACT
+
+DERIVED: Final = frozenset({"value", "weight", "unrealized_pnl", "unrealized_pnl_pct"})
 
 
 def valued(position: Mapping[str, Any], total_value: Decimal) -> dict[str, Any]:

@@ -98,12 +98,7 @@ def held(stored: Mapping[Key, bytes], total_value: Decimal) -> Steps[Holdings]:
     positions: list[dict[str, Any]] = []
     shown: list[bytes] = []
     for number, text in enumerate(stored.values(), 1):
-        position = loads_stored(text)
-        for name in DECIMALS:
-            if position.get(name) is not None:
-                position[name] = Decimal(position[name])
-        if position.get("opened_at") is not None:
-            position["opened_at"] = parse(position["opened_at"])
+        position = _decoded(text)
         if "weight" in position:
             shown.append(text)
         else:
@@ -113,6 +108,24 @@ def held(stored: Mapping[Key, bytes], total_value: Decimal) -> Steps[Holdings]:
         if not number % STEP:
             yield
     return Holdings(positions, stored, b"[%b]" % b",".join(shown))
+
+
+def position_of(text: bytes, total_value: Decimal) -> dict[str, Any]:
+    """A stored position of a snapshot with that total."""
+    position = _decoded(text)
+    if "weight" not in position:
+        position["weight"] = share(position.get("value"), total_value)
+    return position
+
+
+def _decoded(text: bytes) -> dict[str, Any]:
+    position: dict[str, Any] = loads_stored(text)
+    for name in DECIMALS:
+        if position.get(name) is not None:
+            position[name] = Decimal(position[name])
+    if position.get("opened_at") is not None:
+        position["opened_at"] = parse(position["opened_at"])
+    return position
 
 
 def with_weight(text: bytes, weight: float | None) -> bytes:

@@ -80,7 +80,7 @@ def completed(trade: Mapping[str, Any], at: datetime) -> tuple[Trade, frozenset[
     }  # fmt: skip
     record.setdefault("filled_quantity", _filled(record, Decimal(0)))
     if "value" not in given:
-        record["value"] = _value(record, "filled_quantity" in given)
+        record["value"] = _value(record, of_filled="filled_quantity" in given)
     return record, frozenset(record.keys() - given.keys())
 
 
@@ -113,15 +113,19 @@ def advanced(
     if stored["status"] not in FINAL:
         # A fill that follows an order, from an engine that reports fills alone.
         given.setdefault("status", trade["status"])
+    states = (stored, *history)
+    _drop_outdated_quantity(given, stored["quantity"], states)
     for name in _FIXED:
         if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             raise Disagreement(name, f"exists already, with another {name}")
     if _is_later(stored, given):
-        return _later(stored, given, trade["executed_at"])
+        return _later(stored, given, trade["executed_at"], states)
     if any(_says(given, state) for state in history) and not _says(given, stored):
         # The sender repeats an earlier state. Its fees are outdated; its other facts may be new.
         late: Trade = {n: given[n] for n in _TIMELESS if n in given and _left_out(stored.get(n))}
         return {**stored, **late} if late else None
+    if _is_computed(given.get("value"), stored["quantity"], states):
+        del given["value"]  # of the present state, or of an earlier one that was read
     for name in _PROGRESS:
         if name in given and given[name] != stored.get(name) and not _becomes_known(stored, name):
             final = name == "status" and stored["status"] in FINAL
@@ -155,11 +159,11 @@ def _filled(trade: Mapping[str, Any], before: Decimal) -> Decimal:
     return filled
 
 
-def _value(trade: Mapping[str, Any], of_filled: bool) -> Decimal | None:
-    """The exact value; zero has no sign; None without a price."""
-    if trade.get("price") is None:
-        return None
+def _value(trade: Mapping[str, Any], *, of_filled: bool) -> Decimal | None:
+    """The exact value; zero has no sign; None without a price or a known quantity."""
     quantity = trade["filled_quantity"] if of_filled else trade["quantity"]
+    if trade.get("price") is None or quantity is None:
+        return None
     return EXACT.plus(EXACT.multiply(quantity, trade["price"]))
 
 
@@ -178,14 +182,51 @@ def _so_far(stored: Mapping[str, Any]) -> Decimal:
     return Decimal(0) if filled is None else filled
 
 
-def _later(stored: Mapping[str, Any], given: Mapping[str, Any], at: datetime) -> Trade:
+def _drop_outdated_quantity(
+    given: Trade, quantity: Decimal, states: Collection[Mapping[str, Any]]
+) -> None:
+    """Drop the filled quantity of an earlier state from a fill: all is filled then.
+
+    A sender that reads an order, sets its status to `filled` and sends it back repeats it.
+    """
+    filled = given.get("filled_quantity")
+    if given.get("status") != FILLED or filled is None or filled == quantity:
+        return
+    if any(filled == _so_far(state) for state in states if state["status"] != FILLED):
+        del given["filled_quantity"]
+
+
+def _is_computed(
+    value: Decimal | None, quantity: Decimal, states: Collection[Mapping[str, Any]]
+) -> bool:
+    """Whether a value is the one that was computed for one of the states."""
+    if value is None:
+        return False
+    of_states = [{**state, "quantity": quantity} for state in states]
+    # Of a state without fills it is the value of the whole order, or 0 if the sender named 0.
+    return any(
+        value in (_value(state, of_filled=bool(_so_far(state))), _value(state, of_filled=True))
+        for state in of_states
+    )
+
+
+def _later(
+    stored: Mapping[str, Any],
+    given: Mapping[str, Any],
+    at: datetime,
+    states: Collection[Mapping[str, Any]],
+) -> Trade:
     trade = {**stored, **given}
     if "filled_quantity" not in given:
         trade["filled_quantity"] = _filled(trade, _so_far(stored))
     if trade["filled_quantity"] < _so_far(stored):
         raise Disagreement("filled_quantity", "cannot have less filled than before")
-    if "value" not in given:
-        trade["value"] = _value(trade, of_filled=bool(trade["filled_quantity"]))
+    value = _value(trade, of_filled=bool(trade["filled_quantity"]))
+    # A sender that reads an order, changes it and sends it back repeats the value of before.
+    if "value" not in given or (
+        given["value"] != value and _is_computed(given["value"], trade["quantity"], states)
+    ):
+        trade["value"] = value
     if trade["filled_quantity"] > _so_far(stored) and "executed_at" not in given:
         trade["executed_at"] = at
     return trade

@@ -12,6 +12,7 @@ from alphapulse_api.domain.derived import valued
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.holdings import Holding, Holdings
 from alphapulse_api.domain.times import call_time
+from alphapulse_api.domain.write_back import Basis, WriteBacks
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.remembered import Item
 
@@ -58,17 +59,26 @@ def complete_trade(trade: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str
     return record, server_set
 
 
-def valuing(portfolio: Mapping[str, Any]) -> Steps[Holdings]:
-    """The positions of a portfolio with their derived values, in steps."""
+def valuing(
+    portfolio: Mapping[str, Any], write_backs: WriteBacks, basis: Basis | None
+) -> Steps[Holdings]:
+    """The positions of a portfolio with their derived values, in steps.
+
+    Args:
+        portfolio: validated.
+        write_backs: finds the values that the sender only repeats.
+        basis: the portfolio that the sender may have read.
+    """
     total_value = portfolio["total_value"]
     holding = Holding(total_value)
     for position in portfolio["positions"]:
         derived = position.derived if isinstance(position, Item) else None
         if derived is None:
-            whole = valued(position, total_value)
+            given = write_backs.current(position, total_value, basis)
+            whole = valued(given, total_value)
             weight = whole.pop("weight")
             derived = whole, dumps(whole)
-            if position.get("weight") is not None:
+            if given.get("weight") is not None:
                 holding.add_weighted(*derived, weight)
                 yield
                 continue

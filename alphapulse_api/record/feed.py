@@ -13,6 +13,7 @@ from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.domain.versions import Precondition
+from alphapulse_api.domain.write_back import WriteBacks
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
@@ -95,6 +96,7 @@ class Feed(ImportFeed, Unpicklable):
         self._alert = resources.clocked(AlertRequest())
         self._portfolio = resources.clocked(PortfolioRequest())
         remember_positions(self._portfolio)
+        self._write_backs = WriteBacks()
         self._signal = resources.clocked(SignalRequest())
         self._agent = AgentRequest()
         self._sample = resources.clocked(SystemSampleRequest())
@@ -170,16 +172,29 @@ class Feed(ImportFeed, Unpicklable):
 
     @one_record
     async def update_portfolio(
-        self, portfolio: Record, *, precondition: Precondition | None = None
+        self,
+        portfolio: Record,
+        *,
+        precondition: Precondition | None = None,
+        elsewhere: bool = False,
     ) -> dict[str, Any]:
         """Store a snapshot of the portfolio and publish it; returns it.
+
+        Computed values that only repeat those of the portfolio as it was read are computed again.
+
+        Args:
+            portfolio: the snapshot.
+            precondition: what the current portfolio has to be before.
+            elsewhere: whether the sender may have read the portfolio from another process.
 
         Raises:
             Problem: 412, if the current portfolio does not match `precondition`.
         """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
+        basis = await self._accessors.portfolio.basis(record.get("as_of"), remembered=not elsewhere)
+        valued = valuing(record, self._write_backs, basis)
         server_set = set_time(record, "as_of")
-        record["positions"] = await self._slices.run(valuing(record))
+        record["positions"] = await self._slices.run(valued)
         work = self._accessors.portfolio.set_portfolio(
             record, server_set=server_set, precondition=precondition
         )

@@ -28,7 +28,10 @@ class PositionSide(Choice):
 
 
 class PositionRequest(Schema):
-    """One holding; what can be computed from the rest may be left out."""
+    """One holding; what can be computed from the rest may be left out.
+
+    A computed value that only repeats what was read before is computed again.
+    """
 
     symbol = Text(64, required=True)
     side = PositionSide(load_default="long", metadata={"description": "default: long"})

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.versions import Precondition
+from alphapulse_api.domain.write_back import Basis
 from alphapulse_api.storage.page import Page
 
 Record = dict[str, Any]
@@ -204,6 +205,14 @@ class PortfolioStore(Protocol):
         cursor: str | None = None,
     ) -> Page:
         """One page of the values at every update, oldest first."""
+
+    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+        """The snapshot that a sender may have read before it sends one of this time.
+
+        Args:
+            as_of: the time; None for now.
+            remembered: whether the current one that this process remembers is enough.
+        """
 
     async def set_portfolio(
         self,

@@ -10,6 +10,7 @@ import pytest
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.holdings import holding
+from alphapulse_api.domain.write_back import WriteBacks
 from alphapulse_api.record.completion import valuing
 from alphapulse_api.runtime.slices import finish
 from alphapulse_api.schemas.loading import load
@@ -42,7 +43,7 @@ def result(schema: PortfolioRequest, data: dict[str, Any]) -> Any:
         portfolio = load(schema, data)
     except ValidationProblem as problem:
         return problem.errors
-    holdings = finish(valuing(portfolio))
+    holdings = finish(valuing(portfolio, WriteBacks(), None))
     return repr(list(holdings)), holdings.json, list(holdings.stored.items())
 
 
@@ -65,7 +66,7 @@ def test_a_weight_follows_the_total_where_nothing_else_changed(
         data = sent(total, {"symbol": "A", "quantity": "2", "current_price": "3"})
         made = result(remembering, data)
         assert made == result(other, data)
-        whole = finish(valuing(load(other, data)))
+        whole = finish(valuing(load(other, data), WriteBacks(), None))
         again = finish(holding(whole, Decimal(total)))
         assert (again.json, again.stored) == (whole.json, whole.stored)
 

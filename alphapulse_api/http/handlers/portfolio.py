@@ -18,5 +18,12 @@ async def export_history(call: Call) -> Any:
 
 
 async def put_portfolio(call: Call) -> Any:
-    """Record the portfolio as it is now."""
-    return await call.backend.feed.update_portfolio(call.body, precondition=call.precondition)
+    """Record the portfolio as it is now.
+
+    A portfolio that was read may be changed and sent back: `value`, `weight`, `unrealized_pnl` and
+    `unrealized_pnl_pct` are computed again if they only repeat what the server had computed. Values
+    that the sender states itself are kept.
+    """
+    return await call.backend.feed.update_portfolio(
+        call.body, precondition=call.precondition, elsewhere=True
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from alphapulse_api.domain.versions import Precondition
+from alphapulse_api.domain.write_back import Basis
 from alphapulse_api.storage.host.calls import HostObject, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record
@@ -26,6 +28,9 @@ class HostPortfolio(HostObject):
 
     async def show_portfolio(self, *args: Any, **query: Any) -> Record:
         return await self.get_portfolio(*args, **query)
+
+    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+        return None  # a host's own values are stored as they are sent
 
     async def set_portfolio(
         self,

@@ -16,6 +16,7 @@ from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.holdings import Holdings, holding
 from alphapulse_api.domain.times import CLOCK_AHEAD, MICROSECOND, now, rfc3339, to_micros
 from alphapulse_api.domain.versions import Precondition
+from alphapulse_api.domain.write_back import Basis
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
@@ -168,6 +169,28 @@ class PortfolioDataAccessor:
         if snapshot is None:
             return None
         return self._reader.shown(snapshot)
+
+    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+        """The snapshot that a sender may have read before it sends one of this time.
+
+        Args:
+            as_of: the time; None for now.
+            remembered: whether the current one that this process remembers is enough. Then nothing
+                is awaited, so that concurrent calls keep their order.
+
+        Returns:
+            The current snapshot; for an earlier time the one of that time, if there is one.
+        """
+        if remembered:
+            snapshot = self._reader.remembered
+        else:
+            current = await self._reader.current()
+            snapshot = None if current is None else current[0]
+        if snapshot is not None and as_of is not None and as_of < snapshot.as_of:
+            snapshot = None if remembered else await self._reader.at(to_micros(as_of))
+        return (
+            None if snapshot is None else Basis(snapshot.record["total_value"], snapshot.holdings)
+        )
 
     async def set_portfolio(
         self,

@@ -124,6 +124,11 @@ class Reader:
     def __repr__(self) -> str:
         return f"<Reader of {self._book!r}>"
 
+    @property
+    def remembered(self) -> Snapshot | None:
+        """The last current snapshot that this process has read or stored."""
+        return None if self._current is None else self._current[1]
+
     async def current(self) -> tuple[Snapshot, str] | None:
         """The current snapshot and its version; None before the first."""
         rows = await self._engine.fetch(_CURRENT, self._book)
