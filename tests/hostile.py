@@ -81,7 +81,7 @@ def hostile_requests(size: int = 4 * MEBI, route: str = "") -> Iterator[Hostile]
 
 def _bodies(row: Row, size: int) -> Iterator[tuple[str, bytes]]:
     assert row.body is not None
-    schema, valid = row.body(), _valid(row)
+    schema, valid = row.body(), valid_record(row)
     keys = b",".join(b'"k%d":1' % n for n in range(size // 12))
     yield "unknown keys", b"{%b}" % keys
     yield "a thousand unknown keys", _with(valid, keys[: keys.index(b',"k1000"')])
@@ -141,7 +141,7 @@ def _values(field: fields.Field[Any], size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _lines(row: Row, size: int) -> Iterator[tuple[str, str, bytes]]:
-    valid = _valid(row)
+    valid = valid_record(row)
     ndjson, csv = "application/x-ndjson", "text/csv"
     record = json.dumps(valid).encode()
     yield "lines of empty objects", ndjson, b"{}\n" * (size // 3)
@@ -167,7 +167,7 @@ def _forms(size: int) -> Iterator[tuple[str, bytes]]:
     yield "a long refresh token", b"grant_type=refresh_token&refresh_token=" + b"a" * 16_000
 
 
-def _valid(row: Row) -> dict[str, Any]:
+def valid_record(row: Row) -> dict[str, Any]:
     for step in reversed(row.path.split("/")):
         if step in VALID:
             return VALID[step]

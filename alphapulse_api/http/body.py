@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
-from aiohttp.compression_utils import HAS_BROTLI, HAS_ZSTD
 
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.errors import (
@@ -16,14 +15,13 @@ from alphapulse_api.domain.errors import (
     Problem,
     ValidationProblem,
 )
+from alphapulse_api.http.inflating import INFLATED, INPUT_BYTES, Inflater, coding_named
 from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.route import Row
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
-# The content codings that aiohttp decodes in this installation.
-CODINGS: Final = (
-    "identity", "gzip", "deflate", *("zstd",) * HAS_ZSTD, *("br",) * HAS_BROTLI
-)  # fmt: skip
+IDENTITY: Final = "identity"
+CODINGS: Final = (IDENTITY, *INFLATED)
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 32 * 1024
@@ -35,24 +33,24 @@ ANY_RATIO_BYTES: Final = 1024 * 1024  # a body up to this size may have any rati
 class BodyReader:
     """The pieces of one request's body, decompressed.
 
-    aiohttp stops reading from the socket and decompressing when 64 KiB wait here.
+    aiohttp stops reading from the socket when 64 KiB wait here.
 
     Args:
         request: the request.
         limit: the maximum size of the decompressed body in bytes; None: no maximum.
-        coding: a further content coding that is accepted; the caller decodes it.
+        coding: the only coding that is accepted, which the caller decodes; None: those that are
+            decoded here.
 
     Raises:
         Problem: 413 if its Content-Length is too large, 415 for a coding that is not accepted.
     """
 
     def __init__(
-        self, request: web.Request, limit: int | None = MAX_BODY_BYTES, coding: str = "identity"
+        self, request: web.Request, limit: int | None = MAX_BODY_BYTES, coding: str | None = None
     ) -> None:
-        codings = request.headers.getall(hdrs.CONTENT_ENCODING, ("identity",))
-        if not {"", coding, *CODINGS}.issuperset(map(str.lower, codings)) or len(codings) > 1:
-            raise unknown_coding()
         self._content = request.content
+        self._slices = request.app[BACKEND].slices
+        self._inflater = _inflater(request, CODINGS if coding is None else (coding,))
         self._limit = limit
         self._size = 0
         if limit is not None and (request.content_length or 0) > limit:
@@ -67,9 +65,10 @@ class BodyReader:
         """
         parts: list[bytes] = []
         size = 0
+        read = self._read if self._inflater is None else self._inflated
         try:
             while size < PIECE_BYTES:
-                part = await self._content.read(PIECE_BYTES - size)
+                part = await read(PIECE_BYTES - size)
                 if not part:
                     break
                 parts.append(part)
@@ -85,18 +84,50 @@ class BodyReader:
             raise Problem(TOO_LARGE, detail)
         return b"".join(parts), size < PIECE_BYTES
 
+    async def _read(self, most: int) -> bytes:
+        return await self._content.read(most)
+
+    async def _inflated(self, most: int) -> bytes:
+        """Some bytes of the decompressed body; none at its end."""
+        inflater = self._inflater
+        assert inflater is not None
+        while not (part := await self._slices.run(inflater.inflate(most))):
+            data = await self._content.read(INPUT_BYTES)
+            if not data:
+                inflater.end()
+                break
+            # Empty streams may follow one another for ever.
+            if self._limit is not None and self._content.total_raw_bytes > self._limit:
+                raise self._too_large()
+            inflater.feed(data)
+        return part
+
     def _too_large(self) -> Problem:
         return Problem(TOO_LARGE, f"A body may have at most {self._limit} bytes.")
 
 
-def unknown_coding() -> Problem:
+def _inflater(request: web.Request, accepted: Collection[str]) -> Inflater | None:
+    """What decompresses a request's body; None if it is not compressed, or not here."""
+    first, *more = request.headers.getall(hdrs.CONTENT_ENCODING, (IDENTITY,))
+    coding = coding_named(first) or IDENTITY
+    if more or coding not in accepted:
+        raise _unknown_coding(accepted)
+    if coding not in INFLATED or not request.body_exists:
+        return None
+    # The server of a host that mounts the application has decompressed the body.
+    if request.content.total_compressed_bytes is not None:
+        return None
+    return Inflater(coding)
+
+
+def _unknown_coding(accepted: Collection[str]) -> Problem:
     """The refusal of a body in a content coding that is not accepted (RFC 9110, 15.5.16)."""
-    known = ", ".join(CODINGS)
+    known = ", ".join(accepted)
     detail = f"The Content-Encoding must be one of: {known}."
     return Problem(UNSUPPORTED_MEDIA, detail, headers={hdrs.ACCEPT_ENCODING: known})
 
 
-async def read_body(request: web.Request, limit: int, coding: str = "identity") -> bytes:
+async def read_body(request: web.Request, limit: int, coding: str | None = None) -> bytes:
     """The whole of a body that is small.
 
     Raises:

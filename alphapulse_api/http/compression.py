@@ -7,7 +7,6 @@ higher levels. Files that are compressed once for many answers use a higher leve
 from __future__ import annotations
 
 import asyncio
-import sys
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -15,15 +14,8 @@ from typing import Final, NamedTuple, Protocol
 
 from alphapulse_api.domain.errors import NOT_ACCEPTABLE, Problem
 from alphapulse_api.http.negotiation import weights
+from alphapulse_api.http.zstd import zstd
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    try:
-        from backports import zstd
-    except ImportError:
-        zstd = None  # type: ignore[assignment]
 
 FAST: Final = 1
 MIN_BYTES: Final = 1024  # smaller bodies fit a packet uncompressed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import logging
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from yarl import URL
 
 from alphapulse_api.config import RateLimitConfig
-from tests.asking import ALERT, POINT, TRADE, Answer, ask, places, problem
+from tests.asking import ALERT, POINT, Answer, ask, places, problem
 from tests.conftest import Serve, Server
 
 JSON = {"Content-Type": "application/json"}
@@ -56,38 +55,6 @@ async def test_other_content_is_415_and_too_much_is_413(server: Server) -> None:
     assert len(packed) < 100_000
     problem(await ask(server, "POST", "/api/trades", caller, data=packed, headers=headers), 413)
     problem(await ask(server, "POST", "/api/trades", caller, data=b"nope", headers=headers), 400)
-
-
-async def test_a_packed_body_is_read(server: Server) -> None:
-    body = gzip.compress(json.dumps(TRADE).encode())
-    headers = {**JSON, "Content-Encoding": "gzip"}
-    caller = await server.key("publish")
-    answer = await ask(server, "POST", "/api/trades", caller, data=body, headers=headers)
-    assert answer.status == 201
-
-
-@pytest.mark.parametrize(
-    ("path", "kind", "body"),
-    [
-        ("/api/trades", "application/json", json.dumps(TRADE)),
-        ("/api/trades", "application/x-ndjson", json.dumps(TRADE)),
-        ("/api/alerts/a/acknowledge", "application/json", "{}"),
-        ("/token", "application/x-www-form-urlencoded", "grant_type=password"),
-        ("/api/v2/write", "text/plain", "cpu value=1"),
-        ("/webhooks/tradingview", "text/plain", "hello"),
-    ],
-)
-async def test_an_unknown_content_coding_is_a_415_that_names_ours(
-    server: Server, path: str, kind: str, body: str
-) -> None:
-    caller = await server.login()
-    for coding in ("br", "compress", "gzip, gzip", "x-gzip", "snappy"):
-        headers = {"Content-Type": kind, "Content-Encoding": coding, **caller}
-        answer = await ask(server, "POST", path, data=body.encode(), headers=headers)
-        refused = problem(answer, 415)
-        assert "gzip" in refused["detail"], coding
-        assert "gzip" in answer.headers["Accept-Encoding"], coding
-    assert await server.json("/api/trades", caller) == []
 
 
 async def test_the_request_id_is_kept_if_it_is_sane(server: Server) -> None:

@@ -41,8 +41,6 @@ async def prometheus_write(request: web.Request) -> web.Response:
     if not version or version not in _VERSIONS:
         allowed = " or ".join(f"{PROTOBUF};proto={name}" for name in _VERSIONS)
         raise Problem(UNSUPPORTED_MEDIA, f"The Content-Type must be {allowed}.")
-    if request.headers.get("Content-Encoding", "").lower() != "snappy":
-        raise Problem(UNSUPPORTED_MEDIA, "The Content-Encoding must be snappy.")
     data = await _unsnapped(await read_body(request, MAX_BODY_BYTES, "snappy"))
     intake, written = Intake(request.app[BACKEND]), remote_write.Written()
     await intake.receive(_VERSIONS[version](data, intake, written))
@@ -133,7 +131,10 @@ async def influx_write(request: web.Request) -> web.Response:
     decoder = LineDecoder(intake, precision)
     reader, last = BodyReader(request, limit=None), False
     while not last:
-        piece, last = await reader.piece()
+        try:
+            piece, last = await reader.piece()
+        except Problem as problem:
+            raise intake.counted(problem) from None
         await intake.receive(decoder.feed(piece, last=last))
     await intake.store()
     _check_refused(intake, code="invalid", message=intake.summary if intake.refused else "")

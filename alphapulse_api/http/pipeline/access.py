@@ -66,6 +66,8 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
             if backend.config.cors.allowed_origins:
                 vary_by_origin(response.headers)
             split_large_body(response)
+            if request.content.exception() is not None:
+                _end_body(request, response)
         return response
     finally:
         seconds = time.perf_counter() - started
@@ -84,6 +86,17 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
                 caller.subject if caller is not None else None,
                 request_id,
             )
+
+
+def _end_body(request: web.Request, response: web.StreamResponse) -> None:
+    """Let the connection end after the answer to a body that aiohttp could not decode.
+
+    aiohttp decodes bodies in the server of a host that mounts the application. Its parser accepts
+    nothing further then, but it would read on, and log the error as an unhandled exception.
+    """
+    response.force_close()
+    if not request.content.is_eof():
+        request.content.feed_eof()
 
 
 def request_id_of(given: str | None) -> str:

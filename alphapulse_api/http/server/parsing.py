@@ -86,8 +86,6 @@ class ParsingProtocol(RequestHandler):
             return len(data)
         if self._body is None:
             return end_of_head(self._head, data, start)
-        if not self._left:
-            return len(data)  # the body could not be inflated: the parser ignores what follows
         end = end_of_body(self._left, data, start)
         if self._left != CHUNKED:
             self._left -= end - start

@@ -51,7 +51,8 @@ class Protocol(ParsingProtocol):
         self, server: web.Server, limits: HttpConfig, refusals: Refusals, watch: Watch, **more: Any
     ) -> None:  # fmt: skip
         # aiohttp reads on for this long if an answer came before the end of its request's body.
-        super().__init__(server, **{"lingering_time": LINGER_SECONDS, **more})
+        more = {"lingering_time": LINGER_SECONDS, **more}
+        super().__init__(server, **more, auto_decompress=False)  # see http/inflating.py
         self._limits = limits
         self._refusals = refusals
         self._waits = watch
@@ -108,10 +109,6 @@ class Protocol(ParsingProtocol):
                 self._since = self._loop.time()
             if self._body.is_eof():
                 self._rest()
-            elif (error := self._body.exception()) is not None:
-                # It cannot be decompressed. aiohttp's parser accepts nothing further, but aiohttp
-                # would read on after the answer and log the same error as a fault of the server.
-                self._end_body(error)
             elif self._left == CHUNKED:
                 self._framed(len(data))
         elif not self._upgraded:

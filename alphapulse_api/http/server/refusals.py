@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http_exceptions import BadHttpMethod, ContentEncodingError, LineTooLong
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
 from alphapulse_api.backend import BACKEND
@@ -28,7 +28,6 @@ from alphapulse_api.domain.errors import (
     Problem,
     problem_document,
 )
-from alphapulse_api.http.body import unknown_coding
 from alphapulse_api.http.pipeline.access import log_request, request_id_of
 from alphapulse_api.http.pipeline.headers import COMMON, cors_headers
 from alphapulse_api.http.pipeline.problems import oauth_members, oauth_paths
@@ -78,8 +77,6 @@ class Refusals:
         if message == "Too many headers received":
             detail = f"A request may have {http.max_headers} headers at most."
             return Problem(HEADERS_TOO_LARGE, detail)
-        if isinstance(error, ContentEncodingError):
-            return unknown_coding()
         if message.startswith("Missing 'Host' header"):
             return Problem(BAD_REQUEST, "An HTTP/1.1 request must have a Host header.")
         if isinstance(error, BadHttpMethod) and "HTTPS" in message:
