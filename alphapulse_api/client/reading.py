@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from alphapulse_api.client import values
 from alphapulse_api.client.http import Answer, segment
@@ -146,10 +146,8 @@ class Reading(ABC):
             "end_time": end_time,
             "max_points": max_points,
         }
-        answer = await self._request("GET", "/api/portfolio", params=params)
-        row = values.convert(answer.content, values.PORTFOLIO)
-        portfolio: Any = values.tagged(row, answer.headers.get("ETag"))
-        return cast(Portfolio, portfolio)
+        portfolio: Portfolio = await self._get("/api/portfolio", values.PORTFOLIO, params)
+        return portfolio
 
     def alerts(
         self,
@@ -219,12 +217,21 @@ class Reading(ABC):
         end_time: datetime | None = None,
         limit: int | None = None,
     ) -> Rows[Agent]:
-        """Return agents by id, each with its newest 20 signals in the range (default: last 24 h).
-
-        `limit` is the total number of rows.
-        """
+        """Return agents, each as `agent` returns it; `limit` is the total number."""
         params = {"agent_type": agent_type, "start_time": start_time, "end_time": end_time}
         return self._pages("/api/agents", values.AGENT, params, limit)
+
+    async def agent(
+        self,
+        agent_id: str,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> Agent:
+        """Return one agent, with its newest 20 signals in the range (default: last 24 h)."""
+        params = {"start_time": start_time, "end_time": end_time}
+        agent: Agent = await self._get(f"/api/agents/{segment(agent_id)}", values.AGENT, params)
+        return agent
 
     def signals(
         self,
@@ -237,10 +244,7 @@ class Reading(ABC):
         sort: Sort | None = None,
         limit: int | None = None,
     ) -> Rows[Signal]:
-        """Return an agent's signals, newest first unless `sort` is "asc".
-
-        `limit` is the total number.
-        """
+        """Return an agent's signals, newest first unless `sort` is "asc", at most `limit`."""
         params = {
             "symbol": symbol,
             "direction": direction,
@@ -267,7 +271,7 @@ class Reading(ABC):
 
     async def _get(self, path: str, shape: Shape, params: Mapping[str, Any] | None = None) -> Any:
         answer = await self._request("GET", path, params=params)
-        return values.convert(answer.content, shape)
+        return values.tagged(values.convert(answer.content, shape), answer.headers.get("ETag"))
 
     def _pages(
         self, path: str, shape: Shape, params: Mapping[str, Any], limit: int | None

@@ -137,6 +137,7 @@ class SyncDashboardClient:
     record_trades = _call(DashboardClient.record_trades)
     record_trades_batch = _call(DashboardClient.record_trades_batch)
     agents = _rows(DashboardClient.agents)
+    agent = _call(DashboardClient.agent)
     signals = _rows(DashboardClient.signals)
     update_agent = _call(DashboardClient.update_agent)
     record_signal = _call(DashboardClient.record_signal)

@@ -166,8 +166,8 @@ class Writing(Reading):
             agent_type: the kind of agent.
             state: its current state.
             metrics: the agent's own figures.
-            if_match: what this method returned before, or an ETag: change nothing if the agent has
-                changed since. "*": change nothing if there is none.
+            if_match: what `agent` or this method returned before, or an ETag: change nothing if the
+                agent has changed since. "*": change nothing if there is none.
 
         Raises:
             ApiError: 412, if `if_match` does not hold.

@@ -24,6 +24,7 @@ from alphapulse_api.http.receivers.rpc_status import rpc_refusal
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas.agents import (
     Agent,
+    AgentQuery,
     AgentRequest,
     AgentsQuery,
     AgentWithSignals,
@@ -197,6 +198,9 @@ ROWS: Final = (
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
         tag="agents", operation="listAgents"),
+    Row("GET", "/api/agents/{id}", "view_agents", agents.get_agent, query=AgentQuery,
+        answer=AgentWithSignals, resource="agents:agent_id={id}", range_of_rows=False,
+        tag="agents", operation="getAgent", failures=(404,)),
     Row("GET", "/api/agents/{id}/signals", "view_agents", agents.list_signals,
         query=SignalsQuery, answer=Signal, many=True, resource="agents:agent_id={id}",
         tag="agents", operation="listSignals", failures=(404,)),

@@ -91,7 +91,11 @@ class AgentWithSignals(Agent):
     signals = fields.List(fields.Nested(Signal))
 
 
-class AgentsQuery(RangeQuery, ListQuery):
+class AgentQuery(RangeQuery):
+    """The range of its signals (default: the last 24 h)."""
+
+
+class AgentsQuery(AgentQuery, ListQuery):
     """Which agents, and the range of their signals (default: the last 24 h)."""
 
     agent_type = Text(64)

@@ -248,6 +248,14 @@ class AgentStore(Protocol):
     ) -> Page:
         """One page of agents, by id, each with its newest signals."""
 
+    async def get_agent(
+        self,
+        agent_id: str,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> Record:
+        """One agent with its newest signals in the range; raises `NotFound`."""
+
     async def get_signals(
         self,
         agent_id: str,

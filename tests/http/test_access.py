@@ -75,6 +75,7 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/trades/batch"): (PUBLISHERS, 200, [TRADE]),
     ("POST", "/api/trades/import"): (PUBLISHERS, 415, {}),  # JSON is not what it takes
     ("GET", "/api/agents"): (VIEWERS, 200, None),
+    ("GET", "/api/agents/{id}"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals/export"): (VIEWERS, 200, None),
     ("PUT", "/api/agents/{id}"): (PUBLISHERS, 200, {"state": "active"}),

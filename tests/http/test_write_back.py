@@ -14,7 +14,7 @@ RESOURCES = [
     ("POST", "/api/alerts", "/api/alerts/r1", {**ALERT, "id": "r1"}),
     ("POST", "/api/trades", "/api/trades/r1", {**TRADE, "id": "r1", "status": "open"}),
     ("PUT", "/api/portfolio", "/api/portfolio?include_history=true", PORTFOLIO),
-    ("PUT", "/api/agents/m1", "/api/agents", {"agent_type": "momentum", "metrics": {"a": 1.0}}),
+    ("PUT", "/api/agents/m1", "/api/agents/m1", {"agent_type": "momentum", "metrics": {"a": 1.0}}),
     ("POST", "/api/agents/m1/signals", "/api/agents/m1/signals", {**SIGNAL, "id": "r1"}),
     ("POST", "/api/system", "/api/system", SAMPLE),
 ]

@@ -60,6 +60,9 @@ async def test_agents_come_with_their_newest_20_signals_of_the_last_day(store: A
     m1, m2 = await store.agents.get_agents(end_time=at(86_401))
     assert (m1["agent_id"], m2["agent_id"], m2["signals"]) == ("m1", "m2", [])
     assert ids(m1["signals"]) == ["late", *(f"s{n:02}" for n in range(24, 5, -1))]
+    assert await store.agents.get_agent("m1", end_time=at(86_401)) == m1
+    with pytest.raises(NotFound, match="m9"):
+        await store.agents.get_agent("m9")
     (m1, _) = await store.agents.get_agents(end_time=at(86_411))
     assert ids(m1["signals"]) == ["late", "s24", "s23", "s22"]
     (m2,) = await store.agents.get_agents(agent_type="momentum")

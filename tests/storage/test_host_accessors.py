@@ -94,6 +94,7 @@ class Nothing:
         ("trades", "GET", "/api/trades/x", "get_trade"),
         ("trades", "POST", "/api/trades", "add_trades"),
         ("agents", "GET", "/api/agents", "get_agents"),
+        ("agents", "GET", "/api/agents/x", "get_agents"),
         ("agents", "GET", "/api/agents/x/signals", "get_signals"),
         ("agents", "PUT", "/api/agents/x", "set_agent"),
         ("agents", "POST", "/api/agents/x/signals", "add_signal"),
@@ -115,6 +116,17 @@ async def test_a_method_that_is_missing_is_a_501_that_names_it(
     detail = problem(answer, 501)["detail"]
     assert f"{resource} accessor has no method {missing};" in detail
     assert "Allow" not in answer.headers
+
+
+async def test_one_agent_is_found_among_those_that_a_host_lists(serve: Serve) -> None:
+    class Agents:
+        async def get_agents(self) -> list[dict[str, Any]]:
+            return [{"agent_id": f"m{n}", "signals": []} for n in range(3)]
+
+    server = await serve({"agents": Agents()})
+    caller = await server.login()
+    assert (await server.json("/api/agents/m1", caller))["agent_id"] == "m1"
+    problem(await ask(server, "GET", "/api/agents/m9", caller), 404)
 
 
 class Trades:

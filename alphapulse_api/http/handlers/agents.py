@@ -12,6 +12,11 @@ async def list_agents(call: Call) -> Any:
     return await call.backend.accessors.agents.get_agents(**call.query)
 
 
+async def get_agent(call: Call) -> Any:
+    """An agent, with its newest 20 signals in the range."""
+    return await call.backend.accessors.agents.get_agent(call.path["id"], **call.query)
+
+
 async def list_signals(call: Call) -> Any:
     """An agent's signals, newest first."""
     return await call.backend.accessors.agents.get_signals(call.path["id"], **call.query)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.host.calls import HostObject, each
 from alphapulse_api.storage.page import Page
@@ -17,6 +18,26 @@ class HostAgents(HostObject):
 
     async def get_agents(self, *args: Any, **query: Any) -> Page:
         return await self._page("get_agents", *args, **query)
+
+    async def get_agent(
+        self,
+        agent_id: str,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> Record:
+        ends = {"start_time": start_time, "end_time": end_time}
+        query = {name: end for name, end in ends.items() if end is not None}
+        if hasattr(self._accessor, "get_agent"):
+            agent: Record = await self._call("get_agent", agent_id, **query)
+            return agent
+        page = await self.get_agents(**query)
+        while True:
+            for found in page:
+                if found["agent_id"] == agent_id:
+                    return dict(found)
+            if page.next_cursor is None:
+                raise NotFound(f"There is no agent {agent_id!r}.")
+            page = await self.get_agents(**query, cursor=page.next_cursor)
 
     async def get_signals(self, *args: Any, **query: Any) -> Page:
         return await self._page("get_signals", *args, **query)

@@ -60,6 +60,7 @@ _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
 FIRST_AGENTS: Final = 4  # agents whose signals are read first; then as many as their length allows
+_SELECT: Final = f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1"
 _BY_ID: Final = Order(("agent_id",), (str,), descending=False)
 Agent = dict[str, Any]
 
@@ -138,6 +139,20 @@ class AgentDataAccessor:
             SIGNALS_SHOWN,
         )
 
+    async def get_agent(
+        self, agent_id: str, start_time: datetime | None = None, end_time: datetime | None = None
+    ) -> Versioned:
+        """One agent as `get_agents` shows it; raises `NotFound`, and for an empty range as it."""
+        start, end = default_range(start_time, end_time, SIGNALS_WINDOW, self._ahead)
+        rows = await self._engine.fetch(_SELECT, agent_id)
+        if not rows:
+            raise NotFound(f"There is no agent {agent_id!r}.")
+        agent = AGENTS.read(rows[0])
+        signals = await self._newest_signals(rows, start, end)
+        shown = Versioned(agent, signals=SIGNALS.records(signals, plain=False))
+        shown.version = _version(agent)
+        return shown
+
     async def get_signals(
         self,
         agent_id: str,
@@ -185,10 +200,7 @@ class AgentDataAccessor:
         async def work(transaction: Transaction) -> Versioned:
             made = await _make(transaction, agent_id)
             # Locked, so that concurrent updates do not undo each other's fields.
-            (known,) = await transaction.fetch(
-                f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1 {self._engine.locked}",
-                agent_id,
-            )
+            (known,) = await transaction.fetch(f"{_SELECT} {self._engine.locked}", agent_id)
             before = AGENTS.read(known)
             if precondition is not None:
                 precondition.check(None if made else _version(before), f"agent {agent_id!r}")
