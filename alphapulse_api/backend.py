@@ -18,7 +18,7 @@ from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.cache import Coalescer, Entry, SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.domain.errors import ConfigError, Unavailable
+from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
@@ -47,6 +47,7 @@ from alphapulse_api.storage.portfolio.rollups import roll_up_forever
 from alphapulse_api.storage.retention import forget_forever
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
 from alphapulse_api.storage.sqlite.files import ServerLock
+from alphapulse_api.view import Views
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ class Backend:
             self.slices,
             zone_of(config.timezone),
         )
+        self.views = Views(self.accessors, self.feed)
         # One process serves a database file; any process may write to it.
         self._lock: ServerLock | None = None
         self._other_wrote = asyncio.Event()
@@ -135,7 +137,7 @@ class Backend:
         self.single_flight = SingleFlight()
         self.answers = Coalescer[Entry]()
         self.readings = Readings()
-        self.snapshots = Snapshots(self.accessors, self.slices, self.readings)
+        self.snapshots = Snapshots(self.views, self.engine, self.slices, self.readings)
         self.admission = Admission(config.websocket)
         self.origins = Origins(config.cors.allowed_origins)
         self.connections: Registry
@@ -271,25 +273,3 @@ class Backend:
 
 
 BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)
-
-
-def check_parts(config: Config) -> None:
-    """Check that every part the configuration names can be created, without opening any.
-
-    Raises:
-        ConfigError: with a line for each part that cannot be created, such as one whose package is
-            missing.
-    """
-    links = RedisLinks()
-    faults: list[str] = []
-    for make in (
-        partial(engine_from, config.database),
-        partial(links.of, config.cache),
-        partial(links.of, config.events),
-    ):
-        try:
-            make()
-        except ConfigError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise ConfigError(*dict.fromkeys(faults))

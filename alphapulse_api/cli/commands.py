@@ -11,12 +11,12 @@ import click
 import yaml
 
 from alphapulse_api.auth.grants import AccountError
-from alphapulse_api.backend import check_parts
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
+from alphapulse_api.parts import check_parts
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from

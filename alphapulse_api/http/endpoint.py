@@ -48,7 +48,10 @@ def endpoint(row: Row) -> RawHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         backend = request.app[BACKEND]
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
-        call = Call(backend, request[CALLER], _path(request), question.values)
+        caller = request[CALLER]
+        call = Call(
+            caller, backend.views.of(caller), backend.slices, _path(request), question.values
+        )
         if row.versioned:
             call = replace(call, precondition=precondition(request.headers))
         in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)
@@ -123,7 +126,7 @@ async def _answer(handler: Handler, call: Call) -> Any:
         return await handler(call)
     finally:
         if call.body is not None:
-            await call.backend.slices.run(releasing(call.body))
+            await call.slices.run(releasing(call.body))
 
 
 async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) -> bytes:

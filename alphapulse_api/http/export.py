@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from alphapulse_api.auth.authenticator import BadCredentials
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.http.codecs.formats import PART_BYTES, Encoder, Rows, approximate, encoder
 from alphapulse_api.http.compression import Coding, compressor
@@ -45,7 +46,8 @@ async def export(
     assert handler is not None
     query = dict(call.query)
     # A host's accessor returns all of its rows in one page.
-    if call.backend.accessors.managed(row.tag):
+    backend = request.app[BACKEND]
+    if backend.views.managed(row.tag):
         query["limit"] = EXPORT_ROWS
         if "start_time" in row.query_schema.fields:
             query.setdefault("start_time", FIRST)  # all rows, not the default range of a page
@@ -70,7 +72,7 @@ async def export(
         while True:
             for part in following:
                 # A caller who may no longer read, or no longer the same books, gets no more rows.
-                call.backend.authenticator.check(call.caller)
+                backend.authenticator.check(call.caller)
                 await write_pieces(response.write, await asyncio.to_thread(stream.part, part))
             cursor = getattr(page, "next_cursor", None)
             if cursor is None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, Unavailable
 from alphapulse_api.domain.histories import ContentIds
 from alphapulse_api.http.body import BodyReader, unsupported
@@ -58,9 +59,11 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
         raise unsupported(request, LINED)
     assert row.body is not None
     records = LINED[request.content_type](row.body(), row.loads)
-    batch = _Batch(row, call) if row.imports is None else _History(row, call)
+    backend = request.app[BACKEND]
+    kind = _Batch if row.imports is None else _History
+    batch = kind(row, call, backend)
     reader = BodyReader(request, limit=None)
-    slices = call.backend.slices
+    slices = call.slices
     last = False
     try:
         while not last:
@@ -81,7 +84,8 @@ async def ingest(request: web.Request, row: Row, call: Call) -> dict[str, int]:
 class _Batch:
     """The records that wait to be stored together, and how many were stored before them."""
 
-    def __init__(self, row: Row, call: Call) -> None:
+    def __init__(self, row: Row, call: Call, backend: Backend) -> None:
+        self._backend = backend
         self._row = row
         self._call = call
         self._records: list[Any] = []
@@ -122,14 +126,14 @@ class _Batch:
         """Store the records that wait, if any do."""
         if not self._records:
             return
-        check_again(self._call.backend, self._call.caller)
+        check_again(self._backend, self._call.caller)
         await self._stored(last)
         self.accepted += len(self._records)
-        await self._call.backend.slices.run(releasing(self._records))
+        await self._call.slices.run(releasing(self._records))
         self._lines.clear()
         self.bytes = 0
         # A store may be faster than the fan-out, and events would queue without a bound.
-        fanout = self._call.backend.connections.fanout
+        fanout = self._backend.connections.fanout
         while fanout.pending > MAX_PENDING:  # noqa: ASYNC110 (the fan-out signals no one)
             await asyncio.sleep(PENDING_SECONDS)
 
@@ -164,8 +168,8 @@ class _Batch:
 class _History(_Batch):
     """The same for an imported history; subscribers read again after the last batch."""
 
-    def __init__(self, row: Row, call: Call) -> None:
-        super().__init__(row, call)
+    def __init__(self, row: Row, call: Call, backend: Backend) -> None:
+        super().__init__(row, call, backend)
         self._ids: ContentIds | None = None
         if row.body is not None and "id" in row.body().fields:
             self._ids = ContentIds(call.path.get("id", ""))
@@ -178,7 +182,7 @@ class _History(_Batch):
     async def _stored(self, last: bool) -> None:
         assert self._row.imports is not None
         if self._ids is not None:
-            self._records[:] = await self._call.backend.slices.run(self._identifying(self._ids))
+            self._records[:] = await self._call.slices.run(self._identifying(self._ids))
         self._new += await self._row.imports(self._call, self._records, last)
 
     def _identifying(self, ids: ContentIds) -> Steps[list[Any]]:
@@ -192,4 +196,4 @@ class _History(_Batch):
     async def broken(self) -> None:
         if self.accepted:
             with suppress(Unavailable):  # sending the body again makes up for it
-                await self._call.backend.feed.end_import(self._row.tag)
+                await self._call.view.feed.end_import(self._row.tag)

@@ -71,7 +71,7 @@ class Questions:
             Problem: 406, if the client accepts no format or no coding that the server has.
         """
         if "{" in row.path:
-            managed = request.app[BACKEND].accessors.managed(row.tag)
+            managed = request.app[BACKEND].views.managed(row.tag)
             check_path(request.match_info, of_host=not managed)
         accept = request.headers.get("Accept") if row.many else None
         coding = request.headers.get(hdrs.ACCEPT_ENCODING) if row.method == hdrs.METH_GET else None

@@ -18,7 +18,8 @@ from alphapulse_api.schemas.queries import NoQuery
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
-    from alphapulse_api.backend import Backend
+    from alphapulse_api.runtime.slices import Slices
+    from alphapulse_api.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,18 @@ class Call:
     """One request, as a handler sees it: validated, and free of HTTP.
 
     Attributes:
+        caller: who asks.
+        view: the records that the caller may read and write.
+        slices: divides long work on the loop.
         path: the path's variables.
         query: the parameters that were given, converted; those left out are absent.
         body: the JSON body; None if the route takes none.
         precondition: what the sender requires of the record that it changes.
     """
 
-    backend: Backend
     caller: Caller
+    view: View
+    slices: Slices
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any = None

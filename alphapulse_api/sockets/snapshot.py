@@ -28,7 +28,8 @@ from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.snapshot_rows import NEWEST_FIRST, Rows, read_snapshot
 from alphapulse_api.sockets.subscription import Subscription, passes
 from alphapulse_api.storage import outbox
-from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.view import Views
 
 POLL_SECONDS: Final = 1.0
 STEP: Final = 10  # rows encoded between two pauses
@@ -198,13 +199,15 @@ class Snapshots:
     """Reads snapshots and shares them.
 
     Args:
-        accessors: the stores.
+        views: what may be read.
+        engine: the database, which has the outbox.
         slices: runs long encodings in slices.
         readings: the callers' budgets.
     """
 
-    def __init__(self, accessors: Accessors, slices: Slices, readings: Readings) -> None:
-        self._accessors = accessors
+    def __init__(self, views: Views, engine: Engine, slices: Slices, readings: Readings) -> None:
+        self._views = views
+        self._engine = engine
         self._slices = slices
         self._readings = readings
         self._single_flight = SingleFlight(abandon=True)
@@ -219,7 +222,7 @@ class Snapshots:
             awaiting = list(self._awaiting)
             try:
                 outbox_ids = {
-                    channel: await outbox.pending(self._accessors.engine, channel)
+                    channel: await outbox.pending(self._engine, channel)
                     for channel in {snapshot.channel.name for snapshot in awaiting}
                 }
             except Unavailable:
@@ -256,11 +259,11 @@ class Snapshots:
 
     async def _read(self, channel: Channel, cursor: str, filters: Filters, caller: str) -> Snapshot:
         charge = partial(self._readings.charge, caller)
-        parts = await read_snapshot(self._accessors, channel, filters, charge)
+        parts = await read_snapshot(self._views.passing(filters), channel, filters, charge)
         pending: AbstractSet[str] = frozenset()
-        if self._accessors.managed(channel.name):
+        if self._views.managed(channel.name):
             # Read after the rows: a row relayed in between arrives as an ordinary event.
-            pending = await outbox.pending(self._accessors.engine, channel.name)
+            pending = await outbox.pending(self._engine, channel.name)
         at = asyncio.get_running_loop().time()
         snapshot = Snapshot(channel, cursor, at, pending=pending)
         backwards = channel.name in NEWEST_FIRST

@@ -9,7 +9,7 @@ from alphapulse_api.domain.channels import Channel
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.readings import QUERY_ROWS
-from alphapulse_api.storage.accessors import Accessors
+from alphapulse_api.view import View
 
 TRADES: Final = 50
 NEWEST_FIRST: Final = frozenset({"alerts", "trades"})  # when read; sent oldest first
@@ -18,7 +18,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 async def read_snapshot(
-    accessors: Accessors, channel: Channel, filters: Filters, charge: Callable[[int], None]
+    view: View, channel: Channel, filters: Filters, charge: Callable[[int], None]
 ) -> list[Rows]:
     """Return the rows of a snapshot in parts, including some that the filters do not pass.
 
@@ -26,43 +26,46 @@ async def read_snapshot(
     Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
 
     Args:
+        view: what the subscriber may read.
+        channel: the channel.
+        filters: of the subscription.
         charge: called with the number of rows of each part as it is read, since the client may
             disconnect before the end.
     """
     parts: list[Rows] = []
-    async for part in _READERS[channel.name](accessors, filters):
+    async for part in _READERS[channel.name](view, filters):
         charge(QUERY_ROWS + len(part))
         if part:
             parts.append(part)
     return parts
 
 
-async def _metrics(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+async def _metrics(view: View, filters: Filters) -> AsyncIterator[Rows]:
     types: Sequence[str | None] = sorted(filters.get("metric_types", ())) or [None]
     names: Sequence[str | None] = sorted(filters.get("names", ())) or [None]
     for metric_type in types:
         for name in names:
             yield ()  # a lookup costs something even if it finds nothing
-            async for part in accessors.metrics.latest_in_parts(metric_type, name):
+            async for part in view.metrics.latest_in_parts(metric_type, name):
                 yield part
 
 
-async def _alerts(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
-    async for part in accessors.alerts.unresolved_in_parts(
+async def _alerts(view: View, filters: Filters) -> AsyncIterator[Rows]:
+    async for part in view.alerts.unresolved_in_parts(
         severities=filters.get("severities"), sources=filters.get("sources")
     ):
         yield part
 
 
-async def _trades(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+async def _trades(view: View, filters: Filters) -> AsyncIterator[Rows]:
     columns = {"symbols": "symbol", "strategies": "strategy"}
     wanted: dict[str, Any] = {columns[name]: sorted(values) for name, values in filters.items()}
-    yield await accessors.trades.get_trades(**wanted, limit=TRADES)
+    yield await view.trades.get_trades(**wanted, limit=TRADES)
 
 
-async def _portfolio(accessors: Accessors, filters: Filters) -> AsyncIterator[Rows]:
+async def _portfolio(view: View, filters: Filters) -> AsyncIterator[Rows]:
     try:
-        yield [await accessors.portfolio.show_portfolio()]
+        yield [await view.portfolio.show_portfolio()]
     except NotFound:
         return
 

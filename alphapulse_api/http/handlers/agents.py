@@ -9,17 +9,17 @@ from alphapulse_api.http.route import Call
 
 async def list_agents(call: Call) -> Any:
     """Agents, each with its newest 20 signals in the range."""
-    return await call.backend.accessors.agents.get_agents(**call.query)
+    return await call.view.agents.get_agents(**call.query)
 
 
 async def get_agent(call: Call) -> Any:
     """An agent, with its newest 20 signals in the range."""
-    return await call.backend.accessors.agents.get_agent(call.path["id"], **call.query)
+    return await call.view.agents.get_agent(call.path["id"], **call.query)
 
 
 async def list_signals(call: Call) -> Any:
     """An agent's signals, newest first."""
-    return await call.backend.accessors.agents.get_signals(call.path["id"], **call.query)
+    return await call.view.agents.get_signals(call.path["id"], **call.query)
 
 
 async def export_signals(call: Call) -> Any:
@@ -29,17 +29,17 @@ async def export_signals(call: Call) -> Any:
 
 async def put_agent(call: Call) -> Any:
     """Record the state of an agent; fields that are left out keep their values."""
-    return await call.backend.feed.update_agent(
+    return await call.view.feed.update_agent(
         call.path["id"], call.body, precondition=call.precondition
     )
 
 
 async def record_signal(call: Call) -> Any:
     """Record a signal; creates the agent if it is new."""
-    return await call.backend.feed.record_signal(call.path["id"], call.body)
+    return await call.view.feed.record_signal(call.path["id"], call.body)
 
 
 async def record_signals_batch(call: Call) -> Any:
     """Record up to 10000 signals of an agent, and report the result of each."""
-    feed = call.backend.feed
+    feed = call.view.feed
     return await feed.record_signals_batch(call.path["id"], call.body, **call.query)

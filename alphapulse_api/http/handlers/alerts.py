@@ -18,7 +18,7 @@ _NOTHING = Nothing()
 
 async def list_alerts(call: Call) -> Any:
     """Alerts, newest first."""
-    return await call.backend.accessors.alerts.get_alerts(**call.query)
+    return await call.view.alerts.get_alerts(**call.query)
 
 
 async def export_alerts(call: Call) -> Any:
@@ -28,12 +28,12 @@ async def export_alerts(call: Call) -> Any:
 
 async def get_alert(call: Call) -> Any:
     """One alert."""
-    return await call.backend.accessors.alerts.get_alert(call.path["id"])
+    return await call.view.alerts.get_alert(call.path["id"])
 
 
 async def raise_alert(call: Call) -> Any:
     """Raise an alert."""
-    return await call.backend.feed.raise_alert(call.body)
+    return await call.view.feed.raise_alert(call.body)
 
 
 async def acknowledge_alert(call: Call) -> Any:
@@ -45,15 +45,15 @@ async def acknowledge_alert(call: Call) -> Any:
         user = caller  # in the spelling of the account
     elif call.caller.role not in MAY_NAME_ANOTHER:
         raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
-    return await call.backend.feed.acknowledge_alert(call.path["id"], user, fields.get("comments"))
+    return await call.view.feed.acknowledge_alert(call.path["id"], user, fields.get("comments"))
 
 
 async def resolve_alert(call: Call) -> Any:
     """Resolve an alert; a second time changes nothing."""
     load(_NOTHING, call.body)
-    return await call.backend.feed.resolve_alert(call.path["id"])
+    return await call.view.feed.resolve_alert(call.path["id"])
 
 
 async def raise_batch(call: Call) -> Any:
     """Raise up to 10000 alerts, and report the result of each."""
-    return await call.backend.feed.raise_alerts_batch(call.body, **call.query)
+    return await call.view.feed.raise_alerts_batch(call.body, **call.query)

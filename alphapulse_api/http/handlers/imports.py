@@ -12,29 +12,29 @@ from alphapulse_api.http.route import Call
 
 async def import_metrics(call: Call, points: list[Any], last: bool) -> int:
     """Import metric points of the past, each with its timestamp."""
-    return await call.backend.feed.import_metrics(points, last=last)
+    return await call.view.feed.import_metrics(points, last=last)
 
 
 async def import_trades(call: Call, trades: list[Any], last: bool) -> int:
     """Import trades of the past, each with its executed_at."""
-    return await call.backend.feed.import_trades(trades, last=last)
+    return await call.view.feed.import_trades(trades, last=last)
 
 
 async def import_alerts(call: Call, alerts: list[Any], last: bool) -> int:
     """Import alerts of the past, each with its created_at, in the states they were left in."""
-    return await call.backend.feed.import_alerts(alerts, last=last)
+    return await call.view.feed.import_alerts(alerts, last=last)
 
 
 async def import_signals(call: Call, signals: list[Any], last: bool) -> int:
     """Import signals of an agent's past, each with its timestamp."""
-    return await call.backend.feed.import_signals(call.path["id"], signals, last=last)
+    return await call.view.feed.import_signals(call.path["id"], signals, last=last)
 
 
 async def import_portfolio_history(call: Call, points: list[Any], last: bool) -> int:
     """Import the past of the portfolio: its value over time."""
-    return await call.backend.feed.import_equity(points, last=last, **call.query)
+    return await call.view.feed.import_equity(points, last=last, **call.query)
 
 
 async def import_system(call: Call, samples: list[Any], last: bool) -> int:
     """Import system samples of the past, each with its timestamp."""
-    return await call.backend.feed.import_system(samples, last=last)
+    return await call.view.feed.import_system(samples, last=last)

@@ -9,7 +9,7 @@ from alphapulse_api.http.route import Call
 
 async def list_series(call: Call) -> Any:
     """The series known, by type and name, with the range and number of their points."""
-    return await call.backend.accessors.metrics.list_series(**call.query)
+    return await call.view.metrics.list_series(**call.query)
 
 
 async def get_metrics(call: Call) -> Any:
@@ -17,7 +17,7 @@ async def get_metrics(call: Call) -> Any:
     query = dict(call.query)
     if "label" in query:
         query["labels"] = query.pop("label")
-    return await call.backend.accessors.metrics.get_metrics(call.path["metric_type"], **query)
+    return await call.view.metrics.get_metrics(call.path["metric_type"], **query)
 
 
 async def export_metrics(call: Call) -> Any:
@@ -31,7 +31,7 @@ async def get_latest(call: Call) -> Any:
     if "label" in query:
         query["labels"] = query.pop("label")
     metric_type = call.path["metric_type"]
-    return await call.backend.accessors.metrics.get_latest_metrics(metric_type, **query)
+    return await call.view.metrics.get_latest_metrics(metric_type, **query)
 
 
 async def record_metrics(call: Call) -> Any:
@@ -40,9 +40,9 @@ async def record_metrics(call: Call) -> Any:
     A point of the same series and time takes the place of the one before. A body that is an array
     is stored as a whole or not at all.
     """
-    return {"accepted": await call.backend.feed.record_metrics(call.body)}
+    return {"accepted": await call.view.feed.record_metrics(call.body)}
 
 
 async def record_batch(call: Call) -> Any:
     """Record up to 10000 points, and report the result of each."""
-    return await call.backend.feed.record_metrics_batch(call.body, **call.query)
+    return await call.view.feed.record_metrics_batch(call.body, **call.query)

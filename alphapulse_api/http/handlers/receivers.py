@@ -18,6 +18,7 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.http.body import MAX_BODY_BYTES, BodyReader, read_body
 from alphapulse_api.http.json_body import JsonBody
+from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.receivers import otlp, remote_write, wire
 from alphapulse_api.http.receivers.intake import Intake
 from alphapulse_api.http.receivers.line_protocol import PRECISIONS, LineDecoder
@@ -42,7 +43,7 @@ async def prometheus_write(request: web.Request) -> web.Response:
         allowed = " or ".join(f"{PROTOBUF};proto={name}" for name in _VERSIONS)
         raise Problem(UNSUPPORTED_MEDIA, f"The Content-Type must be {allowed}.")
     data = await _unsnapped(await read_body(request, MAX_BODY_BYTES, "snappy"))
-    intake, written = Intake(request.app[BACKEND]), remote_write.Written()
+    intake, written = Intake(request.app[BACKEND], request[CALLER]), remote_write.Written()
     await intake.receive(_VERSIONS[version](data, intake, written))
     await intake.store()
     headers = {
@@ -88,7 +89,7 @@ async def otlp_metrics(request: web.Request) -> web.Response:
     """Store the metrics of an OTLP/HTTP export, protobuf or JSON."""
     wire.require("google.protobuf")
     _check_query(request, frozenset())
-    intake = Intake(request.app[BACKEND])
+    intake = Intake(request.app[BACKEND], request[CALLER])
     if request.content_type == PROTOBUF:
         data = await read_body(request, MAX_BODY_BYTES)
         await intake.receive(otlp.decoding_protobuf(data, intake))
@@ -127,7 +128,7 @@ async def influx_write(request: web.Request) -> web.Response:
     precision = request.query.get("precision", "ns")
     if precision not in PRECISIONS:
         raise ValidationProblem.parameter("precision", f"Must be one of {', '.join(PRECISIONS)}.")
-    intake = Intake(request.app[BACKEND])
+    intake = Intake(request.app[BACKEND], request[CALLER])
     decoder = LineDecoder(intake, precision)
     reader, last = BodyReader(request, limit=None), False
     while not last:

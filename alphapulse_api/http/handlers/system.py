@@ -14,7 +14,7 @@ from alphapulse_api.http.route import Call
 
 async def list_system(call: Call) -> Any:
     """Samples of the system's components, oldest first."""
-    return await call.backend.accessors.system.get_system(**call.query)
+    return await call.view.system.get_system(**call.query)
 
 
 async def export_system(call: Call) -> Any:
@@ -24,12 +24,12 @@ async def export_system(call: Call) -> Any:
 
 async def report_system(call: Call) -> Any:
     """Record a sample of the state of a component."""
-    return await call.backend.feed.report_system(call.body)
+    return await call.view.feed.report_system(call.body)
 
 
 async def report_batch(call: Call) -> Any:
     """Record up to 10000 samples, and report the result of each."""
-    return await call.backend.feed.report_system_batch(call.body, **call.query)
+    return await call.view.feed.report_system_batch(call.body, **call.query)
 
 
 async def prometheus(request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,7 @@ from alphapulse_api.runtime.slices import releasing
 
 async def list_trades(call: Call) -> Any:
     """Trades, newest first."""
-    return await call.backend.accessors.trades.get_trades(**call.query)
+    return await call.view.trades.get_trades(**call.query)
 
 
 async def export_trades(call: Call) -> Any:
@@ -20,7 +20,7 @@ async def export_trades(call: Call) -> Any:
 
 async def get_trade(call: Call) -> Any:
     """One trade."""
-    return await call.backend.accessors.trades.get_trade(call.path["id"])
+    return await call.view.trades.get_trade(call.path["id"])
 
 
 async def record_trades(call: Call) -> Any:
@@ -29,13 +29,13 @@ async def record_trades(call: Call) -> Any:
     A body that is an array is stored as a whole or not at all.
     """
     if isinstance(call.body, list):
-        stored = await call.backend.feed.record_trades(call.body)
+        stored = await call.view.feed.record_trades(call.body)
         accepted = len(stored)
-        await call.backend.slices.run(releasing(stored))
+        await call.slices.run(releasing(stored))
         return {"accepted": accepted}
-    return await call.backend.feed.record_trade(call.body)
+    return await call.view.feed.record_trade(call.body)
 
 
 async def record_batch(call: Call) -> Any:
     """Record up to 10000 trades, and report the result of each."""
-    return await call.backend.feed.record_trades_batch(call.body, **call.query)
+    return await call.view.feed.record_trades_batch(call.body, **call.query)

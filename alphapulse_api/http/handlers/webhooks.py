@@ -10,6 +10,7 @@ from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import UNSUPPORTED_MEDIA, Problem, ValidationProblem
 from alphapulse_api.http.body import read_body
+from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.receivers import alertmanager, freqtrade, tradingview
 from alphapulse_api.http.route import Call
 
@@ -34,7 +35,7 @@ async def tradingview_message(request: web.Request) -> web.Response:
     if request.content_type not in ("application/json", "text/plain"):
         raise Problem(UNSUPPORTED_MEDIA, "Send application/json or text/plain.")
     message = tradingview.message_of(await read_body(request, _MAX_TEXT))
-    feed = request.app[BACKEND].feed
+    feed = request.app[BACKEND].views.of(request[CALLER]).feed
     try:
         if tradingview.is_signal(message):
             agent_id, signal = tradingview.signal_of(message)
@@ -48,14 +49,14 @@ async def tradingview_message(request: web.Request) -> web.Response:
 
 async def freqtrade_message(call: Call) -> dict[str, int]:
     """A message of freqtrade: an order's next state, the bot's state, or an alert."""
-    await freqtrade.receive(call.backend, call.body)
+    await freqtrade.receive(call.view, call.body)
     return {"accepted": 1}
 
 
 async def _report(call: Call, source: str) -> dict[str, Any]:
     reports = alertmanager.reports_of(call.body, source)
     try:
-        await call.backend.feed.report_alerts(reports)
+        await call.view.feed.report_alerts(reports)
     except ValidationProblem as problem:
         raise alertmanager.placed(problem) from None
     return {"accepted": len(reports)}

@@ -77,7 +77,7 @@ def _tag(row: Row, request: web.Request, backend: Backend) -> str | None:
     if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
     # A host's own objects change without an event that would invalidate the answer.
-    if not backend.accessors.managed(row.tag):
+    if not backend.views.managed(row.tag):
         return None
     if "{" in row.resource:
         return row.resource.format_map(request.match_info)

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.backend import Backend
 from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.orders import FILLED, FINAL, OPEN
 from alphapulse_api.schemas.alerts import MAX_MESSAGE, MAX_TITLE
 from alphapulse_api.schemas.loading import load
 from alphapulse_api.schemas.webhooks import FREQTRADE_ALERTS, FREQTRADE_ORDERS, FreqtradeMessage
 from alphapulse_api.storage.stores import TradeStore
+from alphapulse_api.view import View
 
 AGENT_TYPE: Final = "freqtrade"
 _MESSAGE: Final = FreqtradeMessage()
@@ -39,7 +39,7 @@ _NAMES: Final = {"id": "trade_id", "symbol": "pair", "quantity": "amount", "pric
 Trade = Mapping[str, Any]
 
 
-async def receive(backend: Backend, body: Mapping[str, Any]) -> None:
+async def receive(view: View, body: Mapping[str, Any]) -> None:
     """Store a message.
 
     Raises:
@@ -52,15 +52,15 @@ async def receive(backend: Backend, body: Mapping[str, Any]) -> None:
     try:
         if event in FREQTRADE_ORDERS:
             extras = {n: v for n, v in given.items() if n not in _MESSAGE.fields}
-            await _receive_order(backend, message, extras)
+            await _receive_order(view, message, extras)
         elif event in FREQTRADE_ALERTS:
-            await backend.feed.raise_alert(_alert(message))
+            await view.feed.raise_alert(_alert(message))
         else:
             update = {"agent_type": AGENT_TYPE}
             for beginning, state in _STATES.items():
                 if message.get("message", "").lower().startswith(beginning):
                     update["state"] = state
-            await backend.feed.update_agent(bot, update)
+            await view.feed.update_agent(bot, update)
     except ValidationProblem as problem:
         raise _placed(problem) from None
 
@@ -77,28 +77,26 @@ def _alert(message: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _receive_order(
-    backend: Backend, message: Mapping[str, Any], extras: Mapping[str, Any]
-) -> None:
+async def _receive_order(view: View, message: Mapping[str, Any], extras: Mapping[str, Any]) -> None:
     kind, _, step = message["event"].partition("_")
     required = (*_ORDER_FIELDS, "rate") if step == "fill" else _ORDER_FIELDS
     if missing := [name for name in required if name not in message]:
         detail = "Missing data for required field."
         raise ValidationProblem([{"pointer": f"/{name}", "detail": detail} for name in missing])
     prefix = f"{message['bot']}:{message['trade_id']}:{kind}"
-    number, last = await _last(backend.accessors.trades, prefix)
+    number, last = await _last(view.trades, prefix)
     stored: Trade
     if step and last is not None and last["status"] not in FINAL:
-        stored = await backend.feed.record_trade(_next_state(last, step, message, extras))
+        stored = await view.feed.record_trade(_next_state(last, step, message, extras))
     elif step == "cancel":
         return  # a partial fill is recorded already, or this is a repeat
     elif last is not None and _repeats(last, step, message):
         stored = last
     else:
         trade = _new(f"{prefix}:{number + 1}", kind, step, message, extras)
-        stored = await backend.feed.record_trade(trade)
+        stored = await view.feed.record_trade(trade)
     if kind == "exit" and step == "fill":
-        await _record_profit(backend, message, stored)
+        await _record_profit(view, message, stored)
 
 
 async def _last(trades: TradeStore, prefix: str) -> tuple[int, Trade | None]:
@@ -165,7 +163,7 @@ def _next_state(
     return trade | {"status": FILLED, "price": message["rate"], "filled_quantity": filled}
 
 
-async def _record_profit(backend: Backend, message: Mapping[str, Any], trade: Trade) -> None:
+async def _record_profit(view: View, message: Mapping[str, Any], trade: Trade) -> None:
     """Store the profit of an exit at the trade's time, so that a repeat changes nothing."""
     labels = {"bot": message["bot"], "pair": message["pair"]}
     points = [
@@ -180,7 +178,7 @@ async def _record_profit(backend: Backend, message: Mapping[str, Any], trade: Tr
         if name in message
     ]
     if points:
-        await backend.feed.record_metrics(points)
+        await view.feed.record_metrics(points)
 
 
 def _placed(problem: ValidationProblem) -> ValidationProblem:

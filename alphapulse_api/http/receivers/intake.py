@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
+from alphapulse_api.auth.caller import Caller
 from alphapulse_api.backend import Backend
 from alphapulse_api.domain.errors import Problem, ValidationProblem
 from alphapulse_api.domain.points import Points, SeriesName
 from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.http.ingest import MAX_PENDING, PENDING_SECONDS
+from alphapulse_api.http.pipeline.auth import check_again
 from alphapulse_api.record.feed import MAX_BATCH
 from alphapulse_api.runtime.slices import Steps
 
@@ -29,7 +31,8 @@ class Intake:
     An invalid point is refused alone.
 
     Args:
-        backend: stores and publishes them.
+        backend: the parts of the application.
+        caller: who sends them.
 
     Attributes:
         accepted: how many points were stored.
@@ -37,8 +40,10 @@ class Intake:
         reasons: of the first refusals.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, caller: Caller) -> None:
         self._backend = backend
+        self._caller = caller
+        self._view = backend.views.of(caller)
         self._points = Points()
         self.now = to_micros(now())
         self._latest = self.now + round(backend.config.max_clock_ahead * 1_000_000)
@@ -93,11 +98,16 @@ class Intake:
             raise self.counted(problem) from None
 
     async def store(self) -> None:
-        """Store the points that wait."""
+        """Store the points that wait.
+
+        Raises:
+            Problem: what the store raises, or a 401 if the caller has lost its rights.
+        """
+        check_again(self._backend, self._caller)
         points, self._points = self._points, Points()
         while points:
             try:
-                self.accepted += await self._backend.feed.record_points(points)
+                self.accepted += await self._view.feed.record_points(points)
                 break
             except TooManySeries as problem:
                 rest = points.without(problem.keys)
