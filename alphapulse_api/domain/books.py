@@ -9,3 +9,9 @@ MAIN: Final = "main"
 
 NO_BOOK: Final = ""
 """Stored for an alert that belongs to no book, because columns of a key cannot hold nulls."""
+
+BOOK_LABEL: Final = "book"
+"""The label that puts a series of metrics into a book."""
+
+PRICE: Final = "price"
+"""The type of metrics whose series are prices of symbols; without the label they are of no book."""

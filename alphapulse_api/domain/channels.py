@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.books import BOOK_LABEL, MAIN, PRICE
 from alphapulse_api.domain.times import to_micros
+
+BOOKS: Final = "books"
+"""The filter by book."""
+
+PRICES: Final = "*prices"
+"""Stands for the book of prices that belong to none; everybody may read them. No book has this id.
+"""
 
 
 class Channel(NamedTuple):
@@ -16,6 +24,8 @@ class Channel(NamedTuple):
     type: str  # the `type` of its frames
     permission: str
     filters: Mapping[str, str]  # filter name -> field of the event's data that it looks at
+    # The book of the event's data, which the filter `books` looks at; None: it belongs to none.
+    book: Callable[[Mapping[str, Any]], str | None]
     # A slow client of a conflated channel keeps only the newest event of each key; on the others
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
@@ -23,6 +33,26 @@ class Channel(NamedTuple):
     # snapshot already sent is not sent again. A late point of a series is new, so the identity of a
     # point is its series and its time. Takes rows of the store and events that were read as JSON.
     identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
+
+    def passes(self, filters: Mapping[str, frozenset[str]], data: Mapping[str, Any]) -> bool:
+        """Whether an event's data pass every filter."""
+        return all(
+            (self.book(data) if name == BOOKS else data.get(self.filters[name])) in values
+            for name, values in filters.items()
+        )
+
+
+def _book(data: Mapping[str, Any]) -> str | None:
+    # A host's own accessor serves the main book, and says nothing of books.
+    book = data.get("book", MAIN)
+    return book if isinstance(book, str) else None
+
+
+def _book_of_series(data: Mapping[str, Any]) -> str | None:
+    labels = data.get("labels")
+    if isinstance(labels, Mapping) and isinstance(book := labels.get(BOOK_LABEL), str):
+        return book
+    return PRICES if data.get("metric_type") == PRICE else None
 
 
 def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -52,6 +82,7 @@ CHANNELS: Final = {
             "metric",
             "view_metrics",
             {"metric_types": "metric_type", "names": "name"},
+            _book_of_series,
             _series,
             lambda data: ((_series(data), _micros(data["timestamp"])), 0),
         ),
@@ -60,6 +91,7 @@ CHANNELS: Final = {
             "alert",
             "view_alerts",
             {"severities": "severity", "sources": "source"},
+            _book,
             None,
             lambda data: (data["id"], _stage(data)),
         ),
@@ -68,6 +100,7 @@ CHANNELS: Final = {
             "trade",
             "view_trades",
             {"symbols": "symbol", "strategies": "strategy"},
+            _book,
             None,
             lambda data: (data["id"], _micros(data.get("updated_at"))),
         ),
@@ -76,6 +109,7 @@ CHANNELS: Final = {
             "portfolio",
             "view_portfolio",
             {},
+            _book,
             lambda data: None,
             lambda data: ("current", _micros(data["as_of"])),
         ),

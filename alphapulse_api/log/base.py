@@ -53,6 +53,11 @@ class Event:
         return self._data
 
     @property
+    def book(self) -> str | None:
+        """The book of the record; None: it belongs to none."""
+        return self.channel.book(self.data)
+
+    @property
     def json(self) -> bytes:
         """The JSON of `data`."""
         if self._body is not None:

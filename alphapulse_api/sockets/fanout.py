@@ -131,20 +131,31 @@ class FanOut:
             return 0
         events = self._queue.take(SLICE)
         self._dispatched[channel.name] = (events[-1].offset, events[-1].cursor)
-        if live := tuple(index.live):
-            faults = broadcast(live, events, b"".join(frame(event.text) for event in events))
-            self.delivered += (len(live) - len(faults)) * len(events)
-            for writer, error in faults:
-                self._on_fault(writer, error)
+        by_book: dict[str | None, list[Event]] = {None: events}
+        if index.booked:
+            for event in events:
+                if (book := event.book) is not None:
+                    by_book.setdefault(book, []).append(event)
+        for book, of_book in by_book.items():
+            if book in index.live:
+                self._broadcast(tuple(index.live[book]), of_book)
         for event in events:
             self._offer(event, index)
-        index.promote(events[-1].offset)
+        index.promote(events[-1].offset, by_book)
         return len(events)
+
+    def _broadcast(self, writers: Sequence[SocketWriter], events: Sequence[Event]) -> None:
+        """Send events to the sockets that want all of them, in one write per socket."""
+        faults = broadcast(writers, events, b"".join(frame(event.text) for event in events))
+        self.delivered += (len(writers) - len(faults)) * len(events)
+        for writer, error in faults:
+            self._on_fault(writer, error)
 
     def _offer(self, event: Event, index: SubscriptionIndex) -> None:
         """Send an event to the candidates that want it; frame it only if there are any."""
         framed = b""
-        for subscription in index.candidates(event.data):
+        book = event.book if index.booked else None
+        for subscription in index.candidates(event.data, book):
             try:
                 framed = framed or frame(event.text)
                 self.delivered += subscription.offer(event, framed)

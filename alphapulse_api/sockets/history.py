@@ -13,7 +13,6 @@ from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.readings import Readings
-from alphapulse_api.sockets.subscription import passes
 
 KEPT: Final = 4  # per channel
 STEP: Final = 10  # events encoded between two pauses
@@ -51,7 +50,7 @@ class Stretch:
         frames, wanted = Chunks(), 0
         for number, event in enumerate(self._events, 1):
             # Without filters the data of the event is not decoded.
-            if not self._filters or passes(self._channel, self._filters, event.data):
+            if not self._filters or self._channel.passes(self._filters, event.data):
                 frames.add(event.text)
                 wanted += 1
             if not number % STEP:

@@ -26,7 +26,7 @@ from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
 from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.snapshot_rows import NEWEST_FIRST, Rows, read_snapshot
-from alphapulse_api.sockets.subscription import Subscription, passes
+from alphapulse_api.sockets.subscription import Subscription
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.view import Views
@@ -126,7 +126,7 @@ class Snapshot:
         """Add the rows that pass the filters, in steps."""
         channel, cursor = self.channel, self._cursor
         for number, row in enumerate(rows, 1):
-            if passes(channel, filters, row):
+            if channel.passes(filters, row):
                 self._frames.add(message(channel, cursor, json_of(row), snapshot=True))
                 self._rows += 1
                 identity, stage = channel.identity(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from alphapulse_api.domain.channels import Channel
+from alphapulse_api.domain.channels import BOOKS, Channel
 from alphapulse_api.log.base import Event, Gap
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.writer import SocketWriter
@@ -36,17 +36,22 @@ class Subscription:
             events up to `after`, because the replaced subscription may be restored and need them.
         seen: the snapshot that was sent; None once every event that the snapshot includes has
             passed.
-        narrowest: the event field of the filter with the fewest values, and those values.
+        books: those that it is limited to; None: not limited.
+        field: the event field of the filter with the fewest values, other than the books; None if
+            there is none.
+        values: of that filter; empty if there is none.
     """
 
     __slots__ = (
         "after",
+        "books",
         "channel",
         "cursor",
+        "field",
         "filters",
         "held",
-        "narrowest",
         "seen",
+        "values",
         "writer",
     )
 
@@ -65,12 +70,27 @@ class Subscription:
         self.writer = writer
         self.held: list[Event | Gap] | None = []
         self.seen: Seen | None = None
-        fields = [(channel.filters[name], values) for name, values in filters.items()]
-        self.narrowest = min(fields, key=lambda field: len(field[1]), default=None)
+        self.books = filters.get(BOOKS)
+        others = [(channel.filters[name], filters[name]) for name in filters if name != BOOKS]
+        self.field: str | None
+        self.values: frozenset[str]
+        self.field, self.values = min(
+            others, key=lambda other: len(other[1]), default=(None, frozenset())
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it wants every event, or every event of one book."""
+        return self.field is None and (self.books is None or len(self.books) == 1)
+
+    @property
+    def book(self) -> str | None:
+        """The only book that it wants; None if there is no limit."""
+        return None if self.books is None else next(iter(self.books))
 
     def wants(self, data: Mapping[str, Any]) -> bool:
         """Return whether the data pass every filter."""
-        return passes(self.channel, self.filters, data)
+        return self.channel.passes(self.filters, data)
 
     def up_to_date(self, offset: int) -> bool:
         """Return whether it is live, and no event after the offset was sent to it before."""
@@ -101,8 +121,3 @@ class Subscription:
 
     def _passes(self, event: Event) -> bool:
         return self.wants(event.data) and not (self.seen is not None and self.seen.includes(event))
-
-
-def passes(channel: Channel, filters: Filters, data: Mapping[str, Any]) -> bool:
-    """Return whether an event's data pass every filter of the channel."""
-    return all(data.get(channel.filters[name]) in values for name, values in filters.items())
