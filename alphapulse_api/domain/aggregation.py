@@ -49,12 +49,13 @@ MAX_WIDTH: Final = 520_000 * WEEK  # longer than the range of datetime
 
 
 def parse_functions(text: str) -> tuple[str, ...]:
-    """The functions of a comma list, in its order, aliases resolved.
+    """The functions of a comma list, in its order, in any case, aliases resolved.
 
     Raises:
         ValidationProblem: naming the function that is unknown, or if one occurs twice.
     """
-    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",")]
+    words = [word.strip().lower() for word in text.split(",")]
+    names = [ALIASES.get(word, word) for word in words]
     for name in names:
         if name not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)

@@ -113,7 +113,7 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
         raise ValidationProblem([{"parameter": name, "detail": EMPTY} for name in empty])
     forms = EXPORTED if row.export else FORMATS
     named = given.get("format")
-    if named is not None and named not in forms and row.many:
+    if named is not None and named.lower() not in forms and row.many:
         here = "a format of an export" if row.export else "a format"
         raise Problem(NOT_ACCEPTABLE, f"{named!r} is not {here}: ask for {', '.join(forms)}.")
     asked = load_parameters(row.query_schema, given)

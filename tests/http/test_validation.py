@@ -91,3 +91,17 @@ async def test_too_many_buckets_come_with_an_interval_that_would_do(server: Serv
     answer = await ask(server, "GET", "/api/metrics/risk", caller, params=query)
     query["interval"] = problem(answer, 422)["suggested_interval"]
     assert (await ask(server, "GET", "/api/metrics/risk", caller, params=query)).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/trades?side=BUY&status=Filled&sort=ASC&format=CSV",
+        "/api/trades/export?format=NDJSON",
+        "/api/alerts?severity=Info,ERROR",
+        "/api/metrics/risk?aggregation=Mean,Max&aggregation=P95",
+    ],
+)
+async def test_words_of_closed_lists_are_taken_in_any_case(server: Server, path: str) -> None:
+    caller = await server.key()
+    assert (await ask(server, "GET", path, caller)).status == 200
