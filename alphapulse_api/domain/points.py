@@ -14,6 +14,7 @@ from alphapulse_api.domain.encoding import canonical
 from alphapulse_api.domain.times import from_micros, to_micros
 
 Key = tuple[str, str, str]  # type, name, labels as canonical JSON
+Place = tuple[Key, int]  # of a point: its series, and its instant in microseconds
 
 
 class SeriesName:

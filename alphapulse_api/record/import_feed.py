@@ -108,7 +108,7 @@ class ImportFeed(ListFeed):
             last: as `import_trades` takes it.
 
         Returns:
-            How many points are stored; a point that exists already is overwritten.
+            How many points are new; a point that exists already is overwritten.
         """
 
         def work(given: list[Any]) -> Awaitable[int]:

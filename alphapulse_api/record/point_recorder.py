@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.points import Place, Points
 from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused, result_of
 from alphapulse_api.record.inputs import Record
 from alphapulse_api.record.recorder import Recorder, Resources
+from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.batches import STOP
 from alphapulse_api.schemas.fast_points import load_points, loading_points
 from alphapulse_api.schemas.loading import Faults, Refusal, load
@@ -41,22 +42,28 @@ class PointRecorder(Recorder):
     async def record_valid(self, points: list[Any], refused: Refused) -> int:
         """Record the valid points of a list; `refused` is filled with the others, by position."""
         checked = await self._slices.run(self._checking(points, now(), refused))
-        return await self._store_each(checked, len(points), refused)
+        return len(await self._store_each(checked, len(points), refused))
 
     async def record_batch(self, points: list[Any], on_error: str) -> dict[str, Any]:
         """Record points and report on each: the answer of `BatchResult`."""
         refused: Refused = {}
         checking = self._checking(points, now(), None if on_error == STOP else refused)
         checked = await self._slices.run(checking)
+        known: set[Place] = set()
         if on_error != STOP:
-            await self._store_each(checked, len(points), refused)
+            checked = await self._store_each(checked, len(points), refused, known)
         elif checked:
-            await self.store(checked)
-        stored = {position: {"status": 201} for position in range(len(points))}
+            await self.store(checked, known)
+        new = await self._slices.run(_new(checked, known))
+        places = (place for place in range(len(points)) if place not in refused)
+        stored = {
+            place: {"status": 201 if is_new else 200}
+            for place, is_new in zip(places, new, strict=True)
+        }
         return await self._slices.run(result_of(len(points), refused, stored))
 
     async def record_past(self, points: list[Any], last: bool) -> int:
-        """Store points of an imported history, all or none; returns how many.
+        """Store points of an imported history, all or none; returns how many are new.
 
         Args:
             points: each with its `timestamp`.
@@ -69,14 +76,14 @@ class PointRecorder(Recorder):
         if faults.count:
             raise faults.problem()
         checked = await self._slices.run(self._checking(points, now()))
+        known: set[Place] = set()
         if checked:
-            await self._publisher.stored(
-                self._accessors.metrics.add_points(checked, events=False), lambda: checked.tags
-            )
+            work = self._accessors.metrics.add_points(checked, events=False, known=known)
+            await self._publisher.stored(work, lambda: checked.tags)
             await self._publisher.published("metrics", (), checked.tags)
         if last:
             await self.resync()
-        return len(checked)
+        return sum(await self._slices.run(_new(checked, known)))
 
     async def resync(self) -> None:
         """Make the subscribers of metrics read them again."""
@@ -92,30 +99,55 @@ class PointRecorder(Recorder):
             # Pointers of the schema's errors have no index for a single record.
             return Points.of([{"timestamp": at, **load(self._schema, point)}])
 
-    async def _store_each(self, points: Points, count: int, refused: Refused) -> int:
-        """Store the points of a batch whose series exist or may be created; returns how many.
+    async def _store_each(
+        self, points: Points, count: int, refused: Refused, known: set[Place] | None = None
+    ) -> Points:
+        """Store the points of a batch whose series exist or may be created; returns those.
 
         Args:
             points: those of the batch that are not refused.
             count: the number of points in the batch.
             refused: filled with the others.
+            known: as `store` takes it.
         """
         while points:
             try:
-                return await self.store(points)
+                await self.store(points, known)
+                return points
             except TooManySeries as problem:
                 places = [place for place in range(count) if place not in refused]
                 for place, series in zip(places, points.series, strict=True):
                     if series.key in problem.keys:
                         refused[place] = Refusal.of(problem)
                 points = points.without(problem.keys)
-        return 0
+        return points
 
-    async def store(self, points: Points) -> int:
-        """Store points that were checked, and publish them; returns how many."""
+    async def store(self, points: Points, known: set[Place] | None = None) -> int:
+        """Store points that were checked, and publish them; returns how many.
+
+        Args:
+            points: the points.
+            known: is filled with those that were stored already, perhaps with another value.
+        """
         tags = points.tags
-        stored = await self._publisher.stored(
-            self._accessors.metrics.add_points(points), lambda: tags
-        )
+        work = self._accessors.metrics.add_points(points, known=known)
+        stored = await self._publisher.stored(work, lambda: tags)
         await self._publisher.published("metrics", points, tags)
         return stored
+
+
+def _new(points: Points, known: set[Place]) -> Steps[list[bool]]:
+    """Of each point, whether it is the first at its place.
+
+    Args:
+        points: stored.
+        known: the places of those that were stored before.
+    """
+    new = []
+    seen = set(known)
+    for series, at in zip(points.series, points.instants, strict=True):
+        place = series.key, at
+        new.append(place not in seen)
+        seen.add(place)
+        yield
+    return new

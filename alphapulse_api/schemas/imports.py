@@ -87,4 +87,9 @@ class Imported(Answer):
     """What became of an imported history."""
 
     accepted = fields.Integer(metadata={"description": "records that are stored"})
-    new = fields.Integer(metadata={"description": "of them, those that were not stored before"})
+    new = fields.Integer(
+        metadata={
+            "description": "of them, those that were not stored before; metric points count by "
+            "series and time, whatever their value"
+        }
+    )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.points import Place
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.domain.write_back import Basis
 from alphapulse_api.storage.page import Page
@@ -60,12 +61,19 @@ class MetricStore(Protocol):
     ) -> AsyncIterator[Page]:
         """All pages of `get_latest_metrics`."""
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
+    async def add_points(
+        self,
+        points: Sequence[Mapping[str, Any]],
+        *,
+        events: bool = True,
+        known: set[Place] | None = None,
+    ) -> int:
         """Store validated points; returns how many were given.
 
         Args:
             points: validated, each with a time.
             events: whether they are published; those of an imported history are not.
+            known: is filled with those that were stored already, perhaps with another value.
         """
 
 

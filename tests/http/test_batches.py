@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,27 @@ async def test_good_points_are_stored_beside_bad_ones(either: Server) -> None:
     }
     points = await either.json("/api/metrics/risk", caller)
     assert {point["name"] for point in points} == {"var", "cvar"}
+
+
+async def test_points_that_were_there_are_reported_as_such(either: Server) -> None:
+    caller = await either.key("publish")
+    at = "2026-01-31T12:00:0{}Z"
+
+    async def statuses(*seconds: int, value: float = 1, **query: str) -> list[int]:
+        points = [{**POINT, "timestamp": at.format(n), "value": value} for n in seconds]
+        answer = await ask(either, "POST", "/api/metrics/batch", caller, json=points, params=query)
+        assert answer.json["accepted"] == len(points)
+        return [result["status"] for result in answer.json["results"]]
+
+    assert await statuses(1, 3) == [201, 201]
+    assert await statuses(1, 2, 3, 2) == [200, 201, 200, 200]
+    assert await statuses(2, 4, value=2, on_error="continue") == [200, 201]
+    body = "".join(
+        json.dumps({**POINT, "timestamp": at.format(n), "value": 3}) + "\n" for n in (4, 5, 6, 6)
+    )
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await ask(either, "POST", "/api/metrics/import", caller, data=body, headers=headers)
+    assert answer.json == {"accepted": 4, "new": 2}
 
 
 async def test_a_bad_metric_type_is_refused_in_words(either: Server) -> None:

@@ -261,10 +261,10 @@ async def test_the_error_of_a_lost_store_says_how_many_were_stored(
     accessor = server.dashboard.metrics
     add_points = accessor.add_points
 
-    async def twice(points: Any) -> int:
+    async def twice(points: Any, **options: Any) -> int:
         if await _count(server) == 20:
             raise Unavailable("The database is away.")
-        stored: int = await add_points(points)
+        stored: int = await add_points(points, **options)
         return stored
 
     monkeypatch.setattr(accessor, "add_points", twice)

@@ -21,9 +21,9 @@ async def test_a_body_is_read_no_faster_than_it_is_stored(
     accessor = server.dashboard.metrics
     add_points, may_store = accessor.add_points, asyncio.Event()
 
-    async def held(points: Any) -> int:
+    async def held(points: Any, **options: Any) -> int:
         await may_store.wait()
-        stored: int = await add_points(points)
+        stored: int = await add_points(points, **options)
         return stored
 
     monkeypatch.setattr(accessor, "add_points", held)

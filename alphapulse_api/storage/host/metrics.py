@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from alphapulse_api.domain.points import Place
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.host.calls import HostObject, page_of
 from alphapulse_api.storage.page import Page
@@ -43,6 +44,12 @@ class HostMetrics(HostObject):
         page = await self.get_latest_metrics(metric_type, **query)
         yield page_of([row for row in page if name in (None, row["name"])])
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
+    async def add_points(
+        self,
+        points: Sequence[Mapping[str, Any]],
+        *,
+        events: bool = True,
+        known: set[Place] | None = None,  # a host does not say
+    ) -> int:
         # A new list of dicts, because the host may change it.
         return int(await self._call("add_points", list(points)))

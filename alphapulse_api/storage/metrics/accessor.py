@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.domain.aggregation import PERCENTILES, plan
-from alphapulse_api.domain.points import Points
+from alphapulse_api.domain.points import Place, Points
 from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.domain.times import (
     CLOCK_AHEAD,
@@ -187,12 +187,19 @@ class MetricsDataAccessor:
             if cursor is None:
                 return
 
-    async def add_points(self, points: Sequence[Mapping[str, Any]], *, events: bool = True) -> int:
+    async def add_points(
+        self,
+        points: Sequence[Mapping[str, Any]],
+        *,
+        events: bool = True,
+        known: set[Place] | None = None,
+    ) -> int:
         """Store validated points; a later one replaces one with the same series and time.
 
         Args:
             points: validated, each with a time.
             events: whether to publish them; an imported history is not published.
+            known: is filled with those that were stored already, perhaps with another value.
 
         Returns:
             The number of points given.
@@ -201,7 +208,8 @@ class MetricsDataAccessor:
             TooManySeries: if they would create too many series; nothing is stored then.
         """
         columns = points if isinstance(points, Points) else Points.of(points)
-        await (self._writer.add(columns) if events else self._writer.add_past(columns))
+        add = self._writer.add if events else self._writer.add_past
+        await add(columns, known)
         return len(points)
 
 

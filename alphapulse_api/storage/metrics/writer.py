@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.domain.points import Key, Points
+from alphapulse_api.domain.points import Key, Place, Points
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.bulk import release
@@ -26,15 +26,20 @@ FULL: Final = 10_000  # points; a batch of this size takes in no other callers
 
 
 class _Batch:
-    """The points of several callers, which are stored together."""
+    """The points of several callers, which are stored together.
 
-    __slots__ = ("closed", "done", "parts", "size")
+    Attributes:
+        known: is filled with those that were stored already; None if nobody asks for them.
+    """
+
+    __slots__ = ("closed", "done", "known", "parts", "size")
 
     def __init__(self, points: Points) -> None:
         self.parts = [points]  # one of each caller
         self.size = len(points)
         self.closed = False
         self.done: asyncio.Task[None] | None = None
+        self.known: set[Place] | None = None
 
 
 class PointWriter:
@@ -58,11 +63,18 @@ class PointWriter:
         self._batch.closed = True
         self._lock = threading.Lock()  # units of work may run on a thread
 
-    async def add(self, points: Points) -> None:
-        """Store points that have a time; return once they are committed."""
+    async def add(self, points: Points, known: set[Place] | None = None) -> None:
+        """Store points that have a time; return once they are committed.
+
+        Args:
+            points: the points.
+            known: is filled with those that were stored already, perhaps with another value.
+        """
         if len(points) > AHEAD:
             await self._series.create_ahead({series.key for series in points.series})
         batch = self._join(points)
+        if known is not None and batch.known is None:
+            batch.known = set()
         assert batch.done is not None
         try:
             # Cancelling one caller must not drop the points of the others.
@@ -73,11 +85,14 @@ class PointWriter:
             if len(batch.parts) == 1:
                 raise
             # Some caller is at fault, so each batch is stored on its own.
-            await self._store([points])
+            await self._store([points], known=known)
+        else:
+            if known is not None and batch.known is not None:
+                known |= batch.known
 
-    async def add_past(self, points: Points) -> None:
+    async def add_past(self, points: Points, known: set[Place] | None = None) -> None:
         """Store points of an imported history: no events, and no batch with those of others."""
-        await self._store([points], events=False)
+        await self._store([points], known=known, events=False)
 
     def _join(self, points: Points) -> _Batch:
         with self._lock:
@@ -101,12 +116,19 @@ class PointWriter:
             batch.closed = True  # the batch may have failed before it began
 
     async def _store(
-        self, parts: Sequence[Points], batch: _Batch | None = None, *, events: bool = True
+        self,
+        parts: Sequence[Points],
+        batch: _Batch | None = None,
+        *,
+        known: set[Place] | None = None,
+        events: bool = True,
     ) -> None:
         async def work(transaction: Transaction) -> dict[Key, Reference]:
+            wanted = known
             if batch is not None:
                 with self._lock:
                     batch.closed = True
+                wanted = batch.known
             points: defaultdict[Key, dict[int, float | None]] = defaultdict(dict)
             for part in parts:
                 columns = zip(part.series, part.instants, part.values, strict=True)
@@ -120,7 +142,13 @@ class PointWriter:
             references, spans = await self._locked(transaction, points)
             await transaction.turn()
             numbered = {references[key].number: series for key, series in points.items()}
-            await store_points(transaction, spans, numbered, self._ahead)
+            there = iter(await store_points(transaction, spans, numbered, self._ahead))
+            if wanted is not None:
+                wanted.clear()  # left by an earlier run of the transaction
+                keys = {references[key].number: key for key in points}
+                while found := [(keys[number], at) for number, at in islice(there, A_TURN)]:
+                    wanted.update(found)
+                    await transaction.turn()
             if events:
                 transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
             else:

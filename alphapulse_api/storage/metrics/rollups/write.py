@@ -8,7 +8,7 @@ therefore always contain exactly the points before the tail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from alphapulse_api.domain.newest import overtakes
@@ -96,8 +96,8 @@ async def store_points(
     spans: Sequence[Row],
     points: Mapping[int, Mapping[int, float | None]],
     ahead: int = int(CLOCK_AHEAD * 1_000_000),
-) -> None:
-    """Store points by series and instant, replacing stored ones.
+) -> Collection[tuple[int, int]]:
+    """Store points by series and instant, replacing stored ones; return which were there.
 
     Args:
         transaction: the one that locked the series.
@@ -158,6 +158,7 @@ async def store_points(
         _GROW,
         _GROWN_TYPES,
     )
+    return there.keys()
 
 
 async def settle(engine: Engine, transaction: Transaction, numbers: Iterable[int]) -> None:
