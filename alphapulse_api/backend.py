@@ -23,6 +23,8 @@ from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
+from alphapulse_api.projections.pnl.closing import close_before
+from alphapulse_api.projections.pnl.following import PnlFollower
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.history import HistoryWatch
 from alphapulse_api.record.relay import Relay
@@ -103,6 +105,8 @@ class Backend:
             leaves=not serve and config.events.type == "memory",
             alone=serves_file,
         )
+        self.pnl = PnlFollower(self.engine, alone=serves_file)
+        self.engine.on_marked = self.pnl.wake
         self.history = HistoryWatch(
             self.engine, self.cache, self.events, pooled=config.database.pgbouncer
         )
@@ -189,12 +193,14 @@ class Backend:
             )
             start(watch, "updates of users and keys")
             start(self.readiness.watch_forever, "checks of the database")
-            forget = partial(forget_forever, self.engine, self.config.database.retention)
+            retention = self.config.database.retention
+            forget = partial(forget_forever, self.engine, retention, close_before)
             start(forget, "retention")
             start(partial(upkeep_forever, self.engine), "upkeep of metrics")
             start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
             if self._serve:
                 start(self.backfills.finish, "migration of stored rows")
+                start(self.pnl.follow_forever, "profit of new trades")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:
@@ -270,6 +276,7 @@ class Backend:
             # Outbox rows say what to invalidate, but a foreign writer leaves none.
             await self.cache.clear()
             self.relay.look()
+            self.pnl.wake()
 
 
 BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)

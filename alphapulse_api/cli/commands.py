@@ -17,11 +17,13 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
 from alphapulse_api.parts import check_parts
+from alphapulse_api.projections.pnl.rebuild import rebuild as rebuild_pnl
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
 
 PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
+REBUILDS: Final = {"pnl": rebuild_pnl}
 THERE: Final = "http://127.0.0.1:8080"  # the server in the documents: one with the defaults
 
 
@@ -131,6 +133,24 @@ def migrate(config_path: str | None) -> None:
         return engine.location
 
     click.echo(f"{run(work())} is up to date")
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(list(REBUILDS)))
+@CONFIG
+def rebuild(name: str, config_path: str | None) -> None:
+    """Compute a projection again from the stored records, also beside a running server."""
+
+    async def work() -> int:
+        engine = engine_from(Config.load(config_path).database)
+        await engine.open()
+        try:
+            await run_backfills(engine)
+            return await REBUILDS[name](engine)
+        finally:
+            await engine.close()
+
+    click.echo(f"{name} is rebuilt: {run(work())} symbols")
 
 
 @cli.command()

@@ -17,9 +17,10 @@ from typing import Final
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.runtime.supervisor import consume_exception
-from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.rekeyed import BOOKS, Rekeyed
+from alphapulse_api.storage.tables.marked_trades import MARKED, mark_all
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,10 @@ def _rekey(rekeyed: Rekeyed) -> Backfill:
     return lambda engine: engine.rekey(rekeyed)
 
 
-BACKFILLS: Final[Mapping[str, Backfill]] = {each.table: _rekey(each) for each in BOOKS}
+BACKFILLS: Final[Mapping[str, Backfill]] = {
+    **{each.table: _rekey(each) for each in BOOKS},
+    MARKED: mark_all,
+}
 """By their names in the table, in the order in which they run."""
 
 
@@ -91,26 +95,3 @@ class Backfills:
                 await asyncio.wait({running})
                 consume_exception(running)
             await asyncio.sleep(LOOK_SECONDS)
-
-
-async def position_of(transaction: Transaction, engine: Engine, name: str) -> str | None:
-    """The position of a backfill, locked until the commit; "" at its start, None at its end."""
-    rows = await transaction.fetch(
-        f"SELECT position FROM backfills WHERE name = $1 {engine.locked}", name
-    )
-    return rows[0][0] if rows else None
-
-
-async def advance(transaction: Transaction, name: str, position: str, done: int) -> None:
-    """Store the position of a backfill, and that `done` more of its total are done."""
-    await transaction.execute(
-        "UPDATE backfills SET position = $2, done = done + $3 WHERE name = $1",
-        name,
-        position,
-        done,
-    )
-
-
-async def finish(transaction: Transaction, name: str) -> None:
-    """Remove a backfill that is complete."""
-    await transaction.execute("DELETE FROM backfills WHERE name = $1", name)

@@ -129,7 +129,9 @@ def test_a_fill_that_flips_closes_and_opens() -> None:
     lots.fold(fill(1, "10", "100", USD="1"))
     folded = lots.fold(fill(2, "-15", "110", USD="3"))
     (trip,) = folded.trips
-    assert (trip.side, trip.quantity, trip.profit) == ("long", 10, 100)
+    assert trip.side == "long"
+    assert trip.quantity == 10
+    assert trip.profit == 100
     assert trip.opening_fees == {"USD": Decimal(1)}
     assert trip.closing_fees == {"USD": Decimal(2)}
     assert folded.lot is not None

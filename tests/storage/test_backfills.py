@@ -19,6 +19,7 @@ from alphapulse_api.storage.postgres import rekey as postgres_rekey
 from alphapulse_api.storage.rekeyed import BOOKS
 from alphapulse_api.storage.sqlite import rekey as sqlite_rekey
 from alphapulse_api.storage.steps import Steps
+from alphapulse_api.storage.tables.marked_trades import MARKED
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import at, connected, opened
 from tests.old_schemas import Opening, before, execute, fill_old
@@ -57,7 +58,12 @@ async def indexes(engine: Engine) -> set[str]:
     if engine.takes_arrays:
         query = "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public'"
     names = {name for (name,) in await engine.fetch(query)}
-    return {name for name in names if name.startswith(("trade", "alert", "signal"))}
+    later = ("trade_marks", "trade_corrections")
+    return {
+        name
+        for name in names
+        if name.startswith(("trade", "alert", "signal")) and not name.startswith(later)
+    }
 
 
 async def contents(engine: Engine) -> list[Any]:
@@ -94,7 +100,7 @@ async def test_records_are_read_and_written_before_and_after_their_migration(
     old: Opening,
 ) -> None:
     async with old() as engine:
-        assert set(await progress(engine)) == set(TABLES)
+        assert set(await progress(engine)) == {*TABLES, MARKED}
         await change(engine, 0)
         store = Accessors(engine, 300, {})
         listed = ids(await store.trades.get_trades(limit=COUNT))
@@ -174,7 +180,7 @@ async def test_a_migration_that_is_cut_continues_and_misses_no_change(tmp_path: 
                 assert await contents(cut) == await contents(whole)
         assert starts > 5
         async with opened(paths[0]) as cut:
-            assert await progress(cut) == {}
+            assert set(await progress(cut)) == {MARKED}
             query = "SELECT name, sql FROM sqlite_master ORDER BY name"
             assert await cut.fetch(query) == await whole.fetch(query)
 
@@ -244,7 +250,7 @@ async def test_retention_waits_until_rows_are_migrated(
 
         watched = Interrupted(engine, 10**6, nothing_is_left)
         kept = RetentionConfig(trades=60.0)
-        deleting = asyncio.create_task(retention.forget_forever(watched, kept))  # type: ignore[arg-type]
+        deleting = asyncio.create_task(retention.forget_forever(watched, kept, None))  # type: ignore[arg-type]
         await run_backfills(engine)
 
         async def deleted() -> bool:
@@ -269,11 +275,11 @@ async def test_a_server_says_what_it_migrates(
         async def wait(_: Engine) -> None:
             await held.wait()
 
-        running = dict.fromkeys(TABLES, wait)
+        running = dict.fromkeys((*TABLES, MARKED), wait)
         with monkeypatch.context() as holding:
             holding.setattr("alphapulse_api.storage.backfills.BACKFILLS", running)
             task = asyncio.create_task(backfills.finish())
-            await until(lambda: set(backfills.progress) == set(TABLES))
+            await until(lambda: set(backfills.progress) == {*TABLES, MARKED})
             task.cancel()
             await asyncio.wait({task})
         await backfills.finish()

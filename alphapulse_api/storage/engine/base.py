@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from alphapulse_api.domain.marks import Mark
     from alphapulse_api.domain.outbox import OutboxRow
     from alphapulse_api.storage.rekeyed import Rekeyed
 
@@ -35,6 +36,13 @@ class Transaction(Protocol):
 
     def publish(self, *rows: OutboxRow) -> None:
         """Add rows to the outbox, if the unit of work succeeds."""
+        ...
+
+    def mark(self, *marks: Mark) -> None:
+        """Mark symbols whose trades change, if the unit of work succeeds.
+
+        The earliest mark of each symbol is stored with the commit.
+        """
         ...
 
     async def turn(self) -> None:
@@ -97,6 +105,9 @@ class Engine(Protocol):
     def stalled(self) -> bool:
         """Whether the current commit takes too long: the database or its disk hangs."""
         ...
+
+    on_marked: Callable[[], object]
+    """Called on the loop after a commit that stored marks; does nothing by default."""
 
     on_stall: Callable[[], object]
     """Called on the loop when a commit is found to be stalled; does nothing by default."""

@@ -58,6 +58,7 @@ class GroupingEngine(ABC):
         self._under_way_since: float | None = None  # monotonic seconds; set by the writer
         self._stall_timer: asyncio.TimerHandle | None = None
         self.on_stall: Callable[[], object] = lambda: None
+        self.on_marked: Callable[[], object] = lambda: None
         self._committed: Committed | None = None
         self.relayed: Container[str] = ()
         self.leaves_outbox = False
@@ -139,10 +140,14 @@ class GroupingEngine(ABC):
             self._stall_timer.cancel()
             self._stall_timer = None
 
-    def _answer(self, outcomes: Sequence[Outcome], rows: Sequence[OutboxRow] = ()) -> None:
+    def _answer(
+        self, outcomes: Sequence[Outcome], rows: Sequence[OutboxRow] = (), marked: bool = False
+    ) -> None:
         """Pass the outbox rows of a commit on and resolve its callers' futures, on their loop."""
         if rows and self._committed is not None:
             self._committed(rows)
+        if marked:
+            self.on_marked()
         self._waiting -= len(outcomes)
         for (_, answer), value, error in outcomes:
             if answer.done():

@@ -77,7 +77,7 @@ async def insert(transaction: Transaction, rows: Iterable[OutboxRow]) -> None:
 
 def literal_insert(rows: Iterable[OutboxRow]) -> str:
     """The insert as a PostgreSQL statement without parameters; "" if there are no rows."""
-    values = [f"({', '.join(map(_literal, value))})" for value in _values(rows)]
+    values = [f"({', '.join(map(literal, value))})" for value in _values(rows)]
     return f"{_INTO} VALUES {', '.join(values)}; " if values else ""
 
 
@@ -97,7 +97,7 @@ def _values(rows: Iterable[OutboxRow]) -> list[tuple[str | int | None, ...]]:
     ]
 
 
-def _literal(value: str | int | None) -> str:
+def literal(value: str | int | None) -> str:
     """A PostgreSQL string constant that does not depend on standard_conforming_strings."""
     if value is None:
         return "NULL"

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.domain.marks import Mark, earliest
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.storage.engine.base import Row, Work
 from alphapulse_api.storage.engine.breaker import Breaker
@@ -205,10 +206,11 @@ class PostgresEngine(Dialect, GroupingEngine):
             group, closing = self._group(await self._jobs.get())
             self._under_way_since = time.monotonic()
             rows: Sequence[OutboxRow] = ()
+            marked = False
             outcomes: list[Outcome] = []
             try:
                 if group:
-                    outcomes, rows = await self._commit(group)
+                    outcomes, rows, marked = await self._commit(group)
             except asyncio.CancelledError:
                 while not self._jobs.empty():
                     if (late := self._jobs.get_nowait()) is not None:
@@ -218,9 +220,11 @@ class PostgresEngine(Dialect, GroupingEngine):
                 raise
             finally:
                 self._under_way_since = None
-            self._answer(outcomes, rows)
+            self._answer(outcomes, rows, marked)
 
-    async def _commit(self, group: Sequence[Job]) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+    async def _commit(
+        self, group: Sequence[Job]
+    ) -> tuple[list[Outcome], Sequence[OutboxRow], bool]:
         apart = False  # whether each unit has its own savepoint
         run = 0
         while True:
@@ -239,21 +243,22 @@ class PostgresEngine(Dialect, GroupingEngine):
                     failure = Unavailable(f"The database is unavailable: {error}.")
                 if only_writes_find(error):
                     self._trouble = failure.detail
-                return [Outcome(job, None, failure) for job in group], ()
+                return [Outcome(job, None, failure) for job in group], (), False
 
     async def _transact(
         self, group: Sequence[Job], apart: bool
-    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+    ) -> tuple[list[Outcome], Sequence[OutboxRow], bool]:
         """Run the group in one transaction; return once it is committed or rolled back."""
+        marks: Sequence[Mark] = ()
         assert self._writers is not None
         async with self._writers.acquire() as connection:
             transaction = PostgresTransaction(connection)
             try:
                 await connection.execute(self._begin)
                 outcomes = await run_group(connection, transaction, group, apart)
-                rows = joined(transaction.rows)
+                rows, marks = joined(transaction.rows), earliest(transaction.marks)
                 try:
-                    await commit(connection, rows)
+                    await commit(connection, rows, marks)
                 except TimeoutError:
                     # Without its synchronous standby the server still commits empty transactions at
                     # once. Only a confirmed write shows that it confirms commits again.
@@ -263,7 +268,7 @@ class PostgresEngine(Dialect, GroupingEngine):
                 await undo(connection)
                 if len(group) > 1:
                     raise
-                outcomes, rows = [Outcome(group[0], None, failed.error)], []
+                outcomes, rows, marks = [Outcome(group[0], None, failed.error)], [], ()
             except asyncpg.PostgresError as error:
                 if ends_connection(error):
                     connection.terminate()
@@ -280,4 +285,4 @@ class PostgresEngine(Dialect, GroupingEngine):
         elif transaction.wrote:
             self._trouble = None
         answers = [o._replace(error=translated(o.error)) if o.error else o for o in outcomes]
-        return answers, rows
+        return answers, rows, bool(marks)

@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from alphapulse_api.storage.backfills import advance, finish
+from alphapulse_api.storage.backfill_rows import advance, finish
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.rekeyed import AT_ONCE, Rekeyed
 

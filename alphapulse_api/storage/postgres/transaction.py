@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import Job, Outcome
+from alphapulse_api.storage.engine.marks import LITERALS, insert_marks, literal_marks
 from alphapulse_api.storage.engine.outbox import insert, literal_insert
 from alphapulse_api.storage.postgres.errors import ends_connection, may_run_again
 
 if TYPE_CHECKING:
+    from alphapulse_api.domain.marks import Mark
     from alphapulse_api.domain.outbox import OutboxRow
 
 
@@ -22,17 +24,21 @@ LONGEST_TEXT: Final = 1 << 16  # bytes of a statement without parameters
 class PostgresTransaction:
     """The writing connection, as a unit of work uses it."""
 
-    __slots__ = ("_connection", "newest", "rows", "wrote")
+    __slots__ = ("_connection", "marks", "newest", "rows", "wrote")
     takes_arrays = True
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.wrote = False
         self.rows: list[OutboxRow] = []
+        self.marks: list[Mark] = []
         self.newest: dict[tuple[str, str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows
+
+    def mark(self, *marks: Mark) -> None:
+        self.marks += marks
 
     async def turn(self) -> None:
         await asyncio.sleep(0)
@@ -73,7 +79,7 @@ async def run_group(
     for job in group:
         if apart:
             await connection.execute("SAVEPOINT unit")
-        before = len(transaction.rows)
+        before, marked = len(transaction.rows), len(transaction.marks)
         try:
             value = await job.work(transaction)
         except Exception as error:
@@ -82,7 +88,7 @@ async def run_group(
             if not apart:
                 raise UnitFailed(error) from error
             await connection.execute("ROLLBACK TO SAVEPOINT unit")
-            del transaction.rows[before:]
+            del transaction.rows[before:], transaction.marks[marked:]
             outcomes.append(Outcome(job, None, error))
         else:
             outcomes.append(Outcome(job, value, None))
@@ -100,8 +106,8 @@ async def undo(connection: Any) -> None:
         raise
 
 
-async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
-    """Insert the rows into the outbox and commit, usually in one round trip.
+async def commit(connection: Any, rows: Sequence[OutboxRow], marks: Sequence[Mark]) -> None:
+    """Insert the rows into the outbox, and the marks, and commit; usually in one round trip.
 
     Raises:
         Unavailable: if the server rolled back instead, as after an error that a unit suppressed.
@@ -111,5 +117,9 @@ async def commit(connection: Any, rows: Sequence[OutboxRow]) -> None:
         text = ""
     else:
         text = literal_insert(rows)
+    if len(marks) > LITERALS:
+        await insert_marks(PostgresTransaction(connection), marks)
+    else:
+        text += literal_marks(marks)
     if (status := await connection.execute(f"{text}COMMIT")) != "COMMIT":
         raise Unavailable(f"The database is unavailable: the commit ended in {status}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -31,8 +32,16 @@ EVERY_SECONDS: Final = 3600.0
 MIGRATION_SECONDS: Final = 5.0  # between two checks whether rows are still migrated
 
 
+Closing = Callable[[Engine, Steps, int], Awaitable[bool]]
+"""Called before trades older than an instant are deleted; returns whether they may be."""
+
+
 async def forget(
-    engine: Engine, retention: RetentionConfig, at: datetime, steps: Steps | None = None
+    engine: Engine,
+    retention: RetentionConfig,
+    at: datetime,
+    steps: Steps | None = None,
+    closing: Closing | None = None,
 ) -> dict[str, int]:
     """Delete records that are older than their resource's retention at the instant `at`.
 
@@ -45,6 +54,7 @@ async def forget(
         retention: how long each resource is kept.
         at: the present.
         steps: the bounds of a step.
+        closing: keeps what follows from trades.
 
     Returns:
         The number of rows that were deleted, by resource.
@@ -68,6 +78,8 @@ async def forget(
                     gone["series"] = await remove_emptied(engine, steps)
             elif resource == "portfolio":
                 gone[resource] = await delete_snapshots(engine, steps, before)
+            elif resource == "trades" and closing and not await closing(engine, steps, before):
+                logger.warning("retention of trades waits until their profit is computed")
             else:
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
         if await reclaim(engine, steps) or any(gone.values()):
@@ -83,18 +95,25 @@ async def reclaim(engine: Engine, steps: Steps) -> int:
     return total
 
 
-async def forget_forever(engine: Engine, retention: RetentionConfig) -> None:
+async def forget_forever(
+    engine: Engine, retention: RetentionConfig, closing: Closing | None
+) -> None:
     """Run `forget` now and every hour, until cancelled.
 
     While rows are migrated none are deleted: old tables lack the indexes for it.
+
+    Args:
+        engine: the database.
+        retention: how long each resource is kept.
+        closing: see `forget`.
     """
     while True:
         try:
             if await progress(engine):
                 await asyncio.sleep(MIGRATION_SECONDS)
                 continue
-            gone = {k: n for k, n in (await forget(engine, retention, now())).items() if n}
-            if gone:
+            deleted = await forget(engine, retention, now(), closing=closing)
+            if gone := {resource: count for resource, count in deleted.items() if count}:
                 logger.info("retention deleted %s", gone)
         except Unavailable as outage:  # already logged once, by the monitor
             logger.debug("retention skipped: %s", outage.detail)

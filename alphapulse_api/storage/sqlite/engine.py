@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import StartupError, Unavailable
+from alphapulse_api.domain.marks import Mark, earliest
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Row, Transaction
 from alphapulse_api.storage.engine.group import GroupingEngine, Job, Outcome
+from alphapulse_api.storage.engine.marks import insert_marks
 from alphapulse_api.storage.engine.outbox import insert, joined
 from alphapulse_api.storage.rekeyed import Rekeyed
 from alphapulse_api.storage.sqlite import space
@@ -241,9 +243,10 @@ class SQLiteEngine(Dialect, GroupingEngine):
 
     def _commit(
         self, connection: sqlite3.Connection, group: list[Job]
-    ) -> tuple[list[Outcome], Sequence[OutboxRow]]:
+    ) -> tuple[list[Outcome], Sequence[OutboxRow], bool]:
         transaction = SQLiteTransaction(connection)
         rows: Sequence[OutboxRow] = ()
+        marks: Sequence[Mark] = ()
         changes, began = connection.total_changes, False
         try:
             if self._identity() != self._file:
@@ -253,8 +256,9 @@ class SQLiteEngine(Dialect, GroupingEngine):
             began = True
             outcomes = run_group(connection, transaction, group)
             if connection.in_transaction:  # a lone unit that failed has ended it
-                rows = joined(transaction.rows)
+                rows, marks = joined(transaction.rows), earliest(transaction.marks)
                 run(insert(transaction, rows))
+                run(insert_marks(transaction, marks))
                 connection.execute("COMMIT")
         except Exception as error:
             if connection.in_transaction:
@@ -266,13 +270,13 @@ class SQLiteEngine(Dialect, GroupingEngine):
                 failure = Unavailable(f"The database is unavailable: {error}.")
             if began:
                 self._trouble = failure.detail
-            return [Outcome(job, None, failure) for job in group], ()
+            return [Outcome(job, None, failure) for job in group], (), False
         refused = [o.error.detail for o in outcomes if isinstance(o.error, Unavailable)]
         if refused:
             self._trouble = refused[-1]
         elif connection.total_changes != changes:
             self._trouble = None
-        return outcomes, rows
+        return outcomes, rows, bool(marks)
 
 
 async def _nothing(_: Transaction) -> None:

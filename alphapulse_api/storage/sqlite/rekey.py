@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from alphapulse_api.storage.backfills import advance, finish, position_of
+from alphapulse_api.storage.backfill_rows import advance, finish, position_of
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.rekeyed import AT_ONCE, REKEYED, Rekeyed
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run

@@ -13,6 +13,7 @@ from alphapulse_api.storage.engine.group import Job, Outcome
 from alphapulse_api.storage.sqlite.errors import translated
 
 if TYPE_CHECKING:
+    from alphapulse_api.domain.marks import Mark
     from alphapulse_api.domain.outbox import OutboxRow
 
 T = TypeVar("T")
@@ -27,16 +28,20 @@ def numbered(sql: str) -> str:
 class SQLiteTransaction:
     """The writer's connection, as a unit of work uses it. No method ever suspends."""
 
-    __slots__ = ("_connection", "newest", "rows")
+    __slots__ = ("_connection", "marks", "newest", "rows")
     takes_arrays = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.rows: list[OutboxRow] = []
+        self.marks: list[Mark] = []
         self.newest: dict[tuple[str, str, str | None], str] = {}
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows
+
+    def mark(self, *marks: Mark) -> None:
+        self.marks += marks
 
     async def turn(self) -> None:
         """Do nothing: units of work run on a thread of their own."""
@@ -74,14 +79,14 @@ def run_group(
     for job in group:
         if apart:
             connection.execute("SAVEPOINT unit")
-        before = len(transaction.rows)
+        before, marked = len(transaction.rows), len(transaction.marks)
         try:
             value = run(job.work(transaction))
         except Exception as error:
             if not connection.in_transaction:
                 raise  # a full disk has rolled back the whole transaction
             connection.execute("ROLLBACK TO unit" if apart else "ROLLBACK")
-            del transaction.rows[before:]
+            del transaction.rows[before:], transaction.marks[marked:]
             outcomes.append(Outcome(job, None, translated(error)))
         else:
             outcomes.append(Outcome(job, value, None))

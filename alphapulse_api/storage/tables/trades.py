@@ -20,6 +20,7 @@ from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.trade_marks import mark_changed, mark_new
 
 COLUMNS = Columns(
     "trades",
@@ -189,6 +190,7 @@ class TradeDataAccessor:
                 await transaction.turn()
             if fresh and not events:
                 transaction.publish(invalidation("trades", fresh))
+            await mark_new(transaction, self._book, fresh)
             known.update(new)
             answer: list[Written] = []
             for index, trade in enumerate(trades):
@@ -272,6 +274,7 @@ async def _changed(
 ) -> None:
     """Store a changed trade and its new state."""
     await transaction.execute(_UPDATE, *COLUMNS.store(after), book)
+    mark_changed(transaction, book, before, after)
     entries = [] if states else [{**_state(before), "revision": revision - 1}]
     if any(before[name] != after[name] for name in HISTORY):
         entries.append({**_state(after), "revision": revision})
