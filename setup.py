@@ -50,6 +50,7 @@ setup(
         "browser": ["selenium>=4.30"],
         "console": ["plotly>=6.0"],
         "ingest": ["cramjam>=2.9", "protobuf>=5.29.1"],
+        "mcp": ["mcp>=2.3"],
         "postgres": ["asyncpg>=0.30"],
         "redis": ["redis[hiredis]>=6.4"],
         "server": [
@@ -69,6 +70,7 @@ setup(
             "hypothesis>=6.130",
             "import-linter>=2.6",
             "jsonschema>=4.23",
+            "mcp>=2.3",
             "mypy>=1.18",
             "openapi-spec-validator>=0.7.1",
             "pandas>=2.2.3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import replace
 from typing import Final
@@ -133,6 +134,36 @@ def migrate(config_path: str | None) -> None:
         return engine.location
 
     click.echo(f"{run(work())} is up to date")
+
+
+@cli.command("mcp")
+@click.option("--url", default=THERE, show_default=True, help="The dashboard to read.")
+@click.option(
+    "--http",
+    "port",
+    type=click.IntRange(0, 65535),
+    help="Serve over HTTP on this port of the loopback address; 0 picks a free one.",
+)
+def mcp_command(url: str, port: int | None) -> None:
+    """Let language models read a dashboard (Model Context Protocol), by default over stdio.
+
+    Over stdio the API key in AP_API_KEY is used. Over HTTP each request brings its own key.
+    """
+    try:
+        from alphapulse_api.mcp.server import KEY_VARIABLE, serve_http, serve_stdio
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise StartupError(
+            "mcp needs a package that is not installed: pip install 'alphapulse-api[mcp]'"
+        ) from None
+    if port is not None:
+        asyncio.run(serve_http(url, port))
+        return
+    key = os.environ.get(KEY_VARIABLE)
+    if not key:
+        raise StartupError(f"set the environment variable {KEY_VARIABLE} to an API key")
+    asyncio.run(serve_stdio(url, key))
 
 
 @cli.command()
