@@ -93,14 +93,16 @@ class Postgres:
             tables = await connection.fetch(
                 "SELECT relname FROM pg_class WHERE relkind = 'r' "
                 "AND relnamespace = 'public'::regnamespace AND relname <> ALL($1::text[])",
-                [VERSION_TABLE, "auth_version", "series_version"],
+                [VERSION_TABLE, "auth_version", "series_version", "books"],
             )
             # Child tables first would do; this needs no order, and is quicker than TRUNCATE.
             deletes = "; ".join(f"DELETE FROM {table[0]}" for table in tables)
             await connection.execute(
                 "BEGIN; SET LOCAL session_replication_role = replica; "
                 f"{deletes}; UPDATE auth_version SET version = 1; "
-                "UPDATE series_version SET series = 0; COMMIT"
+                "UPDATE series_version SET series = 0; DELETE FROM books WHERE id <> 'main'; "
+                "UPDATE books SET title = NULL, mode = 'live', currency = NULL, closed_at = NULL, "
+                "version = 1; COMMIT"
             )
         finally:
             await connection.close()

@@ -28,6 +28,7 @@ class Importing(Writing):
         *,
         equity: Any = None,
         trades: Records | None = None,
+        book: str | None = None,
         currency: str = "USD",
         extras: Extras = "refuse",
     ) -> Imported:
@@ -39,6 +40,8 @@ class Importing(Writing):
                 and, if known, `cash`.
             trades: with their `executed_at`. A trade without an `id` gets one derived from its
                 content.
+            book: that the history belongs to; default: the caller's home book, or the one that a
+                trade names.
             currency: the currency of the equity curve.
             extras: "metadata" moves fields of trades that the API does not know to the metadata.
 
@@ -48,14 +51,27 @@ class Importing(Writing):
         points = 0
         if equity is not None:
             given = map(self._given, equity_points(equity, self._items))
-            params = {"currency": currency}
+            params = {"currency": currency, **({} if book is None else {"book": book})}
             points = await self._import("portfolio/history", given, params)
-        new = 0 if trades is None else await self.import_trades(trades, extras=extras)
+        new = 0
+        if trades is not None:
+            new = await self.import_trades(trades, book=book, extras=extras)
         return Imported(points, new)
 
-    async def import_trades(self, trades: Records, *, extras: Extras = "refuse") -> int:
-        """Import trades, each with its `executed_at`; return how many are new."""
-        return await self._import("trades", self._past(trades, extras, Trade))
+    async def import_trades(
+        self, trades: Records, *, book: str | None = None, extras: Extras = "refuse"
+    ) -> int:
+        """Import trades, each with its `executed_at`; return how many are new.
+
+        Args:
+            trades: the records.
+            book: of those that name none; default: the caller's home book.
+            extras: as `import_history` takes it.
+        """
+        past = self._past(trades, extras, Trade)
+        if book is not None:
+            past = ({"book": book, **trade} for trade in past)
+        return await self._import("trades", past)
 
     async def import_alerts(self, alerts: Records, *, extras: Extras = "refuse") -> int:
         """Import alerts, each with its `created_at`, in the states they were left in.

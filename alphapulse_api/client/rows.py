@@ -104,6 +104,7 @@ class Portfolio(TypedDict):
     performance: dict[str, float | None]
     as_of: datetime
     stale: bool
+    book: str
     history: NotRequired[list[HistoryPoint]]
 
 
@@ -128,6 +129,7 @@ class Alert(TypedDict):
     resolved_at: datetime | None
     tags: list[str]
     metadata: dict[str, Any]
+    book: str | None
 
 
 class Fee(TypedDict):
@@ -171,6 +173,7 @@ class Trade(TypedDict):
     decision_id: str | None
     decided_price: Decimal | None
     metadata: dict[str, Any]
+    book: str
     history: NotRequired[list[OrderState]]
 
 
@@ -186,6 +189,7 @@ class Signal(TypedDict):
     stop_loss: Decimal | None
     timestamp: datetime
     metadata: dict[str, Any]
+    book: str
 
 
 class Agent(TypedDict):
@@ -212,7 +216,7 @@ class SystemSample(TypedDict):
 class ItemResult(TypedDict):
     """The result of one record of a batch."""
 
-    status: Literal[200, 201, 409, 422]
+    status: Literal[200, 201, 404, 409, 422]
     id: NotRequired[str]
     error: NotRequired[str]
 

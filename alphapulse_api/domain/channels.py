@@ -59,6 +59,10 @@ def _series(data: Mapping[str, Any]) -> tuple[Any, ...]:
     return (data["metric_type"], data["name"], *data["labels"].items())
 
 
+def _key(data: Mapping[str, Any]) -> tuple[str | None, str]:
+    return _book(data), data["id"]
+
+
 def _micros(value: Any) -> int:
     if value is None:
         return 0  # stored before changes were recorded, or by a host's own accessor
@@ -93,7 +97,7 @@ CHANNELS: Final = {
             {"severities": "severity", "sources": "source"},
             _book,
             None,
-            lambda data: (data["id"], _stage(data)),
+            lambda data: (_key(data), _stage(data)),
         ),
         Channel(
             "trades",
@@ -102,7 +106,7 @@ CHANNELS: Final = {
             {"symbols": "symbol", "strategies": "strategy"},
             _book,
             None,
-            lambda data: (data["id"], _micros(data.get("updated_at"))),
+            lambda data: (_key(data), _micros(data.get("updated_at"))),
         ),
         Channel(
             "portfolio",
@@ -110,8 +114,8 @@ CHANNELS: Final = {
             "view_portfolio",
             {},
             _book,
-            lambda data: None,
-            lambda data: ("current", _micros(data["as_of"])),
+            _book,
+            lambda data: (_book(data), _micros(data["as_of"])),
         ),
     )
 }

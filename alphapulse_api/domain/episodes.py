@@ -27,7 +27,7 @@ def opened(report: Mapping[str, Any]) -> Alert:
     """
     resolved_at = report.get("resolved_at")
     return {
-        **{name: report.get(name) for name in ("id", "created_at", *_CONTENT)},
+        **{name: report.get(name) for name in ("id", "book", "created_at", *_CONTENT)},
         "status": "active" if resolved_at is None else "resolved",
         "resolved_at": resolved_at,
         "acknowledged": False,

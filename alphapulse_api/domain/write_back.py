@@ -26,6 +26,7 @@ class Basis(NamedTuple):
 
     total_value: Decimal
     holdings: Holdings
+    book: str
 
     def like(self, position: Position) -> Iterator[Position]:
         """Its positions of the same symbol; the side may have changed."""
@@ -45,7 +46,7 @@ class WriteBacks:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Position, Decimal, frozenset[str]]] = {}
+        self._known: dict[tuple[str, str, str], tuple[Position, Decimal, frozenset[str]]] = {}
 
     def current(self, position: Position, total_value: Decimal, basis: Basis | None) -> Position:
         """The position without the values that only repeat what was computed for the basis.
@@ -57,7 +58,7 @@ class WriteBacks:
         """
         if basis is None or DERIVED.isdisjoint(position):
             return position
-        key = position["symbol"], position["side"]
+        key = basis.book, position["symbol"], position["side"]
         sent, total, names = self._known.get(key, (None, None, frozenset[str]()))
         if sent != position or total != total_value:
             names = frozenset[str]()

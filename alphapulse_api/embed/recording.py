@@ -232,6 +232,7 @@ class Recording(Calling):
         *,
         equity: Any = None,
         trades: Records | None = None,
+        book: str | None = None,
         currency: str = "USD",
         extras: Extras = "refuse",
         timeout: float | None = None,
@@ -241,6 +242,7 @@ class Recording(Calling):
         Args:
             equity: as `Feed` takes it.
             trades: as `Feed` takes them.
+            book: as `Feed` takes it.
             currency: the currency of the equity curve.
             extras: what to do with unknown fields of trades.
             timeout: seconds for each batch of 1000 records; None means the dashboard's timeout.
@@ -249,7 +251,7 @@ class Recording(Calling):
             How many points and trades are new.
         """
         new = Counter[str]()
-        for call in import_calls(equity, trades, currency=currency, extras=extras):
+        for call in import_calls(equity, trades, book=book, currency=currency, extras=extras):
             with call.located():
                 new[call.method] += self._call(
                     call.method, (), call.records, True, True, timeout, **call.options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
 from alphapulse_api.record.completion import complete
 from alphapulse_api.record.recorder import Resources
@@ -21,9 +22,11 @@ class AlertRecorder(BatchRecorder):
         super().__init__(resources, AlertRequest, ImportedAlert)
         self._reports = resources.clocked(AlertReport(many=True))
 
-    async def report(self, reports: list[Any]) -> list[dict[str, Any]]:
+    async def report(self, reports: list[Any], books: Books) -> list[dict[str, Any]]:
         """Store all reports of a list or none; returns each alert as it is now."""
         records = await self._slices.run(loading(self._reports, reports))
+        for record in records:
+            books.place(record)
         work = self._accessors.alerts.report_alerts(records)
         stored = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])

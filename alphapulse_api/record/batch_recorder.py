@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 from marshmallow import Schema
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.inputs import Extras, with_extras
@@ -51,9 +52,11 @@ class BatchRecorder(Recorder):
 
     Attributes:
         resource: the name of the resource, and of its channel, if it has one.
+        booked: whether the records are in books.
     """
 
     resource: ClassVar[str]
+    booked: ClassVar = True
 
     def __init__(self, resources: Resources, request: type[Schema], past: type[Schema]) -> None:
         super().__init__(resources)
@@ -70,17 +73,30 @@ class BatchRecorder(Recorder):
     def _add_all(self) -> AddAll:
         """The store's method for completed records."""
 
-    def _completing(self, records: list[dict[str, Any]]) -> Steps[list[frozenset[str]]]:
-        """Complete records in place; returns the fields of each that the server set."""
+    def _completing(
+        self, records: list[dict[str, Any]], books: Books
+    ) -> Steps[list[frozenset[str]]]:
+        """Complete records in place; returns the fields of each that the server set.
+
+        Raises:
+            NotFound: if the book of a record is not among `books`.
+        """
         server_set = []
         for index, record in enumerate(records):
+            if self.booked:
+                books.place(record)
             records[index], names = self._complete(record)
             server_set.append(names)
             yield
         return server_set
 
     async def record_batch(
-        self, given: list[Any], on_error: str, extras: Extras = "refuse", owner: Owner = NOBODY
+        self,
+        given: list[Any],
+        books: Books,
+        on_error: str,
+        extras: Extras = "refuse",
+        owner: Owner = NOBODY,
     ) -> dict[str, Any]:
         """Record a batch and report on each record: the answer of `BatchResult`."""
         given = self._given(given, extras)
@@ -94,10 +110,12 @@ class BatchRecorder(Recorder):
             loaded = await self._slices.run(loading_each(self._one, given, refused))
             strangers = _strangers(loaded, owner)
             refused.update((n, Refusal.of(faults.problem())) for n, faults in strangers.items())
-            records = [loaded[n] for n in loaded if n not in strangers]
-            positions = [n for n in loaded if n not in strangers]
+            if self.booked:
+                await self._slices.run(_misplaced(loaded, books, refused))
+            records = [loaded[n] for n in loaded if n not in refused]
+            positions = [n for n in loaded if n not in refused]
             loaded.clear()
-        server_set = await self._slices.run(self._completing(records))
+        server_set = await self._slices.run(self._completing(records, books))
         conflicts: dict[int, Conflict] = {}
         stored = await self._store(records, server_set, None if on_error == STOP else conflicts)
         await self._slices.run(releasing(records))
@@ -107,12 +125,13 @@ class BatchRecorder(Recorder):
         return await self._slices.run(result_of(len(given), refused, results))
 
     async def record_past(
-        self, given: list[Any], extras: Extras, last: bool, owner: Owner = NOBODY
+        self, given: list[Any], books: Books, extras: Extras, last: bool, owner: Owner = NOBODY
     ) -> int:
         """Store records of an imported history, all or none; returns how many are new.
 
         Args:
             given: the records.
+            books: the books that they may be in.
             extras: what to do with unknown fields.
             last: whether it is the last batch, after which subscribers get a `resync`.
             owner: fields that every record has.
@@ -120,7 +139,7 @@ class BatchRecorder(Recorder):
         given = self._given(given, extras)
         records = await self._slices.run(loading(self._past, given))
         self._own(records, owner)
-        server_set = await self._slices.run(self._completing(records))
+        server_set = await self._slices.run(self._completing(records, books))
         stored = await self._store(records, server_set, events=False)
         if last:
             await self.resync()
@@ -164,6 +183,18 @@ class BatchRecorder(Recorder):
         of_channel = new if self.resource in CHANNELS else ()
         await self._publisher.published(self.resource, of_channel)
         return stored
+
+
+def _misplaced(
+    records: Mapping[int, dict[str, Any]], books: Books, refused: Refused
+) -> Steps[None]:
+    """Refuse the records whose book is not among `books`."""
+    for number, record in records.items():
+        try:
+            books.place(record)
+        except NotFound as problem:
+            refused[number] = Refusal.of(problem)
+        yield
 
 
 def _strangers(

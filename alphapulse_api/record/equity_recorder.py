@@ -25,11 +25,11 @@ class EquityRecorder(Recorder):
         self._points = resources.clocked(EquityPoint(many=True))
         self._currency = Currency()
 
-    async def record_equity(self, points: list[Any], currency: str, last: bool) -> int:
+    async def record_equity(self, points: list[Any], book: str, currency: str, last: bool) -> int:
         """Store points of an equity curve as snapshots, all or none; returns how many are new."""
         code = load(self._currency, {"currency": currency})["currency"]
         loaded = await self._slices.run(loading(self._points, points))
-        snapshots = await self._slices.run(_snapshots(loaded, code))
+        snapshots = await self._slices.run(_snapshots(loaded, book, code))
         work = self._accessors.portfolio.add_history(snapshots, last=last)
         new = await self._publisher.stored(work, lambda: ("portfolio",))
         await self._publisher.published("portfolio")
@@ -42,7 +42,9 @@ class EquityRecorder(Recorder):
         await self._publisher.resync("portfolio")
 
 
-def _snapshots(points: Sequence[dict[str, Any]], currency: str) -> Steps[list[dict[str, Any]]]:
+def _snapshots(
+    points: Sequence[dict[str, Any]], book: str, currency: str
+) -> Steps[list[dict[str, Any]]]:
     """Points of an equity curve as snapshots without positions.
 
     Without `cash`, it is the total less `positions_value`, which is 0 if it is missing too.
@@ -56,6 +58,7 @@ def _snapshots(points: Sequence[dict[str, Any]], currency: str) -> Steps[list[di
             cash = total if worth is None else total - worth
         snapshots.append(
             {
+                "book": book,
                 "as_of": point["timestamp"],
                 "total_value": total,
                 "cash": cash,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from datetime import tzinfo
 from typing import Any
 
+from alphapulse_api.domain.books import ALL, Books
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
@@ -69,6 +70,7 @@ class Feed(ImportFeed, Unpicklable):
         ahead: seconds by which a record's time may be ahead of this clock.
         slices: divides long checks on the loop.
         zone: the zone of datetimes that have none; None refuses them.
+        books: the books that records may be in; a record that names none is put into the home book.
 
     Example:
         >>> trade = {"symbol": "BTC/USD", "side": "buy", "quantity": "0.5", "price": "67123.50"}
@@ -82,7 +84,9 @@ class Feed(ImportFeed, Unpicklable):
         ahead: float = CLOCK_AHEAD,
         slices: Slices | None = None,
         zone: tzinfo | None = None,
+        books: Books = ALL,
     ) -> None:
+        self._books = books
         self._slices = slices or Slices()
         self._accessors = accessors
         self._publisher = Publisher(accessors, relay)
@@ -116,6 +120,13 @@ class Feed(ImportFeed, Unpicklable):
         feed._counters = self.queue.counters
         return feed
 
+    def within(self, books: Books) -> Feed:
+        """The same feed for a caller who may use some books only."""
+        feed = Feed.__new__(Feed)
+        vars(feed).update(vars(self))
+        feed._books = books
+        return feed
+
     def open(self) -> None:
         """Accept calls, even after `close`."""
         self._calls.open()
@@ -139,6 +150,7 @@ class Feed(ImportFeed, Unpicklable):
         """Store an alert and publish it; returns it as stored."""
         record = load(self._alert, with_extras(self._alert, alert, extras))
         server_set = complete(record, "created_at")
+        self._books.place(record)
         work = self._accessors.alerts.add_alert(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [stored] if new else [])
@@ -155,20 +167,25 @@ class Feed(ImportFeed, Unpicklable):
         Returns:
             Each alert as it is now.
         """
-        return await self._counted("report_alerts", reports, self._alerts.report)
+
+        def work(given: list[Any]) -> Awaitable[list[dict[str, Any]]]:
+            return self._alerts.report(given, self._books)
+
+        return await self._counted("report_alerts", reports, work)
 
     @one_record
     async def acknowledge_alert(
         self, alert_id: str, user: str, comments: str | None = None
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
-        work = self._accessors.alerts.try_to_acknowledge(alert_id, user, comments)
-        return await self._change_alert(work)
+        alerts = self._accessors.of(self._books).alerts
+        return await self._change_alert(alerts.try_to_acknowledge(alert_id, user, comments))
 
     @one_record
     async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
-        return await self._change_alert(self._accessors.alerts.try_to_resolve(alert_id))
+        alerts = self._accessors.of(self._books).alerts
+        return await self._change_alert(alerts.try_to_resolve(alert_id))
 
     @one_record
     async def update_portfolio(
@@ -191,7 +208,10 @@ class Feed(ImportFeed, Unpicklable):
             Problem: 412, if the current portfolio does not match `precondition`.
         """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
-        basis = await self._accessors.portfolio.basis(record.get("as_of"), remembered=not elsewhere)
+        self._books.place(record)
+        basis = await self._accessors.portfolio.basis(
+            record["book"], record.get("as_of"), remembered=not elsewhere
+        )
         valued = valuing(record, self._write_backs, basis)
         server_set = set_time(record, "as_of")
         record["positions"] = await self._slices.run(valued)
@@ -215,6 +235,7 @@ class Feed(ImportFeed, Unpicklable):
             raise ValidationProblem(
                 [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
             )
+        self._books.place(record)
         work = self._accessors.agents.add_signal(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, lambda: tags_of("agents", (record,)))
         await self._publisher.published("agents")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.equity_recorder import EquityRecorder
@@ -18,6 +19,7 @@ from alphapulse_api.record.publishing import Publisher
 class ImportFeed(ListFeed):
     """Imports history; see `Feed`."""
 
+    _books: Books
     _equity: EquityRecorder
     _publisher: Publisher
 
@@ -26,6 +28,7 @@ class ImportFeed(ListFeed):
         *,
         equity: Any = None,
         trades: Records | None = None,
+        book: str | None = None,
         currency: str = "USD",
         extras: Extras = "refuse",
     ) -> Imported:
@@ -43,6 +46,7 @@ class ImportFeed(ListFeed):
                 and points at times that have a snapshot, are left out.
             trades: as `record_trades` takes them, with their `executed_at`. A trade without an `id`
                 gets one made of its content.
+            book: that the history belongs to; default: the home book, or what a trade names.
             currency: of the equity curve.
             extras: what to do with unknown fields of trades.
 
@@ -54,19 +58,25 @@ class ImportFeed(ListFeed):
                 such as "/trades/12345/price". The batches before that one are stored.
         """
         new = Counter[str]()
-        for call in import_calls(equity, trades, currency=currency, extras=extras):
+        for call in import_calls(equity, trades, book=book, currency=currency, extras=extras):
             with call.located():
                 new[call.method] += await getattr(self, call.method)(call.records, **call.options)
         return Imported(new["import_equity"], new["import_trades"])
 
     @to_its_end
     async def import_equity(
-        self, points: Records, *, currency: str = "USD", last: bool = False
+        self,
+        points: Records,
+        *,
+        book: str | None = None,
+        currency: str = "USD",
+        last: bool = False,
     ) -> int:
         """Store one batch of an equity curve; see `import_history`.
 
         Args:
             points: records, oldest first.
+            book: of the portfolio; default: the home book.
             currency: of the values.
             last: whether it is the last batch, whose newest point may be the current portfolio.
 
@@ -74,28 +84,38 @@ class ImportFeed(ListFeed):
             How many points are new.
         """
 
+        place = self._books.checked(book or self._books.home)
+
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._equity.record_equity(given, currency, last)
+            return self._equity.record_equity(given, place, currency, last)
 
         return await self._counted("import_equity", points, work)
 
     @to_its_end
     async def import_trades(
-        self, trades: Records, *, extras: Extras = "refuse", last: bool = False
+        self,
+        trades: Records,
+        *,
+        book: str | None = None,
+        extras: Extras = "refuse",
+        last: bool = False,
     ) -> int:
         """Store one batch of past trades; see `import_history`.
 
         Args:
             trades: the records.
+            book: the only book that they may be in; default: any, and the home book for those that
+                name none.
             extras: what becomes of unknown fields.
             last: whether it is the last batch, after which subscribers get a `resync`.
 
         Returns:
             How many trades are new.
         """
+        books = self._books if book is None else self._books.narrowed(book)
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._trades.record_past(given, extras, last)
+            return self._trades.record_past(given, books, extras, last)
 
         return await self._counted("import_trades", trades, work)
 
@@ -133,7 +153,7 @@ class ImportFeed(ListFeed):
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._alerts.record_past(given, extras, last)
+            return self._alerts.record_past(given, self._books, extras, last)
 
         return await self._counted("import_alerts", alerts, work)
 
@@ -155,7 +175,7 @@ class ImportFeed(ListFeed):
         owner = {"agent_id": checked_agent_id(agent_id)}
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._signals.record_past(given, extras, last, owner)
+            return self._signals.record_past(given, self._books, extras, last, owner)
 
         return await self._counted("import_signals", signals, work)
 
@@ -172,7 +192,7 @@ class ImportFeed(ListFeed):
         """
 
         def work(given: list[Any]) -> Awaitable[int]:
-            return self._samples.record_past(given, "refuse", last)
+            return self._samples.record_past(given, self._books, "refuse", last)
 
         return await self._counted("import_system", samples, work)
 

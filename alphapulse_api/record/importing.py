@@ -62,21 +62,27 @@ class ImportCall(NamedTuple):
 
 
 def import_calls(
-    equity: Any, trades: Any, *, currency: str = "USD", extras: Extras = "refuse"
+    equity: Any,
+    trades: Any,
+    *,
+    book: str | None = None,
+    currency: str = "USD",
+    extras: Extras = "refuse",
 ) -> Iterator[ImportCall]:
     """The calls that import a history, in order; the last one of each kind is marked.
 
     Raises:
         ValidationProblem: if the equity curve or the trades are not a list.
     """
+    place = {} if book is None else {"book": book}
     if equity is not None:
         yield from _calls(
             "import_equity",
             equity_points(equity, partial(_items, "equity")),
-            {"currency": currency},
+            {**place, "currency": currency},
         )
     if trades is not None:
-        options = {} if extras == "refuse" else {"extras": extras}
+        options = place if extras == "refuse" else {**place, "extras": extras}
         yield from _calls(
             "import_trades", map(ContentIds().identified, _items("trades", trades)), options
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.points import Points
 from alphapulse_api.record.alert_recorder import AlertRecorder
@@ -31,6 +32,7 @@ class ListFeed:
     """
 
     queue: PointQueue
+    _books: Books
     _calls: Calls
     _counters: FeedCounters
     _slices: Slices
@@ -101,7 +103,7 @@ class ListFeed:
     @one_record
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store one trade and publish it; returns it as stored."""
-        return await self._trades.record(trade, extras)
+        return await self._trades.record(trade, self._books, extras)
 
     @to_its_end
     async def record_trades(
@@ -110,7 +112,7 @@ class ListFeed:
         """Store up to 10000 trades, all or none; returns them as stored."""
 
         def work(given: list[Any]) -> Awaitable[list[dict[str, Any]]]:
-            return self._trades.record_all(given, extras)
+            return self._trades.record_all(given, self._books, extras)
 
         return await self._counted("record_trades", trades, work)
 
@@ -132,7 +134,7 @@ class ListFeed:
         """
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
-            return self._trades.record_batch(given, on_error, extras)
+            return self._trades.record_batch(given, self._books, on_error, extras)
 
         return await self._counted("record_trades_batch", trades, work, on_error)
 
@@ -143,7 +145,7 @@ class ListFeed:
         """Store up to 10000 alerts and report on each, as `record_trades_batch` does."""
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
-            return self._alerts.record_batch(given, on_error, extras)
+            return self._alerts.record_batch(given, self._books, on_error, extras)
 
         return await self._counted("raise_alerts_batch", alerts, work, on_error)
 
@@ -155,7 +157,7 @@ class ListFeed:
         owner = {"agent_id": checked_agent_id(agent_id)}
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
-            return self._signals.record_batch(given, on_error, extras, owner)
+            return self._signals.record_batch(given, self._books, on_error, extras, owner)
 
         return await self._counted("record_signals_batch", signals, work, on_error)
 
@@ -166,7 +168,7 @@ class ListFeed:
         """Store up to 10000 system samples and report on each, as `record_trades_batch` does."""
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
-            return self._samples.record_batch(given, on_error)
+            return self._samples.record_batch(given, self._books, on_error)
 
         return await self._counted("report_system_batch", samples, work, on_error)
 

@@ -16,7 +16,7 @@ from alphapulse_api.log.memory import MemoryEventLog
 
 IMMEDIATE_EVENTS: Final = 50  # a commit with more is published in several turns of the loop
 
-Snapshot = Callable[[int], Awaitable[Mapping[str, Any] | None]]
+Snapshot = Callable[[str, int], Awaitable[Mapping[str, Any] | None]]
 
 
 class LogWriter:
@@ -25,8 +25,8 @@ class LogWriter:
     Args:
         cache: the cached answers.
         events: the log.
-        snapshot: returns the portfolio snapshot of a time in microseconds, or None; rows refer to
-            snapshots.
+        snapshot: returns the portfolio snapshot of a book and a time in microseconds, or None;
+            rows refer to snapshots.
     """
 
     def __init__(self, cache: Cache, events: EventLog, snapshot: Snapshot) -> None:
@@ -72,7 +72,7 @@ class LogWriter:
 
     async def _resolved(self, row: OutboxRow, record_id: str) -> OutboxRow | None:
         """The row with the record that it refers to; None if retention removed the record."""
-        record = row.records[0] if row.records else await self._snapshot(int(record_id))
+        record = row.records[0] if row.records else await self._snapshot(row.book, int(record_id))
         if record is None:
             return None
         return row._replace(bodies=(json_of(record),), records=(record,))

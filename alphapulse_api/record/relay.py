@@ -50,8 +50,8 @@ class Relay:
         engine: the database.
         cache: the cached answers that records make stale.
         events: the log.
-        snapshot: returns the portfolio snapshot of a time in microseconds, or None; rows refer to
-            snapshots.
+        snapshot: returns the portfolio snapshot of a book and a time in microseconds, or None;
+            rows refer to snapshots.
         leaves: whether to leave the rows to another process, because nobody reads this one's log.
         alone: whether no other process relays the rows of this database.
     """

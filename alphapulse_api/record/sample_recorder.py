@@ -15,6 +15,7 @@ class SampleRecorder(BatchRecorder):
     """Records lists of system samples."""
 
     resource: ClassVar = "system"
+    booked: ClassVar = False
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources, SystemSampleRequest, ImportedSample)

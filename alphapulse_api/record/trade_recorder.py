@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
 from alphapulse_api.record.completion import Stored, complete_trade
@@ -25,9 +26,10 @@ class TradeRecorder(BatchRecorder):
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources, TradeRequest, ImportedTrade)
 
-    async def record(self, trade: Record, extras: Extras) -> Stored:
+    async def record(self, trade: Record, books: Books, extras: Extras) -> Stored:
         """Record one trade; returns it as stored."""
         loaded = load(self._one, with_extras(self._one, trade, extras))
+        books.place(loaded)
         record, server_set = complete_trade(loaded)
         # Pointers of the errors have no index for a single record, as in a batch that reports on
         # each record.
@@ -37,11 +39,13 @@ class TradeRecorder(BatchRecorder):
             raise conflicts[0]
         return Stored(stored, new)
 
-    async def record_all(self, trades: list[Any], extras: Extras) -> list[dict[str, Any]]:
+    async def record_all(
+        self, trades: list[Any], books: Books, extras: Extras
+    ) -> list[dict[str, Any]]:
         """Record all trades of a list or none; returns them as stored."""
         given = self._given(trades, extras)
         records = await self._slices.run(loading(self._many, given))
-        server_set = await self._slices.run(self._completing(records))
+        server_set = await self._slices.run(self._completing(records, books))
         stored = await self._store(records, server_set)
         await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]

@@ -8,6 +8,8 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
+    DEFAULT_BOOK,
+    BookId,
     Choice,
     EventTime,
     Figure,
@@ -48,6 +50,7 @@ class SignalRequest(Schema):
     stop_loss = Money(signed=True, allow_none=True)
     timestamp = EventTime(metadata={"description": "default: now"})
     metadata = Metadata(load_default=dict)
+    book = BookId(allow_none=True, metadata={"description": DEFAULT_BOOK})
 
 
 class AgentRequest(Schema):
@@ -73,6 +76,7 @@ class Signal(Answer):
     stop_loss = Money(signed=True, allow_none=True)
     timestamp = Timestamp()
     metadata = Metadata()
+    book = BookId()
 
 
 class Agent(Answer):

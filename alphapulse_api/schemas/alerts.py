@@ -8,6 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
+    DEFAULT_BOOK,
+    BookId,
     Choice,
     EventTime,
     Figure,
@@ -62,6 +64,11 @@ class AlertRequest(Schema):
     created_at = EventTime(metadata={"description": "default: now"})
     tags = Items(Text(64), load_default=list, validate=validate.Length(max=64))
     metadata = Metadata(load_default=dict)
+    book = BookId(
+        none=True,
+        allow_none=True,
+        metadata={"description": f"{DEFAULT_BOOK}; an empty text: of no book"},
+    )
 
 
 class AlertReport(AlertRequest):
@@ -97,6 +104,7 @@ class Alert(Answer):
     resolved_at = Timestamp(allow_none=True)
     tags = fields.List(fields.String())
     metadata = Metadata()
+    book = BookId(allow_none=True, metadata={"description": "null: it belongs to no book"})
 
 
 class AlertFilters(SortedQuery):

@@ -37,8 +37,9 @@ class ItemResult(Answer):
     status = fields.Integer(
         metadata={
             "description": "201 stored; 200 stored before, with the same content; "
-            "409 its id exists with other content; 422 not valid. A metric point has no id: 200 "
-            "if there was one of the same series and time, whose value it has replaced",
+            "404 the caller has no such book; 409 its id exists with other content; 422 not "
+            "valid. A metric point has no id: 200 if there was one of the same series and time, "
+            "whose value it has replaced",
         },
     )
     id = fields.String(

@@ -16,6 +16,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError
 
 from alphapulse_api.domain import times
+from alphapulse_api.domain.books import BOOK
 from alphapulse_api.domain.orders import STATUSES
 from alphapulse_api.schemas.fields import (
     IDENTIFIER,
@@ -29,6 +30,7 @@ from alphapulse_api.schemas.fields import (
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
 _UNUSUAL_IDS: Final = frozenset({".", "..", *RESERVED_IDS})
 _WORD: Final = re.compile(WORD)
+_BOOK: Final = re.compile(BOOK)
 # Plain decimal notation, well within the bounds of `Money`.
 _NUMBER: Final = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 _SIGNED: Final = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?", re.ASCII)
@@ -40,7 +42,7 @@ _NULLABLE: Final = frozenset(
     {
         "order_id", "client_order_id", "filled_quantity", "price", "value", "fee", "fee_currency",
         "fees", "order_type", "status", "agent_id", "strategy", "corrects", "decision_id",
-        "decided_price", "metadata",
+        "decided_price", "metadata", "book",
     }
 )  # fmt: skip
 
@@ -95,6 +97,12 @@ def _identifier(value: Any) -> str:
     if type(value) is not str or not _IDENTIFIER.fullmatch(value) or value in _UNUSUAL_IDS:
         raise _Unusual
     return value if value.isascii() else clean(value)
+
+
+def _book(value: Any) -> str:
+    if type(value) is not str or not _BOOK.fullmatch(value):
+        raise _Unusual
+    return value
 
 
 def _side(value: Any) -> str:
@@ -176,4 +184,5 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "corrects": _identifier,
     "decision_id": _identifier,
     "decided_price": _amount(_SIGNED),
+    "book": _book,
 }

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from alphapulse_api.schemas.agents import SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest, AlertStatus
 from alphapulse_api.schemas.answers import Answer
-from alphapulse_api.schemas.fields import EventTime, Money, Text
+from alphapulse_api.schemas.fields import DEFAULT_BOOK, BookId, EventTime, Money, Text
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.quick import CheckedSchema
 from alphapulse_api.schemas.system import SystemSampleRequest
@@ -81,6 +81,7 @@ class HistoryImport(Schema):
     """What the lines of a history do not say."""
 
     currency = Text(16, metadata={"description": "of the values; default: USD"})
+    book = BookId(metadata={"description": DEFAULT_BOOK})
 
 
 class Imported(Answer):

@@ -8,6 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
+    DEFAULT_BOOK,
+    BookId,
     Choice,
     EventTime,
     Figure,
@@ -64,6 +66,7 @@ class PortfolioRequest(Schema):
     )
     performance = Figures(load_default=dict)
     as_of = EventTime(metadata={"description": "default: now"})
+    book = BookId(allow_none=True, metadata={"description": DEFAULT_BOOK})
 
 
 def remember_positions(schema: PortfolioRequest) -> None:
@@ -111,6 +114,7 @@ class Portfolio(Answer):
     performance = Figures()
     as_of = Timestamp()
     stale = fields.Boolean(metadata={"description": "older than portfolio.stale_after"})
+    book = BookId()
     history = fields.List(
         fields.Nested(HistoryPoint),
         metadata={"description": "only with include_history; oldest first"},

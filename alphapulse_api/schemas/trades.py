@@ -11,6 +11,8 @@ from alphapulse_api.domain.orders import FILLED, STATUSES, UNPRICED, UNTRADED
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fast_trades import usual_trade
 from alphapulse_api.schemas.fields import (
+    DEFAULT_BOOK,
+    BookId,
     Choice,
     EventTime,
     Identifier,
@@ -105,6 +107,7 @@ class TradeRequest(CheckedSchema):
     decision_id = Identifier(allow_none=True)
     decided_price = Money(signed=True, allow_none=True)
     metadata = Metadata(allow_none=True)
+    book = BookId(allow_none=True, metadata={"description": DEFAULT_BOOK})
 
     def usual(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
         """A trade with values of Python's own types; see `fast_trades`."""
@@ -170,6 +173,7 @@ class Trade(Answer):
     decision_id = Identifier(allow_none=True)
     decided_price = Money(signed=True, allow_none=True)
     metadata = Metadata()
+    book = BookId()
 
 
 class OrderState(Answer):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
+from alphapulse_api.domain.books import MAIN, Books
 from alphapulse_api.domain.series_limits import MAX_SERIES
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.host.agents import HostAgents
 from alphapulse_api.storage.host.alerts import HostAlerts
+from alphapulse_api.storage.host.books import NoBooks
 from alphapulse_api.storage.host.metrics import HostMetrics
 from alphapulse_api.storage.host.portfolio import HostPortfolio
 from alphapulse_api.storage.host.system import HostSystem
 from alphapulse_api.storage.host.trades import HostTrades
 from alphapulse_api.storage.metrics.accessor import MetricsDataAccessor
 from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
+from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.stores import (
     AgentStore,
     AlertStore,
@@ -30,11 +33,21 @@ from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 
 T = TypeVar("T")
+MOST_BOUND: Final = 1024  # sets of books whose stores are remembered
 RESOURCES: Final = ("metrics", "alerts", "portfolio", "trades", "agents", "system")
 
 
+class BookedStores(NamedTuple):
+    """The stores of the resources whose records are in books, for some books."""
+
+    alerts: AlertStore
+    portfolio: PortfolioStore
+    trades: TradeStore
+    agents: AgentStore
+
+
 class Accessors:
-    """The store of each resource.
+    """The store of each resource; those of records in books are for the main book.
 
     Args:
         engine: where our own stores keep their rows.
@@ -63,14 +76,18 @@ class Accessors:
                 f"there are {', '.join(RESOURCES)}"
             )
         self.engine = engine
+        self._bound: dict[Books, BookedStores] = {}
         self._hosts = {name: value for name, value in hosts.items() if value is not None}
         self.metrics: MetricStore = self._host("metrics", HostMetrics) or MetricsDataAccessor(
             engine, ahead, max_series
         )
         self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(engine)
+        self._stale_after = stale_after
+        self._ahead = ahead
+        self._portfolios = Portfolios(engine, stale_after, round(ahead * 1_000_000))
         self.portfolio: PortfolioStore = self._host(
             "portfolio", HostPortfolio
-        ) or PortfolioDataAccessor(engine, stale_after, ahead)
+        ) or PortfolioDataAccessor(engine, stale_after, ahead, portfolios=self._portfolios)
         self.trades: TradeStore = self._host("trades", HostTrades) or TradeDataAccessor(engine)
         self.agents: AgentStore = self._host("agents", HostAgents) or AgentDataAccessor(
             engine, ahead
@@ -78,6 +95,24 @@ class Accessors:
         self.system: SystemStore = self._host("system", HostSystem) or SystemDataAccessor(
             engine, ahead
         )
+
+    def of(self, books: Books) -> BookedStores:
+        """The stores of the records in some books. A host's own objects serve the main book."""
+        stores = self._bound.get(books)
+        if stores is None:
+            if len(self._bound) >= MOST_BOUND:
+                self._bound.clear()
+            stores = self._bound[books] = BookedStores(
+                self._of_host("alerts", books) or AlertDataAccessor(self.engine, books),
+                self._of_host("portfolio", books)
+                or PortfolioDataAccessor(
+                    self.engine, self._stale_after, self._ahead, books, self._portfolios
+                ),
+                self._of_host("trades", books) or TradeDataAccessor(self.engine, books),
+                self._of_host("agents", books)
+                or AgentDataAccessor(self.engine, self._ahead, books),
+            )
+        return stores
 
     def managed(self, resource: str) -> bool:
         """Whether this package keeps the records of a resource, and not the host.
@@ -90,6 +125,12 @@ class Accessors:
     def public(self, resource: str) -> Any:
         """The accessor of a resource for users of the package: a host's own object, if any."""
         return self._hosts.get(resource) or getattr(self, resource)
+
+    def _of_host(self, resource: str, books: Books) -> Any:
+        """The adapter of a host's own object; None if there is none."""
+        if self.managed(resource):
+            return None
+        return getattr(self, resource) if MAIN in books else NoBooks(resource)
 
     def _host(self, resource: str, adapter: Callable[[str, Any], T]) -> T | None:
         if resource not in self._hosts:

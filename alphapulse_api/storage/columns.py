@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.errors import Conflict, Unavailable
 from alphapulse_api.domain.times import from_micros, rfc3339_micros, to_micros
@@ -21,12 +22,14 @@ class Kind(NamedTuple):
 
     Attributes:
         type: of the column, by PostgreSQL's name.
+        null: what None is stored as.
     """
 
     store: Callable[[Any], Any] | None = None
     read: Callable[[Any], Any] | None = None
     plain: Callable[[Any], Any] | None = None
     type: str = "text"
+    null: str | None = None
 
 
 def _digits(value: Decimal) -> str:
@@ -43,6 +46,10 @@ def _fees(text: str) -> list[dict[str, Any]]:
     return [{**fee, "amount": Decimal(fee["amount"])} for fee in loads_stored(text)]
 
 
+def _book(stored: str) -> str | None:
+    return stored or None
+
+
 _EMPTY: Final[Mapping[type, str]] = {dict: "{}", list: "[]"}
 PLAIN = Kind()
 FLOAT = Kind(type="double precision")
@@ -51,9 +58,11 @@ DECIMAL = Kind(_digits, Decimal, type="numeric")  # stored as JSON has it
 JSON = Kind(_json, loads_stored, loads_stored, "json")
 FEES = Kind(_json, _fees, loads_stored, "json")
 BOOLEAN = Kind(int, bool, bool, "boolean")
+ANY_BOOK = Kind(read=_book, plain=_book, null=NO_BOOK)  # of records that may belong to none
 
 
 LONG_TEXTS: Final = ("message", "comments")  # of up to 4096 characters
+Key = tuple[str | None, str]  # the book and the id of a record
 
 
 class Columns:
@@ -68,6 +77,7 @@ class Columns:
     __slots__ = (
         "_converted",
         "_long",
+        "_nulls",
         "_plain",
         "_read",
         "hint",
@@ -99,6 +109,9 @@ class Columns:
         self._converted = [
             (at, kind.store) for at, kind in enumerate(kinds.values()) if kind.store is not None
         ]
+        self._nulls = [
+            (at, kind.null) for at, kind in enumerate(kinds.values()) if kind.null is not None
+        ]
         self._long = [
             at
             for at, (name, kind) in enumerate(kinds.items())
@@ -113,6 +126,9 @@ class Columns:
         for at, convert in self._converted:
             if (value := row[at]) is not None:
                 row[at] = convert(value)
+        for at, null in self._nulls:
+            if row[at] is None:
+                row[at] = null
         return row
 
     def bulk(self, row: Sequence[Any]) -> int:
@@ -145,16 +161,14 @@ class Columns:
         *,
         fixed: Sequence[str],
         server_set: frozenset[str] = frozenset(),
-        book: str | None = None,
     ) -> tuple[dict[str, Any], bool]:
-        """Store a record under its id, once.
+        """Store a record under its book and id, once.
 
         Args:
-            record: the columns' values; "id" among them.
+            record: the columns' values; "id" and "book" among them.
             fixed: the columns in which a repeat must agree, without those that the server may
                 change later.
             server_set: the fields that the server set, in which a repeat may differ.
-            book: that the record is kept in; None if the table has no books.
 
         Returns:
             The record as stored, and whether it is new.
@@ -162,11 +176,11 @@ class Columns:
         Raises:
             Conflict: if the id exists with other content; its pointer is "/id".
         """
-        id_ = record["id"]
-        added, known = await self.insert_new(transaction, {id_: record}, book=book)
+        key = key_of(record)
+        added, known = await self.insert_new(transaction, {key: record})
         if added:
             return {name: record.get(name) for name in self.names}, True
-        stored = known[id_]
+        stored = known[key]
         if (conflict := self.conflict(stored, record, fixed, server_set, "/id")) is not None:
             raise conflict
         return stored, False
@@ -192,34 +206,26 @@ class Columns:
         return None
 
     async def insert_new(
-        self,
-        transaction: Transaction,
-        records: Mapping[str, Mapping[str, Any]],
-        *,
-        book: str | None = None,
-    ) -> tuple[set[str], dict[str, dict[str, Any]]]:
-        """Store the records whose ids are new.
+        self, transaction: Transaction, records: Mapping[Key, Mapping[str, Any]]
+    ) -> tuple[set[Key], dict[Key, dict[str, Any]]]:
+        """Store the records whose book and id are new.
 
         Args:
-            records: the columns' values, by id.
-            book: that the records are kept in; None if the table has no books.
+            records: the columns' values, by book and id.
 
         Returns:
-            The ids of those that were stored, and the other rows as they are stored, by id.
+            The keys of those that were stored, and the other rows as they are stored, by key.
 
         Raises:
             Unavailable: if another book has an id, and the table still has its key without books.
         """
-        added: set[str] = set()
-        known: dict[str, dict[str, Any]] = {}
-        first = () if book is None else (book,)
-        key = ("id",) if book is None else ("book", "id")
-        into = self.into if book is None else self.into.replace("(", "(book, ", 1)
+        added: set[Key] = set()
+        known: dict[Key, dict[str, Any]] = {}
         # No key is named, because a migration may still have to change it.
-        ending = "ON CONFLICT DO NOTHING RETURNING id"
+        ending = "ON CONFLICT DO NOTHING RETURNING book, id"
         rounds = 0
         # A row that exists may be deleted before it is read. Then try again.
-        while missing := [id_ for id_ in records if id_ not in added and id_ not in known]:
+        while missing := [key for key in records if key not in added and key not in known]:
             rounds += 1
             if rounds > ROUNDS:
                 raise Unavailable(
@@ -228,16 +234,24 @@ class Columns:
             rows = []
             for at in range(0, len(missing), A_TURN):
                 part = missing[at : at + A_TURN]
-                rows += [[*first, *self.store(records[id_])] for id_ in part]
+                rows += [self.store(records[key]) for key in part]
                 await transaction.turn()
             # For a few, arrays would cost more than they save.
-            types = (*("text" for _ in first), *self.types) if len(rows) >= A_TURN else ()
-            new = await insert_rows(transaction, into, rows, ending, types)
-            added.update(row[0] for row in new)
+            types = self.types if len(rows) >= A_TURN else ()
+            new = await insert_rows(transaction, self.into, rows, ending, types)
+            added.update((book or None, id_) for book, id_ in new)
             await release(transaction, rows)
-            keys = [(*first, id_) for id_ in missing if id_ not in added]
-            of_keys = tuple("text" for _ in key) if len(keys) >= A_TURN else ()
-            for row in await select_rows(transaction, self.select, self.table, key, keys, of_keys):
+            keys = [(book or NO_BOOK, id_) for book, id_ in missing if (book, id_) not in added]
+            of_keys = ("text", "text") if len(keys) >= A_TURN else ()
+            found = await select_rows(
+                transaction, self.select, self.table, ("book", "id"), keys, of_keys
+            )
+            for row in found:
                 stored = self.read(row)
-                known[stored["id"]] = stored
+                known[key_of(stored)] = stored
         return added, known
+
+
+def key_of(record: Mapping[str, Any]) -> Key:
+    """The book and the id of a record."""
+    return record["book"], record["id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
@@ -92,6 +93,13 @@ class Order(NamedTuple):
 def by_time(time: str, sort: str | None = None) -> Order:
     """The order of most resources, by time and id: newest first, unless `sort` is "asc"."""
     return Order((time, "id"), (int, str), descending=sort != ASCENDING)
+
+
+def by_time_in(books: Books, time: str, sort: str | None = None) -> Order:
+    """The same for records in books, several of which may have the same id."""
+    if books.one is not None:
+        return by_time(time, sort)
+    return Order((time, "id", "book"), (int, str, str), descending=sort != ASCENDING)
 
 
 def not_default(sort: str | None) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import uuid_utils
 
-from alphapulse_api.domain.books import MAIN
+from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.outbox import TOGETHER, OutboxRow
 from alphapulse_api.domain.points import Points
@@ -78,19 +78,23 @@ def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
     return OutboxRow(new_id(), None, None, 1, tags, points=parts)
 
 
-def of_new(
-    channel: str, records: Sequence[Mapping[str, Any]], *, book: str = MAIN
-) -> list[OutboxRow]:
-    """Rows for new records of a book."""
+def of_new(channel: str, records: Iterable[Mapping[str, Any]]) -> list[OutboxRow]:
+    """Rows for new records; each row has those of one book, in their order."""
+    by_book: dict[str | None, list[Mapping[str, Any]]] = {}
+    for record in records:
+        by_book.setdefault(record["book"], []).append(record)
     rows = []
-    for at in range(0, len(records), TOGETHER):
-        part = records[at : at + TOGETHER]
-        record_id = part[0]["id"] if len(records) == 1 else None
-        bodies = [dumps(record) for record in part]
-        revision = 0 if record_id else len(part)
-        tags = tags_of(channel, part)
-        row = OutboxRow(new_id(), channel, record_id, revision, tags, bodies, part, book=book)
-        rows.append(row)
+    for book, of_book in by_book.items():
+        for at in range(0, len(of_book), TOGETHER):
+            part = of_book[at : at + TOGETHER]
+            record_id = part[0]["id"] if len(of_book) == 1 else None
+            bodies = [dumps(record) for record in part]
+            revision = 0 if record_id else len(part)
+            tags = tags_of(channel, part)
+            row = OutboxRow(
+                new_id(), channel, record_id, revision, tags, bodies, part, book=book or NO_BOOK
+            )
+            rows.append(row)
     return rows
 
 
@@ -103,7 +107,6 @@ async def of_change(
     record_id: str,
     relayed: Container[str],
     reference: bool = False,
-    book: str = MAIN,
 ) -> list[OutboxRow]:
     """The rows for a change of a stored record, whose row in its table is locked.
 
@@ -116,8 +119,8 @@ async def of_change(
         record_id: the id of the record; for a portfolio, which is one record, the snapshot's id.
         relayed: `Engine.relayed`.
         reference: whether the body stays in the record's own table.
-        book: the book of the record.
     """
+    book = record["book"] or NO_BOOK
     whose = None if reference else record_id
     older = await _pending(transaction, channel, book, whose, relayed)
     key = channel, book, whose

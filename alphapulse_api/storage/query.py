@@ -7,6 +7,8 @@ import binascii
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from math import prod
 from typing import Any, Final
 
 import orjson
@@ -75,7 +77,7 @@ def _decoded(cursor: str, types: Sequence[type]) -> list[Any] | None:
     return key
 
 
-ALTERNATIVES: Final = 16  # values of one column that are sought one by one
+ALTERNATIVES: Final = 16  # values, or combinations of values, that are sought one by one
 
 
 class Where:
@@ -85,17 +87,17 @@ class Where:
 
     def __init__(self) -> None:
         self._conditions: list[str] = []
-        self._alternatives: tuple[str, Collection[Any]] | None = None
+        self._alternatives: dict[str, Collection[Any]] = {}
         self.args: list[Any] = []
 
     def __str__(self) -> str:
-        assert self._alternatives is None, "any_of is read by newest"
+        assert not self._alternatives, "any_of is read by newest"
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
     def copy(self) -> Where:
         """An independent copy of the conditions."""
         other = Where()
-        other._alternatives = self._alternatives
+        other._alternatives = {**self._alternatives}
         other._conditions = [*self._conditions]
         other.args = [*self.args]
         return other
@@ -122,9 +124,14 @@ class Where:
         values = list(dict.fromkeys(values))
         if len(values) == 1:
             self.add(f"{column} = {{}}", *values)
-        elif values and len(values) <= ALTERNATIVES and self._alternatives is None:
-            self._alternatives = column, values
+        elif values and len(values) * prod(map(len, self._alternatives.values())) <= ALTERNATIVES:
+            self._alternatives[column] = values
         else:
+            self.one_of(column, values)
+
+    def one_of(self, column: str, values: Collection[Any] | None) -> None:
+        """Add that the column has one of the values, for few rows; None adds nothing."""
+        if values is not None:
             marks = ", ".join(self.parameter(v) for v in values) or "NULL"
             self._conditions.append(f"{column} IN ({marks})")
 
@@ -132,20 +139,24 @@ class Where:
         """A table, or a query in its place, that holds at least the first rows in an order.
 
         Rows with one of several values are sought value by value, each by an index in that order:
-        an `IN` would read and sort all rows that match.
+        an `IN` would read and sort all rows that match. With several such columns, every
+        combination is sought.
 
         Args:
             table: its name.
             order: the SQL after ORDER BY.
             limit: the number of rows.
         """
-        if self._alternatives is None:
+        if not self._alternatives:
             return f"{table} {self}"
-        column, values = self._alternatives
         most = self.parameter(limit)
         parts = []
-        for value in values:
-            conditions = " AND ".join([*self._conditions, f"{column} = {self.parameter(value)}"])
+        for values in product(*self._alternatives.values()):
+            sought = [
+                f"{column} = {self.parameter(value)}"
+                for column, value in zip(self._alternatives, values, strict=True)
+            ]
+            conditions = " AND ".join([*self._conditions, *sought])
             parts.append(
                 f"SELECT * FROM (SELECT * FROM {table} WHERE {conditions} "
                 f"ORDER BY {order} LIMIT {most}) part"

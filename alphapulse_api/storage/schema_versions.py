@@ -16,6 +16,7 @@ from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine.base import Work
 from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
 from alphapulse_api.storage.rekeyed import REKEYED, Rekeyed
+from alphapulse_api.storage.tables.main_book import open_main
 from alphapulse_api.storage.tables.marked_trades import mark_later
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 
@@ -30,7 +31,12 @@ class Migration(NamedTuple):
     rekeyed: Sequence[Rekeyed]
 
 
-_WORK: Mapping[int, Work[None]] = {2: roll_up_all, 9: fill_name_keys, 25: mark_later}
+_WORK: Mapping[int, Work[None]] = {
+    2: roll_up_all,
+    9: fill_name_keys,
+    21: open_main,
+    25: mark_later,
+}
 
 
 def migrations(types: Mapping[str, str]) -> list[Migration]:

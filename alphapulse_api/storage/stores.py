@@ -214,10 +214,11 @@ class PortfolioStore(Protocol):
     ) -> Page:
         """One page of the values at every update, oldest first."""
 
-    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+    async def basis(self, book: str, as_of: datetime | None, *, remembered: bool) -> Basis | None:
         """The snapshot that a sender may have read before it sends one of this time.
 
         Args:
+            book: of both.
             as_of: the time; None for now.
             remembered: whether the current one that this process remembers is enough.
         """

@@ -41,6 +41,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "threshold": pa.float64(), "status": WORDS, "created_at": TIME, "acknowledged": pa.bool_(),
         "acknowledged_by": WORDS, "acknowledged_at": TIME, "comments": pa.utf8(),
         "resolved_at": TIME, "tags": pa.utf8(), "metadata": pa.utf8(),
+        "book": WORDS,
     },
     "/api/trades": {
         "id": pa.utf8(), "order_id": pa.utf8(), "client_order_id": pa.utf8(), "symbol": WORDS,
@@ -48,7 +49,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "value": pa.utf8(), "fee": pa.utf8(), "fee_currency": WORDS, "fees": pa.utf8(),
         "order_type": WORDS, "status": WORDS, "agent_id": WORDS, "strategy": WORDS,
         "executed_at": TIME, "updated_at": TIME, "corrects": pa.utf8(), "decision_id": pa.utf8(),
-        "decided_price": pa.utf8(), "metadata": pa.utf8(),
+        "decided_price": pa.utf8(), "metadata": pa.utf8(), "book": WORDS,
     },
     "/api/agents": {
         "agent_id": WORDS, "agent_type": WORDS, "state": WORDS, "metrics": pa.utf8(),
@@ -57,7 +58,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "/api/agents/x1/signals": {
         "id": pa.utf8(), "agent_id": WORDS, "symbol": WORDS, "direction": WORDS,
         "confidence": pa.float64(), "target_price": pa.utf8(), "stop_loss": pa.utf8(),
-        "timestamp": TIME, "metadata": pa.utf8(),
+        "timestamp": TIME, "metadata": pa.utf8(), "book": WORDS,
     },
     "/api/system": {
         "component": WORDS, "status": WORDS, "timestamp": TIME, "metrics": pa.utf8(),

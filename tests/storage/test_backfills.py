@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import RetentionConfig
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.errors import Conflict, Unavailable
 from alphapulse_api.storage import retention
 from alphapulse_api.storage.accessors import Accessors
@@ -105,7 +106,7 @@ async def test_records_are_read_and_written_before_and_after_their_migration(
         store = Accessors(engine, 300, {})
         listed = ids(await store.trades.get_trades(limit=COUNT))
         assert listed == IDS[::-1]
-        beta = TradeDataAccessor(engine, "beta")
+        beta = TradeDataAccessor(engine, Books(("beta",)))
         with pytest.raises(Unavailable, match="one book only"):
             await beta.add_trades([trade(IDS[0])])
         before_ = await contents(engine)

@@ -8,20 +8,25 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.books import ALL, NO_BOOK, Books
+from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
+from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import at
-from tests.records import alert, ids, signal, trade
+from tests.records import alert, ids, signal, snapshot, trade, walked
 
 DAY = 86_400
+BETA = Books(("beta",))
+BOTH = Books(("main", "beta"))
 
 
 async def test_trades_of_two_books_do_not_meet(engine: Engine) -> None:
-    main, beta = TradeDataAccessor(engine), TradeDataAccessor(engine, "beta")
+    main, beta = TradeDataAccessor(engine), TradeDataAccessor(engine, BETA)
     order = {"status": "open", "filled_quantity": Decimal(0)}
     await main.add_trades([trade("t1", **order), trade("t2")])
     ((_, new),) = await beta.add_trades([trade("t1", symbol="ETH", **order)])
@@ -40,8 +45,7 @@ async def test_trades_of_two_books_do_not_meet(engine: Engine) -> None:
 
 
 async def test_alerts_may_belong_to_no_book(engine: Engine) -> None:
-    books: list[str | None] = ["main", "beta", None]
-    stores = [AlertDataAccessor(engine, book) for book in books]
+    stores = [AlertDataAccessor(engine, Books((book,))) for book in ("main", "beta", NO_BOOK)]
     for number, store in enumerate(stores):
         for _ in range(2):  # the second is a repeat
             _, new = await store.add_alert(alert("a1", source=str(number)))
@@ -58,7 +62,7 @@ async def test_alerts_may_belong_to_no_book(engine: Engine) -> None:
 
 
 async def test_signals_of_two_books_do_not_meet(engine: Engine) -> None:
-    main, beta = AgentDataAccessor(engine), AgentDataAccessor(engine, book="beta")
+    main, beta = AgentDataAccessor(engine), AgentDataAccessor(engine, books=BETA)
     await main.add_signal(signal("s1", 1))
     assert (await beta.add_signal(signal("s1", 2, direction="sell")))[1]
     (one,) = await main.get_signals("m1")
@@ -69,7 +73,7 @@ async def test_signals_of_two_books_do_not_meet(engine: Engine) -> None:
 
 async def test_retention_deletes_the_old_records_of_every_book(engine: Engine) -> None:
     for book in ("main", "beta", "zeta"):
-        trades = TradeDataAccessor(engine, book)
+        trades = TradeDataAccessor(engine, Books((book,)))
         order = {"status": "open", "filled_quantity": Decimal(0)}
         await trades.add_trades([trade(f"t{n}", n, **order) for n in range(3)])
         await trades.add_trades([trade("t0", 0), trade("t2", DAY)])
@@ -79,3 +83,67 @@ async def test_retention_deletes_the_old_records_of_every_book(engine: Engine) -
     assert rows == [("beta", "t2"), ("main", "t2"), ("zeta", "t2")]
     rows = await engine.fetch("SELECT DISTINCT trade_id FROM trade_states")
     assert rows == [("t2",)]
+
+
+async def test_one_batch_may_have_trades_of_several_books(engine: Engine) -> None:
+    both, main = TradeDataAccessor(engine, BOTH), TradeDataAccessor(engine)
+    batch = [trade(f"t{n}", n, book=book) for n in range(3) for book in ("main", "beta")]
+    assert [new for _, new in await both.add_trades([*batch, trade("t0", 0)])] == [True] * 6 + [
+        False
+    ]
+    assert await walked(both.get_trades, 2) == ["t2", "t2", "t1", "t1", "t0", "t0"]
+    assert [t["book"] for t in await both.get_trades("BTC", sort="asc")] == ["beta", "main"] * 3
+    assert ids(await main.get_trades()) == ["t2", "t1", "t0"]
+    assert (await TradeDataAccessor(engine, BETA).get_trade("t0"))["book"] == "beta"
+    with pytest.raises(Conflict, match="several books: beta, main"):
+        await both.get_trade("t0")
+    rows = await engine.fetch("SELECT book, revision FROM outbox WHERE channel = 'trades'")
+    assert sorted(rows) == [("beta", 3), ("main", 3)]
+
+
+async def test_all_books_are_read_together_with_alerts_of_none(engine: Engine) -> None:
+    everything = AlertDataAccessor(engine, ALL)
+    records = [alert(f"a{n}", n, book=book) for n, book in enumerate(("main", None, "main"))]
+    assert [stored["book"] for stored, _ in await everything.add_alerts(records)] == [
+        "main", None, "main",
+    ]  # fmt: skip
+    assert [one["book"] for one in await everything.get_alerts()] == ["main", None, "main"]
+    assert (await everything.acknowledge_alert("a1", "ann"))["book"] is None
+    assert (await everything.get_alert("a1"))["acknowledged"]
+    assert ids(await AlertDataAccessor(engine).get_alerts()) == ["a2", "a0"]
+
+
+async def test_an_agents_newest_signals_are_those_of_all_its_books(engine: Engine) -> None:
+    both = AgentDataAccessor(engine, books=BOTH)
+    await both.add_signals([signal(f"s{n}", n, book=("main", "beta")[n % 2]) for n in range(30)])
+    (agent,) = await both.get_agents(end_time=at(60))
+    assert ids(agent["signals"]) == [f"s{n}" for n in range(29, 9, -1)]
+    shown = await both.get_agent("m1", end_time=at(60))
+    assert ids(shown["signals"]) == ids(agent["signals"])
+
+
+async def test_each_book_has_a_portfolio_of_its_own(engine: Engine) -> None:
+    main = PortfolioDataAccessor(engine)
+    beta = PortfolioDataAccessor(engine, books=BETA, portfolios=main.portfolios)
+    await main.set_portfolio(snapshot(1, 10))
+    with pytest.raises(NotFound):
+        await beta.get_portfolio()
+    stored, revision = await main.set_portfolio(snapshot(1, 20, book="beta"))
+    assert (stored["book"], revision) == ("beta", 1)
+    await beta.add_history([{**snapshot(0, 5), "positions_value": Decimal(0)}], last=False)
+    assert [(await one.get_portfolio())["total_value"] for one in (main, beta)] == [10, 20]
+    assert [len(await one.get_history()) for one in (main, beta)] == [1, 2]
+    rows = await engine.fetch("SELECT book FROM outbox WHERE channel = 'portfolio'")
+    assert sorted(rows) == [("beta",), ("main",)]
+
+
+async def test_the_portfolios_of_books_used_long_ago_are_forgotten(engine: Engine) -> None:
+    position = {"symbol": "X", "side": "long", "quantity": 1, "opened_at": None}
+    portfolios = Portfolios(engine, 300, 0, most_bytes=1000)
+    store = PortfolioDataAccessor(engine, portfolios=portfolios)
+    names = [f"b{n}" for n in range(9)]
+    for name in [*names, *names]:
+        await store.set_portfolio(snapshot(1, book=name, positions=[position]))
+    assert len(portfolios) < 9
+    reader = PortfolioDataAccessor(engine, books=Books(names[:1]), portfolios=portfolios)
+    assert (await reader.get_portfolio())["positions"][0]["symbol"] == "X"

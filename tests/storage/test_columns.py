@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.times import from_micros, rfc3339, rfc3339_micros, to_micros
 from alphapulse_api.storage.columns import (
+    ANY_BOOK,
     BOOLEAN,
     DECIMAL,
     FEES,
@@ -30,6 +31,7 @@ documents = st.recursive(
 )
 instants = st.datetimes(timezones=st.just(UTC))
 VALUES = {
+    ANY_BOOK: texts,
     PLAIN: texts,
     FLOAT: st.floats(),
     TIME: instants,

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import Fresh
 from tests.plans import FEW, RARE, ROWS, START, Ask, Recorder, nodes
 
+CALM = Books(("calm",))
 TRADE: dict[str, Any] = {
     "side": "buy", "quantity": 1, "price": 10, "value": 10, "order_type": "market", "metadata": {},
     "fees": [],
@@ -36,7 +38,7 @@ async def filled(fresh: Fresh) -> AsyncIterator[Recorder]:
         await engine.write(lambda transaction: transaction.execute(resolve))
         for alert_id in ("a4", "a104"):
             await AlertDataAccessor(engine).acknowledge_alert(alert_id, "ann")
-        await AlertDataAccessor(engine, "calm").add_alerts([_alert(n) for n in range(ROWS // 10)])
+        await AlertDataAccessor(engine, CALM).add_alerts([_alert(n) for n in range(ROWS // 10)])
         if engine.takes_arrays:
             await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
         yield Recorder(engine)
@@ -83,6 +85,10 @@ QUESTIONS: dict[str, Ask] = {
     "trades of rare strategies": lambda e: TradeDataAccessor(e).get_trades(
         strategy=["rare", "none"]
     ),
+    "trades of two books": lambda e: TradeDataAccessor(e, Books(("main", "calm"))).get_trades(),
+    "alerts of two books that nobody has acknowledged": lambda e: AlertDataAccessor(
+        e, Books(("main", "calm"))
+    ).get_alerts(acknowledged=False),
     "all alerts": lambda e: AlertDataAccessor(e).get_alerts(),
     "all alerts, oldest first": lambda e: AlertDataAccessor(e).get_alerts(sort="asc"),
     "alerts of rare severities, oldest first": lambda e: AlertDataAccessor(e).get_alerts(
@@ -104,10 +110,10 @@ QUESTIONS: dict[str, Ask] = {
     "alerts of the usual status": lambda e: AlertDataAccessor(e).get_alerts(
         status="resolved", limit=20
     ),
-    "alerts of an absent status": lambda e: AlertDataAccessor(e, "calm").get_alerts(
+    "alerts of an absent status": lambda e: AlertDataAccessor(e, CALM).get_alerts(
         status="resolved", limit=20
     ),
-    "alerts of an absent status, oldest first": lambda e: AlertDataAccessor(e, "calm").get_alerts(
+    "alerts of an absent status, oldest first": lambda e: AlertDataAccessor(e, CALM).get_alerts(
         status="acknowledged", sort="asc", limit=20
     ),
     "unresolved critical alerts": lambda e: _all(

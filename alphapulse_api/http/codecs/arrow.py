@@ -36,7 +36,7 @@ MISSING: Final = (
 # Text fields with few distinct values. Words of a closed list and labels always count as such.
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
-    "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component",
+    "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component", "book",
 })  # fmt: skip
 
 

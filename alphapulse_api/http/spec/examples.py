@@ -22,7 +22,7 @@ _TRADE: Final = {
     "id": "t-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "187.20",
     "fee": "1.05", "fee_currency": "USD", "order_type": "limit", "status": "filled",
     "agent_id": "momentum-1", "strategy": "momentum", "executed_at": NOON,
-    "metadata": {"venue": "XNAS"},
+    "metadata": {"venue": "XNAS"}, "book": "main",
 }  # fmt: skip
 _TRADE_ANSWER: Final[dict[str, Any]] = {
     "id": "t-1", "order_id": None, "client_order_id": None, "symbol": "AAPL", "side": "buy",
@@ -30,11 +30,13 @@ _TRADE_ANSWER: Final[dict[str, Any]] = {
     "fee": "1.05", "fee_currency": "USD", "fees": [], "order_type": "limit", "status": "filled",
     "agent_id": "momentum-1", "strategy": "momentum", "executed_at": _NOON, "updated_at": _AFTER,
     "corrects": None, "decision_id": None, "decided_price": None, "metadata": {"venue": "XNAS"},
+    "book": "main",
 }  # fmt: skip
 _ALERT: Final = {
     "id": "a-1", "title": "Drawdown above 5 %", "message": "momentum-1 has lost 5.2 % today.",
     "severity": "critical", "source": "risk", "metric_name": "drawdown", "metric_value": 0.052,
     "threshold": 0.05, "created_at": NOON, "tags": ["momentum"], "metadata": {"desk": "equity"},
+    "book": "main",
 }  # fmt: skip
 _ALERT_ANSWER: Final = {
     **_ALERT, "rule_id": None, "status": "active", "created_at": _NOON, "acknowledged": False,
@@ -52,7 +54,7 @@ _POSITION: Final = {
 }  # fmt: skip
 _PORTFOLIO: Final = {
     "total_value": "100000.00", "cash": "98100.00", "currency": "USD", "positions": [_POSITION],
-    "performance": {"sharpe": 1.4}, "as_of": NOON,
+    "performance": {"sharpe": 1.4}, "as_of": NOON, "book": "main",
 }  # fmt: skip
 _PORTFOLIO_ANSWER: Final = {
     **_PORTFOLIO,
@@ -68,7 +70,7 @@ _PORTFOLIO_ANSWER: Final = {
 _SIGNAL: Final = {
     "id": "s-1", "symbol": "AAPL", "direction": "buy", "confidence": 0.7,
     "target_price": "195.00", "stop_loss": "182.50", "timestamp": NOON,
-    "metadata": {"horizon": "5d"},
+    "metadata": {"horizon": "5d"}, "book": "main",
 }  # fmt: skip
 _SIGNAL_ANSWER: Final = {**_SIGNAL, "agent_id": "momentum-1", "timestamp": _NOON}
 _AGENT: Final = {"agent_type": "momentum", "state": "active", "metrics": {"win_rate": 0.56}}
@@ -212,6 +214,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "format": "csv",
     "spreadsheet": False,
     "currency": "USD",
+    "book": "main",
     "If-Match": "*",
     "If-None-Match": '"5f0c2a91d3b84e6f"',
 }

@@ -18,6 +18,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import INCLUDE, Schema
 from marshmallow import fields as plain_fields
 
+from alphapulse_api.domain.books import BOOK
 from alphapulse_api.schemas import fields, queries
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields.numbers import MAX_DIGITS, MAX_FIGURES, MAX_NUMBER_TEXT
@@ -180,6 +181,8 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
             return {"pattern": f"^{fields.WORD}$"}
         case fields.MetricType() if not answer:
             return {"pattern": f"^{fields.METRIC_TYPE}$"}
+        case fields.BookId() if not answer:
+            return {"pattern": f"^({BOOK})?$" if field.none else f"^{BOOK}$"}
         case fields.Identifier() if not answer:
             return {"pattern": f"^{fields.IDENTIFIER}$"}
         case queries.LabelPairs():

@@ -5,10 +5,12 @@ from alphapulse_api.schemas.fields.instants import UTC_TEXT, EventTime, Timestam
 from alphapulse_api.schemas.fields.numbers import Figure, Figures, Money, is_number, to_float
 from alphapulse_api.schemas.fields.objects import MAX_LABELS, Labels, Metadata
 from alphapulse_api.schemas.fields.text import (
+    DEFAULT_BOOK,
     IDENTIFIER,
     METRIC_TYPE,
     RESERVED_IDS,
     WORD,
+    BookId,
     Choice,
     Identifier,
     MetricType,
@@ -18,12 +20,14 @@ from alphapulse_api.schemas.fields.text import (
 )
 
 __all__ = [
+    "DEFAULT_BOOK",
     "IDENTIFIER",
     "MAX_LABELS",
     "METRIC_TYPE",
     "RESERVED_IDS",
     "UTC_TEXT",
     "WORD",
+    "BookId",
     "Choice",
     "EventTime",
     "Figure",

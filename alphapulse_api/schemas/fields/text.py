@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
+from alphapulse_api.domain.books import BOOK
 from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
 
 RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
@@ -24,6 +25,7 @@ IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f\x85\ufeff/?#%{}\\]{1,128}"
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
 _WORD: Final = re.compile(WORD)
+_BOOK: Final = re.compile(BOOK)
 _STEPS: Final = frozenset({".", ".."})  # path segments that clients and proxies remove
 _MAX_ID_DIGITS: Final = 128
 
@@ -92,6 +94,30 @@ class Identifier(_Textual):
             raise ValidationError("1 to 128 characters, without white space and / ? # % { } \\.")
         if text in RESERVED_IDS:
             raise ValidationError(f"{text!r} is not allowed as an id: it names a path of the API.")
+        return text
+
+
+DEFAULT_BOOK: Final = "default: the caller's home book, usually main"
+
+
+class BookId(_Textual):
+    """The id of a book: a slug.
+
+    Args:
+        none: accept an empty text too, for an alert of no book.
+    """
+
+    def __init__(self, *, none: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.none = none
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _BOOK.fullmatch(text) and not (self.none and not text):
+            raise ValidationError(
+                "Must be a lower-case letter or digit, then up to 63 lower-case letters, digits, "
+                "- or _, such as main."
+            )
         return text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.versions import Precondition
-from alphapulse_api.storage.host.calls import HostObject, each
+from alphapulse_api.storage.host.calls import HostObject, as_given, booked, each, in_main
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record, Written
 
@@ -17,7 +17,9 @@ class HostAgents(HostObject):
     """A host's agents."""
 
     async def get_agents(self, *args: Any, **query: Any) -> Page:
-        return await self._page("get_agents", *args, **query)
+        page = await self._page("get_agents", *args, **query)
+        agents: list[Any] = list(map(_in_main, page))
+        return Page(agents, as_given, page.next_cursor, page.approximate)
 
     async def get_agent(
         self,
@@ -28,8 +30,7 @@ class HostAgents(HostObject):
         ends = {"start_time": start_time, "end_time": end_time}
         query = {name: end for name, end in ends.items() if end is not None}
         if hasattr(self._accessor, "get_agent"):
-            agent: Record = await self._call("get_agent", agent_id, **query)
-            return agent
+            return _in_main(await self._call("get_agent", agent_id, **query))
         page = await self.get_agents(**query)
         while True:
             for found in page:
@@ -40,7 +41,7 @@ class HostAgents(HostObject):
             page = await self.get_agents(**query, cursor=page.next_cursor)
 
     async def get_signals(self, *args: Any, **query: Any) -> Page:
-        return await self._page("get_signals", *args, **query)
+        return booked(await self._page("get_signals", *args, **query))
 
     async def set_agent(
         self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
@@ -52,8 +53,8 @@ class HostAgents(HostObject):
     async def add_signal(
         self, signal: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> Written:
-        stored, new = await self._call("add_signal", signal)
-        return stored, bool(new)
+        stored, new = await self._call("add_signal", self._of_main(signal))
+        return in_main(stored), bool(new)
 
     async def add_signals(
         self,
@@ -64,3 +65,10 @@ class HostAgents(HostObject):
         events: bool = True,  # it publishes none by itself
     ) -> list[Written]:
         return await each(self.add_signal, signals, conflicts)
+
+
+def _in_main(agent: Record) -> Record:
+    """An agent of a host's object, with the book of its signals."""
+    if "signals" not in agent:
+        return agent
+    return {**agent, "signals": list(map(in_main, agent["signals"]))}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.storage.host.calls import HostObject, each, page_of
+from alphapulse_api.storage.host.calls import HostObject, booked, each, in_main, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record, Written
 
@@ -21,7 +21,7 @@ class HostAlerts(HostObject):
         self._changing = asyncio.Lock()
 
     async def get_alerts(self, *args: Any, **query: Any) -> Page:
-        return await self._page("get_alerts", *args, **query)
+        return booked(await self._page("get_alerts", *args, **query))
 
     async def unresolved_in_parts(
         self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
@@ -31,14 +31,13 @@ class HostAlerts(HostObject):
         yield page_of([row for row in page if row["status"] != "resolved"])
 
     async def get_alert(self, alert_id: str) -> Record:
-        alert: Record = await self._call("get_alert", alert_id)
-        return alert
+        return in_main(await self._call("get_alert", alert_id))
 
     async def add_alert(
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> Written:
-        stored, new = await self._call("add_alert", alert)
-        return stored, bool(new)
+        stored, new = await self._call("add_alert", self._of_main(alert))
+        return in_main(stored), bool(new)
 
     async def add_alerts(
         self,
@@ -51,8 +50,8 @@ class HostAlerts(HostObject):
         return await each(self.add_alert, alerts, conflicts)
 
     async def report_alerts(self, reports: Sequence[Mapping[str, Any]]) -> list[Written]:
-        stored: list[Written] = await self._call("report_alerts", list(reports))
-        return stored
+        stored = await self._call("report_alerts", list(map(self._of_main, reports)))
+        return [(in_main(alert), changed) for alert, changed in stored]
 
     async def try_to_acknowledge(
         self, alert_id: str, user: str, comments: str | None = None
@@ -67,5 +66,5 @@ class HostAlerts(HostObject):
             before = None
             if hasattr(self._accessor, "get_alert"):
                 before = await self.get_alert(alert_id)
-            after = await self._call(name, alert_id, *args)
+            after = in_main(await self._call(name, alert_id, *args))
             return after, after != before

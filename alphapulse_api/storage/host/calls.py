@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Conflict, Problem, ValidationProblem
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.page import Page
@@ -80,6 +81,36 @@ class HostObject:
         rows = await self._call(name, *args, **kwargs)
         return rows if isinstance(rows, Page) else page_of(rows)
 
+    def _of_main(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A record without its book, because a host's object keeps the records of one book.
+
+        Raises:
+            Problem: 501, if it is another book than the main one.
+        """
+        if record.get("book") not in (None, MAIN):
+            raise not_of_main(self._resource)
+        return {name: value for name, value in record.items() if name != "book"}
+
+
+def not_of_main(resource: str) -> Problem:
+    """The refusal of a question or a record that is not of the main book."""
+    return Problem(
+        NOT_IMPLEMENTED, f"The host's own {resource} accessor serves the book main only."
+    )
+
+
+def in_main(record: Record) -> Record:
+    """A record of a host's object, with its book."""
+    return record if "book" in record else {**record, "book": MAIN}
+
+
+def booked(rows: Page) -> Page:
+    """A page of records of a host's object, with their book."""
+    if not rows or "book" in rows[0]:
+        return rows
+    made: list[Any] = [in_main(row) for row in rows]
+    return Page(made, as_given, rows.next_cursor, rows.approximate)
+
 
 async def each(
     add: Callable[[Mapping[str, Any]], Awaitable[Written]],
@@ -106,7 +137,7 @@ async def each(
 def page_of(rows: Any) -> Page:
     """A host's dicts, with the attributes of a page that its sequence has."""
     following = getattr(rows, "next_cursor", None)
-    return Page(rows, _as_given, following, getattr(rows, "approximate", ()))
+    return Page(rows, as_given, following, getattr(rows, "approximate", ()))
 
 
 def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, Any]) -> list[str]:
@@ -117,5 +148,6 @@ def _not_taken(method: Callable[..., Any], names: Sequence[str] | Mapping[str, A
     return sorted(set(names) - parameters.keys())
 
 
-def _as_given(rows: Sequence[Any], plain: bool) -> list[Record]:
+def as_given(rows: Sequence[Any], plain: bool) -> list[Record]:
+    """Rows that are dicts already."""
     return list(rows)

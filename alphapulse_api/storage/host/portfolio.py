@@ -8,7 +8,7 @@ from typing import Any
 
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.domain.write_back import Basis
-from alphapulse_api.storage.host.calls import HostObject, page_of
+from alphapulse_api.storage.host.calls import HostObject, in_main, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record
 
@@ -17,8 +17,7 @@ class HostPortfolio(HostObject):
     """A host's portfolio."""
 
     async def get_portfolio(self, *args: Any, **query: Any) -> Record:
-        portfolio: Record = await self._call("get_portfolio", *args, **query)
-        return portfolio
+        return in_main(await self._call("get_portfolio", *args, **query))
 
     async def get_history(self, *args: Any, **query: Any) -> Page:
         if hasattr(self._accessor, "get_history"):
@@ -29,7 +28,7 @@ class HostPortfolio(HostObject):
     async def show_portfolio(self, *args: Any, **query: Any) -> Record:
         return await self.get_portfolio(*args, **query)
 
-    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+    async def basis(self, book: str, as_of: datetime | None, *, remembered: bool) -> Basis | None:
         return None  # a host's own values are stored as they are sent
 
     async def set_portfolio(
@@ -40,10 +39,10 @@ class HostPortfolio(HostObject):
         precondition: Precondition | None = None,
     ) -> tuple[Record, int | None]:
         self._no_versions(precondition)
-        stored, revision = await self._call("set_portfolio", portfolio)
+        stored, revision = await self._call("set_portfolio", self._of_main(portfolio))
         # A host may return only whether the snapshot is current.
         current = revision is not None and revision is not False
-        return stored, int(revision) if current else None
+        return in_main(stored), int(revision) if current else None
 
     async def add_history(self, snapshots: Sequence[Mapping[str, Any]], *, last: bool) -> int:
         for snapshot in snapshots:

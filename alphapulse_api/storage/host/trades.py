@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.storage.host.calls import HostObject
+from alphapulse_api.storage.host.calls import HostObject, booked, in_main
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import Record, Written
 
@@ -15,11 +15,10 @@ class HostTrades(HostObject):
     """A host's trades."""
 
     async def get_trades(self, *args: Any, **query: Any) -> Page:
-        return await self._page("get_trades", *args, **query)
+        return booked(await self._page("get_trades", *args, **query))
 
     async def get_trade(self, trade_id: str) -> Record:
-        trade: Record = await self._call("get_trade", trade_id)
-        return trade
+        return in_main(await self._call("get_trade", trade_id))
 
     async def add_trades(
         self,
@@ -44,5 +43,6 @@ class HostTrades(HostObject):
 
     async def _add(self, trades: Sequence[Mapping[str, Any]], one: bool) -> list[Written]:
         options = {"one": one} if self._takes("add_trades", "one") else {}
-        stored: list[Written] = await self._call("add_trades", trades, **options)
-        return stored
+        given = list(map(self._of_main, trades))
+        stored = await self._call("add_trades", given, **options)
+        return [(in_main(trade), new) for trade, new in stored]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
-from alphapulse_api.domain.books import MAIN
+from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.errors import NotFound, ValidationProblem
@@ -21,14 +21,13 @@ from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.portfolio.history import history, history_page
+from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.portfolio.reading import (
     ON_LOOP_POSITIONS,
     Portfolio,
-    Reader,
     Snapshot,
     worked,
 )
-from alphapulse_api.storage.portfolio.writing import Writer
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
 
@@ -63,15 +62,28 @@ class PortfolioDataAccessor:
     Args:
         stale_after: the age in seconds from which the current snapshot is stale.
         ahead: the seconds by which the clock of a sender may be ahead.
+        books: the books whose portfolios it reads; each call reads that of the home book. A
+            snapshot is written to the book that it names, or to the home book.
+        portfolios: what the accessors of a process share.
+
+    Attributes:
+        portfolios: what it shares.
     """
 
     def __init__(
-        self, engine: Engine, stale_after: float = 300, ahead: float = CLOCK_AHEAD
+        self,
+        engine: Engine,
+        stale_after: float = 300,
+        ahead: float = CLOCK_AHEAD,
+        books: Books = HOME,
+        portfolios: Portfolios | None = None,
     ) -> None:
         self._engine = engine
         self._ahead = round(ahead * 1_000_000)
-        self._reader = Reader(engine, MAIN, stale_after, self._ahead)
-        self._writer = Writer(engine, MAIN, self._reader, self._ahead)
+        self._book = books.home
+        if portfolios is None:
+            portfolios = Portfolios(engine, stale_after, self._ahead)
+        self.portfolios = portfolios
 
     async def get_portfolio(
         self,
@@ -122,26 +134,27 @@ class PortfolioDataAccessor:
                 raise ValidationProblem.parameter(
                     "start_time", "start_time must not be after as_of"
                 )
+        reader = self.portfolios.reader(self._book)
         past: Page | None = None
         if include_history:
             # The history comes first, so that an update meanwhile cannot make it newer.
             ahead = timedelta(microseconds=self._ahead)
             end = end_time or (now() + ahead if as_of is None else _after(as_of))
             with long_reads():
-                past = await history(self._engine, MAIN, start_time, end, max_points)
+                past = await history(self._engine, self._book, start_time, end, max_points)
         version: str | None = None
         if as_of is None:
-            current = await self._reader.current()
+            current = await reader.current()
             if current is None:
                 raise NotFound("There is no portfolio yet: nothing has updated it.")
             snapshot, version = current
         else:
-            earlier = await self._reader.before(to_micros(as_of))
+            earlier = await reader.before(to_micros(as_of))
             if earlier is None:
                 raise NotFound(await self._why_not(as_of))
             snapshot = earlier
-        staleness = self._reader.staleness(snapshot.as_of, as_of)
-        encoded = self._reader.shown(snapshot, staleness)
+        staleness = reader.staleness(snapshot.as_of, as_of)
+        encoded = reader.shown(snapshot, staleness)
         shown = ShownPortfolio(encoded, encoded.json)
         shown.version = version
         shown.changes_in = staleness.changes_in if as_of is None else None
@@ -161,19 +174,19 @@ class PortfolioDataAccessor:
         Raises:
             ValidationProblem: for an empty range or a foreign cursor.
         """
-        return await history_page(self._engine, MAIN, start_time, end_time, limit, cursor)
+        return await history_page(self._engine, self._book, start_time, end_time, limit, cursor)
 
-    async def get_snapshot(self, as_of: int) -> Portfolio | None:
-        """The snapshot with that time, in microseconds since the epoch, if it exists."""
-        snapshot = await self._reader.at(as_of)
-        if snapshot is None:
-            return None
-        return self._reader.shown(snapshot)
+    async def get_snapshot(self, book: str, as_of: int) -> Portfolio | None:
+        """The snapshot of a book with that time, in microseconds since the epoch, if it exists."""
+        reader = self.portfolios.reader(book)
+        snapshot = await reader.at(as_of)
+        return None if snapshot is None else reader.shown(snapshot)
 
-    async def basis(self, as_of: datetime | None, *, remembered: bool) -> Basis | None:
+    async def basis(self, book: str, as_of: datetime | None, *, remembered: bool) -> Basis | None:
         """The snapshot that a sender may have read before it sends one of this time.
 
         Args:
+            book: of both.
             as_of: the time; None for now.
             remembered: whether the current one that this process remembers is enough. Then nothing
                 is awaited, so that concurrent calls keep their order.
@@ -181,16 +194,17 @@ class PortfolioDataAccessor:
         Returns:
             The current snapshot; for an earlier time the one of that time, if there is one.
         """
+        reader = self.portfolios.reader(book)
         if remembered:
-            snapshot = self._reader.remembered
+            snapshot = reader.remembered
         else:
-            current = await self._reader.current()
+            current = await reader.current()
             snapshot = None if current is None else current[0]
         if snapshot is not None and as_of is not None and as_of < snapshot.as_of:
-            snapshot = None if remembered else await self._reader.at(to_micros(as_of))
-        return (
-            None if snapshot is None else Basis(snapshot.record["total_value"], snapshot.holdings)
-        )
+            snapshot = None if remembered else await reader.at(to_micros(as_of))
+        if snapshot is None:
+            return None
+        return Basis(snapshot.record["total_value"], snapshot.holdings, book)
 
     async def set_portfolio(
         self,
@@ -217,9 +231,10 @@ class PortfolioDataAccessor:
         Raises:
             Problem: 412, if `precondition` does not hold.
         """
+        book = portfolio.get("book") or self._book
         snapshot = await _snapshot(portfolio)
-        shown = self._reader.shown(snapshot)
-        revision, version = await self._writer.store(
+        shown = self.portfolios.reader(book).shown(snapshot)
+        revision, version = await self.portfolios.writer(book).store(
             snapshot, shown, latest="as_of" in server_set, precondition=precondition
         )
         answer = ShownPortfolio(_copied(shown), shown.json)
@@ -230,7 +245,8 @@ class PortfolioDataAccessor:
         """Store past snapshots, all or none; times that have a snapshot are skipped.
 
         Args:
-            snapshots: validated, with `positions_value` and without positions, oldest first.
+            snapshots: validated, with `positions_value` and without positions, oldest first; all
+                of one book.
             last: whether the newest becomes the current one, unless a newer one exists.
 
         Returns:
@@ -240,10 +256,11 @@ class PortfolioDataAccessor:
             to_micros(record["as_of"]): Snapshot(record, Holdings([], {}, b"[]"), {})
             for record in snapshots
         }
-        return await self._writer.add(by_time, last=last)
+        book = snapshots[0].get("book") or self._book
+        return await self.portfolios.writer(book).add(by_time, last=last)
 
     async def _why_not(self, as_of: datetime) -> str:
-        first = await self._reader.first()
+        first = await self.portfolios.reader(self._book).first()
         if first is None:
             return "There is no portfolio yet: nothing has updated it."
         return (

@@ -79,10 +79,10 @@ class Snapshot(NamedTuple):
         at: datetime = self.record["as_of"]
         return at
 
-    def shown(self, *, stale: bool) -> Encoded:
-        """The snapshot as callers get it."""
+    def shown(self, book: str, *, stale: bool) -> Encoded:
+        """The snapshot of a book as callers get it."""
         fields = {name: self.record[name] for name in ("total_value", "cash", "currency")}
-        ends = {"performance": self.performance, "as_of": self.as_of, "stale": stale}
+        ends = {"performance": self.performance, "as_of": self.as_of, "stale": stale, "book": book}
         json = b'%b,"positions":%b,%b' % (
             dumps(fields)[:-1],
             self.holdings.json,
@@ -129,6 +129,13 @@ class Reader:
         """The last current snapshot that this process has read or stored."""
         return None if self._current is None else self._current[1]
 
+    @property
+    def size(self) -> int:
+        """About how many bytes the remembered snapshot takes."""
+        if self._current is None:
+            return 0
+        return len(self._current[1].holdings.json) * (1 + len(self._shown))
+
     async def current(self) -> tuple[Snapshot, str] | None:
         """The current snapshot and its version; None before the first."""
         rows = await self._engine.fetch(_CURRENT, self._book)
@@ -159,9 +166,9 @@ class Reader:
         """The shown form of a snapshot, by default now; made once for the current one."""
         stale = (staleness or self.staleness(snapshot.as_of)).stale
         if self._current is None or self._current[1] is not snapshot:
-            return snapshot.shown(stale=stale)
+            return snapshot.shown(self._book, stale=stale)
         if stale not in self._shown:
-            self._shown[stale] = snapshot.shown(stale=stale)
+            self._shown[stale] = snapshot.shown(self._book, stale=stale)
         return self._shown[stale]
 
     async def at(self, as_of: int) -> Snapshot | None:

@@ -80,6 +80,16 @@ class Writer:
     def __repr__(self) -> str:
         return f"<Writer of {self._book!r}>"
 
+    @property
+    def busy(self) -> bool:
+        """Whether calls are in progress, which are stored in the order in which they began."""
+        return self._last is not None and not self._last.ended.is_set()
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the remembered frame takes."""
+        return 0 if self._newest is None else sum(map(len, self._newest.content.positions.values()))
+
     async def store(
         self,
         snapshot: Snapshot,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
-from alphapulse_api.domain.books import MAIN
+from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, to_micros
@@ -21,7 +22,7 @@ from alphapulse_api.storage.listing import (
     PIECE_BYTES,
     Order,
     Pieces,
-    by_time,
+    by_time_in,
     not_default,
     read_page,
     read_rows,
@@ -30,6 +31,7 @@ from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range, default_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.booked import in_books, listed, sought
 from alphapulse_api.storage.tables.once import insert_all_once
 
 AGENTS = Columns(
@@ -54,9 +56,11 @@ SIGNALS = Columns(
         "stop_loss": DECIMAL,
         "timestamp": TIME,
         "metadata": JSON,
+        "book": PLAIN,
     },
 )
 _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
+_ORDER: Final = tuple(SIGNALS.names.index(name) for name in ("timestamp", "id", "book"))
 SIGNALS_SHOWN = 20
 SIGNALS_WINDOW = timedelta(hours=24)
 FIRST_AGENTS: Final = 4  # agents whose signals are read first; then as many as their length allows
@@ -70,12 +74,13 @@ class AgentDataAccessor:
 
     Args:
         ahead: the seconds by which the clock of a sender may be ahead.
-        book: the book of the signals; agents belong to none.
+        books: the books whose signals it reads; agents belong to none. A signal is written to the
+            book that it names, or to the home book.
     """
 
-    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD, book: str = MAIN) -> None:
+    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD, books: Books = HOME) -> None:
         self._engine = engine
-        self._book = book
+        self._books = books
         self._ahead = timedelta(seconds=ahead)
 
     async def get_agents(
@@ -129,15 +134,21 @@ class AgentDataAccessor:
     ) -> Sequence[Row]:
         """The newest signals of each agent in a range of time, newest first."""
         since, until = to_micros(start), to_micros(end)
+        conditions: tuple[str, ...] = ("agent_id =", "timestamp >=", "timestamp <")
+        ranges: list[tuple[Any, ...]] = [(agent[0], since, until) for agent in agents]
+        if (books := await sought(self._engine, self._books)) is not None:
+            conditions = ("book =", *conditions)
+            ranges = [(book, *range_) for range_ in ranges for book in books]
         # One agent at a time: a window over all of them would read every signal in the range.
-        return await select_limited(
+        rows = await select_limited(
             self._engine,
             f"SELECT {SIGNALS.select} FROM signals",
-            ("book =", "agent_id =", "timestamp >=", "timestamp <"),
-            [(self._book, agent[0], since, until) for agent in agents],
+            conditions,
+            ranges,
             "ORDER BY timestamp DESC, id DESC",
             SIGNALS_SHOWN,
         )
+        return rows if self._books.one is not None else _newest(rows)
 
     async def get_agent(
         self, agent_id: str, start_time: datetime | None = None, end_time: datetime | None = None
@@ -174,14 +185,19 @@ class AgentDataAccessor:
         if not await self._engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", agent_id):
             raise NotFound(f"There is no agent {agent_id!r}.")
         where = Where()
-        where.equal(book=self._book, agent_id=agent_id, symbol=symbol, direction=direction)
+        where.any_of("book", await sought(self._engine, self._books))
+        where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
         where.between("timestamp", start_time, end_time)
         listing = Listing(
-            "signals", agent_id=agent_id, symbol=symbol, direction=direction, sort=not_default(sort)
+            "signals",
+            agent_id=agent_id,
+            symbol=symbol,
+            direction=direction,
+            sort=not_default(sort),
+            books=listed(self._books),
         )
-        return await read_page(
-            self._engine, SIGNALS, by_time("timestamp", sort), listing, where, limit, cursor
-        )
+        order = by_time_in(self._books, "timestamp", sort)
+        return await read_page(self._engine, SIGNALS, order, listing, where, limit, cursor)
 
     async def set_agent(
         self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
@@ -232,15 +248,13 @@ class AgentDataAccessor:
             Conflict: if the id exists with other content.
         """
 
+        (record,) = in_books(self._books, (signal,))
+
         async def work(transaction: Transaction) -> Written:
-            await _make(transaction, signal["agent_id"])
-            transaction.publish(invalidation("agents", (signal,)))
+            await _make(transaction, record["agent_id"])
+            transaction.publish(invalidation("agents", (record,)))
             return await SIGNALS.insert_once(
-                transaction,
-                signal,
-                fixed=SIGNALS.names[1:],
-                server_set=server_set,
-                book=self._book,
+                transaction, record, fixed=SIGNALS.names[1:], server_set=server_set
             )
 
         return await self._engine.write(work)
@@ -268,18 +282,27 @@ class AgentDataAccessor:
             Conflict: if an id exists with other content; then nothing is stored.
         """
 
+        records = in_books(self._books, signals)
+
         async def work(transaction: Transaction) -> list[Written]:
             # In the order of ids, so that processes that create the same agents do not deadlock.
-            for agent_id in sorted({str(signal["agent_id"]) for signal in signals}):
+            for agent_id in sorted({str(signal["agent_id"]) for signal in records}):
                 await _make(transaction, agent_id)
-            transaction.publish(invalidation("agents", signals))
+            transaction.publish(invalidation("agents", records))
             return await insert_all_once(
-                transaction, SIGNALS, signals,
-                book=self._book, fixed=SIGNALS.names[1:], server_set=server_set,
-                conflicts=conflicts,
+                transaction, SIGNALS, records,
+                fixed=SIGNALS.names[1:], server_set=server_set, conflicts=conflicts,
             )  # fmt: skip
 
         return await self._engine.write(work)
+
+
+def _newest(signals: Sequence[Row]) -> list[Row]:
+    """The newest signals of each agent, from those of several books."""
+    by_agent: dict[str, list[Row]] = {}
+    for signal in sorted(signals, key=itemgetter(*_ORDER), reverse=True):
+        by_agent.setdefault(signal[_AGENT_OF_SIGNAL], []).append(signal)
+    return [signal for mine in by_agent.values() for signal in mine[:SIGNALS_SHOWN]]
 
 
 def _version(agent: Agent) -> str:

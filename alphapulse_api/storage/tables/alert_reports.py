@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.episodes import opened, reported
 from alphapulse_api.domain.outbox import TOGETHER
-from alphapulse_api.storage.columns import A_TURN, Columns
+from alphapulse_api.storage.columns import A_TURN, Columns, key_of
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.stores import Written
@@ -18,15 +19,14 @@ _STAGE: Final = CHANNELS["alerts"].identity
 
 
 async def store_reports(
-    engine: Engine, columns: Columns, book: str, reports: Sequence[Mapping[str, Any]]
+    engine: Engine, columns: Columns, reports: Sequence[Mapping[str, Any]]
 ) -> list[Written]:
     """Store what another system says of its alerts, all of it or nothing.
 
     Args:
         engine: of the table.
         columns: of the table `alerts`.
-        book: of the alerts.
-        reports: validated, in the order in which they were sent.
+        reports: validated, with their books, in the order in which they were sent.
 
     Returns:
         Of each report the alert as it is now, and whether the report changed it.
@@ -35,30 +35,30 @@ async def store_reports(
     async def work(transaction: Transaction) -> list[Written]:
         # In the order of ids, so that processes that lock the same rows do not deadlock.
         first = {}
-        for report in sorted(reversed(reports), key=lambda report: str(report["id"])):
-            first[report["id"]] = opened(report)
-        added, known = await columns.insert_new(transaction, first, book=book)
-        fresh = [first[id_] for id_ in first if id_ in added]
+        for report in sorted(reversed(reports), key=_sorted_by):
+            first[key_of(report)] = opened(report)
+        added, known = await columns.insert_new(transaction, first)
+        fresh = [first[key] for key in first if key in added]
         for at in range(0, len(fresh), TOGETHER):
-            transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER], book=book))
+            transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER]))
             await transaction.turn()
-        known.update((alert["id"], alert) for alert in fresh)
+        known.update((key_of(alert), alert) for alert in fresh)
         changed: set[int] = set()
-        order = sorted(range(len(reports)), key=lambda at: str(reports[at]["id"]))
+        order = sorted(range(len(reports)), key=lambda at: _sorted_by(reports[at]))
         answer: dict[int, Alert] = {}
         for count, at in enumerate(order):
             report = reports[at]
-            id_ = report["id"]
-            if id_ in added:
-                added.remove(id_)
+            key = key_of(report)
+            if key in added:
+                added.remove(key)
                 changed.add(at)
             # The common case, a repeat, locks nothing.
-            elif reported(known[id_], report) is not None:
-                after = await _changed(engine, columns, book, transaction, report)
+            elif reported(known[key], report) is not None:
+                after = await _changed(engine, columns, transaction, report)
                 if after is not None:
-                    known[id_] = after
+                    known[key] = after
                     changed.add(at)
-            answer[at] = known[id_]
+            answer[at] = known[key]
             if count % A_TURN == 0:
                 await transaction.turn()
         return [(answer[at], at in changed) for at in range(len(reports))]
@@ -66,14 +66,15 @@ async def store_reports(
     return await engine.write(work)
 
 
+def _sorted_by(report: Mapping[str, Any]) -> tuple[str, str]:
+    return report["book"] or NO_BOOK, str(report["id"])
+
+
 async def _changed(
-    engine: Engine,
-    columns: Columns,
-    book: str,
-    transaction: Transaction,
-    report: Mapping[str, Any],
+    engine: Engine, columns: Columns, transaction: Transaction, report: Mapping[str, Any]
 ) -> Alert | None:
     """The alert that a report changes, as it is afterwards; None if it changes nothing."""
+    book = report["book"] or NO_BOOK
     found = await transaction.fetch(
         f"SELECT {columns.select} FROM alerts WHERE book = $1 AND id = $2 {engine.locked}",
         book,
@@ -96,7 +97,6 @@ async def _changed(
         stage,
         record_id=after["id"],
         relayed=engine.relayed,
-        book=book,
     )
     transaction.publish(*rows)
     return after

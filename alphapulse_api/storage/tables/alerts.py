@@ -6,20 +6,29 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from alphapulse_api.domain.books import MAIN, NO_BOOK
+from alphapulse_api.domain.books import HOME, NO_BOOK, Books
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.schemas.alerts import SEVERITIES
-from alphapulse_api.storage.columns import BOOLEAN, FLOAT, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.columns import (
+    ANY_BOOK,
+    BOOLEAN,
+    FLOAT,
+    JSON,
+    PLAIN,
+    TIME,
+    Columns,
+)
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import by_time, not_default, read_page
+from alphapulse_api.storage.listing import by_time_in, not_default, read_page
 from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
 from alphapulse_api.storage.tables.alert_reports import store_reports
+from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.once import insert_all_once
 
 COLUMNS = Columns(
@@ -43,6 +52,7 @@ COLUMNS = Columns(
         "resolved_at": TIME,
         "tags": JSON,
         "metadata": JSON,
+        "book": ANY_BOOK,
     },
 )
 # The fields that are set when the alert is raised; the others change later.
@@ -58,12 +68,13 @@ class AlertDataAccessor:
     """Reads and writes alerts: dicts with times as datetimes.
 
     Args:
-        book: the book of the alerts; None: those that belong to none.
+        books: the books whose alerts it reads. An alert is written to the book that it names, or to
+            the home book; None: it belongs to no book.
     """
 
-    def __init__(self, engine: Engine, book: str | None = MAIN) -> None:
+    def __init__(self, engine: Engine, books: Books = HOME) -> None:
         self._engine = engine
-        self._book = NO_BOOK if book is None else book
+        self._books = books
 
     async def get_alerts(
         self,
@@ -90,7 +101,7 @@ class AlertDataAccessor:
         """
         check_range(start_time, end_time)
         where = Where()
-        where.equal(book=self._book)
+        where.any_of("book", await sought(self._engine, self._books))
         where.between("created_at", start_time, end_time)
         by_severity = severity
         if severity is None and acknowledged is False and source is None:
@@ -110,18 +121,19 @@ class AlertDataAccessor:
             source=source,
             unresolved=unresolved,
             sort=not_default(sort),
+            books=listed(self._books),
         )
-        return await read_page(
-            self._engine, COLUMNS, by_time("created_at", sort), listing, where, limit, cursor
-        )
+        order = by_time_in(self._books, "created_at", sort)
+        return await read_page(self._engine, COLUMNS, order, listing, where, limit, cursor)
 
     async def get_alert(self, alert_id: str) -> Alert:
         """The alert with that id.
 
         Raises:
             NotFound: if there is none.
+            Conflict: if several of the books have one.
         """
-        return await self._read(self._engine, alert_id)
+        return await the_one(self._engine, COLUMNS, self._books, alert_id, "alert")
 
     async def add_alert(
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
@@ -134,13 +146,14 @@ class AlertDataAccessor:
         Raises:
             Conflict: if the id exists with other content.
         """
-        record = {**alert, "status": "active", "acknowledged": False}
+        (booked,) = in_books(self._books, (alert,))
+        record = {**booked, "status": "active", "acknowledged": False}
 
         async def work(transaction: Transaction) -> Written:
             stored, new = await COLUMNS.insert_once(
-                transaction, record, fixed=SET_AT_CREATION, server_set=server_set, book=self._book
+                transaction, record, fixed=SET_AT_CREATION, server_set=server_set
             )
-            transaction.publish(*of_new("alerts", [stored] if new else [], book=self._book))
+            transaction.publish(*of_new("alerts", [stored] if new else []))
             return stored, new
 
         return await self._engine.write(work)
@@ -167,17 +180,19 @@ class AlertDataAccessor:
         Raises:
             Conflict: if an id exists with other content; then nothing is stored.
         """
-        records = [{"status": "active", "acknowledged": False, **alert} for alert in alerts]
+        records = [
+            {"status": "active", "acknowledged": False, **alert}
+            for alert in in_books(self._books, alerts)
+        ]
 
         async def work(transaction: Transaction) -> list[Written]:
             stored = await insert_all_once(
                 transaction, COLUMNS, records,
-                book=self._book, fixed=SET_AT_CREATION, server_set=server_set,
-                conflicts=conflicts,
+                fixed=SET_AT_CREATION, server_set=server_set, conflicts=conflicts,
             )  # fmt: skip
             new = [alert for alert, is_new in stored if is_new]
             for at in range(0, len(new) if events else 0, TOGETHER):
-                transaction.publish(*of_new("alerts", new[at : at + TOGETHER], book=self._book))
+                transaction.publish(*of_new("alerts", new[at : at + TOGETHER]))
                 await transaction.turn()
             if new and not events:
                 transaction.publish(invalidation("alerts", new))
@@ -194,7 +209,7 @@ class AlertDataAccessor:
         Returns:
             Of each report the alert as it is now, and whether the report changed it.
         """
-        return await store_reports(self._engine, COLUMNS, self._book, reports)
+        return await store_reports(self._engine, COLUMNS, in_books(self._books, reports))
 
     async def unresolved_in_parts(
         self, severities: Collection[str] | None = None, sources: Collection[str] | None = None
@@ -206,12 +221,12 @@ class AlertDataAccessor:
             sources: only of these; default: all.
         """
         where = Where()
-        where.equal(book=self._book)
+        where.any_of("book", await sought(self._engine, self._books))
         where.add("status <> 'resolved'")
         where.any_of("severity", severities and sorted(severities))
         where.any_of("source", sources and sorted(sources))
         listing = Listing("unresolved alerts")
-        order = by_time("created_at")
+        order = by_time_in(self._books, "created_at")
         cursor = None
         while True:
             page = await read_page(
@@ -265,15 +280,19 @@ class AlertDataAccessor:
 
     async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Written:
         async def work(transaction: Transaction) -> Written:
+            book = self._books.one
+            if book is None:
+                alert = await the_one(transaction, COLUMNS, self._books, alert_id, "alert")
+                book = alert["book"] or NO_BOOK
             # The later of two concurrent changes waits here for the commit of the earlier one. Then
             # its own condition no longer holds.
             changed = await transaction.execute(
                 f"UPDATE alerts SET {change} WHERE book = $1 AND id = $2 AND {condition}",
-                self._book,
+                book,
                 alert_id,
                 *args,
             )
-            alert = await self._read(transaction, alert_id)
+            alert = await the_one(transaction, COLUMNS, Books((book,)), alert_id, "alert")
             if changed:
                 _, stage = CHANNELS["alerts"].identity(alert)
                 rows = await of_change(
@@ -283,17 +302,8 @@ class AlertDataAccessor:
                     stage,
                     record_id=alert_id,
                     relayed=self._engine.relayed,
-                    book=self._book,
                 )
                 transaction.publish(*rows)
             return alert, changed > 0
 
         return await self._engine.write(work)
-
-    async def _read(self, store: Engine | Transaction, alert_id: str) -> Alert:
-        rows = await store.fetch(
-            f"SELECT {COLUMNS.select} FROM alerts WHERE book = $1 AND id = $2", self._book, alert_id
-        )
-        if not rows:
-            raise NotFound(f"There is no alert {alert_id!r}.")
-        return COLUMNS.read(rows[0])

@@ -50,14 +50,14 @@ async def mark_all(engine: Engine) -> None:
         ) -> None:
             if await position_of(transaction, engine, MARKED) != position:
                 return  # another process was faster
-            corrections: dict[str, list[dict[str, Any]]] = {}
+            corrections: list[dict[str, Any]] = []
             for book, id_, symbol, corrects in page:
                 if (book, symbol) not in seen:
                     transaction.mark(Mark(book, symbol, FIRST_MICROS, ""))
                 if corrects is not None:
-                    corrections.setdefault(book, []).append({"id": id_, "corrects": corrects})
-            for book, found in corrections.items():
-                await mark_corrected(transaction, book, found)
+                    corrections.append({"book": book, "id": id_, "corrects": corrects})
+            if corrections:
+                await mark_corrected(transaction, corrections)
             if len(page) < PAGE:
                 await finish(transaction, MARKED)
             else:

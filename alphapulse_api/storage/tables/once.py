@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.storage.columns import A_TURN, Columns
+from alphapulse_api.storage.columns import A_TURN, Columns, Key, key_of
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.stores import NONE_SET, Written
 
@@ -16,7 +16,6 @@ async def insert_all_once(
     columns: Columns,
     records: Sequence[Mapping[str, Any]],
     *,
-    book: str,
     fixed: Sequence[str],
     server_set: Sequence[frozenset[str]] | None = None,
     conflicts: dict[int, Conflict] | None = None,
@@ -26,8 +25,7 @@ async def insert_all_once(
     Args:
         transaction: of the caller.
         columns: of the table.
-        records: the columns' values; "id" among them.
-        book: that the records are kept in.
+        records: the columns' values; "id" and "book" among them.
         fixed: the columns that a repeat must agree in.
         server_set: for each record, the fields that the server set, in which a repeat may differ.
         conflicts: is filled with the conflicts of records that are not stored, by position.
@@ -41,25 +39,25 @@ async def insert_all_once(
     """
     if conflicts is not None:
         conflicts.clear()  # left by an earlier run of the transaction
-    first: dict[str, Mapping[str, Any]] = {}
+    first: dict[Key, Mapping[str, Any]] = {}
     for record in records:
-        first.setdefault(record["id"], record)
-    added, known = await columns.insert_new(transaction, first, book=book)
+        first.setdefault(key_of(record), record)
+    added, known = await columns.insert_new(transaction, first)
     answer: list[Written] = []
     for index, record in enumerate(records):
-        id_ = record["id"]
-        new = id_ in added
+        key = key_of(record)
+        new = key in added
         if new:
-            added.remove(id_)
-            known[id_] = {name: record.get(name) for name in columns.names}
+            added.remove(key)
+            known[key] = {name: record.get(name) for name in columns.names}
         else:
             set_ = NONE_SET if server_set is None else server_set[index]
-            conflict = columns.conflict(known[id_], record, fixed, set_, f"/{index}/id")
+            conflict = columns.conflict(known[key], record, fixed, set_, f"/{index}/id")
             if conflict is not None:
                 if conflicts is None:
                     raise conflict
                 conflicts[index] = conflict
-        answer.append((known[id_], new))
+        answer.append((known[key], new))
         if index % A_TURN == 0:
             await transaction.turn()
     return answer

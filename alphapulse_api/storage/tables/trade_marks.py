@@ -19,36 +19,36 @@ _ONCE: Final = "ON CONFLICT DO NOTHING"
 Trade = Mapping[str, Any]
 
 
-async def mark_new(transaction: Transaction, book: str, trades: Sequence[Trade]) -> None:
+async def mark_new(transaction: Transaction, trades: Sequence[Trade]) -> None:
     """Mark the symbols of new trades, and of those that they correct."""
     for begin in range(0, len(trades), A_TURN):
         part = trades[begin : begin + A_TURN]
-        transaction.mark(*earliest(_mark(book, trade) for trade in part if _filled(trade)))
+        transaction.mark(*earliest(_mark(trade) for trade in part if _filled(trade)))
         await transaction.turn()
     corrections = [trade for trade in trades if trade.get("corrects") is not None]
     if corrections:
-        await mark_corrected(transaction, book, corrections)
+        await mark_corrected(transaction, corrections)
 
 
-def mark_changed(transaction: Transaction, book: str, before: Trade, after: Trade) -> None:
+def mark_changed(transaction: Transaction, before: Trade, after: Trade) -> None:
     """Mark the symbol of a changed trade, if its profit changes."""
     if any(before[name] != after[name] for name in _COUNTS):
-        transaction.mark(*(_mark(book, trade) for trade in (before, after) if _filled(trade)))
+        transaction.mark(*(_mark(trade) for trade in (before, after) if _filled(trade)))
 
 
-async def mark_corrected(transaction: Transaction, book: str, corrections: Iterable[Trade]) -> None:
+async def mark_corrected(transaction: Transaction, corrections: Iterable[Trade]) -> None:
     """Store which trades these replace, and mark the symbols of those."""
-    keys = [(book, trade["corrects"], trade["id"]) for trade in corrections]
+    keys = [(trade["book"], trade["corrects"], trade["id"]) for trade in corrections]
     await insert_rows(transaction, "trade_corrections (book, corrects, trade_id)", keys, _ONCE)
-    corrected = list({(book, corrects) for _, corrects, _ in keys})
+    corrected = list({(book, corrects) for book, corrects, _ in keys})
     found = await select_rows(
-        transaction, "symbol, executed_at, id", "trades", ("book", "id"), corrected
+        transaction, "book, symbol, executed_at, id", "trades", ("book", "id"), corrected
     )
-    transaction.mark(*(Mark(book, *row) for row in found))
+    transaction.mark(*(Mark(*row) for row in found))
 
 
-def _mark(book: str, trade: Trade) -> Mark:
-    return Mark(book, trade["symbol"], to_micros(trade["executed_at"]), trade["id"])
+def _mark(trade: Trade) -> Mark:
+    return Mark(trade["book"], trade["symbol"], to_micros(trade["executed_at"]), trade["id"])
 
 
 def _filled(trade: Trade) -> bool:

@@ -7,19 +7,30 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from alphapulse_api.domain.books import MAIN
-from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.books import HOME, Books
+from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import MICROSECOND, now
 from alphapulse_api.storage.bulk import insert_rows, release
-from alphapulse_api.storage.columns import A_TURN, DECIMAL, FEES, JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.columns import (
+    A_TURN,
+    DECIMAL,
+    FEES,
+    JSON,
+    PLAIN,
+    TIME,
+    Columns,
+    Key,
+    key_of,
+)
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import by_time, not_default, read_page
+from alphapulse_api.storage.listing import by_time_in, not_default, read_page
 from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.trade_marks import mark_changed, mark_new
 
 COLUMNS = Columns(
@@ -47,6 +58,7 @@ COLUMNS = Columns(
         "decision_id": PLAIN,
         "decided_price": DECIMAL,
         "metadata": JSON,
+        "book": PLAIN,
     },
     hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
 )
@@ -66,9 +78,8 @@ _STATES = Columns(
 _ASSIGNMENTS: Final = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
 _UPDATE: Final = (
     f"UPDATE trades SET {_ASSIGNMENTS}, revision = revision + 1 "
-    f"WHERE book = ${len(COLUMNS.names) + 1} AND id = $1"
+    f"WHERE book = ${len(COLUMNS.names)} AND id = $1"
 )
-_SELECT: Final = f"SELECT {COLUMNS.select} FROM trades WHERE book = $1 AND id = $2"
 _SELECT_STATES: Final = (
     f"SELECT {_STATES.select} FROM trade_states WHERE book = $1 AND trade_id = $2 ORDER BY revision"
 )
@@ -79,12 +90,13 @@ class TradeDataAccessor:
     """Reads and writes trades: dicts with Decimals and datetimes.
 
     Args:
-        book: the book of the trades.
+        books: the books whose trades it reads. A trade is written to the book that it names, or
+            to the home book.
     """
 
-    def __init__(self, engine: Engine, book: str = MAIN) -> None:
+    def __init__(self, engine: Engine, books: Books = HOME) -> None:
         self._engine = engine
-        self._book = book
+        self._books = books
 
     async def get_trades(
         self,
@@ -108,7 +120,7 @@ class TradeDataAccessor:
         """
         check_range(start_time, end_time)
         where = Where()
-        where.equal(book=self._book)
+        where.any_of("book", await sought(self._engine, self._books))
         where.any_of("symbol", _several(symbol))
         where.any_of("strategy", _several(strategy))
         where.equal(side=side, status=status, agent_id=agent_id)
@@ -123,22 +135,20 @@ class TradeDataAccessor:
             strategy=_several(strategy),
             agent_id=agent_id,
             sort=not_default(sort),
+            books=listed(self._books),
         )
-        return await read_page(
-            self._engine, COLUMNS, by_time("executed_at", sort), listing, where, limit, cursor
-        )
+        order = by_time_in(self._books, "executed_at", sort)
+        return await read_page(self._engine, COLUMNS, order, listing, where, limit, cursor)
 
     async def get_trade(self, trade_id: str) -> Trade:
         """The trade with that id and its `history`: its states, oldest first.
 
         Raises:
             NotFound: if there is none.
+            Conflict: if several of the books have one.
         """
-        rows = await self._engine.fetch(_SELECT, self._book, trade_id)
-        if not rows:
-            raise NotFound(f"There is no trade {trade_id!r}.")
-        trade = COLUMNS.read(rows[0])
-        states = await _states(self._engine, self._book, trade_id)
+        trade = await the_one(self._engine, COLUMNS, self._books, trade_id, "trade")
+        states = await _states(self._engine, trade["book"], trade_id)
         return {**trade, "history": states or [_state(trade)]}
 
     async def add_trades(
@@ -153,7 +163,7 @@ class TradeDataAccessor:
         """Store validated trades, all of them or none. A trade with a stored id may advance it.
 
         Args:
-            trades: as `orders.completed` returns them.
+            trades: as `orders.completed` returns them; of any books.
             server_set: for each trade, the fields that its sender left out.
             one: whether the sender sent a single trade, not an array; errors then point at "/id".
             conflicts: is filled with the conflicts of trades that are not stored, by position.
@@ -167,41 +177,42 @@ class TradeDataAccessor:
             Conflict: if a trade contradicts the stored one with its id; then nothing is stored.
         """
         at = now()
+        booked = in_books(self._books, trades)
 
         async def work(transaction: Transaction) -> list[Written]:
             if conflicts is not None:
                 conflicts.clear()  # left by an earlier run of the transaction
-            first: dict[str, Mapping[str, Any]] = {}
-            for index, trade in enumerate(trades):
-                first.setdefault(trade["id"], {**trade, "updated_at": at})
+            first: dict[Key, Mapping[str, Any]] = {}
+            for index, trade in enumerate(booked):
+                first.setdefault(key_of(trade), {**trade, "updated_at": at})
                 if index % A_TURN == 0:
                     await transaction.turn()
-            added, known = await COLUMNS.insert_new(transaction, first, book=self._book)
-            new: dict[str, Trade] = {}
-            fresh = [trade for id_, trade in first.items() if id_ in added]
+            added, known = await COLUMNS.insert_new(transaction, first)
+            new: dict[Key, Trade] = {}
+            fresh = [trade for key, trade in first.items() if key in added]
             for begin in range(0, len(fresh), TOGETHER):
                 part = [
                     dict(zip(COLUMNS.names, map(trade.get, COLUMNS.names), strict=True))
                     for trade in fresh[begin : begin + TOGETHER]
                 ]
-                new.update((str(trade["id"]), trade) for trade in part)
+                new.update((key_of(trade), trade) for trade in part)
                 if events:
-                    transaction.publish(*of_new("trades", part, book=self._book))
+                    transaction.publish(*of_new("trades", part))
                 await transaction.turn()
             if fresh and not events:
                 transaction.publish(invalidation("trades", fresh))
-            await mark_new(transaction, self._book, fresh)
+            await mark_new(transaction, fresh)
             known.update(new)
             answer: list[Written] = []
-            for index, trade in enumerate(trades):
-                id_ = trade["id"]
-                is_new = new.pop(id_, None) is not None
+            for index, trade in enumerate(booked):
+                key = key_of(trade)
+                is_new = new.pop(key, None) is not None
                 if not is_new:
                     pointer = "/id" if one else f"/{index}/id"
                     try:
-                        known[id_] = await self._followed(
+                        known[key] = await self._followed(
                             transaction,
-                            known[id_],
+                            known[key],
                             trade,
                             NONE_SET if server_set is None else server_set[index],
                             at,
@@ -211,7 +222,7 @@ class TradeDataAccessor:
                         if conflicts is None:
                             raise
                         conflicts[index] = conflict
-                answer.append((known[id_], is_new))
+                answer.append((known[key], is_new))
                 if index % A_TURN == 0:
                     await transaction.turn()
             await release(transaction, fresh, first, known)
@@ -235,11 +246,11 @@ class TradeDataAccessor:
         ((revision, *row),) = await transaction.fetch(
             f"SELECT revision, {COLUMNS.select} FROM trades WHERE book = $1 AND id = $2 "
             f"{self._engine.locked}",
-            self._book,
+            trade["book"],
             trade["id"],
         )
         stored = COLUMNS.read(row)
-        states = await _states(transaction, self._book, trade["id"])
+        states = await _states(transaction, trade["book"], trade["id"])
         try:
             after = advanced(stored, trade, server_set, states)
         except Disagreement as disagreement:
@@ -250,7 +261,7 @@ class TradeDataAccessor:
         # Always later than before, because clients find the newer of two states by it.
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
-        await _changed(transaction, self._book, stored, after, states, revision + 1)
+        await _changed(transaction, stored, after, states, revision + 1)
         rows = await of_change(
             transaction,
             "trades",
@@ -258,7 +269,6 @@ class TradeDataAccessor:
             revision + 1,
             record_id=after["id"],
             relayed=self._engine.relayed,
-            book=self._book,
         )
         transaction.publish(*rows)
         return after
@@ -266,22 +276,22 @@ class TradeDataAccessor:
 
 async def _changed(
     transaction: Transaction,
-    book: str,
     before: Trade,
     after: Trade,
     states: Sequence[Trade],
     revision: int,
 ) -> None:
     """Store a changed trade and its new state."""
-    await transaction.execute(_UPDATE, *COLUMNS.store(after), book)
-    mark_changed(transaction, book, before, after)
+    await transaction.execute(_UPDATE, *COLUMNS.store(after))
+    mark_changed(transaction, before, after)
     entries = [] if states else [{**_state(before), "revision": revision - 1}]
     if any(before[name] != after[name] for name in HISTORY):
         entries.append({**_state(after), "revision": revision})
+    owner = {"book": after["book"], "trade_id": after["id"]}
     await insert_rows(
         transaction,
         _STATES.into,
-        [_STATES.store({**entry, "book": book, "trade_id": after["id"]}) for entry in entries],
+        [_STATES.store({**entry, **owner}) for entry in entries],
         "",
     )
 
