@@ -183,6 +183,7 @@ class Backend:
                 self.readings,
                 self.authenticator,
                 self.config.websocket,
+                self.slices,
             )
             stack.callback(self.connections.fanout.stop)
             self.authenticator.on_change(self.connections.recheck)

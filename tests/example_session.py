@@ -100,6 +100,15 @@ async def converse(server: Server, document: dict[str, Any]) -> list[tuple[str, 
         await feed.update_portfolio(PORTFOLIO)
         for _ in everything:
             frames.append(("event", await ws.receive_json()))
+        if "portfolio_changes" not in messages:
+            return frames
+        changes = {"portfolio": {"positions": "changes"}}
+        await ws.send_json({"type": "subscribe", "channels": ["portfolio"], "options": changes})
+        frames.append(("subscribe", await ws.receive_json()))
+        for cash in ("1", "2"):
+            position = {"symbol": "AAPL", "quantity": "1"}
+            await feed.update_portfolio({**PORTFOLIO, "cash": cash, "positions": [position]})
+            frames.append(("event", await ws.receive_json()))
     return frames
 
 

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from alphapulse_api.client.backoff import Backoff
-from alphapulse_api.client.conversation import Conversation, Filters
+from alphapulse_api.client.conversation import Conversation, Filters, Options
 from alphapulse_api.client.credentials import Credentials, Fixed, Login, Secret
 from alphapulse_api.client.exporting import Exporting
 from alphapulse_api.client.http import Answer, Http
@@ -134,6 +134,7 @@ class DashboardClient(Exporting):
         self,
         *channels: str,
         filters: Filters | None = None,
+        options: Options | None = None,
         snapshot: bool = False,
         since: Mapping[str, str] | None = None,
         buffer: int = BUFFERED_EVENTS,
@@ -143,6 +144,8 @@ class DashboardClient(Exporting):
         Args:
             channels: any of metrics, alerts, trades, portfolio; default: all.
             filters: by channel, such as {"trades": {"symbols": ["AAPL"]}}.
+            options: by channel. {"portfolio": {"positions": "changes"}} saves most bytes of a wide
+                portfolio: the server sends what changed, and events have whole portfolios as ever.
             snapshot: whether to get the current state first, and again after a gap.
             since: by channel, the cursor to resume from: another stream's `cursors`, an event's
                 `cursor`, or the `stream_cursor` of rows that were read before.
@@ -154,7 +157,9 @@ class DashboardClient(Exporting):
         for channel, lists in (filters or {}).items():
             for name, wanted in lists.items():
                 encodable(f"a filter of {channel}, {name},", "".join(wanted))
-        conversation = Conversation(channels or CHANNELS, filters or {}, snapshot, since or {})
+        conversation = Conversation(
+            channels or CHANNELS, filters or {}, options or {}, snapshot, since or {}
+        )
         stream = EventStream(
             self._connect,
             self._credentials,

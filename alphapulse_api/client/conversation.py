@@ -12,8 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from alphapulse_api.client import values
 from alphapulse_api.client.errors import StreamError
+from alphapulse_api.client.folding import CHANGES, Folding
 
 Filters = Mapping[str, Mapping[str, Sequence[str]]]
+Options = Mapping[str, Mapping[str, Any]]
 
 # The ids of our requests. The ping is sent right after the subscribe. Requests are answered in
 # order, so its pong shows that everything caused by the subscribe has arrived.
@@ -93,6 +95,7 @@ class Conversation:
     Args:
         channels: names.
         filters: by channel, lists by filter name.
+        options: by channel, values by option name.
         snapshot: whether to ask for the current state of a channel that is not resumed.
         since: cursors to resume from, by channel.
     """
@@ -101,6 +104,7 @@ class Conversation:
         self,
         channels: Sequence[str],
         filters: Filters,
+        options: Options,
         snapshot: bool,
         since: Mapping[str, str],
     ) -> None:
@@ -109,6 +113,10 @@ class Conversation:
             channel: {name: list(wanted) for name, wanted in lists.items()}
             for channel, lists in filters.items()
         }
+        self._options = {channel: dict(chosen) for channel, chosen in options.items()}
+        self._folding: Folding | None = None
+        if self._options.get("portfolio", {}).get("positions") == "changes":
+            self._folding = Folding()
         self._snapshot = snapshot
         self._cursors = dict(since)
         self._snapshots: dict[str, _Snapshot] = {}
@@ -126,6 +134,7 @@ class Conversation:
             "id": SUBSCRIBE,
             "channels": self._channels,
             "filters": self._filters,
+            **({"options": self._options} if self._options else {}),
             "since": self._cursors,
             "snapshot": self._snapshot,
         }
@@ -164,11 +173,12 @@ class Conversation:
 
     def _event(self, message: Mapping[str, Any]) -> list[Entry]:
         channel, cursor = message["channel"], message["cursor"]
+        kind, data = self._converted(message)
         event = Event(
-            message["type"],
+            kind,
             channel,
             cursor,
-            values.convert(message["data"], values.CHANNELS.get(channel, values.PLAIN)),
+            data,
             message.get("snapshot", False),
             message.get("skipped", 0),
         )
@@ -178,6 +188,16 @@ class Conversation:
         entries = self._release(channel)
         self._cursors[channel] = cursor
         return [*entries, Entry(event, {channel: cursor})]
+
+    def _converted(self, message: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return the type of a message and its row; changes become a whole portfolio."""
+        kind, channel = message["type"], message["channel"]
+        if self._folding is not None and kind == CHANGES:
+            return channel, self._folding.folded(message["data"])
+        data = values.convert(message["data"], values.CHANNELS.get(channel, values.PLAIN))
+        if self._folding is not None and channel == "portfolio":
+            self._folding.key_frame(data)
+        return kind, data
 
     def _subscribed(self, acks: Mapping[str, Mapping[str, Any]]) -> list[Entry]:
         for channel, ack in acks.items():

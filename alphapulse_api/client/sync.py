@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alphapulse_api.client.client import DashboardClient
-from alphapulse_api.client.conversation import Event, Filters, StreamGap
+from alphapulse_api.client.conversation import Event, Filters, Options, StreamGap
 from alphapulse_api.client.pages import Export, Rows
 from alphapulse_api.client.stream import EventStream
 
@@ -108,13 +108,16 @@ class SyncDashboardClient:
         self,
         *channels: str,
         filters: Filters | None = None,
+        options: Options | None = None,
         snapshot: bool = False,
         since: Mapping[str, str] | None = None,
     ) -> SyncStream:
         """Return a stream of the channels' events; see `DashboardClient.stream`."""
 
         async def begin() -> EventStream:
-            return self._client.stream(*channels, filters=filters, snapshot=snapshot, since=since)
+            return self._client.stream(
+                *channels, filters=filters, options=options, snapshot=snapshot, since=since
+            )
 
         return SyncStream(self._thread.run(begin()), self._thread)
 
@@ -200,16 +203,20 @@ def stream(
     url: str,
     *channels: str,
     filters: Filters | None = None,
+    options: Options | None = None,
     snapshot: bool = False,
     since: Mapping[str, str] | None = None,
-    **options: Any,
+    **client: Any,
 ) -> Iterator[Event | StreamGap]:
     """`for event in stream("http://127.0.0.1:8080", "trades", api_key=…)`.
 
-    `options` are those of `DashboardClient`. Leaving the loop closes the connection and the thread.
+    `client` are the arguments of `DashboardClient`. Leaving the loop closes the connection and the
+    thread.
     """
-    with SyncDashboardClient(url, **options) as client:
-        yield from client.stream(*channels, filters=filters, snapshot=snapshot, since=since)
+    with SyncDashboardClient(url, **client) as opened:
+        yield from opened.stream(
+            *channels, filters=filters, options=options, snapshot=snapshot, since=since
+        )
 
 
 def _close(client: DashboardClient, thread: _LoopThread) -> None:

@@ -24,6 +24,8 @@ DECIMALS: Final = (
     "quantity", "entry_price", "current_price", "value", "unrealized_pnl", "realized_pnl",
 )  # fmt: skip
 STEP: Final = 25  # positions between two pauses, a tenth of a millisecond
+ASSEMBLY_STEP: Final = 250
+_WEIGHT: Final = b',"weight":'  # it is not in a string, whose quotes are escaped
 
 
 class Holdings(list[dict[str, Any]]):
@@ -126,6 +128,35 @@ def _decoded(text: bytes) -> dict[str, Any]:
     if position.get("opened_at") is not None:
         position["opened_at"] = parse(position["opened_at"])
     return position
+
+
+def assembly(before: Holdings, after: Holdings) -> Steps[tuple[list[bytes], list[list[int]]]]:
+    """How the positions of one snapshot follow from those of another, in steps.
+
+    Returns:
+        The JSON of the positions that are new, changed, or have a weight that is not their share of
+        the total; and runs, each a start and a length, of the list that has all positions of
+        `before` and then those. The runs, put together, are the positions of `after`.
+    """
+    places = {key: place for place, key in enumerate(before.stored)}
+    new: list[bytes] = []
+    runs: list[list[int]] = []
+    end = -1  # of the last run
+    for number, (key, text) in enumerate(after.stored.items()):
+        weighted = _WEIGHT in text
+        if not weighted and before.stored.get(key) == text:
+            place = places[key]
+        else:
+            place = len(before) + len(new)
+            new.append(text if weighted else with_weight(text, after[number]["weight"]))
+        if place == end:
+            runs[-1][1] += 1
+        else:
+            runs.append([place, 1])
+        end = place + 1
+        if not number % ASSEMBLY_STEP:
+            yield
+    return new, runs
 
 
 def with_weight(text: bytes, weight: float | None) -> bytes:

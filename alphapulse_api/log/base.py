@@ -58,6 +58,11 @@ class Event:
         return self.channel.book(self.data)
 
     @property
+    def whole(self) -> Event:
+        """The event in the form in which it has all its data."""
+        return self
+
+    @property
     def json(self) -> bytes:
         """The JSON of `data`."""
         if self._body is not None:
@@ -107,6 +112,13 @@ def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes
     """Return a data message as JSON, with the JSON of its data and members like snapshot=True."""
     head = {"type": channel.type, "channel": channel.name, "cursor": cursor, **members}
     return b'%b,"data":%b}' % (dumps(head)[:-1], body)
+
+
+def skipping(event: Event, skipped: int) -> bytes:
+    """Return an event's message, with the number of older events that it stands for."""
+    if not skipped:
+        return event.text
+    return message(event.channel, event.cursor, event.json, skipped=skipped)
 
 
 class LogAway(Exception):

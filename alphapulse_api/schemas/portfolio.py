@@ -121,6 +121,31 @@ class Portfolio(Answer):
     )
 
 
+class PortfolioChanges(Answer):
+    """What changed since the portfolio before: all fields, but only some of the positions.
+
+    Listed are the positions that are new, that changed, and those whose weight is not `value` /
+    `total_value`. Runs say how to put all of them together.
+    """
+
+    total_value = Money(signed=True)
+    cash = Money(signed=True)
+    currency = Text(16)
+    positions = fields.List(fields.Nested(Position))
+    runs = fields.List(
+        fields.List(fields.Integer(), validate=validate.Length(equal=2)),
+        metadata={
+            "description": "of the list that has the positions before and then `positions`, the "
+            "parts that make all positions: the start and the length of each. A position of before "
+            "has the weight `value` / `total_value`, rounded to the nearest double."
+        },
+    )
+    performance = Figures()
+    as_of = Timestamp()
+    stale = fields.Boolean(metadata={"description": "older than portfolio.stale_after"})
+    book = BookId()
+
+
 class Currency(Schema):
     """The currency of a portfolio, by itself."""
 

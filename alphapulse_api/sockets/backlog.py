@@ -12,8 +12,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
-from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.log.base import Event, message
+from alphapulse_api.log.base import Event, skipping
+from alphapulse_api.sockets.change import Change
 from alphapulse_api.sockets.frames import CHUNK, frame
 
 # The precision of ages. A mark for every frame would cost more than the frame.
@@ -27,19 +27,36 @@ class _Past(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """The newest event of a conflated key; `number` is its position in the order."""
+    """The newest event of a conflated key.
+
+    Attributes:
+        number: its position in the order.
+        events: the event, after the changes that it is built on, if there are any.
+        skipped: how many older events of the key are left out.
+        size: in bytes.
+    """
 
     number: int
-    event: Event
+    events: list[Event]
     skipped: int
+    size: int
 
     def framed(self) -> bytes:
-        """Return the frame, with the number of older events of the key that were skipped."""
-        event = self.event
-        if not self.skipped:
-            return frame(event.text)
-        body = dumps(event.data)
-        return frame(message(event.channel, event.cursor, body, skipped=self.skipped))
+        """Return the frames."""
+        return b"".join(frame(skipping(event, self.skipped)) for event in self.events)
+
+    def followed_by(self, number: int, event: Event) -> _Newest:
+        """Return what waits once a newer event is added: it replaces the older ones.
+
+        Changes are kept as long as they are smaller together than a key frame.
+        """
+        if isinstance(event, Change) and event.base is not None and not self.skipped:
+            size = self.size + len(event.text)
+            if size < len(event.whole.text):
+                self.events.append(event)
+                return _Newest(number, self.events, 0, size)
+        skipped = self.skipped + len(self.events)
+        return _Newest(number, [event.whole], skipped, len(event.whole.text))
 
 
 class _Mark(NamedTuple):
@@ -102,13 +119,14 @@ class Backlog:
         """
         whole_key = (self._seal, event.channel.name, key)
         older = self._entries.pop(whole_key, None)
-        skipped = 0
-        if isinstance(older, _Newest):
-            skipped = older.skipped + 1
-            self.size -= len(older.event.text)
         self._number += 1
-        self._entries[whole_key] = _Newest(self._number, event, skipped)
-        self.size += len(event.text)
+        if isinstance(older, _Newest):
+            self.size -= older.size
+            newest = older.followed_by(self._number, event)
+        else:
+            newest = _Newest(self._number, [event], 0, len(event.text))
+        self._entries[whole_key] = newest
+        self.size += newest.size
 
     def add_past(self, chunks: Sequence[bytes], released: Callable[[], None] = ignore) -> None:
         """Put joined frames of the past at the end.
@@ -173,7 +191,7 @@ class Backlog:
                     self._catch_up()
             elif isinstance(entry, _Newest):
                 framed = entry.framed()
-                self.size -= len(entry.event.text)
+                self.size -= entry.size
             else:
                 framed = entry
                 self.size -= len(framed)

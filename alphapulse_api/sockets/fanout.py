@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Event, EventLog, Gap
-from alphapulse_api.sockets.broadcast import broadcast
+from alphapulse_api.runtime.slices import Slices
+from alphapulse_api.sockets.changes import ChangesFanOut
+from alphapulse_api.sockets.delivery import OnFault, deliver, deliver_gap
 from alphapulse_api.sockets.dispatch_queue import DispatchQueue
-from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.history import Histories
-from alphapulse_api.sockets.subscription import Subscription
+from alphapulse_api.sockets.options import CHANGES_OF
+from alphapulse_api.sockets.subscription import ChangesSubscription, Subscription
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 from alphapulse_api.sockets.writer import SocketWriter
 
 # Bounds of one turn of the loop. Between two slices, sockets drain and other tasks run.
 SLICE: Final = 64
 SLICE_SECONDS: Final = 0.001
-
-OnFault = Callable[[SocketWriter, Exception], None]
 
 
 class FanOut:
@@ -31,22 +31,26 @@ class FanOut:
     Args:
         events: the log to follow.
         histories: its past.
+        slices: runs comparisons of portfolios.
         on_fault: called with the writer and the reason when an event could not be delivered.
 
     Attributes:
         histories: as given.
-        delivered: how many events were handed to writers.
+        changes: sends portfolio events to the subscriptions that take changes.
     """
 
-    def __init__(self, events: EventLog, histories: Histories, on_fault: OnFault) -> None:
+    def __init__(
+        self, events: EventLog, histories: Histories, slices: Slices, on_fault: OnFault
+    ) -> None:
         self._on_fault = on_fault
         self._indexes = {name: SubscriptionIndex() for name in CHANNELS}
         self._queue = DispatchQueue()
         self._dispatched = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
         self._scheduled: asyncio.Handle | None = None
         self._unfollow = events.follow(self._on_events, self._on_gap)
+        self._delivered = 0
         self.histories = histories
-        self.delivered = 0
+        self.changes = ChangesFanOut(*self._dispatched[CHANGES_OF], slices, on_fault)
 
     def __repr__(self) -> str:
         return f"<FanOut pending={self.pending}>"
@@ -54,39 +58,57 @@ class FanOut:
     @property
     def pending(self) -> int:
         """How many events and gaps are not dispatched yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self.changes)
 
-    def position(self, channel: str) -> tuple[int, str]:
-        """Return the offset and the cursor up to which the channel has been dispatched."""
-        return self._dispatched[channel]
+    @property
+    def delivered(self) -> int:
+        """How many events were handed to writers."""
+        return self._delivered + self.changes.delivered
+
+    def position(self, subscription: Subscription) -> tuple[int, str]:
+        """Return the offset and the cursor up to which events were dispatched to such as it."""
+        if isinstance(subscription, ChangesSubscription):
+            return self.changes.position
+        return self._dispatched[subscription.channel.name]
 
     def subscriptions(self, channel: str) -> Sequence[Subscription]:
         """Return the subscriptions to the channel."""
-        return tuple(self._indexes[channel])
+        return tuple(one for index in self._indexes_of(channel) for one in index)
 
     def subscription(self, writer: SocketWriter, channel: str) -> Subscription | None:
         """Return the socket's subscription to the channel, if it has one."""
-        return self._indexes[channel].get(writer)
+        found = (index.get(writer) for index in self._indexes_of(channel))
+        return next((one for one in found if one is not None), None)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Dispatch to the subscription from now on; it replaces an older one of its socket."""
-        self._indexes[subscription.channel.name].put(subscription)
+        name = subscription.channel.name
+        self.unsubscribe(subscription.writer, (name,))
+        takes_changes = isinstance(subscription, ChangesSubscription)
+        (self.changes.index if takes_changes else self._indexes[name]).put(subscription)
 
     def unsubscribe(self, writer: SocketWriter, channels: Iterable[str] = tuple(CHANNELS)) -> None:
         """End the socket's subscriptions to the channels."""
         for name in channels:
-            self._indexes[name].remove(writer)
+            for index in self._indexes_of(name):
+                index.remove(writer)
 
     def flush(self) -> None:
         """Dispatch all that is pending."""
         while self._queue:
             self._dispatch_next()
+        self.changes.flush()
 
     def stop(self) -> None:
         """Stop following the log."""
         self._unfollow()
+        self.changes.stop()
         if self._scheduled is not None:
             self._scheduled.cancel()
+
+    def _indexes_of(self, channel: str) -> Sequence[SubscriptionIndex]:
+        whole = self._indexes[channel]
+        return (whole, self.changes.index) if channel == CHANGES_OF else (whole,)
 
     def _on_events(self, events: Sequence[Event]) -> None:
         self._queue.put(events)
@@ -125,47 +147,25 @@ class FanOut:
             return self._dispatch_gap(gap)
         channel = self._queue.channel()
         index = self._indexes[channel.name]
-        if not index:
+        changes = self.changes if channel.name == CHANGES_OF else None
+        if not index and (changes is None or changes.idle):
             newest = self._queue.pass_over()
+            if changes is not None:
+                changes.put((newest,))
             self._dispatched[channel.name] = (newest.offset, newest.cursor)
             return 0
         events = self._queue.take(SLICE)
         self._dispatched[channel.name] = (events[-1].offset, events[-1].cursor)
-        by_book: dict[str | None, list[Event]] = {None: events}
-        if index.booked:
-            for event in events:
-                if (book := event.book) is not None:
-                    by_book.setdefault(book, []).append(event)
-        for book, of_book in by_book.items():
-            if book in index.live:
-                self._broadcast(tuple(index.live[book]), of_book)
-        for event in events:
-            self._offer(event, index)
-        index.promote(events[-1].offset, by_book)
+        self._delivered += deliver(index, events, self._on_fault)
+        if changes is not None:
+            changes.put(events)
         return len(events)
-
-    def _broadcast(self, writers: Sequence[SocketWriter], events: Sequence[Event]) -> None:
-        """Send events to the sockets that want all of them, in one write per socket."""
-        faults = broadcast(writers, events, b"".join(frame(event.text) for event in events))
-        self.delivered += (len(writers) - len(faults)) * len(events)
-        for writer, error in faults:
-            self._on_fault(writer, error)
-
-    def _offer(self, event: Event, index: SubscriptionIndex) -> None:
-        """Send an event to the candidates that want it; frame it only if there are any."""
-        framed = b""
-        book = event.book if index.booked else None
-        for subscription in index.candidates(event.data, book):
-            try:
-                framed = framed or frame(event.text)
-                self.delivered += subscription.offer(event, framed)
-            except Exception as error:
-                # For example a malformed record of a host's accessor: it must not end the fan-out.
-                self._on_fault(subscription.writer, error)
 
     def _dispatch_gap(self, gap: Gap) -> int:
         """Send a gap to every subscription of its channel, regardless of filters."""
-        self._dispatched[gap.channel.name] = (gap.offset, gap.cursor)
-        for subscription in self.subscriptions(gap.channel.name):
-            subscription.offer_gap(gap)
+        name = gap.channel.name
+        self._dispatched[name] = (gap.offset, gap.cursor)
+        deliver_gap(self._indexes[name], gap)
+        if name == CHANGES_OF:
+            self.changes.put((gap,))
         return 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from alphapulse_api.cache import SingleFlight
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import BOOKS, CHANNELS
 from alphapulse_api.log import Event, EventLog
+from alphapulse_api.log.base import skipping
 from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
@@ -16,6 +19,8 @@ from alphapulse_api.sockets.readings import Readings
 
 KEPT: Final = 4  # per channel
 STEP: Final = 10  # events encoded between two pauses
+MOST_BOOK_BYTES: Final = 256
+_BOOK_AT_END: Final = re.compile(rb',"book":"([^"\\]*)"}\Z')
 
 
 class History(NamedTuple):
@@ -32,14 +37,23 @@ class Stretch:
         channel: the channel's name.
         events: all events.
         filters: those that pass are replayed.
+        newest: whether the newest event of each book stands for all of the book.
+
+    Attributes:
+        first: the offset of the first event; None if there is none.
+        framed: its frames, once they were made.
     """
 
-    __slots__ = ("_channel", "_events", "_filters", "framed")
+    __slots__ = ("_channel", "_events", "_filters", "_newest", "first", "framed")
 
-    def __init__(self, channel: str, events: Sequence[Event], filters: Filters) -> None:
+    def __init__(
+        self, channel: str, events: Sequence[Event], filters: Filters, *, newest: bool = False
+    ) -> None:
         self._channel = CHANNELS[channel]
         self._events = events
         self._filters = filters
+        self._newest = newest
+        self.first = events[0].offset if events else None
         self.framed: History | None = None
 
     def __len__(self) -> int:
@@ -47,6 +61,12 @@ class Stretch:
 
     def framing(self) -> Steps[History]:
         """Filter and frame the events, in steps."""
+        made = self._newest_of_books() if self._newest else self._all()
+        self.framed = yield from made
+        self._events = ()
+        return self.framed
+
+    def _all(self) -> Steps[History]:
         frames, wanted = Chunks(), 0
         for number, event in enumerate(self._events, 1):
             # Without filters the data of the event is not decoded.
@@ -55,9 +75,25 @@ class Stretch:
                 wanted += 1
             if not number % STEP:
                 yield
-        self.framed = History(frames.join(), wanted)
-        self._events = ()
-        return self.framed
+        return History(frames.join(), wanted)
+
+    def _newest_of_books(self) -> Steps[History]:
+        frames = Chunks()
+        newest: dict[str | None, Event] = {}
+        count: Counter[str | None] = Counter()
+        for event in self._events:
+            # Where the JSON ends with the book there is no need to decode half a megabyte.
+            end = _BOOK_AT_END.search(event.json[-MOST_BOOK_BYTES:])
+            book = event.book if end is None else end[1].decode()
+            if BOOKS not in self._filters or book in self._filters[BOOKS]:
+                newest.pop(book, None)
+                newest[book] = event
+                count[book] += 1
+            yield
+        for book, event in newest.items():
+            frames.add(skipping(event, count[book] - 1))
+            yield
+        return History(frames.join(), len(newest))
 
 
 class Histories:
@@ -82,13 +118,25 @@ class Histories:
         """Drop the channel's stretches, because it has a new event."""
         self._kept[channel].clear()
 
-    def since(self, channel: str, since: str, filters: Filters) -> Stretch | None:
-        """Return the events after a cursor, up to now; None if any may be missing."""
+    def since(
+        self, channel: str, since: str, filters: Filters, *, newest: bool = False
+    ) -> Stretch | None:
+        """Return the events after a cursor, up to now; None if any may be missing.
+
+        Args:
+            channel: its name.
+            since: the cursor.
+            filters: those that pass are replayed.
+            newest: whether the newest event of each book stands for all of the book.
+        """
         kept = self._kept[channel]
-        key = (since, self._events.offset(channel), frozenset(filters.items()))
+        key = (since, self._events.offset(channel), frozenset(filters.items()), newest)
         if key not in kept:
             events = self._events.since(channel, since)
-            kept[key] = None if events is None else Stretch(channel, events, filters)
+            stretch = None
+            if events is not None:
+                stretch = Stretch(channel, events, filters, newest=newest)
+            kept[key] = stretch
             if len(kept) > KEPT:
                 kept.pop(next(iter(kept)))
         return kept[key]

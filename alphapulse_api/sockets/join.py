@@ -13,12 +13,12 @@ from typing import Any
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Gap
 from alphapulse_api.sockets.backlog import ignore
-from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import chunks, frame
 from alphapulse_api.sockets.history import Stretch
-from alphapulse_api.sockets.requests import Subscribe
+from alphapulse_api.sockets.options import CHANGES, POSITIONS
+from alphapulse_api.sockets.requests import Selection, Subscribe
 from alphapulse_api.sockets.services import Services
-from alphapulse_api.sockets.subscription import Subscription
+from alphapulse_api.sockets.subscription import ChangesSubscription, Subscription
 from alphapulse_api.sockets.writer import SocketWriter
 
 
@@ -85,7 +85,7 @@ class Subscriber:
         await asyncio.gather(*(self._events.reach(*since) for since in request.since.items()))
         # No await between reading the log and joining the fan-out, so no event is lost in between.
         joins = [
-            self._join(name, selection.filters, request.since.get(name))
+            self._join(name, selection, request.since.get(name))
             for name, selection in request.channels.items()
         ]
         try:
@@ -95,8 +95,12 @@ class Subscriber:
                     join.ack["replayed"] = history.events
                     join.past = history.chunks
                     join.released = self._readings.hold(caller, join.past)
+                    if isinstance(join.new, ChangesSubscription) and join.missed.first is not None:
+                        self._fanout.changes.resume(join.new, join.missed.first)
                 elif request.snapshot:
                     join.new.seen = snapshot = await self._snapshots.of(join.new, caller)
+                    if isinstance(join.new, ChangesSubscription):
+                        self._fanout.changes.take_over(join.new, snapshot.portfolios)
                     join.past = snapshot.chunks
                     join.released = self._readings.hold(caller, join.past)
         except BaseException:
@@ -151,14 +155,21 @@ class Subscriber:
         """Return the offset and cursor of a subscription, or the end of the log without one."""
         if before is None:
             return self._events.offset(name), self._events.cursor(name)
-        return max(self._fanout.position(name), (before.after, before.cursor))
+        return max(self._fanout.position(before), (before.after, before.cursor))
 
-    def _join(self, name: str, filters: Filters, since: str | None) -> _Join:
+    def _join(self, name: str, selection: Selection, since: str | None) -> _Join:
         """Subscribe from `since` if the log reaches that far back, otherwise from its end."""
+        filters = selection.filters
+        changes = selection.options.get(POSITIONS) == CHANGES
         before = self._subscription(name)
-        missed = None if since is None else self._fanout.histories.since(name, since, filters)
+        if isinstance(before, ChangesSubscription):
+            self._fanout.changes.flush()  # so that the new one may be of the other kind
+        missed = None
+        if since is not None:
+            missed = self._fanout.histories.since(name, since, filters, newest=changes)
         after, cursor = self._position(name, before if missed is None else None)
-        join = _Join(before, Subscription(CHANNELS[name], filters, after, cursor, self._writer))
+        kind = ChangesSubscription if changes else Subscription
+        join = _Join(before, kind(CHANNELS[name], filters, after, cursor, self._writer))
         if since is not None:
             join.ack["resumed"] = missed is not None
             join.ack["replayed"] = 0
@@ -174,9 +185,12 @@ class Subscriber:
         if before is None:
             self._fanout.unsubscribe(self._writer, (join.new.channel.name,))
             return
+        self._fanout.changes.flush()  # so that events of either kind are held up to the same one
         self._fanout.subscribe(before)
+        changes = isinstance(before, ChangesSubscription)
         for item in join.new.held or ():
             if isinstance(item, Gap):
                 before.offer_gap(item)
             else:
-                before.offer(item, frame(item.text))
+                event = item if changes else item.whole
+                before.offer(event, frame(event.text))

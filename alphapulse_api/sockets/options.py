@@ -38,10 +38,19 @@ class Word(NamedTuple):
         return {"type": "string", "enum": list(self.words), "description": self.description}
 
 
+CHANGES_OF: Final = "portfolio"  # the channel that is also sent as changes
+POSITIONS: Final = "positions"
+CHANGES: Final = "changes"
 # By channel and name.
 OPTIONS: Final[Mapping[str, Mapping[str, Word]]] = {
     **{name: {} for name in CHANNELS},
-    "portfolio": {"positions": Word(("whole",), "every event has all positions")},
+    CHANGES_OF: {
+        POSITIONS: Word(
+            ("whole", CHANGES),
+            "whole: every event has all positions; changes: only the first one, and others after "
+            "which the client cannot know them",
+        )
+    },
 }
 
 

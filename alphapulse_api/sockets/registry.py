@@ -15,6 +15,7 @@ from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.config import WebSocketConfig
 from alphapulse_api.domain.errors import INTERNAL_CLOSE, SHUTDOWN, SLOW_CONSUMER, Close
 from alphapulse_api.log import EventLog
+from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.sockets.admission import Place
 from alphapulse_api.sockets.connection import Connection
 from alphapulse_api.sockets.fanout import FanOut
@@ -41,6 +42,7 @@ class Registry:
         readings: the callers' budgets for snapshots and replays.
         authenticator: checks callers.
         config: limits and times.
+        slices: runs long work.
 
     Attributes:
         fanout: sends the log's events to the connections.
@@ -57,10 +59,11 @@ class Registry:
         readings: Readings,
         authenticator: Authenticator,
         config: WebSocketConfig,
+        slices: Slices,
     ) -> None:
         self._connections: dict[SocketWriter, Connection] = {}
         self._max_connections = config.max_connections
-        self.fanout = FanOut(events, histories, self._on_fault)
+        self.fanout = FanOut(events, histories, slices, self._on_fault)
         self._services = Services(
             self.fanout, events, snapshots, readings, authenticator, config, LagTimer()
         )

@@ -8,7 +8,7 @@ that it includes has passed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final
@@ -24,6 +24,7 @@ from alphapulse_api.log.base import Event, message
 from alphapulse_api.runtime.slices import Slices, Steps, finish
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
+from alphapulse_api.sockets.options import CHANGES_OF
 from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.snapshot_rows import NEWEST_FIRST, Rows, read_snapshot
 from alphapulse_api.sockets.subscription import Subscription
@@ -70,6 +71,7 @@ class Snapshot:
 
     Attributes:
         channel: as given.
+        portfolios: the rows, of the channel portfolio only.
         pending: those of the outbox rows that still exist.
     """
 
@@ -87,6 +89,7 @@ class Snapshot:
         "_stages",
         "channel",
         "pending",
+        "portfolios",
     )
 
     def __init__(
@@ -99,6 +102,7 @@ class Snapshot:
     ) -> None:
         self.channel = channel
         self.pending = pending
+        self.portfolios: list[Mapping[str, Any]] = []
         self._cursor = cursor
         self._current_since = at
         self._frames = Chunks()
@@ -129,6 +133,8 @@ class Snapshot:
             if channel.passes(filters, row):
                 self._frames.add(message(channel, cursor, json_of(row), snapshot=True))
                 self._rows += 1
+                if channel.name == CHANGES_OF:
+                    self.portfolios.append(row)
                 identity, stage = channel.identity(row)
                 key = hash(identity)
                 self._stages[key] = stage

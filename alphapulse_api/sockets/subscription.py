@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import BOOKS, Channel
+from alphapulse_api.domain.holdings import Holdings
 from alphapulse_api.log.base import Event, Gap
+from alphapulse_api.sockets.change import Change
 from alphapulse_api.sockets.filters import Filters
+from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.writer import SocketWriter
 
 
@@ -103,7 +106,7 @@ class Subscription:
             return False
         if event.offset <= self.after or not self._passes(event):
             return False
-        self.writer.gather_event(event, framed)
+        self._send(event, framed)
         return True
 
     def offer_gap(self, gap: Gap) -> None:
@@ -119,5 +122,45 @@ class Subscription:
         later = (item for item in held if item.offset > self.after)
         return [item for item in later if isinstance(item, Gap) or self._passes(item)]
 
+    def _send(self, event: Event, framed: bytes) -> None:
+        self.writer.gather_event(event, framed)
+
     def _passes(self, event: Event) -> bool:
         return self.wants(event.data) and not (self.seen is not None and self.seen.includes(event))
+
+
+class ChangesSubscription(Subscription):
+    """A subscription to the portfolio that takes changes of the positions it already has.
+
+    Attributes:
+        bases: by book, the positions that the client has.
+    """
+
+    __slots__ = ("bases",)
+
+    def __init__(
+        self, channel: Channel, filters: Filters, after: int, cursor: str, writer: SocketWriter
+    ) -> None:
+        super().__init__(channel, filters, after, cursor, writer)
+        self.bases: dict[str | None, Holdings] = {}
+
+    def up_to_date(self, offset: int) -> bool:
+        """Return False: it always chooses the form of an event itself."""
+        return False
+
+    def release(self) -> list[Event | Gap]:
+        """Go live; return the held events, each in the form that the client understands."""
+        return [i if isinstance(i, Gap) else self._understood(i) for i in super().release()]
+
+    def _send(self, event: Event, framed: bytes) -> None:
+        understood = self._understood(event)
+        super()._send(understood, framed if understood is event else frame(understood.text))
+
+    def _understood(self, event: Event) -> Event:
+        """Return the event as a change if the client has its base, otherwise as a key frame."""
+        base = self.bases.pop(event.book, None)
+        if not isinstance(event, Change):
+            return event
+        if event.holdings is not None:
+            self.bases[event.book] = event.holdings
+        return event if event.base is not None and event.base is base else event.whole

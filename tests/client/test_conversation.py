@@ -21,7 +21,7 @@ SETTLED = {"type": "pong", "id": "settled", "timestamp": "2026-01-01T00:00:00Z"}
 
 
 def conversation(*channels: str, snapshot: bool = False, **since: str) -> Conversation:
-    held = Conversation(channels or ("trades",), {}, snapshot, since)
+    held = Conversation(channels or ("trades",), {}, {}, snapshot, since)
     held.begin()
     return held
 

@@ -22,7 +22,13 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 SECONDS = 30
 # Sent in this order, each after the answer to the one before.
 REQUESTS: tuple[dict[str, Any], ...] = (
-    {"type": "subscribe", "id": 1, "channels": list(CHANNELS), "snapshot": True},
+    {
+        "type": "subscribe",
+        "id": 1,
+        "channels": list(CHANNELS),
+        "snapshot": True,
+        "options": {"portfolio": {"positions": "changes"}},
+    },
     {"type": "subscriptions", "id": "two"},
     {"type": "ping", "id": 3},
     {"type": "nonsense", "id": 4},

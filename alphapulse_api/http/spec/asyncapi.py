@@ -12,6 +12,7 @@ from alphapulse_api.http.spec.info import info, words
 from alphapulse_api.http.spec.message_parts import SHARED, Message
 from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENTS, REQUESTS
 from alphapulse_api.http.spec.schemas import make_spec, reference
+from alphapulse_api.schemas.portfolio import PortfolioChanges
 from alphapulse_api.sockets.filters import RECORDS
 
 VERSION: Final = "3.0.0"
@@ -167,6 +168,7 @@ def _schemas() -> dict[str, Any]:
     spec, converter = make_spec("3.1.0", info())
     for record in RECORDS.values():
         reference(converter, record)
+    reference(converter, PortfolioChanges)
     records: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     payloads = {message.payload: message.schema for message in MESSAGES}
     return dict(sorted({**records, **SHARED, **payloads}.items()))

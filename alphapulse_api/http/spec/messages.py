@@ -15,8 +15,10 @@ from alphapulse_api.http.spec.message_parts import (
     TEXT,
     TIME,
     Message,
+    Schema,
     ref,
 )
+from alphapulse_api.sockets.change import TYPE as CHANGES
 
 REQUESTS: Final = (
     Message(
@@ -72,20 +74,26 @@ _EVENT: Final = {
 }
 
 
+def _members(channel: str) -> dict[str, Schema]:
+    return {
+        "channel": {"type": "string", "const": channel},
+        "cursor": CURSOR,
+        "skipped": {
+            "type": "integer",
+            "description": "older events of the same series or portfolio that a slow client "
+            "was spared",
+        },
+    }
+
+
 def _event(channel: str) -> Message:
     payload, record = _EVENT[channel]
     return Message(
         CHANNELS[channel].type, CHANNELS[channel].type, payload,
         f"An event of {channel}, or a row of its snapshot.",
         {
-            "channel": {"type": "string", "const": channel},
-            "cursor": CURSOR,
+            **_members(channel),
             "snapshot": {"type": "boolean", "description": "true: a row of the snapshot"},
-            "skipped": {
-                "type": "integer",
-                "description": "older events of the same series or portfolio that a slow client "
-                "was spared",
-            },
             "data": ref(record),
         },
         ("channel", "cursor", "data"),
@@ -168,6 +176,17 @@ ANSWERS_AND_EVENTS: Final = (
     ),
     *(_event(channel) for channel in CHANNELS),
     Message(
+        CHANGES, CHANGES, "PortfolioChangesEvent",
+        "An event of portfolio as changes, for a subscription with that option.",
+        {**_members("portfolio"), "data": ref("PortfolioChanges")},
+        ("channel", "cursor", "data"),
+        {
+            "channel": "portfolio", "cursor": "c2d4e6f8-6", "data": {
+                **ANSWERS["Portfolio"], "positions": [], "runs": [[0, 1]],
+            },
+        },
+    ),
+    Message(
         "snapshot_end", "snapshot_end", "SnapshotEnd",
         "The snapshot of a channel is complete; its live events follow.",
         {
@@ -194,4 +213,4 @@ ANSWERS_AND_EVENTS: Final = (
         {"expires_in": 60},
     ),
 )  # fmt: skip
-EVENTS: Final = tuple(channel.type for channel in CHANNELS.values())
+EVENTS: Final = (*(channel.type for channel in CHANNELS.values()), CHANGES)

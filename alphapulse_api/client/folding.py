@@ -1,0 +1,42 @@
+"""Whole portfolios from the changes of their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from alphapulse_api.client.values import PORTFOLIO, convert
+from alphapulse_api.domain.derived import share
+
+CHANGES: Final = "portfolio_changes"
+
+
+class Folding:
+    """Keeps the portfolio that one connection was sent last, and applies changes to it."""
+
+    __slots__ = ("_positions",)
+
+    def __init__(self) -> None:
+        self._positions: list[dict[str, Any]] = []
+
+    def key_frame(self, portfolio: Mapping[str, Any]) -> None:
+        """Begin with a whole portfolio, whose values are converted."""
+        # Copies, because callers may change what they get.
+        self._positions = [dict(position) for position in portfolio["positions"]]
+
+    def folded(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the whole portfolio after the changes in the data of a message."""
+        changes = convert(data, PORTFOLIO)
+        runs = changes.pop("runs")
+        total: Decimal = changes["total_value"]
+        kept = len(self._positions)
+        listed = [*self._positions, *changes["positions"]]
+        places = [place for start, length in runs for place in range(start, start + length)]
+        self._positions = [
+            {**listed[place], "weight": share(listed[place]["value"], total)}
+            if place < kept
+            else listed[place]
+            for place in places
+        ]
+        return {**changes, "positions": [dict(position) for position in self._positions]}
