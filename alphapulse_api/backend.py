@@ -34,6 +34,7 @@ from alphapulse_api.runtime.readiness import Readiness
 from alphapulse_api.runtime.redis import RedisLinks
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.runtime.supervisor import Supervisor
+from alphapulse_api.runtime.turns import Turns
 from alphapulse_api.sockets.admission import Admission
 from alphapulse_api.sockets.history import Histories
 from alphapulse_api.sockets.origins import Origins
@@ -111,6 +112,7 @@ class Backend:
             self.engine, self.cache, self.events, pooled=config.database.pgbouncer
         )
         self.slices = Slices()
+        self.turns = Turns()
         self.feed = Feed(
             self.accessors,
             self.relay,

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import BAD_REQUEST, NOT_FOUND, Problem, ValidationProblem
-from alphapulse_api.http.body import read_json
+from alphapulse_api.http.body import is_small, read_json
 from alphapulse_api.http.codecs.formats import (
     FORMATS,
     Rows,
@@ -30,7 +30,7 @@ from alphapulse_api.http.pipeline.conditions import precondition
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
-from alphapulse_api.runtime.slices import releasing
+from alphapulse_api.runtime.slices import finish, releasing
 
 MAX_PATH_VARIABLE: Final = 256
 
@@ -91,7 +91,8 @@ def endpoint(row: Row) -> RawHandler:
             headers.update(approximate(answer))
             body = await _encode(backend, row, question, answer)
         else:
-            body = await backend.slices.run(dumping(answer))
+            dumped = dumping(answer)
+            body = finish(dumped) if is_small(request) else await backend.slices.run(dumped)
         if question.coding.applies(len(body)):
             body = await compressed(body, question.coding.name)
             headers["Content-Encoding"] = question.coding.name

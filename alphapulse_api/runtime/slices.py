@@ -66,7 +66,7 @@ class Slices:
 
 
 def finish(steps: Steps[T]) -> T:
-    """Run `steps` to its end at once, for callers outside an event loop."""
+    """Run `steps` to its end at once: for callers outside an event loop, and for short work."""
     while True:
         try:
             next(steps)

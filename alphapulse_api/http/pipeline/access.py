@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import uuid_utils
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.http.large_body import split_large_body
@@ -31,6 +31,7 @@ _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 REQUEST_ID: Final[web.RequestKey[str]] = web.RequestKey("request_id", str)
 
+READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 CLIENT_GONE: Final = 499  # nginx's status for a client that left before its answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,6 +47,8 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     status = CLIENT_GONE
     try:
+        if request.method in READING:  # writers go before readers
+            await backend.turns.take()
         ready = await app[FAST_PATH].answer(request, request_id)
         if ready is not None:
             status = ready.status
