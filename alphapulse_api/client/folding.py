@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,30 +13,35 @@ CHANGES: Final = "portfolio_changes"
 
 
 class Folding:
-    """Keeps the portfolio that one connection was sent last, and applies changes to it."""
+    """Keeps the portfolio of each book that was sent last, and applies changes to it."""
 
     __slots__ = ("_positions",)
 
     def __init__(self) -> None:
-        self._positions: list[dict[str, Any]] = []
+        self._positions: dict[str | None, list[dict[str, Any]]] = {}  # by book
 
     def key_frame(self, portfolio: Mapping[str, Any]) -> None:
         """Begin with a whole portfolio, whose values are converted."""
         # Copies, because callers may change what they get.
-        self._positions = [dict(position) for position in portfolio["positions"]]
+        self._positions[portfolio.get("book")] = _copied(portfolio["positions"])
 
     def folded(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return the whole portfolio after the changes in the data of a message."""
         changes = convert(data, PORTFOLIO)
         runs = changes.pop("runs")
         total: Decimal = changes["total_value"]
-        kept = len(self._positions)
-        listed = [*self._positions, *changes["positions"]]
+        before = self._positions[changes.get("book")]
+        listed = [*before, *changes["positions"]]
         places = [place for start, length in runs for place in range(start, start + length)]
-        self._positions = [
+        positions = [
             {**listed[place], "weight": share(listed[place]["value"], total)}
-            if place < kept
+            if place < len(before)
             else listed[place]
             for place in places
         ]
-        return {**changes, "positions": [dict(position) for position in self._positions]}
+        self._positions[changes.get("book")] = positions
+        return {**changes, "positions": _copied(positions)}
+
+
+def _copied(positions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(position) for position in positions]

@@ -179,3 +179,24 @@ def test_what_later_servers_may_say_is_passed_over() -> None:
     message = {"type": "item", "channel": "news", "cursor": "n1", "data": {"price": "1"}}
     (entry,) = held.receive(message)
     assert entry.item == Event("item", "news", "n1", {"price": "1"})
+
+
+def test_changes_of_a_portfolio_become_whole_portfolios_by_book() -> None:
+    held = Conversation(("portfolio",), {}, {"portfolio": {"positions": "changes"}}, False, {})
+    assert held.begin()[0]["options"] == {"portfolio": {"positions": "changes"}}
+
+    def received(kind: str, book: str, total: str, *symbols: str, **more: Any) -> Event:
+        positions = [{"symbol": symbol, "value": "2", "weight": 0.5} for symbol in symbols]
+        data = {"book": book, "total_value": total, "positions": positions, **more}
+        message = {"type": kind, "channel": "portfolio", "cursor": "c", "data": data}
+        item = held.receive(message)[-1].item
+        assert isinstance(item, Event)
+        return item
+
+    for book in "ab":
+        received("portfolio", book, "4", f"{book}1", f"{book}2", f"{book}3")
+    for book in "ab":
+        event = received("portfolio_changes", book, "8", "new", runs=[[2, 2], [0, 1]])
+        assert (event.type, event.data["total_value"]) == ("portfolio", 8)
+        weights = {position["symbol"]: position["weight"] for position in event.data["positions"]}
+        assert list(weights.items()) == [(f"{book}3", 0.25), ("new", 0.5), (f"{book}1", 0.25)]

@@ -203,21 +203,43 @@ async def test_a_subscription_that_is_refused_leaves_the_changes_as_they_were(
             assert folded.portfolio == expected
 
 
+async def test_each_book_is_compared_with_itself(served: Server) -> None:
+    desks = {book: Desk(seed, positions=20) for seed, book in enumerate(("main", "beta"))}
+    folded = {book: Folded() for book in desks}
+    async with connect(served, await served.login()) as client:
+        ack = await subscribe(client)
+        for number in range(24):
+            book = ("main", "beta", "beta")[number % 3]
+            record = {**desks[book].next(), "book": book, "as_of": f"2026-01-01T00:00:{number}Z"}
+            record = json.loads(dumps({**record, "positions": complete(record)}))
+            await served.backend.events.append("portfolio", [record])
+            message = await client.receive()
+            folded[message["data"]["book"]].take(message)
+            assert folded[book].portfolio == record
+        assert all(one.kinds.count("portfolio") < len(one.kinds) / 2 for one in folded.values())
+        await subscribe(client, since={"portfolio": ack["cursor"]})
+        keys = await client.receive_many(2, "portfolio")
+    assert {m["data"]["book"]: m["skipped"] for m in keys} == {"main": 7, "beta": 15}
+    assert [m["data"] for m in keys] == [folded["main"].portfolio, folded["beta"].portfolio]
+
+
 @given(st.integers(0, 2**32))
 def test_a_portfolio_of_a_hosts_own_store_folds_too(seed: int) -> None:
     desk = Desk(seed, positions=12)
     folded, base = Folded(), None
     for offset in range(12):
         record = desk.next()
-        total = Decimal(record["total_value"])
-        record["positions"] = [
-            valued({name: decimal(value) for name, value in position.items()}, total)
-            for position in record["positions"]
-        ]
+        record["positions"] = complete(record)
         change = finish(compared(Event(CHANNELS["portfolio"], offset, "c", record), base, 0))
         base = change.holdings
         folded.take(json.loads(change.text))
         assert folded.portfolio == json.loads(dumps(record))
+
+
+def complete(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The positions of a portfolio with their derived fields."""
+    total = Decimal(record["total_value"])
+    return [valued({n: decimal(v) for n, v in p.items()}, total) for p in record["positions"]]
 
 
 def decimal(value: Any) -> Any:
