@@ -12,6 +12,7 @@ import click
 import yaml
 
 from alphapulse_api.auth.grants import AccountError
+from alphapulse_api.cli.compacting import compact
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
@@ -98,6 +99,7 @@ def demo(port: int, speed: float, fresh: bool, database: str) -> None:
 
 cli.add_command(user)
 cli.add_command(api_key)
+cli.add_command(compact)
 
 
 @cli.group("config")

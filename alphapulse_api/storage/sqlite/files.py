@@ -107,8 +107,11 @@ class ServerLock:
     def __repr__(self) -> str:
         return f"<ServerLock {self._path} {'held' if self._file is not None else 'free'}>"
 
-    async def acquire(self) -> None:
-        """Wait for a bounded time until no other process serves the file.
+    async def acquire(self, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until no other process serves the file.
+
+        Args:
+            seconds: how long to wait.
 
         Raises:
             StartupError: if another process still serves it; the text names that process.
@@ -120,7 +123,7 @@ class ServerLock:
                 f"database.url: cannot lock {self._path}: {error.strerror}"
             ) from None
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not _try_lock(file):  # noqa: ASYNC110 (the other process sends no event)
                     await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
