@@ -10,6 +10,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import (
     AgentStore,
     AlertStore,
+    DecisionStore,
     MetricStore,
     PortfolioStore,
     SystemStore,
@@ -57,6 +58,11 @@ class View:
     def agents(self) -> AgentStore:
         """Agents and their signals."""
         return self._accessors.agents
+
+    @property
+    def decisions(self) -> DecisionStore:
+        """Decisions, and what led to them."""
+        return self._accessors.decisions
 
     @property
     def system(self) -> SystemStore:

@@ -40,7 +40,7 @@ from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.postgres.connection import prepare
 from alphapulse_api.storage.postgres.engine import PostgresEngine
 from alphapulse_api.storage.sqlite.engine import SQLiteEngine
-from alphapulse_api.storage.tables.trades import COLUMNS
+from alphapulse_api.storage.tables.trade_rows import COLUMNS
 from tests.postgres import server
 
 from .drivers import Noting, PostgresDriver, SQLiteDriver

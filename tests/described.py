@@ -52,7 +52,8 @@ class Described:
         paths = self.document["paths"]
         plain = path.partition("?")[0]
         if plain not in paths:
-            (plain,) = (t for t in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", t), plain))
+            found = [t for t in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", t), plain)]
+            plain = min(found, key=lambda template: template.count("{"))
         return plain, paths[plain][method.lower()]
 
     def statuses(self, operation: dict[str, Any]) -> set[int]:

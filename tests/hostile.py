@@ -15,7 +15,7 @@ from marshmallow import fields
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata, Money, Text, Timestamp
-from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
+from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE
 from tests.hostile_receivers import receiver_bodies
 from tests.webhooks import alertmanager, grafana
 
@@ -23,7 +23,8 @@ MEBI = 1024 * 1024
 # What is valid, by the last step of the path that is not a variable.
 VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
-    "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "system": SAMPLE,
+    "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "decisions": DECISION,
+    "system": SAMPLE,
     "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},
     "tradingview": {"message": "BTCUSDT crossed 50000"},
 }  # fmt: skip

@@ -32,7 +32,7 @@ class Event:
     """A published record or, with `snapshot`, part of the current state.
 
     Attributes:
-        type: metric, alert, trade or portfolio.
+        type: metric, alert, trade or portfolio; signal or decision, if the stream includes them.
         channel: metrics, alerts, trades or portfolio.
         cursor: its position in the channel; opaque.
         data: the row; see `alphapulse_api.client.rows`.
@@ -194,7 +194,8 @@ class Conversation:
         kind, channel = message["type"], message["channel"]
         if self._folding is not None and kind == CHANGES:
             return channel, self._folding.folded(message["data"])
-        data = values.convert(message["data"], values.CHANNELS.get(channel, values.PLAIN))
+        shape = values.TYPES.get(kind) or values.CHANNELS.get(channel, values.PLAIN)
+        data = values.convert(message["data"], shape)
         if self._folding is not None and channel == "portfolio":
             self._folding.key_frame(data)
         return kind, data

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import StreamReader
 
 from alphapulse_api.client import values
+from alphapulse_api.client.decision_rows import Decision
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.importing import Importing
 from alphapulse_api.client.pages import Export
@@ -67,6 +68,10 @@ class Exporting(Importing):
     def export_signals(self, agent_id: str, /, **filters: Any) -> Export[Signal]:
         """Every signal of an agent, newest first; `filters` are those of `signals`."""
         return self._export(f"agents/{segment(agent_id)}/signals", values.SIGNAL, filters)
+
+    def export_decisions(self, /, **filters: Any) -> Export[Decision]:
+        """Every decision with its reasoning, newest first; `filters` are those of `decisions`."""
+        return self._export("decisions", values.DECISION, filters)
 
     def export_system(self, /, **filters: Any) -> Export[SystemSample]:
         """Every sample of components, oldest first; `filters` are those of `system`."""

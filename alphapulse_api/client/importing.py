@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from alphapulse_api.client import values
+from alphapulse_api.client.decision_rows import Decision
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.rows import Alert, Signal, Trade
 from alphapulse_api.client.writing import Extras, Record, Records, Writing
@@ -86,6 +87,10 @@ class Importing(Writing):
         """Import an agent's signals, each with its `timestamp`; return how many are new."""
         past = self._past(signals, extras, Signal, agent_id)
         return await self._import(f"agents/{segment(agent_id)}/signals", past)
+
+    async def import_decisions(self, decisions: Records, *, extras: Extras = "refuse") -> int:
+        """Import decisions, each with its `made_at`; return how many are new."""
+        return await self._import("decisions", self._past(decisions, extras, Decision))
 
     async def import_metrics(self, points: Records) -> int:
         """Import metric points, each with its `timestamp`; return how many are stored."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.client import values
+from alphapulse_api.client.decision_rows import Decision, Expansion, Why
 from alphapulse_api.client.http import Answer, segment
 from alphapulse_api.client.pages import Page, Rows
 from alphapulse_api.client.rows import (
@@ -209,6 +210,41 @@ class Reading(ABC):
         trade: Trade = await self._get(f"/api/trades/{segment(trade_id)}", values.TRADE)
         return trade
 
+    async def why(self, trade_id: str) -> Why:
+        """Return a trade and everything that led to it."""
+        why: Why = await self._get(f"/api/trades/{segment(trade_id)}/why", values.WHY)
+        return why
+
+    def decisions(
+        self,
+        *,
+        agent_id: str | None = None,
+        symbol: str | None = None,
+        cycle_id: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        sort: Sort | None = None,
+        limit: int | None = None,
+    ) -> Rows[Decision]:
+        """Return decisions, newest first unless `sort` is "asc"; `limit` is the total number."""
+        params = {
+            "agent_id": agent_id,
+            "symbol": symbol,
+            "cycle_id": cycle_id,
+            "start_time": start_time,
+            "end_time": end_time,
+            "sort": sort,
+        }
+        return self._pages("/api/decisions", values.DECISION, params, limit)
+
+    async def decision(
+        self, decision_id: str, *, expand: Expansion | Sequence[Expansion] | None = None
+    ) -> Decision:
+        """Return one decision, with its reasoning and the whole records that `expand` names."""
+        path = f"/api/decisions/{segment(decision_id)}"
+        decision: Decision = await self._get(path, values.DECISION, {"expand": _comma(expand)})
+        return decision
+
     def agents(
         self,
         *,
@@ -254,6 +290,12 @@ class Reading(ABC):
         }
         path = f"/api/agents/{segment(agent_id)}/signals"
         return self._pages(path, values.SIGNAL, params, limit)
+
+    async def signal(self, agent_id: str, signal_id: str) -> Signal:
+        """Return one signal, with its thesis and what the agent saw."""
+        path = f"/api/agents/{segment(agent_id)}/signals/{segment(signal_id)}"
+        signal: Signal = await self._get(path, values.SIGNAL)
+        return signal
 
     def system(
         self,

@@ -14,7 +14,7 @@ from alphapulse_api.domain.plain import plain
 
 
 class Shape(NamedTuple):
-    """The fields of a row that are not plain JSON; `nested` has the shapes of lists of objects."""
+    """The fields of a row that are not plain JSON; `nested` has the shapes of objects in it."""
 
     money: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
@@ -72,11 +72,33 @@ TRADE: Final = Shape(
     ("executed_at", "updated_at"),
     {"fees": Shape(("amount",)), "history": ORDER_STATE},
 )
-SIGNAL: Final = Shape(("target_price", "stop_loss"), ("timestamp",))
+USAGE: Final = Shape(("cost",))
+SIGNAL: Final = Shape(
+    ("entry_price", "target_price", "stop_loss", "size"),
+    ("timestamp", "received_at", "valid_until"),
+    {"usage": USAGE, "inputs": Shape(times=("timestamp",))},
+)
+COST: Final = Shape(nested={"totals": Shape(("cost",))})
+DECISION: Final = Shape(
+    times=("made_at", "received_at"),
+    nested={
+        "targets": Shape(("quantity",)),
+        "constraints": Shape(("before", "after")),
+        "usage": USAGE,
+        "signals": SIGNAL,
+        "trades": TRADE,
+        "cost": COST,
+    },
+)
+WHY: Final = Shape(nested={"trade": TRADE, "decision": DECISION, "signals": SIGNAL, "cost": COST})
 AGENT: Final = Shape(times=("updated_at",), nested={"signals": SIGNAL})
 SAMPLE: Final = Shape(times=("timestamp",))
 
 CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}
+
+
+# By the type of an event; those that carry the records of their channel have its shape.
+TYPES: Final = {"signal": SIGNAL, "decision": DECISION}
 
 
 def convert(row: dict[str, Any], shape: Shape) -> Any:
@@ -88,7 +110,8 @@ def convert(row: dict[str, Any], shape: Shape) -> Any:
         if (value := row.get(name)) is not None:
             row[name] = datetime.fromisoformat(value)
     for name, inner in shape.nested.items():
-        for item in row.get(name, ()):
+        value = row.get(name) or ()
+        for item in (value,) if isinstance(value, dict) else value:
             convert(item, inner)
     return row
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import uuid_utils
 
 from alphapulse_api.client import values
+from alphapulse_api.client.decision_rows import Decision
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.reading import Reading
 from alphapulse_api.client.rows import (
@@ -33,7 +34,9 @@ Records = Iterable[Record] | Any
 Extras = Literal["refuse", "metadata"]
 
 
-TIMES: Final = frozenset({"timestamp", "executed_at", "created_at", "as_of", "opened_at"})
+TIMES: Final = frozenset({
+    "timestamp", "executed_at", "created_at", "as_of", "opened_at", "made_at", "valid_until",
+})  # fmt: skip
 
 
 class Writing(Reading):
@@ -187,6 +190,19 @@ class Writing(Reading):
         stored: Signal = await self._send("POST", path, body, values.SIGNAL)
         return stored
 
+    async def record_decision(self, decision: Record, *, extras: Extras = "refuse") -> Decision:
+        """Record a decision, with the `signals` and `trades` in it; return it as stored."""
+        body = self._decided(decision, extras)
+        stored: Decision = await self._send("POST", "/api/decisions", body, values.DECISION)
+        return stored
+
+    async def record_decisions_batch(
+        self, decisions: Records, *, on_error: OnError = "stop", extras: Extras = "refuse"
+    ) -> BatchResult:
+        """Record up to 10000 decisions; return a result for each, as `record_trades_batch`."""
+        body = [self._decided(decision, extras) for decision in self._items(decisions)]
+        return await self._send_batch("decisions", body, on_error)
+
     async def report_system(self, sample: Record) -> SystemSample:
         """Record a sample of a component; return it as stored."""
         body = self._given(sample, timestamp=datetime.now(UTC))
@@ -229,6 +245,14 @@ class Writing(Reading):
         if extras == "metadata":
             record = extras_in_metadata(record, kind.__annotations__.keys())
         return self._given(record, id=str(uuid_utils.uuid7()))
+
+    def _decided(self, decision: Record, extras: Extras) -> dict[str, Any]:
+        """A decision with an id; its signals and trades have zones in their times."""
+        body = self._named(decision, extras, Decision)
+        for name in ("signals", "trades"):
+            if (parts := items_of(body.get(name))) is not None:
+                body[name] = [self._given(part) for part in parts]
+        return body
 
     def _given(self, record: Record, **defaults: Any) -> dict[str, Any]:
         """The fields of a record, with defaults for missing ones, and zones for naive datetimes.

@@ -33,6 +33,13 @@ class Channel(NamedTuple):
     # snapshot already sent is not sent again. A late point of a series is new, so the identity of a
     # point is its series and its time. Takes rows of the store and events that were read as JSON.
     identity: Callable[[Mapping[str, Any]], tuple[Any, int]]
+    # The channel that carries the events, if they are a further type of another channel.
+    part_of: str = ""
+
+    @property
+    def public(self) -> str:
+        """The channel that clients subscribe to for these events."""
+        return self.part_of or self.name
 
     def passes(self, filters: Mapping[str, frozenset[str]], data: Mapping[str, Any]) -> bool:
         """Whether an event's data pass every filter."""
@@ -119,3 +126,39 @@ CHANNELS: Final = {
         ),
     )
 }
+
+LOGGED: Final = {
+    **CHANNELS,
+    **{
+        part.name: part
+        for part in (
+            Channel(
+                "signals",
+                "signal",
+                "view_agents",
+                {"symbols": "symbol"},
+                _book,
+                None,
+                lambda data: (_key(data), 0),
+                "trades",
+            ),
+            Channel(
+                "decisions",
+                "decision",
+                "view_trades",
+                {"symbols": "symbols"},
+                _book,
+                None,
+                lambda data: (_key(data), 0),
+                "trades",
+            ),
+        )
+    },
+}
+"""What the event log keeps apart: the channels, and the further types of their events. So signals
+never evict trades."""
+
+
+def parts_of(channel: str) -> tuple[str, ...]:
+    """What the log keeps of a channel: the channel itself first, then its further types."""
+    return (channel, *(name for name, part in LOGGED.items() if part.part_of == channel))

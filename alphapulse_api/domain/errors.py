@@ -191,6 +191,13 @@ class Conflict(Problem):
         super().__init__(CONFLICT, detail, **extra)
 
 
+class Ring(Conflict):
+    """A record that would correct itself, by way of others; a 422."""
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        Problem.__init__(self, VALIDATION, detail, **extra)
+
+
 class Unavailable(Problem):
     """A part that the answer needs is unavailable; `retry_after` is in seconds."""
 

@@ -159,6 +159,38 @@ class HostFeed(Recording):
         return answer
 
     @overload
+    def record_decision(
+        self,
+        decision: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> Stored: ...
+    @overload
+    def record_decision(
+        self,
+        decision: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_decision(
+        self,
+        decision: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Stored | int:
+        """Store a decision, with the signals and trades in it; returns it as stored."""
+        answer: Stored | int = self._call(
+            "record_decision", (), (decision,), False, wait, timeout, **unusual(extras)
+        )
+        return answer
+
+    @overload
     def update_agent(
         self,
         agent_id: str,

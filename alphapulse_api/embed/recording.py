@@ -211,6 +211,21 @@ class Recording(Calling):
         )
         return answer
 
+    def record_decisions_batch(
+        self,
+        decisions: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        timeout: float | None = None,
+    ) -> Stored:
+        """Store up to 10,000 decisions; returns what became of each, as `Feed` does."""
+        given, more = _listed(decisions, on_error), unusual(extras)
+        answer: Stored = self._call(
+            "record_decisions_batch", (), given, True, True, timeout, on_error=on_error, **more
+        )
+        return answer
+
     def report_system_batch(
         self, samples: Records, *, on_error: str = STOP, timeout: float | None = None
     ) -> Stored:

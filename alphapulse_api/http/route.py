@@ -60,6 +60,7 @@ class Row:
 
     Attributes:
         permission: a permission, or PUBLIC or ANY_CALLER; there is no default.
+        also: further permissions that it needs.
         handler: gives the answer as plain data.
         raw: instead of `handler`, for answers that are not JSON; returns a response.
         query: the schema of the query string.
@@ -126,6 +127,7 @@ class Row:
     text_body: bool = False
     operation: str = ""
     failures: tuple[int, ...] = ()
+    also: tuple[str, ...] = ()
 
     @property
     def described(self) -> str:

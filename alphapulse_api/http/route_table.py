@@ -10,6 +10,7 @@ from alphapulse_api.http.handlers import (
     alerts,
     auth,
     console,
+    decisions,
     documents,
     imports,
     metrics,
@@ -28,10 +29,6 @@ from alphapulse_api.schemas.agents import (
     AgentRequest,
     AgentsQuery,
     AgentWithSignals,
-    Signal,
-    SignalRequest,
-    SignalsExport,
-    SignalsQuery,
 )
 from alphapulse_api.schemas.alerts import (
     AcknowledgeRequest,
@@ -44,6 +41,17 @@ from alphapulse_api.schemas.alerts import (
 )
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
+from alphapulse_api.schemas.decisions import (
+    Decision,
+    DecisionInFull,
+    DecisionQuery,
+    DecisionRequest,
+    DecisionsExport,
+    DecisionsQuery,
+    ExportedDecision,
+    ImportedDecision,
+    Why,
+)
 from alphapulse_api.schemas.imports import (
     EquityPoint,
     HistoryImport,
@@ -71,6 +79,13 @@ from alphapulse_api.schemas.portfolio import (
     Portfolio,
     PortfolioQuery,
     PortfolioRequest,
+)
+from alphapulse_api.schemas.signals import (
+    Signal,
+    SignalInFull,
+    SignalRequest,
+    SignalsExport,
+    SignalsQuery,
 )
 from alphapulse_api.schemas.system import (
     Health,
@@ -195,6 +210,30 @@ ROWS: Final = (
         body=ImportedTrade, body_in_lines=True, answer=Imported, tag="trades",
         operation="importTrades", failures=(409,)),
 
+    # Not cached: the answer depends on trades, decisions and agents at once.
+    Row("GET", "/api/trades/{id}/why", "view_trades", decisions.explain_trade, answer=Why,
+        channel="decisions", tag="trades", operation="explainTrade", failures=(404,),
+        also=("view_agents",)),
+
+    Row("GET", "/api/decisions", "view_trades", decisions.list_decisions, query=DecisionsQuery,
+        answer=Decision, many=True, resource="decisions", channel="decisions", tag="decisions",
+        operation="listDecisions"),
+    Row("GET", "/api/decisions/export", "view_trades", decisions.export_decisions,
+        query=DecisionsExport, answer=ExportedDecision, many=True, export=True,
+        channel="decisions", tag="decisions", operation="exportDecisions"),
+    Row("GET", "/api/decisions/{id}", "view_trades", decisions.get_decision,
+        query=DecisionQuery, answer=DecisionInFull, channel="decisions", tag="decisions",
+        operation="getDecision", failures=(404,), also=("view_agents",)),
+    Row("POST", "/api/decisions", PUBLISH, decisions.record_decision, body=DecisionRequest,
+        answer=Decision, status=201, located=True, repeats=True, tag="decisions",
+        operation="createDecision", failures=(409,)),
+    Row("POST", "/api/decisions/batch", PUBLISH, decisions.record_batch, query=BatchQuery,
+        body=DecisionRequest, body_is_array=True, answer=BatchResult, tag="decisions",
+        operation="createDecisions", failures=(409,)),
+    Row("POST", "/api/decisions/import", PUBLISH, imports=imports.import_decisions,
+        body=ImportedDecision, body_in_lines=True, answer=Imported, tag="decisions",
+        operation="importDecisions", failures=(409,)),
+
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,
         tag="agents", operation="listAgents"),
@@ -205,12 +244,15 @@ ROWS: Final = (
         query=SignalsQuery, answer=Signal, many=True, resource="agents:agent_id={id}",
         tag="agents", operation="listSignals", failures=(404,)),
     Row("GET", "/api/agents/{id}/signals/export", "view_agents", agents.export_signals,
-        query=SignalsExport, answer=Signal, many=True, export=True, tag="agents",
+        query=SignalsExport, answer=SignalInFull, many=True, export=True, tag="agents",
         operation="exportSignals", failures=(404,)),
+    Row("GET", "/api/agents/{id}/signals/{signal_id}", "view_agents", agents.get_signal,
+        answer=SignalInFull, resource="agents:agent_id={id}", tag="agents",
+        operation="getSignal", failures=(404,)),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, body=AgentRequest,
         answer=Agent, versioned=True, tag="agents", operation="updateAgent"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,
-        answer=Signal, status=201, repeats=True, tag="agents",
+        answer=Signal, status=201, located=True, repeats=True, tag="agents",
         operation="createSignal", failures=(409,)),
     Row("POST", "/api/agents/{id}/signals/batch", PUBLISH, agents.record_signals_batch,
         query=BatchQuery, body=SignalRequest, body_is_array=True, answer=BatchResult,

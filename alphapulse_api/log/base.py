@@ -102,7 +102,7 @@ class Gap:
         self.channel = channel
         self.offset = offset
         self.cursor = cursor
-        self.text = dumps({"type": "resync", "channel": channel.name, "cursor": cursor})
+        self.text = dumps({"type": "resync", "channel": channel.public, "cursor": cursor})
 
     def __repr__(self) -> str:
         return f"<Gap {self.channel.name} {self.cursor}>"
@@ -110,7 +110,7 @@ class Gap:
 
 def message(channel: Channel, cursor: str, body: bytes, **members: Any) -> bytes:
     """Return a data message as JSON, with the JSON of its data and members like snapshot=True."""
-    head = {"type": channel.type, "channel": channel.name, "cursor": cursor, **members}
+    head = {"type": channel.type, "channel": channel.public, "cursor": cursor, **members}
     return b'%b,"data":%b}' % (dumps(head)[:-1], body)
 
 

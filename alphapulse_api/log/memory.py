@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.domain.points import Points
@@ -54,10 +54,10 @@ class MemoryEventLog(LocalLog):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._epochs = {name: secrets.token_hex(4) for name in CHANNELS}
+        self._epochs = {name: secrets.token_hex(4) for name in LOGGED}
         rings = {name: Ring(size, ttl, f"{epoch}-0", clock) for name, epoch in self._epochs.items()}
         super().__init__(rings, size, ttl, max_bytes)
-        self._relayed = Dedup(len(CHANNELS) * size, ttl, clock)
+        self._relayed = Dedup(len(LOGGED) * size, ttl, clock)
         self.gaps = 0
         self._history: str | None = None
 
@@ -76,8 +76,8 @@ class MemoryEventLog(LocalLog):
         first, cursor = self._next(channel)
         if isinstance(records, Points) and len(records) > 1:
             # They are validated, so each can be encoded later. A single point is needed at once.
-            held = HeldPoints(CHANNELS[channel], first, cursor, records)
-            self._extend(held, EventBatch(CHANNELS[channel], first, cursor, records))
+            held = HeldPoints(LOGGED[channel], first, cursor, records)
+            self._extend(held, EventBatch(LOGGED[channel], first, cursor, records))
             return
         # Encoded before any is appended: all or none.
         self._put(channel, [(record, dumps(record)) for record in records])
@@ -101,12 +101,12 @@ class MemoryEventLog(LocalLog):
         ring = self._rings[channel]
         ring.restart(f"{self._epochs[channel]}-{ring.number + 1}")
         self.gaps += 1
-        self._followers.publish_gap(Gap(CHANNELS[channel], ring.number, ring.cursor))
+        self._followers.publish_gap(Gap(LOGGED[channel], ring.number, ring.cursor))
 
     async def adopt(self, history: str) -> bool:
         lost = self._history not in (None, history)
         if lost:
-            for channel in CHANNELS:
+            for channel in LOGGED:
                 await self.gap(channel)
         self._history = history
         return lost
@@ -114,12 +114,12 @@ class MemoryEventLog(LocalLog):
     def _put(self, channel: str, records: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
         first, cursor = self._next(channel)
         events = [
-            Event(CHANNELS[channel], offset, cursor(offset), record, body)
+            Event(LOGGED[channel], offset, cursor(offset), record, body)
             for offset, (record, body) in enumerate(records, first)
         ]
         cursors = [event.cursor for event in events]
         bodies: list[bytes | None] = [body for _, body in records]
-        self._extend(HeldJson(CHANNELS[channel], first, cursors, bodies), events)
+        self._extend(HeldJson(LOGGED[channel], first, cursors, bodies), events)
 
     def _next(self, channel: str) -> tuple[int, Callable[[int], str]]:
         return self._rings[channel].number + 1, f"{self._epochs[channel]}-{{}}".format

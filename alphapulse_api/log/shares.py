@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from alphapulse_api.domain.channels import CHANNELS, Channel
+from alphapulse_api.domain.channels import LOGGED, Channel
 from alphapulse_api.log.held import Held
 from alphapulse_api.log.ring import Ring
 
@@ -39,7 +39,7 @@ class Shares:
         self._half = max_bytes // 2
         self._rings = rings
         self._groups = {
-            name: [other for other in rings if half_of(CHANNELS[other]) == half_of(CHANNELS[name])]
+            name: [other for other in rings if half_of(LOGGED[other]) == half_of(LOGGED[name])]
             for name in rings
         }
         self.evicted = dict.fromkeys(rings, 0)

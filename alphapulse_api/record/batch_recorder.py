@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Protocol
 from marshmallow import Schema
 
 from alphapulse_api.domain.books import Books
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
@@ -52,10 +52,12 @@ class BatchRecorder(Recorder):
 
     Attributes:
         resource: the name of the resource, and of its channel, if it has one.
+        logged: the name of its events in `LOGGED`, where it is another one.
         booked: whether the records are in books.
     """
 
     resource: ClassVar[str]
+    logged: ClassVar[str] = ""
     booked: ClassVar = True
 
     def __init__(self, resources: Resources, request: type[Schema], past: type[Schema]) -> None:
@@ -147,8 +149,12 @@ class BatchRecorder(Recorder):
 
     async def resync(self) -> None:
         """Make the subscribers of the channel, if there is one, read it again."""
-        if self.resource in CHANNELS:
-            await self._publisher.resync(self.resource)
+        if self._events in LOGGED:
+            await self._publisher.resync(self._events)
+
+    @property
+    def _events(self) -> str:
+        return self.logged or self.resource
 
     def _given(self, records: list[Any], extras: Extras) -> list[Any]:
         if extras == "refuse":
@@ -180,8 +186,8 @@ class BatchRecorder(Recorder):
             for n, (record, new) in enumerate(stored)
             if events and new and n not in (conflicts or ())
         )
-        of_channel = new if self.resource in CHANNELS else ()
-        await self._publisher.published(self.resource, of_channel)
+        of_channel = new if self._events in LOGGED else ()
+        await self._publisher.published(self.resource, of_channel, channel=self._events)
         return stored
 
 

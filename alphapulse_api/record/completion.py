@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import uuid_utils
 
 from alphapulse_api.domain import orders
 from alphapulse_api.domain.derived import valued
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.holdings import Holding, Holdings
-from alphapulse_api.domain.times import call_time
+from alphapulse_api.domain.times import call_time, now
 from alphapulse_api.domain.write_back import Basis, WriteBacks
 from alphapulse_api.runtime.slices import Steps
+from alphapulse_api.schemas.decisions import ORDERED
 from alphapulse_api.schemas.remembered import Item
+from alphapulse_api.schemas.signals import HOLD
+
+_PARTS: Final = uuid.UUID("6f3b1d0e-6a58-4f0b-9c55-0f2f5f1f7f3e")  # names ids of parts of decisions
 
 
 def complete(record: dict[str, Any], time: str) -> frozenset[str]:
@@ -57,6 +63,72 @@ def complete_trade(trade: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str
     record, server_set = orders.completed(trade, call_time())
     record.setdefault("id", str(uuid_utils.uuid7()))
     return record, server_set
+
+
+def complete_signal(signal: dict[str, Any]) -> frozenset[str]:
+    """Set what the server sets in a signal, in place; returns those fields."""
+    server_set = complete(signal, "timestamp")
+    signal["received_at"] = now()
+    if signal["abstained"]:
+        signal.setdefault("direction", HOLD)
+    for name in ("usage", "inputs"):
+        signal[name] = stated(signal.get(name, ()))
+    return server_set
+
+
+def complete_decision(decision: dict[str, Any]) -> frozenset[str]:
+    """Set what the server sets in a decision and its parts, in place; returns its own such fields.
+
+    The signals and trades that come with it become pairs: the record, and what the server set in
+    it. Their ids are made of the decision's, so that a repeat has the same.
+
+    Raises:
+        ValidationProblem: for a signal or a trade of another book or decision.
+    """
+    server_set = complete(decision, "made_at")
+    decision["received_at"] = now()
+    for name in ("votes", "targets", "constraints", "usage"):
+        decision[name] = stated(decision[name])
+    signals = _parts(decision, "signals", "timestamp")
+    trades = _parts(decision, "trades", "executed_at")
+    for signal in signals:
+        signal.setdefault("agent_id", decision["agent_id"])
+    decision["signals"] = [(signal, complete_signal(signal)) for signal in signals]
+    decision["trades"] = []
+    for trade in trades:
+        trade["decision_id"] = decision["id"]
+        decision["trades"].append(complete_trade(trade))
+    if trades:
+        decision.setdefault("outcome", ORDERED)
+    ids = dict.fromkeys((*decision["signal_ids"], *(signal["id"] for signal in signals)))
+    decision["signal_ids"] = list(ids)
+    about = (*decision["targets"], *decision["constraints"], *signals, *trades)
+    decision["symbols"] = sorted({part["symbol"] for part in about if part.get("symbol")})
+    return server_set
+
+
+def _parts(decision: dict[str, Any], name: str, time: str) -> list[dict[str, Any]]:
+    """The records that come with a decision, each with an id and a time."""
+    parts = [dict(part) for part in decision.get(name) or ()]
+    for number, part in enumerate(parts):
+        for field, allowed in (("book", decision.get("book")), ("decision_id", decision["id"])):
+            if part.get(field) not in (None, allowed):
+                detail = f"Must be {allowed!r}, as of the decision."
+                pointer = f"/{name}/{number}/{field}"
+                raise ValidationProblem([{"pointer": pointer, "detail": detail}])
+        part.pop("book", None)
+        if part.get("id") is None:
+            part["id"] = str(uuid.uuid5(_PARTS, f"{decision['id']}/{name}/{number}"))
+        if part.get(time) is None:
+            part[time] = decision["made_at"]
+    return parts
+
+
+def stated(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of a list without their fields that are null."""
+    return [
+        {name: value for name, value in entry.items() if value is not None} for entry in entries
+    ]
 
 
 def valuing(

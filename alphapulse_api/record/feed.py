@@ -10,7 +10,6 @@ from datetime import tzinfo
 from typing import Any
 
 from alphapulse_api.domain.books import ALL, Books
-from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.domain.versions import Precondition
@@ -19,6 +18,7 @@ from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
 from alphapulse_api.record.completion import Stored, complete, set_time, valuing
 from alphapulse_api.record.counting import one_record
+from alphapulse_api.record.decision_recorder import DecisionRecorder
 from alphapulse_api.record.equity_recorder import EquityRecorder
 from alphapulse_api.record.import_feed import ImportFeed
 from alphapulse_api.record.inputs import (
@@ -40,7 +40,7 @@ from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
 from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
-from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
+from alphapulse_api.schemas.agents import AgentRequest
 from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import PortfolioRequest, remember_positions
@@ -96,12 +96,12 @@ class Feed(ImportFeed, Unpicklable):
         self._equity = EquityRecorder(resources)
         self._alerts = AlertRecorder(resources)
         self._signals = SignalRecorder(resources)
+        self._decisions = DecisionRecorder(resources)
         self._samples = SampleRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
         self._portfolio = resources.clocked(PortfolioRequest())
         remember_positions(self._portfolio)
         self._write_backs = WriteBacks()
-        self._signal = resources.clocked(SignalRequest())
         self._agent = AgentRequest()
         self._sample = resources.clocked(SystemSampleRequest())
         self._calls = Calls()
@@ -229,17 +229,7 @@ class Feed(ImportFeed, Unpicklable):
     ) -> dict[str, Any]:
         """Store an agent's signal; returns it as stored."""
         agent_id = checked_agent_id(agent_id)
-        record = load(self._signal, with_extras(self._signal, signal, extras))
-        server_set = complete(record, "timestamp")
-        if record.setdefault("agent_id", agent_id) != agent_id:
-            raise ValidationProblem(
-                [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
-            )
-        self._books.place(record)
-        work = self._accessors.agents.add_signal(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, lambda: tags_of("agents", (record,)))
-        await self._publisher.published("agents")
-        return Stored(stored, new)
+        return await self._signals.record(agent_id, signal, self._books, extras)
 
     @one_record
     async def update_agent(

@@ -7,16 +7,16 @@ from collections.abc import Awaitable
 from typing import Any
 
 from alphapulse_api.domain.books import Books
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.record.calls import to_its_end
+from alphapulse_api.record.decision_feed import DecisionFeed
 from alphapulse_api.record.equity_recorder import EquityRecorder
 from alphapulse_api.record.importing import Imported, import_calls
 from alphapulse_api.record.inputs import Extras, Records, checked_agent_id
-from alphapulse_api.record.list_feed import ListFeed
 from alphapulse_api.record.publishing import Publisher
 
 
-class ImportFeed(ListFeed):
+class ImportFeed(DecisionFeed):
     """Imports history; see `Feed`."""
 
     _books: Books
@@ -199,5 +199,5 @@ class ImportFeed(ListFeed):
     @to_its_end
     async def end_import(self, resource: str) -> None:
         """Make the subscribers of a channel read it again, after an import that ended early."""
-        if resource in CHANNELS:
+        if resource in LOGGED:
             await self._publisher.resync(resource)

@@ -45,14 +45,20 @@ class Publisher:
             raise
 
     async def published(
-        self, resource: str, new: Iterable[Record] = (), tags: Sequence[str] | None = None
+        self,
+        resource: str,
+        new: Iterable[Record] = (),
+        tags: Sequence[str] | None = None,
+        *,
+        channel: str | None = None,
     ) -> None:
         """Return once a write's events are in the log, and the answers it made stale are gone.
 
         Args:
-            resource: the resource that was written; the channel of its events has the same name.
+            resource: the resource that was written.
             new: the records that this write changed, as they are stored.
             tags: of the cached answers that the write made stale; default: those of the resource.
+            channel: of its events, or another name in `LOGGED`; default: the resource's name.
         """
         if self._accessors.managed(resource):
             await self._relay.flush()
@@ -60,7 +66,7 @@ class Publisher:
         tags = tags or [resource]
         records = new if isinstance(new, Sequence) else list(new)
         if records:
-            await self._relay.publish(resource, records, tags)
+            await self._relay.publish(channel or resource, records, tags)
         else:
             await self._relay.invalidate(*tags)
 

@@ -1,4 +1,4 @@
-"""Agents and their signals."""
+"""Agents."""
 
 from __future__ import annotations
 
@@ -7,50 +7,17 @@ from typing import ClassVar
 from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.answers import Answer
-from alphapulse_api.schemas.fields import (
-    DEFAULT_BOOK,
-    BookId,
-    Choice,
-    EventTime,
-    Figure,
-    Figures,
-    Identifier,
-    Metadata,
-    Money,
-    Text,
-    Timestamp,
-)
-from alphapulse_api.schemas.queries import ExportQuery, ListQuery, RangeQuery, SortedQuery
+from alphapulse_api.schemas.fields import Choice, Figures, Identifier, Text, Timestamp
+from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.signals import Signal
 
 STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
-DIRECTIONS = ("buy", "sell", "hold", "short", "cover")
 
 
 class AgentState(Choice):
     """What an agent is doing."""
 
     words = STATES
-
-
-class Direction(Choice):
-    """What a signal advises."""
-
-    words = DIRECTIONS
-
-
-class SignalRequest(Schema):
-    """What an agent advises."""
-
-    id = Identifier(metadata={"description": "made by the server when left out"})
-    agent_id = Identifier(metadata={"description": "the agent of the path"})
-    symbol = Text(64, required=True)
-    direction = Direction(required=True)
-    confidence = Figure(low=0, high=1)
-    target_price = Money(signed=True, allow_none=True)
-    stop_loss = Money(signed=True, allow_none=True)
-    timestamp = EventTime(metadata={"description": "default: now"})
-    metadata = Metadata(load_default=dict)
-    book = BookId(allow_none=True, metadata={"description": DEFAULT_BOOK})
 
 
 class AgentRequest(Schema):
@@ -62,21 +29,6 @@ class AgentRequest(Schema):
     agent_type = Text(64)
     state = AgentState()
     metrics = Figures()
-
-
-class Signal(Answer):
-    """What an agent advises."""
-
-    id = Identifier()
-    agent_id = Identifier()
-    symbol = Text(64)
-    direction = Direction()
-    confidence = Figure(low=0, high=1)
-    target_price = Money(signed=True, allow_none=True)
-    stop_loss = Money(signed=True, allow_none=True)
-    timestamp = Timestamp()
-    metadata = Metadata()
-    book = BookId()
 
 
 class Agent(Answer):
@@ -103,18 +55,3 @@ class AgentsQuery(AgentQuery, ListQuery):
     """Which agents, and the range of their signals (default: the last 24 h)."""
 
     agent_type = Text(64)
-
-
-class SignalFilters(SortedQuery):
-    """Which signals."""
-
-    symbol = Text(64)
-    direction = Direction()
-
-
-class SignalsQuery(SignalFilters, ListQuery):
-    """Which signals, and which page of them."""
-
-
-class SignalsExport(SignalFilters, ExportQuery):
-    """Which signals, as a file."""

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, fields
 
-from alphapulse_api.schemas.agents import SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest, AlertStatus
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import DEFAULT_BOOK, BookId, EventTime, Money, Text
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.quick import CheckedSchema
+from alphapulse_api.schemas.signals import SignalRequest
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.schemas.trades import TradeRequest
 

@@ -14,6 +14,7 @@ from alphapulse_api.schemas.metrics import MetricPointRequest
 PATH_FIELDS: Final[Mapping[str, fields.Field[Any]]] = {
     "metric_type": MetricPointRequest().fields["metric_type"],
     "id": Identifier(),
+    "signal_id": Identifier(),
 }
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import CHANNELS, LOGGED
 from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.sockets.changes import ChangesFanOut
@@ -43,9 +43,9 @@ class FanOut:
         self, events: EventLog, histories: Histories, slices: Slices, on_fault: OnFault
     ) -> None:
         self._on_fault = on_fault
-        self._indexes = {name: SubscriptionIndex() for name in CHANNELS}
+        self._indexes = {name: SubscriptionIndex() for name in LOGGED}
         self._queue = DispatchQueue()
-        self._dispatched = {name: (events.offset(name), events.cursor(name)) for name in CHANNELS}
+        self._dispatched = {name: (events.offset(name), events.cursor(name)) for name in LOGGED}
         self._scheduled: asyncio.Handle | None = None
         self._unfollow = events.follow(self._on_events, self._on_gap)
         self._delivered = 0

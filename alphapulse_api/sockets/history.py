@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from alphapulse_api.cache import SingleFlight
-from alphapulse_api.domain.channels import BOOKS, CHANNELS
+from alphapulse_api.domain.channels import BOOKS, CHANNELS, LOGGED
 from alphapulse_api.log import Event, EventLog
 from alphapulse_api.log.base import skipping
 from alphapulse_api.runtime.slices import Slices, Steps
@@ -111,7 +111,7 @@ class Histories:
         self._events = events
         self._slices = slices
         self._readings = readings
-        self._kept: dict[str, dict[Hashable, Stretch | None]] = {name: {} for name in CHANNELS}
+        self._kept: dict[str, dict[Hashable, Stretch | None]] = {name: {} for name in LOGGED}
         self._single_flight = SingleFlight(abandon=True)
 
     def forget(self, channel: str) -> None:

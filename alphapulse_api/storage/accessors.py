@@ -22,6 +22,7 @@ from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.stores import (
     AgentStore,
     AlertStore,
+    DecisionStore,
     MetricStore,
     PortfolioStore,
     SystemStore,
@@ -29,6 +30,7 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 
@@ -44,6 +46,7 @@ class BookedStores(NamedTuple):
     portfolio: PortfolioStore
     trades: TradeStore
     agents: AgentStore
+    decisions: DecisionStore
 
 
 class Accessors:
@@ -92,6 +95,7 @@ class Accessors:
         self.agents: AgentStore = self._host("agents", HostAgents) or AgentDataAccessor(
             engine, ahead
         )
+        self.decisions: DecisionStore = DecisionDataAccessor(engine, self.agents, self.trades)
         self.system: SystemStore = self._host("system", HostSystem) or SystemDataAccessor(
             engine, ahead
         )
@@ -102,15 +106,19 @@ class Accessors:
         if stores is None:
             if len(self._bound) >= MOST_BOUND:
                 self._bound.clear()
+            agents = self._of_host("agents", books) or AgentDataAccessor(
+                self.engine, self._ahead, books
+            )
+            trades = self._of_host("trades", books) or TradeDataAccessor(self.engine, books)
             stores = self._bound[books] = BookedStores(
                 self._of_host("alerts", books) or AlertDataAccessor(self.engine, books),
                 self._of_host("portfolio", books)
                 or PortfolioDataAccessor(
                     self.engine, self._stale_after, self._ahead, books, self._portfolios
                 ),
-                self._of_host("trades", books) or TradeDataAccessor(self.engine, books),
-                self._of_host("agents", books)
-                or AgentDataAccessor(self.engine, self._ahead, books),
+                trades,
+                agents,
+                DecisionDataAccessor(self.engine, agents, trades, books),
             )
         return stores
 

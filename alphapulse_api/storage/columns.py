@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -42,8 +43,22 @@ def _json(value: Any) -> str:
     return _EMPTY[type(value)] if type(value) in _EMPTY and not value else dumps(value).decode()
 
 
-def _fees(text: str) -> list[dict[str, Any]]:
-    return [{**fee, "amount": Decimal(fee["amount"])} for fee in loads_stored(text)]
+def _items(*decimals: str, times: tuple[str, ...] = ()) -> Kind:
+    """A list of objects, with the names of those members that are decimals or times."""
+    conversions: list[tuple[str, Callable[[str], Any]]] = [
+        *((name, Decimal) for name in decimals),
+        *((name, datetime.fromisoformat) for name in times),
+    ]
+
+    def read(text: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = loads_stored(text)
+        for item in items:
+            for name, convert in conversions:
+                if name in item:
+                    item[name] = convert(item[name])
+        return items
+
+    return Kind(_json, read, loads_stored, "json")
 
 
 def _book(stored: str) -> str | None:
@@ -56,12 +71,16 @@ FLOAT = Kind(type="double precision")
 TIME = Kind(to_micros, from_micros, rfc3339_micros, "timestamptz")
 DECIMAL = Kind(_digits, Decimal, type="numeric")  # stored as JSON has it
 JSON = Kind(_json, loads_stored, loads_stored, "json")
-FEES = Kind(_json, _fees, loads_stored, "json")
+FEES = _items("amount")
+USAGE = _items("cost")
+INPUTS = _items(times=("timestamp",))
+TARGETS = _items("quantity")
+CONSTRAINTS = _items("before", "after")
 BOOLEAN = Kind(int, bool, bool, "boolean")
 ANY_BOOK = Kind(read=_book, plain=_book, null=NO_BOOK)  # of records that may belong to none
 
 
-LONG_TEXTS: Final = ("message", "comments")  # of up to 4096 characters
+LONG_TEXTS: Final = ("message", "comments", "thesis", "reasoning")
 Key = tuple[str | None, str]  # the book and the id of a record
 
 
@@ -115,7 +134,7 @@ class Columns:
         self._long = [
             at
             for at, (name, kind) in enumerate(kinds.items())
-            if kind is JSON or name in LONG_TEXTS
+            if kind.type == JSON.type or name in LONG_TEXTS
         ]
         self._read = [(name, kind.read) for name, kind in kinds.items() if kind.read is not None]
         self._plain = [(name, kind.plain) for name, kind in kinds.items() if kind.plain is not None]

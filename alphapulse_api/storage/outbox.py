@@ -78,8 +78,16 @@ def of_points(parts: Sequence[Points], *, with_bodies: bool) -> OutboxRow:
     return OutboxRow(new_id(), None, None, 1, tags, points=parts)
 
 
-def of_new(channel: str, records: Iterable[Mapping[str, Any]]) -> list[OutboxRow]:
-    """Rows for new records; each row has those of one book, in their order."""
+def of_new(
+    channel: str, records: Iterable[Mapping[str, Any]], *, resource: str | None = None
+) -> list[OutboxRow]:
+    """Rows for new records; the records of a row are of one book.
+
+    Args:
+        channel: of the events, or another name in `LOGGED`.
+        records: as stored.
+        resource: whose cached answers they make stale; default: the channel.
+    """
     by_book: dict[str | None, list[Mapping[str, Any]]] = {}
     for record in records:
         by_book.setdefault(record["book"], []).append(record)
@@ -90,7 +98,7 @@ def of_new(channel: str, records: Iterable[Mapping[str, Any]]) -> list[OutboxRow
             record_id = part[0]["id"] if len(of_book) == 1 else None
             bodies = [dumps(record) for record in part]
             revision = 0 if record_id else len(part)
-            tags = tags_of(channel, part)
+            tags = tags_of(resource or channel, part)
             row = OutboxRow(
                 new_id(), channel, record_id, revision, tags, bodies, part, book=book or NO_BOOK
             )

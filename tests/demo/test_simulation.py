@@ -10,10 +10,10 @@ import pytest
 from alphapulse_api.demo.performance import summary
 from alphapulse_api.demo.prices import load_prices, parse_prices
 from alphapulse_api.demo.simulation import INITIAL_CASH, Simulation, TradingDay
-from alphapulse_api.schemas.agents import DIRECTIONS
 from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest
+from alphapulse_api.schemas.signals import DIRECTIONS
 from alphapulse_api.schemas.trades import TradeRequest
 
 

@@ -15,7 +15,18 @@ from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, CorsConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.http.route_table import ROWS
-from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, Answer, ask, problem
+from tests.asking import (
+    ALERT,
+    DECISION,
+    POINT,
+    PORTFOLIO,
+    SAMPLE,
+    SIGNAL,
+    TRADE,
+    Answer,
+    ask,
+    problem,
+)
 from tests.conftest import Serve, Server
 from tests.forging import SECRET
 from tests.socket_client import connect
@@ -74,10 +85,18 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/trades"): (PUBLISHERS, 201, TRADE),
     ("POST", "/api/trades/batch"): (PUBLISHERS, 200, [TRADE]),
     ("POST", "/api/trades/import"): (PUBLISHERS, 415, {}),  # JSON is not what it takes
+    ("GET", "/api/trades/{id}/why"): (VIEWERS, 200, None),
+    ("GET", "/api/decisions"): (READERS, 200, None),
+    ("GET", "/api/decisions/export"): (READERS, 200, None),
+    ("GET", "/api/decisions/{id}"): (VIEWERS, 200, None),
+    ("POST", "/api/decisions"): (PUBLISHERS, 201, DECISION),
+    ("POST", "/api/decisions/batch"): (PUBLISHERS, 200, [DECISION]),
+    ("POST", "/api/decisions/import"): (PUBLISHERS, 415, {}),
     ("GET", "/api/agents"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals/export"): (VIEWERS, 200, None),
+    ("GET", "/api/agents/{id}/signals/{signal_id}"): (VIEWERS, 200, None),
     ("PUT", "/api/agents/{id}"): (PUBLISHERS, 200, {"state": "active"}),
     ("POST", "/api/agents/{id}/signals"): (PUBLISHERS, 201, SIGNAL),
     ("POST", "/api/agents/{id}/signals/batch"): (PUBLISHERS, 200, [SIGNAL]),
@@ -107,7 +126,7 @@ PATHS = {
 
 
 def concrete(path: str) -> str:
-    return PATHS.get(path, path.replace("{id}", "x1"))
+    return PATHS.get(path, path.replace("{id}", "x1").replace("{signal_id}", "x1"))
 
 
 def refused(answer: Answer, path: str, status: int) -> None:
@@ -144,6 +163,8 @@ async def populate(server: Server) -> None:
     await server.feed.record_metrics(POINT)
     await server.feed.update_portfolio(PORTFOLIO)
     await server.feed.update_agent("x1", {"state": "active"})
+    await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
+    await server.feed.record_decision({**DECISION, "id": "x1"})
 
 
 async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve) -> None:

@@ -14,7 +14,7 @@ from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
-from tests.asking import ALERT, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask
+from tests.asking import ALERT, DECISION, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
 from tests.webhooks import alertmanager, grafana
@@ -24,7 +24,9 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 # Headers that an answer has only in some cases.
 OCCASIONAL: Final = frozenset({"Age", "Link", "X-Next-Cursor", "X-Approximate"})
-CHANGED: Final = {"price": "1", "title": "another", "amount": "9", "stop_loss": "1"}
+CHANGED: Final = {
+    "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
+}  # fmt: skip
 
 
 async def test_every_answer_is_as_described(serve: Serve) -> None:
@@ -63,6 +65,7 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
         ("/api/metrics/batch", POINT),
         ("/api/alerts/batch", ALERT),
         ("/api/agents/x1/signals/batch", SIGNAL),
+        ("/api/decisions/batch", DECISION),
         ("/api/system/batch", SAMPLE),
     ):
         await check("POST", path, json=[record])
@@ -71,6 +74,19 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("POST", "/api/metrics", json=[POINT, {**POINT, "name": "b", "value": None}])
     await check("PUT", "/api/agents/x1", json={"metrics": {"a": None}})
     await check("POST", "/api/agents/x1/signals", json={**SIGNAL, "target_price": "1.50"})
+    signal = {**REQUESTS["SignalRequest"], "id": "s-1"}
+    await check("POST", "/api/agents/x1/signals", json=signal)
+    await check("GET", "/api/agents/x1/signals/s-1")
+    parts = {"signals": [SIGNAL], "trades": [{**TRADE, "id": "t-9"}]}
+    decision = {**REQUESTS["DecisionRequest"], "id": "d-9", **parts}
+    await check("POST", "/api/decisions", json=decision)
+    await check("POST", "/api/decisions", json=decision)  # 200, a repeat
+    await check("POST", "/api/decisions", json={**decision, "votes": []})  # 409
+    await check("GET", "/api/decisions")
+    await check("GET", "/api/decisions/d-9")
+    await check("GET", "/api/decisions/d-9?expand=signals,trades,cost")
+    await check("GET", "/api/trades/t-9/why")
+    await check("GET", "/api/trades/x1/why")
     sample = {"component": "feed", "status": "error", "message": None, "metrics": {"lag": 0.1}}
     await check("POST", "/api/system", json=sample)
     await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
@@ -111,7 +127,8 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.update_portfolio({"total_value": 1, "cash": 1})
     await server.feed.raise_alert({**ALERT, "id": "x1"})
     await server.feed.record_trade({**TRADE, "id": "x1"})
-    await server.feed.record_signal("x1", SIGNAL)
+    await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
+    await server.feed.record_decision({**DECISION, "id": "x1"})
     missing = {}
     for row in LISTED:
         _, operation = described.find(row.method, row.path)
@@ -133,6 +150,7 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
     for number in range(101):
         await feed.raise_alert(ALERT)
         await feed.record_signal("x1", SIGNAL)
+        await feed.record_decision(DECISION)
         await feed.update_agent(f"agent-{number}", {})
         await feed.report_system({"component": f"c{number}", "status": "healthy"})
     pages = 0
@@ -183,7 +201,7 @@ async def _callers(server: Server) -> dict[str, Any]:
 
 def _path(row: Row, callers: dict[str, Any] | None = None) -> str:
     token = callers["token"] if callers is not None else ""
-    variables = {"id": "x1", "metric_type": "risk", "token": token}
+    variables = {"id": "x1", "signal_id": "x1", "metric_type": "risk", "token": token}
     return row.path.format_map(variables)
 
 

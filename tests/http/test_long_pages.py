@@ -16,7 +16,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.listing import Pieces
 from alphapulse_api.storage.page import Page
-from alphapulse_api.storage.tables.trades import COLUMNS
+from alphapulse_api.storage.tables.trade_rows import COLUMNS
 from tests.asking import ALERT, SAMPLE, SIGNAL, TRADE, ask
 from tests.conftest import Server
 from tests.records import ids, sample, trade

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import AuthConfig, DatabaseConfig, EventsConfig
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.record.feed import Feed
 from tests import redis_server
@@ -127,7 +127,7 @@ async def test_a_repeat_publishes_nothing(one: Process, redis_url: str) -> None:
     await one.feed.acknowledge_alert("a", "ann")
     await one.follower.until(lambda: len(one.follower.items) == 1002)
     redis_server.empty(redis_url)
-    await one.follower.until(lambda: len(one.follower.items) == 1002 + len(CHANNELS))
+    await one.follower.until(lambda: len(one.follower.items) == 1002 + len(LOGGED))
     one.follower.items.clear()
     await one.feed.record_trades(batch)
     await one.feed.raise_alert(alert(id="a"))

@@ -17,7 +17,6 @@ from marshmallow import ValidationError, fields, missing
 
 from alphapulse_api.domain import times
 from alphapulse_api.domain.derived import valued
-from alphapulse_api.schemas.agents import SignalRequest
 from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.fields import (
     Choice,
@@ -35,6 +34,7 @@ from alphapulse_api.schemas.fields import (
 )
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
+from alphapulse_api.schemas.signals import SignalRequest
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.schemas.trades import TradeRequest
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE

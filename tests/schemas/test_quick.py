@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
 from alphapulse_api.domain.plain import plain
-from alphapulse_api.schemas.agents import AgentRequest, SignalRequest
+from alphapulse_api.schemas.agents import AgentRequest
 from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
 from alphapulse_api.schemas.quick import quick
+from alphapulse_api.schemas.signals import SignalRequest
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.schemas.trades import TradeRequest
 

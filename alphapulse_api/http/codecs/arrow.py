@@ -37,6 +37,7 @@ MISSING: Final = (
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
     "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component", "book",
+    "rating", "model", "cycle_id",
 })  # fmt: skip
 
 

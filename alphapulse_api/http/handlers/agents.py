@@ -23,8 +23,14 @@ async def list_signals(call: Call) -> Any:
 
 
 async def export_signals(call: Call) -> Any:
-    """Every signal of an agent that matches, newest first, as a file."""
-    return await list_signals(call)
+    """Every signal of an agent that matches, in full, newest first, as a file."""
+    agents = call.view.agents
+    return await agents.get_signals(call.path["id"], **call.query, in_full=True)
+
+
+async def get_signal(call: Call) -> Any:
+    """One signal, with its thesis and what the agent saw."""
+    return await call.view.agents.get_signal(call.path["id"], call.path["signal_id"])
 
 
 async def put_agent(call: Call) -> Any:

@@ -38,3 +38,8 @@ async def import_portfolio_history(call: Call, points: list[Any], last: bool) ->
 async def import_system(call: Call, samples: list[Any], last: bool) -> int:
     """Import system samples of the past, each with its timestamp."""
     return await call.view.feed.import_system(samples, last=last)
+
+
+async def import_decisions(call: Call, decisions: list[Any], last: bool) -> int:
+    """Import decisions of the past, each with its made_at."""
+    return await call.view.feed.import_decisions(decisions, last=last)

@@ -60,8 +60,9 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = caller
         if backend.limiter is not None:
             await count_request(backend.limiter, caller, request[HEADERS])
-        if needed != ANY_CALLER and needed not in caller.permissions:
-            raise Problem(FORBIDDEN, f"This needs the permission {needed}.")
+        for permission in (needed, *row.also):
+            if permission != ANY_CALLER and permission not in caller.permissions:
+                raise Problem(FORBIDDEN, f"This needs the permission {permission}.")
     return await handler(request)
 
 

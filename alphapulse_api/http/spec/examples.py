@@ -22,6 +22,7 @@ _TRADE: Final = {
     "id": "t-1", "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "187.20",
     "fee": "1.05", "fee_currency": "USD", "order_type": "limit", "status": "filled",
     "agent_id": "momentum-1", "strategy": "momentum", "executed_at": NOON,
+    "decision_id": "d-1", "decided_price": "187.00",
     "metadata": {"venue": "XNAS"}, "book": "main",
 }  # fmt: skip
 _TRADE_ANSWER: Final[dict[str, Any]] = {
@@ -29,8 +30,8 @@ _TRADE_ANSWER: Final[dict[str, Any]] = {
     "quantity": "10", "filled_quantity": "10", "price": "187.20", "value": "1872.00",
     "fee": "1.05", "fee_currency": "USD", "fees": [], "order_type": "limit", "status": "filled",
     "agent_id": "momentum-1", "strategy": "momentum", "executed_at": _NOON, "updated_at": _AFTER,
-    "corrects": None, "decision_id": None, "decided_price": None, "metadata": {"venue": "XNAS"},
-    "book": "main",
+    "corrects": None, "decision_id": "d-1", "decided_price": "187.00",
+    "metadata": {"venue": "XNAS"}, "book": "main",
 }  # fmt: skip
 _ALERT: Final = {
     "id": "a-1", "title": "Drawdown above 5 %", "message": "momentum-1 has lost 5.2 % today.",
@@ -67,12 +68,62 @@ _PORTFOLIO_ANSWER: Final = {
     "as_of": _NOON,
     "stale": True,
 }  # fmt: skip
-_SIGNAL: Final = {
-    "id": "s-1", "symbol": "AAPL", "direction": "buy", "confidence": 0.7,
-    "target_price": "195.00", "stop_loss": "182.50", "timestamp": NOON,
-    "metadata": {"horizon": "5d"}, "book": "main",
+_USAGE: Final = {
+    "provider": "openai", "model": "gpt-5", "input_tokens": 5200, "output_tokens": 410,
+    "cached_tokens": 4096, "cost": "0.0113", "currency": "USD", "duration": 6.2, "calls": 1,
+    "tool_calls": 2,
 }  # fmt: skip
-_SIGNAL_ANSWER: Final = {**_SIGNAL, "agent_id": "momentum-1", "timestamp": _NOON}
+_SIGNAL: Final = {
+    "id": "s-1", "symbol": "AAPL", "direction": "buy", "confidence": 0.7, "conviction": 0.4,
+    "rating": "buy", "abstained": False, "reason": "margins rise", "horizon": "P5D",
+    "entry_price": "187.20", "target_price": "195.00", "stop_loss": "182.50", "size": "10",
+    "timestamp": NOON, "valid_until": "2026-02-05T12:00:00Z", "model": "gpt-5",
+    "prompt_hash": "sha256:9f2c41", "cycle_id": "c-1", "supersedes": "s-0", "usage": [_USAGE],
+    "metadata": {"desk": "equity"}, "book": "main",
+}  # fmt: skip
+_SIGNAL_ANSWER: Final = {
+    **_SIGNAL, "agent_id": "momentum-1", "timestamp": _NOON, "received_at": _AFTER,
+    "valid_until": "2026-02-05T12:00:00.000000Z",
+}  # fmt: skip
+_TEXTS: Final = {
+    "thesis": "Margins rise for the third quarter in a row, and the price does not show it yet.",
+    "inputs": [
+        {
+            "metric_type": "price", "name": "AAPL", "labels": {}, "value": 187.2,
+            "timestamp": _NOON,
+        },
+        {"url": "https://example.com/aapl-10-q", "title": "AAPL, form 10-Q"},
+    ],
+}  # fmt: skip
+_DECISION: Final = {
+    "id": "d-1", "made_at": NOON, "agent_id": "manager", "cycle_id": "c-1", "outcome": "ordered",
+    "signal_ids": ["s-1"],
+    "votes": [{"agent_id": "momentum-1", "weight": 0.6, "conviction": 0.4}],
+    "targets": [
+        {"symbol": "AAPL", "weight_before": 0.0, "weight_target": 0.02, "quantity": "10"},
+    ],
+    "constraints": [
+        {
+            "name": "max_weight", "symbol": "AAPL", "before": "0.05", "after": "0.02",
+            "reason": "no position above 2 %",
+        },
+    ],
+    "usage": [_USAGE], "metadata": {"run": 17}, "book": "main",
+}  # fmt: skip
+_REASONING: Final = "Momentum and value agree; risk allows a small position."
+_DECISION_ANSWER: Final = {
+    **_DECISION, "made_at": _NOON, "received_at": _AFTER, "symbols": ["AAPL"], "corrects": None,
+}  # fmt: skip
+_REASONED_DECISION: Final = {
+    **_DECISION_ANSWER, "reasoning": _REASONING, "trade_ids": ["t-1"], "corrected_by": [],
+}  # fmt: skip
+_COST: Final = {
+    "totals": [{"currency": "USD", "cost": "0.0226"}], "calls": 2, "unpriced_calls": 0,
+}  # fmt: skip
+_WITH_HISTORY: Final = {
+    **_TRADE_ANSWER,
+    "history": [{"at": _AFTER, "status": "filled", "filled_quantity": "10", "price": "187.20"}],
+}
 _AGENT: Final = {"agent_type": "momentum", "state": "active", "metrics": {"win_rate": 0.56}}
 _AGENT_ANSWER: Final = {"agent_id": "momentum-1", **_AGENT, "updated_at": _AFTER}
 _SAMPLE: Final = {
@@ -87,13 +138,15 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "AcknowledgeRequest": {"comments": "The position is reduced."},
     "MetricPointRequest": _POINT,
     "PortfolioRequest": _PORTFOLIO,
-    "SignalRequest": _SIGNAL,
+    "SignalRequest": {**_SIGNAL, **_TEXTS},
+    "DecisionRequest": {**_DECISION, "reasoning": _REASONING},
     "AgentRequest": _AGENT,
     "SystemSampleRequest": _SAMPLE,
     "ImportedTrade": _TRADE,
     "ImportedAlert": _ALERT,
     "ImportedPoint": _POINT,
-    "ImportedSignal": _SIGNAL,
+    "ImportedSignal": {**_SIGNAL, **_TEXTS},
+    "ImportedDecision": {**_DECISION, "reasoning": _REASONING},
     "ImportedSample": _SAMPLE,
     "EquityPoint": {"timestamp": NOON, "total_value": "100000.00", "cash": "98100.00"},
     "TokenRequest": {
@@ -123,12 +176,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 ANSWERS: Final[Mapping[str, Any]] = {
     "Trade": _TRADE_ANSWER,
-    "TradeWithHistory": {
-        **_TRADE_ANSWER,
-        "history": [
-            {"at": _AFTER, "status": "filled", "filled_quantity": "10", "price": "187.20"},
-        ],
-    },
+    "TradeWithHistory": _WITH_HISTORY,
     "Alert": _ALERT_ANSWER,
     "MetricPoint": _POINT_ANSWER,
     "AggregatedPoint": _POINT_ANSWER,
@@ -142,6 +190,23 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "positions_value": "1900.00",
     },
     "Signal": _SIGNAL_ANSWER,
+    "SignalInFull": {**_SIGNAL_ANSWER, **_TEXTS},
+    "Decision": _DECISION_ANSWER,
+    "ExportedDecision": {**_DECISION_ANSWER, "reasoning": _REASONING},
+    "DecisionInFull": {
+        **_REASONED_DECISION,
+        "signals": [{**_SIGNAL_ANSWER, **_TEXTS}],
+        "trades": [_WITH_HISTORY],
+        "cost": _COST,
+        "missing": [],
+    },
+    "Why": {
+        "trade": _WITH_HISTORY,
+        "decision": _REASONED_DECISION,
+        "signals": [{**_SIGNAL_ANSWER, **_TEXTS}],
+        "cost": _COST,
+        "missing": [],
+    },
     "Agent": _AGENT_ANSWER,
     "AgentWithSignals": {**_AGENT_ANSWER, "signals": [_SIGNAL_ANSWER]},
     "SystemSample": {**_SAMPLE, "timestamp": _NOON},
@@ -186,6 +251,11 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     ("alerts", "id"): "a-1",
     ("trades", "id"): "t-1",
     ("agents", "id"): "momentum-1",
+    ("decisions", "id"): "d-1",
+    ("decisions", "agent_id"): "manager",
+    "signal_id": "s-1",
+    "cycle_id": "c-1",
+    "expand": ["signals", "cost"],
     "start_time": "2026-01-31T00:00:00Z",
     "end_time": "2026-02-01T00:00:00Z",
     "limit": 100,

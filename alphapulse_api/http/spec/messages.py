@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED, Channel
 from alphapulse_api.domain.errors import SOCKET_ERRORS
 from alphapulse_api.http.spec.examples import ANSWERS
 from alphapulse_api.http.spec.message_parts import (
@@ -71,6 +71,8 @@ _EVENT: Final = {
     "alerts": ("AlertEvent", "Alert"),
     "trades": ("TradeEvent", "Trade"),
     "portfolio": ("PortfolioEvent", "Portfolio"),
+    "signals": ("SignalEvent", "Signal"),
+    "decisions": ("DecisionEvent", "Decision"),
 }
 
 
@@ -86,18 +88,21 @@ def _members(channel: str) -> dict[str, Schema]:
     }
 
 
-def _event(channel: str) -> Message:
-    payload, record = _EVENT[channel]
+def _event(channel: Channel) -> Message:
+    payload, record = _EVENT[channel.name]
+    text = f"An event of {channel.name}, or a row of its snapshot."
+    if channel.part_of:
+        text = f"A {channel.type}, for who includes this type in {channel.part_of}."
     return Message(
-        CHANNELS[channel].type, CHANNELS[channel].type, payload,
-        f"An event of {channel}, or a row of its snapshot.",
+        channel.type, channel.type, payload,
+        text,
         {
-            **_members(channel),
+            **_members(channel.public),
             "snapshot": {"type": "boolean", "description": "true: a row of the snapshot"},
             "data": ref(record),
         },
         ("channel", "cursor", "data"),
-        {"channel": channel, "cursor": "5f0c2a91-41", "data": ANSWERS[record]},
+        {"channel": channel.public, "cursor": "5f0c2a91-41", "data": ANSWERS[record]},
     )  # fmt: skip
 
 
@@ -174,7 +179,7 @@ ANSWERS_AND_EVENTS: Final = (
             "channel": "alerts",
         },
     ),
-    *(_event(channel) for channel in CHANNELS),
+    *map(_event, LOGGED.values()),
     Message(
         CHANGES, CHANGES, "PortfolioChangesEvent",
         "An event of portfolio as changes, for a subscription with that option.",
@@ -213,4 +218,4 @@ ANSWERS_AND_EVENTS: Final = (
         {"expires_in": 60},
     ),
 )  # fmt: skip
-EVENTS: Final = (*(channel.type for channel in CHANNELS.values()), CHANGES)
+EVENTS: Final = (*(channel.type for channel in LOGGED.values()), CHANGES)

@@ -38,6 +38,10 @@ _VARIABLES: Final[dict[str, dict[str, Any]]] = {
         "description": "the id, percent-encoded: 1 to 128 characters",
         "schema": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
     },
+    "signal_id": {
+        "description": "the id of the signal, percent-encoded: 1 to 128 characters",
+        "schema": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
+    },
     TOKEN: {
         "description": "made by `api-key create NAME --scope webhook`",
         "schema": {"type": "string"},
@@ -102,6 +106,9 @@ def _description(row: Row) -> str:
         who = "Every caller may ask."
     else:
         who = f"Needs the permission `{row.permission}`."
+        if row.also:
+            names = " and ".join(f"`{name}`" for name in (row.permission, *row.also))
+            who = f"Needs the permissions {names}."
     return "\n\n".join(part for part in (row.summary, " ".join(more.split()), who) if part)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.domain.outbox import OutboxRow
 from alphapulse_api.log.base import Changed, LogAway
 from alphapulse_api.log.local import LocalLog
@@ -84,15 +84,15 @@ class RedisEventLog(LocalLog):
             size + BEHIND_EVENTS,
             round(1000 * (ttl + BEHIND_SECONDS)),
             max_bytes // 2,
-            "".join(str(half_of(channel)) for channel in CHANNELS.values()) + "-",
+            "".join(str(half_of(channel)) for channel in LOGGED.values()) + "-",
         )
         self._appending = link.redis.register_script(scripts.APPEND)
         self._visiting = link.redis.register_script(scripts.VISIT)
         # A position that no log has, until the first visit.
         unknown = StreamPosition(secrets.token_hex(8), 0, 0)
-        rings = {name: Ring(size, ttl, unknown.cursor, clock) for name in CHANNELS}
+        rings = {name: Ring(size, ttl, unknown.cursor, clock) for name in LOGGED}
         super().__init__(rings, size, ttl, max_bytes)
-        self.shared: Mapping[str, int] = dict.fromkeys(CHANNELS, 0)
+        self.shared: Mapping[str, int] = dict.fromkeys(LOGGED, 0)
         self._taken = dict.fromkeys(
             scripts.ALL, unknown.cursor
         )  # the newest cursors that Redis had
@@ -146,7 +146,7 @@ class RedisEventLog(LocalLog):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._queue.drained.wait()
                 if self._read:
-                    for channel in CHANNELS:
+                    for channel in LOGGED:
                         await self.reach(channel, self._taken[channel])
 
     async def close(self) -> None:
@@ -202,7 +202,7 @@ class RedisEventLog(LocalLog):
             if known is not None:
                 # Published before the name is set: two processes may both publish gaps, but no
                 # process can miss them.
-                for channel in CHANNELS:
+                for channel in LOGGED:
                     await self.gap(channel)
             await self._link.call(lambda redis: redis.set(_HISTORY, history))
         except RedisAway:
@@ -271,7 +271,7 @@ class RedisEventLog(LocalLog):
             *self._kept,
             "\n".join(load.changed),
         ]
-        channels = list(CHANNELS)
+        channels = list(LOGGED)
         for stretch in load.stretches:
             args += (channels.index(stretch.channel) + 1, int(stretch.gap), len(stretch.parcels))
             for parcel in stretch.parcels:
@@ -291,5 +291,5 @@ class RedisEventLog(LocalLog):
             positions[name] = StreamPosition(epoch.decode(), int(newest_ms), int(offset))
             if origin:
                 origins[name] = origin.decode()
-        self.shared = dict(zip(CHANNELS, rest[2::3], strict=False))
+        self.shared = dict(zip(LOGGED, rest[2::3], strict=False))
         return Visit(int(ms), positions, origins)

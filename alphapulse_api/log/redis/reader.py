@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.log.base import Changed, Event, Gap
 from alphapulse_api.log.followers import Followers
 from alphapulse_api.log.held import HeldJson
@@ -135,7 +135,7 @@ class Reader:
         else:
             await self.enter()
             for name, ring in self._rings.items():
-                self._publish_gap(name, Gap(CHANNELS[name], ring.number, ring.cursor))
+                self._publish_gap(name, Gap(LOGGED[name], ring.number, ring.cursor))
         # Any invalidation may have been missed while there was no connection.
         self._announce(None)
         self._failing = False
@@ -159,7 +159,7 @@ class Reader:
 
     async def _load(self, name: str, position: StreamPosition, ms: int) -> None:
         """Fill the ring with the newest events without a gap, up to the position."""
-        ring, channel, stream = self._rings[name], CHANNELS[name], STREAMS[name]
+        ring, channel, stream = self._rings[name], LOGGED[name], STREAMS[name]
 
         async def page(end: str, count: int) -> Page:
             answer: Page = await self._ask(self._client.xrevrange(stream, end, "-", count=count))
@@ -209,7 +209,7 @@ class Reader:
 
     def _take(self, stream: str, found: Iterable[tuple[bytes, Fields]]) -> None:
         name = _CHANNEL_OF[stream]
-        ring, channel = self._rings[name], CHANNELS[name]
+        ring, channel = self._rings[name], LOGGED[name]
         events: list[Event] = []
         bodies: list[bytes | None] = []
 
@@ -280,7 +280,7 @@ class Reader:
             return
         ring = self._rings[name]
         ring.restart(cursor)
-        self._publish_gap(name, Gap(CHANNELS[name], ring.number, cursor))
+        self._publish_gap(name, Gap(LOGGED[name], ring.number, cursor))
 
     def _publish_gap(self, name: str, gap: Gap) -> None:
         self.gaps += 1

@@ -22,14 +22,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.runtime.lua import load_lua
 from alphapulse_api.runtime.redis import PREFIX
 
 LOG: Final = f"{PREFIX}log"
 WRITER: Final = f"{PREFIX}writer:"
 RELAYED: Final = [f"{PREFIX}relayed:{age}" for age in ("younger", "older")]
-STREAMS: Final = {name: f"{PREFIX}events:{name}" for name in CHANNELS}
+STREAMS: Final = {name: f"{PREFIX}events:{name}" for name in LOGGED}
 CHANGED: Final = "changes"  # the name of the stream of invalidations, beside those of the channels
 CHANGES: Final = f"{PREFIX}invalidations"
 ALL: Final = {**STREAMS, CHANGED: CHANGES}

@@ -35,7 +35,7 @@ from alphapulse_api.projections.pnl.rows import (
 )
 from alphapulse_api.storage.bulk import select_rows
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.tables.trades import COLUMNS as TRADES
+from alphapulse_api.storage.tables.trade_rows import COLUMNS as TRADES
 
 STEP: Final = 500  # fills that a step undoes or trades that it folds
 MARKS: Final = 5000  # marks that a step reads

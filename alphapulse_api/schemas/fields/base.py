@@ -10,6 +10,7 @@ from marshmallow import fields, missing
 
 from alphapulse_api.domain.foreign import Foreign, type_name
 from alphapulse_api.domain.times import rfc3339
+from alphapulse_api.schemas.quick import quick
 from alphapulse_api.schemas.remembered import Remembered
 
 _KINDS: Final = {
@@ -64,3 +65,12 @@ class Items(BaseField, fields.List[Any]):
     """
 
     remembered: Remembered | None = None
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(self.inner, fields.Nested) and isinstance(value, list | tuple):
+            # marshmallow takes ten times as long; it is asked where an item is not valid.
+            schema = self.inner.schema
+            loaded = [quick(schema, item) if type(item) is dict else None for item in value]
+            if None not in loaded:
+                return loaded
+        return super()._deserialize(value, attr, data, **kwargs)

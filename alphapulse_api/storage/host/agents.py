@@ -40,8 +40,11 @@ class HostAgents(HostObject):
                 raise NotFound(f"There is no agent {agent_id!r}.")
             page = await self.get_agents(**query, cursor=page.next_cursor)
 
-    async def get_signals(self, *args: Any, **query: Any) -> Page:
+    async def get_signals(self, *args: Any, in_full: bool = False, **query: Any) -> Page:
         return booked(await self._page("get_signals", *args, **query))
+
+    async def get_signal(self, agent_id: str, signal_id: str) -> Record:
+        return in_main(await self._call("get_signal", agent_id, signal_id))
 
     async def set_agent(
         self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None

@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.encoding import dumps
-from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.domain.times import CLOCK_AHEAD, now, to_micros
 from alphapulse_api.domain.versions import Precondition, Versioned
 from alphapulse_api.storage.bulk import select_limited
-from alphapulse_api.storage.columns import DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.listing import (
@@ -22,43 +21,15 @@ from alphapulse_api.storage.listing import (
     PIECE_BYTES,
     Order,
     Pieces,
-    by_time_in,
-    not_default,
-    read_page,
     read_rows,
 )
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
-from alphapulse_api.storage.query import Listing, Where, check_range, default_range
-from alphapulse_api.storage.stores import NONE_SET, Written
-from alphapulse_api.storage.tables.booked import in_books, listed, sought
-from alphapulse_api.storage.tables.once import insert_all_once
+from alphapulse_api.storage.query import Listing, Where, default_range
+from alphapulse_api.storage.tables.booked import sought
+from alphapulse_api.storage.tables.signal_accessor import AGENTS, SignalReadWrite, make_agent
+from alphapulse_api.storage.tables.signals import SIGNALS
 
-AGENTS = Columns(
-    "agents",
-    {
-        "agent_id": PLAIN,
-        "agent_type": PLAIN,
-        "state": PLAIN,
-        "metrics": JSON,
-        "updated_at": TIME,
-    },
-)
-SIGNALS = Columns(
-    "signals",
-    {
-        "id": PLAIN,
-        "agent_id": PLAIN,
-        "symbol": PLAIN,
-        "direction": PLAIN,
-        "confidence": FLOAT,
-        "target_price": DECIMAL,
-        "stop_loss": DECIMAL,
-        "timestamp": TIME,
-        "metadata": JSON,
-        "book": PLAIN,
-    },
-)
 _AGENT_OF_SIGNAL = SIGNALS.names.index("agent_id")
 _ORDER: Final = tuple(SIGNALS.names.index(name) for name in ("timestamp", "id", "book"))
 SIGNALS_SHOWN = 20
@@ -67,9 +38,10 @@ FIRST_AGENTS: Final = 4  # agents whose signals are read first; then as many as 
 _SELECT: Final = f"SELECT {AGENTS.select} FROM agents WHERE agent_id = $1"
 _BY_ID: Final = Order(("agent_id",), (str,), descending=False)
 Agent = dict[str, Any]
+Signal = dict[str, Any]
 
 
-class AgentDataAccessor:
+class AgentDataAccessor(SignalReadWrite):
     """Reads and writes agents and their signals.
 
     Args:
@@ -164,41 +136,6 @@ class AgentDataAccessor:
         shown.version = _version(agent)
         return shown
 
-    async def get_signals(
-        self,
-        agent_id: str,
-        symbol: str | None = None,
-        direction: str | None = None,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        sort: str | None = None,
-    ) -> Page:
-        """One page of an agent's signals, newest first unless `sort` is "asc".
-
-        Raises:
-            NotFound: if there is no such agent.
-            ValidationProblem: for an empty range or a foreign cursor.
-        """
-        check_range(start_time, end_time)
-        if not await self._engine.fetch("SELECT 1 FROM agents WHERE agent_id = $1", agent_id):
-            raise NotFound(f"There is no agent {agent_id!r}.")
-        where = Where()
-        where.any_of("book", await sought(self._engine, self._books))
-        where.equal(agent_id=agent_id, symbol=symbol, direction=direction)
-        where.between("timestamp", start_time, end_time)
-        listing = Listing(
-            "signals",
-            agent_id=agent_id,
-            symbol=symbol,
-            direction=direction,
-            sort=not_default(sort),
-            books=listed(self._books),
-        )
-        order = by_time_in(self._books, "timestamp", sort)
-        return await read_page(self._engine, SIGNALS, order, listing, where, limit, cursor)
-
     async def set_agent(
         self, agent_id: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
     ) -> Versioned:
@@ -214,7 +151,7 @@ class AgentDataAccessor:
         """
 
         async def work(transaction: Transaction) -> Versioned:
-            made = await _make(transaction, agent_id)
+            made = await make_agent(transaction, agent_id)
             # Locked, so that concurrent updates do not undo each other's fields.
             (known,) = await transaction.fetch(f"{_SELECT} {self._engine.locked}", agent_id)
             before = AGENTS.read(known)
@@ -233,69 +170,6 @@ class AgentDataAccessor:
 
         return await self._engine.write(work)
 
-    async def add_signal(
-        self, signal: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
-    ) -> Written:
-        """Store a validated signal; creates the agent if it is new.
-
-        Args:
-            server_set: the fields that the server set, in which a repeat may differ.
-
-        Returns:
-            The signal as stored, and whether it is new.
-
-        Raises:
-            Conflict: if the id exists with other content.
-        """
-
-        (record,) = in_books(self._books, (signal,))
-
-        async def work(transaction: Transaction) -> Written:
-            await _make(transaction, record["agent_id"])
-            transaction.publish(invalidation("agents", (record,)))
-            return await SIGNALS.insert_once(
-                transaction, record, fixed=SIGNALS.names[1:], server_set=server_set
-            )
-
-        return await self._engine.write(work)
-
-    async def add_signals(
-        self,
-        signals: Sequence[Mapping[str, Any]],
-        *,
-        server_set: Sequence[frozenset[str]] | None = None,
-        conflicts: dict[int, Conflict] | None = None,
-        events: bool = True,
-    ) -> list[Written]:
-        """Store validated signals, all of them or none; creates agents that are new.
-
-        Args:
-            signals: of any agents.
-            server_set: as `insert_all_once` takes it.
-            conflicts: as `insert_all_once` takes it.
-            events: of no effect, because signals have none.
-
-        Returns:
-            Each signal as stored, and whether it is new.
-
-        Raises:
-            Conflict: if an id exists with other content; then nothing is stored.
-        """
-
-        records = in_books(self._books, signals)
-
-        async def work(transaction: Transaction) -> list[Written]:
-            # In the order of ids, so that processes that create the same agents do not deadlock.
-            for agent_id in sorted({str(signal["agent_id"]) for signal in records}):
-                await _make(transaction, agent_id)
-            transaction.publish(invalidation("agents", records))
-            return await insert_all_once(
-                transaction, SIGNALS, records,
-                fixed=SIGNALS.names[1:], server_set=server_set, conflicts=conflicts,
-            )  # fmt: skip
-
-        return await self._engine.write(work)
-
 
 def _newest(signals: Sequence[Row]) -> list[Row]:
     """The newest signals of each agent, from those of several books."""
@@ -308,13 +182,3 @@ def _newest(signals: Sequence[Row]) -> list[Row]:
 def _version(agent: Agent) -> str:
     """The version of an agent: a hash of it, with the time of its last update."""
     return hashlib.blake2b(dumps(agent), digest_size=12).hexdigest()
-
-
-async def _make(transaction: Transaction, agent_id: str) -> bool:
-    """Create the agent with default values if it does not exist; return whether it did not."""
-    defaults = {"agent_type": "unknown", "state": "active", "metrics": {}}
-    made = await transaction.execute(
-        f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
-        *AGENTS.store({**defaults, "agent_id": agent_id, "updated_at": now()}),
-    )
-    return made > 0

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.storage.columns import A_TURN, Columns, Key, key_of
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.stores import NONE_SET, Written
+
+Pointer = Callable[[int], str]
+
+
+def by_position(index: int) -> str:
+    """The pointer to the id of a record in an array."""
+    return f"/{index}/id"
 
 
 async def insert_all_once(
@@ -19,6 +26,7 @@ async def insert_all_once(
     fixed: Sequence[str],
     server_set: Sequence[frozenset[str]] | None = None,
     conflicts: dict[int, Conflict] | None = None,
+    pointer: Pointer = by_position,
 ) -> list[Written]:
     """Store records as `Columns.insert_once` does each.
 
@@ -30,6 +38,7 @@ async def insert_all_once(
         server_set: for each record, the fields that the server set, in which a repeat may differ.
         conflicts: is filled with the conflicts of records that are not stored, by position.
             Without it, one conflict refuses all.
+        pointer: to the id of the record at a position, for errors.
 
     Returns:
         Each record as stored, and whether it is new.
@@ -52,7 +61,7 @@ async def insert_all_once(
             known[key] = {name: record.get(name) for name in columns.names}
         else:
             set_ = NONE_SET if server_set is None else server_set[index]
-            conflict = columns.conflict(known[key], record, fixed, set_, f"/{index}/id")
+            conflict = columns.conflict(known[key], record, fixed, set_, pointer(index))
             if conflict is not None:
                 if conflicts is None:
                     raise conflict

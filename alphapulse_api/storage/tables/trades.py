@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.errors import Conflict
-from alphapulse_api.domain.orders import HISTORY, Disagreement, advanced
+from alphapulse_api.domain.orders import Disagreement, advanced
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import MICROSECOND, now
-from alphapulse_api.storage.bulk import insert_rows, release
+from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.columns import (
     A_TURN,
-    DECIMAL,
-    FEES,
-    JSON,
-    PLAIN,
-    TIME,
-    Columns,
     Key,
     key_of,
 )
@@ -31,59 +25,16 @@ from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
+from alphapulse_api.storage.tables.decision_writing import link_trades
+from alphapulse_api.storage.tables.once import Pointer, by_position
 from alphapulse_api.storage.tables.trade_marks import mark_changed, mark_new
-
-COLUMNS = Columns(
-    "trades",
-    {
-        "id": PLAIN,
-        "order_id": PLAIN,
-        "client_order_id": PLAIN,
-        "symbol": PLAIN,
-        "side": PLAIN,
-        "quantity": DECIMAL,
-        "filled_quantity": DECIMAL,
-        "price": DECIMAL,
-        "value": DECIMAL,
-        "fee": DECIMAL,
-        "fee_currency": PLAIN,
-        "fees": FEES,
-        "order_type": PLAIN,
-        "status": PLAIN,
-        "agent_id": PLAIN,
-        "strategy": PLAIN,
-        "executed_at": TIME,
-        "updated_at": TIME,
-        "corrects": PLAIN,
-        "decision_id": PLAIN,
-        "decided_price": DECIMAL,
-        "metadata": JSON,
-        "book": PLAIN,
-    },
-    hint="Most venues' ids are unique only with venue and symbol: build yours from all three.",
+from alphapulse_api.storage.tables.trade_rows import (
+    COLUMNS,
+    Trade,
+    history_of,
+    states_of,
+    store_change,
 )
-# One row a state, from the first change of a trade on; a trade that never changed has none.
-_STATES = Columns(
-    "trade_states",
-    {
-        "book": PLAIN,
-        "trade_id": PLAIN,
-        "revision": PLAIN,
-        "at": TIME,
-        "status": PLAIN,
-        "filled_quantity": DECIMAL,
-        "price": DECIMAL,
-    },
-)
-_ASSIGNMENTS: Final = ", ".join(f"{name} = ${n}" for n, name in enumerate(COLUMNS.names, 1))
-_UPDATE: Final = (
-    f"UPDATE trades SET {_ASSIGNMENTS}, revision = revision + 1 "
-    f"WHERE book = ${len(COLUMNS.names)} AND id = $1"
-)
-_SELECT_STATES: Final = (
-    f"SELECT {_STATES.select} FROM trade_states WHERE book = $1 AND trade_id = $2 ORDER BY revision"
-)
-Trade = dict[str, Any]
 
 
 class TradeDataAccessor:
@@ -148,8 +99,7 @@ class TradeDataAccessor:
             Conflict: if several of the books have one.
         """
         trade = await the_one(self._engine, COLUMNS, self._books, trade_id, "trade")
-        states = await _states(self._engine, trade["book"], trade_id)
-        return {**trade, "history": states or [_state(trade)]}
+        return await history_of(self._engine, trade)
 
     async def add_trades(
         self,
@@ -176,59 +126,85 @@ class TradeDataAccessor:
         Raises:
             Conflict: if a trade contradicts the stored one with its id; then nothing is stored.
         """
-        at = now()
-        booked = in_books(self._books, trades)
+        place: Pointer = (lambda _: "/id") if one else by_position
 
         async def work(transaction: Transaction) -> list[Written]:
-            if conflicts is not None:
-                conflicts.clear()  # left by an earlier run of the transaction
-            first: dict[Key, Mapping[str, Any]] = {}
-            for index, trade in enumerate(booked):
-                first.setdefault(key_of(trade), {**trade, "updated_at": at})
-                if index % A_TURN == 0:
-                    await transaction.turn()
-            added, known = await COLUMNS.insert_new(transaction, first)
-            new: dict[Key, Trade] = {}
-            fresh = [trade for key, trade in first.items() if key in added]
-            for begin in range(0, len(fresh), TOGETHER):
-                part = [
-                    dict(zip(COLUMNS.names, map(trade.get, COLUMNS.names), strict=True))
-                    for trade in fresh[begin : begin + TOGETHER]
-                ]
-                new.update((key_of(trade), trade) for trade in part)
-                if events:
-                    transaction.publish(*of_new("trades", part))
-                await transaction.turn()
-            if fresh and not events:
-                transaction.publish(invalidation("trades", fresh))
-            await mark_new(transaction, fresh)
-            known.update(new)
-            answer: list[Written] = []
-            for index, trade in enumerate(booked):
-                key = key_of(trade)
-                is_new = new.pop(key, None) is not None
-                if not is_new:
-                    pointer = "/id" if one else f"/{index}/id"
-                    try:
-                        known[key] = await self._followed(
-                            transaction,
-                            known[key],
-                            trade,
-                            NONE_SET if server_set is None else server_set[index],
-                            at,
-                            pointer,
-                        )
-                    except Conflict as conflict:
-                        if conflicts is None:
-                            raise
-                        conflicts[index] = conflict
-                answer.append((known[key], is_new))
-                if index % A_TURN == 0:
-                    await transaction.turn()
-            await release(transaction, fresh, first, known)
-            return answer
+            return await self.store_trades(
+                transaction, trades,
+                server_set=server_set, conflicts=conflicts, events=events, pointer=place,
+            )  # fmt: skip
 
         return await self._engine.write(work)
+
+    async def store_trades(
+        self,
+        transaction: Transaction,
+        trades: Sequence[Mapping[str, Any]],
+        *,
+        server_set: Sequence[frozenset[str]] | None = None,
+        conflicts: dict[int, Conflict] | None = None,
+        events: bool = True,
+        pointer: Pointer = by_position,
+    ) -> list[Written]:
+        """Do what `add_trades` does, in a transaction of the caller.
+
+        Args:
+            transaction: of the caller.
+            trades: as for `add_trades`.
+            server_set: as for `add_trades`.
+            conflicts: as for `add_trades`.
+            events: as for `add_trades`.
+            pointer: to the id of the trade at a position, for errors.
+        """
+        at = now()
+        booked = in_books(self._books, trades)
+        if conflicts is not None:
+            conflicts.clear()  # left by an earlier run of the transaction
+        first: dict[Key, Mapping[str, Any]] = {}
+        for index, trade in enumerate(booked):
+            first.setdefault(key_of(trade), {**trade, "updated_at": at})
+            if index % A_TURN == 0:
+                await transaction.turn()
+        added, known = await COLUMNS.insert_new(transaction, first)
+        new: dict[Key, Trade] = {}
+        fresh = [trade for key, trade in first.items() if key in added]
+        for begin in range(0, len(fresh), TOGETHER):
+            part = [
+                dict(zip(COLUMNS.names, map(trade.get, COLUMNS.names), strict=True))
+                for trade in fresh[begin : begin + TOGETHER]
+            ]
+            new.update((key_of(trade), trade) for trade in part)
+            if events:
+                transaction.publish(*of_new("trades", part))
+            await transaction.turn()
+        if fresh and not events:
+            transaction.publish(invalidation("trades", fresh))
+        await mark_new(transaction, fresh)
+        await link_trades(transaction, fresh)
+        known.update(new)
+        answer: list[Written] = []
+        for index, trade in enumerate(booked):
+            key = key_of(trade)
+            is_new = new.pop(key, None) is not None
+            if not is_new:
+                try:
+                    known[key] = await self._followed(
+                        transaction,
+                        known[key],
+                        trade,
+                        NONE_SET if server_set is None else server_set[index],
+                        at,
+                        pointer(index),
+                    )
+                except Conflict as conflict:
+                    if conflicts is None:
+                        raise
+                    conflicts[index] = conflict
+            answer.append((known[key], is_new))
+            if index % A_TURN == 0:
+                await transaction.turn()
+        await release(transaction, fresh, first, known)
+        return answer
 
     async def _followed(
         self,
@@ -250,7 +226,7 @@ class TradeDataAccessor:
             trade["id"],
         )
         stored = COLUMNS.read(row)
-        states = await _states(transaction, trade["book"], trade["id"])
+        states = await states_of(transaction, trade["book"], trade["id"])
         try:
             after = advanced(stored, trade, server_set, states)
         except Disagreement as disagreement:
@@ -261,7 +237,8 @@ class TradeDataAccessor:
         # Always later than before, because clients find the newer of two states by it.
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
-        await _changed(transaction, stored, after, states, revision + 1)
+        await store_change(transaction, stored, after, states, revision + 1)
+        mark_changed(transaction, stored, after)
         rows = await of_change(
             transaction,
             "trades",
@@ -271,41 +248,9 @@ class TradeDataAccessor:
             relayed=self._engine.relayed,
         )
         transaction.publish(*rows)
+        if after["decision_id"] != stored["decision_id"]:
+            await link_trades(transaction, (after,))
         return after
-
-
-async def _changed(
-    transaction: Transaction,
-    before: Trade,
-    after: Trade,
-    states: Sequence[Trade],
-    revision: int,
-) -> None:
-    """Store a changed trade and its new state."""
-    await transaction.execute(_UPDATE, *COLUMNS.store(after))
-    mark_changed(transaction, before, after)
-    entries = [] if states else [{**_state(before), "revision": revision - 1}]
-    if any(before[name] != after[name] for name in HISTORY):
-        entries.append({**_state(after), "revision": revision})
-    owner = {"book": after["book"], "trade_id": after["id"]}
-    await insert_rows(
-        transaction,
-        _STATES.into,
-        [_STATES.store({**entry, **owner}) for entry in entries],
-        "",
-    )
-
-
-async def _states(store: Transaction | Engine, book: str, trade_id: str) -> list[Trade]:
-    """The states of a trade; none if it never changed."""
-    rows = await store.fetch(_SELECT_STATES, book, trade_id)
-    return [{name: state[name] for name in ("at", *HISTORY)} for state in map(_STATES.read, rows)]
-
-
-def _state(trade: Trade) -> Trade:
-    """The present state of a trade, as an entry of its history."""
-    at = trade["updated_at"] or trade["executed_at"]
-    return {"at": at, **{name: trade[name] for name in HISTORY}}
 
 
 def _several(value: str | Collection[str] | None) -> Collection[str] | None:
