@@ -21,7 +21,9 @@ from marshmallow import fields as plain_fields
 from alphapulse_api.domain.books import BOOK
 from alphapulse_api.schemas import fields, queries
 from alphapulse_api.schemas.answers import Answer
+from alphapulse_api.schemas.fields.base import BaseField
 from alphapulse_api.schemas.fields.numbers import MAX_DIGITS, MAX_FIGURES, MAX_NUMBER_TEXT
+from alphapulse_api.schemas.loading import read_only_fields
 
 # Decimals have no `format`: generators read `decimal` as a float.
 DECIMAL: Final = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -68,7 +70,7 @@ class Converter(OpenAPIConverter):
     def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
         described: dict[str, Any] = {
             "type": "object",
-            "description": _description(schema),
+            "description": _doc(schema),
             **super().schema2jsonschema(schema),  # type: ignore[no-untyped-call]
         }
         names = list(described["properties"])
@@ -76,6 +78,7 @@ class Converter(OpenAPIConverter):
             required = [name for name in names if name not in schema.optional]
         else:
             required = [name for name in names if schema.fields[name].required]
+            described["properties"] |= _accepted(schema, described["properties"])
             if any(isinstance(field, fields.Money) for field in schema.fields.values()):
                 described["description"] += DIGITS
         described.pop("required", None)
@@ -143,12 +146,20 @@ def _doc(described: object) -> str:
     return " ".join((inspect.getdoc(type(described)) or "").split())
 
 
-def _description(schema: Schema) -> str:
-    text = _doc(schema)
-    if read_only := sorted(getattr(schema, "read_only", ())):
-        names = ", ".join(f"`{name}`" for name in read_only)
-        text += f" Only the server sets {names}: they are ignored."
-    return text
+def _accepted(schema: Schema, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of a request that also accept null, or that are ignored.
+
+    Null means left out. For a word of a closed list there is no schema that says so and that
+    generators understand.
+    """
+    accepted: dict[str, Any] = {
+        name: {**properties[name], "nullable": True}
+        for name, field in schema.fields.items()
+        if isinstance(field, BaseField) and not field.required and "type" in properties[name]
+    }
+    for name in sorted(read_only_fields(schema)):
+        accepted[name] = {"readOnly": True, "description": "only the server sets it: ignored"}
+    return accepted
 
 
 def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
