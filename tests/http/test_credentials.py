@@ -119,6 +119,12 @@ async def test_credentials_are_sent_once(server: Server) -> None:
             problem(answer, 400)
 
 
+async def test_an_empty_token_beside_a_key_does_not_count(server: Server) -> None:
+    key, empty = await server.key(), {"Authorization": "Bearer "}
+    for caller, status in (({**key, **empty}, 200), ({**key, **empty}, 200), (empty, 401)):
+        assert (await ask(server, "GET", "/api/trades", caller)).status == status
+
+
 async def test_credentials_in_the_url_are_no_credentials(server: Server) -> None:
     key = (await server.key())["X-API-Key"]
     for name in ("api_key", "token", "access_token", "X-API-Key"):

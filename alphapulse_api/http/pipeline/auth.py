@@ -81,17 +81,18 @@ async def identify(request: web.Request, backend: Backend, row: Row | None = Non
     foreign = row is not None and (row.webhook or bool(row.protocol))
     webhook = row is not None and row.webhook
     in_path = request.match_info.get(TOKEN) if webhook else None
+    with_key = X_API_KEY in request.headers
     given = [
         value
         for value in request.headers.getall(hdrs.AUTHORIZATION, ())
-        if not _is_of_a_proxy(value, foreign=foreign)
+        if not (_is_of_a_proxy(value, foreign=foreign) or (with_key and _is_empty(value)))
     ]
     if len(given) + len(request.headers.getall(X_API_KEY, ())) + (in_path is not None) > 1:
         # A proxy, a log and this server might each pick a different one.
         detail = "Send one Authorization header or one X-API-Key header"
         raise Problem(BAD_REQUEST, f"{detail}, and none beside a token in the path.")
     authorization = given[0] if given else None
-    if authorization is None and in_path is None and X_API_KEY not in request.headers:
+    if authorization is None and in_path is None and not with_key:
         authorization = request.headers.get(hdrs.AUTHORIZATION)  # refused below
     authenticator = backend.authenticator
     try:
@@ -141,6 +142,11 @@ def _is_of_a_proxy(authorization: str, *, foreign: bool) -> bool:
     if authorization[:6].lower() != "basic ":
         return False
     return not (foreign and (key_of(authorization) or "").startswith(OURS))
+
+
+def _is_empty(authorization: str) -> bool:
+    """Whether a header has no token, as some generated clients send it beside an API key."""
+    return authorization.strip().lower() == "bearer"
 
 
 def key_of(authorization: str) -> str | None:
