@@ -38,7 +38,8 @@ SAMPLES = (
     Samples(
         *TRADES,
         "id",
-        ("a b", "a/b", "a?", "a{", "a\u0085", "a\u2028", "a\ufeff", "a\u3000", "a\x1c"),
+        # U+0085, which the server refuses too, has no notation that all languages understand.
+        ("a b", "a/b", "a?", "a{", "a\u2028", "a\ufeff", "a\u3000", "a\x1c"),
     ),
     Samples(*TRADES, "quantity", ("10", "+1", "1.", ".5", "1e3", "1E-3")),
     Samples(*TRADES, "quantity", ("-1", "abc", "", "１", "1\n", " 1", "0x10", "NaN", "1e", ".")),

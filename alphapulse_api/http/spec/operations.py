@@ -23,7 +23,7 @@ from alphapulse_api.http.spec.examples import (
 from alphapulse_api.http.spec.headers import of_success, of_unchanged
 from alphapulse_api.http.spec.problems import failures
 from alphapulse_api.http.spec.schemas import Converter, reference
-from alphapulse_api.schemas.fields import IDENTIFIER, METRIC_TYPE
+from alphapulse_api.schemas.fields import METRIC_TYPE, PORTABLE_IDENTIFIER
 from alphapulse_api.schemas.queries import Formatted
 
 # In the order in which a client should choose: a program has a key.
@@ -36,7 +36,7 @@ _VARIABLES: Final[dict[str, dict[str, Any]]] = {
     },
     "id": {
         "description": "the id, percent-encoded: 1 to 128 characters",
-        "schema": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
+        "schema": {"type": "string", "pattern": f"^{PORTABLE_IDENTIFIER}$"},
     },
     "signal_id": {
         "description": "the id of the signal, percent-encoded: 1 to 128 characters",

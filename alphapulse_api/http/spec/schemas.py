@@ -195,7 +195,7 @@ def _details(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
         case fields.BookId() if not answer:
             return {"pattern": f"^({BOOK})?$" if field.none else f"^{BOOK}$"}
         case fields.Identifier() if not answer:
-            return {"pattern": f"^{fields.IDENTIFIER}$"}
+            return {"pattern": f"^{fields.PORTABLE_IDENTIFIER}$"}
         case queries.LabelPairs():
             return {"items": {"type": "string", "pattern": "^[^:]+:"}}
         case queries.QueryInteger():

@@ -16,11 +16,12 @@ RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
 METRIC_TYPE: Final = "[a-z][a-z0-9_]{0,63}"
 WORD: Final = "[a-z][a-z0-9_]{0,63}"
 # Text that a client can put into a URL path unescaped, and that a person can read in a log: no
-# control characters, no white space, and no braces, which aiohttp's routes do not accept. The
-# pattern also names characters that are white space to only one of the two languages. It must not
-# name U+2028: hey-api writes it unescaped into a regular expression literal, where it ends the
-# literal in JavaScript.
+# control characters, no white space, and no braces, which aiohttp's routes do not accept. It also
+# names characters that are white space to only one of Python and ECMA-262.
 IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f\x85\ufeff/?#%{}\\]{1,128}"
+# The same in the documents without those, because no notation of a character beyond ASCII is
+# understood in the patterns of all languages: Ruby refuses \x85, and PHP refuses \u0085.
+PORTABLE_IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f/?#%{}\\]{1,128}"
 
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
