@@ -40,7 +40,7 @@ _VARIABLES: Final[dict[str, dict[str, Any]]] = {
     },
     "signal_id": {
         "description": "the id of the signal, percent-encoded: 1 to 128 characters",
-        "schema": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
+        "schema": {"type": "string", "pattern": f"^{PORTABLE_IDENTIFIER}$"},
     },
     TOKEN: {
         "description": "made by `api-key create NAME --scope webhook`",
