@@ -16,6 +16,7 @@ from alphapulse_api.storage.stores import (
     SystemStore,
     TradeStore,
 )
+from alphapulse_api.storage.tables.books import BookDataAccessor
 
 
 class View:
@@ -63,6 +64,11 @@ class View:
     def decisions(self) -> DecisionStore:
         """Decisions, and what led to them."""
         return self._accessors.decisions
+
+    @property
+    def book_list(self) -> BookDataAccessor:
+        """The books themselves."""
+        return self._accessors.books
 
     @property
     def system(self) -> SystemStore:

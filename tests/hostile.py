@@ -25,6 +25,7 @@ VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "decisions": DECISION,
     "system": SAMPLE,
+    "books": {"mode": "paper"},
     "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},
     "tradingview": {"message": "BTCUSDT crossed 50000"},
 }  # fmt: skip

@@ -93,7 +93,7 @@ class Postgres:
             tables = await connection.fetch(
                 "SELECT relname FROM pg_class WHERE relkind = 'r' "
                 "AND relnamespace = 'public'::regnamespace AND relname <> ALL($1::text[])",
-                [VERSION_TABLE, "auth_version", "series_version", "books"],
+                [VERSION_TABLE, "auth_version", "series_version", "books", "book_list"],
             )
             # Child tables first would do; this needs no order, and is quicker than TRUNCATE.
             deletes = "; ".join(f"DELETE FROM {table[0]}" for table in tables)
@@ -101,8 +101,8 @@ class Postgres:
                 "BEGIN; SET LOCAL session_replication_role = replica; "
                 f"{deletes}; UPDATE auth_version SET version = 1; "
                 "UPDATE series_version SET series = 0; DELETE FROM books WHERE id <> 'main'; "
-                "UPDATE books SET title = NULL, mode = 'live', currency = NULL, closed_at = NULL, "
-                "version = 1; COMMIT"
+                "UPDATE books SET title = NULL, mode = 'live', currency = NULL, closed_at = NULL; "
+                "UPDATE book_list SET token = gen_random_uuid()::text; COMMIT"
             )
         finally:
             await connection.close()

@@ -7,17 +7,18 @@ from itertools import islice
 from typing import Any, Final
 
 from alphapulse_api.client import values
+from alphapulse_api.client.books import BookCalls
 from alphapulse_api.client.decision_rows import Decision
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.rows import Alert, Signal, Trade
-from alphapulse_api.client.writing import Extras, Record, Records, Writing
+from alphapulse_api.client.writing import Extras, Record, Records
 from alphapulse_api.domain.histories import ContentIds, Imported, equity_points
 from alphapulse_api.domain.host_objects import extras_in_metadata
 
 RECORDS: Final = 10_000  # of one request
 
 
-class Importing(Writing):
+class Importing(BookCalls):
     """Every import of the API as a method.
 
     Imported records are stored but not published one by one: subscribers get a `resync` after every
@@ -30,7 +31,7 @@ class Importing(Writing):
         equity: Any = None,
         trades: Records | None = None,
         book: str | None = None,
-        currency: str = "USD",
+        currency: str | None = None,
         extras: Extras = "refuse",
     ) -> Imported:
         """Import the history of a backtest or of another system, of any length.
@@ -43,7 +44,7 @@ class Importing(Writing):
                 content.
             book: that the history belongs to; default: the caller's home book, or the one that a
                 trade names.
-            currency: the currency of the equity curve.
+            currency: the currency of the equity curve; default: that of the book, else USD.
             extras: "metadata" moves fields of trades that the API does not know to the metadata.
 
         Returns:
@@ -52,7 +53,8 @@ class Importing(Writing):
         points = 0
         if equity is not None:
             given = map(self._given, equity_points(equity, self._items))
-            params = {"currency": currency, **({} if book is None else {"book": book})}
+            asked = {"currency": currency, "book": book}
+            params = {name: value for name, value in asked.items() if value is not None}
             points = await self._import("portfolio/history", given, params)
         new = 0
         if trades is not None:

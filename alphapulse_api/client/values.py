@@ -65,6 +65,13 @@ HISTORY: Final = Shape(("total_value", "cash", "positions_value"), ("timestamp",
 PORTFOLIO: Final = Shape(
     ("total_value", "cash"), ("as_of",), {"positions": POSITION, "history": HISTORY}
 )
+BOOK: Final = Shape(times=("opened_at", "closed_at"))
+PORTFOLIOS: Final = Shape(
+    nested={
+        "portfolios": Shape(("total_value", "cash", "positions_value"), ("closed_at", "as_of")),
+        "totals": Shape(("total_value", "cash", "positions_value")),
+    }
+)
 ALERT: Final = Shape(times=("created_at", "acknowledged_at", "resolved_at"))
 ORDER_STATE: Final = Shape(("filled_quantity", "price"), ("at",))
 TRADE: Final = Shape(

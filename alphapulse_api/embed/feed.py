@@ -106,6 +106,22 @@ class HostFeed(Recording):
         answer: Stored | int = self._call("resolve_alert", (alert_id,), (), False, wait, timeout)
         return answer
 
+    def open_book(
+        self,
+        book: str,
+        *,
+        mode: str | None = None,
+        currency: str | None = None,
+        title: str | None = None,
+        closed: bool | None = None,
+        timeout: float | None = None,
+    ) -> Stored:
+        """Open a book, or change one; returns it. It always waits, so that records can follow."""
+        given = {"mode": mode, "currency": currency, "title": title, "closed": closed}
+        said = {name: value for name, value in given.items() if value is not None}
+        answer: Stored = self._call("open_book", (book,), (), False, True, timeout, **said)
+        return answer
+
     @overload
     def update_portfolio(
         self, portfolio: Record, *, wait: Literal[True] = True, timeout: float | None = None

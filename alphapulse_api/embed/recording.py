@@ -248,7 +248,7 @@ class Recording(Calling):
         equity: Any = None,
         trades: Records | None = None,
         book: str | None = None,
-        currency: str = "USD",
+        currency: str | None = None,
         extras: Extras = "refuse",
         timeout: float | None = None,
     ) -> Imported:
@@ -258,7 +258,7 @@ class Recording(Calling):
             equity: as `Feed` takes it.
             trades: as `Feed` takes them.
             book: as `Feed` takes it.
-            currency: the currency of the equity curve.
+            currency: the currency of the equity curve; default: that of the book, else USD.
             extras: what to do with unknown fields of trades.
             timeout: seconds for each batch of 1000 records; None means the dashboard's timeout.
 

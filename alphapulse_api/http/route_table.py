@@ -9,6 +9,7 @@ from alphapulse_api.http.handlers import (
     agents,
     alerts,
     auth,
+    books,
     console,
     decisions,
     documents,
@@ -41,6 +42,7 @@ from alphapulse_api.schemas.alerts import (
 )
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
+from alphapulse_api.schemas.books import Book, BookRequest, BooksQuery, Portfolios
 from alphapulse_api.schemas.decisions import (
     Decision,
     DecisionInFull,
@@ -162,8 +164,18 @@ ROWS: Final = (
         imports=imports.import_portfolio_history, query=HistoryImport, body=EquityPoint,
         body_in_lines=True, answer=Imported, tag="portfolio",
         operation="importPortfolioHistory"),
+    Row("GET", "/api/portfolios", "view_portfolio", books.get_portfolios, answer=Portfolios,
+        resource="portfolio", channel="portfolio", tag="portfolio", operation="listPortfolios"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,
-        answer=Portfolio, versioned=True, tag="portfolio", operation="updatePortfolio"),
+        answer=Portfolio, versioned=True, tag="portfolio", operation="updatePortfolio",
+        failures=(409,)),
+
+    Row("GET", "/api/books", "view_portfolio", books.list_books, query=BooksQuery, answer=Book,
+        many=True, resource="books", tag="books", operation="listBooks"),
+    Row("GET", "/api/books/{id}", "view_portfolio", books.get_book, answer=Book,
+        resource="books", tag="books", operation="getBook", failures=(404,)),
+    Row("PUT", "/api/books/{id}", PUBLISH, books.put_book, body=BookRequest, answer=Book,
+        versioned=True, tag="books", operation="updateBook", failures=(409,)),
 
     Row("GET", "/api/alerts", "view_alerts", alerts.list_alerts, query=AlertsQuery,
         answer=Alert, many=True, resource="alerts", channel="alerts", tag="alerts",

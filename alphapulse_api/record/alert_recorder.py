@@ -27,6 +27,7 @@ class AlertRecorder(BatchRecorder):
         records = await self._slices.run(loading(self._reports, reports))
         for record in records:
             books.place(record)
+        await self._check_books(records)
         work = self._accessors.alerts.report_alerts(records)
         stored = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])

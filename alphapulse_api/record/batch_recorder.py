@@ -7,22 +7,23 @@ takes them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from marshmallow import Schema
 
 from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.channels import LOGGED
-from alphapulse_api.domain.errors import Conflict, NotFound
+from alphapulse_api.domain.errors import VALIDATION, Conflict, NotFound
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
 from alphapulse_api.record.inputs import Extras, with_extras
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import Steps, releasing
 from alphapulse_api.schemas.batches import STOP
-from alphapulse_api.schemas.loading import Faults, Refusal, loading
+from alphapulse_api.schemas.loading import Faults, Refusal, loading, short
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.book_directory import unknown
 
 Owner = Mapping[str, Any]  # fields that are the same in every record of a call
 NOBODY: Final[Owner] = {}
@@ -114,10 +115,18 @@ class BatchRecorder(Recorder):
             refused.update((n, Refusal.of(faults.problem())) for n, faults in strangers.items())
             if self.booked:
                 await self._slices.run(_misplaced(loaded, books, refused))
+                missing = await self._missing_books(loaded.values())
+                refused.update(
+                    (n, Refusal(VALIDATION.status, short(f"/book: {unknown(record['book'])}")))
+                    for n, record in loaded.items()
+                    if record.get("book") in missing
+                )
             records = [loaded[n] for n in loaded if n not in refused]
             positions = [n for n in loaded if n not in refused]
             loaded.clear()
         server_set = await self._slices.run(self._completing(records, books))
+        if on_error == STOP:
+            await self._check_books(records)
         conflicts: dict[int, Conflict] = {}
         stored = await self._store(records, server_set, None if on_error == STOP else conflicts)
         await self._slices.run(releasing(records))
@@ -142,6 +151,7 @@ class BatchRecorder(Recorder):
         records = await self._slices.run(loading(self._past, given))
         self._own(records, owner)
         server_set = await self._slices.run(self._completing(records, books))
+        await self._check_books(records)
         stored = await self._store(records, server_set, events=False)
         if last:
             await self.resync()
@@ -155,6 +165,21 @@ class BatchRecorder(Recorder):
     @property
     def _events(self) -> str:
         return self.logged or self.resource
+
+    async def _missing_books(self, records: Iterable[Mapping[str, Any]]) -> set[str]:
+        """The books of records that do not exist."""
+        if not self.booked:
+            return set()
+        return await self._accessors.directory.missing({record["book"] for record in records})
+
+    async def _check_books(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Check that the books of all records exist; raises `ValidationProblem`."""
+        if missing := await self._missing_books(records):
+            faults = Faults()
+            for number, record in enumerate(records):
+                if record["book"] in missing:
+                    faults.add(f"/{number}/book", unknown(record["book"]))
+            raise faults.problem()
 
     def _given(self, records: list[Any], extras: Extras) -> list[Any]:
         if extras == "refuse":

@@ -31,6 +31,7 @@ class DecisionRecorder(BatchRecorder):
         """Record a decision; returns it as stored."""
         record = load(self._one, with_extras(self._one, decision, extras))
         books.place(record)
+        await self._accessors.directory.check(record["book"])
         server_set = complete_decision(record)
         conflicts: dict[int, Conflict] = {}
         ((stored, new),) = await self._store([record], [server_set], conflicts)

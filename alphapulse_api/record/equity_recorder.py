@@ -25,8 +25,13 @@ class EquityRecorder(Recorder):
         self._points = resources.clocked(EquityPoint(many=True))
         self._currency = Currency()
 
-    async def record_equity(self, points: list[Any], book: str, currency: str, last: bool) -> int:
+    async def record_equity(
+        self, points: list[Any], book: str, currency: str | None, last: bool
+    ) -> int:
         """Store points of an equity curve as snapshots, all or none; returns how many are new."""
+        await self._accessors.directory.check(book)
+        if currency is None:
+            currency = await self._accessors.directory.currency(book) or "USD"
         code = load(self._currency, {"currency": currency})["currency"]
         loaded = await self._slices.run(loading(self._points, points))
         snapshots = await self._slices.run(_snapshots(loaded, book, code))

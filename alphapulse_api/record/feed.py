@@ -27,6 +27,7 @@ from alphapulse_api.record.inputs import (
     Record,
     Records,
     checked_agent_id,
+    checked_book,
     with_extras,
 )
 from alphapulse_api.record.point_queue import PointQueue
@@ -42,6 +43,7 @@ from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentRequest
 from alphapulse_api.schemas.alerts import AlertRequest
+from alphapulse_api.schemas.books import BookRequest
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.portfolio import PortfolioRequest, remember_positions
 from alphapulse_api.schemas.system import SystemSampleRequest
@@ -103,6 +105,7 @@ class Feed(ImportFeed, Unpicklable):
         remember_positions(self._portfolio)
         self._write_backs = WriteBacks()
         self._agent = AgentRequest()
+        self._book = BookRequest()
         self._sample = resources.clocked(SystemSampleRequest())
         self._calls = Calls()
         self._counters = FeedCounters()
@@ -145,12 +148,49 @@ class Feed(ImportFeed, Unpicklable):
         """Counts of the host's records, and why the last ones were refused; from any thread."""
         return self._counters.stats(state="closed" if self._calls.closed else "running")
 
+    @to_its_end
+    async def open_book(
+        self,
+        book: str,
+        *,
+        mode: str | None = None,
+        currency: str | None = None,
+        title: str | None = None,
+        closed: bool | None = None,
+        precondition: Precondition | None = None,
+    ) -> dict[str, Any]:
+        """Open a book, or change one; what is left out keeps its value; returns the book.
+
+        Args:
+            book: its id: lower-case letters, digits, - and _.
+            mode: live, paper or backtest; required for a new book, and fixed by its first record.
+            currency: of its portfolio; fixed by the first update of that.
+            title: for people.
+            closed: True: it takes late facts and corrections, and nothing new. False opens it
+                again.
+            precondition: what the book has to be before.
+
+        Raises:
+            Conflict: if records have fixed another mode or currency.
+            NotFound: if the caller may not use the book.
+            Problem: 412, if `precondition` does not hold.
+        """
+        update = {"mode": mode, "currency": currency, "title": title, "closed": closed}
+        return await self._set_book(book, update, precondition)
+
+    @to_its_end
+    async def put_book(
+        self, book: str, update: Record, *, precondition: Precondition | None = None
+    ) -> dict[str, Any]:
+        """`open_book` with the fields of the book in a record."""
+        return await self._set_book(book, update, precondition)
+
     @one_record
     async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store an alert and publish it; returns it as stored."""
         record = load(self._alert, with_extras(self._alert, alert, extras))
         server_set = complete(record, "created_at")
-        self._books.place(record)
+        await self._place(record)
         work = self._accessors.alerts.add_alert(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, lambda: ("alerts",))
         await self._publisher.published("alerts", [stored] if new else [])
@@ -208,7 +248,9 @@ class Feed(ImportFeed, Unpicklable):
             Problem: 412, if the current portfolio does not match `precondition`.
         """
         record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
-        self._books.place(record)
+        await self._place(record)
+        if record.get("currency") is None:
+            record["currency"] = await self._accessors.directory.currency(record["book"]) or "USD"
         basis = await self._accessors.portfolio.basis(
             record["book"], record.get("as_of"), remembered=not elsewhere
         )
@@ -258,6 +300,22 @@ class Feed(ImportFeed, Unpicklable):
         stored, new = await self._publisher.stored(work, lambda: ("system",))
         await self._publisher.published("system")
         return Stored(stored, new)
+
+    async def _set_book(
+        self, book: str, update: Record, precondition: Precondition | None
+    ) -> dict[str, Any]:
+        book = self._books.checked(checked_book(book))
+        fields = load(self._book, update)
+        given = {name: value for name, value in fields.items() if value is not None}
+        work = self._accessors.books.set_book(book, given, precondition=precondition)
+        stored = await self._publisher.stored(work, lambda: ("books", "portfolio"))
+        await self._publisher.published("books")
+        return stored
+
+    async def _place(self, record: dict[str, Any]) -> None:
+        """Put a record into its book; raises `NotFound` and, if there is none, a 422."""
+        self._books.place(record)
+        await self._accessors.directory.check(record["book"])
 
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
         alert, changed = await self._publisher.stored(work, lambda: ("alerts",))

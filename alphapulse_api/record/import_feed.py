@@ -29,7 +29,7 @@ class ImportFeed(DecisionFeed):
         equity: Any = None,
         trades: Records | None = None,
         book: str | None = None,
-        currency: str = "USD",
+        currency: str | None = None,
         extras: Extras = "refuse",
     ) -> Imported:
         """Store the history of a backtest or of a previous system, of any length.
@@ -47,7 +47,7 @@ class ImportFeed(DecisionFeed):
             trades: as `record_trades` takes them, with their `executed_at`. A trade without an `id`
                 gets one made of its content.
             book: that the history belongs to; default: the home book, or what a trade names.
-            currency: of the equity curve.
+            currency: of the equity curve; default: that of the book, else USD.
             extras: what to do with unknown fields of trades.
 
         Returns:
@@ -69,7 +69,7 @@ class ImportFeed(DecisionFeed):
         points: Records,
         *,
         book: str | None = None,
-        currency: str = "USD",
+        currency: str | None = None,
         last: bool = False,
     ) -> int:
         """Store one batch of an equity curve; see `import_history`.
@@ -77,7 +77,7 @@ class ImportFeed(DecisionFeed):
         Args:
             points: records, oldest first.
             book: of the portfolio; default: the home book.
-            currency: of the values.
+            currency: of the values; default: that of the book, else USD.
             last: whether it is the last batch, whose newest point may be the current portfolio.
 
         Returns:

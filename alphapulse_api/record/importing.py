@@ -66,7 +66,7 @@ def import_calls(
     trades: Any,
     *,
     book: str | None = None,
-    currency: str = "USD",
+    currency: str | None = None,
     extras: Extras = "refuse",
 ) -> Iterator[ImportCall]:
     """The calls that import a history, in order; the last one of each kind is marked.
@@ -79,7 +79,7 @@ def import_calls(
         yield from _calls(
             "import_equity",
             equity_points(equity, partial(_items, "equity")),
-            {**place, "currency": currency},
+            place if currency is None else {**place, "currency": currency},
         )
     if trades is not None:
         options = place if extras == "refuse" else {**place, "extras": extras}

@@ -12,12 +12,13 @@ from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, it
 from alphapulse_api.domain.plain import plain
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.batches import ON_ERROR, STOP
-from alphapulse_api.schemas.fields import Identifier
+from alphapulse_api.schemas.fields import BookId, Identifier
 from alphapulse_api.schemas.fields.base import kind_of
 from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_BATCH: Final = 10_000
 _IDENTIFIER: Final = Identifier()
+_BOOK_ID: Final = BookId()
 STEP: Final = 50  # records of an iterable that are taken in one step
 
 # A mapping, or an object with the record's fields; see `domain.host_objects`.
@@ -81,3 +82,11 @@ def checked_agent_id(agent_id: str) -> str:
         raise ValidationProblem(
             [{"pointer": "/agent_id", "detail": str(error.messages[0])}]
         ) from None
+
+
+def checked_book(book: str) -> str:
+    """The id of a book; raises `ValidationProblem` for one that is not a slug."""
+    try:
+        return str(_BOOK_ID.deserialize(plain(book)))
+    except ValidationError as error:
+        raise ValidationProblem([{"pointer": "/book", "detail": str(error.messages[0])}]) from None

@@ -33,6 +33,7 @@ class SignalRecorder(BatchRecorder):
                 [{"pointer": "/agent_id", "detail": f"Must be {agent_id!r}, as in the path."}]
             )
         books.place(record)
+        await self._accessors.directory.check(record["book"])
         server_set = complete_signal(record)
         work = self._accessors.agents.add_signal(record, server_set=server_set)
         stored, new = await self._publisher.stored(work, lambda: tags_of("agents", (record,)))

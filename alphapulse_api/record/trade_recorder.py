@@ -30,6 +30,7 @@ class TradeRecorder(BatchRecorder):
         """Record one trade; returns it as stored."""
         loaded = load(self._one, with_extras(self._one, trade, extras))
         books.place(loaded)
+        await self._accessors.directory.check(loaded["book"])
         record, server_set = complete_trade(loaded)
         # Pointers of the errors have no index for a single record, as in a batch that reports on
         # each record.
@@ -46,6 +47,7 @@ class TradeRecorder(BatchRecorder):
         given = self._given(trades, extras)
         records = await self._slices.run(loading(self._many, given))
         server_set = await self._slices.run(self._completing(records, books))
+        await self._check_books(records)
         stored = await self._store(records, server_set)
         await self._slices.run(releasing(records))
         return [trade for trade, _ in stored]

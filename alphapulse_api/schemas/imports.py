@@ -80,7 +80,9 @@ class ImportedSample(SystemSampleRequest):
 class HistoryImport(Schema):
     """What the lines of a history do not say."""
 
-    currency = Text(16, metadata={"description": "of the values; default: USD"})
+    currency = Text(
+        16, metadata={"description": "of the values; default: that of the book, else USD"}
+    )
     book = BookId(metadata={"description": DEFAULT_BOOK})
 
 

@@ -60,7 +60,9 @@ class PortfolioRequest(Schema):
 
     total_value = Money(required=True, signed=True)
     cash = Money(required=True, signed=True)
-    currency = Text(16, load_default="USD", metadata={"description": "default: USD"})
+    currency = Text(
+        16, allow_none=True, metadata={"description": "default: that of the book, else USD"}
+    )
     positions = Items(
         fields.Nested(PositionRequest), load_default=list, validate=validate.Length(max=10_000)
     )

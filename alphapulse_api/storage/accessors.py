@@ -30,6 +30,8 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.book_directory import BookDirectory
+from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
@@ -60,6 +62,11 @@ class Accessors:
         ahead: seconds by which a sender's clock may be ahead of this one.
         max_series: series of metrics that may exist.
 
+    Attributes:
+        engine: as given.
+        directory: what this process knows of the books.
+        books: the store of the books themselves, which a host cannot replace.
+
     Raises:
         TypeError: for the name of a resource that does not exist.
     """
@@ -84,18 +91,26 @@ class Accessors:
         self.metrics: MetricStore = self._host("metrics", HostMetrics) or MetricsDataAccessor(
             engine, ahead, max_series
         )
-        self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(engine)
         self._stale_after = stale_after
         self._ahead = ahead
-        self._portfolios = Portfolios(engine, stale_after, round(ahead * 1_000_000))
+        self.directory = directory = BookDirectory(engine)
+        self.books = BookDataAccessor(engine)
+        self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(
+            engine, directory=directory
+        )
+        self._portfolios = Portfolios(engine, stale_after, round(ahead * 1_000_000), directory)
         self.portfolio: PortfolioStore = self._host(
             "portfolio", HostPortfolio
         ) or PortfolioDataAccessor(engine, stale_after, ahead, portfolios=self._portfolios)
-        self.trades: TradeStore = self._host("trades", HostTrades) or TradeDataAccessor(engine)
-        self.agents: AgentStore = self._host("agents", HostAgents) or AgentDataAccessor(
-            engine, ahead
+        self.trades: TradeStore = self._host("trades", HostTrades) or TradeDataAccessor(
+            engine, directory=directory
         )
-        self.decisions: DecisionStore = DecisionDataAccessor(engine, self.agents, self.trades)
+        self.agents: AgentStore = self._host("agents", HostAgents) or AgentDataAccessor(
+            engine, ahead, directory=directory
+        )
+        self.decisions: DecisionStore = DecisionDataAccessor(
+            engine, self.agents, self.trades, directory=directory
+        )
         self.system: SystemStore = self._host("system", HostSystem) or SystemDataAccessor(
             engine, ahead
         )
@@ -106,19 +121,22 @@ class Accessors:
         if stores is None:
             if len(self._bound) >= MOST_BOUND:
                 self._bound.clear()
+            directory = self.directory
             agents = self._of_host("agents", books) or AgentDataAccessor(
-                self.engine, self._ahead, books
+                self.engine, self._ahead, books, directory
             )
-            trades = self._of_host("trades", books) or TradeDataAccessor(self.engine, books)
+            trades = self._of_host("trades", books) or TradeDataAccessor(
+                self.engine, books, directory
+            )
             stores = self._bound[books] = BookedStores(
-                self._of_host("alerts", books) or AlertDataAccessor(self.engine, books),
+                self._of_host("alerts", books) or AlertDataAccessor(self.engine, books, directory),
                 self._of_host("portfolio", books)
                 or PortfolioDataAccessor(
                     self.engine, self._stale_after, self._ahead, books, self._portfolios
                 ),
                 trades,
                 agents,
-                DecisionDataAccessor(self.engine, agents, trades, books),
+                DecisionDataAccessor(self.engine, agents, trades, books, directory),
             )
         return stores
 

@@ -81,6 +81,7 @@ ANY_BOOK = Kind(read=_book, plain=_book, null=NO_BOOK)  # of records that may be
 
 
 LONG_TEXTS: Final = ("message", "comments", "thesis", "reasoning")
+BOOK_LIST: Final = "SELECT token FROM book_list"  # another one after each change of a book
 Key = tuple[str | None, str]  # the book and the id of a record
 
 
@@ -173,37 +174,6 @@ class Columns:
                     record[name] = convert(value)
         return records
 
-    async def insert_once(
-        self,
-        transaction: Transaction,
-        record: Mapping[str, Any],
-        *,
-        fixed: Sequence[str],
-        server_set: frozenset[str] = frozenset(),
-    ) -> tuple[dict[str, Any], bool]:
-        """Store a record under its book and id, once.
-
-        Args:
-            record: the columns' values; "id" and "book" among them.
-            fixed: the columns in which a repeat must agree, without those that the server may
-                change later.
-            server_set: the fields that the server set, in which a repeat may differ.
-
-        Returns:
-            The record as stored, and whether it is new.
-
-        Raises:
-            Conflict: if the id exists with other content; its pointer is "/id".
-        """
-        key = key_of(record)
-        added, known = await self.insert_new(transaction, {key: record})
-        if added:
-            return {name: record.get(name) for name in self.names}, True
-        stored = known[key]
-        if (conflict := self.conflict(stored, record, fixed, server_set, "/id")) is not None:
-            raise conflict
-        return stored, False
-
     def conflict(
         self,
         stored: Mapping[str, Any],
@@ -215,7 +185,12 @@ class Columns:
         """How a record contradicts the stored one with its id; None if it is a repeat.
 
         Args:
-            pointer: to the id, for the error; the others are those of `insert_once`.
+            stored: the stored record.
+            record: the one that was sent.
+            fixed: the columns in which a repeat must agree, without those that the server may
+                change later.
+            server_set: the fields that the server set, in which a repeat may differ.
+            pointer: to the id, for the error.
         """
         for name in fixed:
             if name not in server_set and stored[name] != record.get(name):
@@ -226,14 +201,15 @@ class Columns:
 
     async def insert_new(
         self, transaction: Transaction, records: Mapping[Key, Mapping[str, Any]]
-    ) -> tuple[set[Key], dict[Key, dict[str, Any]]]:
+    ) -> tuple[set[Key], dict[Key, dict[str, Any]], str | None]:
         """Store the records whose book and id are new.
 
         Args:
             records: the columns' values, by book and id.
 
         Returns:
-            The keys of those that were stored, and the other rows as they are stored, by key.
+            The keys of those that were stored; the other rows as they are stored, by key; and, if
+            any were stored, the token of the list of books.
 
         Raises:
             Unavailable: if another book has an id, and the table still has its key without books.
@@ -241,7 +217,8 @@ class Columns:
         added: set[Key] = set()
         known: dict[Key, dict[str, Any]] = {}
         # No key is named, because a migration may still have to change it.
-        ending = "ON CONFLICT DO NOTHING RETURNING book, id"
+        ending = f"ON CONFLICT DO NOTHING RETURNING book, id, ({BOOK_LIST})"
+        token: str | None = None
         rounds = 0
         # A row that exists may be deleted before it is read. Then try again.
         while missing := [key for key in records if key not in added and key not in known]:
@@ -258,7 +235,9 @@ class Columns:
             # For a few, arrays would cost more than they save.
             types = self.types if len(rows) >= A_TURN else ()
             new = await insert_rows(transaction, self.into, rows, ending, types)
-            added.update((book or None, id_) for book, id_ in new)
+            added.update((book or None, id_) for book, id_, _ in new)
+            if new:
+                token = new[-1][2]
             await release(transaction, rows)
             keys = [(book or NO_BOOK, id_) for book, id_ in missing if (book, id_) not in added]
             of_keys = ("text", "text") if len(keys) >= A_TURN else ()
@@ -268,7 +247,7 @@ class Columns:
             for row in found:
                 stored = self.read(row)
                 known[key_of(stored)] = stored
-        return added, known
+        return added, known, token
 
 
 def key_of(record: Mapping[str, Any]) -> Key:

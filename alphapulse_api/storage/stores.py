@@ -205,6 +205,9 @@ class PortfolioStore(Protocol):
     ) -> Record:
         """Like `get_portfolio`, for a route or a socket, which only encodes it; may be encoded."""
 
+    async def get_portfolios(self) -> Record:
+        """`portfolios`: the current one of each book, without positions; and their `totals`."""
+
     async def get_history(
         self,
         start_time: datetime | None = None,

@@ -71,6 +71,10 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/portfolio/history/export"): (VIEWERS, 200, None),
     ("POST", "/api/portfolio/history/import"): (PUBLISHERS, 415, {}),
     ("PUT", "/api/portfolio"): (PUBLISHERS, 200, PORTFOLIO),
+    ("GET", "/api/portfolios"): (VIEWERS, 200, None),
+    ("GET", "/api/books"): (VIEWERS, 200, None),
+    ("GET", "/api/books/{id}"): (VIEWERS, 200, None),
+    ("PUT", "/api/books/{id}"): (PUBLISHERS, 200, {"mode": "paper"}),
     ("GET", "/api/alerts"): (VIEWERS, 200, None),
     ("GET", "/api/alerts/export"): (VIEWERS, 200, None),
     ("GET", "/api/alerts/{id}"): (VIEWERS, 200, None),
@@ -162,6 +166,7 @@ async def populate(server: Server) -> None:
     await server.feed.raise_alert({**ALERT, "id": "x1"})
     await server.feed.record_metrics(POINT)
     await server.feed.update_portfolio(PORTFOLIO)
+    await server.feed.open_book("x1", mode="paper")
     await server.feed.update_agent("x1", {"state": "active"})
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})

@@ -26,6 +26,7 @@ LINES: Final = "application/x-ndjson"
 OCCASIONAL: Final = frozenset({"Age", "Link", "X-Next-Cursor", "X-Approximate"})
 CHANGED: Final = {
     "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
+    "currency": "CHF",
 }  # fmt: skip
 
 
@@ -53,6 +54,8 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     portfolio["performance"] = {"sharpe": None, "sortino": 1}
     await check("PUT", "/api/portfolio", json=portfolio)
     await check("GET", "/api/portfolio?include_history=true")
+    await check("PUT", "/api/books/x1", json={"mode": "paper"})
+    await check("PUT", "/api/books/x1", json={"closed": True, "title": "closed"})
     await check("POST", "/api/trades", json={**TRADE, "id": "x1"})
     await check("POST", "/api/trades", json={**TRADE, "id": "x1"})  # 200, a repeat
     await check("POST", "/api/trades", json={**TRADE, "id": "x1", "price": 1})  # 409
@@ -129,6 +132,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.record_trade({**TRADE, "id": "x1"})
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
+    await server.feed.open_book("x1", mode="paper")
     missing = {}
     for row in LISTED:
         _, operation = described.find(row.method, row.path)
@@ -152,6 +156,7 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
         await feed.record_signal("x1", SIGNAL)
         await feed.record_decision(DECISION)
         await feed.update_agent(f"agent-{number}", {})
+        await feed.open_book(f"book-{number}", mode="paper")
         await feed.report_system({"component": f"c{number}", "status": "healthy"})
     pages = 0
     for row in LISTED:
@@ -239,6 +244,7 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
         yield path, None, {"json": {}}
         return
     yield f"{path}?nonsense=1", caller, body
+    yield path.replace("x1", "main"), caller, body
     yield path.replace("x1", "none"), caller, body
     if row.described_body is not None:
         yield path, caller, {**body, "headers": {"Content-Encoding": "none-such"}}

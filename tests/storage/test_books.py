@@ -16,6 +16,7 @@ from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import at
 from tests.records import alert, ids, signal, snapshot, trade, walked
@@ -139,7 +140,7 @@ async def test_each_book_has_a_portfolio_of_its_own(engine: Engine) -> None:
 
 async def test_the_portfolios_of_books_used_long_ago_are_forgotten(engine: Engine) -> None:
     position = {"symbol": "X", "side": "long", "quantity": 1, "opened_at": None}
-    portfolios = Portfolios(engine, 300, 0, most_bytes=1000)
+    portfolios = Portfolios(engine, 300, 0, BookDirectory(engine), most_bytes=1000)
     store = PortfolioDataAccessor(engine, portfolios=portfolios)
     names = [f"b{n}" for n in range(9)]
     for name in [*names, *names]:

@@ -68,6 +68,13 @@ _PORTFOLIO_ANSWER: Final = {
     "as_of": _NOON,
     "stale": True,
 }  # fmt: skip
+_BOOK: Final = {"title": "New filter", "mode": "paper", "currency": "USD"}
+_BOOK_ANSWER: Final = {
+    "id": "beta", **_BOOK, "opened_at": _AFTER, "closed_at": None,
+}  # fmt: skip
+_AMOUNTS: Final = {
+    "total_value": "100000.00", "cash": "98100.00", "positions_value": "1900.00",
+}  # fmt: skip
 _USAGE: Final = {
     "provider": "openai", "model": "gpt-5", "input_tokens": 5200, "output_tokens": 410,
     "cached_tokens": 4096, "cost": "0.0113", "currency": "USD", "duration": 6.2, "calls": 1,
@@ -138,6 +145,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "AcknowledgeRequest": {"comments": "The position is reduced."},
     "MetricPointRequest": _POINT,
     "PortfolioRequest": _PORTFOLIO,
+    "BookRequest": _BOOK,
     "SignalRequest": {**_SIGNAL, **_TEXTS},
     "DecisionRequest": {**_DECISION, "reasoning": _REASONING},
     "AgentRequest": _AGENT,
@@ -188,6 +196,16 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "HistoryPoint": {
         "timestamp": _NOON, "total_value": "100000.00", "cash": "98100.00",
         "positions_value": "1900.00",
+    },
+    "Book": _BOOK_ANSWER,
+    "Portfolios": {
+        "portfolios": [
+            {
+                "book": "main", "title": None, "mode": "live", "closed_at": None, "currency": "USD",
+                **_AMOUNTS, "as_of": _NOON, "stale": True,
+            }
+        ],
+        "totals": [{"mode": "live", "currency": "USD", "books": 1, **_AMOUNTS}],
     },
     "Signal": _SIGNAL_ANSWER,
     "SignalInFull": {**_SIGNAL_ANSWER, **_TEXTS},
@@ -250,6 +268,8 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     "token": "whk_0b6a2f1e_9c3d4a5b8e7f6071",
     ("alerts", "id"): "a-1",
     ("trades", "id"): "t-1",
+    ("books", "id"): "beta",
+    "mode": "paper",
     ("agents", "id"): "momentum-1",
     ("decisions", "id"): "d-1",
     ("decisions", "agent_id"): "manager",

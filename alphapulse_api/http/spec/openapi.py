@@ -21,6 +21,7 @@ TAGS: Final = {
     "alerts": "What a person should know of, and who has seen to it.",
     "decisions": "What was decided, from which signals, and what followed from it.",
     "agents": "Agents, and the signals that they give.",
+    "books": "Accounts, strategies and runs with money of their own.",
     "system": "Components of the trading system, and this server.",
     "auth": "Tokens, and who is calling.",
     "webhooks": "What other systems post when something happens there.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from alphapulse_api.domain.errors import NOT_IMPLEMENTED, Problem
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.domain.write_back import Basis
 from alphapulse_api.storage.host.calls import HostObject, in_main, page_of
@@ -18,6 +19,11 @@ class HostPortfolio(HostObject):
 
     async def get_portfolio(self, *args: Any, **query: Any) -> Record:
         return in_main(await self._call("get_portfolio", *args, **query))
+
+    async def get_portfolios(self) -> Record:
+        raise Problem(
+            NOT_IMPLEMENTED, "The host's own portfolio accessor serves the book main only."
+        )
 
     async def get_history(self, *args: Any, **query: Any) -> Page:
         if hasattr(self._accessor, "get_history"):

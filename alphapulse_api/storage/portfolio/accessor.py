@@ -21,6 +21,7 @@ from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.portfolio.history import history, history_page
+from alphapulse_api.storage.portfolio.overview import Overview, overview
 from alphapulse_api.storage.portfolio.portfolios import Portfolios
 from alphapulse_api.storage.portfolio.reading import (
     ON_LOOP_POSITIONS,
@@ -30,6 +31,7 @@ from alphapulse_api.storage.portfolio.reading import (
 )
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.stores import NONE_SET
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 
 DEFAULT_HISTORY_POINTS: Final = 500
 
@@ -80,9 +82,10 @@ class PortfolioDataAccessor:
     ) -> None:
         self._engine = engine
         self._ahead = round(ahead * 1_000_000)
+        self._books = books
         self._book = books.home
         if portfolios is None:
-            portfolios = Portfolios(engine, stale_after, self._ahead)
+            portfolios = Portfolios(engine, stale_after, self._ahead, BookDirectory(engine))
         self.portfolios = portfolios
 
     async def get_portfolio(
@@ -161,6 +164,11 @@ class PortfolioDataAccessor:
         if past is not None:
             shown["history"] = past
         return shown
+
+    async def get_portfolios(self) -> Overview:
+        """The current portfolio of each book, without positions, and their totals."""
+        staleness = self.portfolios.reader(self._book).staleness
+        return await overview(self._engine, self._books, staleness)
 
     async def get_history(
         self,

@@ -8,6 +8,7 @@ from typing import Final
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.portfolio.reading import Reader
 from alphapulse_api.storage.portfolio.writing import Writer
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 
 MOST_BOOKS: Final = 1000
 MOST_BYTES: Final = 64 * 1024 * 1024  # of remembered positions
@@ -34,13 +35,20 @@ class Portfolios:
         engine: the database.
         stale_after: the age in seconds from which a current portfolio is stale.
         ahead: microseconds by which the clock of a sender may be ahead.
+        directory: the books.
         most_bytes: of positions that are remembered. The book used last is always remembered.
     """
 
     def __init__(
-        self, engine: Engine, stale_after: float, ahead: int, most_bytes: int = MOST_BYTES
+        self,
+        engine: Engine,
+        stale_after: float,
+        ahead: int,
+        directory: BookDirectory,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._engine = engine
+        self._directory = directory
         self._stale_after = stale_after
         self._ahead = ahead
         self._most_bytes = most_bytes
@@ -66,7 +74,7 @@ class Portfolios:
         entry = self._entries.get(book)
         if entry is None:
             reader = Reader(self._engine, book, self._stale_after, self._ahead)
-            writer = Writer(self._engine, book, reader, self._ahead)
+            writer = Writer(self._engine, book, reader, self._directory, self._ahead)
             entry = self._entries[book] = _Entry(reader, writer)
         else:
             self._entries.move_to_end(book)

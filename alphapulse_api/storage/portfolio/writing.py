@@ -14,8 +14,10 @@ from alphapulse_api.domain.newest import overtakes
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.bulk import insert_rows
+from alphapulse_api.storage.columns import BOOK_LIST
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.portfolio.admission import Admission
 from alphapulse_api.storage.portfolio.attempts import Attempt, Newest, NotYet, Stored
 from alphapulse_api.storage.portfolio.comparing import Comparison, same_snapshot, says
 from alphapulse_api.storage.portfolio.frames import (
@@ -31,11 +33,13 @@ from alphapulse_api.storage.portfolio.reading import SNAPSHOT, Reader, Snapshot
 from alphapulse_api.storage.portfolio.rollups import advance, recompute
 from alphapulse_api.storage.portfolio.state import State, locked, newest_place, update
 from alphapulse_api.storage.portfolio.turns import Turn
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 
 _INTO: Final = f"portfolio_snapshots (book, {SNAPSHOT.select}, frame_key, frame_number)"
 _VALUES: Final = ", ".join(f"${number}" for number in range(1, len(SNAPSHOT.names) + 4))
 _INSERT: Final = (
-    f"INSERT INTO {_INTO} VALUES ({_VALUES}) ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of"
+    f"INSERT INTO {_INTO} VALUES ({_VALUES}) ON CONFLICT (book, as_of) DO NOTHING "
+    f"RETURNING ({BOOK_LIST})"
 )
 _REPLACE: Final = (
     "UPDATE portfolio_snapshots SET total_value = $3, cash = $4, positions_value = $5, "
@@ -64,10 +68,14 @@ class Writer:
         engine: the database.
         book: the book.
         reader: of the same book.
+        directory: the books.
         ahead: microseconds by which the clock of a sender may be ahead.
     """
 
-    def __init__(self, engine: Engine, book: str, reader: Reader, ahead: int) -> None:
+    def __init__(
+        self, engine: Engine, book: str, reader: Reader, directory: BookDirectory, ahead: int
+    ) -> None:
+        self._admission = Admission(directory, book)
         self._engine = engine
         self._book = book
         self._reader = reader
@@ -172,9 +180,12 @@ class Writer:
 
         async def work(transaction: Transaction) -> int:
             state = await locked(self._engine, transaction, self._book, oldest)
-            ending = "ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of"
-            added = [row[0] for row in await insert_rows(transaction, _INTO, rows, ending, _TYPES)]
+            ending = f"ON CONFLICT (book, as_of) DO NOTHING RETURNING as_of, ({BOOK_LIST})"
+            inserted = await insert_rows(transaction, _INTO, rows, ending, _TYPES)
+            added = [row[0] for row in inserted]
             if added:
+                currency = snapshots[newest].record["currency"]
+                await self._admission.check(transaction, inserted[-1][1], currency)
                 transaction.publish(invalidation("portfolio"))
                 state = await self._rolled_up(transaction, state, added)
             known = state.as_of
@@ -211,7 +222,10 @@ class Writer:
             return NotYet()
         key, number = (None, None) if frame is None else frame.place[:2]
         replaced: int | None = None
-        if not await transaction.fetch(_INSERT, self._book, *values, key, number):
+        inserted = await transaction.fetch(_INSERT, self._book, *values, key, number)
+        token = inserted[0][0] if inserted else None
+        await self._admission.check(transaction, token, snapshot.record["currency"])
+        if not inserted:
             (known,) = await transaction.fetch(_KNOWN, self._book, as_of)
             same = same_snapshot(values[1:], frame, base, known, compared)
             if same is None:

@@ -26,6 +26,7 @@ from alphapulse_api.storage.listing import (
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import sought
 from alphapulse_api.storage.tables.signal_accessor import AGENTS, SignalReadWrite, make_agent
 from alphapulse_api.storage.tables.signals import SIGNALS
@@ -48,10 +49,18 @@ class AgentDataAccessor(SignalReadWrite):
         ahead: the seconds by which the clock of a sender may be ahead.
         books: the books whose signals it reads; agents belong to none. A signal is written to the
             book that it names, or to the home book.
+        directory: what the process knows of the books.
     """
 
-    def __init__(self, engine: Engine, ahead: float = CLOCK_AHEAD, books: Books = HOME) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ahead: float = CLOCK_AHEAD,
+        books: Books = HOME,
+        directory: BookDirectory | None = None,
+    ) -> None:
         self._engine = engine
+        self._directory = directory or BookDirectory(engine)
         self._books = books
         self._ahead = timedelta(seconds=ahead)
 

@@ -13,23 +13,32 @@ from alphapulse_api.storage.columns import A_TURN, Columns, key_of
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.book_directory import BookDirectory, closed
+from alphapulse_api.storage.tables.open_books import insert_open
 
 Alert = dict[str, Any]
 _STAGE: Final = CHANNELS["alerts"].identity
 
 
 async def store_reports(
-    engine: Engine, columns: Columns, reports: Sequence[Mapping[str, Any]]
+    engine: Engine,
+    columns: Columns,
+    directory: BookDirectory,
+    reports: Sequence[Mapping[str, Any]],
 ) -> list[Written]:
     """Store what another system says of its alerts, all of it or nothing.
 
     Args:
         engine: of the table.
         columns: of the table `alerts`.
+        directory: the books.
         reports: validated, with their books, in the order in which they were sent.
 
     Returns:
         Of each report the alert as it is now, and whether the report changed it.
+
+    Raises:
+        Conflict: if a new alert is in a closed book.
     """
 
     async def work(transaction: Transaction) -> list[Written]:
@@ -37,7 +46,10 @@ async def store_reports(
         first = {}
         for report in sorted(reversed(reports), key=_sorted_by):
             first[key_of(report)] = opened(report)
-        added, known = await columns.insert_new(transaction, first)
+        added, known, barred = await insert_open(transaction, columns, first, directory)
+        for at, report in enumerate(reports):
+            if key_of(report) in barred:
+                raise closed(str(report["book"]), f"/{at}/book")
         fresh = [first[key] for key in first if key in added]
         for at in range(0, len(fresh), TOGETHER):
             transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER]))

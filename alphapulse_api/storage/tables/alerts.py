@@ -28,8 +28,9 @@ from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
 from alphapulse_api.storage.tables.alert_reports import store_reports
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
-from alphapulse_api.storage.tables.once import insert_all_once
+from alphapulse_api.storage.tables.once import insert_all_once, insert_once
 
 COLUMNS = Columns(
     "alerts",
@@ -70,11 +71,15 @@ class AlertDataAccessor:
     Args:
         books: the books whose alerts it reads. An alert is written to the book that it names, or to
             the home book; None: it belongs to no book.
+        directory: what the process knows of the books.
     """
 
-    def __init__(self, engine: Engine, books: Books = HOME) -> None:
+    def __init__(
+        self, engine: Engine, books: Books = HOME, directory: BookDirectory | None = None
+    ) -> None:
         self._engine = engine
         self._books = books
+        self._directory = directory or BookDirectory(engine)
 
     async def get_alerts(
         self,
@@ -150,9 +155,10 @@ class AlertDataAccessor:
         record = {**booked, "status": "active", "acknowledged": False}
 
         async def work(transaction: Transaction) -> Written:
-            stored, new = await COLUMNS.insert_once(
-                transaction, record, fixed=SET_AT_CREATION, server_set=server_set
-            )
+            stored, new = await insert_once(
+                transaction, COLUMNS, record,
+                directory=self._directory, fixed=SET_AT_CREATION, server_set=server_set,
+            )  # fmt: skip
             transaction.publish(*of_new("alerts", [stored] if new else []))
             return stored, new
 
@@ -188,7 +194,8 @@ class AlertDataAccessor:
         async def work(transaction: Transaction) -> list[Written]:
             stored = await insert_all_once(
                 transaction, COLUMNS, records,
-                fixed=SET_AT_CREATION, server_set=server_set, conflicts=conflicts,
+                directory=self._directory, fixed=SET_AT_CREATION, server_set=server_set,
+                conflicts=conflicts,
             )  # fmt: skip
             new = [alert for alert, is_new in stored if is_new]
             for at in range(0, len(new) if events else 0, TOGETHER):
@@ -209,7 +216,9 @@ class AlertDataAccessor:
         Returns:
             Of each report the alert as it is now, and whether the report changed it.
         """
-        return await store_reports(self._engine, COLUMNS, in_books(self._books, reports))
+        return await store_reports(
+            self._engine, COLUMNS, self._directory, in_books(self._books, reports)
+        )
 
     async def unresolved_in_parts(
         self, severities: Collection[str] | None = None, sources: Collection[str] | None = None

@@ -10,8 +10,10 @@ from alphapulse_api.storage.bulk import insert_rows, select_rows
 from alphapulse_api.storage.columns import A_TURN, Key, key_of
 from alphapulse_api.storage.engine import Transaction
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.decision_columns import DECISIONS, SYMBOLS, TEXTS
 from alphapulse_api.storage.tables.once import Pointer, insert_all_once
+from alphapulse_api.storage.tables.open_books import is_correction
 
 Record = Mapping[str, Any]
 # The columns that a repeat must agree in. One that names its signals only knows fewer symbols.
@@ -29,6 +31,7 @@ async def store_decisions(
     transaction: Transaction,
     decisions: Sequence[Record],
     *,
+    directory: BookDirectory,
     server_set: Sequence[frozenset[str]],
     pointer: Pointer,
 ) -> list[Written]:
@@ -36,6 +39,7 @@ async def store_decisions(
 
     Args:
         decisions: the columns' values, and `reasoning`.
+        directory: the books.
         server_set: as `insert_all_once` takes it.
         pointer: to the decision at a position.
 
@@ -43,13 +47,14 @@ async def store_decisions(
         Each decision as stored, without its reasoning, and whether it is new.
 
     Raises:
-        Conflict: if an id exists with other content.
+        Conflict: if an id exists with other content, or a new decision is in a closed book.
         Ring: if a correction would correct itself.
     """
     await _check_corrections(transaction, decisions, pointer)
     written = await insert_all_once(
         transaction, DECISIONS, decisions,
-        fixed=_FIXED, server_set=server_set, pointer=lambda n: f"{pointer(n)}/id",
+        directory=directory, fixed=_FIXED, server_set=server_set,
+        pointer=lambda n: f"{pointer(n)}/id", late=is_correction,
     )  # fmt: skip
     new = [one for one, (_, is_new) in zip(decisions, written, strict=True) if is_new]
     await _index(transaction, new)

@@ -15,6 +15,7 @@ from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import AgentStore, TradeStore, Written
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.chain import expanded, why, with_links
 from alphapulse_api.storage.tables.decision_columns import DECISIONS, listing_columns
@@ -35,11 +36,18 @@ class DecisionDataAccessor:
         agents: the store of the signals that come with decisions.
         trades: the store of the trades that come with decisions.
         books: the books whose decisions it reads.
+        directory: what the process knows of the books.
     """
 
     def __init__(
-        self, engine: Engine, agents: AgentStore, trades: TradeStore, books: Books = HOME
+        self,
+        engine: Engine,
+        agents: AgentStore,
+        trades: TradeStore,
+        books: Books = HOME,
+        directory: BookDirectory | None = None,
     ) -> None:
+        self._directory = directory or BookDirectory(engine)
         self._engine = engine
         self._agents = agents
         self._trades = trades
@@ -148,8 +156,9 @@ class DecisionDataAccessor:
         async def work(transaction: Transaction) -> list[Written]:
             await self._store_signals(transaction, booked, pointer, events)
             written = await store_decisions(
-                transaction, booked, server_set=server_set, pointer=pointer
-            )
+                transaction, booked,
+                directory=self._directory, server_set=server_set, pointer=pointer,
+            )  # fmt: skip
             await self._store_trades(transaction, booked, pointer, events)
             if events:
                 transaction.publish(

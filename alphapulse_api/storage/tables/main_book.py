@@ -24,8 +24,8 @@ async def open_main(transaction: Transaction) -> None:
     ((oldest,),) = await transaction.fetch(_OLDEST)
     currencies = await transaction.fetch(_CURRENCY, MAIN)
     await transaction.execute(
-        "INSERT INTO books (id, title, mode, currency, opened_at, closed_at, version) "
-        "VALUES ($1, NULL, 'live', $2, $3, NULL, 1)",
+        "INSERT INTO books (id, title, mode, currency, opened_at, closed_at) "
+        "VALUES ($1, NULL, 'live', $2, $3, NULL)",
         MAIN,
         currencies[0][0] if currencies else None,
         to_micros(now()) if oldest is None else oldest,

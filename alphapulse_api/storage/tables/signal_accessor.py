@@ -16,6 +16,7 @@ from alphapulse_api.storage.outbox import invalidation, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.once import Pointer, by_position
 from alphapulse_api.storage.tables.signals import IN_FULL, SIGNALS, in_full, store_signals
@@ -38,6 +39,7 @@ class SignalReadWrite:
 
     _engine: Engine
     _books: Books
+    _directory: BookDirectory
 
     async def get_signals(
         self,
@@ -159,8 +161,9 @@ class SignalReadWrite:
         records = in_books(self._books, signals)
         await make_agents(transaction, {str(signal["agent_id"]) for signal in records})
         written = await store_signals(
-            transaction, records, server_set=server_set, conflicts=conflicts, pointer=pointer
-        )
+            transaction, records,
+            directory=self._directory, server_set=server_set, conflicts=conflicts, pointer=pointer,
+        )  # fmt: skip
         new = [signal for signal, is_new in written if is_new]
         if events and new:
             transaction.publish(*of_new("signals", new, resource="agents"))

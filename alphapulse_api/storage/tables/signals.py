@@ -22,6 +22,7 @@ from alphapulse_api.storage.columns import (
 )
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.once import Pointer, by_position, insert_all_once
 
 SIGNALS: Final = Columns(
@@ -73,6 +74,7 @@ async def store_signals(
     transaction: Transaction,
     signals: Sequence[Mapping[str, Any]],
     *,
+    directory: BookDirectory,
     server_set: Sequence[frozenset[str]] | None = None,
     conflicts: dict[int, Conflict] | None = None,
     pointer: Pointer = by_position,
@@ -81,6 +83,7 @@ async def store_signals(
 
     Args:
         signals: the columns' values, `thesis` and `inputs`.
+        directory: the books.
         server_set: as `insert_all_once` takes it.
         conflicts: as `insert_all_once` takes it.
         pointer: as `insert_all_once` takes it.
@@ -89,12 +92,13 @@ async def store_signals(
         Each signal as stored, without its long texts, and whether it is new.
 
     Raises:
-        Conflict: if an id exists with other content.
+        Conflict: if an id exists with other content, or a new signal is in a closed book.
     """
     signals = [{**_UNSAID, **signal} for signal in signals]
     written = await insert_all_once(
         transaction, SIGNALS, signals,
-        fixed=_FIXED, server_set=server_set, conflicts=conflicts, pointer=pointer,
+        directory=directory, fixed=_FIXED, server_set=server_set, conflicts=conflicts,
+        pointer=pointer,
     )  # fmt: skip
     texts = []
     repeats: dict[int, Key] = {}

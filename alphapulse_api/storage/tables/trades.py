@@ -24,9 +24,11 @@ from alphapulse_api.storage.outbox import invalidation, of_change, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.book_directory import BookDirectory, closed
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.decision_writing import link_trades
-from alphapulse_api.storage.tables.once import Pointer, by_position
+from alphapulse_api.storage.tables.once import Pointer, beside, by_position
+from alphapulse_api.storage.tables.open_books import insert_open, is_correction
 from alphapulse_api.storage.tables.trade_marks import mark_changed, mark_new
 from alphapulse_api.storage.tables.trade_rows import (
     COLUMNS,
@@ -43,11 +45,15 @@ class TradeDataAccessor:
     Args:
         books: the books whose trades it reads. A trade is written to the book that it names, or
             to the home book.
+        directory: what the process knows of the books.
     """
 
-    def __init__(self, engine: Engine, books: Books = HOME) -> None:
+    def __init__(
+        self, engine: Engine, books: Books = HOME, directory: BookDirectory | None = None
+    ) -> None:
         self._engine = engine
         self._books = books
+        self._directory = directory or BookDirectory(engine)
 
     async def get_trades(
         self,
@@ -124,7 +130,8 @@ class TradeDataAccessor:
             Each trade as stored, and whether its id is new.
 
         Raises:
-            Conflict: if a trade contradicts the stored one with its id; then nothing is stored.
+            Conflict: if a trade contradicts the stored one with its id, or if a closed book does
+                not take it; then nothing is stored.
         """
         place: Pointer = (lambda _: "/id") if one else by_position
 
@@ -165,7 +172,9 @@ class TradeDataAccessor:
             first.setdefault(key_of(trade), {**trade, "updated_at": at})
             if index % A_TURN == 0:
                 await transaction.turn()
-        added, known = await COLUMNS.insert_new(transaction, first)
+        added, known, barred = await insert_open(
+            transaction, COLUMNS, first, self._directory, is_correction
+        )
         new: dict[Key, Trade] = {}
         fresh = [trade for key, trade in first.items() if key in added]
         for begin in range(0, len(fresh), TOGETHER):
@@ -186,6 +195,13 @@ class TradeDataAccessor:
         for index, trade in enumerate(booked):
             key = key_of(trade)
             is_new = new.pop(key, None) is not None
+            if key in barred:
+                refusal = closed(trade["book"], beside(pointer(index)))
+                if conflicts is None:
+                    raise refusal
+                conflicts[index] = refusal
+                answer.append((dict(trade), False))
+                continue
             if not is_new:
                 try:
                     known[key] = await self._followed(
