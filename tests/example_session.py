@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from tests.asking import ALERT, POINT, PORTFOLIO, TRADE, Answer, ask
+from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SIGNAL, TRADE, Answer, ask
 from tests.conftest import Server
 from tests.described import Described
 
@@ -108,6 +108,14 @@ async def converse(server: Server, document: dict[str, Any]) -> list[tuple[str, 
         for cash in ("1", "2"):
             position = {"symbol": "AAPL", "quantity": "1"}
             await feed.update_portfolio({**PORTFOLIO, "cash": cash, "positions": [position]})
+            frames.append(("event", await ws.receive_json()))
+        if "decision" not in messages:
+            return frames
+        further = {"trades": {"include": ["signal", "decision"]}}
+        await ws.send_json({"type": "subscribe", "channels": ["trades"], "options": further})
+        frames.append(("subscribe", await ws.receive_json()))
+        await feed.record_decision({**DECISION, "signals": [SIGNAL]})
+        for _ in further["trades"]["include"]:
             frames.append(("event", await ws.receive_json()))
     return frames
 

@@ -42,11 +42,14 @@ class Channel(NamedTuple):
         return self.part_of or self.name
 
     def passes(self, filters: Mapping[str, frozenset[str]], data: Mapping[str, Any]) -> bool:
-        """Whether an event's data pass every filter."""
-        return all(
-            (self.book(data) if name == BOOKS else data.get(self.filters[name])) in values
-            for name, values in filters.items()
-        )
+        """Whether an event's data pass every filter; those of other types do not apply."""
+        for name, values in filters.items():
+            if name != BOOKS and name not in self.filters:
+                continue
+            value = self.book(data) if name == BOOKS else data.get(self.filters[name])
+            if values.isdisjoint(value) if isinstance(value, list) else value not in values:
+                return False
+        return True
 
 
 def _book(data: Mapping[str, Any]) -> str | None:

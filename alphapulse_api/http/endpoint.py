@@ -30,6 +30,7 @@ from alphapulse_api.http.pipeline.conditions import precondition
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
+from alphapulse_api.log.joint import stream_cursor
 from alphapulse_api.runtime.slices import finish, releasing
 
 MAX_PATH_VARIABLE: Final = 256
@@ -61,7 +62,7 @@ def endpoint(row: Row) -> RawHandler:
         headers = {}
         if row.channel is not None:
             # Read before the data: a client that subscribes from here misses nothing.
-            headers["X-Stream-Cursor"] = backend.events.cursor(row.channel)
+            headers["X-Stream-Cursor"] = stream_cursor(backend.events, row.channel)
             # On a 404 too: a client can then wait for the first portfolio.
             request[HEADERS].update(headers)
         headers["Content-Type"] = CONTENT_TYPES[question.format]

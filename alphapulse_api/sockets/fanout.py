@@ -13,8 +13,14 @@ from alphapulse_api.sockets.changes import ChangesFanOut
 from alphapulse_api.sockets.delivery import OnFault, deliver, deliver_gap
 from alphapulse_api.sockets.dispatch_queue import DispatchQueue
 from alphapulse_api.sockets.history import Histories
+from alphapulse_api.sockets.joint import CHANNEL as JOINT
+from alphapulse_api.sockets.joint import JointFanOut
 from alphapulse_api.sockets.options import CHANGES_OF
-from alphapulse_api.sockets.subscription import ChangesSubscription, Subscription
+from alphapulse_api.sockets.subscription import (
+    ChangesSubscription,
+    JointSubscription,
+    Subscription,
+)
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 from alphapulse_api.sockets.writer import SocketWriter
 
@@ -37,6 +43,7 @@ class FanOut:
     Attributes:
         histories: as given.
         changes: sends portfolio events to the subscriptions that take changes.
+        joint: sends trades, signals and decisions to the subscriptions that include further types.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class FanOut:
         self._delivered = 0
         self.histories = histories
         self.changes = ChangesFanOut(*self._dispatched[CHANGES_OF], slices, on_fault)
+        self.joint = JointFanOut(events, on_fault)
 
     def __repr__(self) -> str:
         return f"<FanOut pending={self.pending}>"
@@ -63,12 +71,14 @@ class FanOut:
     @property
     def delivered(self) -> int:
         """How many events were handed to writers."""
-        return self._delivered + self.changes.delivered
+        return self._delivered + self.changes.delivered + self.joint.delivered
 
     def position(self, subscription: Subscription) -> tuple[int, str]:
         """Return the offset and the cursor up to which events were dispatched to such as it."""
         if isinstance(subscription, ChangesSubscription):
             return self.changes.position
+        if isinstance(subscription, JointSubscription):
+            return self.joint.position
         return self._dispatched[subscription.channel.name]
 
     def subscriptions(self, channel: str) -> Sequence[Subscription]:
@@ -84,8 +94,13 @@ class FanOut:
         """Dispatch to the subscription from now on; it replaces an older one of its socket."""
         name = subscription.channel.name
         self.unsubscribe(subscription.writer, (name,))
-        takes_changes = isinstance(subscription, ChangesSubscription)
-        (self.changes.index if takes_changes else self._indexes[name]).put(subscription)
+        match subscription:
+            case ChangesSubscription():
+                self.changes.index.put(subscription)
+            case JointSubscription():
+                self.joint.index.put(subscription)
+            case _:
+                self._indexes[name].put(subscription)
 
     def unsubscribe(self, writer: SocketWriter, channels: Iterable[str] = tuple(CHANNELS)) -> None:
         """End the socket's subscriptions to the channels."""
@@ -107,8 +122,8 @@ class FanOut:
             self._scheduled.cancel()
 
     def _indexes_of(self, channel: str) -> Sequence[SubscriptionIndex]:
-        whole = self._indexes[channel]
-        return (whole, self.changes.index) if channel == CHANGES_OF else (whole,)
+        others = {CHANGES_OF: (self.changes.index,), JOINT: (self.joint.index,)}
+        return (self._indexes[channel], *others.get(channel, ()))
 
     def _on_events(self, events: Sequence[Event]) -> None:
         self._queue.put(events)
@@ -148,10 +163,11 @@ class FanOut:
         channel = self._queue.channel()
         index = self._indexes[channel.name]
         changes = self.changes if channel.name == CHANGES_OF else None
-        if not index and (changes is None or changes.idle):
+        if not index and (changes is None or changes.idle) and not self.joint.wants(channel):
             newest = self._queue.pass_over()
             if changes is not None:
                 changes.put((newest,))
+            self.joint.put((newest,))
             self._dispatched[channel.name] = (newest.offset, newest.cursor)
             return 0
         events = self._queue.take(SLICE)
@@ -159,6 +175,7 @@ class FanOut:
         self._delivered += deliver(index, events, self._on_fault)
         if changes is not None:
             changes.put(events)
+        self.joint.put(events)
         return len(events)
 
     def _dispatch_gap(self, gap: Gap) -> int:
@@ -168,4 +185,5 @@ class FanOut:
         deliver_gap(self._indexes[name], gap)
         if name == CHANGES_OF:
             self.changes.put((gap,))
+        self.joint.put_gap(gap)
         return 1

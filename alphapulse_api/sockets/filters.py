@@ -9,8 +9,10 @@ from marshmallow import Schema, ValidationError, fields
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.decisions import Decision
 from alphapulse_api.schemas.metrics import MetricPoint
 from alphapulse_api.schemas.portfolio import Portfolio
+from alphapulse_api.schemas.signals import Signal
 from alphapulse_api.schemas.trades import Trade
 
 MAX_FILTER_VALUES: Final = 100
@@ -18,9 +20,10 @@ MAX_VALUE_LENGTH: Final = 256
 
 Filters = Mapping[str, frozenset[str]]
 
-# By channel, the schema of the records in its events.
+# By channel or further type of events, the schema of the records in them.
 RECORDS: Final[Mapping[str, type[Schema]]] = {
     "metrics": MetricPoint, "alerts": Alert, "trades": Trade, "portfolio": Portfolio,
+    "signals": Signal, "decisions": Decision,
 }  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from alphapulse_api.cache import SingleFlight
-from alphapulse_api.domain.channels import BOOKS, CHANNELS, LOGGED
+from alphapulse_api.domain.channels import BOOKS, LOGGED
 from alphapulse_api.log import Event, EventLog
-from alphapulse_api.log.base import skipping
+from alphapulse_api.log.base import message, skipping
 from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import Chunks
@@ -20,6 +20,8 @@ from alphapulse_api.sockets.readings import Readings
 KEPT: Final = 4  # per channel
 STEP: Final = 10  # events encoded between two pauses
 MOST_BOOK_BYTES: Final = 256
+Around = tuple[str, str]
+ALONE: Final[Around] = ("", "")
 _BOOK_AT_END: Final = re.compile(rb',"book":"([^"\\]*)"}\Z')
 
 
@@ -34,22 +36,30 @@ class Stretch:
     """The events of a channel after a cursor, up to now.
 
     Args:
-        channel: the channel's name.
+        channel: the channel's name, or another name in `LOGGED`.
         events: all events.
         filters: those that pass are replayed.
         newest: whether the newest event of each book stands for all of the book.
+        around: what stands before and after the cursor of each event, in a cursor of several parts.
 
     Attributes:
         first: the offset of the first event; None if there is none.
         framed: its frames, once they were made.
     """
 
-    __slots__ = ("_channel", "_events", "_filters", "_newest", "first", "framed")
+    __slots__ = ("_around", "_channel", "_events", "_filters", "_newest", "first", "framed")
 
     def __init__(
-        self, channel: str, events: Sequence[Event], filters: Filters, *, newest: bool = False
+        self,
+        channel: str,
+        events: Sequence[Event],
+        filters: Filters,
+        *,
+        newest: bool = False,
+        around: Around = ALONE,
     ) -> None:
-        self._channel = CHANNELS[channel]
+        self._around = around
+        self._channel = LOGGED[channel]
         self._events = events
         self._filters = filters
         self._newest = newest
@@ -71,11 +81,17 @@ class Stretch:
         for number, event in enumerate(self._events, 1):
             # Without filters the data of the event is not decoded.
             if not self._filters or self._channel.passes(self._filters, event.data):
-                frames.add(event.text)
+                frames.add(self._text(event))
                 wanted += 1
             if not number % STEP:
                 yield
         return History(frames.join(), wanted)
+
+    def _text(self, event: Event) -> bytes:
+        if self._around == ALONE:
+            return event.text
+        before, after = self._around
+        return message(event.channel, f"{before}{event.cursor}{after}", event.json)
 
     def _newest_of_books(self) -> Steps[History]:
         frames = Chunks()
@@ -119,23 +135,30 @@ class Histories:
         self._kept[channel].clear()
 
     def since(
-        self, channel: str, since: str, filters: Filters, *, newest: bool = False
+        self,
+        channel: str,
+        since: str,
+        filters: Filters,
+        *,
+        newest: bool = False,
+        around: Around = ALONE,
     ) -> Stretch | None:
         """Return the events after a cursor, up to now; None if any may be missing.
 
         Args:
-            channel: its name.
+            channel: its name, or another name in `LOGGED`.
             since: the cursor.
             filters: those that pass are replayed.
             newest: whether the newest event of each book stands for all of the book.
+            around: as `Stretch` takes it.
         """
         kept = self._kept[channel]
-        key = (since, self._events.offset(channel), frozenset(filters.items()), newest)
+        key = (since, self._events.offset(channel), frozenset(filters.items()), newest, around)
         if key not in kept:
             events = self._events.since(channel, since)
             stretch = None
             if events is not None:
-                stretch = Stretch(channel, events, filters, newest=newest)
+                stretch = Stretch(channel, events, filters, newest=newest, around=around)
             kept[key] = stretch
             if len(kept) > KEPT:
                 kept.pop(next(iter(kept)))

@@ -7,18 +7,24 @@ were held while the past was read, then live events. No event is missing or sent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.log import Gap
+from alphapulse_api.log.joint import cursors_in
 from alphapulse_api.sockets.backlog import ignore
+from alphapulse_api.sockets.filters import Filters
 from alphapulse_api.sockets.frames import chunks, frame
 from alphapulse_api.sockets.history import Stretch
-from alphapulse_api.sockets.options import CHANGES, POSITIONS
+from alphapulse_api.sockets.options import CHANGES, POSITIONS, included
 from alphapulse_api.sockets.requests import Selection, Subscribe
 from alphapulse_api.sockets.services import Services
-from alphapulse_api.sockets.subscription import ChangesSubscription, Subscription
+from alphapulse_api.sockets.subscription import (
+    ChangesSubscription,
+    JointSubscription,
+    Subscription,
+)
 from alphapulse_api.sockets.writer import SocketWriter
 
 
@@ -28,7 +34,7 @@ class _Join:
     Attributes:
         before: the subscription that is replaced, if there is one.
         new: the new subscription, which holds events until the past is sent.
-        missed: the events of the log after `since`.
+        missed: the events of the log after `since`: of the channel, and of each further type.
         ack: the channel's part of the acknowledgement.
         past: joined frames that follow the ack.
         released: to be called when the past no longer waits.
@@ -39,7 +45,7 @@ class _Join:
     def __init__(self, before: Subscription | None, new: Subscription) -> None:
         self.before = before
         self.new = new
-        self.missed: Stretch | None = None
+        self.missed: Sequence[Stretch] | None = None
         self.ack: dict[str, Any] = {"cursor": new.cursor}
         self.past: Sequence[bytes] = ()
         self.released: Callable[[], None] = ignore
@@ -82,7 +88,8 @@ class Subscriber:
             # A client that keeps asking and never reads would otherwise fill the memory.
             await self._writer.caught_up()
         # A cursor may come from a process that is some events ahead of this one.
-        await asyncio.gather(*(self._events.reach(*since) for since in request.since.items()))
+        positions = (cursors_in(*since).items() for since in request.since.items())
+        await asyncio.gather(*(self._events.reach(*one) for some in positions for one in some))
         # No await between reading the log and joining the fan-out, so no event is lost in between.
         joins = [
             self._join(name, selection, request.since.get(name))
@@ -91,12 +98,11 @@ class Subscriber:
         try:
             for join in joins:
                 if join.missed is not None:
-                    history = await self._fanout.histories.framed(join.missed, caller)
-                    join.ack["replayed"] = history.events
-                    join.past = history.chunks
+                    join.past = await self._framed(join, join.missed, caller)
                     join.released = self._readings.hold(caller, join.past)
-                    if isinstance(join.new, ChangesSubscription) and join.missed.first is not None:
-                        self._fanout.changes.resume(join.new, join.missed.first)
+                    first = join.missed[0].first
+                    if isinstance(join.new, ChangesSubscription) and first is not None:
+                        self._fanout.changes.resume(join.new, first)
                 elif request.snapshot:
                     join.new.seen = snapshot = await self._snapshots.of(join.new, caller)
                     if isinstance(join.new, ChangesSubscription):
@@ -114,6 +120,14 @@ class Subscriber:
             self._writer.replay(join.past, join.released)
             # Held events count as past too: they do not show that the client is slow.
             self._writer.replay(chunks(event.text for event in join.new.release()))
+
+    async def _framed(self, join: _Join, missed: Sequence[Stretch], caller: str) -> Sequence[bytes]:
+        """Return the joined frames of what a client missed, and count its events in the ack."""
+        histories = [await self._fanout.histories.framed(one, caller) for one in missed]
+        join.ack["replayed"] = sum(history.events for history in histories)
+        if len(histories) == 1:
+            return histories[0].chunks  # shared by all sockets that missed the same
+        return [chunk for history in histories for chunk in history.chunks]
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """End the subscriptions to the channels."""
@@ -159,25 +173,73 @@ class Subscriber:
 
     def _join(self, name: str, selection: Selection, since: str | None) -> _Join:
         """Subscribe from `since` if the log reaches that far back, otherwise from its end."""
-        filters = selection.filters
-        changes = selection.options.get(POSITIONS) == CHANGES
+        parts = [name, *(part.name for part in included(selection.options))]
         before = self._subscription(name)
         if isinstance(before, ChangesSubscription):
             self._fanout.changes.flush()  # so that the new one may be of the other kind
+        if len(parts) > 1 or isinstance(before, JointSubscription):
+            self._fanout.flush()  # the same
+        cursors = {} if since is None else cursors_in(name, since)
+        if len(parts) > 1:
+            join = self._join_parts(name, selection.filters, parts, before, cursors)
+        else:
+            join = self._join_one(name, selection, before, cursors.get(name))
+        if since is not None:
+            join.ack["resumed"] = join.missed is not None
+            join.ack["replayed"] = 0
+        self._fanout.subscribe(join.new)
+        return join
+
+    def _join_one(
+        self, name: str, selection: Selection, before: Subscription | None, since: str | None
+    ) -> _Join:
+        filters = selection.filters
+        changes = selection.options.get(POSITIONS) == CHANGES
         missed = None
         if since is not None:
             missed = self._fanout.histories.since(name, since, filters, newest=changes)
-        after, cursor = self._position(name, before if missed is None else None)
+        of_kind = None if missed is not None or isinstance(before, JointSubscription) else before
+        after, cursor = self._position(name, of_kind)
         kind = ChangesSubscription if changes else Subscription
         join = _Join(before, kind(CHANNELS[name], filters, after, cursor, self._writer))
-        if since is not None:
-            join.ack["resumed"] = missed is not None
-            join.ack["replayed"] = 0
-            if missed is not None:
-                join.missed = missed
-                # A client cut off during the replay must resume from where the replay began.
-                join.ack["cursor"] = since
-        self._fanout.subscribe(join.new)
+        if missed is not None:
+            join.missed = [missed]
+            # A client cut off during the replay must resume from where the replay began.
+            join.ack["cursor"] = since
+        return join
+
+    def _join_parts(
+        self,
+        name: str,
+        filters: Filters,
+        parts: Sequence[str],
+        before: Subscription | None,
+        cursors: Mapping[str, str],
+    ) -> _Join:
+        """Join a channel with further types; all that the log has is dispatched.
+
+        Args:
+            name: of the channel.
+            filters: of the subscription.
+            parts: the channel, and the names of the further types.
+            before: the subscription that is replaced.
+            cursors: by part, where to resume from; empty if nothing is to be resumed.
+        """
+        joint, histories = self._fanout.joint, self._fanout.histories
+        after, cursor = joint.position
+        new = JointSubscription(CHANNELS[name], filters, after, cursor, self._writer, parts)
+        join = _Join(before, new)
+        since = {part: cursors[part] for part in parts if part in cursors}
+        if len(since) == len(parts):
+            missed = [
+                histories.since(part, since[part], filters, around=joint.around(part, since))
+                for part in parts
+            ]
+            found = [stretch for stretch in missed if stretch is not None]
+            if len(found) == len(parts):
+                join.missed = found
+                begin, end = joint.around(name, since)
+                join.ack["cursor"] = f"{begin}{since[name]}{end}"
         return join
 
     def _restore(self, join: _Join) -> None:
@@ -187,10 +249,28 @@ class Subscriber:
             return
         self._fanout.changes.flush()  # so that events of either kind are held up to the same one
         self._fanout.subscribe(before)
-        changes = isinstance(before, ChangesSubscription)
+        if isinstance(before, JointSubscription) != isinstance(join.new, JointSubscription):
+            self._restore_other(before, join.new)
+            return
+        changes = isinstance(before, ChangesSubscription | JointSubscription)
         for item in join.new.held or ():
             if isinstance(item, Gap):
                 before.offer_gap(item)
             else:
                 event = item if changes else item.whole
                 before.offer(event, frame(event.text))
+
+    def _restore_other(self, before: Subscription, new: Subscription) -> None:
+        """Restore a subscription with other types of events than its replacement."""
+        if isinstance(before, JointSubscription):
+            # What the replacement did not hold may be missing.
+            self._fanout.flush()
+            before.offer_gap(self._fanout.joint.gap())
+            return
+        for item in new.held or ():
+            if item.channel is not before.channel:
+                continue
+            if isinstance(item, Gap):
+                before.offer_gap(Gap(item.channel, *self._fanout.position(before)))
+            else:
+                before.offer(item.whole, frame(item.whole.text))

@@ -14,6 +14,7 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, TOKEN_EXPIRED, Close
 from alphapulse_api.limits import Gcra
+from alphapulse_api.sockets.options import included
 from alphapulse_api.sockets.requests import (
     Authenticate,
     ListSubscriptions,
@@ -118,7 +119,7 @@ class Protocol:
         lost = [
             name
             for name in self.subscriptions
-            if CHANNELS[name].permission not in caller.permissions
+            if not caller.permissions.issuperset(_needed(name, self.subscriptions[name]).values())
         ]
         return [reply, Unsubscribe(None, lost)] if lost else [reply]
 
@@ -142,14 +143,22 @@ class Protocol:
                 return self._list(request)
             case Subscribe():
                 permissions = self.caller.permissions if self.caller is not None else ()
-                for name in request.channels:
-                    if CHANNELS[name].permission not in permissions:
-                        return error(request.id, "forbidden", f"You may not read {name}.", name)
+                for name, selection in request.channels.items():
+                    for what, permission in _needed(name, selection).items():
+                        if permission not in permissions:
+                            text = f"You may not read {what}."
+                            return error(request.id, "forbidden", text, name)
         return request
 
     def _list(self, request: ListSubscriptions) -> Reply:
         channels = {name: _shown(selected) for name, selected in self.subscriptions.items()}
         return _reply("subscriptions", request.id, channels=channels)
+
+
+def _needed(channel: str, selection: Selection) -> dict[str, str]:
+    """By channel or further type, the permission that a subscription needs."""
+    parts = (CHANNELS[channel], *included(selection.options))
+    return {part.name: part.permission for part in parts}
 
 
 def error(message_id: MessageId, code: str, text: str, channel: str | None = None) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from alphapulse_api.domain.channels import BOOKS, Channel
@@ -164,3 +164,40 @@ class ChangesSubscription(Subscription):
         if event.holdings is not None:
             self.bases[event.book] = event.holdings
         return event if event.base is not None and event.base is base else event.whole
+
+
+class JointSubscription(Subscription):
+    """A subscription to a channel and to further types of its events.
+
+    Its offsets are those of `JointEvent`.
+
+    Attributes:
+        parts: what it includes of what the log keeps apart.
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(
+        self,
+        channel: Channel,
+        filters: Filters,
+        after: int,
+        cursor: str,
+        writer: SocketWriter,
+        parts: Sequence[str],
+    ) -> None:
+        super().__init__(channel, filters, after, cursor, writer)
+        self.parts = tuple(parts)
+        # Each type has other fields, so only the books are looked up.
+        self.field, self.values = None, frozenset()
+
+    def up_to_date(self, offset: int) -> bool:
+        """Return False: it does not want all types of events."""
+        return False
+
+    def _passes(self, event: Event) -> bool:
+        if event.channel.name not in self.parts:
+            return False
+        if event.channel is self.channel:
+            return super()._passes(event)
+        return event.channel.passes(self.filters, event.data)

@@ -9,6 +9,7 @@ import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.sockets.requests import REQUESTS
+from tests.asking import PORTFOLIO, SIGNAL
 from tests.conftest import Serve, Server
 from tests.docs.test_websocket_guide import EXAMPLES
 from tests.socket_client import Client, connect, point, raw, trade
@@ -67,7 +68,8 @@ async def tour(serve: Serve) -> Tour:
         websocket=WebSocketConfig(ping_interval=0.3), auth=AuthConfig(token_expiry=1)
     )
     tour = Tour(server)
-    by_token, by_key, subscribe, unsubscribe, subscriptions, resume, ping = REQUESTS_SHOWN
+    by_token, by_key, subscribe, unsubscribe, subscriptions, *more = REQUESTS_SHOWN
+    include, changes, resume, ping = more
     feed = server.feed
     await feed.record_metrics([point("var_95")])
     key = (await server.key())["X-API-Key"]
@@ -86,6 +88,16 @@ async def tour(serve: Serve) -> Tour:
         await tour.say(client, ping)
         tour.received.append(await client.ask(**ping))
         await tour.receive(client, "heartbeat")
+        await tour.say(client, include)
+        await feed.record_signal("momentum-1", {**SIGNAL, "id": "s-1", "conviction": 0.4})
+        decision = {"id": "d-1", "agent_id": "manager", "signal_ids": ["s-1"]}
+        await feed.record_decision({**decision, "targets": [{"symbol": "AAPL"}]})
+        await tour.say(client, changes)
+        held = [{"symbol": name, "quantity": 1, "current_price": 1} for name in ("A", "MSFT", "C")]
+        for price in (420, 421):
+            held[1] = {**held[1], "side": "long", "current_price": price}
+            await feed.update_portfolio({**PORTFOLIO, "positions": held})
+        await tour.receive(client, "portfolio_changes")
     cursor = next(m["cursor"] for m in tour.received if m["type"] == "trade")
     await feed.record_trade(trade(id="t-2"))
     async with connect(server, {"X-API-Key": key}) as client:

@@ -9,7 +9,7 @@ import pytest
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.schemas.alerts import SEVERITIES
 from alphapulse_api.sockets.filters import MAX_FILTER_VALUES
-from alphapulse_api.sockets.options import OPTIONS
+from alphapulse_api.sockets.options import OPTIONS, Words
 from alphapulse_api.sockets.protocol import Protocol
 from alphapulse_api.sockets.requests import Selection, Subscribe, Unsubscribe
 from tests.sockets.conftest import a_caller
@@ -130,9 +130,10 @@ def test_a_word_that_no_record_has_is_an_invalid_filter(known: Protocol) -> None
     ],
 )
 def test_an_option_takes_its_words(known: Protocol, channel: str, name: str, word: str) -> None:
-    options = {channel: {name: word}}
+    many = isinstance(OPTIONS[channel][name], Words)
+    options = {channel: {name: [word, word] if many else word}}
     action = answer(known, type="subscribe", channels=[channel], options=options)
-    assert action.channels[channel].options == {name: word}
+    assert action.channels[channel].options == {name: (word,) if many else word}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,8 @@ def test_an_option_takes_its_words(known: Protocol, channel: str, name: str, wor
             "positions of portfolio must be 'whole'",
         ),
         ({"portfolio": {"positions": ["whole"]}}, "portfolio", "must be 'whole'"),
-        ({"trades": {"positions": "whole"}}, "trades", "no option 'positions'; it has none"),
+        ({"trades": {"positions": "whole"}}, "trades", "no option 'positions'; it has include"),
+        ({"trades": {"include": ["quote"]}}, "trades", "a list of 'signal', 'decision'"),
     ],
 )
 def test_other_options_are_invalid(

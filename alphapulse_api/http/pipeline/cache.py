@@ -18,6 +18,7 @@ from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import VARY
 from alphapulse_api.http.query import QUESTION, QUESTIONS
 from alphapulse_api.http.route import CHANGES_IN, ROWS, VERSION, Row
+from alphapulse_api.log.joint import stream_cursor
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 # For past ranges too: a late write into one must be visible at once.
@@ -45,7 +46,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, await _compute(request, handler), "BYPASS")
     # Read before the lookup: a write invalidates before its event is published, in any process, so
     # an answer that is found now contains every event up to this cursor.
-    cursor = None if row.channel is None else backend.events.cursor(row.channel)
+    cursor = None if row.channel is None else stream_cursor(backend.events, row.channel)
     key = (request.rel_url.raw_path, question.normal, question.format)
     look = partial(backend.cache.look, tag, key)
     version, entry = await look()
