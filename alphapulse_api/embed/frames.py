@@ -26,7 +26,6 @@ from alphapulse_api.domain.foreign import Foreign, type_name
 HEADER: Final = struct.Struct("!IBQ")
 _LENGTH: Final = struct.Struct("!I")
 CHUNK_RECORDS: Final = 64
-MAX_BODY: Final = 1 << 30  # bytes; far above any valid body
 
 
 class Kind(IntEnum):

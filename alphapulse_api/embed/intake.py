@@ -24,7 +24,7 @@ Health = Callable[[], Awaitable[dict[str, str]]]
 GATHER_SECONDS: Final = 0.05  # batches outcomes: the host has to read each report
 READ_BYTES: Final = 1 << 16
 WAITING_RECORDS: Final = 20_000  # with more, reading stops, and the host's own bound applies
-_AT_ONCE: Final = 3  # chunks of a result that are encoded before the loop gets a turn
+_AT_ONCE: Final = 3  # chunks of a result that are encoded between two turns of the loop
 _LISTED: Final = frozenset({"results", "positions"})  # long members of a result
 END_SECONDS: Final = 5.0  # to store what is still queued when the host is gone
 
@@ -109,7 +109,7 @@ class Intake:
         chunks = []
         for chunk in _encoded(result):
             chunks.append(chunk)
-            if len(chunks) > _AT_ONCE:
+            if not len(chunks) % _AT_ONCE:
                 await asyncio.sleep(0)
         await self._write(Kind.RESULT, number, chunks)
 

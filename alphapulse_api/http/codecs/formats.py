@@ -33,7 +33,7 @@ FORMATS: Final = {
 EXPORTED: Final = {form: media_type for form, media_type in FORMATS.items() if form != "json"}
 STEP_ROWS: Final = 50  # encoded in one step at most: half a millisecond
 STEP_BYTES: Final = 128 * 1024  # of a step, about: a row may have 64 KiB of metadata
-PART_BYTES: Final = 512 * 1024  # of rows encoded at once on a thread: their dicts take ten times it
+PART_BYTES: Final = 32 * 1024  # of rows encoded at once on a thread: their dicts take ten times it
 FIRST_ROWS: Final = 4  # of the first step: the length of rows is not known yet
 # The characters that begin a formula in some spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
