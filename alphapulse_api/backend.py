@@ -23,6 +23,7 @@ from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
+from alphapulse_api.projections.outcomes.updating import update_forever
 from alphapulse_api.projections.pnl.closing import close_before
 from alphapulse_api.projections.pnl.following import PnlFollower
 from alphapulse_api.record.feed import Feed
@@ -204,6 +205,7 @@ class Backend:
             if self._serve:
                 start(self.backfills.finish, "migration of stored rows")
                 start(self.pnl.follow_forever, "profit of new trades")
+                start(partial(update_forever, self.engine), "outcomes of signals")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:

@@ -19,13 +19,17 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
 from alphapulse_api.parts import check_parts
+from alphapulse_api.projections.outcomes.rebuild import rebuild as rebuild_outcomes
 from alphapulse_api.projections.pnl.rebuild import rebuild as rebuild_pnl
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
 
 PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
-REBUILDS: Final = {"pnl": rebuild_pnl}
+REBUILDS: Final = {
+    "pnl": (rebuild_pnl, "symbols"),
+    "signal_outcomes": (rebuild_outcomes, "signals"),
+}
 THERE: Final = "http://127.0.0.1:8080"  # the server in the documents: one with the defaults
 
 
@@ -173,17 +177,18 @@ def mcp_command(url: str, port: int | None) -> None:
 @CONFIG
 def rebuild(name: str, config_path: str | None) -> None:
     """Compute a projection again from the stored records, also beside a running server."""
+    remake, noun = REBUILDS[name]
 
     async def work() -> int:
         engine = engine_from(Config.load(config_path).database)
         await engine.open()
         try:
             await run_backfills(engine)
-            return await REBUILDS[name](engine)
+            return await remake(engine)
         finally:
             await engine.close()
 
-    click.echo(f"{name} is rebuilt: {run(work())} symbols")
+    click.echo(f"{name} is rebuilt: {run(work())} {noun}")
 
 
 @cli.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -22,8 +21,10 @@ class Mark(NamedTuple):
     trade_id: str
 
 
-def earliest(marks: Iterable[Mark]) -> list[Mark]:
+def earliest(marks: list[Mark]) -> list[Mark]:
     """The earliest mark of each symbol, in the order of books and symbols."""
+    if len(marks) < 2:
+        return marks
     found: dict[tuple[str, str], Mark] = {}
     for mark in marks:
         known = found.get(mark[:2])

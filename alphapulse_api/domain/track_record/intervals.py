@@ -16,9 +16,9 @@ Z: Final = NormalDist().inv_cdf(0.975)
 
 
 class Estimate(NamedTuple):
-    """A figure and its interval; the bounds are None where the number of values allows none."""
+    """A figure and its interval; None where the number of values allows none."""
 
-    value: float
+    value: float | None
     low: float | None
     high: float | None
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 UP, DOWN = 1, -1
+WINDOWS: Final = 30  # before a signal, of which the base rate is made
+SETTLED: Final = 60_000_000  # microseconds after which a price is taken as it is recorded
+WAIT: Final = 4 * 86_400_000_000  # microseconds that a price is waited for: a long weekend
 _SIGNS: Final = {"buy": UP, "cover": UP, "sell": DOWN, "short": DOWN}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.domain.books import MAIN
 from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.lots import exact, total
 from alphapulse_api.domain.times import to_micros
@@ -25,20 +24,18 @@ _FILL: Final = (
 
 
 class PnlDataAccessor:
-    """Reads the profit of a book; amounts are Decimals.
+    """Reads profit; amounts are Decimals.
 
     A read first folds what was stored since, so that no answer is out of date.
 
     Args:
         engine: the database.
         metrics: where prices are recorded.
-        book: of the trades.
     """
 
-    def __init__(self, engine: Engine, metrics: MetricStore, book: str = MAIN) -> None:
+    def __init__(self, engine: Engine, metrics: MetricStore) -> None:
         self._engine = engine
         self._metrics = metrics
-        self._book = book
 
     async def get_trade_profit(self, trade: Mapping[str, Any]) -> dict[str, Any] | None:
         """The profit of a trade so far, by FIFO lots.
@@ -61,11 +58,11 @@ class PnlDataAccessor:
             - `profit`: all three together; null where a part is not known;
             - `fees`: of the trade itself, which no profit contains, by currency ("" if unknown).
         """
-        symbol = trade["symbol"]
-        if not await fold_symbol(self._engine, self._book, symbol, STEPS):
+        book, symbol = trade["book"], trade["symbol"]
+        if not await fold_symbol(self._engine, book, symbol, STEPS):
             return None
         rows = await self._engine.fetch(
-            _FILL, self._book, symbol, to_micros(trade["executed_at"]), trade["id"]
+            _FILL, book, symbol, to_micros(trade["executed_at"]), trade["id"]
         )
         if not rows:
             return None
@@ -74,7 +71,7 @@ class PnlDataAccessor:
         unrealized: Decimal | None = Decimal(0)
         price = None
         if left:
-            price = await newest_price(self._engine, self._metrics, self._book, symbol)
+            price = await newest_price(self._engine, self._metrics, book, symbol)
             unrealized = None
             if price is not None:
                 gain = EXACT.subtract(price.value, fill["price"])

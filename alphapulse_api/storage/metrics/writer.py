@@ -16,6 +16,7 @@ from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
+from alphapulse_api.storage.metrics.price_marks import mark_points
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
 from alphapulse_api.storage.metrics.series import AHEAD, SeriesCatalogue
 from alphapulse_api.storage.metrics.series_creation import Reference
@@ -143,6 +144,7 @@ class PointWriter:
             await transaction.turn()
             numbered = {references[key].number: series for key, series in points.items()}
             there = iter(await store_points(transaction, spans, numbered, self._ahead))
+            await mark_points(transaction, points)
             if wanted is not None:
                 wanted.clear()  # left by an earlier run of the transaction
                 keys = {references[key].number: key for key in points}

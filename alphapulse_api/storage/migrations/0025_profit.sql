@@ -1,5 +1,6 @@
 -- From which trade on the profit of a symbol has to be folded again: a row for each symbol of a
--- commit. The rows of one symbol are removed by whoever folds its profit (projections/pnl/).
+-- commit. The rows of one symbol are removed by whoever folds its profit (projections/pnl/). There are
+-- few at a time, and an index would cost each trade more than it saves.
 CREATE TABLE trade_marks (
     id {serial},
     book {text} NOT NULL,
@@ -7,7 +8,6 @@ CREATE TABLE trade_marks (
     executed_at {time} NOT NULL,
     trade_id {text} NOT NULL
 );
-CREATE INDEX trade_marks_by_symbol ON trade_marks (book, symbol);
 -- Which trades are replaced by others.
 CREATE TABLE trade_corrections (
     book {text} NOT NULL,

@@ -24,6 +24,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.stores import Written
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.once import Pointer, by_position, insert_all_once
+from alphapulse_api.storage.tables.signal_outcomes import expect_outcomes
 
 SIGNALS: Final = Columns(
     "signals",
@@ -100,6 +101,7 @@ async def store_signals(
         directory=directory, fixed=_FIXED, server_set=server_set, conflicts=conflicts,
         pointer=pointer,
     )  # fmt: skip
+    await expect_outcomes(transaction, [signal for signal, new in written if new])
     texts = []
     repeats: dict[int, Key] = {}
     for index, (signal, (_, new)) in enumerate(zip(signals, written, strict=True)):

@@ -254,7 +254,7 @@ class TradeDataAccessor:
         before = stored["updated_at"]
         after["updated_at"] = at if before is None else max(at, before + MICROSECOND)
         await store_change(transaction, stored, after, states, revision + 1)
-        mark_changed(transaction, stored, after)
+        await mark_changed(transaction, stored, after)
         rows = await of_change(
             transaction,
             "trades",

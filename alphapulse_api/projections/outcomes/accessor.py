@@ -1,0 +1,159 @@
+"""The track record of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from alphapulse_api.domain.decimals import EXACT
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.lots import ZERO, exact, total
+from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
+from alphapulse_api.domain.track_record.figures import Figures, figures_of
+from alphapulse_api.domain.track_record.intervals import Estimate, mean
+from alphapulse_api.domain.track_record.outcomes import Outcome, separate
+from alphapulse_api.domain.track_record.verdict import bets_on
+from alphapulse_api.projections.outcomes.reading import (
+    Costs,
+    Profit,
+    book_of,
+    count_signals,
+    is_known,
+    read_costs,
+    read_outcomes,
+    read_profit,
+)
+from alphapulse_api.projections.outcomes.updating import update_agent
+from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.query import check_range
+from alphapulse_api.storage.threads import off_loop
+
+BACKTEST: Final = "backtest"
+_NOTHING: Final = Estimate(None, None, None)
+ROW_COST: Final = 5  # of an outcome, as many rows take to fold
+
+
+class TrackRecordAccessor:
+    """Makes track records of the outcomes of signals.
+
+    Args:
+        engine: the database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def get_record(
+        self,
+        agent_id: str,
+        book: str,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> dict[str, Any]:
+        """The record of an agent in a book, with the fields of `schemas.track_record.TrackRecord`.
+
+        The figures are of signals received in the range, the verdict of all until its end, so that
+        nobody can choose a range that shows what they wish.
+
+        Raises:
+            ValidationProblem: for an empty range.
+            NotFound: for an agent that is not known in the book.
+        """
+        check_range(start_time, end_time)
+        start = FIRST_MICROS if start_time is None else to_micros(start_time)
+        end = to_micros(now()) + 1 if end_time is None else to_micros(end_time)
+        if not await is_known(self._engine, book, agent_id):
+            raise NotFound(f"There is no agent {agent_id!r} with signals in the book {book!r}.")
+        await update_agent(self._engine, book, agent_id)
+        span = book, agent_id, start, end
+        with long_reads():
+            rows = await read_outcomes(self._engine, *span)
+            profit = await read_profit(self._engine, *span)
+            costs = await read_costs(self._engine, *span)
+            signals, abstained = await count_signals(self._engine, *span)
+        mode, currency = await book_of(self._engine, book)
+        fees = total(fee for name, fee in profit.fees.items() if name in ("", currency))
+        rate = float(EXACT.divide(fees, profit.value)) if profit.value else None
+        judged = mode != BACKTEST
+        size = ROW_COST * (len(rows.priced) + len(rows.imported))
+        shown = await off_loop(size, _shown, rows.priced, rows.imported, start, rate, judged)
+        return {
+            "agent_id": agent_id,
+            "book": book,
+            "mode": mode,
+            "signals": signals,
+            "abstentions": abstained,
+            "pending": rows.pending,
+            "unpriced": rows.unpriced,
+            **shown,
+            "cost_rate": rate,
+            "profit": _profit(profit, currency, fees),
+            "thinking": _thinking(costs, currency, EXACT.subtract(profit.realized, fees)),
+            "unknown_costs": costs.unknown,
+        }
+
+
+def _shown(
+    priced: Sequence[tuple[int, Outcome]],
+    imported: Sequence[tuple[int, Outcome]],
+    start: int,
+    rate: float | None,
+    judged: bool,
+) -> dict[str, Any]:
+    """The figures of outcomes, and the verdict on them."""
+    bets = bets_on(separate(outcome for _, outcome in priced))
+    recent = [outcome for received_at, outcome in priced if received_at >= start]
+    late = [outcome for received_at, outcome in imported if received_at >= start]
+    kept = separate(recent)
+    return {
+        "overlapping": len(recent) - len(kept),
+        "verdict": bets.verdict if judged else None,
+        "rounds": bets.rounds,
+        **_figures(figures_of(kept, rate)),
+        "imported": _figures(figures_of(separate(late), rate)),
+    }
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "outcomes": figures.outcomes,
+        "hit_rate": _estimate(figures.hit_rate),
+        "base_rate": figures.base_rate,
+        "brier_score": _estimate(figures.brier_score),
+        "calibration": [each._asdict() for each in figures.calibration],
+        "rank_correlation": _estimate(figures.rank_correlation),
+        "mean_return": _estimate(figures.mean_return),
+        "mean_return_after_cost": _estimate(figures.mean_return_after_cost),
+    }
+
+
+def _estimate(estimate: Estimate | None) -> Mapping[str, Any]:
+    return (estimate or _NOTHING)._asdict()
+
+
+def _profit(profit: Profit, currency: str | None, fees: Decimal) -> dict[str, Any]:
+    return {
+        "currency": currency,
+        "round_trips": len(profit.trips),
+        "realized": profit.realized,
+        "net": exact(EXACT.subtract(profit.realized, fees)),
+        "mean": _estimate(mean([float(each) for each in profit.trips])),
+        "fees": [{"currency": name, "amount": fee} for name, fee in profit.fees.items()],
+    }
+
+
+def _thinking(costs: Costs, currency: str | None, net: Decimal) -> list[dict[str, Any]]:
+    """The cost by currency; profit can be compared only with a cost in its own currency."""
+    return [
+        {
+            "currency": name,
+            "cost": cost,
+            "profit_per_cost": float(EXACT.divide(net, cost))
+            if name == currency and cost > ZERO
+            else None,
+        }
+        for name, cost in costs.known.items()
+    ]
