@@ -45,6 +45,25 @@ async def test_the_openapi_document_is_valid_and_has_every_route(server: Server)
     }
 
 
+@pytest.mark.parametrize("name", ["openapi", "asyncapi"])
+async def test_every_reference_of_a_document_resolves(server: Server, name: str) -> None:
+    document = await _document(server, name)
+
+    def check(node: Any) -> None:
+        if isinstance(node, list):
+            for part in node:
+                check(part)
+        elif isinstance(node, dict):
+            if isinstance(pointer := node.get("$ref"), str):
+                found: Any = document
+                for step in pointer.removeprefix("#/").split("/"):
+                    found = found[step.replace("~1", "/").replace("~0", "~")]
+            for part in node.values():
+                check(part)
+
+    check(document)
+
+
 async def test_the_documents_name_the_server_as_it_was_reached(serve: Serve) -> None:
     server = await serve(base_path="/desk", trusted_proxies=("127.0.0.1",))
     host = server.url.removeprefix("http://").removesuffix("/desk")

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 from alphapulse_api.domain.errors import CLOSES
 from alphapulse_api.http.spec.info import info, words
 from alphapulse_api.http.spec.message_parts import SHARED, Message
-from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENTS, REQUESTS
+from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENT_RECORDS, EVENTS, REQUESTS
 from alphapulse_api.http.spec.schemas import make_spec, reference
 from alphapulse_api.schemas.portfolio import PortfolioChanges
-from alphapulse_api.sockets.filters import RECORDS
 
 VERSION: Final = "3.0.0"
 MESSAGES: Final = (*REQUESTS, *ANSWERS_AND_EVENTS)
@@ -166,7 +165,7 @@ def _message(message: Message) -> dict[str, Any]:
 @cache
 def _schemas() -> dict[str, Any]:
     spec, converter = make_spec("3.1.0", info())
-    for record in RECORDS.values():
+    for _, record in EVENT_RECORDS.values():
         reference(converter, record)
     reference(converter, PortfolioChanges)
     records: dict[str, Any] = spec.to_dict()["components"]["schemas"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from alphapulse_api.domain.channels import LOGGED, Channel
 from alphapulse_api.domain.errors import SOCKET_ERRORS
-from alphapulse_api.http.spec.examples import ANSWERS
+from alphapulse_api.http.spec.examples import answer_example
 from alphapulse_api.http.spec.message_parts import (
     CHANNEL_NAMES,
     CURSOR,
@@ -18,6 +19,13 @@ from alphapulse_api.http.spec.message_parts import (
     Schema,
     ref,
 )
+from alphapulse_api.schemas.alerts import Alert
+from alphapulse_api.schemas.answers import Answer
+from alphapulse_api.schemas.decisions import Decision
+from alphapulse_api.schemas.metrics import MetricPoint
+from alphapulse_api.schemas.portfolio import Portfolio
+from alphapulse_api.schemas.signals import Signal
+from alphapulse_api.schemas.trades import Trade
 from alphapulse_api.sockets.change import TYPE as CHANGES
 
 REQUESTS: Final = (
@@ -66,13 +74,14 @@ REQUESTS: Final = (
     Message("ping", "ping", "PingRequest", "Ask for a pong.", ID, (), {"id": 5}, sent=True),
 )  # fmt: skip
 
-_EVENT: Final = {
-    "metrics": ("MetricEvent", "MetricPoint"),
-    "alerts": ("AlertEvent", "Alert"),
-    "trades": ("TradeEvent", "Trade"),
-    "portfolio": ("PortfolioEvent", "Portfolio"),
-    "signals": ("SignalEvent", "Signal"),
-    "decisions": ("DecisionEvent", "Decision"),
+# By channel, the name of the event's schema, and the record that it carries.
+EVENT_RECORDS: Final[Mapping[str, tuple[str, type[Answer]]]] = {
+    "metrics": ("MetricEvent", MetricPoint),
+    "alerts": ("AlertEvent", Alert),
+    "trades": ("TradeEvent", Trade),
+    "portfolio": ("PortfolioEvent", Portfolio),
+    "signals": ("SignalEvent", Signal),
+    "decisions": ("DecisionEvent", Decision),
 }
 
 
@@ -89,7 +98,7 @@ def _members(channel: str) -> dict[str, Schema]:
 
 
 def _event(channel: Channel) -> Message:
-    payload, record = _EVENT[channel.name]
+    payload, record = EVENT_RECORDS[channel.name]
     text = f"An event of {channel.name}, or a row of its snapshot."
     if channel.part_of:
         text = f"A {channel.type}, for who includes this type in {channel.part_of}."
@@ -99,10 +108,10 @@ def _event(channel: Channel) -> Message:
         {
             **_members(channel.public),
             "snapshot": {"type": "boolean", "description": "true: a row of the snapshot"},
-            "data": ref(record),
+            "data": ref(record.__name__),
         },
         ("channel", "cursor", "data"),
-        {"channel": channel.public, "cursor": "5f0c2a91-41", "data": ANSWERS[record]},
+        {"channel": channel.public, "cursor": "5f0c2a91-41", "data": answer_example(record)},
     )  # fmt: skip
 
 
@@ -187,7 +196,7 @@ ANSWERS_AND_EVENTS: Final = (
         ("channel", "cursor", "data"),
         {
             "channel": "portfolio", "cursor": "c2d4e6f8-6", "data": {
-                **ANSWERS["Portfolio"], "positions": [], "runs": [[0, 1]],
+                **answer_example(Portfolio), "positions": [], "runs": [[0, 1]],
             },
         },
     ),
