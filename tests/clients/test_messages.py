@@ -10,7 +10,7 @@ import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
-from tests.asking import ALERT, POINT, PORTFOLIO, TRADE, ask
+from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SIGNAL, TRADE, ask
 from tests.clients.test_generated import PAGE, generated_by
 from tests.clients.toolbox import HERE, Toolbox
 from tests.code_blocks import code_blocks
@@ -27,7 +27,10 @@ REQUESTS: tuple[dict[str, Any], ...] = (
         "id": 1,
         "channels": list(CHANNELS),
         "snapshot": True,
-        "options": {"portfolio": {"positions": "changes"}},
+        "options": {
+            "portfolio": {"positions": "changes"},
+            "trades": {"include": ["signal", "decision"]},
+        },
     },
     {"type": "subscriptions", "id": "two"},
     {"type": "ping", "id": 3},
@@ -65,10 +68,12 @@ async def session(server: Server, kinds: set[str]) -> list[str]:
 
 
 async def store(server: Server, id_: str) -> None:
-    """A record of each channel."""
+    """A record of each channel, and a signal and a decision."""
     await server.feed.record_metrics({**POINT, "value": None})
     await server.feed.raise_alert({**ALERT, "id": id_, "source": "x"})
     await server.feed.record_trade({**TRADE, "id": id_, "fees": [{"currency": "A", "amount": "1"}]})
+    await server.feed.record_signal("m1", {**SIGNAL, "id": id_})
+    await server.feed.record_decision({**DECISION, "id": id_})
     position = {"symbol": "AAPL", "quantity": "1"}
     await server.feed.update_portfolio({**PORTFOLIO, "positions": [position]})
 
