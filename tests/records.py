@@ -52,6 +52,24 @@ def signal(id_: str, seconds: float = 0, **fields: Any) -> dict[str, Any]:
     }
 
 
+def decision(id_: str, seconds: float = 0, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "made_at": at(seconds),
+        "received_at": at(seconds),
+        "agent_id": "m1",
+        "reasoning": "why",
+        "symbols": ["BTC"],
+        "signal_ids": [],
+        "votes": [],
+        "targets": [],
+        "constraints": [],
+        "usage": [],
+        "metadata": {},
+        **fields,
+    }
+
+
 def sample(component: str, seconds: float = 0, **fields: Any) -> dict[str, Any]:
     return {
         "component": component,

@@ -9,8 +9,9 @@ from typing import Any
 from alphapulse_api.config import RetentionConfig
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.stores import NONE_SET
 from tests.engines import point
-from tests.records import alert, sample, signal, snapshot, trade
+from tests.records import alert, decision, sample, signal, snapshot, trade
 
 KEPT = RetentionConfig(*[60.0] * 7)
 
@@ -88,6 +89,8 @@ async def fill(store: Accessors, count: int, **fields: Any) -> None:
         await store.system.add_sample(sample("db", n))
         await store.portfolio.set_portfolio(snapshot(n))
     await store.trades.add_trades([trade(f"t{n}", n, **fields) for n in range(count)])
+    decisions = [decision(f"d{n}", n, **fields) for n in range(count)]
+    await store.decisions.add_decisions(decisions, server_set=[NONE_SET] * count)
 
 
 async def left(engine: Engine, table: str) -> int:

@@ -49,8 +49,11 @@ class RetentionConfig(Section):
     trades: float | None = field(default=None, metadata=_kept("trades"))
     alerts: float | None = field(default=None, metadata=_kept("alerts"))
     portfolio: float | None = field(default=None, metadata=_kept("past portfolio values"))
-    signals: float | None = field(default=None, metadata=_kept("agents' signals"))
+    signals: float | None = field(default=None, metadata=_kept("agents' signals of no decision"))
     system: float | None = field(default=None, metadata=_kept("system samples"))
+    decisions: float | None = field(
+        default=None, metadata=_kept("decisions, with their signals, texts and usage")
+    )
 
 
 @dataclass(frozen=True, slots=True)

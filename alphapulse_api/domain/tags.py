@@ -14,6 +14,7 @@ from typing import Any, Final
 TAGGED: Final[Mapping[str, tuple[str, ...]]] = {
     "trades": ("symbol", "agent_id"),
     "agents": ("agent_id",),
+    "decisions": ("agent_id",),
 }
 
 

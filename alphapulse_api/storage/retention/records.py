@@ -7,7 +7,7 @@ Tables with books are read one book after another, in the order of their indexes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -15,11 +15,30 @@ from alphapulse_api.domain.tags import TAGGED
 from alphapulse_api.storage.bulk import keys_as_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
+from alphapulse_api.storage.retention.links import remove_of_decisions, unlink_trades
 from alphapulse_api.storage.steps import Steps
 
 PAGE: Final = 200  # records a read
 RECORD_BYTES: Final = 200  # of a record with its index entries, besides its large columns
-STATE_BYTES: Final = 64  # of a state of a trade
+PART_BYTES: Final = 64  # of a row that belongs to a record, besides its large columns
+
+
+class Parts(NamedTuple):
+    """Rows that belong to records.
+
+    Attributes:
+        table: of these rows.
+        columns: those with the key of the record.
+        large: columns whose size is not bounded by a few bytes.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    large: tuple[str, ...] = ()
+
+
+Clean = Callable[[Transaction, Sequence[Sequence[Any]]], Awaitable[None]]
+"""Removes what belongs to the records with these keys, before they are deleted."""
 
 
 class Expiry(NamedTuple):
@@ -33,7 +52,8 @@ class Expiry(NamedTuple):
         types: the types of those, by PostgreSQL's names.
         large: columns whose size is not bounded by a few bytes.
         condition: SQL for the records that may be deleted at all.
-        parts: the table of rows that belong to a record, and its columns with the record's key.
+        parts: rows that belong to a record.
+        clean: removes what else belongs to them.
     """
 
     resource: str
@@ -43,14 +63,16 @@ class Expiry(NamedTuple):
     types: tuple[str, ...]
     large: tuple[str, ...]
     condition: str = "1 = 1"
-    parts: tuple[str, tuple[str, ...]] | None = None
+    parts: Parts | None = None
+    clean: Clean | None = None
 
 
 TABLES: Final = {
     "trades": Expiry(
         "trades", "trades", "executed_at", ("book", "id"), ("text", "text"),
         ("metadata", "fees"),
-        parts=("trade_states", ("book", "trade_id")),
+        parts=Parts("trade_states", ("book", "trade_id")),
+        clean=unlink_trades,
     ),
     "alerts": Expiry(
         "alerts", "alerts", "created_at", ("book", "id"), ("text", "text"),
@@ -58,7 +80,18 @@ TABLES: Final = {
         condition="status = 'resolved'",
     ),
     "signals": Expiry(
-        "agents", "signals", "timestamp", ("book", "id"), ("text", "text"), ("metadata",)
+        "agents", "signals", "timestamp", ("book", "id"), ("text", "text"),
+        ("metadata", "usage"),
+        # The others are deleted with their decisions.
+        condition="NOT EXISTS (SELECT 1 FROM decision_signals l "
+        "WHERE l.book = signals.book AND l.signal_id = signals.id)",
+        parts=Parts("signal_texts", ("book", "signal_id"), ("thesis", "inputs")),
+    ),
+    "decisions": Expiry(
+        "decisions", "decisions", "made_at", ("book", "id"), ("text", "text"),
+        ("signal_ids", "votes", "targets", "constraints", "usage", "metadata"),
+        parts=Parts("decision_texts", ("book", "decision_id"), ("reasoning",)),
+        clean=remove_of_decisions,
     ),
     "system": Expiry(
         "system", "system_samples", "timestamp", ("component", "timestamp"),
@@ -128,13 +161,13 @@ async def _page(
     tagged = TAGGED.get(expiry.resource, ())
     sizes = [str(RECORD_BYTES), *(f"coalesce({engine.size(c)}, 0)" for c in expiry.large)]
     if expiry.parts is not None:
-        table, columns = expiry.parts
+        table, columns, large = expiry.parts
         same = " AND ".join(
             f"{table}.{column} = {expiry.table}.{name}"
             for column, name in zip(columns, expiry.key, strict=True)
         )
-        states = f"SELECT count(*) FROM {table} WHERE {same}"
-        sizes.append(f"{STATE_BYTES} * ({states})")
+        each = [str(PART_BYTES), *(f"coalesce({engine.size(f'{table}.{c}')}, 0)" for c in large)]
+        sizes.append(f"(SELECT coalesce(sum({' + '.join(each)}), 0) FROM {table} WHERE {same})")
     size = f"CASE WHEN {expiry.condition} THEN {' + '.join(sizes)} ELSE 0 END"
     conditions = [f"{expiry.age} < $1"]
     marks = [f"${number}" for number in range(3, 3 + len(position))]
@@ -194,8 +227,10 @@ async def _delete(
         f"SELECT {key} FROM {expiry.table} WHERE ({key}) IN ({rows}) AND {conditions} "
         f"ORDER BY {key} {engine.locked}"
     )
+    if expiry.clean is not None:
+        await expiry.clean(transaction, await transaction.fetch(still, *args))
     if expiry.parts is not None:
-        table, columns = expiry.parts
+        table, columns, _ = expiry.parts
         await transaction.execute(
             f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN ({still})", *args
         )
