@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from alphapulse_api.auth.caller import Caller
+from alphapulse_api.domain.books import ALL
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import (
@@ -64,6 +65,11 @@ class View:
     def decisions(self) -> DecisionStore:
         """Decisions, and what led to them."""
         return self._accessors.decisions
+
+    @property
+    def portfolios(self) -> PortfolioStore:
+        """The portfolios of all books."""
+        return self._accessors.of(ALL).portfolio
 
     @property
     def book_list(self) -> BookDataAccessor:

@@ -32,6 +32,7 @@ from alphapulse_api.record.inputs import (
 )
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
+from alphapulse_api.record.portfolio_schemas import PortfolioSchemas
 from alphapulse_api.record.publishing import Publisher
 from alphapulse_api.record.recorder import Resources
 from alphapulse_api.record.relay import Relay
@@ -45,7 +46,6 @@ from alphapulse_api.schemas.agents import AgentRequest
 from alphapulse_api.schemas.alerts import AlertRequest
 from alphapulse_api.schemas.books import BookRequest
 from alphapulse_api.schemas.loading import load, loading
-from alphapulse_api.schemas.portfolio import PortfolioRequest, remember_positions
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import Written
@@ -101,8 +101,7 @@ class Feed(ImportFeed, Unpicklable):
         self._decisions = DecisionRecorder(resources)
         self._samples = SampleRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
-        self._portfolio = resources.clocked(PortfolioRequest())
-        remember_positions(self._portfolio)
+        self._portfolios = PortfolioSchemas(resources.clocked)
         self._write_backs = WriteBacks()
         self._agent = AgentRequest()
         self._book = BookRequest()
@@ -247,7 +246,9 @@ class Feed(ImportFeed, Unpicklable):
         Raises:
             Problem: 412, if the current portfolio does not match `precondition`.
         """
-        record: dict[str, Any] = await self._slices.run(loading(self._portfolio, portfolio))
+        record: dict[str, Any] = await self._slices.run(
+            loading(self._portfolios.of(portfolio), portfolio)
+        )
         await self._place(record)
         if record.get("currency") is None:
             record["currency"] = await self._accessors.directory.currency(record["book"]) or "USD"

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -47,6 +48,22 @@ def test_calls_and_listings(feed: ThreadFeed) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         client.me()
     client.close()
+
+
+def test_books_are_opened_and_shown_side_by_side(feed: ThreadFeed) -> None:
+    with SyncDashboardClient(feed.url, **ADMIN) as client:
+        beta = client.open_book("beta", mode="paper", currency="USD")
+        again = client.open_book("beta", title="New filter", if_match=beta)
+        with pytest.raises(ApiError, match="412"):
+            client.open_book("beta", closed=True, if_match=beta)
+        assert client.book("beta") == {**beta, "title": "New filter"} == again
+        assert [book["id"] for book in client.books(mode="paper")] == ["beta"]
+        client.update_portfolio(portfolio(book="beta", total_value="1.10"))
+        imported = client.import_history(equity=[(0, 2)], book="beta")
+        assert imported == (1, 0)
+        assert client.record_trade(trade(book="beta"))["book"] == "beta"
+        shown = client.portfolios()
+        assert [total["total_value"] for total in shown["totals"]] == [Decimal("1.10")]
 
 
 def test_the_stream_is_an_iterator(feed: ThreadFeed) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from alphapulse_api import Config, Dashboard
 from alphapulse_api.config import DatabaseConfig
-from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.domain.errors import Conflict, ValidationProblem
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.embed.feed import HostFeed
 from tests.asking import TRADE
@@ -83,6 +83,18 @@ def test_a_batch_says_what_became_of_each(feed: HostFeed) -> None:
     after = feed.stats()
     assert (after.stored - before.stored, after.refused - before.refused) == (199, 1)
     assert len(feed.record_trades(trades[:70])) == 70
+
+
+def test_a_book_is_opened_before_its_records(feed: HostFeed) -> None:
+    with pytest.raises(ValidationProblem, match=r"feed\.open_book"):
+        feed.record_trade({**TRADE, "book": "beta"})
+    assert feed.open_book("beta", mode="paper", title="New filter")["title"] == "New filter"
+    assert feed.record_trade({**TRADE, "book": "beta"})["book"] == "beta"
+    stored = feed.import_history(equity=[(0, 1)], trades=[TRADE | {"executed_at": 0}], book="beta")
+    assert stored == (1, 1)
+    assert feed.open_book("beta", closed=True)["closed_at"] is not None
+    with pytest.raises(Conflict, match="is closed"):
+        feed.record_trade({**TRADE, "book": "beta"})
 
 
 def test_batches_of_every_kind_say_what_became_of_each(feed: HostFeed) -> None:

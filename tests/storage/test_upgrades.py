@@ -86,6 +86,11 @@ async def test_records_of_older_schemas_are_kept_and_change(
         assert one.follower.received("alerts") == ["old", "new"]
         for table in ("trades", "trade_states", "alerts", "signals"):
             assert await engine.fetch(f"SELECT DISTINCT book FROM {table}") == [("main",)]
+        main = await one.store.books.get_book("main")
+        assert (main["mode"], main["currency"], main["opened_at"]) == ("live", None, T0)
+        assert (await one.feed.open_book("beta", mode="paper"))["currency"] is None
+        twin = await one.feed.record_trade({"id": "old", **fill, "book": "beta"})
+        assert twin["book"] == "beta"
 
 
 OLD_POSITION = (
@@ -131,3 +136,5 @@ async def test_snapshots_of_before_the_narrow_table_are_read_where_they_are(
         assert await forget(engine, RetentionConfig(portfolio=1.0), at(61)) == {"portfolio": 3}
         assert await engine.fetch("SELECT 1 FROM portfolio_whole") == []
         assert (await one.store.portfolio.get_portfolio())["positions"] == sent["positions"]
+        main = await one.store.books.get_book("main")
+        assert (main["currency"], main["opened_at"], current["book"]) == ("EUR", T0, "main")

@@ -28,4 +28,4 @@ async def put_book(call: Call) -> Any:
 
 async def get_portfolios(call: Call) -> Any:
     """The current portfolio of each book, and totals of open books by mode and currency."""
-    return await call.view.portfolio.get_portfolios()
+    return await call.view.portfolios.get_portfolios()
