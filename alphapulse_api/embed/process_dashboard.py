@@ -9,7 +9,13 @@ from time import monotonic
 from typing import Any, Final
 
 from alphapulse_api.config import Config
-from alphapulse_api.domain.errors import DashboardClosed, DashboardForked, StartupError, Unavailable
+from alphapulse_api.domain.errors import (
+    DashboardClosed,
+    DashboardForked,
+    StartupError,
+    Unavailable,
+    ValidationProblem,
+)
 from alphapulse_api.embed.addresses import Addresses
 from alphapulse_api.embed.calls import HEALTH, Answer, Call, instant
 from alphapulse_api.embed.faults import rebuilt
@@ -19,6 +25,7 @@ from alphapulse_api.embed.hello import Hello
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS, HostedDashboard
 from alphapulse_api.embed.link import Link
 from alphapulse_api.embed.queue import LIMIT, CallQueue, OnUnavailable, dropping
+from alphapulse_api.record.counting import reason_of
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 
 HEALTH_SECONDS: Final = 2.0
@@ -93,7 +100,12 @@ class ProcessFeed(HostFeed):
         end = None if seconds is None else monotonic() + seconds
         answer = Answer()
         call = Call(method, instant(), records, many, before, options, answer=answer)
-        call.body = call.encode()
+        try:
+            call.body = call.encode()
+        except ValidationProblem as refusal:
+            self._counters.take(call.count)
+            self._counters.refuse(method, call.count, reason_of(refusal))
+            raise
         self._queue.put(call, call.count, float("inf") if seconds is None else seconds, drop=False)
         if not answer.wait(None if end is None else end - monotonic()):
             raise Unavailable(

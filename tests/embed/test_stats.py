@@ -24,6 +24,17 @@ NAMELESS = {**POINT, "name": ""}
 TIMES = ["2024-01-02T15:00:00Z", "2024-01-02T15:01:00Z"]
 HISTORY = [{**TRADE, "executed_at": time} for time in TIMES]
 
+ENDLESS: dict[str, Any] = {}
+ENDLESS["again"] = ENDLESS
+
+
+class Failing(float):
+    """A number whose conversion fails."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+
 # A call that is refused; how many records are taken, stored and refused; the method of the refusal.
 REFUSED: dict[str, tuple[Callable[[Any], Any], tuple[int, int, int], str]] = {
     "one trade": (lambda feed: feed.record_trade(WRONG), (1, 0, 1), "record_trade"),
@@ -49,6 +60,14 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], tuple[int, int, int], str]] = {
     "a sample": (lambda feed: feed.report_system({}), (1, 0, 1), "report_system"),
     "a history": (
         lambda feed: feed.import_history(trades=[*HISTORY, WRONG]), (3, 0, 3), "import_trades",
+    ),
+    "a record that contains itself": (
+        lambda feed: feed.record_trade({**TRADE, "metadata": ENDLESS}), (1, 0, 1), "record_trade",
+    ),
+    "a value that fails": (
+        lambda feed: feed.record_metrics([POINT, {**POINT, "value": Failing(1)}]),
+        (2, 0, 2),
+        "record_metrics",
     ),
     "a list that is none": (lambda feed: feed.record_trades(5), (0, 0, 0), ""),
     "a list that is too long": (lambda feed: feed.record_trades([TRADE] * 10_001), (0, 0, 0), ""),
