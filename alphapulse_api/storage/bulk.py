@@ -154,12 +154,12 @@ async def select_limited(
 
 
 def keys_as_rows(
-    transaction: Transaction, types: Sequence[str], keys: Rows
+    transaction: Transaction | Engine, types: Sequence[str], keys: Rows
 ) -> tuple[str, tuple[Any, ...]]:
     """SQL for a table of keys, and its parameters, the first ones of the statement.
 
     Args:
-        transaction: the one that will run the statement.
+        transaction: runs the statement.
         types: the columns' types, by PostgreSQL's names.
         keys: the values of those columns; text, numbers and times.
     """

@@ -77,18 +77,25 @@ def _decoded(cursor: str, types: Sequence[type]) -> list[Any] | None:
     return key
 
 
+BOOK_COLUMN: Final = "book"  # every index of records begins with it
 ALTERNATIVES: Final = 16  # values, or combinations of values, that are sought one by one
 
 
 class Where:
-    """Conditions joined by AND, with numbered parameters."""
+    """Conditions joined by AND, with numbered parameters.
 
-    __slots__ = ("_alternatives", "_conditions", "args")
+    Attributes:
+        args: the parameters.
+        many: a column and its values, if `any_of` got too many for `newest`.
+    """
+
+    __slots__ = ("_alternatives", "_conditions", "args", "many")
 
     def __init__(self) -> None:
         self._conditions: list[str] = []
         self._alternatives: dict[str, Collection[Any]] = {}
         self.args: list[Any] = []
+        self.many: tuple[str, Collection[Any]] | None = None
 
     def __str__(self) -> str:
         assert not self._alternatives, "any_of is read by newest"
@@ -100,7 +107,14 @@ class Where:
         other._alternatives = {**self._alternatives}
         other._conditions = [*self._conditions]
         other.args = [*self.args]
+        other.many = self.many
         return other
+
+    @property
+    def conditions(self) -> str:
+        """The conditions, without those of many values."""
+        assert not self._alternatives, "any_of is read by newest"
+        return " AND ".join(self._conditions) or "TRUE"
 
     def parameter(self, value: Any) -> str:
         """Bind a value; return its placeholder."""
@@ -118,12 +132,20 @@ class Where:
                 self.add(f"{column} = {{}}", value)
 
     def any_of(self, column: str, values: Collection[Any] | None) -> None:
-        """Add that the column has one of the values, for `newest`; None adds nothing."""
+        """Add that the column has one of the values; None adds nothing.
+
+        The rows are read by `newest`, or by `merging.first_of_many` if there are too many values.
+        The column with the most values is added first.
+        """
         if values is None:
             return
         values = list(dict.fromkeys(values))
         if len(values) == 1:
             self.add(f"{column} = {{}}", *values)
+        elif len(values) > ALTERNATIVES and self.many is None and column == BOOK_COLUMN:
+            self.many = column, values
+        elif self.many is not None:
+            self.one_of(column, values)
         elif values and len(values) * prod(map(len, self._alternatives.values())) <= ALTERNATIVES:
             self._alternatives[column] = values
         else:

@@ -248,6 +248,33 @@ class Engine(Protocol):
         """Integers or instants in the form that `among` and `among_times` take."""
         ...
 
+    def listed_texts(self, texts: Iterable[str]) -> Any:
+        """Texts in the form that `first_of_each` takes."""
+        ...
+
+    def first_of_each(
+        self,
+        table: str,
+        shown: str,
+        column: str,
+        values: str,
+        conditions: str,
+        order: str,
+        limit: str,
+    ) -> str:
+        """A SELECT of the first rows of a table for each value of a column, sought by an index.
+
+        Args:
+            table: its name; on SQLite it has rowids.
+            shown: the columns to select.
+            column: the one with the values.
+            values: the mark that the `listed_texts` values are bound to.
+            conditions: of the rows.
+            order: the SQL after ORDER BY.
+            limit: the mark that the number of rows of each value is bound to.
+        """
+        ...
+
     def bucket(self, column: str, width: str) -> str:
         """SQL for the start of the epoch-aligned bucket of `width` microseconds around `column`."""
         ...

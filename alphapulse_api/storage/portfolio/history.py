@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.columns import DECIMAL, TIME, Columns
 from alphapulse_api.storage.engine.base import Engine, Row
-from alphapulse_api.storage.listing import Order, read_rows
+from alphapulse_api.storage.listing import read_rows
+from alphapulse_api.storage.ordering import Order
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.portfolio.rollups import SELECT, WIDTHS, floor
 from alphapulse_api.storage.portfolio.summaries import Summary, folded, summary_of

@@ -39,6 +39,28 @@ class Dialect:
     def listed(self, numbers: Iterable[int]) -> Any:
         return list(numbers)
 
+    def listed_texts(self, texts: Iterable[str]) -> Any:
+        return list(texts)
+
+    def first_of_each(
+        self,
+        table: str,
+        shown: str,
+        column: str,
+        values: str,
+        conditions: str,
+        order: str,
+        limit: str,
+    ) -> str:
+        first = (
+            f"SELECT {shown} FROM {table} WHERE {column} = sought AND {conditions} "
+            f"ORDER BY {order} LIMIT {limit}"
+        )
+        return (
+            f"SELECT {shown} FROM unnest(CAST({values} AS text[])) AS every(sought) "
+            f"CROSS JOIN LATERAL ({first}) AS part"
+        )
+
     def bucket(self, column: str, width: str) -> str:
         # In two parts, because a double cannot hold the microseconds of a long width.
         span = f"CAST({width} AS bigint)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from alphapulse_api.domain.encoding import dumps
+
 
 class Dialect:
     """The texts of an engine; see `Engine`."""
@@ -31,6 +33,28 @@ class Dialect:
 
     def listed(self, numbers: Iterable[int]) -> Any:
         return str(list(numbers))
+
+    def listed_texts(self, texts: Iterable[str]) -> Any:
+        return dumps(list(texts)).decode()
+
+    def first_of_each(
+        self,
+        table: str,
+        shown: str,
+        column: str,
+        values: str,
+        conditions: str,
+        order: str,
+        limit: str,
+    ) -> str:
+        first = (
+            f"SELECT rowid FROM {table} WHERE {column} = sought AND {conditions} "
+            f"ORDER BY {order} LIMIT {limit}"
+        )
+        return (
+            f"SELECT {shown} FROM (SELECT value AS sought FROM json_each({values})) "
+            f"CROSS JOIN {table} ON {table}.rowid IN ({first})"
+        )
 
     def bucket(self, column: str, width: str) -> str:
         # % keeps the sign of its left side; times before 1970 need the true modulus.

@@ -19,10 +19,10 @@ from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.listing import (
     PAGE_BYTES,
     PIECE_BYTES,
-    Order,
     Pieces,
     read_rows,
 )
+from alphapulse_api.storage.ordering import Order
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
@@ -115,11 +115,9 @@ class AgentDataAccessor(SignalReadWrite):
     ) -> Sequence[Row]:
         """The newest signals of each agent in a range of time, newest first."""
         since, until = to_micros(start), to_micros(end)
-        conditions: tuple[str, ...] = ("agent_id =", "timestamp >=", "timestamp <")
-        ranges: list[tuple[Any, ...]] = [(agent[0], since, until) for agent in agents]
-        if (books := await sought(self._engine, self._books)) is not None:
-            conditions = ("book =", *conditions)
-            ranges = [(book, *range_) for range_ in ranges for book in books]
+        conditions = "book =", "agent_id =", "timestamp >=", "timestamp <"
+        books = await sought(self._engine, self._books)
+        ranges = [(book, agent[0], since, until) for agent in agents for book in books]
         # One agent at a time: a window over all of them would read every signal in the range.
         rows = await select_limited(
             self._engine,

@@ -9,7 +9,7 @@ from alphapulse_api.domain.books import HOME, NO_BOOK, Books
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.query import ALTERNATIVES, Where
+from alphapulse_api.storage.query import Where
 
 MOST_NAMED: Final = 5  # books in the text of an error
 _EVERY: Final = f"SELECT '{NO_BOOK}' UNION ALL SELECT id FROM books"
@@ -29,15 +29,14 @@ def listed(books: Books) -> str | None:
     return None if books == HOME else books.text
 
 
-async def sought(store: Engine | Transaction, books: Books) -> Collection[str] | None:
-    """The books to seek one by one, each by an index; None if there are too many.
+async def sought(store: Engine | Transaction, books: Books) -> Collection[str]:
+    """The books to seek, each by an index.
 
     Records of no book are among them, if all books are meant.
     """
     if books.ids is not None:
         return books.ids
-    rows = await store.fetch(f"{_EVERY} LIMIT {ALTERNATIVES + 1}")
-    return [book for (book,) in rows] if len(rows) <= ALTERNATIVES else None
+    return [book for (book,) in await store.fetch(_EVERY)]
 
 
 async def the_one(

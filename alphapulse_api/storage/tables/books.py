@@ -13,7 +13,8 @@ from alphapulse_api.domain.times import now
 from alphapulse_api.domain.versions import Precondition, Versioned
 from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import Order, read_page
+from alphapulse_api.storage.listing import read_page
+from alphapulse_api.storage.ordering import Order
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where

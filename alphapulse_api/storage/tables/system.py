@@ -11,7 +11,8 @@ from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.listing import Order, read_page
+from alphapulse_api.storage.listing import read_page
+from alphapulse_api.storage.ordering import Order
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
