@@ -96,6 +96,7 @@ class Backend:
             accessors,
             ahead=config.max_clock_ahead,
             max_series=config.database.max_series,
+            max_series_per_key=config.database.max_series_per_key,
         )
         serves_file = serve and isinstance(self.engine, SQLiteEngine)
         own = PortfolioDataAccessor(self.engine, config.portfolio.stale_after)
@@ -222,8 +223,8 @@ class Backend:
 
     def _observe(self) -> None:
         """Measure this process, for Prometheus and for /api/system."""
-        most = self.config.database.max_series
-        series = SeriesWatch(self.engine, most, self.feed.raise_alert)
+        bounds = self.config.database.max_series, self.config.database.max_series_per_key
+        series = SeriesWatch(self.engine, *bounds, self.feed.raise_alert)
         figures = Figures(
             self.engine,
             self.links,

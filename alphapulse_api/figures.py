@@ -132,6 +132,16 @@ class Figures:
             f"{PREFIX}series_limit", "Series of metrics that may exist.", self.series.limit
         )
         yield GaugeMetricFamily(
+            f"{PREFIX}series_of_key",
+            "Most series of metrics that one API key has made, counted once a minute.",
+            self.series.count_of_key,
+        )
+        yield GaugeMetricFamily(
+            f"{PREFIX}series_of_key_limit",
+            "Series of metrics that one API key may make.",
+            self.series.limit_of_key,
+        )
+        yield GaugeMetricFamily(
             f"{PREFIX}points_waiting", "Points queued and not yet stored.", queue.waiting
         )
         yield counter_by(

@@ -93,6 +93,13 @@ class DatabaseConfig(Section):
             checks.COUNT,
         ),
     )
+    max_series_per_key: int = field(
+        default=200_000,
+        metadata=option(
+            "Series of metrics that one API key may make; hosts and users are not bounded.",
+            checks.COUNT,
+        ),
+    )
     pgbouncer: bool = field(
         default=False,
         metadata=option("Whether a PgBouncer in transaction mode is in front of PostgreSQL."),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from alphapulse_api.domain.books import MAIN, Books
-from alphapulse_api.domain.series_limits import MAX_SERIES
+from alphapulse_api.domain.series_limits import MAX_SERIES, MAX_SERIES_PER_KEY
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.host.agents import HostAgents
@@ -61,6 +61,7 @@ class Accessors:
             with the names and signatures of ours.
         ahead: seconds by which a sender's clock may be ahead of this one.
         max_series: series of metrics that may exist.
+        max_series_per_key: series that an API key may make.
 
     Attributes:
         engine: as given.
@@ -79,6 +80,7 @@ class Accessors:
         *,
         ahead: float = CLOCK_AHEAD,
         max_series: int = MAX_SERIES,
+        max_series_per_key: int = MAX_SERIES_PER_KEY,
     ) -> None:
         if strangers := set(hosts) - set(RESOURCES):
             raise TypeError(
@@ -89,7 +91,7 @@ class Accessors:
         self._bound: dict[Books, BookedStores] = {}
         self._hosts = {name: value for name, value in hosts.items() if value is not None}
         self.metrics: MetricStore = self._host("metrics", HostMetrics) or MetricsDataAccessor(
-            engine, ahead, max_series
+            engine, ahead, max_series, max_series_per_key
         )
         self._stale_after = stale_after
         self._ahead = ahead

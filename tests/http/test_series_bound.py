@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,9 @@ async def test_a_receiver_stores_the_points_of_known_series(bounded: Server) -> 
 
 async def test_the_watch_counts_and_raises_one_alert(bounded: Server) -> None:
     backend = bounded.backend
-    watches = [SeriesWatch(backend.engine, BOUND, bounded.feed.raise_alert) for _ in range(2)]
+    watches = [
+        SeriesWatch(backend.engine, BOUND, BOUND, bounded.feed.raise_alert) for _ in range(2)
+    ]
     caller = await bounded.key()
     await watches[0].look()
     assert watches[0].count == BOUND - 2
@@ -95,3 +98,39 @@ async def test_the_watch_counts_and_raises_one_alert(bounded: Server) -> None:
     lines = (await ask(bounded, "GET", "/metrics", caller)).body.decode().splitlines()
     assert f"alphapulse_series_limit {BOUND}.0" in lines
     assert any(line.startswith("alphapulse_series ") for line in lines)
+
+
+@pytest.fixture
+async def bounded_keys(serve: Serve, tmp_path: Path) -> Server:
+    """A server where each key may make ten series."""
+    return await serve(
+        database=DatabaseConfig(url=f"sqlite:///{tmp_path}/keys.db", max_series_per_key=BOUND)
+    )
+
+
+async def test_a_key_fills_only_its_own_bound(bounded_keys: Server) -> None:
+    one, other = [await bounded_keys.key("publish", name=name) for name in ("one", "other")]
+    post = partial(ask, bounded_keys, "POST", "/api/metrics")
+    assert (await post(one, json=_points(*range(BOUND)))).status == 201
+    refusal = problem(await post(one, json=_points(BOUND)), 422)
+    assert "database.max_series_per_key: 10 series of this API key exist" in str(refusal["errors"])
+    assert (await post(other, json=_points(*range(2 * BOUND)))).status == 201
+    # One connection serves callers in turn.
+    user = await bounded_keys.login()
+    assert (await post(user, json=_points(*range(40, 60)))).status == 201
+    await bounded_keys.feed.record_metrics(_points(*range(60, 80)))
+
+
+async def test_the_watch_names_the_key_that_is_near_its_bound(bounded_keys: Server) -> None:
+    caller = await bounded_keys.key("publish")
+    watch = SeriesWatch(bounded_keys.backend.engine, 10**6, BOUND, bounded_keys.feed.raise_alert)
+    await ask(bounded_keys, "POST", "/api/metrics", caller, json=_points(*range(BOUND - 2)))
+    await watch.look()
+    assert (watch.count_of_key, await bounded_keys.json("/api/alerts", caller)) == (BOUND - 2, [])
+    await ask(bounded_keys, "POST", "/api/metrics", caller, json=_points(BOUND))
+    for _ in range(2):
+        await watch.look()
+    (alert,) = await bounded_keys.json("/api/alerts", caller)
+    assert f"The API key {caller['X-API-Key'].split('_')[1]} has made 90%" in alert["message"]
+    lines = (await ask(bounded_keys, "GET", "/metrics", caller)).body.decode().splitlines()
+    assert f"alphapulse_series_of_key_limit {BOUND}.0" in lines

@@ -20,6 +20,7 @@ from alphapulse_api.domain.errors import (
     UNAUTHENTICATED,
     Problem,
 )
+from alphapulse_api.domain.series_limits import OWNER
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.pipeline.headers import HEADERS, X_API_KEY
 from alphapulse_api.http.pipeline.rate_limit import count_request
@@ -58,6 +59,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
                 headers={"WWW-Authenticate": REALM},
             )
         request[CALLER] = caller
+        # One task serves all requests of a connection, so it is set for each.
+        OWNER.set(caller.credential if caller.auth == "api_key" else None)
         if backend.limiter is not None:
             await count_request(backend.limiter, caller, request[HEADERS])
         for permission in (needed, *row.also):

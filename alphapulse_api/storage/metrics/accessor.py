@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from alphapulse_api.domain.aggregation import PERCENTILES, plan
 from alphapulse_api.domain.points import Place, Points
-from alphapulse_api.domain.series_limits import MAX_SERIES
+from alphapulse_api.domain.series_limits import MAX_SERIES, MAX_SERIES_PER_KEY
 from alphapulse_api.domain.times import (
     CLOCK_AHEAD,
     FIRST_MICROS,
@@ -45,14 +45,19 @@ class MetricsDataAccessor:
     Args:
         ahead: the seconds by which the clock of a sender may be ahead.
         max_series: series that may exist.
+        max_of_key: series that an API key may make.
     """
 
     def __init__(
-        self, engine: Engine, ahead: float = CLOCK_AHEAD, max_series: int = MAX_SERIES
+        self,
+        engine: Engine,
+        ahead: float = CLOCK_AHEAD,
+        max_series: int = MAX_SERIES,
+        max_of_key: int = MAX_SERIES_PER_KEY,
     ) -> None:
         self._engine = engine
         self._ahead = timedelta(seconds=ahead)
-        self._series = SeriesCatalogue(engine, most=max_series)
+        self._series = SeriesCatalogue(engine, most=max_series, most_of_key=max_of_key)
         self._writer = PointWriter(engine, self._series, ahead)
 
     async def list_series(

@@ -15,14 +15,14 @@ match proves that the database has all earlier ones too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.points import Key
-from alphapulse_api.domain.series_limits import MAX_SERIES
+from alphapulse_api.domain.points import Key, Points
+from alphapulse_api.domain.series_limits import MAX_SERIES, MAX_SERIES_PER_KEY
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.metrics.labels import complete, with_labels
@@ -32,6 +32,7 @@ from alphapulse_api.storage.metrics.series_creation import (
     add_stored,
     create,
 )
+from alphapulse_api.storage.metrics.series_owners import Owned, owners_of, series_of
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.threads import off_loop
 
@@ -70,14 +71,20 @@ class SeriesCatalogue:
         engine: where they are stored.
         remembered: the maximum number of series to cache.
         most: series that may exist; the transaction that would create more is refused.
+        most_of_key: series that an API key may make.
     """
 
     def __init__(
-        self, engine: Engine, remembered: int = REMEMBERED, most: int = MAX_SERIES
+        self,
+        engine: Engine,
+        remembered: int = REMEMBERED,
+        most: int = MAX_SERIES,
+        most_of_key: int = MAX_SERIES_PER_KEY,
     ) -> None:
         self._engine = engine
         self._limit = remembered
         self._most = most
+        self._most_of_key = most_of_key
         self._removals = 0
         self._version = 0
         self._last = Reference(0, 0)  # the series with the highest number read
@@ -137,13 +144,18 @@ class SeriesCatalogue:
         return await off_loop(len(rows), _matching, rows, labels)
 
     async def references(
-        self, transaction: Transaction, keys: Iterable[Key]
+        self, transaction: Transaction, keys: Iterable[Key], owned: Owned = ()
     ) -> dict[Key, Reference]:
         """References to series by key; series that do not exist are created.
 
         A remembered reference may be stale: compare its token in the statement that locks the
         series, and `forget` it if they differ. `remember` may be called with the answer once the
         transaction is committed.
+
+        Args:
+            transaction: the one that stores their points.
+            keys: the series.
+            owned: the points, with the API keys that make the series.
 
         Raises:
             TooManySeries: if there would be too many series; none is created then.
@@ -160,25 +172,32 @@ class SeriesCatalogue:
             await transaction.plan_anew()
             await add_stored(known, transaction, unknown)
             if missing := [key for key in unknown if key not in known]:
-                await create(known, transaction, missing, self._most)
+                owners = owners_of(missing, owned)
+                bounds = self._most, self._most_of_key
+                await create(known, transaction, missing, owners, *bounds)
         return known
 
-    async def create_ahead(self, keys: Collection[Key]) -> None:
+    async def create_ahead(self, points: Points, owner: str | None = None) -> None:
         """Create many series in short transactions, before one that stores their points.
 
         A transaction that creates thousands of series holds all other writes of the process. A
         series without points is shown nowhere. Nothing is done if there might be too many series:
         then the transaction that stores the points creates them, or is refused.
         """
+        keys = {series.key for series in points.series}
         unknown = [key for key in keys if key not in self._references]
         if len(unknown) <= AHEAD:
             return
         ((count,),) = await self._engine.fetch('SELECT series FROM series_version WHERE "only" = 1')
         if count + len(unknown) > self._most:
             return
+        if owner is not None:
+            made = await series_of(self._engine, owner)
+            if made + len(unknown) > self._most_of_key:
+                return
 
         async def work(transaction: Transaction, some: Sequence[Key]) -> dict[Key, Reference]:
-            return await self.references(transaction, some)
+            return await self.references(transaction, some, [(points, owner)])
 
         for at in range(0, len(unknown), AHEAD):
             some = unknown[at : at + AHEAD]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
 
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.points import Key, Place, Points
+from alphapulse_api.domain.series_limits import OWNER
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.bulk import release
@@ -20,6 +21,7 @@ from alphapulse_api.storage.metrics.price_marks import mark_points
 from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_points
 from alphapulse_api.storage.metrics.series import AHEAD, SeriesCatalogue
 from alphapulse_api.storage.metrics.series_creation import Reference
+from alphapulse_api.storage.metrics.series_owners import Owned
 from alphapulse_api.storage.outbox import invalidation_of_types, of_points
 
 A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms
@@ -35,8 +37,8 @@ class _Batch:
 
     __slots__ = ("closed", "done", "known", "parts", "size")
 
-    def __init__(self, points: Points) -> None:
-        self.parts = [points]  # one of each caller
+    def __init__(self, points: Points, owner: str | None = None) -> None:
+        self.parts = [(points, owner)]  # one of each caller, with its API key
         self.size = len(points)
         self.closed = False
         self.done: asyncio.Task[None] | None = None
@@ -71,9 +73,10 @@ class PointWriter:
             points: the points.
             known: is filled with those that were stored already, perhaps with another value.
         """
+        owner = OWNER.get()
         if len(points) > AHEAD:
-            await self._series.create_ahead({series.key for series in points.series})
-        batch = self._join(points)
+            await self._series.create_ahead(points, owner)
+        batch = self._join(points, owner)
         if known is not None and batch.known is None:
             batch.known = set()
         assert batch.done is not None
@@ -86,24 +89,24 @@ class PointWriter:
             if len(batch.parts) == 1:
                 raise
             # Some caller is at fault, so each batch is stored on its own.
-            await self._store([points], known=known)
+            await self._store([(points, owner)], known=known)
         else:
             if known is not None and batch.known is not None:
                 known |= batch.known
 
     async def add_past(self, points: Points, known: set[Place] | None = None) -> None:
         """Store points of an imported history: no events, and no batch with those of others."""
-        await self._store([points], known=known, events=False)
+        await self._store([(points, OWNER.get())], known=known, events=False)
 
-    def _join(self, points: Points) -> _Batch:
+    def _join(self, points: Points, owner: str | None) -> _Batch:
         with self._lock:
             batch = self._batch
             if not batch.closed and batch.size + len(points) <= FULL:
-                batch.parts.append(points)
+                batch.parts.append((points, owner))
                 batch.size += len(points)
                 return batch
             waits_for = None if batch.closed else batch.done
-            self._batch = batch = _Batch(points)
+            self._batch = batch = _Batch(points, owner)
         batch.done = asyncio.create_task(self._run(batch, waits_for))
         batch.done.add_done_callback(consume_exception)
         return batch
@@ -118,7 +121,7 @@ class PointWriter:
 
     async def _store(
         self,
-        parts: Sequence[Points],
+        owned: Owned,
         batch: _Batch | None = None,
         *,
         known: set[Place] | None = None,
@@ -130,6 +133,7 @@ class PointWriter:
                 with self._lock:
                     batch.closed = True
                 wanted = batch.known
+            parts = [points for points, _ in owned]  # no more join a closed batch
             points: defaultdict[Key, dict[int, float | None]] = defaultdict(dict)
             for part in parts:
                 columns = zip(part.series, part.instants, part.values, strict=True)
@@ -140,7 +144,7 @@ class PointWriter:
             if len(points) > AHEAD:
                 # Many may be new, and PostgreSQL's cached plans were made for fewer series.
                 await transaction.plan_anew()
-            references, spans = await self._locked(transaction, points)
+            references, spans = await self._locked(transaction, points, owned)
             await transaction.turn()
             numbered = {references[key].number: series for key, series in points.items()}
             there = iter(await store_points(transaction, spans, numbered, self._ahead))
@@ -163,14 +167,14 @@ class PointWriter:
         self._series.remember(await self._engine.write(work))
 
     async def _locked(
-        self, transaction: Transaction, keys: Iterable[Key]
+        self, transaction: Transaction, keys: Iterable[Key], owned: Owned
     ) -> tuple[dict[Key, Reference], list[Row]]:
         """Lock the series; return them by key, and their spans as `store_points` takes them.
 
         A remembered reference is valid only if its token matches in the statement that locks the
         series; see `series`. The other series are looked up by their keys, or created.
         """
-        references = await self._series.references(transaction, keys)
+        references = await self._series.references(transaction, keys, owned)
         locked: dict[int, Row] = {}
         wanted: Mapping[Key, Reference] = references
         while wanted:
@@ -184,6 +188,6 @@ class PointWriter:
             ]
             self._series.forget(stale)
             # A series that is found here may be removed before it is locked.
-            wanted = await self._series.references(transaction, stale) if stale else {}
+            wanted = await self._series.references(transaction, stale, owned) if stale else {}
             references.update(wanted)
         return references, [locked[reference.number] for reference in references.values()]

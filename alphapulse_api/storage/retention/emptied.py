@@ -12,6 +12,7 @@ from typing import Final
 
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.metrics.labels import remove_labels
+from alphapulse_api.storage.metrics.series_owners import forget_removed
 from alphapulse_api.storage.steps import Steps
 
 BYTES: Final = 512  # of a series, about: its rows and their entries in indexes
@@ -41,6 +42,7 @@ async def remove_emptied(engine: Engine, steps: Steps) -> int:
         among = engine.among("id", "$1")
         sql = f"SELECT id, metric_type, name, labels FROM series WHERE {among}"
         await remove_labels(transaction, await transaction.fetch(sql, gone))
+        await forget_removed(engine, transaction, [row[0] for row in found])
         for table, key in (("series_spans", "series_id"), ("series", "id")):
             await transaction.execute(f"DELETE FROM {table} WHERE {engine.among(key, '$1')}", gone)
         await transaction.execute(
