@@ -22,8 +22,8 @@ from alphapulse_api.log.base import LogAway
 from alphapulse_api.record.leftovers import Leftovers
 from alphapulse_api.record.log_writer import LogWriter, Snapshot
 from alphapulse_api.record.removal import Removal
+from alphapulse_api.record.resyncs import Resyncs
 from alphapulse_api.runtime.supervisor import consume_exception
-from alphapulse_api.storage import outbox
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.sqlite.transaction import run
 
@@ -74,6 +74,7 @@ class Relay:
         self._writer = LogWriter(cache, events, snapshot)
         self._removal = Removal(engine, self._scan_soon)
         self._leftovers = Leftovers(engine, events, alone=alone)
+        self._resyncs = Resyncs(engine)
         self._groups: deque[_Group] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._behind = False  # the log was away: rows are in the table only
@@ -112,13 +113,13 @@ class Relay:
         """Make the followers of a channel read it again.
 
         Raises:
-            Unavailable: if the database is away.
+            Unavailable: if the database is away; it is done once the database is back.
         """
-
-        async def work(transaction: Transaction) -> None:
-            transaction.publish(outbox.resync(channel))
-
-        await self._engine.write(work)
+        try:
+            await self._resyncs.write(channel)
+        except Unavailable:
+            self._scan_soon()
+            raise
         await self.flush()
 
     async def invalidate(self, *tags: str) -> None:
@@ -251,6 +252,7 @@ class Relay:
         if self._leaves:
             await self._leftovers.collapse()
             return
+        await self._resyncs.write_owed()
         await self._removal.remove()
         if self._behind:
             await self._catch_up()

@@ -170,3 +170,26 @@ async def test_any_text_comes_back_out_of_the_outbox(postgres: Postgres, conform
         await relaying.relay.relay_left()
         assert [e.data["title"] for e in follower.items] == texts  # type: ignore[union-attr]
         assert [e.data["metadata"] for e in follower.items] == [{text: text} for text in texts]  # type: ignore[union-attr]
+
+
+async def test_a_resync_that_cannot_be_written_is_owed_until_the_database_is_back(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that breaks off because the database is away has stored records without events."""
+    follower = LogFollower(relaying.log)
+    relay = relaying.relay
+    with monkeypatch.context() as away:
+
+        async def write(_: object) -> None:
+            raise Unavailable("away")
+
+        away.setattr(relaying.store.engine, "write", write)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await relay.resync("trades")
+        with pytest.raises(Unavailable):
+            await relay.relay_left()
+    assert follower.received() == []
+    for _ in range(2):
+        await relay.relay_left()
+    assert follower.received() == ["gap"]
