@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.books import ALL
+from alphapulse_api.projections.pnl.accessor import PnlDataAccessor
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.stores import (
@@ -28,13 +29,15 @@ class View:
     Args:
         accessors: the stores.
         feed: stores and publishes what the caller sends.
+        profit: reads the profit of trades.
     """
 
-    __slots__ = ("_accessors", "feed")
+    __slots__ = ("_accessors", "feed", "profit")
 
-    def __init__(self, accessors: Accessors, feed: Feed) -> None:
+    def __init__(self, accessors: Accessors, feed: Feed, profit: PnlDataAccessor) -> None:
         self._accessors = accessors
         self.feed = feed
+        self.profit = profit
 
     @property
     def metrics(self) -> MetricStore:
@@ -93,14 +96,15 @@ class Views:
     def __init__(self, accessors: Accessors, feed: Feed) -> None:
         self._accessors = accessors
         self._feed = feed
+        self._profit = PnlDataAccessor(accessors.engine, accessors.metrics)
 
     def of(self, caller: Caller) -> View:
         """All that a caller may read and write."""
-        return View(self._accessors, self._feed)
+        return View(self._accessors, self._feed, self._profit)
 
     def passing(self, filters: Mapping[str, Collection[str]]) -> View:
         """What the events have that pass the filters of a subscription."""
-        return View(self._accessors, self._feed)
+        return View(self._accessors, self._feed, self._profit)
 
     def managed(self, resource: str) -> bool:
         """Whether this package keeps the records of a resource, and not the host."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NotRequired, TypedDict
 
-from alphapulse_api.client.rows import Signal, Trade, Usage
+from alphapulse_api.client.rows import Fee, Signal, Trade, Usage
 
 Outcome = Literal["ordered", "no_trade", "blocked", "deferred"]
-Expansion = Literal["signals", "trades", "cost"]
+Expansion = Literal["signals", "trades", "cost", "profit"]
 
 
 class Vote(TypedDict):
@@ -54,6 +54,24 @@ class Cost(TypedDict):
     unpriced_calls: int
 
 
+class TradeProfit(TypedDict):
+    """The profit of a trade so far, by FIFO lots; `trade_id` only for those of a decision."""
+
+    trade_id: NotRequired[str]
+    position_before: Decimal
+    position_after: Decimal
+    closed_quantity: Decimal
+    closed_profit: Decimal
+    opened_quantity: Decimal
+    open_quantity: Decimal
+    realized_profit: Decimal
+    unrealized_profit: Decimal | None
+    price: Decimal | None
+    price_at: datetime | None
+    profit: Decimal | None
+    fees: list[Fee]
+
+
 class Decision(TypedDict):
     """What was decided.
 
@@ -81,6 +99,7 @@ class Decision(TypedDict):
     signals: NotRequired[list[Signal]]
     trades: NotRequired[list[Trade]]
     cost: NotRequired[Cost]
+    profits: NotRequired[list[TradeProfit]]
     missing: NotRequired[list[str]]
 
 
@@ -91,4 +110,5 @@ class Why(TypedDict):
     decision: Decision | None
     signals: list[Signal]
     cost: Cost
+    profit: TradeProfit | None
     missing: list[str]

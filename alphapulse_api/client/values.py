@@ -85,6 +85,22 @@ SIGNAL: Final = Shape(
     ("timestamp", "received_at", "valid_until"),
     {"usage": USAGE, "inputs": Shape(times=("timestamp",))},
 )
+PROFIT: Final = Shape(
+    (
+        "position_before",
+        "position_after",
+        "closed_quantity",
+        "closed_profit",
+        "opened_quantity",
+        "open_quantity",
+        "realized_profit",
+        "unrealized_profit",
+        "price",
+        "profit",
+    ),
+    ("price_at",),
+    {"fees": Shape(("amount",))},
+)
 COST: Final = Shape(nested={"totals": Shape(("cost",))})
 DECISION: Final = Shape(
     times=("made_at", "received_at"),
@@ -95,6 +111,7 @@ DECISION: Final = Shape(
         "signals": SIGNAL,
         "trades": TRADE,
         "cost": COST,
+        "profits": PROFIT,
     },
 )
 WHY: Final = Shape(nested={"trade": TRADE, "decision": DECISION, "signals": SIGNAL, "cost": COST})

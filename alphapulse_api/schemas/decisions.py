@@ -26,7 +26,7 @@ from alphapulse_api.schemas.fields import (
 from alphapulse_api.schemas.queries import CommaList, ExportQuery, ListQuery, SortedQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 from alphapulse_api.schemas.signals import SignalInFull, SignalRequest
-from alphapulse_api.schemas.trades import TradeRequest, TradeWithHistory
+from alphapulse_api.schemas.trades import Fee, TradeRequest, TradeWithHistory
 from alphapulse_api.schemas.usage import Usage, usage_items
 
 ORDERED: Final = "ordered"
@@ -89,7 +89,7 @@ class DecisionRequest(CheckedSchema):
 
     # A decision that was read may be sent back; the server sets the rest.
     read_only: ClassVar = frozenset(
-        {"received_at", "symbols", "trade_ids", "corrected_by", "cost", "missing"}
+        {"received_at", "symbols", "trade_ids", "corrected_by", "cost", "profits", "missing"}
     )
 
     id = Identifier(metadata={"description": "made by the server when left out"})
@@ -223,6 +223,31 @@ class Cost(Answer):
     unpriced_calls = fields.Integer(metadata={"description": "of them, those of unknown cost"})
 
 
+class TradeProfit(Answer):
+    """The profit of a trade so far, by FIFO lots of its book and symbol."""
+
+    position_before = Money(signed=True, metadata={"description": "held before; below 0: short"})
+    position_after = Money(signed=True)
+    closed_quantity = Money(metadata={"description": "of the position that it closed"})
+    closed_profit = Money(signed=True)
+    opened_quantity = Money()
+    open_quantity = Money(metadata={"description": "of what it opened, what is open still"})
+    realized_profit = Money(signed=True, metadata={"description": "of the closed part of that"})
+    unrealized_profit = Money(
+        signed=True, allow_none=True, metadata={"description": "of the open part, at `price`"}
+    )
+    price = Money(signed=True, allow_none=True, metadata={"description": "newest of the symbol"})
+    price_at = Timestamp(allow_none=True)
+    profit = Money(signed=True, allow_none=True, metadata={"description": "all three together"})
+    fees = fields.List(fields.Nested(Fee), metadata={"description": "of the trade, apart"})
+
+
+class ProfitOfTrade(TradeProfit):
+    """The profit of one trade of a decision."""
+
+    trade_id = Identifier()
+
+
 class ReasonedDecision(ExportedDecision):
     """What was decided, why, and what followed from it."""
 
@@ -233,7 +258,7 @@ class ReasonedDecision(ExportedDecision):
 class DecisionInFull(ReasonedDecision):
     """What was decided, and the whole records that `expand` asks for."""
 
-    optional: ClassVar = frozenset({"signals", "trades", "cost", "missing"})
+    optional: ClassVar = frozenset({"signals", "trades", "cost", "profits", "missing"})
 
     signals = fields.List(
         fields.Nested(SignalInFull), metadata={"description": "of `signal_ids`, in their order"}
@@ -242,6 +267,9 @@ class DecisionInFull(ReasonedDecision):
         fields.Nested(TradeWithHistory), metadata={"description": "of `trade_ids`"}
     )
     cost = fields.Nested(Cost, metadata={"description": "of the decision and its signals"})
+    profits = fields.List(
+        fields.Nested(ProfitOfTrade), metadata={"description": "of the trades that filled"}
+    )
     missing = fields.List(fields.String(), metadata=MISSING)
 
 
@@ -256,13 +284,18 @@ class Why(Answer):
     )
     signals = fields.List(fields.Nested(SignalInFull))
     cost = fields.Nested(Cost, metadata={"description": "of the decision and its signals"})
+    profit = fields.Nested(
+        TradeProfit,
+        allow_none=True,
+        metadata={"description": "null: it filled nothing, or another trade corrects it"},
+    )
     missing = fields.List(fields.String(), metadata=MISSING)
 
 
 class Expansion(Choice):
     """What a decision is shown with."""
 
-    words = ("signals", "trades", "cost")
+    words = ("signals", "trades", "cost", "profit")
 
 
 class DecisionQuery(Schema):

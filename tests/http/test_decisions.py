@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -131,6 +132,14 @@ async def test_a_trade_is_explained_whatever_came_first(either: Server) -> None:
         "totals": [{"currency": "USD", "cost": "0.035"}], "calls": 5, "unpriced_calls": 3,
     }  # fmt: skip
     assert (whole["missing"], len(whole["trade"]["history"])) == ([], 1)
+    price = {"metric_type": "price", "name": "AAPL", "value": 190.2}
+    await either.feed.record_metrics([price])
+    profit = (await ask(either, "GET", why, key)).json["profit"]
+    assert (profit["position_before"], profit["position_after"]) == ("0", "10")
+    assert Decimal(profit["profit"]) == 10 * (Decimal("190.2") - Decimal("187.20"))
+    shown = (await ask(either, "GET", "/api/decisions/d-1?expand=profit", key)).json
+    assert shown["profits"] == [{"trade_id": "t-1", **profit}]
+    assert "trades" not in shown
     assert (await ask(either, "GET", "/api/trades/t-9/why", key)).status == 404
 
 

@@ -87,7 +87,7 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("POST", "/api/decisions", json={**decision, "votes": []})  # 409
     await check("GET", "/api/decisions")
     await check("GET", "/api/decisions/d-9")
-    await check("GET", "/api/decisions/d-9?expand=signals,trades,cost")
+    await check("GET", "/api/decisions/d-9?expand=signals,trades,cost,profit")
     await check("GET", "/api/trades/t-9/why")
     await check("GET", "/api/trades/x1/why")
     sample = {"component": "feed", "status": "error", "message": None, "metrics": {"lag": 0.1}}

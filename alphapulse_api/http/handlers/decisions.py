@@ -6,6 +6,8 @@ from typing import Any
 
 from alphapulse_api.http.route import Call
 
+TRADES, PROFIT = "trades", "profit"  # that a decision may be shown with
+
 
 async def list_decisions(call: Call) -> Any:
     """Decisions, newest first."""
@@ -18,16 +20,25 @@ async def export_decisions(call: Call) -> Any:
 
 
 async def get_decision(call: Call) -> Any:
-    """One decision with its reasoning and, if asked for, its signals, trades and cost."""
-    return await call.view.decisions.get_decision(call.path["id"], **call.query)
+    """One decision with its reasoning and, if asked for, its signals, trades, cost and profit."""
+    asked = set(call.query.get("expand", ()))
+    read = asked - {PROFIT} | ({TRADES} if PROFIT in asked else set())
+    decision = await call.view.decisions.get_decision(call.path["id"], read)
+    if PROFIT in asked:
+        profits = [(t["id"], await call.view.profit.get_trade_profit(t)) for t in decision[TRADES]]
+        decision["profits"] = [{"trade_id": id_, **profit} for id_, profit in profits if profit]
+    if TRADES not in asked:
+        decision.pop(TRADES, None)
+    return decision
 
 
 async def explain_trade(call: Call) -> Any:
-    """One trade and everything that led to it: its decision, signals and their cost.
+    """One trade with its reasons: decision, signals, cost, position and profit.
 
     Links that lead nowhere are named in `missing`.
     """
-    return await call.view.decisions.explain_trade(call.path["id"])
+    chain = await call.view.decisions.explain_trade(call.path["id"])
+    return {**chain, "profit": await call.view.profit.get_trade_profit(chain["trade"])}
 
 
 async def record_decision(call: Call) -> Any:

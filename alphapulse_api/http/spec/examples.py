@@ -127,6 +127,12 @@ _REASONED_DECISION: Final = {
 _COST: Final = {
     "totals": [{"currency": "USD", "cost": "0.0226"}], "calls": 2, "unpriced_calls": 0,
 }  # fmt: skip
+_PROFIT: Final = {
+    "position_before": "0", "position_after": "10", "closed_quantity": "0", "closed_profit": "0",
+    "opened_quantity": "10", "open_quantity": "10", "realized_profit": "0",
+    "unrealized_profit": "0", "price": "187.20", "price_at": _NOON, "profit": "0",
+    "fees": [{"currency": "USD", "amount": "1.05"}],
+}  # fmt: skip
 _WITH_HISTORY: Final = {
     **_TRADE_ANSWER,
     "history": [{"at": _AFTER, "status": "filled", "filled_quantity": "10", "price": "187.20"}],
@@ -216,6 +222,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "signals": [{**_SIGNAL_ANSWER, **_TEXTS}],
         "trades": [_WITH_HISTORY],
         "cost": _COST,
+        "profits": [{"trade_id": "t-1", **_PROFIT}],
         "missing": [],
     },
     "Why": {
@@ -223,6 +230,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "decision": _REASONED_DECISION,
         "signals": [{**_SIGNAL_ANSWER, **_TEXTS}],
         "cost": _COST,
+        "profit": _PROFIT,
         "missing": [],
     },
     "Agent": _AGENT_ANSWER,
