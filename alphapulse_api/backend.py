@@ -186,6 +186,7 @@ class Backend:
                 self.snapshots,
                 self.readings,
                 self.authenticator,
+                self.views,
                 self.config.websocket,
                 self.slices,
             )

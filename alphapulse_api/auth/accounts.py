@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Final
 
 from alphapulse_api.auth.api_keys import API_KEY, WEBHOOK_TOKEN, make_key
 from alphapulse_api.auth.authenticator import Authenticator
-from alphapulse_api.auth.grants import AccountError, granted_books, granted_scopes, limited_admin
-from alphapulse_api.auth.passwords import Match, Passwords, check_new_password
+from alphapulse_api.auth.grants import (
+    AccountError,
+    check_webhook,
+    granted_books,
+    granted_scopes,
+    limited_admin,
+)
+from alphapulse_api.auth.logins import Logins
+from alphapulse_api.auth.passwords import check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES, WEBHOOK
-from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
+from alphapulse_api.auth.tokens import Tokens
 from alphapulse_api.domain.names import new_name
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.tables.callers import ApiKey, LimitedAdmin, User
 from alphapulse_api.storage.tables.directory import AccountDataAccessor
+from alphapulse_api.storage.tables.known_books import KnownBooks
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 ADMIN: Final = "admin"
@@ -27,16 +34,7 @@ ADMIN_PASSWORD_VARIABLE: Final = "AP_ADMIN_PASSWORD"  # noqa: S105
 _KEY_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
-class TokenPair(NamedTuple):
-    """The result of a login or a refresh; `expires_in` is in seconds."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    role: str
-
-
-class Accounts:
+class Accounts(Logins):
     """Users, keys and logins.
 
     Args:
@@ -45,6 +43,7 @@ class Accounts:
         authenticator: reloads after every change made here, so that it holds at once.
         tokens: creates access tokens.
         refresh_lifetime: lifetime of a refresh token, in seconds.
+        books: those that callers can be limited to.
     """
 
     def __init__(
@@ -54,13 +53,10 @@ class Accounts:
         authenticator: Authenticator,
         tokens: Tokens,
         refresh_lifetime: int,
+        books: KnownBooks,
     ) -> None:
-        self._store = store
-        self._refresh_tokens = refresh_tokens
-        self._authenticator = authenticator
-        self._tokens = tokens
-        self._refresh_lifetime = timedelta(seconds=refresh_lifetime)
-        self._passwords = Passwords()
+        super().__init__(store, refresh_tokens, authenticator, tokens, refresh_lifetime)
+        self._books = books
 
     async def ensure_admin(self) -> str | None:
         """Create `admin` if there are no users; returns the password that was generated, if any.
@@ -94,7 +90,7 @@ class Accounts:
         Raises:
             AccountError: for a name, role, password or book that is not acceptable.
         """
-        limit = granted_books(books)
+        limit = await granted_books(books, self._books)
         if await self.find_user(username) is None:
             try:
                 username = new_name(username)
@@ -116,7 +112,7 @@ class Accounts:
         Raises:
             AccountError: for an unknown user, an admin, or a book that is not acceptable.
         """
-        limit = granted_books(books)
+        limit = await granted_books(books, self._books)
         try:
             found = await self._store.limit_user(username, limit)
         except LimitedAdmin:
@@ -169,7 +165,8 @@ class Accounts:
         """
         if not _KEY_NAME.fullmatch(name):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
-        granted, limit = granted_scopes(scopes), granted_books(books)
+        granted, limit = granted_scopes(scopes), await granted_books(books, self._books)
+        check_webhook(granted, limit)
         text, parsed = make_key(WEBHOOK_TOKEN if WEBHOOK in granted else API_KEY)
         key = ApiKey(
             parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None, limit
@@ -192,95 +189,6 @@ class Accounts:
             raise AccountError(f"there is no live API key {key_id!r}")
         await self._authenticator.refresh()
 
-    async def login(
-        self, username: str, password: str, address: str | None = None
-    ) -> TokenPair | None:
-        """Tokens for a user; None if the user or the password is wrong.
-
-        A wrong user takes as long as a wrong password, so that the time does not reveal users.
-
-        Args:
-            username: in any spelling and case.
-            password: as typed.
-            address: where the user logs in from; it is remembered for the limit on logins.
-        """
-        user = await self._store.find_user(username)
-        stored = user.password_hash if user is not None and not user.disabled else None
-        match = await self._passwords.match(stored, password)
-        if stored is None or user is None or match is Match.NONE:
-            return None
-        if match is Match.OLD_FORM:
-            again = await self._passwords.hash(password)
-            await self._store.replace_hash(user.username, stored, again)
-        refresh_token, family = self._tokens.make_refresh(), secrets.token_hex(16)
-        await self._refresh_tokens.add(
-            _hash(refresh_token),
-            family,
-            user.username,
-            user.generation,
-            now() + self._refresh_lifetime,
-            address,
-        )
-        return self._pair(user, family, refresh_token)
-
-    async def has_logged_in(self, username: str, address: str) -> bool:
-        """Whether the user has logged in from that address recently."""
-        return await self._store.has_logged_in(username, address)
-
-    def guessed_by(self, token: str, address: str) -> str:
-        """The subject under which a token is counted as a guess: the address, or the token itself.
-
-        A token that this server created is not a guess. It is counted separately from other tokens
-        of the same address, so that neither uses up the limit of the other.
-        """
-        return _hash(token) if self._tokens.made(token) else address
-
-    async def refresh(self, refresh_token: str) -> TokenPair | None:
-        """New tokens for a refresh token, which is consumed; None if it is not valid."""
-        token_hash = _hash(refresh_token)
-        if not await self._refresh_tokens.is_known(token_hash):
-            return None
-        successor = self._tokens.make_refresh()
-        user, family, ended = await self._refresh_tokens.rotate(
-            token_hash, _hash(successor), now() + self._refresh_lifetime
-        )
-        if ended:
-            await self._authenticator.refresh()
-        return None if user is None else self._pair(user, family, successor)
-
-    async def revoke(self, token: str) -> bool:
-        """Revoke a refresh token with all tokens of its login, or one access token.
-
-        Returns:
-            Whether the token is genuine. An unknown one is no error (RFC 7009).
-        """
-        try:
-            claims = self._tokens.check(token)
-        except TokenExpired:
-            return True
-        except TokenError:
-            pass
-        else:
-            if not self._authenticator.has_ended(claims.jti):
-                until = claims.expires_at + self._tokens.leeway
-                await self._store.revoke_access_token(claims.jti, until)
-                await self._authenticator.refresh()
-            return True
-        token_hash = _hash(token)
-        if not await self._refresh_tokens.is_of_a_live_family(token_hash):
-            return False
-        if await self._refresh_tokens.revoke(token_hash):
-            await self._authenticator.refresh()
-        return True
-
-    def _pair(self, user: User, family: str | None, refresh_token: str) -> TokenPair:
-        return TokenPair(
-            self._tokens.make(user.username, user.generation, family),
-            refresh_token,
-            self._tokens.lifetime,
-            user.role,
-        )
-
     async def _change(self, username: str, change: str, *args: object) -> None:
         await self._changed(username, await self._store.change_user(username, change, *args))
 
@@ -295,7 +203,3 @@ def _check_password(password: str, place: str | None = None) -> None:
         check_new_password(password)
     except ValueError as error:
         raise AccountError(f"{place}: {error}" if place else str(error)) from None
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

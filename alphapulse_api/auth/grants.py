@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from alphapulse_api.auth.permissions import KEY_SCOPES, VIEW, VIEWS, WEBHOOK
 from alphapulse_api.domain.books import MAIN
+from alphapulse_api.storage.tables.known_books import KnownBooks
 
 
 class AccountError(ValueError):
@@ -29,18 +30,31 @@ def granted_scopes(scopes: Collection[str]) -> set[str]:
     return granted
 
 
-def granted_books(books: Collection[str] | None) -> tuple[str, ...] | None:
+def check_webhook(scopes: Collection[str], books: Collection[str] | None) -> None:
+    """Check that a webhook token is limited to one book at most, to which it publishes.
+
+    Raises:
+        AccountError: if there are several.
+    """
+    if WEBHOOK in scopes and books is not None and len(books) > 1:
+        raise AccountError("a webhook token publishes to one book: create another for each book")
+
+
+async def granted_books(books: Collection[str] | None, known: KnownBooks) -> tuple[str, ...] | None:
     """The books that a caller is limited to, each once, its home book first; None: not limited.
 
     The home book is `main` if it is among them, else the first.
 
     Raises:
-        AccountError: for no books at all, which would be a caller that can do nothing.
+        AccountError: for no books at all, which would be a caller that can do nothing, and for a
+            book that does not exist, which is rather mistyped than meant for later.
     """
     if books is None:
         return None
     if not books:
         raise AccountError("name at least one book")
+    for book in await known.unknown(books):
+        raise AccountError(f"there is no book {book!r}: open it first (PUT /api/books/{book})")
     return tuple(sorted(dict.fromkeys(books), key=lambda book: book != MAIN))
 
 

@@ -14,6 +14,7 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.tables.directory import AccountDataAccessor
+from alphapulse_api.storage.tables.known_books import KnownBooks
 from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
 
 
@@ -48,7 +49,9 @@ async def open_accounts(
         grace=timedelta(seconds=auth.refresh_grace),
         access=timedelta(seconds=auth.token_expiry) + tokens.leeway,
     )
-    accounts = Accounts(store, refresh_tokens, authenticator, tokens, auth.refresh_expiry)
+    accounts = Accounts(
+        store, refresh_tokens, authenticator, tokens, auth.refresh_expiry, KnownBooks(engine)
+    )
     if first_user:
         try:
             password = await accounts.ensure_admin()

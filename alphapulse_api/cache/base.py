@@ -19,13 +19,13 @@ Version = Hashable
 
 
 # Versions of each kind of resource. Two names that share a version invalidate each other's answers.
-SLOTS: Final = 1024
+SLOTS: Final = 65_536
 
 
 def slot(resource: str) -> str:
     """The name under which the version of a resource is stored.
 
-    Readers choose the second part of a name such as "metrics:risk". Such names share a fixed number
+    Clients choose the second part of a name such as "metrics:risk". Such names share a fixed number
     of slots, so that memory does not grow with the names that are requested.
     """
     kind, colon, name = resource.partition(":")

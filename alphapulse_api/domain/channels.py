@@ -26,6 +26,8 @@ class Channel(NamedTuple):
     filters: Mapping[str, str]  # filter name -> field of the event's data that it looks at
     # The book of the event's data, which the filter `books` looks at; None: it belongs to none.
     book: Callable[[Mapping[str, Any]], str | None]
+    # Whether a subscription without the filter is about every book, and not the home book alone.
+    every_book: bool
     # A slow client of a conflated channel keeps only the newest event of each key; on the others
     # every event counts.
     conflate: Callable[[Mapping[str, Any]], Any] | None
@@ -97,6 +99,7 @@ CHANNELS: Final = {
             "view_metrics",
             {"metric_types": "metric_type", "names": "name"},
             _book_of_series,
+            True,
             _series,
             lambda data: ((_series(data), _micros(data["timestamp"])), 0),
         ),
@@ -104,8 +107,9 @@ CHANNELS: Final = {
             "alerts",
             "alert",
             "view_alerts",
-            {"severities": "severity", "sources": "source"},
+            {"severities": "severity", "sources": "source", BOOKS: "book"},
             _book,
+            True,
             None,
             lambda data: (_key(data), _stage(data)),
         ),
@@ -113,8 +117,9 @@ CHANNELS: Final = {
             "trades",
             "trade",
             "view_trades",
-            {"symbols": "symbol", "strategies": "strategy"},
+            {"symbols": "symbol", "strategies": "strategy", BOOKS: "book"},
             _book,
+            False,
             None,
             lambda data: (_key(data), _micros(data.get("updated_at"))),
         ),
@@ -122,8 +127,9 @@ CHANNELS: Final = {
             "portfolio",
             "portfolio",
             "view_portfolio",
-            {},
+            {BOOKS: "book"},
             _book,
+            False,
             _book,
             lambda data: (_book(data), _micros(data["as_of"])),
         ),
@@ -141,6 +147,7 @@ LOGGED: Final = {
                 "view_agents",
                 {"symbols": "symbol"},
                 _book,
+                False,
                 None,
                 lambda data: (_key(data), 0),
                 "trades",
@@ -151,6 +158,7 @@ LOGGED: Final = {
                 "view_trades",
                 {"symbols": "symbols"},
                 _book,
+                False,
                 None,
                 lambda data: (_key(data), 0),
                 "trades",

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Self, overload
 
+from alphapulse_api.domain.books import BOOK_LABEL, Books
 from alphapulse_api.domain.encoding import canonical
+from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.tags import tags_of_series
 from alphapulse_api.domain.times import from_micros, to_micros
 
 Key = tuple[str, str, str]  # type, name, labels as canonical JSON
@@ -37,6 +40,21 @@ class SeriesName:
 
     def __repr__(self) -> str:
         return f"<SeriesName {self.key}>"
+
+
+class ForeignSeries(NotFound):
+    """The labels of series name books that the sender does not have.
+
+    Args:
+        books: by the key of the series.
+
+    Attributes:
+        keys: those of the series.
+    """
+
+    def __init__(self, books: Mapping[Key, str]) -> None:
+        super().__init__(f"There is no book {min(books.values())!r}.")
+        self.keys = frozenset(books)
 
 
 class Points(Sequence[dict[str, Any]]):
@@ -85,15 +103,39 @@ class Points(Sequence[dict[str, Any]]):
                 rest.values.append(value)
         return rest
 
-    @property
-    def types(self) -> set[str]:
-        """The metric types among them."""
-        return {series.metric_type for series in set(self.series)}
+    def within(self, books: Books) -> Points:
+        """The points in their books: a series without the label `book` gets that of the home book.
+
+        Raises:
+            ForeignSeries: for series whose label names a book that is not among them.
+        """
+        if books.ids is None:
+            return self
+        placed: dict[SeriesName, SeriesName] = {}
+        foreign: dict[Key, str] = {}
+        for series in set(self.series):
+            book = series.labels.get(BOOK_LABEL)
+            if book is None:
+                labels = dict(sorted({**series.labels, BOOK_LABEL: books.home}.items()))
+                placed[series] = SeriesName(series.metric_type, series.name, labels)
+            elif book not in books:
+                foreign[series.key] = book
+        if foreign:
+            raise ForeignSeries(foreign)
+        points = Points()
+        points.series = [placed.get(series, series) for series in self.series]
+        points.instants, points.values = self.instants, self.values
+        return points
 
     @property
-    def tags(self) -> tuple[str, ...]:
+    def kinds(self) -> set[tuple[str, str | None]]:
+        """The metric types among them, each with the books in the labels of its series."""
+        return {(series.metric_type, series.labels.get(BOOK_LABEL)) for series in set(self.series)}
+
+    @property
+    def tags(self) -> Sequence[str]:
         """The tags of the cached answers that the points make stale."""
-        return ("metrics", *(f"metrics:{name}" for name in sorted(self.types)))
+        return tags_of_series(self.kinds)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from alphapulse_api.auth.caller import Caller
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import BAD_REQUEST, NOT_FOUND, Problem, ValidationProblem
 from alphapulse_api.http.body import is_small, read_json
@@ -28,6 +30,7 @@ from alphapulse_api.http.ingest import LINED, ingest
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.conditions import precondition
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
+from alphapulse_api.http.pipeline.viewing import view_of
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
 from alphapulse_api.log.joint import stream_cursor
@@ -50,9 +53,8 @@ def endpoint(row: Row) -> RawHandler:
         backend = request.app[BACKEND]
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         caller = request[CALLER]
-        call = Call(
-            caller, backend.views.of(caller), backend.slices, _path(request), question.values
-        )
+        view = await view_of(request, row, question)
+        call = Call(caller, view, backend.slices, _path(request), question.values)
         if row.versioned:
             call = replace(call, precondition=precondition(request.headers))
         in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)
@@ -100,7 +102,7 @@ def endpoint(row: Row) -> RawHandler:
         status = row.status if getattr(answer, "new", True) else HTTPStatus.OK
         if row.located and status == HTTPStatus.CREATED and "id" in answer:
             made = quote(str(answer["id"]), safe=":@!$&'()*+,;=")
-            headers[hdrs.LOCATION] = f"{request.rel_url.raw_path}/{made}"
+            headers[hdrs.LOCATION] = f"{request.rel_url.raw_path}/{made}{_place(answer, caller)}"
         return web.Response(body=body, status=status, headers=headers)
 
     return handle
@@ -141,6 +143,12 @@ async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) ->
         return whole(encode, rows)
 
     return await asyncio.to_thread(work)
+
+
+def _place(record: Mapping[str, Any], caller: Caller) -> str:
+    """The query that names the book of a record, unless the caller means it anyway."""
+    book = record.get("book")
+    return "" if book in (None, caller.home) else f"?book={book}"
 
 
 def _path(request: web.Request) -> dict[str, str]:

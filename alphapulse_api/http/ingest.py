@@ -158,7 +158,7 @@ class _Batch:
 
     def _placed(self, error: Mapping[str, Any]) -> dict[str, Any]:
         _, *steps = error.get("pointer", "").split("/")
-        if "line" in error or not steps:
+        if "line" in error or not steps or not steps[0].isdigit():  # about no record
             return dict(error)
         index = int(steps[0])
         pointer = "/".join(("", str(self.accepted + index), *steps[1:]))

@@ -20,7 +20,7 @@ from alphapulse_api.http.negotiation import weights
 from alphapulse_api.http.route import Row
 from alphapulse_api.schemas.loading import load_parameters
 from alphapulse_api.schemas.paths import check_path
-from alphapulse_api.schemas.queries import CommaList, CommaText, LabelPairs
+from alphapulse_api.schemas.queries import BookList, CommaList, CommaText, LabelPairs
 from alphapulse_api.storage.query import check_range
 
 # A range that ended this long ago counts as past: hardly anything is still written into it.
@@ -35,12 +35,14 @@ class Question:
     """What a GET asks.
 
     Attributes:
-        values: the parameters that were given, converted; `format` is not among them.
+        values: the parameters that were given, converted; `format` is not among them, nor are the
+            books of the question.
         format: the format of the answer, one of FORMATS.
         normal: equal for questions that get the same bytes in the same format.
         coding: the content coding of the answer.
         export: whether to stream everything that matches, instead of one page.
         spreadsheet: whether cells of the CSV must not be formulas.
+        books: that it names; None if it names none.
     """
 
     values: dict[str, Any]
@@ -49,6 +51,7 @@ class Question:
     export: bool
     coding: Coding = PLAIN
     spreadsheet: bool = False
+    books: tuple[str, ...] | None = None
 
     @property
     def settled(self) -> bool:
@@ -99,7 +102,7 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
         field = fields.get(name)
         if isinstance(field, LabelPairs):
             given[name] = values
-        elif isinstance(field, CommaList | CommaText):
+        elif isinstance(field, CommaList | CommaText | BookList):
             given[name] = ",".join(values)
         elif len(values) > 1:
             raise ValidationProblem.parameter(name, "given more than once")
@@ -129,8 +132,9 @@ def _read(row: Row, request: web.Request, accept: str | None, coding: Coding) ->
     spreadsheet = asked.pop("spreadsheet", False)
     if spreadsheet and form != "csv":
         raise ValidationProblem.parameter("spreadsheet", "only CSV has formulas: add format=csv")
+    books = asked.pop("book", None) if isinstance(fields.get("book"), BookList) else None
     normal = canonical([asked, spreadsheet, *coding])
-    return Question(asked, form, normal, export, coding, spreadsheet)
+    return Question(asked, form, normal, export, coding, spreadsheet, books)
 
 
 def _negotiated(accept: str, forms: Mapping[str, str]) -> str:

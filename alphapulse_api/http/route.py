@@ -45,6 +45,7 @@ class Call:
     precondition: Precondition | None = None
 
 
+OF_BOOK: Final = "book={book};"  # of a resource
 TOKEN: Final = "token"  # noqa: S105 (the variable of a path)
 Handler = Callable[[Call], Awaitable[Any]]
 # Stores records of a history; the flag marks the last call. Returns how many records are new.
@@ -79,8 +80,12 @@ class Row:
         repeats: a record that is already stored may be sent again; the answer is then a 200.
         versioned: the route changes a record that has versions: `If-Match` may require one, and the
             answer has an ETag.
-        resource: what a cached answer depends on ("{name}" stands for a path variable), if no
-            filter narrows it; None: the answer is not cached.
+        resource: what a cached answer depends on, if no filter narrows it ("{name}" stands for a
+            path variable, and "book={book};" is left out if the answer is not about one book);
+            None: the answer is not cached.
+        every_book: a GET that names no book means every book that the caller has; otherwise it
+            means the caller's home book. Other methods always mean every book.
+        for_all_books: callers who are limited to books are refused.
         range_of_rows: the range of the query selects the rows; for agents it selects their signals.
         channel: the channel whose cursor goes with the answer.
         media_type: the media type of the answer, where it is not JSON.
@@ -117,6 +122,8 @@ class Row:
     repeats: bool = False
     versioned: bool = False
     resource: str | None = None
+    every_book: bool = False
+    for_all_books: bool = False
     range_of_rows: bool = True
     channel: str | None = None
     media_type: str = "application/json"
@@ -153,6 +160,11 @@ class Row:
     def counted(self) -> bool:
         """Whether its requests count against the caller's quota."""
         return self.permission != PUBLIC
+
+    @property
+    def means_every_book(self) -> bool:
+        """Whether a request that names no book means every book that the caller has."""
+        return self.every_book or self.method != "GET"
 
     @property
     def by_token(self) -> bool:

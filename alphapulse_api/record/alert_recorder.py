@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from alphapulse_api.domain.books import Books
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
 from alphapulse_api.record.completion import complete
 from alphapulse_api.record.recorder import Resources
@@ -29,7 +30,7 @@ class AlertRecorder(BatchRecorder):
             books.place(record)
         await self._check_books(records)
         work = self._accessors.alerts.report_alerts(records)
-        stored = await self._publisher.stored(work, lambda: ("alerts",))
+        stored = await self._publisher.stored(work, lambda: tags_of("alerts", records))
         await self._publisher.published("alerts", [alert for alert, changed in stored if changed])
         return [alert for alert, _ in stored]
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.imports import EquityPoint
@@ -36,7 +37,7 @@ class EquityRecorder(Recorder):
         loaded = await self._slices.run(loading(self._points, points))
         snapshots = await self._slices.run(_snapshots(loaded, book, code))
         work = self._accessors.portfolio.add_history(snapshots, last=last)
-        new = await self._publisher.stored(work, lambda: ("portfolio",))
+        new = await self._publisher.stored(work, lambda: tags_of("portfolio", [{"book": book}]))
         await self._publisher.published("portfolio")
         if last:
             await self.resync()

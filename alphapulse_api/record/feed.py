@@ -127,6 +127,7 @@ class Feed(ImportFeed, Unpicklable):
         feed = Feed.__new__(Feed)
         vars(feed).update(vars(self))
         feed._books = books
+        feed._points = self._points.within(books)
         return feed
 
     def open(self) -> None:
@@ -191,7 +192,7 @@ class Feed(ImportFeed, Unpicklable):
         server_set = complete(record, "created_at")
         await self._place(record)
         work = self._accessors.alerts.add_alert(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, lambda: ("alerts",))
+        stored, new = await self._publisher.stored(work, lambda: tags_of("alerts", (record,)))
         await self._publisher.published("alerts", [stored] if new else [])
         return Stored(stored, new)
 
@@ -261,7 +262,9 @@ class Feed(ImportFeed, Unpicklable):
         work = self._accessors.portfolio.set_portfolio(
             record, server_set=server_set, precondition=precondition
         )
-        stored, revision = await self._publisher.stored(work, lambda: ("portfolio",))
+        stored, revision = await self._publisher.stored(
+            work, lambda: tags_of("portfolio", (record,))
+        )
         # A late snapshot belongs to the history: no event.
         await self._publisher.published("portfolio", [] if revision is None else [stored])
         return stored
@@ -283,6 +286,7 @@ class Feed(ImportFeed, Unpicklable):
         Raises:
             Problem: 412, if the agent does not match `precondition`.
         """
+        self._check_unlimited()
         agent_id = checked_agent_id(agent_id)
         record = load(self._agent, update)
         work = self._accessors.agents.set_agent(agent_id, record, precondition=precondition)
@@ -295,6 +299,7 @@ class Feed(ImportFeed, Unpicklable):
     @one_record
     async def report_system(self, sample: Record) -> dict[str, Any]:
         """Store a sample of a component's state; returns the sample."""
+        self._check_unlimited()
         record = load(self._sample, sample)
         record.setdefault("timestamp", now())
         work = self._accessors.system.add_sample(record)
@@ -319,6 +324,7 @@ class Feed(ImportFeed, Unpicklable):
         await self._accessors.directory.check(record["book"])
 
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
-        alert, changed = await self._publisher.stored(work, lambda: ("alerts",))
+        books = [{"book": book} for book in self._books.ids or ()]
+        alert, changed = await self._publisher.stored(work, lambda: tags_of("alerts", books))
         await self._publisher.published("alerts", [alert] if changed else [])
         return alert

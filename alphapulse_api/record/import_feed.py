@@ -191,6 +191,8 @@ class ImportFeed(DecisionFeed):
             How many samples are new; a sample that exists already is replaced.
         """
 
+        self._check_unlimited()
+
         def work(given: list[Any]) -> Awaitable[int]:
             return self._samples.record_past(given, self._books, "refuse", last)
 

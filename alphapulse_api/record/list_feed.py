@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from alphapulse_api.domain.books import Books
+from alphapulse_api.domain.errors import FORBIDDEN, Problem
 from alphapulse_api.domain.host_objects import fields_of
 from alphapulse_api.domain.points import Points
 from alphapulse_api.record.alert_recorder import AlertRecorder
@@ -100,6 +101,19 @@ class ListFeed:
 
         return await self._counted("record_metrics_batch", points, work, on_error)
 
+    def _check_unlimited(self) -> None:
+        """Check that the sender may write what belongs to no book.
+
+        Raises:
+            Problem: 403 if it is limited to books.
+        """
+        if self._books.ids is not None:
+            raise Problem(
+                FORBIDDEN,
+                "Agents and samples of the system belong to no book, and the caller is limited to "
+                "some.",
+            )
+
     @one_record
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store one trade and publish it; returns it as stored."""
@@ -166,6 +180,8 @@ class ListFeed:
         self, samples: Records, *, on_error: str = STOP
     ) -> dict[str, Any]:
         """Store up to 10000 system samples and report on each, as `record_trades_batch` does."""
+
+        self._check_unlimited()
 
         def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
             return self._samples.record_batch(given, self._books, on_error)

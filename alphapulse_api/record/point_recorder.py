@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any, Final
 
+from alphapulse_api.domain.books import ALL, Books
 from alphapulse_api.domain.errors import ValidationProblem
-from alphapulse_api.domain.points import Place, Points
+from alphapulse_api.domain.points import ForeignSeries, Place, Points
 from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batches import Refused, result_of
@@ -30,6 +32,13 @@ class PointRecorder(Recorder):
         self._ahead = resources.ahead
         self._zone = resources.zone
         self._schema = resources.clocked(MetricPointRequest())
+        self._books = ALL
+
+    def within(self, books: Books) -> PointRecorder:
+        """The same for a sender who may use some books only."""
+        other = copy(self)
+        other._books = books
+        return other
 
     async def record(self, point: Record) -> int:
         """Record a point; returns 1."""
@@ -37,18 +46,17 @@ class PointRecorder(Recorder):
 
     async def record_all(self, points: list[Any]) -> int:
         """Record all points of a list or none; returns how many."""
-        return await self.store(await self._slices.run(self._checking(points, now())))
+        return await self.store(await self._checked(points, now()))
 
     async def record_valid(self, points: list[Any], refused: Refused) -> int:
         """Record the valid points of a list; `refused` is filled with the others, by position."""
-        checked = await self._slices.run(self._checking(points, now(), refused))
+        checked = await self._checked(points, now(), refused)
         return len(await self._store_each(checked, len(points), refused))
 
     async def record_batch(self, points: list[Any], on_error: str) -> dict[str, Any]:
         """Record points and report on each: the answer of `BatchResult`."""
         refused: Refused = {}
-        checking = self._checking(points, now(), None if on_error == STOP else refused)
-        checked = await self._slices.run(checking)
+        checked = await self._checked(points, now(), None if on_error == STOP else refused)
         known: set[Place] = set()
         if on_error != STOP:
             checked = await self._store_each(checked, len(points), refused, known)
@@ -75,7 +83,7 @@ class PointRecorder(Recorder):
                 faults.add(f"/{number}/timestamp", REQUIRED)
         if faults.count:
             raise faults.problem()
-        checked = await self._slices.run(self._checking(points, now()))
+        checked = await self._checked(points, now())
         known: set[Place] = set()
         if checked:
             work = self._accessors.metrics.add_points(checked, events=False, known=known)
@@ -89,8 +97,25 @@ class PointRecorder(Recorder):
         """Make the subscribers of metrics read them again."""
         await self._publisher.resync("metrics")
 
-    def _checking(self, points: list[Any], at: datetime, refused: Refused | None = None) -> Any:
-        return loading_points(points, at, self._ahead, refused, self._zone)
+    async def _checked(
+        self, points: list[Any], at: datetime, refused: Refused | None = None
+    ) -> Points:
+        """The valid points of a list, in the books of their sender.
+
+        Args:
+            points: the list.
+            at: the time of points that have none.
+            refused: is filled with the others, by position; without it, one refuses all points.
+        """
+        checking = loading_points(points, at, self._ahead, refused, self._zone)
+        checked: Points = await self._slices.run(checking)
+        try:
+            return checked.within(self._books)
+        except ForeignSeries as problem:
+            if refused is None:
+                raise
+            _refuse(checked, len(points), refused, problem)
+            return checked.without(problem.keys).within(self._books)
 
     def _one_checked(self, point: Record, at: datetime) -> Points:
         try:
@@ -115,10 +140,7 @@ class PointRecorder(Recorder):
                 await self.store(points, known)
                 return points
             except TooManySeries as problem:
-                places = [place for place in range(count) if place not in refused]
-                for place, series in zip(places, points.series, strict=True):
-                    if series.key in problem.keys:
-                        refused[place] = Refusal.of(problem)
+                _refuse(points, count, refused, problem)
                 points = points.without(problem.keys)
         return points
 
@@ -128,12 +150,33 @@ class PointRecorder(Recorder):
         Args:
             points: the points.
             known: is filled with those that were stored already, perhaps with another value.
+
+        Raises:
+            ForeignSeries: for a book that the sender does not have.
         """
+        points = points.within(self._books)
         tags = points.tags
         work = self._accessors.metrics.add_points(points, known=known)
         stored = await self._publisher.stored(work, lambda: tags)
         await self._publisher.published("metrics", points, tags)
         return stored
+
+
+def _refuse(
+    points: Points, count: int, refused: Refused, problem: TooManySeries | ForeignSeries
+) -> None:
+    """Note the points of a batch that a problem is about.
+
+    Args:
+        points: those of the batch that are not refused.
+        count: the number of points in the batch.
+        refused: filled with them.
+        problem: has the keys of their series.
+    """
+    places = [place for place in range(count) if place not in refused]
+    for place, series in zip(places, points.series, strict=True):
+        if series.key in problem.keys:
+            refused[place] = Refusal.of(problem)
 
 
 def _new(points: Points, known: set[Place]) -> Steps[list[bool]]:

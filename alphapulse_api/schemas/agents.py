@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import Choice, Figures, Identifier, Text, Timestamp
-from alphapulse_api.schemas.queries import ListQuery, RangeQuery
+from alphapulse_api.schemas.queries import InBooksQuery, ListQuery, RangeQuery
 from alphapulse_api.schemas.signals import Signal
 
 STATES = ("initializing", "active", "optimizing", "inactive", "error", "stopped")
@@ -47,7 +47,7 @@ class AgentWithSignals(Agent):
     signals = fields.List(fields.Nested(Signal))
 
 
-class AgentQuery(RangeQuery):
+class AgentQuery(RangeQuery, InBooksQuery):
     """The range of its signals (default: the last 24 h)."""
 
 

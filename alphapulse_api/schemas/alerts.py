@@ -21,6 +21,7 @@ from alphapulse_api.schemas.fields import (
 )
 from alphapulse_api.schemas.queries import (
     CommaList,
+    EveryBookQuery,
     ExportQuery,
     ListQuery,
     QueryBoolean,
@@ -107,7 +108,7 @@ class Alert(Answer):
     book = BookId(allow_none=True, metadata={"description": "null: it belongs to no book"})
 
 
-class AlertFilters(SortedQuery):
+class AlertFilters(SortedQuery, EveryBookQuery):
     """Which alerts."""
 
     severity = CommaList(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
@@ -23,7 +23,14 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
     Word,
 )
-from alphapulse_api.schemas.queries import CommaList, ExportQuery, ListQuery, SortedQuery
+from alphapulse_api.schemas.queries import (
+    CommaList,
+    ExportQuery,
+    InBooksQuery,
+    ListQuery,
+    RecordQuery,
+    SortedQuery,
+)
 from alphapulse_api.schemas.quick import CheckedSchema
 from alphapulse_api.schemas.signals import SignalInFull, SignalRequest
 from alphapulse_api.schemas.trades import Fee, TradeRequest, TradeWithHistory
@@ -298,7 +305,7 @@ class Expansion(Choice):
     words = ("signals", "trades", "cost", "profit")
 
 
-class DecisionQuery(Schema):
+class DecisionQuery(RecordQuery):
     """With what the decision is shown."""
 
     expand = CommaList(
@@ -306,7 +313,7 @@ class DecisionQuery(Schema):
     )
 
 
-class DecisionFilters(SortedQuery):
+class DecisionFilters(SortedQuery, InBooksQuery):
     """Which decisions."""
 
     agent_id = Text(128)

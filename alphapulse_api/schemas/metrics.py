@@ -18,6 +18,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
 )
 from alphapulse_api.schemas.queries import (
+    BookList,
     CommaText,
     ExportQuery,
     LabelPairs,
@@ -84,7 +85,18 @@ class SeriesSummary(Answer):
     count = fields.Integer()
 
 
-class SeriesQuery(LongListQuery):
+class LabelledBooksQuery(Schema):
+    """In which books, by the label `book`."""
+
+    book = BookList(
+        metadata={
+            "description": "those with the label `book`: repeated, or one comma list. Default: *, "
+            "every series that the caller may read"
+        }
+    )
+
+
+class SeriesQuery(LabelledBooksQuery, LongListQuery):
     """Which series."""
 
     name = Text(128, metadata={"description": "what their names begin with"})
@@ -97,7 +109,7 @@ class AggregationFunction(Choice):
     words = FUNCTIONS
 
 
-class SeriesFilters(Schema):
+class SeriesFilters(LabelledBooksQuery):
     """Which series, by their points."""
 
     name = Text(128)

@@ -19,7 +19,13 @@ from alphapulse_api.schemas.fields import (
     Text,
     Timestamp,
 )
-from alphapulse_api.schemas.queries import ExportQuery, QueryBoolean, QueryInteger, RangeQuery
+from alphapulse_api.schemas.queries import (
+    ExportQuery,
+    OneBookQuery,
+    QueryBoolean,
+    QueryInteger,
+    RangeQuery,
+)
 from alphapulse_api.schemas.remembered import Remembered
 
 
@@ -154,7 +160,7 @@ class Currency(Schema):
     currency = Text(16, required=True)
 
 
-class PortfolioQuery(RangeQuery):
+class PortfolioQuery(RangeQuery, OneBookQuery):
     """At which instant; whether its past too, and which stretch of it."""
 
     as_of = Timestamp(
@@ -175,5 +181,5 @@ class PortfolioQuery(RangeQuery):
     )
 
 
-class HistoryExport(RangeQuery, ExportQuery):
+class HistoryExport(RangeQuery, OneBookQuery, ExportQuery):
     """Which stretch of the past, as a file."""

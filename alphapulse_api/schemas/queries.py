@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
-from alphapulse_api.schemas.fields import Choice, Text, Timestamp, clean
+from alphapulse_api.domain.books import EVERY
+from alphapulse_api.schemas.fields import BookId, Choice, Text, Timestamp, clean
 
 MAX_LIMIT: Final = 10_000
+MAX_BOOKS: Final = 100  # that one question may name
 _SPREADSHEET: Final = (
     "csv only: cells of text that a spreadsheet would take for a formula begin with an apostrophe"
 )
@@ -78,6 +80,32 @@ class CommaText(Text):
         self.choice = choice
 
 
+class BookList(fields.String):
+    """Books: a comma list of ids, or * for every book that the caller has.
+
+    Args:
+        several: whether there may be several.
+    """
+
+    def __init__(self, *, several: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.several = several
+        self._id = BookId()
+
+    def _deserialize(  # type: ignore[override]
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> tuple[str, ...]:
+        given = tuple(sorted({book.strip() for book in value.split(",")}))
+        if given == (EVERY,) and self.several:
+            return given
+        if len(given) > (MAX_BOOKS if self.several else 1):
+            most = f"at most {MAX_BOOKS} books" if self.several else "one book"
+            raise ValidationError(f"Must be {most}.")
+        for book in given:
+            self._id.deserialize(book)
+        return given
+
+
 class LabelPairs(fields.List[str]):
     """Repeatable key:value pairs as one dict."""
 
@@ -106,6 +134,33 @@ class Sort(Choice):
     """The order by time."""
 
     words = ("asc", "desc")
+
+
+class InBooksQuery(Schema):
+    """In which books."""
+
+    book = BookList(
+        metadata={
+            "description": "repeated, or one comma list; * stands for every book that the caller "
+            "has. Default: the caller's home book"
+        }
+    )
+
+
+class EveryBookQuery(Schema):
+    """In which books; in every one by default."""
+
+    book = BookList(
+        metadata={
+            "description": "repeated, or one comma list. Default: *, every book that the caller has"
+        }
+    )
+
+
+class OneBookQuery(Schema):
+    """In which book."""
+
+    book = BookList(several=False, metadata={"description": "default: the caller's home book"})
 
 
 class RangeQuery(Schema):
@@ -160,3 +215,13 @@ class LongListQuery(ListQuery):
 
 class NoQuery(Schema):
     """No parameters at all."""
+
+
+class RecordQuery(Schema):
+    """Which one of several records with the same id."""
+
+    book = BookList(
+        metadata={
+            "description": "needed where several of the caller's books have a record of this id"
+        }
+    )

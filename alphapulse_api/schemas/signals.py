@@ -28,7 +28,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
     Word,
 )
-from alphapulse_api.schemas.queries import ExportQuery, ListQuery, SortedQuery
+from alphapulse_api.schemas.queries import ExportQuery, InBooksQuery, ListQuery, SortedQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 from alphapulse_api.schemas.usage import Usage, usage_items
 
@@ -173,7 +173,7 @@ class SignalInFull(Signal):
     inputs = fields.List(fields.Nested(Input))
 
 
-class SignalFilters(SortedQuery):
+class SignalFilters(SortedQuery, InBooksQuery):
     """Which signals."""
 
     symbol = Text(64)

@@ -23,7 +23,7 @@ from alphapulse_api.schemas.fields import (
     Timestamp,
     Word,
 )
-from alphapulse_api.schemas.queries import ExportQuery, ListQuery, SortedQuery
+from alphapulse_api.schemas.queries import ExportQuery, InBooksQuery, ListQuery, SortedQuery
 from alphapulse_api.schemas.quick import CheckedSchema
 
 MAX_FEES: Final = 32
@@ -191,7 +191,7 @@ class TradeWithHistory(Trade):
     history = fields.List(fields.Nested(OrderState))
 
 
-class TradeFilters(SortedQuery):
+class TradeFilters(SortedQuery, InBooksQuery):
     """Which trades."""
 
     symbol = Text(64)

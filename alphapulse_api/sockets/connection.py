@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -30,7 +31,14 @@ from alphapulse_api.sockets.admission import Place
 from alphapulse_api.sockets.expiry import Expiry
 from alphapulse_api.sockets.inbox import Inbox
 from alphapulse_api.sockets.join import Subscriber
-from alphapulse_api.sockets.requests import Authenticate, MessageId, Subscribe, Unsubscribe
+from alphapulse_api.sockets.limit import limited
+from alphapulse_api.sockets.requests import (
+    Authenticate,
+    MessageId,
+    Refused,
+    Subscribe,
+    Unsubscribe,
+)
 from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.timers import Timers
 from alphapulse_api.sockets.writer import SocketWriter
@@ -234,8 +242,17 @@ class Connection:
             reply = protocol.acknowledged("subscribed", action.id, channels)
             self.writer.send(dumps(reply.message))
 
+        caller = self._protocol.caller
+        assert caller is not None
         try:
-            await self._subscriber.subscribe(action, self._place.subject or "", acknowledge)
+            channels = await limited(self._services.views, caller, action.channels)
+        except Refused as refusal:
+            error = protocol.error(action.id, refusal.code, refusal.text, refusal.channel)
+            self._act(error)
+            return
+        try:
+            within = replace(action, channels=channels)
+            await self._subscriber.subscribe(within, caller.subject, acknowledge)
         finally:
             # Also after a failure: the restored subscription may have a snapshot.
             self._timers.start("late", LATE_SECONDS, self._forget_snapshots)

@@ -106,9 +106,11 @@ class Protocol:
         """Note that the credentials are valid; return what to do.
 
         A new caller may have fewer permissions than the previous one. It then loses the
-        subscriptions to channels that it may not read.
+        subscriptions to channels that it may not read; if it is limited to other books, all of
+        them.
         """
-        self.caller = caller
+        before, self.caller = self.caller, caller
+        fewer = caller.books is not None and before is not None and before.books != caller.books
         reply = _reply(
             "authenticated",
             message_id,
@@ -119,7 +121,8 @@ class Protocol:
         lost = [
             name
             for name in self.subscriptions
-            if not caller.permissions.issuperset(_needed(name, self.subscriptions[name]).values())
+            if fewer
+            or not caller.permissions.issuperset(_needed(name, self.subscriptions[name]).values())
         ]
         return [reply, Unsubscribe(None, lost)] if lost else [reply]
 

@@ -25,6 +25,7 @@ from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.services import Services
 from alphapulse_api.sockets.snapshot import Snapshots
 from alphapulse_api.sockets.writer import SocketWriter
+from alphapulse_api.view import Views
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Registry:
         snapshots: the present state of channels.
         readings: the callers' budgets for snapshots and replays.
         authenticator: checks callers.
+        views: what callers may read.
         config: limits and times.
         slices: runs long work.
 
@@ -58,6 +60,7 @@ class Registry:
         snapshots: Snapshots,
         readings: Readings,
         authenticator: Authenticator,
+        views: Views,
         config: WebSocketConfig,
         slices: Slices,
     ) -> None:
@@ -65,7 +68,7 @@ class Registry:
         self._max_connections = config.max_connections
         self.fanout = FanOut(events, histories, slices, self._on_fault)
         self._services = Services(
-            self.fanout, events, snapshots, readings, authenticator, config, LagTimer()
+            self.fanout, events, snapshots, readings, authenticator, views, config, LagTimer()
         )
         self.closes: Counter[str] = Counter()
         self.closing = False

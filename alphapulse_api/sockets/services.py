@@ -11,6 +11,7 @@ from alphapulse_api.sockets.fanout import FanOut
 from alphapulse_api.sockets.lag_timer import LagTimer
 from alphapulse_api.sockets.readings import Readings
 from alphapulse_api.sockets.snapshot import Snapshots
+from alphapulse_api.view import Views
 
 
 class Services(NamedTuple):
@@ -22,6 +23,7 @@ class Services(NamedTuple):
         snapshots: the present state of channels.
         readings: the callers' budgets for snapshots and replays.
         authenticator: checks callers.
+        views: what callers may read.
         config: limits and times.
         lag_timer: polls slow clients.
     """
@@ -31,5 +33,6 @@ class Services(NamedTuple):
     snapshots: Snapshots
     readings: Readings
     authenticator: Authenticator
+    views: Views
     config: WebSocketConfig
     lag_timer: LagTimer

@@ -15,7 +15,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from alphapulse_api.cache import SingleFlight
-from alphapulse_api.domain.channels import Channel
+from alphapulse_api.domain.channels import BOOKS, Channel
 from alphapulse_api.domain.encoded import Encoded, json_of
 from alphapulse_api.domain.encoding import canonical, dumps
 from alphapulse_api.domain.errors import Unavailable
@@ -265,7 +265,9 @@ class Snapshots:
 
     async def _read(self, channel: Channel, cursor: str, filters: Filters, caller: str) -> Snapshot:
         charge = partial(self._readings.charge, caller)
-        parts = await read_snapshot(self._views.passing(filters), channel, filters, charge)
+        parts = await read_snapshot(
+            self._views.passing(filters.get(BOOKS)), channel, filters, charge
+        )
         pending: AbstractSet[str] = frozenset()
         if self._views.managed(channel.name):
             # Read after the rows: a row relayed in between arrives as an ordinary event.

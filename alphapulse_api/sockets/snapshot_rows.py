@@ -23,7 +23,7 @@ async def read_snapshot(
     """Return the rows of a snapshot in parts, including some that the filters do not pass.
 
     Metrics: the newest point of each matching series. Alerts: the unresolved ones, newest first.
-    Trades: the newest 50, newest first. Portfolio: the current one, if there is one.
+    Trades: the newest 50, newest first. Portfolio: the current one of each book that has one.
 
     Args:
         view: what the subscriber may read.
@@ -59,15 +59,19 @@ async def _alerts(view: View, filters: Filters) -> AsyncIterator[Rows]:
 
 async def _trades(view: View, filters: Filters) -> AsyncIterator[Rows]:
     columns = {"symbols": "symbol", "strategies": "strategy"}
-    wanted: dict[str, Any] = {columns[name]: sorted(values) for name, values in filters.items()}
+    wanted: dict[str, Any] = {
+        columns[name]: sorted(values) for name, values in filters.items() if name in columns
+    }
     yield await view.trades.get_trades(**wanted, limit=TRADES)
 
 
 async def _portfolio(view: View, filters: Filters) -> AsyncIterator[Rows]:
-    try:
-        yield [await view.portfolio.show_portfolio()]
-    except NotFound:
-        return
+    for of_one in view.each_book():
+        yield ()  # a lookup costs something even if it finds nothing
+        try:
+            yield [await of_one.portfolio.show_portfolio()]
+        except NotFound:
+            continue
 
 
 _READERS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
-from alphapulse_api.domain.books import MAIN, Books
+from alphapulse_api.domain.books import HOME, MAIN, Books
 from alphapulse_api.domain.series_limits import MAX_SERIES, MAX_SERIES_PER_KEY
 from alphapulse_api.domain.times import CLOCK_AHEAD
 from alphapulse_api.storage.engine import Engine
@@ -119,6 +119,10 @@ class Accessors:
 
     def of(self, books: Books) -> BookedStores:
         """The stores of the records in some books. A host's own objects serve the main book."""
+        if books == HOME:
+            return BookedStores(
+                self.alerts, self.portfolio, self.trades, self.agents, self.decisions
+            )
         stores = self._bound.get(books)
         if stores is None:
             if len(self._bound) >= MOST_BOUND:

@@ -23,7 +23,7 @@ from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.outbox import TOGETHER, OutboxRow
 from alphapulse_api.domain.points import Points
-from alphapulse_api.domain.tags import tags_of
+from alphapulse_api.domain.tags import tags_of, tags_of_series
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
@@ -53,10 +53,9 @@ def invalidation(resource: str, records: Iterable[Mapping[str, Any]] = ()) -> Ou
     return OutboxRow(new_id(), None, None, 1, tags_of(resource, records))
 
 
-def invalidation_of_types(types: Iterable[str]) -> OutboxRow:
-    """A row without an event, for changed metrics of these types."""
-    tags = ("metrics", *(f"metrics:{name}" for name in sorted(types)))
-    return OutboxRow(new_id(), None, None, 1, tags)
+def invalidation_of_series(series: Iterable[tuple[str, str | None]]) -> OutboxRow:
+    """A row without an event, for changed metrics; see `tags_of_series`."""
+    return OutboxRow(new_id(), None, None, 1, tags_of_series(series))
 
 
 def resync(channel: str) -> OutboxRow:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.points import Place
 from alphapulse_api.domain.versions import Precondition
@@ -19,6 +20,14 @@ NONE_SET: frozenset[str] = frozenset()
 
 class MetricStore(Protocol):
     """Points of series."""
+
+    def within(self, books: Books, *, prices: bool) -> MetricStore:
+        """The same for the series that are in some books by their label `book`.
+
+        Args:
+            books: the books.
+            prices: whether prices that are in no book are among them.
+        """
 
     async def list_series(
         self,

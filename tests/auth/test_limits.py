@@ -8,6 +8,7 @@ import pytest
 
 from alphapulse_api.auth.grants import AccountError
 from tests.asking import ask
+from tests.books import open_books
 from tests.commands import Here
 from tests.conftest import PASSWORD, Server
 
@@ -19,6 +20,7 @@ async def books_of(server: Server, caller: dict[str, str]) -> tuple[list[str] | 
 
 async def test_the_home_book_is_main_or_else_the_first(either: Server) -> None:
     accounts = either.dashboard.accounts
+    await open_books(either, "alpha", "beta")
     for given, books in (
         (None, (None, "main")),
         (["beta", "alpha", "beta"], (["beta", "alpha"], "beta")),
@@ -33,6 +35,7 @@ async def test_the_home_book_is_main_or_else_the_first(either: Server) -> None:
 
 async def test_a_limit_stays_until_it_is_changed(either: Server) -> None:
     accounts = either.dashboard.accounts
+    await open_books(either, "alpha", "beta")
     await accounts.set_user("ann", "viewer", PASSWORD, ["beta"])
     await accounts.set_user("ann", "operator", PASSWORD)
     assert await books_of(either, await either.login("operator", "ann")) == (["beta"], "beta")
@@ -70,9 +73,20 @@ async def test_of_a_limit_and_a_role_that_are_given_at_once_one_is_refused(
     assert {type(result) for result in results} == {AccountError, type(None)}
 
 
-async def test_no_books_at_all_are_no_limit(server: Server) -> None:
+async def test_a_limit_names_books_that_exist(server: Server) -> None:
+    create = server.dashboard.accounts.create_api_key
     with pytest.raises(AccountError, match="at least one book"):
-        await server.dashboard.accounts.create_api_key("bot", books=[])
+        await create("bot", books=[])
+    with pytest.raises(AccountError, match="no book 'bet': open it first"):
+        await create("bot", books=["main", "bet"])
+    with pytest.raises(AccountError, match=r"no book 'x\\x00y'"):
+        await create("bot", books=["x\0y"])
+
+
+async def test_a_webhook_token_publishes_to_one_book(server: Server) -> None:
+    await open_books(server, "beta")
+    with pytest.raises(AccountError, match="one book"):
+        await server.dashboard.accounts.create_api_key("tv", {"webhook"}, books=["main", "beta"])
 
 
 def test_lists_show_the_books(here: Here) -> None:

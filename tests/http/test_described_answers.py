@@ -15,6 +15,7 @@ from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
 from tests.asking import ALERT, DECISION, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask
+from tests.books import limited_key, open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
 from tests.webhooks import alertmanager, grafana
@@ -133,6 +134,12 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
     await server.feed.open_book("x1", mode="paper")
+    await open_books(server, "beta")
+    for book in ("main", "beta"):
+        await server.feed.raise_alert({**ALERT, "id": "x2", "book": book})
+        await server.feed.record_trade({**TRADE, "id": "x2", "book": book})
+        await server.feed.record_signal("x2", {**SIGNAL, "id": "x2", "book": book})
+        await server.feed.record_decision({**DECISION, "id": "x2", "book": book})
     missing = {}
     for row in LISTED:
         _, operation = described.find(row.method, row.path)
@@ -193,14 +200,17 @@ TOKEN_ROW = next(row for row in LISTED if row.by_token)
 async def _callers(server: Server) -> dict[str, Any]:
     """Headers by what they may do, and a webhook token."""
 
+    create = server.dashboard.accounts.create_api_key
+
     async def key(scope: str) -> str:
-        return (await server.dashboard.accounts.create_api_key(scope, {scope}))[1]
+        return (await create(scope, {scope}))[1]
 
     return {
         "admin": await server.login(),
         "agents": {"X-API-Key": await key("view_agents")},
         "trades": {"X-API-Key": await key("view_trades")},
-        "token": await key("webhook"),
+        "limited": await limited_key(server, "main"),
+        "token": (await create("webhook", {"webhook"}, books=["main"]))[1],
     }
 
 
@@ -245,6 +255,10 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
         return
     yield f"{path}?nonsense=1", caller, body
     yield path.replace("x1", "main"), caller, body
+    if "book" in row.query_schema.fields:
+        yield f"{path}?book=nope", admin, body
+        yield f"{path}?book=nope", callers["limited"], body
+        yield path.replace("x1", "x2"), admin, body
     yield path.replace("x1", "none"), caller, body
     if row.described_body is not None:
         yield path, caller, {**body, "headers": {"Content-Encoding": "none-such"}}
@@ -252,11 +266,18 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
             for data, kind in ((b"{", LINES), (b"a", "a/b"), (b"a" * 2**19, LINES)):
                 yield path, caller, {"data": data, "headers": {"Content-Type": kind}}
             yield path, caller, body
+            yield path, callers["limited"], _lines(row, book="nope")
             yield path, caller, _lines(row, **{n: v for n, v in CHANGED.items() if n in example})
             return
         large = b"[%b1]" % (b"1," * 2**20) if row.body_is_array else b'{"a":"%b"}' % (b"a" * 2**19)
         for data, kind in ((b"{", JSON), (b"a", "a/b"), (large, JSON)):
             yield path, caller, {"data": io.BytesIO(data), "headers": {"Content-Type": kind}}
+        foreign = {**example, "book": "nope"}
+        yield (
+            path,
+            None if in_path else callers["limited"],
+            {"json": [foreign] if row.body_is_array else foreign},
+        )
         other = {**example, **{n: v for n, v in CHANGED.items() if n in example}}
         if row.answer is Accepted:  # of TradingView, a signal's price is part of its metadata
             other |= {"confidence": 0.1} if "ticker" in example else {}

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from alphapulse_api.auth.accounts import TokenPair
+from alphapulse_api.auth.logins import TokenPair
 from alphapulse_api.backend import BACKEND
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import (

@@ -30,12 +30,12 @@ async def grafana_alerts(call: Call) -> dict[str, int]:
 async def tradingview_message(request: web.Request) -> web.Response:
     """A message of TradingView: a signal if it says a direction, else an alert.
 
-    Plain text is an alert, too.
+    Plain text is an alert, too. Both go to the home book of the caller.
     """
     if request.content_type not in ("application/json", "text/plain"):
         raise Problem(UNSUPPORTED_MEDIA, "Send application/json or text/plain.")
     message = tradingview.message_of(await read_body(request, _MAX_TEXT))
-    feed = request.app[BACKEND].views.of(request[CALLER]).feed
+    feed = request.app[BACKEND].views.at_home(request[CALLER]).feed
     try:
         if tradingview.is_signal(message):
             agent_id, signal = tradingview.signal_of(message)

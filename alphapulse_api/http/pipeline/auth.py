@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.auth.api_keys import API_KEY, WEBHOOK_TOKEN
 from alphapulse_api.auth.authenticator import BadCredentials, ExpiredCredentials
 from alphapulse_api.auth.caller import Caller
-from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
+from alphapulse_api.auth.permissions import ANY_CALLER, MANAGE, PUBLIC
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import (
     BAD_REQUEST,
@@ -29,6 +29,11 @@ from alphapulse_api.http.route import ROWS, TOKEN, Row
 CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", Caller)
 OURS: Final = (f"{API_KEY}_", f"{WEBHOOK_TOKEN}_")  # prefixes of the keys made here
 REALM: Final = 'Bearer realm="alphapulse_api"'  # RFC 6750, section 3
+
+FOR_ALL_BOOKS: Final = (
+    "A caller who is limited to books may not do this: it is about every book, or about what "
+    "belongs to none."
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,6 +71,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         for permission in (needed, *row.also):
             if permission != ANY_CALLER and permission not in caller.permissions:
                 raise Problem(FORBIDDEN, f"This needs the permission {permission}.")
+        if caller.books is not None and (row.for_all_books or needed == MANAGE):
+            raise Problem(FORBIDDEN, FOR_ALL_BOOKS)
     return await handler(request)
 
 

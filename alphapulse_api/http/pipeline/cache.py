@@ -10,16 +10,18 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from alphapulse_api.backend import BACKEND, Backend
+from alphapulse_api.backend import BACKEND
 from alphapulse_api.cache import Entry, Version, etag_of
 from alphapulse_api.domain.tags import tag_of_filters
 from alphapulse_api.http.pipeline.conditions import answer
 from alphapulse_api.http.pipeline.fast_path import FAST_PATH
 from alphapulse_api.http.pipeline.headers import VARY
+from alphapulse_api.http.pipeline.viewing import view_of
 from alphapulse_api.http.query import QUESTION, QUESTIONS
-from alphapulse_api.http.route import CHANGES_IN, ROWS, VERSION, Row
+from alphapulse_api.http.route import CHANGES_IN, OF_BOOK, ROWS, VERSION, Row
 from alphapulse_api.log.joint import stream_cursor
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
+from alphapulse_api.view import View
 
 # For past ranges too: a late write into one must be visible at once.
 CONTROL: Final = "private, no-cache"
@@ -41,13 +43,14 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     # Only lists of rows in a range can be settled: agents and the portfolio show the present state.
     past = row.pages and row.range_of_rows and question.settled
     fresh_for = config.history_ttl if past else config.default_ttl
-    tag = _tag(row, request, backend)
+    view = await view_of(request, row, question)
+    tag = _tag(row, request, view)
     if tag is None:
         return _answer(request, await _compute(request, handler), "BYPASS")
     # Read before the lookup: a write invalidates before its event is published, in any process, so
     # an answer that is found now contains every event up to this cursor.
     cursor = None if row.channel is None else stream_cursor(backend.events, row.channel)
-    key = (request.rel_url.raw_path, question.normal, question.format)
+    key = (request.rel_url.raw_path, question.normal, question.format, view.key)
     look = partial(backend.cache.look, tag, key)
     version, entry = await look()
     if entry is not None:
@@ -73,16 +76,18 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
     return _answer(request, entry, "BYPASS" if version is None else "MISS")
 
 
-def _tag(row: Row, request: web.Request, backend: Backend) -> str | None:
+def _tag(row: Row, request: web.Request, view: View) -> str | None:
     """The resource that the answer depends on; None if it must not come from the cache."""
     if row.resource is None or "no-cache" in request.headers.get(hdrs.CACHE_CONTROL, "").lower():
         return None
     # A host's own objects change without an event that would invalidate the answer.
-    if not backend.views.managed(row.tag):
+    if not request.app[BACKEND].views.managed(row.tag):
         return None
+    book = view.only_book(row.tag)
     if "{" in row.resource:
-        return row.resource.format_map(request.match_info)
-    return tag_of_filters(row.resource, request[QUESTION].values)
+        resource = row.resource if book is not None else row.resource.replace(OF_BOOK, "")
+        return resource.format_map({**request.match_info, "book": book})
+    return tag_of_filters(row.resource, book, request[QUESTION].values)
 
 
 async def _compute(request: web.Request, handler: Handler) -> Entry:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.backend import Backend
 from alphapulse_api.domain.errors import Problem, ValidationProblem
-from alphapulse_api.domain.points import Points, SeriesName
+from alphapulse_api.domain.points import ForeignSeries, Points, SeriesName
 from alphapulse_api.domain.series_limits import TooManySeries
 from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.http.ingest import MAX_PENDING, PENDING_SECONDS
@@ -109,7 +109,7 @@ class Intake:
             try:
                 self.accepted += await self._view.feed.record_points(points)
                 break
-            except TooManySeries as problem:
+            except (TooManySeries, ForeignSeries) as problem:
                 rest = points.without(problem.keys)
                 self.refuse(problem.detail, len(points) - len(rest))
                 points = rest

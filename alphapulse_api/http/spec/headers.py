@@ -83,7 +83,7 @@ _OF_FAILURES: Final[dict[int, tuple[str, ...]]] = {
     503: ("Retry-After",),
 }
 # The failures that a route may find once it has read the cursor of its channel.
-_LATE_FAILURES: Final = (404, 422, 503)
+_LATE_FAILURES: Final = (404, 409, 422, 503)
 
 
 def of_success(row: Row, *, repeat: bool = False) -> dict[str, Any]:

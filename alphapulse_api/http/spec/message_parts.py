@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 from marshmallow.fields import Field
 from marshmallow.validate import Length
 
+from alphapulse_api.domain.books import BOOK
 from alphapulse_api.domain.channels import CHANNELS
-from alphapulse_api.schemas.fields import METRIC_TYPE, Choice, MetricType
+from alphapulse_api.schemas.fields import METRIC_TYPE, BookId, Choice, MetricType
 from alphapulse_api.sockets.filters import MAX_FILTER_VALUES, RECORDS
 from alphapulse_api.sockets.options import OPTIONS
 from alphapulse_api.sockets.requests import MAX_ID_LENGTH
@@ -99,6 +100,8 @@ def _value(field: Field[Any]) -> Schema:
             return ref(type(field).__name__)
         case MetricType():
             return {**TEXT, "pattern": f"^{METRIC_TYPE}$"}
+        case BookId():
+            return {**TEXT, "pattern": f"^{BOOK}$"}
     (length,) = (check for check in field.validators if isinstance(check, Length))
     return {**TEXT, "minLength": length.min, "maxLength": length.max}
 
@@ -126,7 +129,8 @@ SHARED: Final[dict[str, Schema]] = {
     "Cursors": by_channel("A cursor for each channel.", CURSOR),
     "Filters": {
         "type": "object",
-        "description": "Filters for each channel; without any, everything passes.",
+        "description": "Filters for each channel. Without `books`, trades and portfolio are those "
+        "of the home book, and alerts those of every book that the caller has.",
         "properties": {name: ref(f"{name.capitalize()}Filters") for name in _FILTERED},
         "additionalProperties": False,
     },

@@ -121,6 +121,8 @@ def _statuses(row: Row) -> set[int]:
         statuses |= {406}
     if row.versioned:
         statuses |= {412}
+    if {"book"} & {*row.query_schema.fields, *(row.body().fields if row.body is not None else ())}:
+        statuses |= {404}
     if row.form is not None:
         statuses |= {400, 413, 415, 429, 503}
     else:

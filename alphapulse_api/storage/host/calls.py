@@ -134,9 +134,9 @@ async def each(
     return stored
 
 
-def page_of(rows: Any) -> Page:
+def page_of(rows: Any, following: str | None = None) -> Page:
     """A host's dicts, with the attributes of a page that its sequence has."""
-    following = getattr(rows, "next_cursor", None)
+    following = getattr(rows, "next_cursor", following)
     return Page(rows, as_given, following, getattr(rows, "approximate", ()))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.points import Place
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.host.calls import HostObject, page_of
+from alphapulse_api.storage.metrics.scope import Scope
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import window_before
 
@@ -17,6 +20,21 @@ METRICS_WINDOW: Final = timedelta(hours=24)
 
 class HostMetrics(HostObject):
     """A host's metrics."""
+
+    _scope = Scope()
+
+    def within(self, books: Books, *, prices: bool) -> HostMetrics:
+        other = copy(self)
+        other._scope = Scope(books, prices)
+        return other
+
+    async def _page(self, name: str, /, *args: Any, **query: Any) -> Page:
+        page = await super()._page(name, *args, **query)
+        if self._scope.mark is None:
+            return page
+        allows = self._scope.allows
+        rows = [row for row in page if allows(row["metric_type"], row.get("labels") or {})]
+        return page_of(rows, page.next_cursor)
 
     async def list_series(self, *args: Any, **query: Any) -> Page:
         return await self._page("list_series", *args, **query)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.domain.aggregation import PERCENTILES, plan
+from alphapulse_api.domain.books import ALL, BOOK_LABEL, Books
 from alphapulse_api.domain.points import Place, Points
 from alphapulse_api.domain.series_limits import MAX_SERIES, MAX_SERIES_PER_KEY
 from alphapulse_api.domain.times import (
@@ -27,6 +29,7 @@ from alphapulse_api.storage.metrics.listing import Wanted, newest_points, summar
 from alphapulse_api.storage.metrics.reader import PointReader
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.read import RollupReader
+from alphapulse_api.storage.metrics.scope import Scope
 from alphapulse_api.storage.metrics.series import Series, SeriesCatalogue
 from alphapulse_api.storage.metrics.writer import PointWriter
 from alphapulse_api.storage.page import Page
@@ -59,6 +62,18 @@ class MetricsDataAccessor:
         self._ahead = timedelta(seconds=ahead)
         self._series = SeriesCatalogue(engine, most=max_series, most_of_key=max_of_key)
         self._writer = PointWriter(engine, self._series, ahead)
+        self._scope = Scope()
+
+    def within(self, books: Books, *, prices: bool) -> MetricsDataAccessor:
+        """The same for some of the series.
+
+        Args:
+            books: those that the series are in by their label `book`.
+            prices: whether prices that are in no book are among them.
+        """
+        other = copy(self)
+        other._scope = Scope(books, prices)
+        return other
 
     async def list_series(
         self,
@@ -79,9 +94,11 @@ class MetricsDataAccessor:
         Raises:
             ValidationProblem: for a foreign cursor.
         """
-        return await summaries(
-            self._engine, Wanted(metric_type, prefix=name or None), limit, cursor
-        )
+        series = None
+        if self._scope.mark is not None:
+            series = await self._scope.find(self._series, metric_type, None, None)
+        wanted = Wanted(metric_type, prefix=name or None, scope=self._scope.mark)
+        return await summaries(self._engine, wanted, limit, cursor, series)
 
     async def get_metrics(
         self,
@@ -117,9 +134,14 @@ class MetricsDataAccessor:
         start, end = default_range(start_time, end_time, WINDOW, self._ahead)
         first, last = to_micros(start), to_micros(end)
         listing = Listing(
-            "metrics", metric_type=metric_type, name=name, labels=labels or None, timezone=timezone
+            "metrics",
+            metric_type=metric_type,
+            name=name,
+            labels=labels or None,
+            timezone=timezone,
+            scope=self._scope.mark,
         )
-        series = await self._series.find(metric_type, name, labels)
+        series = await self._scope.find(self._series, metric_type, name, labels)
         if start == FIRST:
             # An open start: choose the buckets by the time that has points.
             begin = await PointReader(self._engine, list(series)).first() if series else None
@@ -172,25 +194,27 @@ class MetricsDataAccessor:
             ValidationProblem: for a foreign cursor.
         """
         series = None
-        if labels and not await complete(self._engine):
-            series = await self._series.find(metric_type, name, labels)
-        return await newest_points(
-            self._engine, Wanted(metric_type, name), limit, cursor, labels or None, series
-        )
+        if self._scope.mark is not None or (labels and not await complete(self._engine)):
+            series = await self._scope.find(self._series, metric_type, name, labels)
+        wanted = Wanted(metric_type, name, scope=self._scope.mark)
+        return await newest_points(self._engine, wanted, limit, cursor, labels or None, series)
 
     async def latest_in_parts(
         self, metric_type: str | None = None, name: str | None = None
     ) -> AsyncIterator[Page]:
         """All pages of `get_latest_metrics`, of some hundred series each."""
-        cursor = None
-        while True:
-            page = await self.get_latest_metrics(
-                metric_type, name, limit=SERIES_A_PART, cursor=cursor
-            )
-            yield page
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        if self._scope.mark is None or not await complete(self._engine):
+            async for page in _all_pages(self, metric_type, name, None):
+                yield page
+            return
+        # Each book by the index of labels: pages of several books would find all series each time.
+        everything = self.within(ALL, prices=True)
+        for question in self._scope.questions(metric_type, None):
+            async for page in _all_pages(everything, question.metric_type, name, question.labels):
+                if question.unlabelled:
+                    kept: list[Any] = [row for row in page if BOOK_LABEL not in row["labels"]]
+                    page = Page(kept, _made)
+                yield page
 
     async def add_points(
         self,
@@ -216,6 +240,27 @@ class MetricsDataAccessor:
         add = self._writer.add if events else self._writer.add_past
         await add(columns, known)
         return len(points)
+
+
+async def _all_pages(
+    accessor: MetricsDataAccessor,
+    metric_type: str | None,
+    name: str | None,
+    labels: Mapping[str, str] | None,
+) -> AsyncIterator[Page]:
+    cursor = None
+    while True:
+        page = await accessor.get_latest_metrics(
+            metric_type, name, labels, limit=SERIES_A_PART, cursor=cursor
+        )
+        yield page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _made(rows: Sequence[Any], plain: bool) -> list[Point]:
+    return list(rows)
 
 
 def _points(series: Mapping[int, Series], rows: Sequence[Row], plain: bool) -> list[Point]:

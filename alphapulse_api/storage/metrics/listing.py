@@ -37,21 +37,40 @@ class Wanted(NamedTuple):
         metric_type: their type.
         name: their name.
         prefix: the beginning of their names.
+        scope: distinguishes the cursors of callers who may read some series only.
     """
 
     metric_type: str | None = None
     name: str | None = None
     prefix: str | None = None
+    scope: str | None = None
 
 
-async def summaries(engine: Engine, wanted: Wanted, limit: int, cursor: str | None) -> Page:
+async def summaries(
+    engine: Engine,
+    wanted: Wanted,
+    limit: int,
+    cursor: str | None,
+    series: Mapping[int, Series] | None = None,
+) -> Page:
     """One page of series: `metric_type`, `name`, `labels`, `first`, `last` (times), `count`.
+
+    Args:
+        engine: where they are stored.
+        wanted: which series.
+        limit: of the page.
+        cursor: the end of the previous page.
+        series: the only ones among them that may be read; None: all.
 
     Raises:
         ValidationProblem: for a foreign cursor.
     """
     listing = Listing("series", **wanted._asdict())
-    found = await _stored(engine, wanted, limit + 1, _after(listing, cursor))
+    after = _after(listing, cursor)
+    if series is None:
+        found = await _stored(engine, wanted, limit + 1, after)
+    else:
+        found = await _of_series(engine, series, wanted.prefix or "", limit + 1, after)
     following = listing.cursor(*_place(found[limit - 1])) if len(found) > limit else None
     return Page(found[:limit], _as_summaries, following)
 
@@ -68,7 +87,7 @@ async def newest_points(
 
     Args:
         labels: labels that all of them have.
-        series: the series that have these labels, if the index of labels is not complete yet.
+        series: the series that have these labels and may be read, if no index has them.
 
     Raises:
         ValidationProblem: for a foreign cursor.
@@ -77,15 +96,15 @@ async def newest_points(
     after = _after(listing, cursor)
     while True:
         found: Sequence[Sequence[Any]]
-        if not labels:
+        if series is not None:
+            found = await off_loop(len(series), _first, series.values(), after, limit + 1)
+        elif not labels:
             found = await _stored(engine, wanted, limit + 1, after)
-        elif series is None:
+        else:
             columns = "l.metric_type, l.name, l.series_id, s.labels"
             found = await with_labels(
                 engine, columns, labels, limit + 1, wanted.metric_type, wanted.name, after
             )
-        else:
-            found = await off_loop(len(series), _first, series.values(), after, limit + 1)
         # Not in one statement: PostgreSQL would estimate that few of the series have a point, and
         # read all of them.
         points = await engine.fetch(
@@ -147,6 +166,28 @@ async def _stored(engine: Engine, wanted: Wanted, limit: int, after: Place | Non
         )
         if len(found) >= limit:
             break
+    return found
+
+
+async def _of_series(
+    engine: Engine, series: Mapping[int, Series], prefix: str, limit: int, after: Place | None
+) -> list[Row]:
+    """The same of some series, of those that have points."""
+    named = [one for one in series.values() if one.name.startswith(prefix)]
+    found: list[Row] = []
+    while len(found) < limit:
+        wanted = limit - len(found)
+        some = await off_loop(len(named), _first, named, after, wanted)
+        spans = await engine.fetch(
+            "SELECT series_id, first_at, last_at, points FROM series_spans "
+            f"WHERE points > 0 AND {engine.among('series_id', '$1')}",
+            engine.listed([one[2] for one in some]),
+        )
+        by_number = {number: rest for number, *rest in spans}
+        found += [(*one, *by_number[one[2]]) for one in some if one[2] in by_number]
+        if len(some) < wanted:
+            break
+        after = _place(some[-1])
     return found
 
 

@@ -22,7 +22,7 @@ from alphapulse_api.storage.metrics.rollups.write import lock_spans, store_point
 from alphapulse_api.storage.metrics.series import AHEAD, SeriesCatalogue
 from alphapulse_api.storage.metrics.series_creation import Reference
 from alphapulse_api.storage.metrics.series_owners import Owned
-from alphapulse_api.storage.outbox import invalidation_of_types, of_points
+from alphapulse_api.storage.outbox import invalidation_of_series, of_points
 
 A_TURN: Final = 2_000  # points processed before a yield to the loop: about 1 ms
 FULL: Final = 10_000  # points; a batch of this size takes in no other callers
@@ -158,8 +158,8 @@ class PointWriter:
             if events:
                 transaction.publish(of_points(parts, with_bodies=self._engine.leaves_outbox))
             else:
-                types = {name for part in parts for name in part.types}
-                transaction.publish(invalidation_of_types(types))
+                kinds = {kind for part in parts for kind in part.kinds}
+                transaction.publish(invalidation_of_series(kinds))
             await release(transaction, numbered, points)
             return references
 

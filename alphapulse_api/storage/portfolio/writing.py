@@ -186,7 +186,7 @@ class Writer:
             if added:
                 currency = snapshots[newest].record["currency"]
                 await self._admission.check(transaction, inserted[-1][1], currency)
-                transaction.publish(invalidation("portfolio"))
+                transaction.publish(invalidation("portfolio", [{"book": self._book}]))
                 state = await self._rolled_up(transaction, state, added)
             known = state.as_of
             newer = known is None or (
@@ -251,7 +251,7 @@ class Writer:
         if moves:
             state = await self._moved(transaction, state, as_of, shown)
         else:
-            transaction.publish(invalidation("portfolio"))
+            transaction.publish(invalidation("portfolio", [{"book": self._book}]))
         await update(transaction, self._book, state)
         return Stored(True, state.revision if moves else None, state)
 

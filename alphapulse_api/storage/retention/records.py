@@ -189,7 +189,8 @@ async def _page(
             _Record(
                 tuple(row[:keys]),
                 int(row[-1]),
-                dict(zip(tagged, row[places:-1], strict=True)),
+                dict(zip(tagged, row[places:-1], strict=True))
+                | ({"book": row[0]} if booked else {}),
             ),
             tuple(row[keys:places]),
         )

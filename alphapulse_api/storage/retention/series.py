@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from alphapulse_api.domain.books import BOOK_LABEL
+from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.metrics.rollups.fold import WIDTHS
 from alphapulse_api.storage.metrics.rollups.sketches import SKETCH_WIDTHS, sketch_on
 from alphapulse_api.storage.metrics.rollups.write import settle, shorten
-from alphapulse_api.storage.outbox import invalidation_of_types
+from alphapulse_api.storage.outbox import invalidation_of_series
 from alphapulse_api.storage.steps import Steps
 
 PAGE: Final = 1000  # series a read
@@ -28,6 +30,7 @@ _Delete = Callable[[Transaction, int, int], Awaitable[int]]
 class _Series(NamedTuple):
     number: int
     metric_type: str
+    book: str | None
 
 
 class _Done(NamedTuple):
@@ -59,7 +62,9 @@ async def delete_points(engine: Engine, steps: Steps, before: int) -> int:
         )
 
     first = "SELECT min(timestamp) FROM metric_points WHERE series_id = id"
-    sql = f"SELECT id, metric_type, ({first}) FROM series WHERE id > $1 ORDER BY id LIMIT $2"
+    sql = (
+        f"SELECT id, metric_type, ({first}), labels FROM series WHERE id > $1 ORDER BY id LIMIT $2"
+    )
     return await _delete_all(steps, _older(engine, sql, before), delete)
 
 
@@ -84,7 +89,7 @@ async def delete_rollups(engine: Engine, steps: Steps, before: int) -> int:
         return gone
 
     sql = (
-        "SELECT id, metric_type, first_at FROM series JOIN series_spans ON series_id = id "
+        "SELECT id, metric_type, first_at, labels FROM series JOIN series_spans ON series_id = id "
         "WHERE id > $1 ORDER BY id LIMIT $2"
     )
     return await _delete_all(steps, _older(engine, sql, before), delete)
@@ -95,13 +100,17 @@ async def _older(engine: Engine, sql: str, before: int) -> AsyncIterator[list[_S
 
     Args:
         engine: the database.
-        sql: a page of all series after number $1, with their types and first instants.
+        sql: a page of all series after number $1, with their types, first instants and labels.
         before: the instant, in microseconds.
     """
     last = 0
     while True:
         rows = await engine.fetch(sql, last, PAGE)
-        yield [_Series(row[0], row[1]) for row in rows if row[2] is not None and row[2] < before]
+        yield [
+            _Series(number, metric_type, loads_stored(labels).get(BOOK_LABEL))
+            for number, metric_type, first, labels in rows
+            if first is not None and first < before
+        ]
         if len(rows) < PAGE:
             return
         last = rows[-1][0]
@@ -125,17 +134,17 @@ async def _step(
     """Delete rows series by series until the limit is reached or the time is up."""
     began = steps.now()
     rows = series = 0
-    touched: set[str] = set()
-    for number, metric_type in rest:
+    touched: set[tuple[str, str | None]] = set()
+    for number, metric_type, book in rest:
         deleted = await delete(transaction, number, limit - rows)
         rows += deleted
         if deleted:
-            touched.add(metric_type)
+            touched.add((metric_type, book))
         if rows >= limit:
             break
         series += 1
         if steps.time_is_up(began):
             break
     if touched:
-        transaction.publish(invalidation_of_types(touched))
+        transaction.publish(invalidation_of_series(touched))
     return _Done(rows, series)

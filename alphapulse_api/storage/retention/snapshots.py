@@ -102,5 +102,5 @@ async def _delete(
     await remove_unused(transaction, book, keys)
     await recompute(transaction, book, rolled_up, instants, emptied=True)
     if gone:
-        transaction.publish(invalidation("portfolio"))
+        transaction.publish(invalidation("portfolio", [{"book": book}]))
     return gone

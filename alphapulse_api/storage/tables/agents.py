@@ -139,6 +139,8 @@ class AgentDataAccessor(SignalReadWrite):
             raise NotFound(f"There is no agent {agent_id!r}.")
         agent = AGENTS.read(rows[0])
         signals = await self._newest_signals(rows, start, end)
+        if self._books.one is None:
+            signals = _newest(list(signals))
         shown = Versioned(agent, signals=SIGNALS.records(signals, plain=False))
         shown.version = _version(agent)
         return shown

@@ -110,7 +110,7 @@ class BookDataAccessor:
                     *COLUMNS.store(after),
                 )
             await replace_token(transaction)
-            transaction.publish(invalidation("books"), invalidation("portfolio"))
+            transaction.publish(invalidation("books"), invalidation("portfolio", [{"book": book}]))
             return _versioned(after)
 
         return await self._engine.write(work)
