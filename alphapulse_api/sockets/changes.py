@@ -15,8 +15,10 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.holdings import Holdings
 from alphapulse_api.log import Event, Gap
 from alphapulse_api.runtime.slices import Slices, Steps, finish
+from alphapulse_api.sockets.broadcast import broadcast
 from alphapulse_api.sockets.change import Change, compared
-from alphapulse_api.sockets.delivery import OnFault, deliver, deliver_gap
+from alphapulse_api.sockets.delivery import OnFault, deliver_gap
+from alphapulse_api.sockets.frames import frame
 from alphapulse_api.sockets.subscription import ChangesSubscription
 from alphapulse_api.sockets.subscription_index import SubscriptionIndex
 
@@ -183,4 +185,22 @@ class ChangesFanOut:
             self._current.pop(item.book, None)
         else:
             self._current[item.book] = _Current(item.holdings, item.offset)
-        self.delivered += deliver(self.index, (item,), self._on_fault)
+        self._send(item)
+
+    def _send(self, change: Change) -> None:
+        """Send an event, in one shared frame to all whose clients understand it."""
+        writers = []
+        book = change.book if self.index.booked else None
+        for subscription in self.index.candidates(change.data, book):
+            try:
+                if isinstance(subscription, ChangesSubscription) and subscription.continues(change):
+                    writers.append(subscription.writer)
+                else:
+                    self.delivered += subscription.offer(change, b"")
+            except Exception as error:
+                self._on_fault(subscription.writer, error)
+        if writers:
+            faults = broadcast(writers, (change,), frame(change.text))
+            self.delivered += len(writers) - len(faults)
+            for writer, fault in faults:
+                self._on_fault(writer, fault)

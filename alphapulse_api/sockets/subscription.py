@@ -148,13 +148,23 @@ class ChangesSubscription(Subscription):
         """Return False: it always chooses the form of an event itself."""
         return False
 
+    def continues(self, change: Change) -> bool:
+        """Take the next event if the client understands its text; the caller then sends that."""
+        fits = change.base is None or change.base is self.bases.get(change.book)
+        if not fits or self.held is not None or change.offset <= self.after:
+            return False
+        if not self._passes(change):
+            return False
+        self._understood(change)
+        return True
+
     def release(self) -> list[Event | Gap]:
         """Go live; return the held events, each in the form that the client understands."""
         return [i if isinstance(i, Gap) else self._understood(i) for i in super().release()]
 
     def _send(self, event: Event, framed: bytes) -> None:
         understood = self._understood(event)
-        super()._send(understood, framed if understood is event else frame(understood.text))
+        super()._send(understood, frame(understood.text))
 
     def _understood(self, event: Event) -> Event:
         """Return the event as a change if the client has its base, otherwise as a key frame."""
@@ -163,7 +173,7 @@ class ChangesSubscription(Subscription):
             return event
         if event.holdings is not None:
             self.bases[event.book] = event.holdings
-        return event if event.base is not None and event.base is base else event.whole
+        return event if event.base is None or event.base is base else event.whole
 
 
 class JointSubscription(Subscription):

@@ -87,8 +87,11 @@ async def test_an_update_of_2000_positions_in_postgres_stalls_nobody(
 async def _update(server: Server, folder: Path) -> None:
     caller = await server.key("publish")
     host, port = server.url.removeprefix("http://").split(":")
-    async with connect(server, await server.key()) as client:
+    key = await server.key()
+    async with connect(server, key) as client, connect(server, key) as changes:
         await client.ask(type="subscribe", channels=["portfolio"])
+        options = {"portfolio": {"positions": "changes"}}
+        await changes.ask(type="subscribe", channels=["portfolio"], options=options)
         with Sender(host, int(port), folder) as sender:
             for name, first in (("update", 0), ("whole", 10_000)):
                 stalls = []
@@ -101,6 +104,7 @@ async def _update(server: Server, folder: Path) -> None:
                         assert await asyncio.to_thread(sender.send) == 200
                     stalls.append(lateness.longest)
                     assert (await client.receive("portfolio"))["data"]["total_value"]
+                    assert (await changes.receive())["data"]["total_value"]
                 print("STALLS", name, [f"{stall * 1e3:.1f}" for stall in stalls])
                 assert sorted(stalls)[1] < LONGEST, name
 
