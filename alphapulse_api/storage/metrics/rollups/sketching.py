@@ -23,8 +23,8 @@ PAGE: Final = 200  # series a read
 POINTS: Final = 2000  # a step at most: some 5 ms
 POINT_BYTES: Final = 64  # of the point, and its part of the sketches
 # While others write, the pause after a step is this many times as long as the step, so that the
-# task takes about a tenth of the writer's time.
-BEHIND_OTHERS: Final = 9
+# task takes about a twentieth of the writer's time.
+BEHIND_OTHERS: Final = 19
 
 
 class _Backlog(NamedTuple):
