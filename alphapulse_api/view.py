@@ -9,6 +9,7 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.books import ALL, EVERY, HOME, MAIN, Books
 from alphapulse_api.domain.channels import PRICES
 from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.projections.outcomes.accessor import TrackRecordAccessor
 from alphapulse_api.projections.pnl.accessor import PnlDataAccessor
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.storage.accessors import Accessors
@@ -128,6 +129,11 @@ class View:
         """Agents and their signals."""
         agents = self._accessors.of(self.books).agents
         return SignalsOnly(agents) if self.limited else agents
+
+    @property
+    def track_records(self) -> TrackRecordAccessor:
+        """What the signals of agents came to."""
+        return TrackRecordAccessor(self._accessors.engine, self.books, with_agents=not self.limited)
 
     @property
     def system(self) -> Any:

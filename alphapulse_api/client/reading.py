@@ -11,6 +11,7 @@ from alphapulse_api.client import values
 from alphapulse_api.client.decision_rows import Decision, Expansion, Why
 from alphapulse_api.client.http import Answer, segment
 from alphapulse_api.client.pages import Page, Rows
+from alphapulse_api.client.record_rows import TrackRecord
 from alphapulse_api.client.rows import (
     Agent,
     Alert,
@@ -268,6 +269,19 @@ class Reading(ABC):
         params = {"start_time": start_time, "end_time": end_time}
         agent: Agent = await self._get(f"/api/agents/{segment(agent_id)}", values.AGENT, params)
         return agent
+
+    async def track_record(
+        self,
+        agent_id: str,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> TrackRecord:
+        """Return what the signals of an agent came to, and whether that is chance."""
+        params = {"start_time": start_time, "end_time": end_time}
+        path = f"/api/agents/{segment(agent_id)}/record"
+        record: TrackRecord = await self._get(path, values.TRACK_RECORD, params)
+        return record
 
     def signals(
         self,

@@ -150,6 +150,7 @@ class SyncDashboardClient:
     record_trades_batch = _call(DashboardClient.record_trades_batch)
     agents = _rows(DashboardClient.agents)
     agent = _call(DashboardClient.agent)
+    track_record = _call(DashboardClient.track_record)
     signals = _rows(DashboardClient.signals)
     signal = _call(DashboardClient.signal)
     update_agent = _call(DashboardClient.update_agent)

@@ -116,6 +116,13 @@ DECISION: Final = Shape(
 )
 WHY: Final = Shape(nested={"trade": TRADE, "decision": DECISION, "signals": SIGNAL, "cost": COST})
 AGENT: Final = Shape(times=("updated_at",), nested={"signals": SIGNAL})
+_FEE: Final = Shape(("amount",))
+TRACK_RECORD: Final = Shape(
+    nested={
+        "profit": Shape(("realized", "net"), nested={"fees": _FEE}),
+        "thinking": Shape(("cost",)),
+    }
+)
 SAMPLE: Final = Shape(times=("timestamp",))
 
 CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}

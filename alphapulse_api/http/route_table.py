@@ -98,6 +98,7 @@ from alphapulse_api.schemas.system import (
     SystemSample,
     SystemSampleRequest,
 )
+from alphapulse_api.schemas.track_record import TrackRecord, TrackRecordQuery
 from alphapulse_api.schemas.trades import (
     Trade,
     TradeRequest,
@@ -265,6 +266,10 @@ ROWS: Final = (
         query=RecordQuery, answer=SignalInFull, every_book=True,
         resource="agents:book={book};agent_id={id}", tag="agents", operation="getSignal",
         failures=(404, 409)),
+    # Not cached: the answer depends on prices, trades and the time.
+    Row("GET", "/api/agents/{id}/record", "view_agents", agents.get_track_record,
+        query=TrackRecordQuery, answer=TrackRecord, tag="agents", operation="getTrackRecord",
+        failures=(404,)),
     Row("PUT", "/api/agents/{id}", PUBLISH, agents.put_agent, for_all_books=True, body=AgentRequest,
         answer=Agent, versioned=True, tag="agents", operation="updateAgent"),
     Row("POST", "/api/agents/{id}/signals", PUBLISH, agents.record_signal, body=SignalRequest,

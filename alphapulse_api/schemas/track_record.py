@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from alphapulse_api.domain.books import MODES
 from alphapulse_api.domain.track_record.verdict import VERDICTS
 from alphapulse_api.schemas.answers import Answer
+from alphapulse_api.schemas.books import BookMode
 from alphapulse_api.schemas.fields import BookId, Choice, Figure, Identifier, Money, Text
-from alphapulse_api.schemas.queries import RangeQuery
+from alphapulse_api.schemas.queries import OneBookQuery, RangeQuery
 from alphapulse_api.schemas.trades import Fee
 
 _HIT = {"description": "the share of calls that were right"}
@@ -28,18 +28,12 @@ class TrackRecordVerdict(Choice):
     words = VERDICTS
 
 
-class BookMode(Choice):
-    """Whose money a book has."""
-
-    words = MODES
-
-
 class Estimate(Answer):
     """A figure and its confidence interval of 95 %; null where there is too little to tell."""
 
-    value = Figure(allow_none=True)
-    low = Figure(allow_none=True)
-    high = Figure(allow_none=True)
+    value = Figure()
+    low = Figure()
+    high = Figure()
 
 
 class CalibrationBin(Answer):
@@ -57,7 +51,7 @@ class OutcomeFigures(Answer):
 
     outcomes = fields.Integer(metadata={"description": "signals with prices, without overlaps"})
     hit_rate = fields.Nested(Estimate, metadata=_HIT)
-    base_rate = Figure(allow_none=True, metadata=_BASE)
+    base_rate = Figure(metadata=_BASE)
     brier_score = fields.Nested(Estimate, metadata=_BRIER)
     calibration = fields.List(fields.Nested(CalibrationBin))
     rank_correlation = fields.Nested(Estimate, metadata=_RANKS)
@@ -81,9 +75,7 @@ class ThinkingCost(Answer):
 
     currency = Text(16)
     cost = Money()
-    profit_per_cost = Figure(
-        allow_none=True, metadata={"description": "null where profit has another currency"}
-    )
+    profit_per_cost = Figure(metadata={"description": "null where profit has another currency"})
 
 
 class TrackRecord(OutcomeFigures):
@@ -106,7 +98,6 @@ class TrackRecord(OutcomeFigures):
         metadata={"description": "of signals that came over 60 s after their time"},
     )
     cost_rate = Figure(
-        allow_none=True,
         metadata={"description": "fees of the agent's round trips by what the positions cost"},
     )
     profit = fields.Nested(RealizedProfit)
@@ -114,5 +105,5 @@ class TrackRecord(OutcomeFigures):
     unknown_costs = fields.Integer(metadata={"description": "calls whose cost nobody stated"})
 
 
-class TrackRecordQuery(RangeQuery):
+class TrackRecordQuery(RangeQuery, OneBookQuery):
     """Of which signals."""

@@ -98,6 +98,7 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/decisions/import"): (PUBLISHERS, 415, {}),
     ("GET", "/api/agents"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}"): (VIEWERS, 200, None),
+    ("GET", "/api/agents/{id}/record"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals/export"): (VIEWERS, 200, None),
     ("GET", "/api/agents/{id}/signals/{signal_id}"): (VIEWERS, 200, None),

@@ -81,6 +81,7 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     signal = {**REQUESTS["SignalRequest"], "id": "s-1"}
     await check("POST", "/api/agents/x1/signals", json=signal)
     await check("GET", "/api/agents/x1/signals/s-1")
+    await check("GET", "/api/agents/x1/record")
     parts = {"signals": [SIGNAL], "trades": [{**TRADE, "id": "t-9"}]}
     decision = {**REQUESTS["DecisionRequest"], "id": "d-9", **parts}
     await check("POST", "/api/decisions", json=decision)

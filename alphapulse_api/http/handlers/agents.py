@@ -33,6 +33,15 @@ async def get_signal(call: Call) -> Any:
     return await call.view.agents.get_signal(call.path["id"], call.path["signal_id"])
 
 
+async def get_track_record(call: Call) -> Any:
+    """What the signals of an agent came to, by recorded prices, and whether that is chance.
+
+    The figures are of signals received in the range whose horizon has ended; the verdict is on all
+    until its end. docs/track-record.md defines each figure.
+    """
+    return await call.view.track_records.get_record(call.path["id"], **call.query)
+
+
 async def put_agent(call: Call) -> Any:
     """Record the state of an agent; fields that are left out keep their values."""
     return await call.view.feed.update_agent(

@@ -188,6 +188,39 @@ REQUESTS: Final[Mapping[str, Any]] = {
         "direction": "long", "order_type": "limit", "amount": "0.01", "rate": "67123.50",
     },
 }  # fmt: skip
+_FIGURES: Final = {
+    "outcomes": 214,
+    "hit_rate": {"value": 0.584, "low": 0.517, "high": 0.648},
+    "base_rate": 0.513,
+    "brier_score": {"value": 0.241, "low": 0.232, "high": 0.25},
+    "calibration": [{"low": 0.6, "high": 0.7, "outcomes": 214, "stated": 0.66, "happened": 0.584}],
+    "rank_correlation": {"value": 0.12, "low": -0.015, "high": 0.25},
+    "mean_return": {"value": 0.0021, "low": 0.0004, "high": 0.0038},
+    "mean_return_after_cost": {"value": 0.0017, "low": 0.0, "high": 0.0034},
+}
+_NO_FIGURE: Final = {"value": None, "low": None, "high": None}
+_TRACK_RECORD: Final = {
+    "agent_id": "momentum-1", "book": "main", "mode": "live", "signals": 260, "abstentions": 18,
+    "pending": 5, "unpriced": 2, "overlapping": 21, "verdict": "no_better_than_chance",
+    "rounds": 120, **_FIGURES,
+    "imported": {
+        "outcomes": 0, "base_rate": None, "calibration": [],
+        **dict.fromkeys(
+            ("hit_rate", "brier_score", "rank_correlation", "mean_return",
+             "mean_return_after_cost"),
+            _NO_FIGURE,
+        ),
+    },
+    "cost_rate": 0.0004,
+    "profit": {
+        "currency": "USD", "round_trips": 88, "realized": "1250.40", "net": "1201.15",
+        "mean": {"value": 14.2, "low": -3.1, "high": 31.5},
+        "fees": [{"currency": "USD", "amount": "49.25"}],
+    },
+    "thinking": [{"currency": "USD", "cost": "18.40", "profit_per_cost": 65.28}],
+    "unknown_costs": 0,
+}  # fmt: skip
+
 ANSWERS: Final[Mapping[str, Any]] = {
     "Trade": _TRADE_ANSWER,
     "TradeWithHistory": _WITH_HISTORY,
@@ -234,6 +267,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "missing": [],
     },
     "Agent": _AGENT_ANSWER,
+    "TrackRecord": _TRACK_RECORD,
     "AgentWithSignals": {**_AGENT_ANSWER, "signals": [_SIGNAL_ANSWER]},
     "SystemSample": {**_SAMPLE, "timestamp": _NOON},
     "Accepted": {"accepted": 1},

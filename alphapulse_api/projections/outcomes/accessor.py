@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.decimals import EXACT
-from alphapulse_api.domain.errors import NotFound
+from alphapulse_api.domain.errors import NotFound, ValidationProblem
 from alphapulse_api.domain.lots import ZERO, exact, total
 from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.domain.track_record.figures import Figures, figures_of
@@ -26,11 +27,13 @@ from alphapulse_api.projections.outcomes.reading import (
     read_profit,
 )
 from alphapulse_api.projections.outcomes.updating import update_agent
+from alphapulse_api.projections.pnl.folding import fold_all
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.threads import off_loop
 
+STEPS: Final = 10  # of folding profit that a read waits for
 BACKTEST: Final = "backtest"
 _NOTHING: Final = Estimate(None, None, None)
 ROW_COST: Final = 5  # of an outcome, as many rows take to fold
@@ -41,33 +44,40 @@ class TrackRecordAccessor:
 
     Args:
         engine: the database.
+        books: the book of the signals, as the only one.
+        with_agents: whether agents are known that have no signal in it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, books: Books = HOME, *, with_agents: bool = True) -> None:
         self._engine = engine
+        self._books = books
+        self._with_agents = with_agents
 
     async def get_record(
         self,
         agent_id: str,
-        book: str,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
     ) -> dict[str, Any]:
-        """The record of an agent in a book, with the fields of `schemas.track_record.TrackRecord`.
+        """The record of an agent, with the fields of `schemas.track_record.TrackRecord`.
 
         The figures are of signals received in the range, the verdict of all until its end, so that
         nobody can choose a range that shows what they wish.
 
         Raises:
-            ValidationProblem: for an empty range.
+            ValidationProblem: for an empty range, and for several books: neither money nor skill
+                of different books adds up.
             NotFound: for an agent that is not known in the book.
         """
         check_range(start_time, end_time)
+        if (book := self._books.one) is None:
+            raise ValidationProblem.parameter("book", "a track record is of one book: name it")
         start = FIRST_MICROS if start_time is None else to_micros(start_time)
         end = to_micros(now()) + 1 if end_time is None else to_micros(end_time)
-        if not await is_known(self._engine, book, agent_id):
+        if not await is_known(self._engine, book, agent_id, self._with_agents):
             raise NotFound(f"There is no agent {agent_id!r} with signals in the book {book!r}.")
         await update_agent(self._engine, book, agent_id)
+        await fold_all(self._engine, STEPS)
         span = book, agent_id, start, end
         with long_reads():
             rows = await read_outcomes(self._engine, *span)

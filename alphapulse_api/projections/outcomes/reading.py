@@ -31,10 +31,8 @@ _COUNTS: Final = (
     "SELECT count(*), coalesce(sum(CASE WHEN abstained THEN 1 ELSE 0 END), 0) FROM signals "
     "WHERE book = $1 AND agent_id = $2 AND timestamp >= $3 AND timestamp < $4"
 )
-_KNOWN: Final = (
-    "SELECT 1 FROM signals WHERE book = $1 AND agent_id = $2 "
-    "UNION ALL SELECT 1 FROM agents WHERE agent_id = $2 LIMIT 1"
-)
+_HAS_SIGNAL: Final = "SELECT 1 FROM signals WHERE book = $1 AND agent_id = $2 LIMIT 1"
+_IS_AGENT: Final = "SELECT 1 FROM agents WHERE agent_id = $1"
 _BOOK: Final = "SELECT mode, currency FROM books WHERE id = $1"
 
 
@@ -140,6 +138,8 @@ async def book_of(engine: Engine, book: str) -> tuple[str | None, str | None]:
     return (rows[0][0], rows[0][1]) if rows else (None, None)
 
 
-async def is_known(engine: Engine, book: str, agent_id: str) -> bool:
-    """Whether an agent has reported itself, or has a signal in the book."""
-    return bool(await engine.fetch(_KNOWN, book, agent_id))
+async def is_known(engine: Engine, book: str, agent_id: str, with_agents: bool) -> bool:
+    """Whether an agent has a signal in the book, or, `with_agents`, has reported itself."""
+    if await engine.fetch(_HAS_SIGNAL, book, agent_id):
+        return True
+    return with_agents and bool(await engine.fetch(_IS_AGENT, agent_id))

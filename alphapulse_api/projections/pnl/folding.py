@@ -79,10 +79,10 @@ async def fold_some(engine: Engine) -> bool:
     return bool(symbols)
 
 
-async def fold_all(engine: Engine) -> None:
-    """Fold until nothing is left."""
-    while await fold_some(engine):
-        pass
+async def fold_all(engine: Engine, steps: int | None = None) -> None:
+    """Fold until nothing is left, in at most so many steps."""
+    while (steps is None or steps > 0) and await fold_some(engine):
+        steps = None if steps is None else steps - 1
 
 
 async def store(engine: Engine, plans: Sequence[Plan]) -> None:

@@ -1,6 +1,7 @@
 -- What the price did from the receipt of each signal with a horizon to its end; see
 -- projections/outcomes/. `check_at` is when it is looked at next (null: it is final). Prices between
--- spans_from and spans_until may change it. The horizon is in microseconds.
+-- spans_from and spans_until may change it. The horizon is in microseconds. A signal that came late
+-- has its own time as `received_at`.
 CREATE TABLE signal_outcomes (
     book {text} NOT NULL,
     signal_id {text} NOT NULL,

@@ -14,7 +14,10 @@ from alphapulse_api.storage.columns import FLOAT, PLAIN, Columns, Kind
 from alphapulse_api.storage.engine import Transaction
 
 IMPORTED_AFTER: Final = timedelta(seconds=60)
-"""A signal that came so long after its time may have been written when the outcome was known."""
+"""A signal that came so long after its time may have been written when the outcome was known.
+
+It is measured from its own time and counts apart.
+"""
 
 _NUMBER: Final = Kind(type="bigint")
 _INSTANT: Final = Kind(type="timestamptz")  # microseconds since the epoch
@@ -61,7 +64,9 @@ def _expected(signal: Mapping[str, Any]) -> dict[str, Any] | None:
     received, length = signal.get("received_at"), signal.get("horizon")
     if call is None or received is None or length is None or signal.get("abstained"):
         return None
-    at, horizon = to_micros(received), parse_duration(length) // MICROSECOND
+    imported = received - signal["timestamp"] > IMPORTED_AFTER
+    at = to_micros(signal["timestamp"] if imported else received)
+    horizon = parse_duration(length) // MICROSECOND
     conviction = signal.get("conviction")
     return {
         "book": signal["book"],
@@ -69,7 +74,7 @@ def _expected(signal: Mapping[str, Any]) -> dict[str, Any] | None:
         "agent_id": signal["agent_id"],
         "symbol": signal["symbol"],
         "received_at": at,
-        "imported": int(received - signal["timestamp"] > IMPORTED_AFTER),
+        "imported": int(imported),
         "horizon": horizon,
         "call": call,
         "stated": stated_of(signal.get("confidence"), conviction),

@@ -1,0 +1,90 @@
+"""The track record of an agent, as a client reads it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alphapulse_api.client import DashboardClient
+from alphapulse_api.domain.times import now
+from alphapulse_api.projections.outcomes.rebuild import rebuild
+from alphapulse_api.storage.engine import Transaction
+from tests.asking import ask
+from tests.conftest import Server
+
+HOUR = timedelta(hours=1)
+COUNT = 30
+BEGIN = now().replace(minute=0, second=0, microsecond=0) - 80 * HOUR
+
+
+async def received_in_time(server: Server) -> None:
+    """Let each signal have been received at its time, and enter it again."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute("UPDATE signals SET received_at = timestamp")
+        await transaction.execute("DELETE FROM signal_outcomes")
+
+    await server.backend.engine.write(work)
+    await rebuild(server.backend.engine)
+
+
+async def test_an_agent_that_knows_is_better_than_chance(either: Server) -> None:
+    feed = either.feed
+    prices = [100 + (number * 37) % 11 for number in range(COUNT + 40)]
+    await feed.record_metrics(
+        [
+            {"metric_type": "price", "name": "BTC", "timestamp": BEGIN + n * HOUR, "value": value}
+            for n, value in enumerate(prices)
+        ]
+    )
+    for number in range(32, 32 + COUNT):
+        signal: dict[str, Any] = {
+            "symbol": "BTC",
+            "direction": "buy" if prices[number + 1] > prices[number] else "sell",
+            "confidence": 0.9,
+            "conviction": 0.8 if prices[number + 1] > prices[number] else -0.8,
+            "horizon": "PT1H",
+            "timestamp": BEGIN + number * HOUR,
+            "usage": [{"model": "m", "cost": "0.01", "currency": "USD"}, {"model": "m"}],
+        }
+        await feed.record_signal("oracle", signal)
+    await feed.record_signal("oracle", {"symbol": "BTC", "abstained": True, "reason": "blind"})
+    trade = {"symbol": "BTC", "quantity": 1, "agent_id": "oracle", "fee": "0.10"}
+    await feed.record_trade({**trade, "side": "buy", "price": 100, "executed_at": BEGIN})
+    await feed.record_trade({**trade, "side": "sell", "price": 103, "executed_at": BEGIN + HOUR})
+    caller = await either.key()
+    async with DashboardClient(either.url, api_key=caller["X-API-Key"]) as client:
+        imported = await client.track_record("oracle")
+        assert (imported["outcomes"], imported["imported"]["outcomes"]) == (0, COUNT)
+        assert imported["verdict"] == "too_few"
+        await received_in_time(either)
+        record = await client.track_record("oracle")
+    assert (record["outcomes"], record["rounds"], record["verdict"]) == (COUNT, COUNT, "better")
+    assert record["hit_rate"]["value"] == 1
+    assert record["base_rate"] == pytest.approx(0.5, abs=0.1)
+    assert record["brier_score"]["value"] == pytest.approx(0.01)
+    assert record["calibration"] == [
+        {"low": 0.8, "high": 0.9, "outcomes": COUNT, "stated": pytest.approx(0.9), "happened": 1}
+    ]
+    assert (record["signals"], record["abstentions"]) == (COUNT + 1, 1)
+    profit = record["profit"]
+    assert (profit["round_trips"], profit["realized"]) == (1, Decimal(3))
+    assert profit["net"] == Decimal("2.8")
+    assert record["cost_rate"] == pytest.approx(0.002)
+    assert record["mean_return_after_cost"]["value"] == pytest.approx(
+        (record["mean_return"]["value"] or 0) - 0.002
+    )
+    assert record["thinking"][0]["cost"] == Decimal("0.3")
+    assert record["unknown_costs"] == COUNT
+
+
+async def test_an_agent_that_nobody_knows_is_not_found(server: Server) -> None:
+    caller = await server.key()
+    answer = await ask(server, "GET", "/api/agents/nobody/record", caller)
+    assert (answer.status, answer.json["detail"]) == (
+        404,
+        "There is no agent 'nobody' with signals in the book 'main'.",
+    )
