@@ -42,7 +42,7 @@ from alphapulse_api.schemas.alerts import (
 )
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
-from alphapulse_api.schemas.books import Book, BookRequest, BooksQuery, Portfolios
+from alphapulse_api.schemas.books import Book, BookRequest, BooksQuery, PortfolioOverview
 from alphapulse_api.schemas.decisions import (
     Decision,
     DecisionInFull,
@@ -166,7 +166,7 @@ ROWS: Final = (
         imports=imports.import_portfolio_history, query=HistoryImport, body=EquityPoint,
         body_in_lines=True, answer=Imported, tag="portfolio",
         operation="importPortfolioHistory"),
-    Row("GET", "/api/portfolios", "view_portfolio", books.get_portfolios, answer=Portfolios,
+    Row("GET", "/api/portfolios", "view_portfolio", books.get_portfolios, answer=PortfolioOverview,
         every_book=True,
         resource="portfolio", channel="portfolio", tag="portfolio", operation="listPortfolios"),
     Row("PUT", "/api/portfolio", PUBLISH, portfolio.put_portfolio, body=PortfolioRequest,

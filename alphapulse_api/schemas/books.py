@@ -91,7 +91,7 @@ class PortfolioTotal(Answer):
     positions_value = Money(signed=True)
 
 
-class Portfolios(Answer):
+class PortfolioOverview(Answer):
     """The current portfolio of each book; totals never add different modes or currencies."""
 
     portfolios = fields.List(fields.Nested(BookPortfolio))

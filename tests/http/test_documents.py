@@ -45,6 +45,14 @@ async def test_the_openapi_document_is_valid_and_has_every_route(server: Server)
     }
 
 
+async def test_no_schema_has_a_list_of_its_own_name(server: Server) -> None:
+    """A generator of Python clients gives both the same variable, of two types."""
+    schemas = (await _document(server, "openapi"))["components"]["schemas"]
+    for name, schema in schemas.items():
+        variable = re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        assert schema.get("properties", {}).get(variable, {}).get("type") != "array", name
+
+
 @pytest.mark.parametrize("name", ["openapi", "asyncapi"])
 async def test_every_reference_of_a_document_resolves(server: Server, name: str) -> None:
     document = await _document(server, name)

@@ -237,7 +237,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "positions_value": "1900.00",
     },
     "Book": _BOOK_ANSWER,
-    "Portfolios": {
+    "PortfolioOverview": {
         "portfolios": [
             {
                 "book": "main", "title": None, "mode": "live", "closed_at": None, "currency": "USD",
