@@ -114,7 +114,8 @@ async def converse(server: Server, document: dict[str, Any]) -> list[tuple[str, 
         further = {"trades": {"include": ["signal", "decision"]}}
         await ws.send_json({"type": "subscribe", "channels": ["trades"], "options": further})
         frames.append(("subscribe", await ws.receive_json()))
-        await feed.record_decision({**DECISION, "signals": [SIGNAL]})
+        signal = {**SIGNAL, "id": "s-9"}
+        await feed.record_decision({**DECISION, "id": "d-9", "signals": [signal]})
         for _ in further["trades"]["include"]:
             frames.append(("event", await ws.receive_json()))
     return frames
