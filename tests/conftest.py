@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -29,7 +30,7 @@ from tests import postgres as postgres_server
 from tests import redis_server, view
 from tests.clock import LoopClock
 from tests.commands import Here
-from tests.engines import Fresh, opened, opened_postgres
+from tests.engines import Fresh, empty_store, opened, opened_postgres
 from tests.forging import SECRET
 from tests.postgres import Postgres
 
@@ -40,6 +41,25 @@ PASSWORD = "correct horse battery"
 settings.register_profile("everywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("everywhere"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from visiting what was imported and collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let a worker with nothing left to do take tests of another, unless `--dist` says otherwise.
+
+    By default workers get them in turns, and each of them then starts what a module shares.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 class Server:
@@ -118,9 +138,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """A free port, a database of its own, no limit that a test did not ask for."""
     monkeypatch.setenv("AP_ADMIN_PASSWORD", PASSWORD)
     monkeypatch.delenv("AP_CONFIG", raising=False)
+    store = empty_store(tmp_path / "test.db")
     return Config(
         port=0,
-        database=DatabaseConfig(url=f"sqlite:///{tmp_path}/test.db"),
+        database=DatabaseConfig(url=f"sqlite:///{store}"),
         rate_limit=RateLimitConfig(enabled=False),
     )
 
@@ -155,15 +176,15 @@ def mortal() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def postgres_url(postgres: Postgres) -> str:
-    """A new database."""
-    return await postgres.new()
+    """A new database with an empty store."""
+    return await postgres.copied()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     """`async with fresh() as engine`: each time an empty store, on either engine."""
     if request.param == "sqlite":
-        return lambda: opened(tmp_path_factory.mktemp("db") / "store.db")
+        return lambda: opened(empty_store(tmp_path_factory.mktemp("db") / "store.db"))
     server = request.getfixturevalue("postgres")
     return lambda: opened_postgres(server)
 
@@ -260,5 +281,5 @@ async def either(serve: Serve, request: pytest.FixtureRequest) -> Server:
     sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
     if request.param == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        sections["database"] = DatabaseConfig(url=await postgres.new())
+        sections["database"] = DatabaseConfig(url=await postgres.emptied())
     return await serve(**sections)

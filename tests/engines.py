@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,30 @@ async def opened(path: Path) -> AsyncIterator[SQLiteEngine]:
         yield engine
     finally:
         await engine.close()
+
+
+@cache
+def _empty_store() -> bytes:
+    """The file of a store with the schema of this release and no rows.
+
+    To copy it takes a fifth of the work of migrating a new file, and no writes that wait for disks.
+    """
+
+    async def make(path: Path) -> None:
+        async with opened(path):
+            pass
+
+    with tempfile.TemporaryDirectory(prefix="ap-store-") as folder, ThreadPoolExecutor(1) as beside:
+        path = Path(folder, "store.db")
+        beside.submit(asyncio.run, make(path)).result()  # the caller may be in a running loop
+        return path.read_bytes()
+
+
+def empty_store(path: Path) -> Path:
+    """Make an empty store in a new file; returns its path."""
+    path.touch(0o600, exist_ok=False)
+    path.write_bytes(_empty_store())
+    return path
 
 
 @asynccontextmanager

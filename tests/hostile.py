@@ -20,6 +20,8 @@ from tests.hostile_receivers import receiver_bodies
 from tests.webhooks import alertmanager, grafana
 
 MEBI = 1024 * 1024
+MAX_RECORDS = 10_000  # of an array
+RECORD_BYTES = 50
 # What is valid, by the last step of the path that is not a variable.
 VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
@@ -52,7 +54,7 @@ def hostile_requests(size: int = 4 * MEBI, route: str = "") -> Iterator[Hostile]
     """Each shape for each route that takes it, and for one field of each kind that it has.
 
     Args:
-        size: of a body, about.
+        size: of a body, about. From half a mebibyte on, arrays have as many records as they may.
         route: method and path of the only one, such as "POST /api/alerts/{id}/resolve".
     """
     for row in ROWS:
@@ -96,12 +98,14 @@ def _bodies(row: Row, size: int) -> Iterator[tuple[str, bytes]]:
     yield "commas", b"[%b]" % (b"," * size)
     yield "brackets in pairs", b"[" + b"[]," * (size // 3)
     if row.body_may_be_array or row.body_is_array:
-        yield "10,000 valid records", _array(json.dumps(valid).encode(), 10_000 * 10_000, 10_000)
+        most = _records(size)
+        record = json.dumps(valid).encode()
+        yield f"{most:,} valid records", _array(record, most * (len(record) + 1))
         few = b",".join(b'"k%d":1' % n for n in range(40))
-        yield "10,000 records of 40 unknown keys", _array(b"{%b}" % few, 10 * size, 10_000)
+        yield f"{most:,} records of 40 unknown keys", _array(b"{%b}" % few, 10 * size, most)
         many = b",".join(b'"k%d":1' % n for n in range(140))
-        yield "10,000 records of 140 unknown keys", _array(b"{%b}" % many, 10 * size, 10_000)
-        yield "10,000 numbers", _array(b"1.1", size, 10_000)
+        yield f"{most:,} records of 140 unknown keys", _array(b"{%b}" % many, 10 * size, most)
+        yield f"{most:,} numbers", _array(b"1.1", size, most)
     kinds = {type(field): name for name, field in schema.load_fields.items()}
     for name in kinds.values():
         field = schema.load_fields[name]
@@ -115,10 +119,11 @@ def _values(field: fields.Field[Any], size: int) -> Iterator[tuple[str, bytes]]:
         case fields.List():
             yield "empty texts", _array(b'""', size)
             yield "empty objects", _array(b"{}", size)
-            yield "10,000 empty objects", _array(b"{}", size, 10_000)
+            most = _records(size)
+            yield f"{most:,} empty objects", _array(b"{}", size, most)
             yield "numbers", _array(b"1.1", size)
             if isinstance(field.inner, fields.Nested):
-                yield "10,000 valid", _array(json.dumps(POSITION).encode(), 10 * size, 10_000)
+                yield f"{most:,} valid", _array(json.dumps(POSITION).encode(), 10 * size, most)
         case Metadata() | Labels() | Figures():
             keys = b",".join(b'"k%d":1' % n for n in range(size // 12))
             yield "keys", b"{%b}" % keys
@@ -150,10 +155,11 @@ def _lines(row: Row, size: int) -> Iterator[tuple[str, str, bytes]]:
     yield "empty lines", ndjson, b"\n" * size
     yield "one line", ndjson, b" " * size
     yield "a line of fractions", ndjson, _array(b"1.1", MEBI // 2)
-    yield "20,000 valid lines", ndjson, (record + b"\n") * 20_000
+    lines = 2 * _records(size)
+    yield f"{lines:,} valid lines", ndjson, (record + b"\n") * lines
     header = ",".join(valid).encode() + b"\n"
     line = ",".join(map(str, valid.values())).encode() + b"\n"
-    yield "20,000 valid lines of CSV", csv, header + line * 20_000
+    yield f"{lines:,} valid lines of CSV", csv, header + line * lines
     yield "cells", csv, header + b"," * size
     yield "a header of cells", csv, b"a," * (size // 2)
     yield "quotes", csv, header + b'"",' * (size // 3)
@@ -174,6 +180,11 @@ def valid_record(row: Row) -> dict[str, Any]:
         if step in VALID:
             return VALID[step]
     raise LookupError(f"VALID has no record for {row.method} {row.path}")
+
+
+def _records(size: int) -> int:
+    """How many records a body of about that size has: at most as many as it may."""
+    return min(MAX_RECORDS, size // RECORD_BYTES)
 
 
 def _array(item: bytes, size: int, most: int | None = None) -> bytes:

@@ -51,7 +51,7 @@ async def stage(
         server = elsewhere = await serve(**sections)
     else:
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = await postgres.new()
+        url = await postgres.copied()
         sections["database"] = DatabaseConfig(url=url)
         server, elsewhere = await serve(**sections), await serve(**sections)
     config = tmp_path / "c.yaml"

@@ -170,6 +170,7 @@ async def test_watch_command_prints_events(tmp_path: Path) -> None:
         assert all(line.startswith(b'{"type":') for line in lines)
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 async def test_killed_and_restarted_it_goes_on_without_a_gap_or_a_double(tmp_path: Path) -> None:
     database = tmp_path / "demo.db"

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -167,10 +168,12 @@ def test_an_accessor_of_nothing_is_refused(config: Config) -> None:
         _ = Dashboard(config).orders
 
 
-def test_an_app_is_made_without_any_work(config: Config, tmp_path: Any) -> None:
-    create_app(config)
-    Dashboard(config)
-    assert list(tmp_path.iterdir()) == []
+def test_an_app_is_made_without_any_work(config: Config, tmp_path: Path) -> None:
+    elsewhere = replace(config, database=DatabaseConfig(url=f"sqlite:///{tmp_path}/new/test.db"))
+    (tmp_path / "new").mkdir()
+    create_app(elsewhere)
+    Dashboard(elsewhere)
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 @pytest.fixture

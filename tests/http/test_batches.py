@@ -27,7 +27,7 @@ async def either(request: pytest.FixtureRequest, serve: Serve) -> Server:
     """A server on one engine after the other."""
     if request.param == "sqlite":
         return await serve()
-    url = await request.getfixturevalue("postgres").new()
+    url = await request.getfixturevalue("postgres").copied()
     return await serve(database=DatabaseConfig(url=url), auth=AuthConfig(jwt_secret="s" * 32))
 
 

@@ -147,7 +147,7 @@ async def test_no_body_of_a_write_is_too_much(serve: Serve) -> None:
         return await ask(server, row.method, _path(row.path), headers=headers, data=body)
 
     bodies = VALUES.map(_dumps) | st.binary(max_size=100) | BROKEN_JSON
-    await _nonsense(server, st.tuples(st.sampled_from(WRITES), bodies, TYPES), write, 200)
+    await _nonsense(server, st.tuples(st.sampled_from(WRITES), bodies, TYPES), write, 120)
 
 
 async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
@@ -167,7 +167,7 @@ async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
         return await ask(server, row.method, _path(row.path), headers=headers, data=_dumps(body))
 
     rows = st.sampled_from([row for row in WRITES if row.body and not row.body_in_lines])
-    await _nonsense(server, st.tuples(rows, CHANGES, st.booleans()), write, 300)
+    await _nonsense(server, st.tuples(rows, CHANGES, st.booleans()), write, 200)
     # What was taken can be read.
     for row in GETS:
         answer = await ask(server, "GET", _path(row.path), admin)
@@ -188,7 +188,7 @@ async def test_no_query_is_too_much(serve: Serve) -> None:
 
     words = st.integers(0, 40) | st.sampled_from(WORDS) | st.text(min_size=1, max_size=5)
     pairs = st.lists(st.tuples(words, QUERY_VALUES), max_size=4)
-    await _nonsense(server, st.tuples(st.sampled_from(GETS), pairs), read, 300)
+    await _nonsense(server, st.tuples(st.sampled_from(GETS), pairs), read, 200)
 
 
 async def test_no_path_and_no_header_is_too_much(serve: Serve) -> None:
@@ -216,7 +216,7 @@ async def test_no_path_and_no_header_is_too_much(serve: Serve) -> None:
         return answer._replace(status=min(answer.status, 399)) if other else answer
 
     headers = st.dictionaries(names, values, max_size=3)
-    await _nonsense(server, st.tuples(methods, paths, headers), call, 200)
+    await _nonsense(server, st.tuples(methods, paths, headers), call, 120)
 
 
 def _dumps(value: Any) -> bytes:

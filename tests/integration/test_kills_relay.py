@@ -146,7 +146,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     server: Postgres = request.getfixturevalue("postgres")
-    return await server.new()
+    return await server.copied()
 
 
 def check(published: dict[Record, list[Any]], expected: dict[Record, list[Any]]) -> None:
@@ -222,6 +222,9 @@ def log(request: pytest.FixtureRequest) -> EventsConfig:
     return EventsConfig(type="redis", redis_url=url, history_size=100_000)
 
 
+@pytest.mark.parametrize(
+    ("database_url", "log"), [("sqlite", "memory"), ("postgres", "redis")], indirect=True
+)
 async def test_what_a_killed_feeder_committed_is_published_once(
     serve: Serve, database_url: str, log: EventsConfig, tmp_path: Path
 ) -> None:

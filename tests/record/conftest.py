@@ -18,7 +18,7 @@ from alphapulse_api.record.relay import Relay
 from alphapulse_api.storage import outbox
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
-from tests.engines import connected, opened, relay_of
+from tests.engines import connected, empty_store, opened, relay_of
 from tests.event_logs import Log, LogFollower, redis_log
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
@@ -42,7 +42,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with opened(tmp_path / "store.db") as engine:
+    async with opened(empty_store(tmp_path / "store.db")) as engine:
         yield House(Accessors(engine, 300, {}))
 
 

@@ -146,7 +146,7 @@ async def test_a_removal_that_fails_is_tried_again(
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
 async def test_any_text_comes_back_out_of_the_outbox(postgres: Postgres, conforming: str) -> None:
-    url = await postgres.new()
+    url = await postgres.copied()
     name = re.findall(r"ap_\w+", url)[-1]
     await postgres.run(f"ALTER DATABASE {name} SET standard_conforming_strings = {conforming}")
     texts = [

@@ -118,7 +118,7 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
         if store == "sqlite":
             engine: Engine = await stack.enter_async_context(opened(tmp_path / "store.db"))
         else:
-            url = await request.getfixturevalue("postgres").new()
+            url = await request.getfixturevalue("postgres").copied()
             engine = await stack.enter_async_context(connected(url))
         relaying = Relaying(engine, MemoryEventLog())
         relaying.dies_after_its_commits()

@@ -116,7 +116,7 @@ async def test_a_watch_that_meets_a_fault_nobody_thought_of_goes_on(
     sections: dict[str, Any] = {"auth": AuthConfig(jwt_secret=SECRET)}
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        sections["database"] = DatabaseConfig(url=await postgres.new())
+        sections["database"] = DatabaseConfig(url=await postgres.copied())
     server = await serve(**sections)
     caller = await server.key()
     config = server.backend.config

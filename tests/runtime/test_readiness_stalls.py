@@ -65,7 +65,7 @@ async def start(request: pytest.FixtureRequest, serve: Serve) -> Callable[[], Aw
     """Start a server on either engine."""
     sections: dict[str, Any] = {}
     if request.param == "postgres":
-        url = await request.getfixturevalue("postgres").new()
+        url = await request.getfixturevalue("postgres").copied()
         sections = {
             "database": DatabaseConfig(url=url), "auth": AuthConfig(jwt_secret=SECRET),
         }  # fmt: skip
@@ -124,7 +124,7 @@ async def test_an_absent_synchronous_standby_is_down_all_the_time_until_it_is_ba
     serve: Serve, clock: LoopClock
 ) -> None:
     with postgres_server.server() as postgres:
-        database = DatabaseConfig(url=await postgres.new())
+        database = DatabaseConfig(url=await postgres.copied())
         server = await serve(database=database, auth=AuthConfig(jwt_secret=SECRET))
         caller = await server.key("publish")
         local = "SET synchronous_commit = local"

@@ -18,7 +18,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.portfolio import accessor, reading, rollups, writing
 from alphapulse_api.storage.tables import agents, alerts
 from alphapulse_api.storage.tables import trades as trade_store
-from tests.engines import T0, at, connected, opened
+from tests.engines import T0, at, connected, empty_store, opened
 from tests.postgres import Postgres
 from tests.records import alert, sample, signal, snapshot, trade
 
@@ -213,7 +213,7 @@ def same(left: Any, right: Any, name: str = "") -> None:
             assert str(left) == str(right), name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(written=st.lists(writes, max_size=12), asked=st.lists(questions, min_size=1, max_size=12))
 async def test_the_engines_give_the_same_answers(
     written: list[Step],
@@ -225,7 +225,7 @@ async def test_the_engines_give_the_same_answers(
     for module in (agents, alerts, accessor, reading, rollups, writing, trade_store):
         monkeypatch.setattr(module, "now", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
     path: Path = tmp_path_factory.mktemp("db") / "store.db"
-    async with opened(path) as sqlite, connected(await postgres.emptied()) as other:
+    async with opened(empty_store(path)) as sqlite, connected(await postgres.emptied()) as other:
         left, right = Accessors(sqlite, 300, {}), Accessors(other, 300, {})
         for resource, method, args in written:
             one, two = (getattr(getattr(store, resource), method) for store in (left, right))

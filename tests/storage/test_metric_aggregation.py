@@ -154,7 +154,7 @@ async def answers(case: Case, fresh: Fresh) -> tuple[list[dict[str, Any]], list[
                 return list(whole), pages
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases())
 def test_buckets_are_what_the_definitions_say(case: Case, fresh: Fresh) -> None:
     whole, pages = asyncio.run(answers(case, fresh))

@@ -183,7 +183,7 @@ async def test_behind_a_pooler_nothing_is_left_on_a_connection(postgres: Postgre
 
 
 async def test_the_pool_is_bounded(postgres: Postgres) -> None:
-    async with connected(await postgres.new(), pool_size=4) as engine:
+    async with connected(await postgres.copied(), pool_size=4) as engine:
         await asyncio.gather(
             *(engine.fetch("SELECT pg_sleep(0.01)") for _ in range(40)),
             *(engine.write(adds(f"{i}")) for i in range(40)),
@@ -194,7 +194,7 @@ async def test_the_pool_is_bounded(postgres: Postgres) -> None:
 async def test_connections_that_nobody_needs_any_more_are_closed(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with connected(await postgres.new(), pool_size=5) as engine:
+    async with connected(await postgres.copied(), pool_size=5) as engine:
         await asyncio.gather(*(engine.fetch("SELECT pg_sleep(0.05)") for _ in range(4)))
         await held_by_the_server(engine, 4)
         monkeypatch.setattr(postgres_pool, "IDLE_SECONDS", 0.2)

@@ -44,7 +44,7 @@ async def engine(postgres: Postgres, proxy: Proxy) -> AsyncIterator[PostgresEngi
 
 
 async def test_a_server_that_ends_and_comes_back(mortal: Postgres) -> None:
-    async with connected(await mortal.new(), pool_size=5) as engine:
+    async with connected(await mortal.copied(), pool_size=5) as engine:
         load = Load(engine, "w")
         for _ in range(2):
             await load.progress()
@@ -228,7 +228,7 @@ async def test_a_write_that_takes_too_long_is_an_outage_for_it_alone(
 async def test_a_database_that_turns_read_only_refuses_writes_and_heals(
     postgres: Postgres,
 ) -> None:
-    url = await postgres.new()
+    url = await postgres.copied()
     async with connected(url) as engine:
 
         async def full(transaction: Transaction) -> None:

@@ -68,7 +68,7 @@ async def test_readers_and_writers_get_errors_and_go_on_when_it_is_back(
 ) -> None:
     monkeypatch.setattr(monitor, "SAMPLE_SECONDS", 0.1)
     server = await serve(
-        database=DatabaseConfig(url=await mortal.new()), auth=AuthConfig(jwt_secret=SECRET)
+        database=DatabaseConfig(url=await mortal.copied()), auth=AuthConfig(jwt_secret=SECRET)
     )
     admin = await server.login()
     await server.feed.raise_alert({"id": "a-1", "title": "t"})

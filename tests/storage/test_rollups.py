@@ -148,7 +148,7 @@ async def made_anew(engine: Engine) -> Any:
     return await rollups(engine)
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(
     written=st.lists(batches, min_size=1, max_size=6),
     together=st.booleans(),
