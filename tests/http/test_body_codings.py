@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
 import sqlite3
@@ -72,7 +74,14 @@ def _bodies(row: Row) -> Iterator[tuple[str, bytes]]:
         yield "text/plain", b"BTCUSDT crossed 50000"
     if row.body_in_lines or row.body_may_be_array:
         yield NDJSON, json.dumps(record).encode() + b"\n"
-        yield CSV, "\n".join((",".join(record), ",".join(map(str, record.values())))).encode()
+        yield CSV, _csv(record)
+
+
+def _csv(record: dict[str, Any]) -> bytes:
+    text = io.StringIO()
+    cells = [value if isinstance(value, str) else json.dumps(value) for value in record.values()]
+    csv.writer(text).writerows([list(record), cells])
+    return text.getvalue().encode()
 
 
 WAYS = list(_ways())
