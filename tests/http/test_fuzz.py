@@ -39,6 +39,7 @@ SEEDS: dict[str, Any] = {
     "/api/system": SAMPLE,
     "/api/agents/{id}": {"agent_type": "a", "state": "active", "metrics": {"a": 1}},
     "/api/agents/{id}/signals": SIGNAL,
+    "/api/books/{id}": {"title": "t"},
     "/api/decisions": DECISION,
     "/api/alerts/{id}/acknowledge": {"comments": "c", "user": "u"},
     "/api/alerts/{id}/resolve": {},
@@ -166,6 +167,8 @@ async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
         )
         return await ask(server, row.method, _path(row.path), headers=headers, data=_dumps(body))
 
+    opened = await ask(server, "PUT", "/api/books/x1", admin, json={"mode": "paper"})
+    assert opened.status in (200, 201)
     rows = st.sampled_from([row for row in WRITES if row.body and not row.body_in_lines])
     await _nonsense(server, st.tuples(rows, CHANGES, st.booleans()), write, 200)
     # What was taken can be read.
