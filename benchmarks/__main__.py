@@ -28,6 +28,7 @@ from . import (
     soak,
     space,
     stalls,
+    track_record,
 )
 from .harness import BenchmarkError
 
@@ -156,6 +157,12 @@ ENTRIES = (
         "how long writes wait while old snapshots are deleted, and what the file gives back",
         retention.add_options,
         retention.run,
+    ),
+    Entry(
+        "track_record",
+        "10,000 agents without skill: how many are ever called better than chance",
+        track_record.add_options,
+        track_record.run,
     ),
     Entry(
         "space",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.client import DashboardClient
 from alphapulse_api.domain.times import now
 from alphapulse_api.projections.outcomes.rebuild import rebuild
@@ -88,3 +89,31 @@ async def test_an_agent_that_nobody_knows_is_not_found(server: Server) -> None:
         404,
         "There is no agent 'nobody' with signals in the book 'main'.",
     )
+
+
+async def test_a_record_is_of_one_book_and_a_backtest_has_no_verdict(server: Server) -> None:
+    await server.feed.open_book("test", mode="backtest", currency="USD")
+    for book in ("main", "test"):
+        await server.feed.record_signal(
+            "a1", {"symbol": "BTC", "direction": "buy", "horizon": "PT1H", "book": book}
+        )
+    caller = await server.key()
+    path = "/api/agents/a1/record"
+    main = await ask(server, "GET", path, caller)
+    assert (main.json["book"], main.json["verdict"], main.json["pending"]) == ("main", "too_few", 1)
+    tested = await ask(server, "GET", f"{path}?book=test", caller)
+    assert (tested.json["mode"], tested.json["verdict"]) == ("backtest", None)
+    assert (await ask(server, "GET", f"{path}?book=*", caller)).status == 422
+
+
+async def test_a_caller_of_one_book_knows_only_its_agents(server: Server) -> None:
+    await server.feed.open_book("beta", mode="paper", currency="USD")
+    signal = {"symbol": "BTC", "direction": "buy", "horizon": "PT1H"}
+    await server.feed.record_signal("a1", signal)
+    await server.feed.record_signal("b1", {**signal, "book": "beta"})
+    _, key = await server.dashboard.accounts.create_api_key("beta", VIEWS, books=["beta"])
+    caller = {"X-API-Key": key}
+    assert (await ask(server, "GET", "/api/agents/b1/record", caller)).json["book"] == "beta"
+    assert (await ask(server, "GET", "/api/agents/a1/record", caller)).status == 404
+    foreign = await ask(server, "GET", "/api/agents/a1/record?book=main", caller)
+    assert foreign.status == 404
