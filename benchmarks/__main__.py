@@ -13,6 +13,7 @@ from . import (
     connections,
     console,
     crowd,
+    decisions,
     fanout,
     history,
     host,
@@ -133,6 +134,12 @@ ENTRIES = (
         "a hundred readers beside a writer, as the history grows",
         crowd.add_options,
         crowd.run,
+    ),
+    Entry(
+        "decisions",
+        "decisions stored in batches, what led to a trade, and listings as they grow",
+        decisions.add_options,
+        decisions.run,
     ),
     Entry(
         "portfolio",

@@ -53,15 +53,15 @@ async def _run(sizes: tuple[int, ...]) -> None:
     updates = []
     with tempfile.TemporaryDirectory() as folder, server("") as postgres:
         for name in ENGINES:
-            async with _opened(name, Path(folder) / "history.db", postgres) as (engine, url):
+            async with opened_new(name, Path(folder) / "history.db", postgres) as (engine, url):
                 stored = 0
                 for size in sizes:
                     await _fill(engine, stored, size)
-                    await _analyze(url)
+                    await analyze(url)
                     stored = size
                     for label, milliseconds in (await _ask(engine, size)).items():
                         histories.setdefault((size, label), []).append(milliseconds)
-            async with _opened(name, Path(folder) / "updates.db", postgres) as (engine, _):
+            async with opened_new(name, Path(folder) / "updates.db", postgres) as (engine, _):
                 updates.append([name, *await _update(engine)])
     print("\nGET /api/portfolio?include_history=true, the accessor's call, p50 ms\n")
     rows = [
@@ -74,7 +74,7 @@ async def _run(sizes: tuple[int, ...]) -> None:
 
 
 @asynccontextmanager
-async def _opened(
+async def opened_new(
     name: str, file: Path, postgres: Postgres
 ) -> AsyncIterator[tuple[Engine, str | None]]:
     """An empty store, and its URL if it has one."""
@@ -87,7 +87,7 @@ async def _opened(
             yield other, url
 
 
-async def _analyze(url: str | None) -> None:
+async def analyze(url: str | None) -> None:
     """Run ANALYZE, as autovacuum would have done while the history grew."""
     if url is not None:
         connection = await asyncpg.connect(url)

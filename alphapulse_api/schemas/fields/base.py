@@ -50,8 +50,13 @@ class BaseField(fields.Field[Any]):
     def deserialize(
         self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
     ) -> Any:
-        if not self.required and (value is missing or (value is None and not self.allow_none)):
-            # Most fields of most records are left out, and marshmallow's own path is slower.
+        if value is not None and value is not missing:
+            # marshmallow does the same, and checks twice that there is a value.
+            output = self._deserialize(value, attr, data, **kwargs)
+            if self.validators:
+                self._validate(output)
+            return output
+        if not self.required and (value is missing or not self.allow_none):
             default = self.load_default
             return default() if callable(default) else default
         return super().deserialize(value, attr, data, **kwargs)

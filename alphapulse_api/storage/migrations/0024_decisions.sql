@@ -22,7 +22,8 @@ CREATE INDEX decisions_by_book ON decisions (book, made_at, id);
 CREATE INDEX decisions_by_book_agent ON decisions (book, agent_id, made_at, id);
 CREATE INDEX decisions_by_book_cycle ON decisions (book, cycle_id, made_at, id)
     WHERE cycle_id IS NOT NULL;
-CREATE INDEX decisions_by_corrected ON decisions (book, corrects) WHERE corrects IS NOT NULL;
+CREATE INDEX decisions_by_corrected ON decisions (book, corrects, made_at, id)
+    WHERE corrects IS NOT NULL;
 -- By time alone, for questions about many books.
 CREATE INDEX decisions_by_time ON decisions (made_at, id, book);
 CREATE TABLE decision_texts (
