@@ -32,9 +32,16 @@ from alphapulse_api.client.rows import (
 from alphapulse_api.client.values import Shape
 from alphapulse_api.domain.plain import plain
 
+Books = str | Sequence[str]
+"""Ids of books, or "*" for every book that the caller may use."""
+
 
 class Reading(ABC):
-    """Every GET of the API as a method; subclasses define how a request is sent."""
+    """Every GET of the API as a method; subclasses define how a request is sent.
+
+    `book` says which books the question is about. Without it, that is the caller's home book; for
+    alerts and metrics, and for a record by its id, every book that the caller may use.
+    """
 
     @abstractmethod
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
@@ -51,6 +58,7 @@ class Reading(ABC):
         name: str | None = None,
         metric_type: str | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Series]:
         """Return the series, with the time range and number of their points.
 
@@ -59,7 +67,7 @@ class Reading(ABC):
             metric_type: their type.
             limit: total number of series; default: all.
         """
-        params = {"name": name, "metric_type": metric_type}
+        params = {"book": _comma(book), "name": name, "metric_type": metric_type}
         return self._pages("/api/metrics", values.SERIES, params, limit)
 
     def metrics(
@@ -75,6 +83,7 @@ class Reading(ABC):
         max_points: int | None = None,
         timezone: str | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[MetricPoint]:
         """Return points of a type, oldest first, raw or aggregated in time buckets.
 
@@ -92,6 +101,7 @@ class Reading(ABC):
             limit: total number of points; default: all.
         """
         params = {
+            "book": _comma(book),
             "start_time": start_time,
             "end_time": end_time,
             "name": name,
@@ -111,6 +121,7 @@ class Reading(ABC):
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[MetricPoint]:
         """Return the newest point of every series of a type.
 
@@ -119,7 +130,7 @@ class Reading(ABC):
             labels: that the series must have.
             limit: total number of points; default: all.
         """
-        params = {"name": name, "label": _labels(labels)}
+        params = {"book": _comma(book), "name": name, "label": _labels(labels)}
         path = f"/api/metrics/{segment(metric_type)}/latest"
         return self._pages(path, values.POINT, params, limit)
 
@@ -131,6 +142,7 @@ class Reading(ABC):
         end_time: datetime | None = None,
         max_points: int | None = None,
         as_of: datetime | None = None,
+        book: str | None = None,
     ) -> Portfolio:
         """Return the current portfolio, with its `history` in the range if requested.
 
@@ -142,6 +154,7 @@ class Reading(ABC):
             ApiError: 404 before the first portfolio is recorded, or at a time before that.
         """
         params = {
+            "book": book,
             "as_of": as_of,
             "include_history": True if include_history else None,
             "start_time": start_time,
@@ -162,9 +175,11 @@ class Reading(ABC):
         source: str | None = None,
         sort: Sort | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Alert]:
         """Return alerts, newest first unless `sort` is "asc"; `limit` is the total number."""
         params = {
+            "book": _comma(book),
             "start_time": start_time,
             "end_time": end_time,
             "severity": _comma(severity),
@@ -175,9 +190,11 @@ class Reading(ABC):
         }
         return self._pages("/api/alerts", values.ALERT, params, limit)
 
-    async def alert(self, alert_id: str) -> Alert:
+    async def alert(self, alert_id: str, *, book: str | None = None) -> Alert:
         """Return one alert."""
-        alert: Alert = await self._get(f"/api/alerts/{segment(alert_id)}", values.ALERT)
+        alert: Alert = await self._get(
+            f"/api/alerts/{segment(alert_id)}", values.ALERT, {"book": book}
+        )
         return alert
 
     def trades(
@@ -192,9 +209,11 @@ class Reading(ABC):
         end_time: datetime | None = None,
         sort: Sort | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Trade]:
         """Return trades, newest first unless `sort` is "asc"; `limit` is the total number."""
         params = {
+            "book": _comma(book),
             "symbol": symbol,
             "side": side,
             "status": status,
@@ -206,14 +225,18 @@ class Reading(ABC):
         }
         return self._pages("/api/trades", values.TRADE, params, limit)
 
-    async def trade(self, trade_id: str) -> Trade:
+    async def trade(self, trade_id: str, *, book: str | None = None) -> Trade:
         """Return one trade, with the history of its states."""
-        trade: Trade = await self._get(f"/api/trades/{segment(trade_id)}", values.TRADE)
+        trade: Trade = await self._get(
+            f"/api/trades/{segment(trade_id)}", values.TRADE, {"book": book}
+        )
         return trade
 
-    async def why(self, trade_id: str) -> Why:
+    async def why(self, trade_id: str, *, book: str | None = None) -> Why:
         """Return a trade and everything that led to it."""
-        why: Why = await self._get(f"/api/trades/{segment(trade_id)}/why", values.WHY)
+        why: Why = await self._get(
+            f"/api/trades/{segment(trade_id)}/why", values.WHY, {"book": book}
+        )
         return why
 
     def decisions(
@@ -226,9 +249,11 @@ class Reading(ABC):
         end_time: datetime | None = None,
         sort: Sort | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Decision]:
         """Return decisions, newest first unless `sort` is "asc"; `limit` is the total number."""
         params = {
+            "book": _comma(book),
             "agent_id": agent_id,
             "symbol": symbol,
             "cycle_id": cycle_id,
@@ -239,11 +264,17 @@ class Reading(ABC):
         return self._pages("/api/decisions", values.DECISION, params, limit)
 
     async def decision(
-        self, decision_id: str, *, expand: Expansion | Sequence[Expansion] | None = None
+        self,
+        decision_id: str,
+        *,
+        expand: Expansion | Sequence[Expansion] | None = None,
+        book: str | None = None,
     ) -> Decision:
         """Return one decision, with its reasoning and the whole records that `expand` names."""
         path = f"/api/decisions/{segment(decision_id)}"
-        decision: Decision = await self._get(path, values.DECISION, {"expand": _comma(expand)})
+        decision: Decision = await self._get(
+            path, values.DECISION, {"book": book, "expand": _comma(expand)}
+        )
         return decision
 
     def agents(
@@ -253,9 +284,15 @@ class Reading(ABC):
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Agent]:
         """Return agents, each as `agent` returns it; `limit` is the total number."""
-        params = {"agent_type": agent_type, "start_time": start_time, "end_time": end_time}
+        params = {
+            "book": _comma(book),
+            "agent_type": agent_type,
+            "start_time": start_time,
+            "end_time": end_time,
+        }
         return self._pages("/api/agents", values.AGENT, params, limit)
 
     async def agent(
@@ -264,9 +301,10 @@ class Reading(ABC):
         *,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
+        book: Books | None = None,
     ) -> Agent:
         """Return one agent, with its newest 20 signals in the range (default: last 24 h)."""
-        params = {"start_time": start_time, "end_time": end_time}
+        params = {"book": _comma(book), "start_time": start_time, "end_time": end_time}
         agent: Agent = await self._get(f"/api/agents/{segment(agent_id)}", values.AGENT, params)
         return agent
 
@@ -293,9 +331,11 @@ class Reading(ABC):
         end_time: datetime | None = None,
         sort: Sort | None = None,
         limit: int | None = None,
+        book: Books | None = None,
     ) -> Rows[Signal]:
         """Return an agent's signals, newest first unless `sort` is "asc", at most `limit`."""
         params = {
+            "book": _comma(book),
             "symbol": symbol,
             "direction": direction,
             "start_time": start_time,
@@ -305,10 +345,10 @@ class Reading(ABC):
         path = f"/api/agents/{segment(agent_id)}/signals"
         return self._pages(path, values.SIGNAL, params, limit)
 
-    async def signal(self, agent_id: str, signal_id: str) -> Signal:
+    async def signal(self, agent_id: str, signal_id: str, *, book: str | None = None) -> Signal:
         """Return one signal, with its thesis and what the agent saw."""
         path = f"/api/agents/{segment(agent_id)}/signals/{segment(signal_id)}"
-        signal: Signal = await self._get(path, values.SIGNAL)
+        signal: Signal = await self._get(path, values.SIGNAL, {"book": book})
         return signal
 
     def system(

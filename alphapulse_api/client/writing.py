@@ -77,19 +77,31 @@ class Writing(Reading):
         return stored
 
     async def acknowledge_alert(
-        self, alert_id: str, *, comments: str | None = None, user: str | None = None
+        self,
+        alert_id: str,
+        *,
+        comments: str | None = None,
+        user: str | None = None,
+        book: str | None = None,
     ) -> Alert:
-        """Acknowledge an alert as the caller, or as `user`; a second time changes nothing."""
+        """Acknowledge an alert as the caller, or as `user`; a second time changes nothing.
+
+        Args:
+            alert_id: its id.
+            comments: why.
+            user: who acknowledges; only an admin may name another user.
+            book: needed where several books have an alert of this id.
+        """
         said = {"comments": comments, "user": user}
         body = {name: value for name, value in said.items() if value is not None}
         path = f"/api/alerts/{segment(alert_id)}/acknowledge"
-        alert: Alert = await self._send("POST", path, body, values.ALERT)
+        alert: Alert = await self._send("POST", path, body, values.ALERT, book)
         return alert
 
-    async def resolve_alert(self, alert_id: str) -> Alert:
-        """Resolve an alert; a second time changes nothing."""
+    async def resolve_alert(self, alert_id: str, *, book: str | None = None) -> Alert:
+        """Resolve an alert; a second time changes nothing; `book` as in `acknowledge_alert`."""
         path = f"/api/alerts/{segment(alert_id)}/resolve"
-        alert: Alert = await self._send("POST", path, {}, values.ALERT)
+        alert: Alert = await self._send("POST", path, {}, values.ALERT, book)
         return alert
 
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> Trade:
@@ -225,8 +237,16 @@ class Writing(Reading):
         )
         return values.tagged(values.convert(answer.content, shape), answer.headers.get("ETag"))
 
-    async def _send(self, method: str, path: str, body: Any, shape: Shape = values.PLAIN) -> Any:
-        answer = await self._request(method, path, body=body)
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        shape: Shape = values.PLAIN,
+        book: str | None = None,
+    ) -> Any:
+        params = {} if book is None else {"book": book}
+        answer = await self._request(method, path, params=params, body=body)
         return values.convert(answer.content, shape)
 
     def _items(self, records: Records) -> Iterator[Record]:
