@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from . import (
     answers,
     backends,
+    books,
     connections,
     console,
     crowd,
@@ -74,6 +75,12 @@ ENTRIES = (
         "peak memory of the server while clients read and export trades with long metadata",
         answers.add_options,
         answers.run,
+    ),
+    Entry(
+        "books",
+        "500 books with one watcher each, and one book alone: CPU time of a trade",
+        books.add_options,
+        books.run,
     ),
     Entry(
         "connections",

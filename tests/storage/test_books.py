@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alphapulse_api.config import RetentionConfig
-from alphapulse_api.domain.books import ALL, NO_BOOK, Books
+from alphapulse_api.domain.books import ALL, HOME, NO_BOOK, Books
 from alphapulse_api.domain.errors import Conflict, NotFound
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.portfolio.accessor import PortfolioDataAccessor
@@ -148,3 +148,17 @@ async def test_the_portfolios_of_books_used_long_ago_are_forgotten(engine: Engin
     assert len(portfolios) < 9
     reader = PortfolioDataAccessor(engine, books=Books(names[:1]), portfolios=portfolios)
     assert (await reader.get_portfolio())["positions"][0]["symbol"] == "X"
+
+
+async def test_retention_deletes_the_old_snapshots_of_every_book(engine: Engine) -> None:
+    store = PortfolioDataAccessor(engine)
+    position = {"symbol": "X", "side": "long", "quantity": 1, "opened_at": None}
+    for book in ("main", "beta"):
+        for second in (0, 1, DAY):
+            held = [{**position, "quantity": second}]
+            await store.set_portfolio(snapshot(second, book=book, positions=held))
+    assert (await forget(engine, RetentionConfig(portfolio=60.0), at(DAY)))["portfolio"] == 4
+    for books in (HOME, BETA):
+        one = PortfolioDataAccessor(engine, books=books)
+        assert (await one.get_portfolio())["positions"][0]["quantity"] == DAY
+        assert len(await one.get_history()) == 1
