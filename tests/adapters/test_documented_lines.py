@@ -58,5 +58,6 @@ def test_every_line_of_the_table_is_run() -> None:
     assert LINES.keys() - CCXT.keys() - GENERAL == {
         "nautilus_trader, a `BacktestEngine`", "nautilus_trader, a `TradingNode`", "backtrader",
         "backtesting.py, a run", "vectorbt, a portfolio", "metrics of prometheus_client",
-        "records of logging",
+        "records of logging", "ai-hedge-fund, a paper fund", "ai-hedge-fund, a backtest",
+        "TradingAgents", "LangChain or LangGraph",
     }  # fmt: skip
