@@ -64,6 +64,7 @@ async def serve_http(url: str, port: int) -> None:
             listener.bind((LOOPBACK, port))
         except OSError as error:
             raise StartupError(f"port {port}: {error.strerror}. Choose another port.") from error
+        listener.listen()  # from now on clients may connect
         async with Callers(url, None) as callers:
             app = create_server(callers).streamable_http_app(
                 host=LOOPBACK, stateless_http=True, json_response=True
