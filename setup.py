@@ -52,6 +52,7 @@ setup(
         "ingest": ["cramjam>=2.9", "protobuf>=5.29.1"],
         "mcp": ["mcp>=2.3"],
         "postgres": ["asyncpg>=0.30"],
+        "prices": ["genai-prices>=0.2"],
         "redis": ["redis[hiredis]>=6.4"],
         "server": [
             "asyncpg>=0.30",
@@ -67,6 +68,7 @@ setup(
             "gunicorn>=23.0",
             "codespell>=2.4",
             "cramjam>=2.9",
+            "genai-prices>=0.2",
             "hypothesis>=6.130",
             "import-linter>=2.6",
             "jsonschema>=4.23",
@@ -104,6 +106,7 @@ setup(
             "ccxt>=4.5",
             "freqtrade>=2026.1",
             "influxdb-client>=1.48",
+            "langchain-core>=1.0",
             "ipykernel>=6.29",
             "nbclient>=0.10",
             "nautilus_trader>=1.221",

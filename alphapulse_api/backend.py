@@ -18,6 +18,7 @@ from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.cache import Coalescer, Entry, SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
+from alphapulse_api.domain.budgets import Budget
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
@@ -26,6 +27,7 @@ from alphapulse_api.log import event_log_from
 from alphapulse_api.projections.outcomes.updating import update_forever
 from alphapulse_api.projections.pnl.closing import close_before
 from alphapulse_api.projections.pnl.following import PnlFollower
+from alphapulse_api.record.budget_watch import BudgetWatch
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.history import HistoryWatch
 from alphapulse_api.record.relay import Relay
@@ -238,6 +240,14 @@ class Backend:
             series,
         )
         self.monitor.add(figures)
+        if self.config.budgets.per_day:
+            budgets = BudgetWatch(
+                self.engine,
+                map(Budget.parse, self.config.budgets.per_day),
+                zone_of(self.config.budgets.timezone),
+                self.feed.raise_alert,
+            )
+            self._tasks.start(budgets.watch_forever, "comparison with the budgets")
         self._tasks.start(series.watch_forever, "count of the series")
         self._tasks.start(self.monitor.measure_lag_forever, "measurement of the loop's lag")
         report = partial(

@@ -22,6 +22,7 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.known_books import KnownBooks
+from alphapulse_api.storage.tables.usage import UsageDataAccessor
 from alphapulse_api.storage.unbooked import NoSystem, SignalsOnly
 
 
@@ -123,6 +124,11 @@ class View:
     def book_list(self) -> BookDataAccessor:
         """The books themselves."""
         return self._accessors.books.of(self.books)
+
+    @property
+    def usage(self) -> UsageDataAccessor:
+        """What thinking cost."""
+        return self._accessors.of(self.books).usage
 
     @property
     def agents(self) -> Any:

@@ -21,6 +21,7 @@ from alphapulse_api.domain.version import VERSION
 from alphapulse_api.parts import check_parts
 from alphapulse_api.projections.outcomes.rebuild import rebuild as rebuild_outcomes
 from alphapulse_api.projections.pnl.rebuild import rebuild as rebuild_pnl
+from alphapulse_api.projections.usage import rebuild as rebuild_usage
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
@@ -29,6 +30,7 @@ PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
 REBUILDS: Final = {
     "pnl": (rebuild_pnl, "symbols"),
     "signal_outcomes": (rebuild_outcomes, "signals"),
+    "usage": (rebuild_usage, "days"),
 }
 THERE: Final = "http://127.0.0.1:8080"  # the server in the documents: one with the defaults
 

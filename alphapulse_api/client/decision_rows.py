@@ -9,7 +9,50 @@ from typing import Any, Literal, NotRequired, TypedDict
 from alphapulse_api.client.rows import Fee, Signal, Trade, Usage
 
 Outcome = Literal["ordered", "no_trade", "blocked", "deferred"]
+Grouping = Literal["agent", "model", "book", "day", "decision"]
 Expansion = Literal["signals", "trades", "cost", "profit"]
+
+
+class UsageRecord(TypedDict):
+    """Calls of a model that were reported by themselves."""
+
+    id: str
+    timestamp: datetime
+    received_at: datetime
+    agent_id: str
+    decision_id: str | None
+    cycle_id: str | None
+    provider: str | None
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    cost: Decimal | None
+    currency: str | None
+    duration: float | None
+    calls: int | None
+    tool_calls: int | None
+    metadata: dict[str, Any]
+    book: str
+
+
+class UsageSum(TypedDict):
+    """Calls of models by one group, in one currency; of unknown cost, both are None."""
+
+    agent_id: NotRequired[str]
+    provider: NotRequired[str | None]
+    model: NotRequired[str | None]
+    book: NotRequired[str]
+    day: NotRequired[str]
+    decision_id: NotRequired[str]
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    tool_calls: int
+    duration: float
+    cost: Decimal | None
+    currency: str | None
 
 
 class Vote(TypedDict):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alphapulse_api.client import values
-from alphapulse_api.client.decision_rows import Decision, Expansion, Why
+from alphapulse_api.client.decision_rows import Decision, Expansion, Grouping, UsageSum, Why
 from alphapulse_api.client.http import Answer, segment
 from alphapulse_api.client.pages import Page, Rows
 from alphapulse_api.client.record_rows import TrackRecord
@@ -276,6 +276,26 @@ class Reading(ABC):
             path, values.DECISION, {"book": book, "expand": _comma(expand)}
         )
         return decision
+
+    def usage(
+        self,
+        *,
+        group_by: Grouping = "agent",
+        agent_id: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timezone: str | None = None,
+        limit: int | None = None,
+    ) -> Rows[UsageSum]:
+        """Return what thinking cost: a row a group and currency; `limit` is of rows."""
+        params = {
+            "group_by": group_by,
+            "agent_id": agent_id,
+            "start_time": start_time,
+            "end_time": end_time,
+            "timezone": timezone,
+        }
+        return self._pages("/api/usage", values.USAGE_SUM, params, limit)
 
     def agents(
         self,

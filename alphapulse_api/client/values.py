@@ -80,6 +80,8 @@ TRADE: Final = Shape(
     {"fees": Shape(("amount",)), "history": ORDER_STATE},
 )
 USAGE: Final = Shape(("cost",))
+USAGE_RECORD: Final = Shape(("cost",), ("timestamp", "received_at"))
+USAGE_SUM: Final = Shape(("cost",))
 SIGNAL: Final = Shape(
     ("entry_price", "target_price", "stop_loss", "size"),
     ("timestamp", "received_at", "valid_until"),

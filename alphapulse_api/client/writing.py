@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import uuid_utils
 
 from alphapulse_api.client import values
-from alphapulse_api.client.decision_rows import Decision
+from alphapulse_api.client.decision_rows import Decision, UsageRecord
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.reading import Reading
 from alphapulse_api.client.rows import (
@@ -214,6 +214,19 @@ class Writing(Reading):
         """Record up to 10000 decisions; return a result for each, as `record_trades_batch`."""
         body = [self._decided(decision, extras) for decision in self._items(decisions)]
         return await self._send_batch("decisions", body, on_error)
+
+    async def record_usage(self, usage: Record, *, extras: Extras = "refuse") -> UsageRecord:
+        """Record calls of a model that no signal and no decision states; return the record."""
+        body = self._named(usage, extras, UsageRecord)
+        stored: UsageRecord = await self._send("POST", "/api/usage", body, values.USAGE_RECORD)
+        return stored
+
+    async def record_usage_batch(
+        self, usage: Records, *, on_error: OnError = "stop", extras: Extras = "refuse"
+    ) -> BatchResult:
+        """Record up to 10000 of them; return a result for each, as `record_trades_batch`."""
+        body = [self._named(item, extras, UsageRecord) for item in self._items(usage)]
+        return await self._send_batch("usage", body, on_error)
 
     async def report_system(self, sample: Record) -> SystemSample:
         """Record a sample of a component; return it as stored."""

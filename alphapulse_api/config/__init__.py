@@ -1,5 +1,6 @@
 """The configuration: frozen dataclasses, read from YAML with `${NAME}` from the environment."""
 
+from alphapulse_api.config.budgets import BudgetsConfig
 from alphapulse_api.config.root import Config
 from alphapulse_api.config.sections import (
     AuthConfig,
@@ -22,6 +23,7 @@ from alphapulse_api.config.storage import (
 
 __all__ = [
     "AuthConfig",
+    "BudgetsConfig",
     "CacheConfig",
     "Config",
     "ConsoleConfig",

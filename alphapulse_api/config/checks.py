@@ -8,6 +8,7 @@ import re
 
 from alphapulse_api.config.values import WORD_BITS, Check
 from alphapulse_api.domain.addresses import UNIX, parse_network
+from alphapulse_api.domain.budgets import Budget
 from alphapulse_api.domain.times import zone_of
 
 MIN_SECRET_BYTES = 32
@@ -83,6 +84,14 @@ def time_zone(value: str) -> str | None:
     if not value or zone_of(value) is not None:
         return None
     return f"must be an IANA time zone such as Europe/Berlin, or empty, not {value!r}"
+
+
+def budget(value: str) -> str | None:
+    try:
+        Budget.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def origin(value: str) -> str | None:

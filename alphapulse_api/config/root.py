@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from alphapulse_api.config import checks
+from alphapulse_api.config.budgets import BudgetsConfig
 from alphapulse_api.config.options import Rule, Section, option
 from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
@@ -121,6 +122,7 @@ class Config(Section):
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
+    budgets: BudgetsConfig = field(default_factory=BudgetsConfig)
     docs: DocsConfig = field(default_factory=DocsConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 

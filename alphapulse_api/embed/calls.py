@@ -45,10 +45,12 @@ STAMPS: Final[Mapping[str, Stamp]] = {
     "raise_alert": Stamp("created_at", identified=True),
     "record_signal": Stamp("timestamp", identified=True),
     "record_decision": Stamp("made_at", identified=True),
+    "record_usage": Stamp("timestamp", identified=True),
     "report_system": Stamp("timestamp"),
     "raise_alerts_batch": Stamp("created_at", identified=True),
     "record_signals_batch": Stamp("timestamp", identified=True),
     "record_decisions_batch": Stamp("made_at", identified=True),
+    "record_usage_batch": Stamp("timestamp", identified=True),
     "report_system_batch": Stamp("timestamp"),
     "update_portfolio": Stamp("as_of", ordered=True),
 }

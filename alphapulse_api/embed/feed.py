@@ -207,6 +207,38 @@ class HostFeed(Recording):
         return answer
 
     @overload
+    def record_usage(
+        self,
+        usage: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+    ) -> Stored: ...
+    @overload
+    def record_usage(
+        self,
+        usage: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: Literal[False],
+        timeout: float | None = None,
+    ) -> int: ...
+    def record_usage(
+        self,
+        usage: Record,
+        *,
+        extras: Extras = "refuse",
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Stored | int:
+        """Store calls of a model that no signal and no decision states; returns the record."""
+        answer: Stored | int = self._call(
+            "record_usage", (), (usage,), False, wait, timeout, **unusual(extras)
+        )
+        return answer
+
+    @overload
     def update_agent(
         self,
         agent_id: str,

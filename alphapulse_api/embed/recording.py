@@ -226,6 +226,21 @@ class Recording(Calling):
         )
         return answer
 
+    def record_usage_batch(
+        self,
+        usage: Records,
+        *,
+        on_error: str = STOP,
+        extras: Extras = "refuse",
+        timeout: float | None = None,
+    ) -> Stored:
+        """Store up to 10,000 records of usage; returns what became of each, as `Feed` does."""
+        given, more = _listed(usage, on_error), unusual(extras)
+        answer: Stored = self._call(
+            "record_usage_batch", (), given, True, True, timeout, on_error=on_error, **more
+        )
+        return answer
+
     def report_system_batch(
         self, samples: Records, *, on_error: str = STOP, timeout: float | None = None
     ) -> Stored:

@@ -19,6 +19,7 @@ from alphapulse_api.http.handlers import (
     receivers,
     system,
     trades,
+    usage,
     webhooks,
 )
 from alphapulse_api.http.handlers.websocket import websocket
@@ -106,6 +107,12 @@ from alphapulse_api.schemas.trades import (
     TradesQuery,
     TradeWithHistory,
 )
+from alphapulse_api.schemas.usage import (
+    UsageQuery,
+    UsageRecord,
+    UsageRecordRequest,
+    UsageSum,
+)
 from alphapulse_api.schemas.webhooks import (
     AlertmanagerMessage,
     FreqtradeMessage,
@@ -150,6 +157,8 @@ ROWS: Final = (
     Row("POST", "/api/v1/write", PUBLISH, raw=receivers.prometheus_write, status=204,
         tag="metrics", protocol="prometheus"),
     Row("POST", "/v1/metrics", PUBLISH, raw=receivers.otlp_metrics, tag="metrics",
+        protocol="otlp", refusal=rpc_refusal),
+    Row("POST", "/v1/traces", PUBLISH, raw=receivers.otlp_traces, tag="usage",
         protocol="otlp", refusal=rpc_refusal),
     Row("POST", "/api/v2/write", PUBLISH, raw=receivers.influx_write, status=204,
         tag="metrics", protocol="influx"),
@@ -249,6 +258,16 @@ ROWS: Final = (
     Row("POST", "/api/decisions/import", PUBLISH, imports=imports.import_decisions,
         body=ImportedDecision, body_in_lines=True, answer=Imported, tag="decisions",
         operation="importDecisions", failures=(409,)),
+
+    # Not cached: the answer depends on signals and decisions, too.
+    Row("GET", "/api/usage", "view_agents", usage.list_usage, query=UsageQuery, answer=UsageSum,
+        many=True, tag="usage", operation="listUsage"),
+    Row("POST", "/api/usage", PUBLISH, usage.record_usage, body=UsageRecordRequest,
+        answer=UsageRecord, status=201, repeats=True, tag="usage", operation="createUsage",
+        failures=(409,)),
+    Row("POST", "/api/usage/batch", PUBLISH, usage.record_batch, query=BatchQuery,
+        body=UsageRecordRequest, body_is_array=True, answer=BatchResult, tag="usage",
+        operation="createUsageRecords", failures=(409,)),
 
     Row("GET", "/api/agents", "view_agents", agents.list_agents, query=AgentsQuery,
         answer=AgentWithSignals, many=True, resource="agents", range_of_rows=False,

@@ -1,4 +1,4 @@
-"""The methods of a feed that record decisions."""
+"""The methods of a feed that record decisions, and what thinking cost."""
 
 from __future__ import annotations
 
@@ -10,13 +10,36 @@ from alphapulse_api.record.counting import one_record
 from alphapulse_api.record.decision_recorder import DecisionRecorder
 from alphapulse_api.record.inputs import Extras, Record, Records
 from alphapulse_api.record.list_feed import ListFeed
+from alphapulse_api.record.usage_recorder import UsageRecorder
 from alphapulse_api.schemas.batches import STOP
 
 
 class DecisionFeed(ListFeed):
-    """Records decisions; see `Feed`."""
+    """Records decisions and usage; see `Feed`."""
 
     _decisions: DecisionRecorder
+    _usage: UsageRecorder
+
+    @one_record
+    async def record_usage(self, usage: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
+        """Store calls of a model that no signal and no decision states; returns the record."""
+        return await self._usage.record(usage, self._books, extras)
+
+    @to_its_end
+    async def record_usage_batch(
+        self, usage: Records, *, on_error: str = STOP, extras: Extras = "refuse"
+    ) -> dict[str, Any]:
+        """Store up to 10000 such records and report on each, as `record_trades_batch` does."""
+
+        def work(given: list[Any]) -> Awaitable[dict[str, Any]]:
+            return self._usage.record_batch(given, self._books, on_error, extras)
+
+        return await self._counted("record_usage_batch", usage, work, on_error)
+
+    @to_its_end
+    async def record_spans(self, spans: list[dict[str, Any]]) -> list[str]:
+        """Store calls of models that were decoded from spans; returns why some were refused."""
+        return await self._usage.record_spans(spans, self._books)
 
     @one_record
     async def record_decision(

@@ -40,6 +40,7 @@ from alphapulse_api.record.sample_recorder import SampleRecorder
 from alphapulse_api.record.signal_recorder import SignalRecorder
 from alphapulse_api.record.stats import FeedCounters, FeedStats
 from alphapulse_api.record.trade_recorder import TradeRecorder
+from alphapulse_api.record.usage_recorder import UsageRecorder
 from alphapulse_api.runtime.pickling import Unpicklable
 from alphapulse_api.runtime.slices import Slices
 from alphapulse_api.schemas.agents import AgentRequest
@@ -99,6 +100,7 @@ class Feed(ImportFeed, Unpicklable):
         self._alerts = AlertRecorder(resources)
         self._signals = SignalRecorder(resources)
         self._decisions = DecisionRecorder(resources)
+        self._usage = UsageRecorder(resources)
         self._samples = SampleRecorder(resources)
         self._alert = resources.clocked(AlertRequest())
         self._portfolios = PortfolioSchemas(resources.clocked)

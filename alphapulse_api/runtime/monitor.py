@@ -69,6 +69,7 @@ class Monitor(Collector):
     Attributes:
         answers: GETs answered, by the value of X-Cache.
         lag: how late the event loop last woke up, in seconds.
+        dropped_spans: spans of traces that were no calls of models.
     """
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class Monitor(Collector):
         self._process_figures = ProcessCollector(registry=None)  # empty where there is no /proc
         self.answers: defaultdict[str, int] = defaultdict(int)
         self.lag = 0.0
+        self.dropped_spans = 0
 
     def add(self, source: Callable[[], Iterable[Metric]]) -> None:
         """Include what `source` returns in every scrape."""
@@ -143,6 +145,12 @@ class Monitor(Collector):
         yield seconds
         yield counter_by(
             "state", f"{PREFIX}cache_answers", "Answers to GETs, by X-Cache.", self.answers
+        )
+
+        yield CounterMetricFamily(
+            f"{PREFIX}spans_dropped",
+            "Spans of traces that were no calls of models.",
+            self.dropped_spans,
         )
 
     async def measure_lag_forever(self) -> None:

@@ -35,6 +35,7 @@ from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
+from alphapulse_api.storage.tables.usage import UsageDataAccessor
 
 T = TypeVar("T")
 MOST_BOUND: Final = 1024  # sets of books whose stores are remembered
@@ -49,6 +50,7 @@ class BookedStores(NamedTuple):
     trades: TradeStore
     agents: AgentStore
     decisions: DecisionStore
+    usage: UsageDataAccessor
 
 
 class Accessors:
@@ -113,6 +115,7 @@ class Accessors:
         self.decisions: DecisionStore = DecisionDataAccessor(
             engine, self.agents, self.trades, directory=directory
         )
+        self.usage = UsageDataAccessor(engine, self.decisions, directory=directory)
         self.system: SystemStore = self._host("system", HostSystem) or SystemDataAccessor(
             engine, ahead
         )
@@ -121,7 +124,12 @@ class Accessors:
         """The stores of the records in some books. A host's own objects serve the main book."""
         if books == HOME:
             return BookedStores(
-                self.alerts, self.portfolio, self.trades, self.agents, self.decisions
+                self.alerts,
+                self.portfolio,
+                self.trades,
+                self.agents,
+                self.decisions,
+                self.usage,
             )
         stores = self._bound.get(books)
         if stores is None:
@@ -134,6 +142,7 @@ class Accessors:
             trades = self._of_host("trades", books) or TradeDataAccessor(
                 self.engine, books, directory
             )
+            decisions = DecisionDataAccessor(self.engine, agents, trades, books, directory)
             stores = self._bound[books] = BookedStores(
                 self._of_host("alerts", books) or AlertDataAccessor(self.engine, books, directory),
                 self._of_host("portfolio", books)
@@ -142,7 +151,8 @@ class Accessors:
                 ),
                 trades,
                 agents,
-                DecisionDataAccessor(self.engine, agents, trades, books, directory),
+                decisions,
+                UsageDataAccessor(self.engine, decisions, books, directory),
             )
         return stores
 

@@ -14,7 +14,7 @@ from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
-from tests.asking import ALERT, DECISION, POINT, SAMPLE, SIGNAL, TRADE, Answer, ask
+from tests.asking import ALERT, DECISION, POINT, SAMPLE, SIGNAL, TRADE, USAGE, Answer, ask
 from tests.books import limited_key, open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
@@ -29,6 +29,9 @@ CHANGED: Final = {
     "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
     "currency": "CHF",
 }  # fmt: skip
+
+
+OF_AGENTS = ("agents", "usage")  # tags of what view_agents shows
 
 
 async def test_every_answer_is_as_described(serve: Serve) -> None:
@@ -70,6 +73,7 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
         ("/api/alerts/batch", ALERT),
         ("/api/agents/x1/signals/batch", SIGNAL),
         ("/api/decisions/batch", DECISION),
+        ("/api/usage/batch", USAGE),
         ("/api/system/batch", SAMPLE),
     ):
         await check("POST", path, json=[record])
@@ -87,6 +91,7 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("POST", "/api/decisions", json=decision)
     await check("POST", "/api/decisions", json=decision)  # 200, a repeat
     await check("POST", "/api/decisions", json={**decision, "votes": []})  # 409
+    await check("POST", "/api/usage", json={**USAGE, "id": "u-9", "cost": "1", "currency": "USD"})
     await check("GET", "/api/decisions")
     await check("GET", "/api/decisions/d-9")
     await check("GET", "/api/decisions/d-9?expand=signals,trades,cost,profit")
@@ -160,6 +165,7 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
     await feed.record_metrics([{**POINT, "name": f"n{n}"} for n in range(1001)])
     await feed.record_trades([TRADE] * 101)
     for number in range(101):
+        await feed.record_usage({**USAGE, "agent_id": f"agent-{number}"})
         await feed.raise_alert(ALERT)
         await feed.record_signal("x1", SIGNAL)
         await feed.record_decision(DECISION)
@@ -237,7 +243,7 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
     if row.counted:
         yield path.replace(callers["token"], "none"), None, body
         yield path, trades if in_path else {**admin, **trades}, body
-        yield path, caller if in_path else trades if row.tag == "agents" else agents, body
+        yield path, caller if in_path else trades if row.tag in OF_AGENTS else agents, body
     if row.export:
         yield path, admin, {"headers": {"Accept": "image/png"}}
     if row.conditional:

@@ -20,10 +20,13 @@ from alphapulse_api.http.body import MAX_BODY_BYTES, BodyReader, read_body
 from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.receivers import otlp, remote_write, wire
+from alphapulse_api.http.receivers import otlp_traces as otlp_spans
+from alphapulse_api.http.receivers.genai import Span, calls_in
 from alphapulse_api.http.receivers.intake import Intake
 from alphapulse_api.http.receivers.line_protocol import PRECISIONS, LineDecoder
 from alphapulse_api.http.receivers.otlp_json import decoding_json
 from alphapulse_api.http.receivers.rpc_status import PROTOBUF
+from alphapulse_api.record.inputs import MAX_BATCH
 from alphapulse_api.runtime.slices import ON_LOOP_BYTES
 
 _VERSIONS: Final = {
@@ -111,6 +114,44 @@ async def otlp_metrics(request: web.Request) -> web.Response:
             response.partial_success.error_message = intake.summary
         body = response.SerializeToString()
     return web.Response(body=body, content_type=request.content_type)
+
+
+async def otlp_traces(request: web.Request) -> web.Response:
+    """Store the calls of models among the spans of an OTLP/HTTP export, protobuf or JSON.
+
+    Other spans are dropped and counted.
+    """
+    wire.require("google.protobuf")
+    _check_query(request, frozenset())
+    backend = request.app[BACKEND]
+    spans: list[Span] = []
+    if request.content_type == PROTOBUF:
+        data = await read_body(request, MAX_BODY_BYTES)
+        await backend.slices.run(otlp_spans.decoding_protobuf(data, spans))
+    elif request.content_type == "application/json":
+        await backend.slices.run(otlp_spans.decoding_json(await _json(request), spans))
+    else:
+        raise Problem(UNSUPPORTED_MEDIA, f"Send {PROTOBUF} or application/json.")
+    calls = await backend.slices.run(calls_in(spans))
+    backend.monitor.dropped_spans += len(spans) - len(calls)
+    feed = backend.views.of(request[CALLER]).feed
+    reasons: list[str] = []
+    for begin in range(0, len(calls), MAX_BATCH):
+        reasons += await feed.record_spans(calls[begin : begin + MAX_BATCH])
+    return _spans_answer(request.content_type, reasons)
+
+
+def _spans_answer(media_type: str, reasons: list[str]) -> web.Response:
+    """The answer of the protocol; the reasons are those of spans that were refused."""
+    if media_type == PROTOBUF:
+        response = wire.message_class("ExportTraceServiceResponse")()
+        if reasons:
+            response.partial_success.rejected_spans = len(reasons)
+            response.partial_success.error_message = reasons[0]
+        return web.Response(body=response.SerializeToString(), content_type=PROTOBUF)
+    partial = {"rejectedSpans": str(len(reasons)), "errorMessage": "".join(reasons[:1])}
+    answer = {"partialSuccess": partial} if reasons else {}
+    return web.Response(body=dumps(answer), content_type=media_type)
 
 
 async def _json(request: web.Request) -> Any:

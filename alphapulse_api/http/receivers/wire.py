@@ -72,6 +72,14 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
         "attributes": (7, "bytes*"), "time_unix_nano": (3, "fixed64"), "count": (4, "fixed64"),
         "sum": (5, "double"), "quantile_values": (6, "Quantile*"), "flags": (8, "uint32"),
     },
+    # opentelemetry/proto/trace/v1/trace.proto
+    "Span": {
+        "trace_id": (1, "bytes"), "span_id": (2, "bytes"), "parent_span_id": (4, "bytes"),
+        "start_time_unix_nano": (7, "fixed64"), "end_time_unix_nano": (8, "fixed64"),
+        "attributes": (9, "bytes*"),
+    },
+    "PartialTraceSuccess": {"rejected_spans": (1, "int64"), "error_message": (2, "string")},
+    "ExportTraceServiceResponse": {"partial_success": (1, "PartialTraceSuccess?")},
     "PartialSuccess": {"rejected_data_points": (1, "int64"), "error_message": (2, "string")},
     "ExportMetricsServiceResponse": {"partial_success": (1, "PartialSuccess?")},
 }  # fmt: skip

@@ -144,6 +144,12 @@ _SAMPLE: Final = {
     "message": None,
 }  # fmt: skip
 
+_USAGE_RECORD: Final = {
+    "id": "u-1", "timestamp": NOON, "agent_id": "analyst", "decision_id": "d-1", "cycle_id": "c-1",
+    "provider": "openai", "model": "gpt-5", "input_tokens": 4000, "output_tokens": 300,
+    "cached_tokens": 1000, "cost": "0.0180", "currency": "USD", "duration": 2.5, "calls": 1,
+}  # fmt: skip
+
 # By the name of the schema.
 REQUESTS: Final[Mapping[str, Any]] = {
     "TradeRequest": _TRADE,
@@ -154,6 +160,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "BookRequest": _BOOK,
     "SignalRequest": {**_SIGNAL, **_TEXTS},
     "DecisionRequest": {**_DECISION, "reasoning": _REASONING},
+    "UsageRecordRequest": _USAGE_RECORD,
     "AgentRequest": _AGENT,
     "SystemSampleRequest": _SAMPLE,
     "ImportedTrade": _TRADE,
@@ -265,6 +272,15 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "cost": _COST,
         "profit": _PROFIT,
         "missing": [],
+    },
+    "UsageRecord": {
+        **_USAGE_RECORD, "timestamp": _NOON, "received_at": _NOON, "duration": 2.5,
+        "tool_calls": None, "calls": 1, "metadata": {}, "book": "main",
+    },
+    "UsageSum": {
+        "agent_id": "analyst", "calls": 12, "input_tokens": 48000, "output_tokens": 3600,
+        "cached_tokens": 12000, "tool_calls": 4, "duration": 31.5, "cost": "0.2150",
+        "currency": "USD",
     },
     "Agent": _AGENT_ANSWER,
     "TrackRecord": _TRACK_RECORD,

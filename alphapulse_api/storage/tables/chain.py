@@ -16,6 +16,7 @@ from alphapulse_api.storage.tables.decision_columns import DECISIONS
 from alphapulse_api.storage.tables.signals import SIGNALS, in_full
 from alphapulse_api.storage.tables.trade_rows import COLUMNS as TRADES
 from alphapulse_api.storage.tables.trade_rows import history_of
+from alphapulse_api.storage.tables.usage_linked import usage_of
 
 Record = dict[str, Any]
 SIGNALS_PART, TRADES_PART, COST_PART = EXPANSIONS = ("signals", "trades", "cost")
@@ -79,7 +80,7 @@ async def expanded(engine: Engine, decision: Record, parts: Collection[str]) -> 
         removed = {id_ for (id_,) in gone}
         missing += _left_out("trade", decision["trade_ids"], trades, removed)
     if COST_PART in parts:
-        found["cost"] = cost_of(_usage(decision, signals))
+        found["cost"] = cost_of(await usage_of(engine, decision, signals))
     return {**decision, **found, "missing": missing}
 
 
@@ -113,10 +114,6 @@ async def why(engine: Engine, trade: Record) -> Record:
     whole = await expanded(engine, decision, (SIGNALS_PART, COST_PART))
     answer["signals"], answer["cost"] = whole["signals"], whole["cost"]
     return {**answer, "decision": decision, "missing": whole["missing"]}
-
-
-def _usage(decision: Record, signals: Sequence[Record]) -> list[Record]:
-    return [*decision["usage"], *(entry for signal in signals for entry in signal["usage"])]
 
 
 def _left_out(

@@ -23,6 +23,7 @@ from alphapulse_api.storage.tables.decision_writing import store_decisions
 from alphapulse_api.storage.tables.once import Pointer
 from alphapulse_api.storage.tables.signal_accessor import make_agents
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
+from alphapulse_api.storage.tables.usage_spans import count_stated
 
 Decision = dict[str, Any]
 Record = Mapping[str, Any]
@@ -160,6 +161,7 @@ class DecisionDataAccessor:
                 directory=self._directory, server_set=server_set, pointer=pointer,
             )  # fmt: skip
             await self._store_trades(transaction, booked, pointer, events)
+            await count_stated(transaction, [one for one, new in written if new], "made_at")
             if events:
                 transaction.publish(
                     *of_new("decisions", [decision for decision, new in written if new])

@@ -20,6 +20,7 @@ from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
 from alphapulse_api.storage.tables.once import Pointer, by_position
 from alphapulse_api.storage.tables.signals import IN_FULL, SIGNALS, in_full, store_signals
+from alphapulse_api.storage.tables.usage_spans import count_stated
 
 AGENTS = Columns(
     "agents",
@@ -165,6 +166,7 @@ class SignalReadWrite:
             directory=self._directory, server_set=server_set, conflicts=conflicts, pointer=pointer,
         )  # fmt: skip
         new = [signal for signal, is_new in written if is_new]
+        await count_stated(transaction, new, "timestamp")
         if events and new:
             transaction.publish(*of_new("signals", new, resource="agents"))
         else:
