@@ -50,6 +50,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "record_signal": lambda feed, **how: feed.record_signal(
         "m", {"symbol": "BTC", "direction": "buy"}, **how
     ),
+    "record_decision": lambda feed, **how: feed.record_decision(
+        {"agent_id": "m", "trades": [trade()]}, **how
+    ),
     "update_agent": lambda feed, **how: feed.update_agent("m", {"state": "active"}, **how),
     "report_system": lambda feed, **how: feed.report_system(
         {"component": "c", "status": "healthy"}, **how

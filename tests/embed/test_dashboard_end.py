@@ -36,6 +36,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "resolve_alert": lambda feed: feed.resolve_alert("a"),
     "update_portfolio": lambda feed: feed.update_portfolio(portfolio()),
     "record_signal": lambda feed: feed.record_signal("m", {"symbol": "BTC", "direction": "buy"}),
+    "record_decision": lambda feed: feed.record_decision({"agent_id": "m"}),
     "update_agent": lambda feed: feed.update_agent("m", {"state": "active"}),
     "report_system": lambda feed: feed.report_system({"component": "c", "status": "healthy"}),
 }

@@ -138,3 +138,22 @@ async def test_snapshots_of_before_the_narrow_table_are_read_where_they_are(
         assert (await one.store.portfolio.get_portfolio())["positions"] == sent["positions"]
         main = await one.store.books.get_book("main")
         assert (main["currency"], main["opened_at"], current["book"]) == ("EUR", T0, "main")
+
+
+async def test_signals_of_older_schemas_are_shown_and_repeated_as_before(opening: Opening) -> None:
+    async with before("signals", opening) as engine:
+        await fill_old(engine, ["old"])
+        (old,) = await engine.fetch("SELECT agent_id, symbol, direction, timestamp FROM signals")
+    async with opening() as engine:
+        one = Process(engine)
+        shown = await one.store.agents.get_signal("m1", "old")
+        assert (shown["agent_id"], shown["symbol"], shown["direction"]) == tuple(old[:3])
+        assert (shown["timestamp"], shown["metadata"], shown["book"]) == (T0, {"why": "x"}, "main")
+        empty = {"abstained": False, "usage": [], "inputs": [], "thesis": None, "received_at": None}
+        assert {name: shown[name] for name in empty} == empty
+        assert (await one.store.agents.get_signals("m1")) == [
+            {name: value for name, value in shown.items() if name not in ("thesis", "inputs")}
+        ]
+        sent = {"id": "old", "symbol": "AAPL", "direction": "buy", "timestamp": T0}
+        repeated = await one.feed.record_signal("m1", {**sent, "metadata": {"why": "x"}})
+        assert repeated.new is False  # type: ignore[attr-defined]
