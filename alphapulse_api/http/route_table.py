@@ -44,16 +44,14 @@ from alphapulse_api.schemas.alerts import (
 from alphapulse_api.schemas.auth import Me, RevokeRequest, Token, TokenRequest
 from alphapulse_api.schemas.batches import BatchQuery, BatchResult
 from alphapulse_api.schemas.books import Book, BookRequest, BooksQuery, PortfolioOverview
+from alphapulse_api.schemas.chains import DecisionInFull, DecisionQuery, Why
 from alphapulse_api.schemas.decisions import (
     Decision,
-    DecisionInFull,
-    DecisionQuery,
     DecisionRequest,
     DecisionsExport,
     DecisionsQuery,
     ExportedDecision,
     ImportedDecision,
-    Why,
 )
 from alphapulse_api.schemas.imports import (
     EquityPoint,

@@ -24,16 +24,14 @@ from alphapulse_api.schemas.fields import (
     Word,
 )
 from alphapulse_api.schemas.queries import (
-    CommaList,
     ExportQuery,
     InBooksQuery,
     ListQuery,
-    RecordQuery,
     SortedQuery,
 )
 from alphapulse_api.schemas.quick import CheckedSchema
-from alphapulse_api.schemas.signals import SignalInFull, SignalRequest
-from alphapulse_api.schemas.trades import Fee, TradeRequest, TradeWithHistory
+from alphapulse_api.schemas.signals import SignalRequest
+from alphapulse_api.schemas.trades import TradeRequest
 from alphapulse_api.schemas.usage import Usage, usage_items
 
 ORDERED: Final = "ordered"
@@ -42,10 +40,6 @@ _AT_MOST: Final = validate.Length(max=MAX_LINKS)
 _CYCLE: Final = {"description": "of the run of all agents that it belongs to"}
 _CORRECTS: Final = {"description": "id of the decision that this correction replaces"}
 _WEIGHT: Final = {"description": "share of the book's value; below 0: short"}
-MISSING: Final = {
-    "description": "links that lead nowhere, such as `signal s-17`; one that retention removed "
-    "ends in `: expired`"
-}
 _OUTCOME: Final = {"description": "default: ordered, if there are `trades`; else null"}
 
 
@@ -213,104 +207,6 @@ class ExportedDecision(Decision):
     """What was decided, and why."""
 
     reasoning = LongText(allow_none=True, metadata={"description": "text or Markdown; never HTML"})
-
-
-class CurrencyCost(Answer):
-    """A cost in one currency."""
-
-    currency = Text(16)
-    cost = Money()
-
-
-class Cost(Answer):
-    """What the calls of models cost, as far as it is known."""
-
-    totals = fields.List(fields.Nested(CurrencyCost), metadata={"description": "one a currency"})
-    calls = fields.Integer(metadata={"description": "calls of models"})
-    unpriced_calls = fields.Integer(metadata={"description": "of them, those of unknown cost"})
-
-
-class TradeProfit(Answer):
-    """The profit of a trade so far, by FIFO lots of its book and symbol."""
-
-    position_before = Money(signed=True, metadata={"description": "held before; below 0: short"})
-    position_after = Money(signed=True)
-    closed_quantity = Money(metadata={"description": "of the position that it closed"})
-    closed_profit = Money(signed=True)
-    opened_quantity = Money()
-    open_quantity = Money(metadata={"description": "of what it opened, what is open still"})
-    realized_profit = Money(signed=True, metadata={"description": "of the closed part of that"})
-    unrealized_profit = Money(
-        signed=True, allow_none=True, metadata={"description": "of the open part, at `price`"}
-    )
-    price = Money(signed=True, allow_none=True, metadata={"description": "newest of the symbol"})
-    price_at = Timestamp(allow_none=True)
-    profit = Money(signed=True, allow_none=True, metadata={"description": "all three together"})
-    fees = fields.List(fields.Nested(Fee), metadata={"description": "of the trade, apart"})
-
-
-class ProfitOfTrade(TradeProfit):
-    """The profit of one trade of a decision."""
-
-    trade_id = Identifier()
-
-
-class ReasonedDecision(ExportedDecision):
-    """What was decided, why, and what followed from it."""
-
-    trade_ids = fields.List(Identifier(), metadata={"description": "that it led to"})
-    corrected_by = fields.List(Identifier(), metadata={"description": "ids of its corrections"})
-
-
-class DecisionInFull(ReasonedDecision):
-    """What was decided, and the whole records that `expand` asks for."""
-
-    optional: ClassVar = frozenset({"signals", "trades", "cost", "profits", "missing"})
-
-    signals = fields.List(
-        fields.Nested(SignalInFull), metadata={"description": "of `signal_ids`, in their order"}
-    )
-    trades = fields.List(
-        fields.Nested(TradeWithHistory), metadata={"description": "of `trade_ids`"}
-    )
-    cost = fields.Nested(Cost, metadata={"description": "of the decision and its signals"})
-    profits = fields.List(
-        fields.Nested(ProfitOfTrade), metadata={"description": "of the trades that filled"}
-    )
-    missing = fields.List(fields.String(), metadata=MISSING)
-
-
-class Why(Answer):
-    """A trade and everything that led to it."""
-
-    trade = fields.Nested(TradeWithHistory)
-    decision = fields.Nested(
-        ReasonedDecision,
-        allow_none=True,
-        metadata={"description": "null: the trade names none, or it is missing"},
-    )
-    signals = fields.List(fields.Nested(SignalInFull))
-    cost = fields.Nested(Cost, metadata={"description": "of the decision and its signals"})
-    profit = fields.Nested(
-        TradeProfit,
-        allow_none=True,
-        metadata={"description": "null: it filled nothing, or another trade corrects it"},
-    )
-    missing = fields.List(fields.String(), metadata=MISSING)
-
-
-class Expansion(Choice):
-    """What a decision is shown with."""
-
-    words = ("signals", "trades", "cost", "profit")
-
-
-class DecisionQuery(RecordQuery):
-    """With what the decision is shown."""
-
-    expand = CommaList(
-        Expansion, metadata={"description": "whole records in addition to their ids"}
-    )
 
 
 class DecisionFilters(SortedQuery, InBooksQuery):
