@@ -18,6 +18,7 @@ from alphapulse_api.log import Event
 from alphapulse_api.runtime.slices import finish
 from alphapulse_api.sockets.change import compared
 from tests.asking import ask
+from tests.books import open_books
 from tests.conftest import Serve, Server
 from tests.portfolio_changes import Desk, Folded
 from tests.socket_client import Client, connect, portfolio, raw
@@ -206,8 +207,10 @@ async def test_a_subscription_that_is_refused_leaves_the_changes_as_they_were(
 async def test_each_book_is_compared_with_itself(served: Server) -> None:
     desks = {book: Desk(seed, positions=20) for seed, book in enumerate(("main", "beta"))}
     folded = {book: Folded() for book in desks}
+    await open_books(served, "beta")
+    both = {"portfolio": {"books": [*desks]}}
     async with connect(served, await served.login()) as client:
-        ack = await subscribe(client)
+        ack = await subscribe(client, filters=both)
         for number in range(24):
             book = ("main", "beta", "beta")[number % 3]
             record = {**desks[book].next(), "book": book, "as_of": f"2026-01-01T00:00:{number}Z"}
@@ -217,7 +220,7 @@ async def test_each_book_is_compared_with_itself(served: Server) -> None:
             folded[message["data"]["book"]].take(message)
             assert folded[book].portfolio == record
         assert all(one.kinds.count("portfolio") < len(one.kinds) / 2 for one in folded.values())
-        await subscribe(client, since={"portfolio": ack["cursor"]})
+        await subscribe(client, filters=both, since={"portfolio": ack["cursor"]})
         keys = await client.receive_many(2, "portfolio")
     assert {m["data"]["book"]: m["skipped"] for m in keys} == {"main": 7, "beta": 15}
     assert [m["data"] for m in keys] == [folded["main"].portfolio, folded["beta"].portfolio]
