@@ -285,10 +285,12 @@ class Reading(ABC):
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         timezone: str | None = None,
+        book: Books | None = None,
         limit: int | None = None,
     ) -> Rows[UsageSum]:
         """Return what thinking cost: a row a group and currency; `limit` is of rows."""
         params = {
+            "book": _comma(book),
             "group_by": group_by,
             "agent_id": agent_id,
             "start_time": start_time,
@@ -334,9 +336,10 @@ class Reading(ABC):
         *,
         start_time: datetime | None = None,
         end_time: datetime | None = None,
+        book: Books | None = None,
     ) -> TrackRecord:
         """Return what the signals of an agent came to, and whether that is chance."""
-        params = {"start_time": start_time, "end_time": end_time}
+        params = {"book": _comma(book), "start_time": start_time, "end_time": end_time}
         path = f"/api/agents/{segment(agent_id)}/record"
         record: TrackRecord = await self._get(path, values.TRACK_RECORD, params)
         return record

@@ -12,6 +12,10 @@ Hours = Annotated[
 ]
 Limit = Annotated[int, Field(ge=1, le=50, description="The most rows to return.")]
 Symbol = Annotated[str | None, Field(description="Only of this symbol.")]
+Book = Annotated[
+    str | None,
+    Field(description="A book, or * for every one; default: the key's home book, usually main."),
+]
 Until = Annotated[
     AwareDatetime | None, Field(description="The end of the range (RFC 3339); default: now.")
 ]

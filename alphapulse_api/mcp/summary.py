@@ -19,15 +19,17 @@ RECENT: Final = timedelta(minutes=10)  # in which a component that works reports
 SEVERE: Final = ("critical", "error")
 
 End = datetime | None  # None: now
-Part = Callable[[DashboardClient, datetime, End], Awaitable[Mapping[str, Any]]]
+Part = Callable[[DashboardClient, datetime, End, str | None], Awaitable[Mapping[str, Any]]]
 
 
-async def summary(client: DashboardClient, start: datetime, end: End) -> dict[str, Any]:
+async def summary(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> dict[str, Any]:
     """The parts of a summary by resource; a part that the caller may not see says so."""
 
     async def part(name: str, make: Part) -> tuple[str, Mapping[str, Any] | str]:
         try:
-            return name, await make(client, start, end)
+            return name, await make(client, start, end, book)
         except ApiError as refusal:
             if refusal.status == HTTPStatus.FORBIDDEN:
                 return name, "not_permitted"
@@ -37,11 +39,13 @@ async def summary(client: DashboardClient, start: datetime, end: End) -> dict[st
     return {"from": start, "to": end or datetime.now(UTC), **dict(parts)}
 
 
-async def _portfolio(client: DashboardClient, start: datetime, end: End) -> Mapping[str, Any]:
-    after = await _portfolio_at(client, end)
+async def _portfolio(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
+    after = await _portfolio_at(client, end, book)
     if after is None:
         return {"state": "not_recorded"}
-    before = await _portfolio_at(client, start)
+    before = await _portfolio_at(client, start, book)
     shown: dict[str, Any] = {
         "total_value": after["total_value"],
         "cash": after["cash"],
@@ -58,19 +62,23 @@ async def _portfolio(client: DashboardClient, start: datetime, end: End) -> Mapp
     return shown
 
 
-async def _portfolio_at(client: DashboardClient, at: End) -> Mapping[str, Any] | None:
+async def _portfolio_at(
+    client: DashboardClient, at: End, book: str | None
+) -> Mapping[str, Any] | None:
     try:
-        return await client.portfolio(as_of=at)
+        return await client.portfolio(as_of=at, book=book)
     except ApiError as refusal:
         if refusal.status == HTTPStatus.NOT_FOUND:
             return None
         raise
 
 
-async def _trades(client: DashboardClient, start: datetime, end: End) -> Mapping[str, Any]:
+async def _trades(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
     states: Counter[str] = Counter()
     symbols: dict[tuple[str, str], dict[str, Any]] = {}
-    async for trade in client.trades(start_time=start, end_time=end, limit=MOST_RECORDS):
+    async for trade in client.trades(start_time=start, end_time=end, limit=MOST_RECORDS, book=book):
         states[trade["status"]] += 1
         if not trade["filled_quantity"]:
             continue
@@ -92,11 +100,13 @@ async def _trades(client: DashboardClient, start: datetime, end: End) -> Mapping
     }
 
 
-async def _alerts(client: DashboardClient, start: datetime, end: End) -> Mapping[str, Any]:
+async def _alerts(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
     raised: Counter[str] = Counter()
-    async for alert in client.alerts(start_time=start, end_time=end, limit=MOST_RECORDS):
+    async for alert in client.alerts(start_time=start, end_time=end, limit=MOST_RECORDS, book=book):
         raised[alert["severity"]] += 1
-    severe = await client.alerts(severity=SEVERE, status="active", limit=NEWEST_ALERTS)
+    severe = await client.alerts(severity=SEVERE, status="active", limit=NEWEST_ALERTS, book=book)
     fields = ("id", "severity", "title", "source", "created_at")
     return {
         "raised": raised,
@@ -104,7 +114,9 @@ async def _alerts(client: DashboardClient, start: datetime, end: End) -> Mapping
     }
 
 
-async def _agents(client: DashboardClient, start: datetime, end: End) -> Mapping[str, Any]:
+async def _agents(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
     states: Counter[str] = Counter()
     in_error = []
     async for agent in client.agents(start_time=start, end_time=end):
@@ -114,7 +126,23 @@ async def _agents(client: DashboardClient, start: datetime, end: End) -> Mapping
     return {"by_state": states, "in_error": in_error[:SYMBOLS]}
 
 
-async def _system(client: DashboardClient, start: datetime, end: End) -> Mapping[str, Any]:
+async def _models(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
+    costs: dict[str, Decimal] = {}
+    calls = unpriced = 0
+    async for row in client.usage(group_by="book", start_time=start, end_time=end, book=book):
+        calls += row["calls"]
+        if row["cost"] is None or row["currency"] is None:
+            unpriced += row["calls"]
+        else:
+            costs[row["currency"]] = costs.get(row["currency"], Decimal(0)) + row["cost"]
+    return {"calls": calls, "calls_of_unknown_cost": unpriced, "costs": costs}
+
+
+async def _system(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
     recent = max(start, (end or datetime.now(UTC)) - RECENT)
     newest: dict[str, Mapping[str, Any]] = {}
     async for sample in client.system(start_time=recent, end_time=end):
@@ -136,5 +164,6 @@ _PARTS: Final[Mapping[str, Part]] = {
     "trades": _trades,
     "alerts": _alerts,
     "agents": _agents,
+    "models": _models,
     "system": _system,
 }

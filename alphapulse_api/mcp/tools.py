@@ -11,9 +11,19 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from alphapulse_api.mcp.answers import FULL_TEXT, answer
+from alphapulse_api.mcp.answers import answer
 from alphapulse_api.mcp.callers import Call, Callers
-from alphapulse_api.mcp.parameters import AsOf, Hours, Limit, Severity, Symbol, Until, range_of
+from alphapulse_api.mcp.parameters import (
+    AsOf,
+    Book,
+    Hours,
+    Limit,
+    Severity,
+    Symbol,
+    Until,
+    range_of,
+)
+from alphapulse_api.mcp.reasons import Reasons
 from alphapulse_api.mcp.summary import summary
 
 POSITIONS: Final = 20
@@ -38,27 +48,29 @@ class Tools:
             self.what_happened,
             self.portfolio,
             self.trades,
-            self.trade,
             self.alerts,
             self.agents,
             self.signals,
             self.series,
             self.metrics,
+            *Reasons(self._callers).all,
         )
 
-    async def what_happened(self, call: Call, hours: Hours = 24, until: Until = None) -> str:
+    async def what_happened(
+        self, call: Call, hours: Hours = 24, until: Until = None, book: Book = None
+    ) -> str:
         """Summarize a period: value of the portfolio, trades by symbol, alerts, agents, components.
 
         Begin here, then ask the other tools for details.
         """
         start, _ = range_of(hours, until)
         async with self._callers.client(call) as client:
-            return answer(await summary(client, start, until))
+            return answer(await summary(client, start, until, book))
 
-    async def portfolio(self, call: Call, as_of: AsOf = None) -> str:
+    async def portfolio(self, call: Call, as_of: AsOf = None, book: Book = None) -> str:
         """Show the portfolio now, or at a past time: total value, cash, largest positions."""
         async with self._callers.client(call) as client:
-            found = await client.portfolio(as_of=as_of)
+            found = await client.portfolio(as_of=as_of, book=book)
         positions = sorted(found["positions"], key=lambda one: abs(one["value"] or Decimal(0)))
         shown = {**found, "positions": positions[: -POSITIONS - 1 : -1]}
         return answer({**shown, "number_of_positions": len(positions)})
@@ -71,19 +83,20 @@ class Tools:
         hours: Hours = 24,
         until: Until = None,
         limit: Limit = 20,
+        book: Book = None,
     ) -> str:
         """List orders and their executions, newest first."""
         start, end = range_of(hours, until)
         async with self._callers.client(call) as client:
             rows = await client.trades(
-                symbol=symbol, agent_id=agent_id, start_time=start, end_time=end, limit=limit
+                symbol=symbol,
+                agent_id=agent_id,
+                start_time=start,
+                end_time=end,
+                limit=limit,
+                book=book,
             )
         return answer({"trades": rows})
-
-    async def trade(self, call: Call, trade_id: str) -> str:
-        """Show one trade with the history of its states."""
-        async with self._callers.client(call) as client:
-            return answer(await client.trade(trade_id), FULL_TEXT)
 
     async def alerts(
         self,

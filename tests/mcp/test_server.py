@@ -85,7 +85,13 @@ async def fill(server: Server) -> None:
     )
     await feed.raise_alert({"id": "a-1", "title": "Drawdown", "severity": "critical"})
     await feed.update_agent("momentum-1", {"agent_type": "momentum", "state": "error"})
-    await feed.record_signal("momentum-1", {"symbol": "AAPL", "direction": "buy"})
+    usage = [{"model": "m", "input_tokens": 9, "cost": "0.25", "currency": "USD"}]
+    signal = {"id": "s-1", "symbol": "AAPL", "direction": "buy", "thesis": "It rises, surely."}
+    await feed.record_signal("momentum-1", {**signal, "usage": usage})
+    trade = {"id": "t-9", "symbol": "AAPL", "side": "sell", "quantity": 1, "price": 210}
+    await feed.record_decision(
+        {"id": "d-1", "agent_id": "manager", "signal_ids": ["s-1"], "trades": [trade]}
+    )
     await feed.report_system({"component": "broker", "status": "offline", "message": "timed out"})
     points = [
         {
@@ -109,8 +115,12 @@ async def test_a_day_is_summarized_in_under_2000_tokens(serve: Serve) -> None:
     assert shown["portfolio"]["change"] == "100"
     assert shown["portfolio"]["change_percent"] == 10
     assert shown["trades"]["by_symbol"] == [
-        {"symbol": "AAPL", "side": "buy", "fills": 3, "quantity": "3"}
+        {"symbol": "AAPL", "side": "buy", "fills": 3, "quantity": "3"},
+        {"symbol": "AAPL", "side": "sell", "fills": 1, "quantity": "1"},
     ]
+    assert shown["models"] == {
+        "calls": 1, "calls_of_unknown_cost": 0, "costs": {"USD": "0.25"}
+    }  # fmt: skip
     assert shown["alerts"]["raised"] == {"critical": 1}
     assert shown["alerts"]["newest_severe_unacknowledged"][0]["id"] == "a-1"
     assert shown["agents"]["in_error"] == ["momentum-1"]
@@ -128,20 +138,32 @@ async def test_every_tool_answers(serve: Serve) -> None:
             "what_happened": {},
             "portfolio": {},
             "trades": {"symbol": "AAPL", "limit": 2},
-            "trade": {"trade_id": "t-1"},
             "alerts": {"severity": ["critical"]},
             "agents": {},
             "signals": {"agent_id": "momentum-1"},
             "series": {"name": "v"},
             "metrics": {"metric_type": "risk", "name": "var", "hours": 2, "aggregation": "max"},
+            "trade": {"trade_id": "t-1"},
+            "why": {"trade_id": "t-9", "book": "main"},
+            "decisions": {"symbol": "AAPL"},
+            "decision": {"decision_id": "d-1"},
+            "signal": {"agent_id": "momentum-1", "signal_id": "s-1"},
+            "model_costs": {"group_by": "model"},
+            "track_record": {"agent_id": "momentum-1"},
         }
         assert asked.keys() == tools.keys()
         answers = {tool: await ask(client, tool, **asked[tool]) for tool in asked}
     assert answers["portfolio"]["total_value"] == "1100"
-    assert [row["id"] for row in answers["trades"]["trades"]] == ["t-2", "t-1"]
+    assert [row["id"] for row in answers["trades"]["trades"]] == ["t-9", "t-2"]
+    assert answers["why"]["decision"]["id"] == answers["decisions"]["decisions"][0]["id"] == "d-1"
+    assert answers["why"]["signals"][0]["thesis"] == answers["signal"]["thesis"]
+    assert answers["signal"]["thesis"] == "«It rises, surely.»"
+    assert answers["decision"]["cost"]["totals"] == [{"currency": "USD", "cost": "0.25"}]
+    assert answers["model_costs"]["costs"][0]["cost"] == "0.25"
+    assert answers["track_record"]["verdict"] == "too_few"
     assert answers["trade"]["id"] == "t-1"
     assert [row["id"] for row in answers["alerts"]["alerts"]] == ["a-1"]
-    assert answers["agents"]["agents"][0]["signals"][0]["symbol"] == "AAPL"
+    assert answers["agents"]["agents"][1]["signals"][0]["symbol"] == "AAPL"
     assert answers["signals"]["signals"][0]["direction"] == "buy"
     assert answers["series"]["series"][0]["name"] == "var"
     assert 0 < len(answers["metrics"]["points"]) <= 60
@@ -168,7 +190,16 @@ async def test_hostile_texts_leave_the_structure_of_every_answer(serve: Serve) -
                 seen.add(alert["id"])
         shown = await ask(client, "what_happened")
     assert seen
-    assert set(shown) == {"from", "to", "portfolio", "trades", "alerts", "agents", "system"}
+    assert set(shown) == {
+        "from",
+        "to",
+        "portfolio",
+        "trades",
+        "alerts",
+        "agents",
+        "models",
+        "system",
+    }
     assert shown["system"]["not_healthy"][0]["message"].startswith("«")
 
 
