@@ -190,8 +190,11 @@ async def test_cached_answers_that_held_the_rows_are_invalidated(
     engine.on_commit(committed)
     await forget(engine, KEPT, at(3 * DAY))
     assert set(tags) == {
-        "metrics", "metrics:risk", "trades", "trades:symbol=BTC", "trades:symbol=ETH",
-        "trades:agent_id=m7", "alerts", "portfolio", "agents", "agents:agent_id=m1", "system",
+        "metrics", "metrics:risk", "trades", "trades:book=main",
+        "trades:book=main;symbol=BTC", "trades:book=main;symbol=ETH",
+        "trades:book=main;agent_id=m7", "alerts", "alerts:book=main",
+        "portfolio", "portfolio:book=main", "agents", "agents:agent_id=m1", "agents:book=main",
+        "agents:book=main;agent_id=m1", "system",
     }  # fmt: skip
     tags.clear()
     await forget(engine, KEPT, at(3 * DAY))
