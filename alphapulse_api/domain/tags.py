@@ -68,7 +68,7 @@ def tags_of(resource: str, records: Iterable[Mapping[str, Any]]) -> Sequence[str
     fields = TAGGED.get(resource, ())
     tags = {resource: None}  # in order, each once
     for record in records:
-        book = record.get("book", MAIN)
+        book = record.get("book", MAIN) if resource in TAGGED else None
         if book:
             tags[tag(resource, book)] = None
         for field in fields:
