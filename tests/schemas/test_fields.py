@@ -109,6 +109,14 @@ def test_none_leaves_an_optional_field_out(make: Any) -> None:
     assert refused(make(required=True), None)
 
 
+@pytest.mark.parametrize("item", [Identifier(), Text(3), Word()], ids=["id", "text", "word"])
+@pytest.mark.parametrize("null", [None, math.nan], ids=["null", "nan"])
+def test_a_list_has_no_item_that_is_left_out(item: fields.Field[Any], null: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Items(item).deserialize(["a", null, {}])
+    assert set(caught.value.messages_dict) == {1, 2}
+
+
 def test_an_error_names_what_was_given_and_what_is_taken() -> None:
     def error(field: Any, value: Any) -> str:
         with pytest.raises(ValidationError) as caught:
@@ -119,6 +127,7 @@ def test_an_error_names_what_was_given_and_what_is_taken() -> None:
         'Not a decimal number but a list: give a number, or text such as "67123.50".'
     )
     assert error(Figure(), "x") == "Not a number but text."
+    assert error(Figure(low=0), -1) == "Must be 0 or more."
     assert error(Text(3), {1}) == "Not text but a set."
     assert "but a test_fields" in error(Timestamp(), _Odd()).replace("tests.schemas.", "")
     assert "set `timezone`" in error(Timestamp(), datetime(2026, 1, 31))  # noqa: DTZ001

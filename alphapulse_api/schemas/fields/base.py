@@ -71,6 +71,11 @@ class Items(BaseField, fields.List[Any]):
 
     remembered: Remembered | None = None
 
+    def __init__(self, item: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(item, **kwargs)
+        # In a list nothing can be left out: a null would be an item that is `missing`.
+        self.inner.required = True
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if isinstance(self.inner, fields.Nested) and isinstance(value, list | tuple):
             # marshmallow takes ten times as long; it is asked where an item is not valid.

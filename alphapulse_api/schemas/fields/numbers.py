@@ -109,8 +109,13 @@ class Figure(BaseField):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
         number = to_float(value)
         if number is not None and not self.low <= number <= self.high:
-            raise ValidationError(f"Must be between {self.low:g} and {self.high:g}.")
+            raise ValidationError(f"Must be {self._range()}.")
         return number
+
+    def _range(self) -> str:
+        if self.high == math.inf:
+            return f"{self.low:g} or more"
+        return f"between {self.low:g} and {self.high:g}"
 
 
 class Figures(BaseField):
