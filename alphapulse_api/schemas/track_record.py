@@ -102,7 +102,7 @@ class TrackRecord(OutcomeFigures):
     )
     profit = fields.Nested(RealizedProfit)
     thinking = fields.List(fields.Nested(ThinkingCost))
-    unknown_costs = fields.Integer(metadata={"description": "calls whose cost nobody stated"})
+    unknown_costs = fields.Integer(metadata={"description": "calls of unknown cost"})
 
 
 class TrackRecordQuery(RangeQuery, OneBookQuery):

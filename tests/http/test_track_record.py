@@ -82,6 +82,27 @@ async def test_an_agent_that_knows_is_better_than_chance(either: Server) -> None
     assert record["unknown_costs"] == COUNT
 
 
+async def test_reported_calls_and_spans_count_as_thinking(either: Server) -> None:
+    feed = either.feed
+    signal = {"symbol": "BTC", "direction": "buy", "timestamp": BEGIN, "cycle_id": "c-1"}
+    await feed.record_signal("a1", signal)
+    call = {"agent_id": "a1", "model": "house-llm", "input_tokens": 9, "timestamp": BEGIN}
+    await feed.record_usage({**call, "cost": "0.25", "currency": "EUR"})
+    await feed.record_spans([{**call, "id": "span-1", "cycle_id": "c-1", "calls": 2}])
+    await feed.record_usage({**call, "agent_id": "a2", "cost": "9", "currency": "USD"})
+    caller = await either.key()
+    path = "/api/agents/a1/record"
+    record = await either.json(path, caller, end_time=(BEGIN + HOUR).isoformat())
+    assert record["thinking"] == [{"currency": "EUR", "cost": "0.25", "profit_per_cost": None}]
+    assert record["unknown_costs"] == 2
+    stated = [{"model": "house-llm", "cost": "0.5", "currency": "EUR"}]
+    await feed.record_signal("a1", {**signal, "usage": stated})  # its span does not count any more
+    record = await either.json(path, caller)
+    assert (record["thinking"][0]["cost"], record["unknown_costs"]) == ("0.75", 0)
+    later = await either.json(path, caller, start_time=(BEGIN + HOUR).isoformat())
+    assert (later["thinking"], later["unknown_costs"]) == ([], 0)
+
+
 async def test_an_agent_that_nobody_knows_is_not_found(server: Server) -> None:
     caller = await server.key()
     answer = await ask(server, "GET", "/api/agents/nobody/record", caller)

@@ -82,7 +82,7 @@ class TrackRecordAccessor:
         with long_reads():
             rows = await read_outcomes(self._engine, *span)
             profit = await read_profit(self._engine, *span)
-            costs = await read_costs(self._engine, *span)
+            costs = await read_costs(self._engine, book, agent_id, start_time, end_time)
             signals, abstained = await count_signals(self._engine, *span)
         mode, currency = await book_of(self._engine, book)
         fees = total(fee for name, fee in profit.fees.items() if name in ("", currency))

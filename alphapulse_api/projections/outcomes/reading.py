@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from alphapulse_api.domain.decimals import EXACT
-from alphapulse_api.domain.encoding import loads_stored
 from alphapulse_api.domain.lots import ZERO, added, exact, total
 from alphapulse_api.domain.track_record.outcomes import Outcome
 from alphapulse_api.projections.pnl.rows import TRIPS, trip_of
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.tables.usage_reading import grouped, spans_of
+from alphapulse_api.storage.tables.usage_sums import SUMS
 
 _COLUMNS: Final = (
     "symbol, entry_at, exit_at, call, change, stated, conviction, rises, falls, windows"
@@ -22,10 +24,6 @@ _OUTCOMES: Final = (
 _TRIPS: Final = (
     f"SELECT {TRIPS.select} FROM round_trips WHERE book = $1 AND agent_id = $2 "
     "AND closed_at >= $3 AND closed_at < $4"
-)
-_USAGE: Final = (
-    "SELECT usage FROM {0} WHERE book = $1 AND agent_id = $2 AND {1} >= $3 AND {1} < $4 "
-    "AND CAST(usage AS text) <> '[]'"
 )
 _COUNTS: Final = (
     "SELECT count(*), coalesce(sum(CASE WHEN abstained THEN 1 ELSE 0 END), 0) FROM signals "
@@ -73,7 +71,7 @@ class Costs(NamedTuple):
 
     Attributes:
         known: by currency.
-        unknown: of how many calls nobody stated it.
+        unknown: of how many calls nobody knows it.
     """
 
     known: dict[str, Decimal]
@@ -109,19 +107,23 @@ async def read_profit(engine: Engine, book: str, agent_id: str, start: int, end:
     return Profit(trips, total(trips), fees, exact(value))
 
 
-async def read_costs(engine: Engine, book: str, agent_id: str, start: int, end: int) -> Costs:
-    """What the thinking of an agent cost, as its signals and decisions of a range say."""
-    known: dict[str, Decimal] = {}
-    unknown = 0
-    for table, time in (("signals", "timestamp"), ("decisions", "made_at")):
-        rows = await engine.fetch(_USAGE.format(table, time), book, agent_id, start, end)
-        for usage in (loads_stored(row[0]) for row in rows):
-            for entry in usage:
-                if entry.get("cost") is None:
-                    unknown += entry.get("calls") or 1
-                else:
-                    known = added(known, {entry["currency"]: Decimal(entry["cost"])})
-    return Costs(known, unknown)
+async def read_costs(
+    engine: Engine, book: str, agent_id: str, start: datetime | None, end: datetime | None
+) -> Costs:
+    """What the thinking of an agent cost, by the sums of usage; None is an open side.
+
+    The range is rounded to 15 minutes, as these sums are.
+    """
+    spans = spans_of(start, end, days=True)
+    groups = await grouped(engine, [book], "agent", spans, agent_id, UTC)
+    sums = {
+        currency: dict(zip(SUMS, values, strict=True))
+        for currency, values in sorted(groups.get((agent_id,), {}).items())
+        if values[0]  # spans that do not count any more leave sums of nothing
+    }
+    unknown = sums.pop("", None)
+    known = {currency: exact(each["cost"]) for currency, each in sums.items()}
+    return Costs(known, int(unknown["calls"]) if unknown else 0)
 
 
 async def count_signals(
