@@ -15,7 +15,7 @@ from alphapulse_api.demo.simulation import Simulation
 __all__ = ["EVERY", "Checkpoint"]
 
 EVERY: Final = 50  # trading days
-_FORMAT: Final = 1  # increases when the pickled state changes
+_FORMAT: Final = 2  # increases when the pickled state changes
 
 Published = dict[int, datetime]
 

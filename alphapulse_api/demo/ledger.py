@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-__all__ = ["Fill", "Ledger", "Position", "fee_for"]
+__all__ = ["ZERO", "Fill", "Ledger", "Position", "fee_for"]
 
 FEE_RATE = Decimal("0.0005")
 MINIMUM_FEE = Decimal("1.00")

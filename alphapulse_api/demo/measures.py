@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 
-from alphapulse_api.demo.agents import Signal
-from alphapulse_api.demo.manager import Execution, Manager, Order
+from alphapulse_api.demo.agents import CoinFlip, Signal
+from alphapulse_api.demo.manager import Decision, Execution, Manager, Order
 from alphapulse_api.demo.records import Record
 from alphapulse_api.demo.risk import ACCOUNT, RiskAgent
 
@@ -28,6 +28,8 @@ class Close:
     executions: Sequence[Execution]
     signals: Sequence[Signal]
     orders: Sequence[Order]
+    decisions: Sequence[Decision]
+    coin: CoinFlip
 
     @property
     def equity(self) -> float:
@@ -64,6 +66,8 @@ def metric_records(close: Close) -> list[Record]:
         *_points("risk", "symbol", _risk(close)),
         *_points("trade", "symbol", _trade(close)),
         *_points("agent", "agent_id", _agent(close)),
+        # The usual series of prices, by which signals are judged and profit is computed.
+        *_points("price", "", {symbol: float(price) for symbol, price in close.closes.items()}),
         *_points("system", "", {"orders_waiting": len(close.orders)}),
     ]
 
@@ -99,7 +103,6 @@ def _trade(close: Close) -> Readings:
         "fills": len(close.executions),
         "turnover": float(sum(e.fill.value for e in close.executions)) / close.equity,
         "fees_paid": float(close.manager.account.fees),
-        "price": {symbol: float(price) for symbol, price in close.closes.items()},
     }
 
 
@@ -151,6 +154,16 @@ def agent_records(close: Close) -> dict[str, Record]:
             "highest_volatility": max(close.risk.volatilities.values()),
             **_signalling(close, close.risk.agent_id),
         },
+    }
+    records[close.coin.agent_id] = {
+        "agent_type": close.coin.agent_type,
+        "state": "active",
+        "metrics": _signalling(close, close.coin.agent_id),
+    }
+    records[close.manager.agent_id] = {
+        "agent_type": close.manager.agent_type,
+        "state": "active",
+        "metrics": {"decisions": len(close.decisions), "orders": len(close.orders)},
     }
     return records
 

@@ -12,7 +12,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any, Final
 
-from alphapulse_api.demo.publisher import Marker, Publisher, marker_point
+from alphapulse_api.demo.paper import PAPER
+from alphapulse_api.demo.publisher import (
+    Marker,
+    Publisher,
+    ReplayFeed,
+    dated_decisions,
+    marker_point,
+)
+from alphapulse_api.demo.records import Record
 from alphapulse_api.demo.simulation import Simulation, TradingDay
 
 __all__ = ["OPENING_DAYS", "OPENING_NAME", "Opening", "newest_opening", "write_opening"]
@@ -21,7 +29,8 @@ OPENING_DAYS: Final = 504  # two years of 252 trading days
 OPENING_NAME: Final = "replay_opening"
 LONGEST: Final = timedelta(hours=1)  # the longest time that the opening reaches back
 BATCH: Final = 10_000  # records per call
-AT_ONCE: Final = 500  # concurrent calls
+AT_ONCE: Final = 60  # concurrent calls
+POINT: Final = ("total_value", "cash")  # of an equity curve, beside its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +78,23 @@ async def write_opening(
     points = [{**point, "timestamp": at} for day, at in dated for point in day.metrics]
     for some in _batches(points):
         await feed.record_metrics(some)
-    trades = [{**trade, "executed_at": at} for day, at in dated for trade in day.trades]
+    decisions = [decision for day, at in dated for decision in dated_decisions(day, at)]
+    for some in _batches(decisions):
+        await feed.import_decisions(some)
+    trades = [
+        {**trade, "executed_at": at}
+        for day, at in dated
+        for trade in (*day.trades, *day.paper.trades)
+    ]
     for some in _batches(trades):
         await feed.record_trades(some)
-    await _all(chain.from_iterable(_calls(publisher, day, at) for day, at in dated))
+    accounts, papers = zip(*(publisher.portfolios(day, at) for day, at in dated), strict=True)
+    curve = [{"timestamp": p["as_of"], **{name: p[name] for name in POINT}} for p in papers[:-1]]
+    for some in _batches(curve):
+        await feed.import_equity(some, book=PAPER)
+    await feed.update_portfolio(papers[-1])
+    calls = zip(accounts, dated, strict=True)
+    await _all(chain.from_iterable(_calls(feed, account, *day) for account, day in calls))
     await _all(feed.update_agent(name, agent) for name, agent in days[-1].agents.items())
     await _all(feed.resolve_alert(alert) for day in days for alert in day.cleared)
     markers = [marker_point(day.number, at) for day, at in dated]
@@ -81,14 +103,11 @@ async def write_opening(
 
 
 def _calls(
-    publisher: Publisher, day: TradingDay, at: datetime
+    feed: ReplayFeed, account: Record, day: TradingDay, at: datetime
 ) -> Iterable[Coroutine[Any, Any, Any]]:
-    feed = publisher.feed
-    yield feed.update_portfolio(publisher.portfolio(day, at))
+    yield feed.update_portfolio(account)
     for alert in day.alerts:
         yield feed.raise_alert({**alert, "created_at": at})
-    for signal in day.signals:
-        yield feed.record_signal(signal["agent_id"], {**signal, "timestamp": at})
     for sample in day.system:
         yield feed.report_system({**sample, "timestamp": at})
 

@@ -16,6 +16,7 @@ __all__ = [
     "Marker",
     "Publisher",
     "ReplayFeed",
+    "dated_decisions",
     "marker_point",
     "newest_marker",
 ]
@@ -34,7 +35,10 @@ class ReplayFeed(Protocol):
     async def raise_alert(self, alert: Mapping[str, Any], /) -> Any: ...
     async def resolve_alert(self, alert_id: str, /) -> Any: ...
     async def update_portfolio(self, portfolio: Mapping[str, Any], /) -> Any: ...
-    async def record_signal(self, agent_id: str, signal: Mapping[str, Any], /) -> Any: ...
+    async def record_decision(self, decision: Mapping[str, Any], /) -> Any: ...
+    async def import_decisions(self, decisions: Sequence[Mapping[str, Any]], /) -> Any: ...
+    async def import_equity(self, points: Sequence[Mapping[str, Any]], /, *, book: str) -> Any: ...
+    async def open_book(self, book: str, /, *, mode: str, currency: str, title: str) -> Any: ...
     async def update_agent(self, agent_id: str, agent: Mapping[str, Any], /) -> Any: ...
     async def report_system(self, sample: Mapping[str, Any], /) -> Any: ...
 
@@ -77,15 +81,16 @@ class Publisher:
     def _writes(self, day: TradingDay, at: datetime) -> Iterator[Coroutine[Any, Any, Any]]:
         feed = self.feed
         yield feed.record_metrics([{**point, "timestamp": at} for point in day.metrics])
-        yield feed.update_portfolio(self.portfolio(day, at))
-        for trade in day.trades:
+        for portfolio in self.portfolios(day, at):
+            yield feed.update_portfolio(portfolio)
+        for trade in (*day.trades, *day.paper.trades):
             yield feed.record_trade({**trade, "executed_at": at})
         for alert in day.alerts:
             yield feed.raise_alert({**alert, "created_at": at})
         for agent_id, agent in day.agents.items():
             yield feed.update_agent(agent_id, agent)
-        for signal in day.signals:
-            yield feed.record_signal(signal["agent_id"], {**signal, "timestamp": at})
+        for decision in dated_decisions(day, at):
+            yield feed.record_decision(decision)
         for sample in day.system:
             yield feed.report_system({**sample, "timestamp": at})
 
@@ -101,21 +106,32 @@ class Publisher:
             }
         )
 
-    def portfolio(self, day: TradingDay, at: datetime) -> Record:
-        """The day's portfolio with its times; keeps the times that later days need."""
+    def portfolios(self, day: TradingDay, at: datetime) -> list[Record]:
+        """The day's portfolios with their times; keeps the times that later days need."""
         self.published[day.number] = at
-        opened = {position["opened_on_day"] for position in day.portfolio["positions"]}
+        records = day.portfolio, day.paper.portfolio
+        opened = {p["opened_on_day"] for record in records for p in record["positions"]}
         for number in [n for n in self.published if n < day.number and n not in opened]:
             del self.published[number]
+        return [self._dated(record, at) for record in records]
+
+    def _dated(self, portfolio: Record, at: datetime) -> Record:
         positions = [
             {
                 **{name: value for name, value in position.items() if name != "opened_on_day"},
                 # Unknown for days that an earlier process published after its last checkpoint.
                 "opened_at": self.published.get(position["opened_on_day"]),
             }
-            for position in day.portfolio["positions"]
+            for position in portfolio["positions"]
         ]
-        return {**day.portfolio, "positions": positions, "as_of": at}
+        return {**portfolio, "positions": positions, "as_of": at}
+
+
+def dated_decisions(day: TradingDay, at: datetime) -> Iterator[Record]:
+    """The day's decisions of both books, and their signals, with their time."""
+    for decision in (*day.decisions, *day.paper.decisions):
+        signals = [{**signal, "timestamp": at} for signal in decision["signals"]]
+        yield {**decision, "made_at": at, "signals": signals}
 
 
 def marker_point(day: int, at: datetime) -> Record:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from alphapulse_api.demo.checkpoint import EVERY, Checkpoint
 from alphapulse_api.demo.opening import Opening, write_opening
+from alphapulse_api.demo.paper import PAPER, PAPER_TITLE
 from alphapulse_api.demo.prices import load_prices
 from alphapulse_api.demo.publisher import Marker, Publisher, ReplayFeed
 from alphapulse_api.demo.simulation import Place, Simulation, TradingDay
@@ -49,6 +50,7 @@ async def replay(
     """
     simulation, published = await asyncio.to_thread(_resumed, checkpoint, start)
     publisher = Publisher(feed, published)
+    await feed.open_book(PAPER, mode="paper", currency="USD", title=PAPER_TITLE)
     if start is None and opening:
         start = await write_opening(publisher, simulation, opening, 1 / speed, begun)
         if checkpoint is not None:

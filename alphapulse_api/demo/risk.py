@@ -151,9 +151,17 @@ class RiskAgent:
                             "volatility": round(volatility, 4),
                             "scale": float(self.scales[symbol]),
                         },
+                        thesis=self._thesis(volatility, self.scales[symbol]),
                     )
                 )
         return signals
+
+    def _thesis(self, volatility: float, scale: Decimal) -> str:
+        size = "half" if scale < self.FULL else "full"
+        return (
+            f"The price moves by {volatility:.1%} a year. Over {self.LIMIT:.0%} positions are "
+            f"halved, until it is below {self.BACK_TO_FULL:.0%}. They are at {size} size."
+        )
 
     @staticmethod
     def _direction(quantity: Decimal, reduce: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from alphapulse_api.demo.agents import Allocation, MeanReversion, Momentum
+from alphapulse_api.demo.agents import Allocation, CoinFlip, MeanReversion, Momentum
 from alphapulse_api.demo.manager import Manager, Order
 from alphapulse_api.demo.measures import (
     Close,
@@ -15,16 +15,18 @@ from alphapulse_api.demo.measures import (
     risk_readings,
     system_records,
 )
+from alphapulse_api.demo.paper import PaperDay, PaperRun
 from alphapulse_api.demo.performance import Performance
 from alphapulse_api.demo.prices import PriceDay
 from alphapulse_api.demo.records import (
     Record,
     alert_record,
+    decision_record,
     portfolio_record,
-    signal_record,
     trade_record,
 )
 from alphapulse_api.demo.risk import Alert, RiskAgent, RiskMonitor
+from alphapulse_api.domain.books import MAIN
 
 __all__ = ["INITIAL_CASH", "WARM_UP", "Place", "Simulation", "TradingDay"]
 
@@ -52,14 +54,14 @@ class Place:
 class TradingDay:
     """All records of one day, as the Feed takes them, but without timestamps.
 
-    Ids are unique over all passes. Positions have `opened_on_day`, the number of a trading day,
-    where the Feed takes `opened_at`. `cleared` has the ids of alerts to resolve after the day's new
-    alerts are raised.
+    Ids are unique over all passes. Decisions contain their signals. Positions have `opened_on_day`,
+    the number of a trading day, where the Feed takes `opened_at`. `cleared` has the ids of alerts
+    to resolve after the day's new alerts are raised. `paper` is the same day in the paper book.
     """
 
     place: Place
     number: int
-    signals: Sequence[Record]
+    decisions: Sequence[Record]
     trades: Sequence[Record]
     alerts: Sequence[Record]
     cleared: Sequence[str]
@@ -68,6 +70,12 @@ class TradingDay:
     agents: Mapping[str, Record]
     system: Sequence[Record]
     trades_so_far: int
+    paper: PaperDay
+
+    @property
+    def signals(self) -> list[Record]:
+        """The signals of the main account."""
+        return [signal for decision in self.decisions for signal in decision["signals"]]
 
 
 class Simulation:
@@ -141,11 +149,13 @@ class _Run:
     """Everything that carries over from day to day; it does not grow."""
 
     __slots__ = (
+        "_coin",
         "_histories",
         "_manager",
         "_monitor",
         "_open_alerts",
         "_orders",
+        "_paper",
         "_performance",
         "_reported_value",
         "_risk",
@@ -158,9 +168,12 @@ class _Run:
         self._histories = {
             symbol: [float(day.closes[symbol]) for day in warm_up] for symbol in symbols
         }
+        momentum = Momentum(symbols)
         self._manager = Manager(
-            [Allocation(symbols), Momentum(symbols), MeanReversion(symbols)], INITIAL_CASH
+            [Allocation(symbols), momentum, MeanReversion(symbols)], INITIAL_CASH
         )
+        self._paper = PaperRun(momentum, INITIAL_CASH)
+        self._coin = CoinFlip(symbols)
         self._risk = RiskAgent(symbols)
         self._monitor = RiskMonitor()
         self._orders: list[Order] = []
@@ -174,26 +187,30 @@ class _Run:
         """Fill yesterday's orders, let the agents decide on today's closes, and record the day."""
         date, prefix = place.date, f"demo-{place.pass_number}-"
         review = self.number == 0 or _week(date) != _week(self._yesterday)
-        close = self._close(prices, review)
+        close = self._close(prices, review, f"{prefix}{date}")
+        paper = self._paper.trade(prices, close.signals, review, self.number, prefix)
         alerts, cleared = self._alerts(close, place, review)
         day = TradingDay(
             place=place,
             number=self.number,
-            signals=[signal_record(signal, date, prefix) for signal in close.signals],
-            trades=[trade_record(execution, date, prefix) for execution in close.executions],
+            decisions=[decision_record(each, date, prefix, MAIN) for each in close.decisions],
+            trades=[trade_record(each, date, prefix, MAIN) for each in close.executions],
             alerts=alerts,
             cleared=cleared,
-            portfolio=portfolio_record(self._manager.account, prices.closes, close.performance),
+            portfolio=portfolio_record(
+                self._manager.account, prices.closes, close.performance, MAIN
+            ),
             metrics=metric_records(close),
             agents=agent_records(close),
             system=system_records(close, len(self._monitor.active)),
             trades_so_far=self._manager.account.fills,
+            paper=paper,
         )
         self.number += 1
         self._yesterday = date
         return day
 
-    def _close(self, prices: PriceDay, review: bool) -> Close:
+    def _close(self, prices: PriceDay, review: bool, cycle_id: str) -> Close:
         manager, risk = self._manager, self._risk
         for symbol, history in self._histories.items():
             history.append(float(prices.closes[symbol]))
@@ -201,10 +218,12 @@ class _Run:
         executions = manager.execute(self._orders, prices.closes, self.number)
         self._performance.add(float(manager.account.equity(prices.closes)))
         signals = [
-            signal for agent in manager.agents for signal in agent.decide(self._histories, review)
+            signal
+            for agent in (*manager.agents, self._coin)
+            for signal in agent.decide(self._histories, review)
         ]
         signals += risk.decide(self._histories, manager.account, review)
-        self._orders = manager.orders(prices, risk.scales, review)
+        self._orders = manager.orders(prices, risk.scales, review, cycle_id)
         return Close(
             closes=prices.closes,
             manager=manager,
@@ -214,6 +233,8 @@ class _Run:
             executions=executions,
             signals=signals,
             orders=self._orders,
+            decisions=manager.decisions(prices, signals, risk.scales, self._orders, cycle_id),
+            coin=self._coin,
         )
 
     def _alerts(self, close: Close, place: Place, review: bool) -> tuple[list[Record], list[str]]:

@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from alphapulse_api.demo.agents import MeanReversion, Momentum
+from alphapulse_api.demo.agents import CoinFlip, MeanReversion, Momentum
 from alphapulse_api.demo.ledger import Fill, Ledger
 from alphapulse_api.demo.risk import ACCOUNT, RiskAgent, RiskMonitor, Rule
 
@@ -33,6 +33,28 @@ def test_unchanged_stance_is_a_hold_only_on_review() -> None:
     agent.decide({"A": RISING}, review=False)
     assert agent.decide({"A": RISING}, review=False) == []
     assert [signal.direction for signal in agent.decide({"A": RISING}, review=True)] == ["hold"]
+
+
+def test_a_thesis_states_the_rule_that_applied() -> None:
+    (signal,) = Momentum(["A"]).decide({"A": FALLING}, review=False)
+    assert signal.thesis == (
+        "The 10-day average is -16.1% from the 50-day average. "
+        "The trend is down, and it follows the trend."
+    )
+    assert (signal.conviction, signal.horizon) == (-1.0, "PT5S")
+
+
+def test_the_coin_is_flipped_weekly_and_looks_at_no_price() -> None:
+    symbols = [f"S{number}" for number in range(1000)]
+    rising, falling = dict.fromkeys(symbols, RISING), dict.fromkeys(symbols, FALLING)
+    assert CoinFlip(symbols).decide(rising, review=False) == []
+    calls = [
+        [signal.direction for signal in CoinFlip(symbols).decide(prices, review=True)]
+        for prices in (rising, falling)
+    ]
+    assert calls[0] == calls[1]
+    assert set(calls[0]) == {"buy", "short"}
+    assert 450 < calls[0].count("buy") < 550
 
 
 def test_mean_reversion_buys_two_deviations_below_and_sells_at_the_mean() -> None:

@@ -115,12 +115,22 @@ async def test_every_resource_has_something_within_seconds(tmp_path: Path) -> No
         assert portfolio["positions"]
         assert portfolio["positions"][0]["opened_at"]
         agents = {agent["agent_id"]: agent for agent in await running.get("/api/agents")}
-        assert agents.keys() == {"allocation", "momentum", "mean-reversion", "risk"}
-        assert all(agent["signals"] for agent in agents.values())
+        advisers = {"allocation", "momentum", "mean-reversion", "risk", "coin-flip"}
+        assert agents.keys() == {*advisers, "manager"}
+        assert all(agents[name]["signals"] for name in advisers)
         alerts = await running.get("/api/alerts")
         assert alerts[-1]["id"] == "demo-0-2007-09-26-weekly-report"
         trades = await running.get("/api/trades?symbol=IBM")
         assert trades[-1]["id"] == "demo-0-2007-09-27-allocation-IBM"
+        why = await running.get(f"/api/trades/{trades[-1]['id']}/why?book=main")
+        assert why["missing"] == []
+        assert {signal["agent_id"] for signal in why["signals"]} >= advisers
+        assert all(signal["thesis"] for signal in why["signals"])
+        assert why["decision"]["reasoning"].startswith("The agents ask for")
+        assert why["profit"]["profit"]
+        books = {book["id"]: book["mode"] for book in await running.get("/api/books")}
+        assert books == {"main": "live", "paper": "paper"}
+        assert (await running.get("/api/portfolio?book=paper"))["positions"]
         assert {sample["component"] for sample in await running.get("/api/system")} >= {
             "execution",
             "market-data",
@@ -129,7 +139,7 @@ async def test_every_resource_has_something_within_seconds(tmp_path: Path) -> No
         }
         (replay,) = await running.get("/api/system?component=replay&limit=1")
         assert re.fullmatch(r"2007-1\d-\d\d, pass 1, forwards in time", replay["message"])
-        for metric_type in ("performance", "risk", "trade", "agent", "system"):
+        for metric_type in ("performance", "risk", "trade", "agent", "system", "price"):
             assert await running.get(f"/api/metrics/{metric_type}")
 
 

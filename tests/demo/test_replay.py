@@ -52,7 +52,7 @@ class RecordingFeed:
             self.keep("metric", *series, p["timestamp"], record=p)
 
     async def record_trade(self, trade: Record) -> None:
-        self.keep("trade", trade["id"], record=trade)
+        self.keep("trade", trade["book"], trade["id"], record=trade)
 
     async def record_trades(self, trades: Sequence[Record]) -> None:
         for trade in trades:
@@ -66,10 +66,25 @@ class RecordingFeed:
         self.keep("resolved", alert_id, record={})
 
     async def update_portfolio(self, portfolio: Record) -> None:
-        self.keep("portfolio", portfolio["as_of"], record=portfolio)
+        self.keep("portfolio", portfolio["book"], portfolio["as_of"], record=portfolio)
 
-    async def record_signal(self, agent_id: str, signal: Record) -> None:
-        self.keep("signal", agent_id, signal["id"], record=signal)
+    async def open_book(self, book: str, **settings: str) -> None:
+        assert (book, settings["mode"]) == ("paper", "paper")
+
+    async def record_decision(self, decision: Record) -> None:
+        key = decision["book"], decision["id"]
+        self.keep("decision", *key, record=decision)
+        for signal in decision["signals"]:
+            self.stored["signal", decision["book"], signal["id"]] = signal
+
+    async def import_equity(self, points: Sequence[Record], *, book: str) -> None:
+        for point in points:
+            record = {**point, "book": book, "as_of": point["timestamp"]}
+            self.keep("portfolio", book, point["timestamp"], record=record)
+
+    async def import_decisions(self, decisions: Sequence[Record]) -> None:
+        for decision in decisions:
+            await self.record_decision(decision)
 
     async def update_agent(self, agent_id: str, agent: Record) -> None:
         self.agents[agent_id] = agent
@@ -88,20 +103,23 @@ async def test_days_come_at_the_present_time() -> None:
     times = [marker["timestamp"] for marker in feed.markers()]
     assert [marker["value"] for marker in feed.markers()] == [0, 1, 2]
     assert before <= times[0] < times[1] < times[2] <= datetime.now(UTC)
-    assert [portfolio["as_of"] for portfolio in feed.of("portfolio")] == times
+    assert [p["as_of"] for p in feed.of("portfolio") if p["book"] == "main"] == times
     assert {trade["executed_at"] for trade in feed.of("trade")} == {times[1]}
+    assert {decision["made_at"] for decision in feed.of("decision")} <= set(times)
     assert {signal["timestamp"] for signal in feed.of("signal")} <= set(times)
     assert [alert["created_at"] for alert in feed.of("alert")] == [times[0]]
-    assert len(feed.agents) == 4
+    assert len(feed.agents) == 6
 
 
 async def test_ids_begin_with_the_pass() -> None:
     feed = RecordingFeed()
     await replay(feed, speed=FAST, days=2)
-    trade = feed.of("trade")[-1]
+    trade = next(t for t in reversed(feed.of("trade")) if t["book"] == "main")
     assert trade["id"] == "demo-0-2007-09-27-momentum-IBM"
     assert trade["order_id"] == "demo-0-2007-09-26-momentum-IBM-order"
     assert trade["metadata"]["replayed_date"] == "2007-09-27"
+    assert trade["decision_id"] == "demo-0-2007-09-26-IBM"
+    assert ("decision", "main", trade["decision_id"]) in feed.stored
 
 
 async def test_pace_follows_the_schedule() -> None:
@@ -147,13 +165,13 @@ async def test_the_opening_lies_before_now_and_the_replay_goes_on_behind_it() ->
     )
     times = [marker["timestamp"] for marker in feed.markers()]
     assert [marker["value"] for marker in feed.markers()] == list(range(62))
-    assert [portfolio["as_of"] for portfolio in feed.of("portfolio")] == times
+    assert [p["as_of"] for p in feed.of("portfolio") if p["book"] == "main"] == times
     assert before - timedelta(seconds=0.61) < times[0] < before
     assert times[59] < opened[0] <= times[60] < times[61]
     steps = {later - earlier for earlier, later in pairwise(times[:60])}
     assert steps == {timedelta(seconds=0.01)}
     assert {trade["executed_at"] for trade in feed.of("trade")} <= set(times)
-    assert len(feed.agents) == 4
+    assert len(feed.agents) == 6
 
 
 @pytest.mark.parametrize("writes", [1, 300, 2500, 2700, 3100])
@@ -168,7 +186,7 @@ async def test_an_opening_that_was_killed_is_written_again_as_it_was(writes: int
     await replay(feed, speed=FAST, opening=60, begun=begun, start=start, days=left)
     whole = RecordingFeed()
     await replay(whole, speed=FAST, opening=60, days=10)
-    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "signal", "system"):
+    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "decision", "system"):
         assert len(feed.of(kind)) == len(whole.of(kind)), kind
 
 
@@ -199,7 +217,7 @@ async def test_killed_anywhere_nothing_is_lost_or_doubled(writes: int) -> None:
 
     whole = RecordingFeed()
     await replay(whole, speed=FAST, days=8)
-    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "signal", "system"):
+    for kind in ("metric", "trade", "alert", "resolved", "portfolio", "decision", "system"):
         assert len(feed.of(kind)) == len(whole.of(kind)), kind
     assert [marker["value"] for marker in feed.markers()] == list(range(8))
 

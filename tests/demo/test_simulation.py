@@ -9,8 +9,10 @@ import pytest
 
 from alphapulse_api.demo.performance import summary
 from alphapulse_api.demo.prices import load_prices, parse_prices
+from alphapulse_api.demo.records import Record
 from alphapulse_api.demo.simulation import INITIAL_CASH, Simulation, TradingDay
 from alphapulse_api.schemas.alerts import AlertRequest
+from alphapulse_api.schemas.decisions import DecisionRequest
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest
 from alphapulse_api.schemas.signals import DIRECTIONS
@@ -69,7 +71,9 @@ def test_first_days_give_every_resource_something(days: list[TradingDay]) -> Non
     assert first.signals
     assert first.alerts
     assert first.metrics
-    assert first.agents.keys() == {"allocation", "momentum", "mean-reversion", "risk"}
+    assert first.agents.keys() == {
+        "allocation", "momentum", "mean-reversion", "risk", "coin-flip", "manager",
+    }  # fmt: skip
     assert first.system
     assert first.portfolio["total_value"] == INITIAL_CASH
     assert second.trades
@@ -116,6 +120,51 @@ def test_orders_fill_at_the_close_of_the_day_after_the_decision(days: list[Tradi
             assert trade["order_id"].startswith(f"demo-0-{yesterday.place.date}")
 
 
+@pytest.mark.parametrize("book", ["main", "paper"])
+def test_every_trade_follows_from_a_decision_of_its_book(days: list[TradingDay], book: str) -> None:
+    decided: dict[str, Record] = {}
+    for day in days:
+        run = day if book == "main" else day.paper
+        ordered: dict[str, D] = {}
+        for trade in run.trades:
+            assert trade["book"] == book
+            ordered.setdefault(trade["decision_id"], D(0))
+            sign = 1 if trade["side"] == "buy" else -1
+            ordered[trade["decision_id"]] += sign * trade["quantity"]
+        for id_, quantity in ordered.items():
+            decision = decided.pop(id_)
+            assert decision["outcome"] == "ordered"
+            assert decision["targets"][0]["quantity"] == quantity
+        assert not [d for d in decided.values() if d["outcome"] == "ordered"], "nothing forgotten"
+        decided = {decision["id"]: decision for decision in run.decisions}
+
+
+def test_decisions_say_what_the_agents_thought_and_what_risk_cut(days: list[TradingDay]) -> None:
+    decisions = [decision for day in days for decision in day.decisions]
+    assert all(signal["thesis"] for decision in decisions for signal in decision["signals"])
+    cut = [decision for decision in decisions if decision["constraints"]]
+    assert cut
+    for decision in decisions:
+        (target,) = decision["targets"]
+        for constraint in decision["constraints"]:
+            assert abs(constraint["after"]) < abs(constraint["before"])
+            assert float(constraint["after"]) == target["weight_target"]
+        for vote in decision["votes"]:
+            assert (vote["weight"] == 0) == (vote["agent_id"] == "coin-flip")
+    assert not any(decision["constraints"] for day in days for decision in day.paper.decisions)
+
+
+def test_the_paper_book_has_money_of_its_own(days: list[TradingDay]) -> None:
+    cash = INITIAL_CASH
+    for day in days:
+        for trade in day.paper.trades:
+            cash += trade["value"] * (1 if trade["side"] == "sell" else -1) - trade["fee"]
+        portfolio = day.paper.portfolio
+        assert portfolio["cash"] == cash
+        assert portfolio["total_value"] == cash + sum(p["value"] for p in portfolio["positions"])
+        assert portfolio["total_value"] > 0
+
+
 def test_the_crash_of_2008_is_felt(days: list[TradingDay]) -> None:
     drawdowns = {
         alert["rule_id"]: day.place.date
@@ -139,14 +188,14 @@ def test_alerts_clear_after_they_were_raised(passes: list[TradingDay]) -> None:
 
 
 def test_ids_are_unique_over_all_passes(passes: list[TradingDay]) -> None:
-    for kind in ("signals", "trades", "alerts"):
+    for kind in ("decisions", "signals", "trades", "alerts"):
         ids = [record["id"] for day in passes for record in getattr(day, kind)]
         assert len(ids) == len(set(ids))
 
 
 def test_all_usual_metric_types_are_used(days: list[TradingDay]) -> None:
     types = {point["metric_type"] for point in days[10].metrics}
-    assert types == {"performance", "risk", "trade", "agent", "system"}
+    assert types == {"performance", "risk", "trade", "agent", "system", "price"}
     series = [
         (point["metric_type"], point["name"], str(point["labels"])) for point in days[10].metrics
     ]
@@ -156,7 +205,8 @@ def test_all_usual_metric_types_are_used(days: list[TradingDay]) -> None:
 def test_records_are_what_the_schemas_take(days: list[TradingDay]) -> None:
     for day in days[::10]:
         MetricPointRequest(many=True).load(day.metrics)
-        TradeRequest(many=True).load(day.trades)
+        TradeRequest(many=True).load([*day.trades, *day.paper.trades])
+        DecisionRequest(many=True).load([*day.decisions, *day.paper.decisions])
         AlertRequest(many=True).load(day.alerts)
         assert {signal["direction"] for signal in day.signals} <= set(DIRECTIONS)
         positions = [
