@@ -1,6 +1,6 @@
 """Makes the sums of usage anew from signals, decisions and reports, a day at a time.
 
-Sums of days whose records retention has deleted stay.
+Sums of days without records stay until retention deletes them.
 """
 
 from __future__ import annotations

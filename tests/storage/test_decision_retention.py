@@ -54,7 +54,7 @@ async def test_a_decision_goes_with_its_signals_and_texts(
     for number in (1, 2):
         await _record(feed, number)
     gone = await forget(engine, RetentionConfig(decisions=60.0), at(62))
-    assert gone == {"decisions": 1}
+    assert gone == {"decisions": 1, "usage": 0}
     left = await _rows(engine)
     assert left == {
         "decisions": 1, "decision_texts": 1, "decision_symbols": 3, "decision_signals": 2,

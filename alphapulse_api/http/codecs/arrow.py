@@ -115,7 +115,7 @@ def _type(name: str, field: fields.Field[Any]) -> pa.DataType:
     match field:
         case Timestamp():
             return pa.timestamp("us", tz="UTC")
-        case Figure():
+        case Figure() | fields.Float():
             return pa.float64()
         case fields.Integer():
             return pa.int64()

@@ -24,6 +24,7 @@ from alphapulse_api.storage.retention.emptied import remove_emptied
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
 from alphapulse_api.storage.retention.snapshots import delete_snapshots
+from alphapulse_api.storage.retention.usage import delete_usage
 from alphapulse_api.storage.steps import Steps
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ async def forget(
                 logger.warning("retention of trades waits until their profit is computed")
             else:
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
+            if resource == "decisions":
+                gone["usage"] = await delete_usage(engine, steps, before)
         if await reclaim(engine, steps) or any(gone.values()):
             await engine.truncate_log()
     return gone

@@ -102,7 +102,7 @@ TABLES: Final = {
 
 
 # Each book is found by the index of the key, because reading all records would take long.
-_BOOKS: Final = (
+BOOKS: Final = (
     "WITH RECURSIVE books (book) AS (SELECT min(book) FROM {table} UNION ALL "
     "SELECT (SELECT min(book) FROM {table} WHERE book > books.book) FROM books "
     "WHERE book IS NOT NULL) SELECT book FROM books WHERE book IS NOT NULL"
@@ -120,7 +120,7 @@ async def delete_records(engine: Engine, steps: Steps, expiry: Expiry, before: i
     if expiry.key[0] != "book":
         return await _delete_in_order(engine, steps, expiry, before)
     gone = 0
-    for (book,) in await engine.fetch(_BOOKS.format(table=expiry.table)):
+    for (book,) in await engine.fetch(BOOKS.format(table=expiry.table)):
         gone += await _delete_in_order(engine, steps, expiry, before, book)
     return gone
 
