@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from alphapulse_api.domain import pricing
+from tests.asking import ask
 from tests.conftest import Server
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -98,6 +100,17 @@ async def test_sums_by_group_and_range(
     names = {"model": "model", "book": "book", "day": "day", "decision": "decision_id"}
     name = names.get(params.get("group_by", ""), "agent_id")
     assert [(row[name], row["cost"]) for row in await sums(filled, **params)] == expected
+
+
+@pytest.mark.parametrize("group", ["agent", "model", "book", "day", "decision"])
+async def test_sums_come_as_typed_columns(filled: Server, group: str) -> None:
+    caller = await filled.key()
+    answer = await ask(filled, "GET", f"/api/usage?group_by={group}&format=arrow", caller)
+    assert answer.status == 200
+    table = pa.ipc.open_stream(answer.body).read_all()
+    rows = await sums(filled, group_by=group)
+    for name in ("duration", "calls", "cost"):
+        assert table[name].to_pylist() == [row[name] for row in rows]
 
 
 async def test_a_repeat_is_counted_once_and_another_content_is_refused(filled: Server) -> None:
