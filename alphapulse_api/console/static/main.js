@@ -3,6 +3,7 @@
 import { Agents } from "./agents.js";
 import { Alerts } from "./alerts.js";
 import { Api, BASE } from "./api.js";
+import { Books } from "./books.js";
 import { Chart } from "./charts.js";
 import { $, batched, onSubmit } from "./dom.js";
 import { milliseconds, rfc3339, time } from "./format.js";
@@ -22,11 +23,15 @@ let newest = null; // the last event, for the header
 let streaming = "connecting"; // the stream's state
 let refusals = 0; // connections in a row that ended before they were live
 
-/** What panels share. `channels` is filled by the panels, `stream` once somebody is signed in. */
-const app = { session, api: new Api(session), channels: {}, stream: null, now: () => Date.now() + ahead };
+/** What panels share. `channels` is filled by the panels, `stream` and `book` once somebody is signed in. */
+const app = { session, api: new Api(session), channels: {}, stream: null, book: null, now: () => Date.now() + ahead };
 const panels = Object.entries({
   portfolio: new Portfolio(app), alerts: new Alerts(app), metrics: new Metrics(app),
   trades: new Trades(app), agents: new Agents(app), system: new System(app),
+});
+
+const books = new Books(app, () => {
+  for (const [name, panel] of panels) if (["portfolio", "trades"].includes(name) && session.can(`view_${name}`)) panel.start();
 });
 
 $("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());
@@ -40,7 +45,9 @@ session.addEventListener("ask", ({ detail }) => {
 session.addEventListener("user", () => {
   $("#login-dialog").close();
   $("#user").textContent = `${session.user.username} · ${session.user.role}`;
+  app.book ??= session.user.home;
   app.stream ??= openStream();
+  books.load();
   for (const [name, panel] of panels) {
     const may = session.can(`view_${name}`);
     $(`#panel-${name}`).hidden = $(`nav a[href="#panel-${name}"]`).hidden = !may;

@@ -42,32 +42,35 @@ export class Portfolio {
 
   #read(from, until, max_points) {
     const [start_time, end_time] = [from, until].map((ms) => (ms ? rfc3339(ms) : ""));
-    return this.#app.api.get("api/portfolio", { include_history: true, start_time, end_time, max_points });
+    return this.#app.api.get("api/portfolio", { book: this.#app.book, include_history: true, start_time, end_time, max_points });
   }
 
   async #load() {
     const span = Number(this.#range.value) * 1000;
     this.#day = Math.floor(this.#app.now() / DAY_MS);
     const midnight = this.#day * DAY_MS;
+    const filters = { books: [this.#app.book] };
     try {
       const { data, cursor } = await this.#read(span && this.#app.now() - span, 0, MAX_POINTS);
       // The last value before midnight (UTC), even over a long weekend; otherwise the first one after it.
       const before = (await this.#read(midnight - 4 * DAY_MS, midnight, 2)).data.history.at(-1);
       const opening = before ?? (await this.#read(midnight, 0, MAX_POINTS)).data.history[0];
-      return { cursor, apply: () => this.#apply(data, opening) };
+      return { cursor, filters, apply: () => this.#apply(data, opening) };
     } catch (error) {
       if (error.status !== 404) throw error;
-      return { apply: () => this.#apply(null) };
+      return { filters, apply: () => this.#apply(null) };
     }
   }
 
   #apply(portfolio, opening) {
     [this.#now, this.#history, this.#opening] = [portfolio, portfolio?.history ?? [], opening];
     if (!portfolio) say(this.#section, EMPTY);
+    if (!portfolio) this.#clear(); // what another book had
     this.#render();
   }
 
   #accept(portfolio) {
+    if (portfolio.book !== this.#app.book) return;
     // A portfolio with a future time is replaced by whatever is received after it.
     const at = instant(portfolio.as_of), shown = this.#now ? instant(this.#now.as_of) : -Infinity;
     if (at < shown && shown <= this.#app.now()) return;
@@ -82,6 +85,14 @@ export class Portfolio {
     while (span && instant(this.#history[0].timestamp) < instant(point.timestamp) - span) this.#history.shift();
     if (this.#history.length > 2 * MAX_POINTS) this.#history = thinned(this.#history);
     this.#render();
+  }
+
+  #clear() {
+    $("#headline [data-figure=total_value]").textContent = "–";
+    for (const place of ["#headline [data-figure=currency]", "#headline [data-figure=change]", "#as-of", "#in-range",
+      "#performance", "#allocation"]) $(place).replaceChildren();
+    this.#positions([], (_, n) => n);
+    this.#equity.draw(() => curve([], "", this.#range.value));
   }
 
   #show() {

@@ -5,6 +5,7 @@ import { $, amount, batched, el, options, say, table } from "./dom.js";
 import { downloadable } from "./download.js";
 import { instant, money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
+import { Why } from "./why.js";
 
 const MAX_ROWS = 500;
 const EMPTY = "No trades match. They appear here with POST /api/trades, or feed.record_trade().";
@@ -12,6 +13,7 @@ const SIDES = { buy: "▲ buy", sell: "▼ sell" };
 const STATUSES = ["pending", "open", "partially_filled", "filled", "cancelled", "rejected", "expired"];
 
 export class Trades {
+  #app;
   #section = $("#panel-trades");
   #filters = $("#trade-filters");
   #chart = new Chart($("#trades-chart"));
@@ -26,12 +28,16 @@ export class Trades {
     ["Status", (trade) => words(trade.status ?? "–")],
     ["Strategy", (trade) => trade.strategy ?? "–"],
     ["Agent", (trade) => trade.agent_id ?? "–"],
+    ["", () => (this.#why.allowed ? el("button", { type: "button", "data-action": "why" }, "Why") : "")],
   ]);
+  #why;
   #trades = new Map(); // id -> trade that passes the filters
   #symbol; // of the chart
   #render = batched(() => this.#show());
 
   constructor(app) {
+    this.#app = app;
+    this.#why = new Why(app);
     const channel = new Channel(app, "trades", this.#section, () => this.#load(app.api), (trade) => this.#accept(trade));
     this.start = () => channel.reload();
     for (const [name, values] of [["side", Object.keys(SIDES)], ["status", STATUSES]]) {
@@ -39,16 +45,21 @@ export class Trades {
     }
     this.#filters.addEventListener("change", this.start);
     this.#filters.addEventListener("submit", (event) => event.preventDefault());
+    $("#trades").addEventListener("click", ({ target }) => {
+      const row = target.closest("[data-action=why]")?.closest("tr");
+      if (row) this.#why.open(this.#trades.get(row.dataset.id));
+    });
     downloadable(app, this.#section, "api/trades", () => Object.fromEntries(this.#wanted()));
   }
 
   #wanted() {
-    return [...new FormData(this.#filters)].map(([name, text]) => [name, text.trim()]).filter(([, text]) => text);
+    const given = [...new FormData(this.#filters), ["book", this.#app.book]];
+    return given.map(([name, text]) => [name, text.trim()]).filter(([, text]) => text);
   }
 
   async #load(api) {
     const { data, cursor } = await api.get("api/trades", { ...Object.fromEntries(this.#wanted()), limit: MAX_ROWS });
-    return { cursor, apply: () => {
+    return { cursor, filters: { books: [this.#app.book] }, apply: () => {
       this.#trades.clear();
       for (const trade of data.reverse()) this.#accept(trade);
       this.#render();
