@@ -155,7 +155,7 @@ async def test_a_hosts_own_accessor_is_asked_every_time(serve: Serve) -> None:
     caller = await server.key()
     for n in (1, 2):
         answer = await ask(server, "GET", "/api/trades?symbol=A&limit=5", caller)
-        assert answer.json == [{"id": f"host-{n}", "symbol": "A"}]
+        assert answer.json == [{"id": f"host-{n}", "symbol": "A", "book": "main"}]
         assert answer.headers["X-Cache"] == "BYPASS"
     assert trades.asked == [{"symbol": "A", "limit": 5}] * 2
     assert server.dashboard.trades is trades

@@ -10,7 +10,8 @@ from tests.described import Described
 from tests.example_session import LAST, ask_all, unlike
 
 # Of whom the example speaks is not who asks. The records of batches and imports were made before.
-OTHERS = ("getMe", "createToken", *LAST)
+# There is one more book: the example of opening one.
+OTHERS = ("getMe", "createToken", "listPortfolios", *LAST)
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ async def test_other_records_of_the_past_are_stored_once_and_not_published(store
         assert await feed.import_alerts(alerts, last=True) == new
         assert await feed.import_signals("m1", signals, last=True) == new
         assert await feed.import_system(samples, last=True) == new
-        assert await feed.import_metrics(points, last=True) == 3
+        assert await feed.import_metrics(points, last=True) == new
     assert store.follower.received("alerts") == ["gap"] * 2
     assert store.follower.received("metrics") == ["gap"] * 2
     since = {"start_time": START, "limit": 10}

@@ -47,7 +47,8 @@ CREATE TABLE decision_signals (
     PRIMARY KEY (book, signal_id, decision_id)
 ) {clustered};
 -- Which trades a decision led to; the other way is trades.decision_id. A row outlives one of the
--- two records when retention deletes it, and says so.
+-- two records when retention deletes it, and says so. storage/tables/marked_trades.py adds those of
+-- older releases.
 CREATE TABLE decision_trades (
     book {text} NOT NULL,
     decision_id {text} NOT NULL,
@@ -56,8 +57,6 @@ CREATE TABLE decision_trades (
     trade_expired {boolean} NOT NULL DEFAULT FALSE,
     PRIMARY KEY (book, decision_id, trade_id)
 ) {clustered};
-INSERT INTO decision_trades (book, decision_id, trade_id)
-SELECT book, decision_id, id FROM trades WHERE decision_id IS NOT NULL;
 -- Of the corrections of a book, one is checked at a time.
 CREATE TABLE decision_corrections (
     book {text} PRIMARY KEY,
