@@ -1,0 +1,55 @@
+"""The types of the answers' rows.
+
+Money and quantities are `Decimal`, times are aware `datetime`s in UTC, metric values are `float`,
+and null is None.
+"""
+
+from alphapulse_api.client.rows.agents import Agent, AgentState, Direction, Input, Signal, Usage
+from alphapulse_api.client.rows.alerts import Alert, AlertStatus, Severity
+from alphapulse_api.client.rows.batches import BatchResult, ItemResult, OnError
+from alphapulse_api.client.rows.books import (
+    Book,
+    BookMode,
+    BookPortfolio,
+    Portfolios,
+    PortfolioTotal,
+)
+from alphapulse_api.client.rows.callers import Me
+from alphapulse_api.client.rows.metrics import MetricPoint, Series
+from alphapulse_api.client.rows.portfolio import HistoryPoint, Portfolio, Position
+from alphapulse_api.client.rows.sorting import Sort
+from alphapulse_api.client.rows.system import SystemSample
+from alphapulse_api.client.rows.trades import Fee, OrderState, Side, Trade, TradeStatus
+
+__all__ = [
+    "Agent",
+    "AgentState",
+    "Alert",
+    "AlertStatus",
+    "BatchResult",
+    "Book",
+    "BookMode",
+    "BookPortfolio",
+    "Direction",
+    "Fee",
+    "HistoryPoint",
+    "Input",
+    "ItemResult",
+    "Me",
+    "MetricPoint",
+    "OnError",
+    "OrderState",
+    "Portfolio",
+    "PortfolioTotal",
+    "Portfolios",
+    "Position",
+    "Series",
+    "Severity",
+    "Side",
+    "Signal",
+    "Sort",
+    "SystemSample",
+    "Trade",
+    "TradeStatus",
+    "Usage",
+]
