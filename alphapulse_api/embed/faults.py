@@ -13,6 +13,7 @@ from alphapulse_api.domain.errors import (
     NotFound,
     Problem,
     RateLimited,
+    Ring,
     StartupError,
     Unavailable,
     ValidationProblem,
@@ -20,7 +21,7 @@ from alphapulse_api.domain.errors import (
 
 _PROBLEMS: Final = {
     kind.__name__: kind
-    for kind in (Problem, ValidationProblem, NotFound, Conflict, Unavailable, RateLimited)
+    for kind in (Problem, ValidationProblem, NotFound, Conflict, Ring, Unavailable, RateLimited)
 }
 _LINES: Final = {"ConfigError": ConfigError, "StartupError": StartupError}
 _TYPES: Final = {kind.slug: kind for kind in PROBLEM_TYPES}

@@ -23,6 +23,7 @@ from alphapulse_api.domain.errors import (
     Conflict,
     DashboardClosed,
     NotFound,
+    Ring,
     StartupError,
     ValidationProblem,
 )
@@ -95,6 +96,9 @@ def test_errors_keep_their_class_and_text(feed: ProcessFeed) -> None:
     feed.record_trade({**TRADE, "id": "same"})
     with pytest.raises(Conflict, match="'same' exists already, with another symbol"):
         feed.record_trade({**TRADE, "id": "same", "symbol": "ETH"})
+    feed.record_decision({"id": "d1", "agent_id": "m", "corrects": "d2"})
+    with pytest.raises(Ring, match="Leads back to 'd2'"):
+        feed.record_decision({"id": "d2", "agent_id": "m", "corrects": "d1"})
     with pytest.raises(NotFound, match="nothing"):
         feed.resolve_alert("nothing")
     with pytest.raises(ValidationProblem, match="Not a list of records"):
