@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from alphapulse_api.auth.caller import Caller
@@ -63,9 +63,10 @@ class View:
         """The book that everything shown of a resource belongs to; None if there is no such one."""
         return None if resource == "metrics" and self.prices else self.books.one
 
-    def each_book(self) -> Iterator[View]:
-        """The same for one book after the other; the books must be named."""
-        for book in self.books.ids or ():
+    async def each_book(self) -> AsyncIterator[View]:
+        """The same for one book after the other."""
+        ids = self.books.ids
+        for book in await self.book_list.get_ids() if ids is None else ids:
             yield View(
                 self._accessors,
                 self._feed,

@@ -98,6 +98,8 @@ class BookList(fields.String):
         given = tuple(sorted({book.strip() for book in value.split(",")}))
         if given == (EVERY,) and self.several:
             return given
+        if EVERY in given and not self.several:
+            raise ValidationError("Must be one book.")
         if len(given) > (MAX_BOOKS if self.several else 1):
             most = f"at most {MAX_BOOKS} books" if self.several else "one book"
             raise ValidationError(f"Must be {most}.")

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.books import EVERY
+from alphapulse_api.domain.channels import BOOKS, CHANNELS
 from alphapulse_api.schemas.alerts import Alert
 from alphapulse_api.schemas.decisions import Decision
 from alphapulse_api.schemas.metrics import MetricPoint
@@ -65,6 +66,11 @@ def filters_of(channel: str, given: Any) -> Filters:
             or not all(isinstance(value, str) for value in values)
         ):
             raise InvalidFilter(f"{name} must be a list of 1 to {MAX_FILTER_VALUES} strings.")
+        if name == BOOKS and EVERY in values:
+            if len(values) > 1:
+                raise InvalidFilter(f"{name}: {EVERY!r} means every book, and is the only value.")
+            found[name] = frozenset(values)
+            continue
         found[name] = frozenset(_checked(name, known[name], value) for value in values)
     return found
 

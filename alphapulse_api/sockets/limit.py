@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alphapulse_api.auth.caller import Caller
+from alphapulse_api.domain.books import EVERY
 from alphapulse_api.domain.channels import BOOKS, CHANNELS, PRICES, Channel
 from alphapulse_api.domain.errors import NotFound
 from alphapulse_api.sockets.requests import Refused, Selection
@@ -28,14 +29,17 @@ async def limited(
         books = selection.filters.get(BOOKS)
         if books is None:
             books = _default(CHANNELS[name], caller)
+        elif EVERY in books:
+            books = _all(CHANNELS[name], caller)
         else:
             try:
                 await views.check(caller, sorted(books))
             except NotFound as problem:
                 raise Refused("invalid_filter", problem.detail, name) from None
+        filters = {key: value for key, value in selection.filters.items() if key != BOOKS}
         if books is not None:
-            selection = selection._replace(filters={**selection.filters, BOOKS: books})
-        found[name] = selection
+            filters[BOOKS] = books
+        found[name] = selection._replace(filters=filters)
     return found
 
 
@@ -43,6 +47,11 @@ def _default(channel: Channel, caller: Caller) -> frozenset[str] | None:
     """The books that the caller means without naming any; None: every book, and none."""
     if not channel.every_book:
         return frozenset((caller.home,))
+    return _all(channel, caller)
+
+
+def _all(channel: Channel, caller: Caller) -> frozenset[str] | None:
+    """The books that the caller may use; None: every book, and none."""
     if caller.books is None:
         return None
     prices = (PRICES,) if channel.name == "metrics" else ()

@@ -66,7 +66,7 @@ async def _trades(view: View, filters: Filters) -> AsyncIterator[Rows]:
 
 
 async def _portfolio(view: View, filters: Filters) -> AsyncIterator[Rows]:
-    for of_one in view.each_book():
+    async for of_one in view.each_book():
         yield ()  # a lookup costs something even if it finds nothing
         try:
             yield [await of_one.portfolio.show_portfolio()]

@@ -101,7 +101,7 @@ def _value(field: Field[Any]) -> Schema:
         case MetricType():
             return {**TEXT, "pattern": f"^{METRIC_TYPE}$"}
         case BookId():
-            return {**TEXT, "pattern": f"^{BOOK}$"}
+            return {**TEXT, "pattern": rf"^(\*|{BOOK})$"}
     (length,) = (check for check in field.validators if isinstance(check, Length))
     return {**TEXT, "minLength": length.min, "maxLength": length.max}
 
@@ -130,7 +130,7 @@ SHARED: Final[dict[str, Schema]] = {
     "Filters": {
         "type": "object",
         "description": "Filters for each channel. Without `books`, trades and portfolio are those "
-        "of the home book, and alerts those of every book that the caller has.",
+        "of the home book, and alerts those of every book that the caller has, as with `*`.",
         "properties": {name: ref(f"{name.capitalize()}Filters") for name in _FILTERED},
         "additionalProperties": False,
     },

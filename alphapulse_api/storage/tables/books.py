@@ -63,6 +63,13 @@ class BookDataAccessor:
         listing = Listing("books", mode=mode)
         return await read_page(self._engine, COLUMNS, _BY_ID, listing, where, limit, cursor)
 
+    async def get_ids(self) -> list[str]:
+        """The ids of all of them, in order."""
+        where = Where()
+        where.one_of("id", self._books.ids)
+        sql = f"SELECT id FROM books {where} ORDER BY id"
+        return [book for (book,) in await self._engine.fetch(sql, *where.args)]
+
     async def get_book(self, book: str) -> Versioned:
         """One book; raises `NotFound`."""
         found = await self._read(self._engine, self._books.checked(book))
