@@ -10,8 +10,8 @@ from alphapulse_api.client import values
 from alphapulse_api.client.books import BookCalls
 from alphapulse_api.client.decision_rows import Decision
 from alphapulse_api.client.http import segment
+from alphapulse_api.client.prepared import Extras, Record, Records
 from alphapulse_api.client.rows import Alert, Signal, Trade
-from alphapulse_api.client.writing import Extras, Record, Records
 from alphapulse_api.domain.histories import ContentIds, Imported, equity_points
 from alphapulse_api.domain.host_objects import extras_in_metadata
 
