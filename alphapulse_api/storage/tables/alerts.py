@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from alphapulse_api.domain.books import HOME, NO_BOOK, Books
-from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
@@ -23,10 +22,11 @@ from alphapulse_api.storage.columns import (
 )
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import by_time_in, not_default, read_page
-from alphapulse_api.storage.outbox import invalidation, of_change, of_new
+from alphapulse_api.storage.outbox import invalidation, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.alert_changes import change_alert
 from alphapulse_api.storage.tables.alert_reports import store_reports
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
@@ -288,31 +288,6 @@ class AlertDataAccessor:
         )
 
     async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Written:
-        async def work(transaction: Transaction) -> Written:
-            book = self._books.one
-            if book is None:
-                alert = await the_one(transaction, COLUMNS, self._books, alert_id, "alert")
-                book = alert["book"] or NO_BOOK
-            # The later of two concurrent changes waits here for the commit of the earlier one. Then
-            # its own condition no longer holds.
-            changed = await transaction.execute(
-                f"UPDATE alerts SET {change} WHERE book = $1 AND id = $2 AND {condition}",
-                book,
-                alert_id,
-                *args,
-            )
-            alert = await the_one(transaction, COLUMNS, Books((book,)), alert_id, "alert")
-            if changed:
-                _, stage = CHANNELS["alerts"].identity(alert)
-                rows = await of_change(
-                    transaction,
-                    "alerts",
-                    alert,
-                    stage,
-                    record_id=alert_id,
-                    relayed=self._engine.relayed,
-                )
-                transaction.publish(*rows)
-            return alert, changed > 0
-
-        return await self._engine.write(work)
+        return await change_alert(
+            self._engine, COLUMNS, self._books, alert_id, change, condition, *args
+        )
