@@ -5,7 +5,6 @@ A call returns when its record is stored durably and its event is in the log.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from datetime import tzinfo
 from typing import Any
 
@@ -14,9 +13,10 @@ from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.domain.write_back import WriteBacks
+from alphapulse_api.record.alert_feed import AlertFeed
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
-from alphapulse_api.record.completion import Stored, complete, set_time, valuing
+from alphapulse_api.record.completion import Stored, set_time, valuing
 from alphapulse_api.record.counting import one_record
 from alphapulse_api.record.decision_recorder import DecisionRecorder
 from alphapulse_api.record.equity_recorder import EquityRecorder
@@ -25,10 +25,8 @@ from alphapulse_api.record.inputs import (
     MAX_BATCH,
     Extras,
     Record,
-    Records,
     checked_agent_id,
     checked_book,
-    with_extras,
 )
 from alphapulse_api.record.point_queue import PointQueue
 from alphapulse_api.record.point_recorder import PointRecorder
@@ -49,12 +47,11 @@ from alphapulse_api.schemas.books import BookRequest
 from alphapulse_api.schemas.loading import load, loading
 from alphapulse_api.schemas.system import SystemSampleRequest
 from alphapulse_api.storage.accessors import Accessors
-from alphapulse_api.storage.stores import Written
 
 __all__ = ["MAX_BATCH", "Feed"]
 
 
-class Feed(ImportFeed, Unpicklable):
+class Feed(AlertFeed, ImportFeed, Unpicklable):
     """Stores and publishes records.
 
     A record is a mapping with the fields of the API, or an object that has them (dataclass, named
@@ -188,48 +185,6 @@ class Feed(ImportFeed, Unpicklable):
         return await self._set_book(book, update, precondition)
 
     @one_record
-    async def raise_alert(self, alert: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
-        """Store an alert and publish it; returns it as stored."""
-        record = load(self._alert, with_extras(self._alert, alert, extras))
-        server_set = complete(record, "created_at")
-        await self._place(record)
-        work = self._accessors.alerts.add_alert(record, server_set=server_set)
-        stored, new = await self._publisher.stored(work, lambda: tags_of("alerts", (record,)))
-        await self._publisher.published("alerts", [stored] if new else [])
-        return Stored(stored, new)
-
-    @to_its_end
-    async def report_alerts(self, reports: Records) -> list[dict[str, Any]]:
-        """Store another system's reports of its alerts, all or none.
-
-        Args:
-            reports: alerts with an `id`, a `created_at` (when the alert began to fire), and a
-                `resolved_at` once it is resolved. A later `created_at` opens the alert again.
-
-        Returns:
-            Each alert as it is now.
-        """
-
-        def work(given: list[Any]) -> Awaitable[list[dict[str, Any]]]:
-            return self._alerts.report(given, self._books)
-
-        return await self._counted("report_alerts", reports, work)
-
-    @one_record
-    async def acknowledge_alert(
-        self, alert_id: str, user: str, comments: str | None = None
-    ) -> dict[str, Any]:
-        """Acknowledge an alert, once; returns it. Raises `NotFound`."""
-        alerts = self._accessors.of(self._books).alerts
-        return await self._change_alert(alerts.try_to_acknowledge(alert_id, user, comments))
-
-    @one_record
-    async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
-        """Resolve an alert, once; returns it. Raises `NotFound`."""
-        alerts = self._accessors.of(self._books).alerts
-        return await self._change_alert(alerts.try_to_resolve(alert_id))
-
-    @one_record
     async def update_portfolio(
         self,
         portfolio: Record,
@@ -252,7 +207,8 @@ class Feed(ImportFeed, Unpicklable):
         record: dict[str, Any] = await self._slices.run(
             loading(self._portfolios.of(portfolio), portfolio)
         )
-        await self._place(record)
+        self._books.place(record)
+        await self._accessors.directory.check(record["book"])
         if record.get("currency") is None:
             record["currency"] = await self._accessors.directory.currency(record["book"]) or "USD"
         basis = await self._accessors.portfolio.basis(
@@ -319,14 +275,3 @@ class Feed(ImportFeed, Unpicklable):
         stored = await self._publisher.stored(work, lambda: ("books", "portfolio"))
         await self._publisher.published("books")
         return stored
-
-    async def _place(self, record: dict[str, Any]) -> None:
-        """Put a record into its book; raises `NotFound` and, if there is none, a 422."""
-        self._books.place(record)
-        await self._accessors.directory.check(record["book"])
-
-    async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
-        books = [{"book": book} for book in self._books.ids or ()]
-        alert, changed = await self._publisher.stored(work, lambda: tags_of("alerts", books))
-        await self._publisher.published("alerts", [alert] if changed else [])
-        return alert
