@@ -14,8 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import orjson
-
+from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.times import rfc3339
 
 MAX_CHARACTERS: Final = 6000  # of an answer, some 2,500 tokens
@@ -94,4 +93,4 @@ def _longest(content: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
 
 
 def _dumps(content: Any) -> str:
-    return orjson.dumps(content).decode()
+    return dumps(content).decode()

@@ -41,6 +41,7 @@ def test_long_texts_are_cut_and_say_so() -> None:
 def test_values_are_exact_and_empty_ones_left_out() -> None:
     shown = json.loads(answer({"a": Decimal("1.50"), "b": None, "c": [], "at": now(), "f": 1 / 3}))
     assert shown["a"] == "1.50"
+    assert json.loads(answer({"i": 10**40})) == {"i": 10**40}
     assert shown["f"] == 0.333333
     assert "b" not in shown
     assert "c" not in shown
