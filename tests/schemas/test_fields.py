@@ -32,6 +32,7 @@ from alphapulse_api.schemas.fields import (
     Word,
     set_clock,
 )
+from alphapulse_api.schemas.fields.objects import MAX_DEPTH
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
 from alphapulse_api.schemas.signals import SignalRequest
@@ -115,6 +116,17 @@ def test_a_list_has_no_item_that_is_left_out(item: fields.Field[Any], null: Any)
     with pytest.raises(ValidationError) as caught:
         Items(item).deserialize(["a", null, {}])
     assert set(caught.value.messages_dict) == {1, 2}
+
+
+@pytest.mark.parametrize("kind", ["objects", "lists"])
+def test_metadata_is_not_deeper_than_answers_can_be(kind: str) -> None:
+    value: Any = 1
+    for _ in range(MAX_DEPTH - 1):
+        value = {"a": value} if kind == "objects" else [value]
+    assert taken(Metadata(), {"a": value}) == {"a": value}
+    with pytest.raises(ValidationError, match="at most 200 levels"):
+        Metadata().deserialize({"a": [value]})
+    assert taken(Metadata(), {"a": [{}] * MAX_DEPTH}) == {"a": [{}] * MAX_DEPTH}
 
 
 def test_an_error_names_what_was_given_and_what_is_taken() -> None:

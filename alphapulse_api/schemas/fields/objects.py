@@ -23,7 +23,9 @@ from alphapulse_api.schemas.fields.text import clean
 SMALL: Final = 10**18  # integers that every writer of JSON can write
 MAX_METADATA_BYTES: Final = 65_536
 MAX_LABELS: Final = 16
-_TOO_DEEP: Final = "Nested too deeply for JSON."
+# orjson writes 254 levels, and answers and frames put records some levels deep.
+MAX_DEPTH: Final = 200
+_TOO_DEEP: Final = f"Nested too deeply: at most {MAX_DEPTH} levels."
 
 
 class Labels(BaseField):
@@ -89,8 +91,21 @@ class Metadata(BaseField):
             raise ValidationError(_fault_in(value, self.zone)) from None
         if len(raw) > MAX_METADATA_BYTES:
             raise ValidationError(f"At most {MAX_METADATA_BYTES} bytes of JSON.")
+        if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+            raise ValidationError(_TOO_DEEP)
         plain: dict[str, Any] = loads_stored(raw.decode())
         return plain
+
+
+def _depth(value: Any) -> int:
+    """The number of levels of objects and lists."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, (Mapping, list, tuple))]:
+        depth += 1
+        level = [
+            item for one in level for item in (one.values() if isinstance(one, Mapping) else one)
+        ]
+    return depth
 
 
 def _numbers(value: Any) -> Any:
