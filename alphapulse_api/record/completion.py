@@ -91,26 +91,37 @@ def complete_decision(decision: dict[str, Any]) -> frozenset[str]:
         decision[name] = stated(decision[name])
     signals = _parts(decision, "signals", "timestamp")
     trades = _parts(decision, "trades", "executed_at")
-    for signal in signals:
+    decision["signals"], decision["trades"] = [], []
+    for signal, inherited in signals:
         signal.setdefault("agent_id", decision["agent_id"])
-    decision["signals"] = [(signal, complete_signal(signal)) for signal in signals]
-    decision["trades"] = []
-    for trade in trades:
+        # If the server set the time of the decision, a repeat of its parts has another one, too.
+        set_here = complete_signal(signal) | (inherited if server_set else frozenset())
+        decision["signals"].append((signal, set_here))
+    for trade, inherited in trades:
         trade["decision_id"] = decision["id"]
-        decision["trades"].append(complete_trade(trade))
+        record, set_here = complete_trade(trade)
+        decision["trades"].append((record, set_here | (inherited if server_set else frozenset())))
     if trades:
         decision.setdefault("outcome", ORDERED)
-    ids = dict.fromkeys((*decision["signal_ids"], *(signal["id"] for signal in signals)))
+    ids = dict.fromkeys((*decision["signal_ids"], *(signal["id"] for signal, _ in signals)))
     decision["signal_ids"] = list(ids)
-    about = (*decision["targets"], *decision["constraints"], *signals, *trades)
+    parts = (part for part, _ in (*signals, *trades))
+    about = (*decision["targets"], *decision["constraints"], *parts)
     decision["symbols"] = sorted({part["symbol"] for part in about if part.get("symbol")})
     return server_set
 
 
-def _parts(decision: dict[str, Any], name: str, time: str) -> list[dict[str, Any]]:
-    """The records that come with a decision, each with an id and a time."""
-    parts = [dict(part) for part in decision.get(name) or ()]
-    for number, part in enumerate(parts):
+def _parts(
+    decision: dict[str, Any], name: str, time: str
+) -> list[tuple[dict[str, Any], frozenset[str]]]:
+    """The records that come with a decision, each with an id and a time.
+
+    Returns:
+        Each, and the fields that it has from the decision.
+    """
+    parts = []
+    for number, given in enumerate(decision.get(name) or ()):
+        part = dict(given)
         for field, allowed in (("book", decision.get("book")), ("decision_id", decision["id"])):
             if part.get(field) not in (None, allowed):
                 detail = f"Must be {allowed!r}, as of the decision."
@@ -121,6 +132,9 @@ def _parts(decision: dict[str, Any], name: str, time: str) -> list[dict[str, Any
             part["id"] = str(uuid.uuid5(_PARTS, f"{decision['id']}/{name}/{number}"))
         if part.get(time) is None:
             part[time] = decision["made_at"]
+            parts.append((part, frozenset({time})))
+        else:
+            parts.append((part, frozenset()))
     return parts
 
 

@@ -88,6 +88,21 @@ async def test_a_decision_is_stored_with_its_signals_and_trades(either: Server) 
     assert shown.json["missing"] == ["signal s-1"]
 
 
+@pytest.mark.parametrize("times", [{}, {"made_at": DECISION["made_at"]}], ids=["none", "its-own"])
+async def test_a_repeat_of_a_decision_whose_parts_have_no_time_changes_nothing(
+    either: Server, times: dict[str, str]
+) -> None:
+    key = await either.key(*READER)
+    whole = {"id": "d-1", "agent_id": "m", "signals": [SIGNAL], "trades": [TRADE], **times}
+    made = await ask(either, "POST", "/api/decisions", key, json=whole)
+    again = await ask(either, "POST", "/api/decisions", key, json=whole)
+    assert (made.status, again.status, again.json) == (201, 200, made.json)
+    assert len((await ask(either, "GET", "/api/trades", key)).json) == 1
+    for name, part in (("signals", {**SIGNAL, "symbol": "X"}), ("trades", {**TRADE, "price": 1})):
+        other = await ask(either, "POST", "/api/decisions", key, json={**whole, name: [part]})
+        assert problem(other, 409)["errors"][0]["pointer"] == f"/{name}/0/id"
+
+
 async def test_nothing_is_stored_of_a_decision_whose_trade_conflicts(either: Server) -> None:
     key = await either.key(*READER)
     trade = {**TRADE, "id": "t-1"}
