@@ -98,6 +98,9 @@ async def test_a_repeat_of_a_decision_whose_parts_have_no_time_changes_nothing(
     again = await ask(either, "POST", "/api/decisions", key, json=whole)
     assert (made.status, again.status, again.json) == (201, 200, made.json)
     assert len((await ask(either, "GET", "/api/trades", key)).json) == 1
+    expanded = await ask(either, "GET", "/api/decisions/d-1?expand=signals,trades", key)
+    back = await ask(either, "POST", "/api/decisions", key, json=expanded.json)
+    assert (back.status, back.json) == (200, made.json)
     for name, part in (("signals", {**SIGNAL, "symbol": "X"}), ("trades", {**TRADE, "price": 1})):
         other = await ask(either, "POST", "/api/decisions", key, json={**whole, name: [part]})
         assert problem(other, 409)["errors"][0]["pointer"] == f"/{name}/0/id"

@@ -80,7 +80,16 @@ class Items(BaseField, fields.List[Any]):
         if isinstance(self.inner, fields.Nested) and isinstance(value, list | tuple):
             # marshmallow takes ten times as long; it is asked where an item is not valid.
             schema = self.inner.schema
+            # Ignored as in a record by itself, so that what was read may be sent back.
+            if read_only := getattr(schema, "read_only", None):
+                value = [_writable(item, read_only) for item in value]
             loaded = [quick(schema, item) if type(item) is dict else None for item in value]
             if None not in loaded:
                 return loaded
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _writable(item: Any, read_only: frozenset[str]) -> Any:
+    if type(item) is not dict or read_only.isdisjoint(item):
+        return item
+    return {name: value for name, value in item.items() if name not in read_only}
