@@ -75,7 +75,7 @@ NOT_FOUND: Final = ProblemType("not-found", "Not found", 404)
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", "Method not allowed", 405)
 NOT_ACCEPTABLE: Final = ProblemType("not-acceptable", "No acceptable form of the answer", 406)
 REQUEST_TIMEOUT: Final = ProblemType("request-timeout", "The request came too slowly", 408)
-CONFLICT: Final = ProblemType("conflict", "The id is taken by other content", 409)
+CONFLICT: Final = ProblemType("conflict", "Conflict with what is stored", 409)
 PRECONDITION_FAILED: Final = ProblemType("precondition-failed", "A precondition does not hold", 412)
 TOO_LARGE: Final = ProblemType("too-large", "The body is too large", 413)
 URI_TOO_LONG: Final = ProblemType("uri-too-long", "The URL is too long", 414)
@@ -185,7 +185,7 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """The id exists already, with other content."""
+    """What is stored does not allow it, such as an id with other content, or a closed book."""
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(CONFLICT, detail, **extra)
