@@ -30,7 +30,6 @@ def test_points_come_out_as_they_went_in(given_points: list[dict[str, Any]]) -> 
     assert len(points) == len(given_points)
     assert list(points) == given_points
     assert points[1:] == given_points[1:]
-    assert points.types == {point["metric_type"] for point in given_points}
 
 
 def test_zero_has_no_sign_and_labels_are_each_their_own() -> None:
