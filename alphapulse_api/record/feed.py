@@ -5,6 +5,7 @@ A call returns when its record is stored durably and its event is in the log.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import tzinfo
 from typing import Any
 
@@ -102,6 +103,7 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
         self._alert = resources.clocked(AlertRequest())
         self._portfolios = PortfolioSchemas(resources.clocked)
         self._write_backs = WriteBacks()
+        self._portfolio_order = asyncio.Lock()
         self._agent = AgentRequest()
         self._book = BookRequest()
         self._sample = resources.clocked(SystemSampleRequest())
@@ -208,18 +210,23 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
             loading(self._portfolios.of(portfolio), portfolio)
         )
         self._books.place(record)
-        await self._accessors.directory.check(record["book"])
-        if record.get("currency") is None:
-            record["currency"] = await self._accessors.directory.currency(record["book"]) or "USD"
-        basis = await self._accessors.portfolio.basis(
-            record["book"], record.get("as_of"), remembered=not elsewhere
-        )
-        valued = valuing(record, self._write_backs, basis)
-        server_set = set_time(record, "as_of")
-        record["positions"] = await self._slices.run(valued)
-        work = self._accessors.portfolio.set_portfolio(
-            record, server_set=server_set, precondition=precondition
-        )
+        # Calls reach the store in their order, although what precedes it may have to wait.
+        async with self._portfolio_order:
+            await self._accessors.directory.check(record["book"])
+            if record.get("currency") is None:
+                currency = await self._accessors.directory.currency(record["book"])
+                record["currency"] = currency or "USD"
+            basis = await self._accessors.portfolio.basis(
+                record["book"], record.get("as_of"), remembered=not elsewhere
+            )
+            valued = valuing(record, self._write_backs, basis)
+            server_set = set_time(record, "as_of")
+            record["positions"] = await self._slices.run(valued)
+            work = asyncio.create_task(
+                self._accessors.portfolio.set_portfolio(
+                    record, server_set=server_set, precondition=precondition
+                )
+            )
         stored, revision = await self._publisher.stored(
             work, lambda: tags_of("portfolio", (record,))
         )

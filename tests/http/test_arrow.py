@@ -57,8 +57,12 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     },
     "/api/agents/x1/signals": {
         "id": pa.utf8(), "agent_id": WORDS, "symbol": WORDS, "direction": WORDS,
-        "confidence": pa.float64(), "target_price": pa.utf8(), "stop_loss": pa.utf8(),
-        "timestamp": TIME, "metadata": pa.utf8(), "book": WORDS,
+        "confidence": pa.float64(), "conviction": pa.float64(), "rating": WORDS,
+        "abstained": pa.bool_(), "reason": pa.utf8(), "horizon": pa.utf8(),
+        "entry_price": pa.utf8(), "target_price": pa.utf8(), "stop_loss": pa.utf8(),
+        "size": pa.utf8(), "timestamp": TIME, "received_at": TIME, "valid_until": TIME,
+        "model": WORDS, "prompt_hash": pa.utf8(), "cycle_id": WORDS,
+        "supersedes": pa.utf8(), "usage": pa.utf8(), "metadata": pa.utf8(), "book": WORDS,
     },
     "/api/system": {
         "component": WORDS, "status": WORDS, "timestamp": TIME, "metrics": pa.utf8(),

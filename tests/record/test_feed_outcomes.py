@@ -106,7 +106,7 @@ async def test_a_write_whose_commit_gave_no_answer_is_published_and_shown(
         lost.setattr(
             engine,
             view.ENGINE_ANSWER,
-            lambda outcomes, rows: answer([Outcome(o.job, None, away) for o in outcomes]),
+            lambda outcomes, *_: answer([Outcome(o.job, None, away) for o in outcomes]),
         )
         with pytest.raises(Unavailable):
             await WRITES[tag](house.feed)

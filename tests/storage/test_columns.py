@@ -20,6 +20,7 @@ from alphapulse_api.storage.columns import (
     JSON,
     PLAIN,
     TIME,
+    USAGE,
     Columns,
 )
 from alphapulse_api.storage.tables import agents, alerts, system, trades
@@ -41,6 +42,11 @@ VALUES = {
     FEES: st.lists(
         st.fixed_dictionaries(
             {"currency": texts, "amount": st.decimals(allow_nan=False, allow_infinity=False)}
+        )
+    ),
+    USAGE: st.lists(
+        st.fixed_dictionaries(
+            {"model": texts, "cost": st.decimals(allow_nan=False, allow_infinity=False)}
         )
     ),
 }

@@ -16,7 +16,7 @@ from alphapulse_api.domain.aggregation import FUNCTIONS
 from alphapulse_api.domain.errors import Problem
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.portfolio import accessor, reading, rollups, writing
-from alphapulse_api.storage.tables import agents, alerts
+from alphapulse_api.storage.tables import agents, alerts, signal_accessor
 from alphapulse_api.storage.tables import trades as trade_store
 from tests.engines import T0, at, connected, empty_store, opened
 from tests.postgres import Postgres
@@ -222,7 +222,16 @@ async def test_the_engines_give_the_same_answers(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (agents, alerts, accessor, reading, rollups, writing, trade_store):
+    for module in (
+        agents,
+        alerts,
+        signal_accessor,
+        accessor,
+        reading,
+        rollups,
+        writing,
+        trade_store,
+    ):
         monkeypatch.setattr(module, "now", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
     path: Path = tmp_path_factory.mktemp("db") / "store.db"
     async with opened(empty_store(path)) as sqlite, connected(await postgres.emptied()) as other:
