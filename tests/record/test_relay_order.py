@@ -136,6 +136,28 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
         assert [row.revision for row in await relaying.rows()] == list(range(1, 21))
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+async def test_a_commit_publishes_each_row_that_was_left_once(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """However many updates share the commit, or a burst would cost the square of its size."""
+    async with AsyncExitStack() as stack:
+        if store == "sqlite":
+            engine: Engine = await stack.enter_async_context(opened(tmp_path / "store.db"))
+        else:
+            url = await request.getfixturevalue("postgres").copied()
+            engine = await stack.enter_async_context(connected(url))
+        relaying = Relaying(engine, MemoryEventLog())
+        relaying.dies_after_its_commits()
+        await relaying.feed.update_portfolio(portfolio(as_of=at(0).isoformat()))
+        commits: list[list[str]] = []
+        engine.on_commit(lambda rows: commits.append([row.id for row in rows]))
+        updates = (portfolio(as_of=at(n).isoformat()) for n in range(1, 20))
+        await asyncio.gather(*map(relaying.feed.update_portfolio, updates))
+        assert max(map(len, commits)) > 2
+        assert all(len(ids) == len(set(ids)) for ids in commits)
+
+
 async def test_a_row_of_another_process_waits_for_an_own_one_that_is_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

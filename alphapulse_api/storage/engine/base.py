@@ -25,9 +25,11 @@ class Transaction(Protocol):
     Attributes:
         newest: the id of the newest outbox row of a change, by channel, book and record. The units
             of a group share it, because rows that one of them publishes are not in the table yet.
+        rows: those that the units of the group have published so far.
     """
 
     newest: dict[tuple[str, str, str | None], str]
+    rows: list[OutboxRow]
 
     @property
     def takes_arrays(self) -> bool:
