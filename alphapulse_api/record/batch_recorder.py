@@ -17,11 +17,12 @@ from alphapulse_api.domain.channels import LOGGED
 from alphapulse_api.domain.errors import VALIDATION, Conflict, NotFound
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.batches import Refused, loading_each, outcomes_of, result_of
-from alphapulse_api.record.inputs import Extras, with_extras
+from alphapulse_api.record.completion import Stored
+from alphapulse_api.record.inputs import Extras, Record, with_extras
 from alphapulse_api.record.recorder import Recorder, Resources
 from alphapulse_api.runtime.slices import Steps, releasing
 from alphapulse_api.schemas.batches import STOP
-from alphapulse_api.schemas.loading import Faults, Refusal, loading, short
+from alphapulse_api.schemas.loading import Faults, Refusal, load, loading, short
 from alphapulse_api.storage.stores import Written
 from alphapulse_api.storage.tables.book_directory import unknown
 
@@ -92,6 +93,20 @@ class BatchRecorder(Recorder):
             server_set.append(names)
             yield
         return server_set
+
+    async def record_one(self, given: Record, books: Books, extras: Extras) -> Stored:
+        """Record one record; returns it as stored."""
+        loaded = load(self._one, with_extras(self._one, given, extras))
+        books.place(loaded)
+        await self._accessors.directory.check(loaded["book"])
+        record, server_set = self._complete(loaded)
+        # Pointers of the errors have no index for a single record, as in a batch that reports on
+        # each record.
+        conflicts: dict[int, Conflict] = {}
+        ((stored, new),) = await self._store([record], [server_set], conflicts)
+        if conflicts:
+            raise conflicts[0]
+        return Stored(stored, new)
 
     async def record_batch(
         self,

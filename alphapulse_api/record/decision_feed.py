@@ -23,7 +23,7 @@ class DecisionFeed(ListFeed):
     @one_record
     async def record_usage(self, usage: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store calls of a model that no signal and no decision states; returns the record."""
-        return await self._usage.record(usage, self._books, extras)
+        return await self._usage.record_one(usage, self._books, extras)
 
     @to_its_end
     async def record_usage_batch(
@@ -52,7 +52,7 @@ class DecisionFeed(ListFeed):
         Raises:
             Ring: if it would correct itself, by way of other corrections.
         """
-        return await self._decisions.record(decision, self._books, extras)
+        return await self._decisions.record_one(decision, self._books, extras)
 
     @to_its_end
     async def record_decisions_batch(

@@ -6,14 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
-from alphapulse_api.record.completion import Stored, complete_decision
-from alphapulse_api.record.inputs import Extras, Record, with_extras
+from alphapulse_api.record.completion import complete_decision
 from alphapulse_api.record.recorder import Resources
 from alphapulse_api.schemas.decisions import DecisionRequest, ImportedDecision
-from alphapulse_api.schemas.loading import load
 from alphapulse_api.storage.stores import Written
 
 ABREAST: Final = 100  # transactions that share a commit
@@ -26,18 +23,6 @@ class DecisionRecorder(BatchRecorder):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources, DecisionRequest, ImportedDecision)
-
-    async def record(self, decision: Record, books: Books, extras: Extras) -> Stored:
-        """Record a decision; returns it as stored."""
-        record = load(self._one, with_extras(self._one, decision, extras))
-        books.place(record)
-        await self._accessors.directory.check(record["book"])
-        server_set = complete_decision(record)
-        conflicts: dict[int, Conflict] = {}
-        ((stored, new),) = await self._store([record], [server_set], conflicts)
-        if conflicts:
-            raise conflicts[0]
-        return Stored(stored, new)
 
     def _complete(self, record: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
         return record, complete_decision(record)

@@ -117,7 +117,7 @@ class ListFeed:
     @one_record
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> dict[str, Any]:
         """Store one trade and publish it; returns it as stored."""
-        return await self._trades.record(trade, self._books, extras)
+        return await self._trades.record_one(trade, self._books, extras)
 
     @to_its_end
     async def record_trades(

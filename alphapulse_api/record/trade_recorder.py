@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from alphapulse_api.domain.books import Books
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
-from alphapulse_api.record.completion import Stored, complete_trade
-from alphapulse_api.record.inputs import Extras, Record, with_extras
+from alphapulse_api.record.completion import complete_trade
+from alphapulse_api.record.inputs import Extras
 from alphapulse_api.record.recorder import Resources
 from alphapulse_api.runtime.slices import releasing
 from alphapulse_api.schemas.imports import ImportedTrade
-from alphapulse_api.schemas.loading import load, loading
+from alphapulse_api.schemas.loading import loading
 from alphapulse_api.schemas.trades import TradeRequest
 from alphapulse_api.storage.stores import Written
 
@@ -25,20 +25,6 @@ class TradeRecorder(BatchRecorder):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources, TradeRequest, ImportedTrade)
-
-    async def record(self, trade: Record, books: Books, extras: Extras) -> Stored:
-        """Record one trade; returns it as stored."""
-        loaded = load(self._one, with_extras(self._one, trade, extras))
-        books.place(loaded)
-        await self._accessors.directory.check(loaded["book"])
-        record, server_set = complete_trade(loaded)
-        # Pointers of the errors have no index for a single record, as in a batch that reports on
-        # each record.
-        conflicts: dict[int, Conflict] = {}
-        ((stored, new),) = await self._store([record], [server_set], conflicts)
-        if conflicts:
-            raise conflicts[0]
-        return Stored(stored, new)
 
     async def record_all(
         self, trades: list[Any], books: Books, extras: Extras

@@ -10,10 +10,8 @@ from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.batch_recorder import AddAll, BatchRecorder
 from alphapulse_api.record.batches import Refused, loading_each
-from alphapulse_api.record.completion import Stored, complete
-from alphapulse_api.record.inputs import Extras, Record, with_extras
+from alphapulse_api.record.completion import complete
 from alphapulse_api.record.recorder import Resources
-from alphapulse_api.schemas.loading import load
 from alphapulse_api.schemas.usage import UsageRecordRequest
 
 MAX_REASON: Final = 200  # characters
@@ -26,17 +24,6 @@ class UsageRecorder(BatchRecorder):
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources, UsageRecordRequest, UsageRecordRequest)
-
-    async def record(self, usage: Record, books: Books, extras: Extras) -> Stored:
-        """Record calls of one model; returns the record as stored."""
-        record = load(self._one, with_extras(self._one, usage, extras))
-        books.place(record)
-        await self._accessors.directory.check(record["book"])
-        _, server_set = self._complete(record)
-        work = self._accessors.usage.add_usage([record], server_set=[server_set])
-        ((stored, new),) = await self._publisher.stored(work, lambda: tags_of("usage", (record,)))
-        await self._publisher.published("usage")
-        return Stored(stored, new)
 
     async def record_spans(self, spans: list[dict[str, Any]], books: Books) -> list[str]:
         """Store calls of models that were decoded from spans of traces.
