@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from alphapulse_api.mcp.answers import answer
-from alphapulse_api.mcp.callers import Call, Callers
+from alphapulse_api.mcp.callers import Call
 from alphapulse_api.mcp.parameters import (
     AsOf,
     Book,
@@ -31,15 +31,8 @@ ROWS: Final = 60  # of a chart
 SIGNALS: Final = 3  # newest, of each agent in a list
 
 
-class Tools:
-    """The tools of one dashboard.
-
-    Args:
-        callers: opens a client with the rights of a call.
-    """
-
-    def __init__(self, callers: Callers) -> None:
-        self._callers = callers
+class Tools(Reasons):
+    """The tools of one dashboard."""
 
     @property
     def all(self) -> tuple[Callable[..., Any], ...]:
@@ -53,7 +46,7 @@ class Tools:
             self.signals,
             self.series,
             self.metrics,
-            *Reasons(self._callers).all,
+            *super().all,
         )
 
     async def what_happened(

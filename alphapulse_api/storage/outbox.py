@@ -233,7 +233,7 @@ async def _pending(
     found = await transaction.fetch(f"SELECT id FROM outbox WHERE {condition}", *args)
     # An earlier unit of the group may have published them already. If each unit of a burst did, the
     # work would grow with the square of their number.
-    there = {row.id for row in transaction.rows if row.stored}
+    there = {row.id for row in transaction.rows if row.stored} if found else ()
     ids = [id_ for (id_,) in found if id_ not in relayed and id_ not in there]
     return await read(transaction, ids) if ids else []
 

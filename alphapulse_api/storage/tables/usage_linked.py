@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.domain.times import from_micros
 from alphapulse_api.storage.bulk import select_rows
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.query import Where
 from alphapulse_api.storage.tables.signals import SIGNALS
+from alphapulse_api.storage.tables.usage_entries import ENTRY, Entry, read_entry
 
-Entry = tuple[Mapping[str, Any], datetime]  # an entry of `usage`, and when its calls were made
-_ENTRY: Final = (
-    "provider", "model", "input_tokens", "output_tokens", "cached_tokens", "cost", "currency",
-    "duration", "calls", "tool_calls",
-)  # fmt: skip
 MOST_SPANS: Final = 10_000  # of a decision
 
 
@@ -58,19 +51,11 @@ async def _recorded(
         where.add("decision_id IS NULL")
         where.add("counted")
         found.update((row[0], row) for row in await _fetch(engine, where))
-    return [_entry(row) for row in found.values()]
+    return [read_entry(entry) for _, *entry in found.values()]
 
 
 async def _fetch(engine: Engine, where: Where) -> Sequence[Sequence[Any]]:
     return await engine.fetch(
-        f"SELECT id, timestamp, {', '.join(_ENTRY)} FROM usage_records {where} LIMIT {MOST_SPANS}",
+        f"SELECT id, {ENTRY} FROM usage_records {where} LIMIT {MOST_SPANS}",
         *where.args,
     )
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    _, at, *values = row
-    entry = dict(zip(_ENTRY, values, strict=True))
-    if entry["cost"] is not None:
-        entry["cost"] = Decimal(entry["cost"])
-    return entry, from_micros(at)

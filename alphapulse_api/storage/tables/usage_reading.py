@@ -12,7 +12,7 @@ from alphapulse_api.domain.times import from_micros, to_micros
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where
-from alphapulse_api.storage.tables.usage_linked import Entry
+from alphapulse_api.storage.tables.usage_entries import Entry
 from alphapulse_api.storage.tables.usage_sums import DAY, QUARTER, SUMS, added, values_of
 
 AT_ONCE: Final = 2000  # rows of sums

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, Final
 
-from alphapulse_api.domain.times import from_micros, to_micros
+from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.tables.usage_entries import ENTRY, read_entry
 from alphapulse_api.storage.tables.usage_sums import Called, calls_of, count
 
 Link = tuple[str, str, str]  # book, cycle, agent
@@ -24,12 +24,8 @@ _STATES: Final = (
     "SELECT 1 FROM decisions WHERE book = $1 AND cycle_id = $2 AND agent_id = $3 "
     "AND CAST(usage AS text) <> '[]' LIMIT 1"
 )
-_ENTRY: Final = (
-    "provider", "model", "input_tokens", "output_tokens", "cached_tokens", "cost", "currency",
-    "duration", "calls", "tool_calls",
-)  # fmt: skip
 _OF_SPANS: Final = (
-    f"SELECT id, timestamp, {', '.join(_ENTRY)} FROM usage_records "
+    f"SELECT {ENTRY} FROM usage_records "
     "WHERE book = $1 AND cycle_id = $2 AND agent_id = $3 AND span AND counted"
 )
 
@@ -81,13 +77,7 @@ async def _uncounted(transaction: Transaction, link: Link) -> list[Called]:
         "WHERE book = $1 AND cycle_id = $2 AND agent_id = $3 AND span AND counted",
         *link,
     )
-    calls = []
-    for _, at, *values in rows:
-        entry = dict(zip(_ENTRY, values, strict=True))
-        if entry["cost"] is not None:
-            entry["cost"] = Decimal(entry["cost"])
-        calls.append(Called(book, from_micros(at), agent_id, entry, sign=-1))
-    return calls
+    return [Called(book, at, agent_id, entry, sign=-1) for entry, at in map(read_entry, rows)]
 
 
 def _link(record: Mapping[str, Any]) -> Link | None:
