@@ -1,0 +1,1 @@
+"""The rows of the route table, one file a resource."""
