@@ -14,12 +14,9 @@ from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.http.codecs.formats import EXPORTED, FORMATS, encoder, whole
 from alphapulse_api.http.json_scan import MAX_ITEMS
 from alphapulse_api.http.route import TOKEN, Row
-from alphapulse_api.http.spec.examples import (
-    METRICS_TEXT,
-    PARAMETERS,
-    answer_example,
-    request_example,
-)
+from alphapulse_api.http.spec.examples import answer_example, request_example
+from alphapulse_api.http.spec.examples.parameters import PARAMETERS
+from alphapulse_api.http.spec.examples.system import METRICS_TEXT
 from alphapulse_api.http.spec.headers import of_success, of_unchanged
 from alphapulse_api.http.spec.problems import failures
 from alphapulse_api.http.spec.schemas import Converter, reference

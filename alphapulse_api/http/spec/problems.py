@@ -7,7 +7,7 @@ from typing import Any, Final
 from alphapulse_api.auth.permissions import ANY_CALLER, PUBLIC
 from alphapulse_api.domain.errors import PROBLEM_BY_STATUS, PROBLEM_TYPES
 from alphapulse_api.http.route import Row
-from alphapulse_api.http.spec.examples import PROBLEMS
+from alphapulse_api.http.spec.examples.problems import PROBLEMS
 from alphapulse_api.http.spec.headers import of_failure
 
 _PLACE: Final = {
