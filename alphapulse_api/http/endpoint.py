@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from alphapulse_api.http.codecs.formats import (
 from alphapulse_api.http.compression import compressed
 from alphapulse_api.http.export import export
 from alphapulse_api.http.ingest import LINED, ingest
+from alphapulse_api.http.pipeline.actor import actor_of
 from alphapulse_api.http.pipeline.auth import CALLER
 from alphapulse_api.http.pipeline.conditions import precondition
 from alphapulse_api.http.pipeline.headers import HEADERS, VARY
@@ -54,7 +56,8 @@ def endpoint(row: Row) -> RawHandler:
         question: Question = request.get(QUESTION) or request.app[QUESTIONS].ask(row, request)
         caller = request[CALLER]
         view = await view_of(request, row, question)
-        call = Call(caller, view, backend.slices, _path(request), question.values)
+        identified = partial(actor_of, request)
+        call = Call(caller, view, backend.slices, identified, _path(request), question.values)
         if row.versioned:
             call = replace(call, precondition=precondition(request.headers))
         in_lines = row.body_in_lines or (row.body_may_be_array and request.content_type in LINED)

@@ -18,6 +18,7 @@ from alphapulse_api.schemas.queries import NoQuery
 
 if TYPE_CHECKING:
     from alphapulse_api.auth.caller import Caller
+    from alphapulse_api.domain.deeds import Actor
     from alphapulse_api.runtime.slices import Slices
     from alphapulse_api.view import View
 
@@ -30,6 +31,7 @@ class Call:
         caller: who asks.
         view: the records that the caller may read and write.
         slices: divides long work on the loop.
+        identified: gives the actor; most requests need none.
         path: the path's variables.
         query: the parameters that were given, converted; those left out are absent.
         body: the JSON body; None if the route takes none.
@@ -39,10 +41,16 @@ class Call:
     caller: Caller
     view: View
     slices: Slices
+    identified: Callable[[], Actor]
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any = None
     precondition: Precondition | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as the audit log has it."""
+        return self.identified()
 
 
 OF_BOOK: Final = "book={book};"  # of a resource

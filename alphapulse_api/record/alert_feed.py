@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.completion import Stored, complete
@@ -56,17 +57,19 @@ class AlertFeed(ListFeed):
 
     @one_record
     async def acknowledge_alert(
-        self, alert_id: str, user: str, comments: str | None = None
+        self, alert_id: str, user: str, comments: str | None = None, *, actor: Actor = HOST
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
         alerts = self._accessors.of(self._books).alerts
-        return await self._change_alert(alerts.try_to_acknowledge(alert_id, user, comments))
+        return await self._change_alert(
+            alerts.try_to_acknowledge(alert_id, user, comments, actor=actor)
+        )
 
     @one_record
-    async def resolve_alert(self, alert_id: str) -> dict[str, Any]:
+    async def resolve_alert(self, alert_id: str, *, actor: Actor = HOST) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
         alerts = self._accessors.of(self._books).alerts
-        return await self._change_alert(alerts.try_to_resolve(alert_id))
+        return await self._change_alert(alerts.try_to_resolve(alert_id, actor=actor))
 
     async def _change_alert(self, work: Awaitable[Written]) -> dict[str, Any]:
         books = [{"book": book} for book in self._books.ids or ()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from alphapulse_api.domain.books import HOME, MAIN, Books
@@ -30,6 +31,7 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.audit import AuditDataAccessor
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
@@ -69,6 +71,7 @@ class Accessors:
         engine: as given.
         directory: what this process knows of the books.
         books: the store of the books themselves, which a host cannot replace.
+        audit: the audit log, likewise.
 
     Raises:
         TypeError: for the name of a resource that does not exist.
@@ -99,9 +102,10 @@ class Accessors:
         self._ahead = ahead
         self.directory = directory = BookDirectory(engine)
         self.books = BookDataAccessor(engine)
-        self.alerts: AlertStore = self._host("alerts", HostAlerts) or AlertDataAccessor(
-            engine, directory=directory
-        )
+        self.audit = AuditDataAccessor(engine)
+        self.alerts: AlertStore = self._host(
+            "alerts", partial(HostAlerts, audit=self.audit)
+        ) or AlertDataAccessor(engine, directory=directory)
         self._portfolios = Portfolios(engine, stale_after, round(ahead * 1_000_000), directory)
         self.portfolio: PortfolioStore = self._host(
             "portfolio", HostPortfolio

@@ -2,7 +2,8 @@
 
 The files are shared by the engines; `{time}`, `{decimal}`, `{json}` and the like stand for each
 engine's own column types. Python code of a version does what SQL cannot do, in the same
-transaction. Each engine changes primary keys in its own way.
+transaction. Each engine changes primary keys, and guards tables that are only appended to, in its
+own way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.append_only import APPEND_ONLY, AppendOnly
 from alphapulse_api.storage.engine.base import Work
 from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
 from alphapulse_api.storage.rekeyed import REKEYED, Rekeyed
@@ -22,13 +24,14 @@ from alphapulse_api.storage.tables.user_names import fill_name_keys
 
 
 class Migration(NamedTuple):
-    """One step of the schema: SQL statements, then optional work in Python, then new keys."""
+    """One step of the schema: SQL statements, optional work in Python, new keys, new guards."""
 
     version: int
     name: str
     statements: tuple[str, ...]
     work: Work[None] | None
     rekeyed: Sequence[Rekeyed]
+    append_only: Sequence[AppendOnly]
 
 
 _WORK: Mapping[int, Work[None]] = {
@@ -49,7 +52,8 @@ def migrations(types: Mapping[str, str]) -> list[Migration]:
             statements = tuple(s.strip() for s in text.split(";") if s.strip())
             version = int(match[1])
             work, rekeyed = _WORK.get(version), REKEYED.get(version, ())
-            steps.append(Migration(version, match[2], statements, work, rekeyed))
+            append_only = APPEND_ONLY.get(version, ())
+            steps.append(Migration(version, match[2], statements, work, rekeyed, append_only))
     return steps
 
 

@@ -45,13 +45,15 @@ async def acknowledge_alert(call: Call) -> Any:
         user = caller  # in the spelling of the account
     elif call.caller.role not in MAY_NAME_ANOTHER:
         raise Problem(FORBIDDEN, "Only an admin may acknowledge in another's name. Leave user out.")
-    return await call.view.feed.acknowledge_alert(call.path["id"], user, fields.get("comments"))
+    return await call.view.feed.acknowledge_alert(
+        call.path["id"], user, fields.get("comments"), actor=call.actor
+    )
 
 
 async def resolve_alert(call: Call) -> Any:
     """Resolve an alert; a second time changes nothing."""
     load(_NOTHING, call.body)
-    return await call.view.feed.resolve_alert(call.path["id"])
+    return await call.view.feed.resolve_alert(call.path["id"], actor=call.actor)
 
 
 async def raise_batch(call: Call) -> Any:

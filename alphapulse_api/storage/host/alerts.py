@@ -6,17 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.storage.host.calls import HostObject, booked, each, in_main, page_of
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores import NONE_SET, Record, Written
+from alphapulse_api.storage.tables.alert_changes import ACKNOWLEDGE, RESOLVE, Change
+from alphapulse_api.storage.tables.audit import AuditDataAccessor
 
 
 class HostAlerts(HostObject):
-    """A host's alerts."""
+    """A host's alerts.
 
-    def __init__(self, resource: str, accessor: Any) -> None:
+    Args:
+        resource: the name of the resource.
+        accessor: the host's object.
+        audit: notes changes after the host has made them; the host's object has no transaction.
+    """
+
+    def __init__(self, resource: str, accessor: Any, audit: AuditDataAccessor) -> None:
         super().__init__(resource, accessor)
+        self._audit = audit
         # One change at a time, because changes are found by comparing before and after.
         self._changing = asyncio.Lock()
 
@@ -54,17 +64,22 @@ class HostAlerts(HostObject):
         return [(in_main(alert), changed) for alert, changed in stored]
 
     async def try_to_acknowledge(
-        self, alert_id: str, user: str, comments: str | None = None
+        self, alert_id: str, user: str, comments: str | None = None, *, actor: Actor = HOST
     ) -> Written:
-        return await self._change("acknowledge_alert", alert_id, user, comments)
+        return await self._change("acknowledge_alert", ACKNOWLEDGE, actor, alert_id, user, comments)
 
-    async def try_to_resolve(self, alert_id: str) -> Written:
-        return await self._change("resolve_alert", alert_id)
+    async def try_to_resolve(self, alert_id: str, *, actor: Actor = HOST) -> Written:
+        return await self._change("resolve_alert", RESOLVE, actor, alert_id)
 
-    async def _change(self, name: str, alert_id: str, *args: Any) -> Written:
+    async def _change(
+        self, name: str, change: Change, actor: Actor, alert_id: str, *args: Any
+    ) -> Written:
         async with self._changing:
             before = None
             if hasattr(self._accessor, "get_alert"):
                 before = await self.get_alert(alert_id)
             after = in_main(await self._call(name, alert_id, *args))
-            return after, after != before
+            changed = after != before
+            if changed:
+                await self._audit.add(change.deed(actor, after))
+            return after, changed

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from alphapulse_api.domain.errors import StartupError
+from alphapulse_api.storage.postgres.append_only import guards
 from alphapulse_api.storage.postgres.rekey import rekey
 from alphapulse_api.storage.postgres.transaction import PostgresTransaction
 from alphapulse_api.storage.schema_versions import Migration, migrations, unseen
@@ -79,6 +80,9 @@ async def migrate(connection: asyncpg.Connection, location: str) -> None:
                 await step.work(PostgresTransaction(connection))
             for rekeyed in step.rekeyed:
                 await rekey(connection, rekeyed)
+            for kept in step.append_only:
+                for statement in guards(kept):
+                    await connection.execute(statement)
         await connection.execute(f"UPDATE {VERSION_TABLE} SET version = {steps[-1].version}")
 
 

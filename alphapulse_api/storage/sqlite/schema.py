@@ -7,6 +7,7 @@ from typing import Final
 
 from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.schema_versions import migrations, unseen
+from alphapulse_api.storage.sqlite.append_only import guards
 from alphapulse_api.storage.sqlite.rekey import rekey, restart
 from alphapulse_api.storage.sqlite.transaction import SQLiteTransaction, run
 
@@ -66,6 +67,9 @@ def migrate(connection: sqlite3.Connection, location: str) -> None:
                 run(step.work(SQLiteTransaction(connection)))
             for rekeyed in step.rekeyed:
                 rekey(connection, rekeyed)
+            for kept in step.append_only:
+                for statement in guards(kept):
+                    connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {step.version}")
         connection.execute("COMMIT")
     except (sqlite3.Error, StartupError):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.stores.records import NONE_SET, Record, Written
@@ -63,9 +64,13 @@ class AlertStore(Protocol):
         """
 
     async def try_to_acknowledge(
-        self, alert_id: str, user: str, comments: str | None = None
+        self, alert_id: str, user: str, comments: str | None = None, *, actor: Actor = HOST
     ) -> Written:
-        """Acknowledge an alert, unless it is acknowledged already; raises `NotFound`."""
+        """Acknowledge an alert, unless it is acknowledged already; raises `NotFound`.
 
-    async def try_to_resolve(self, alert_id: str) -> Written:
+        Args:
+            actor: who does it, for the audit log.
+        """
+
+    async def try_to_resolve(self, alert_id: str, *, actor: Actor = HOST) -> Written:
         """Resolve an alert, unless it is resolved already; raises `NotFound`."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from alphapulse_api.domain.books import HOME, Books
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
@@ -26,7 +27,7 @@ from alphapulse_api.storage.outbox import invalidation, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
-from alphapulse_api.storage.tables.alert_changes import change_alert
+from alphapulse_api.storage.tables.alert_changes import ACKNOWLEDGE, RESOLVE, change_alert
 from alphapulse_api.storage.tables.alert_reports import store_reports
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
@@ -265,29 +266,20 @@ class AlertDataAccessor:
         return (await self.try_to_resolve(alert_id))[0]
 
     async def try_to_acknowledge(
-        self, alert_id: str, user: str, comments: str | None = None
+        self, alert_id: str, user: str, comments: str | None = None, *, actor: Actor = HOST
     ) -> Written:
-        """Like `acknowledge_alert`; also return whether this call changed the alert."""
-        return await self._change(
-            alert_id,
-            "acknowledged = TRUE, acknowledged_by = $3, acknowledged_at = $4, comments = $5, "
-            "status = CASE status WHEN 'active' THEN 'acknowledged' ELSE status END",
-            "NOT acknowledged",
-            user,
-            to_micros(now()),
-            comments,
-        )
+        """Like `acknowledge_alert`; also return whether this call changed the alert.
 
-    async def try_to_resolve(self, alert_id: str) -> Written:
-        """Like `resolve_alert`; also return whether this call changed the alert."""
-        return await self._change(
-            alert_id,
-            "status = 'resolved', resolved_at = $3",
-            "status <> 'resolved'",
-            to_micros(now()),
-        )
-
-    async def _change(self, alert_id: str, change: str, condition: str, *args: Any) -> Written:
+        Args:
+            actor: who does it, for the audit log.
+        """
         return await change_alert(
-            self._engine, COLUMNS, self._books, alert_id, change, condition, *args
+            self._engine, COLUMNS, self._books, alert_id, ACKNOWLEDGE, actor,
+            user, to_micros(now()), comments,
+        )  # fmt: skip
+
+    async def try_to_resolve(self, alert_id: str, *, actor: Actor = HOST) -> Written:
+        """Like `resolve_alert`; also return whether this call changed the alert."""
+        return await change_alert(
+            self._engine, COLUMNS, self._books, alert_id, RESOLVE, actor, to_micros(now())
         )
