@@ -213,6 +213,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def clock(self) -> str:
+        """SQL for the present instant by the database's clock, also within a long transaction."""
+        ...
+
+    @property
     def locked(self) -> str:
         """SQL that ends a SELECT in a transaction and locks its rows until the commit."""
         ...

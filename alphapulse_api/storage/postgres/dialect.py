@@ -14,6 +14,10 @@ class Dialect:
     """The texts of an engine; see `Engine`."""
 
     @property
+    def clock(self) -> str:
+        return "clock_timestamp()"  # now() is the beginning of the transaction
+
+    @property
     def locked(self) -> str:
         return "FOR UPDATE"
 

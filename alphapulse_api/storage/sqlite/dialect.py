@@ -12,6 +12,10 @@ class Dialect:
     """The texts of an engine; see `Engine`."""
 
     @property
+    def clock(self) -> str:
+        return "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+
+    @property
     def locked(self) -> str:
         return ""  # only one writer runs at a time, so no rows need a lock
 
