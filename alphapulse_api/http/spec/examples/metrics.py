@@ -12,6 +12,7 @@ _POINT: Final = {
     "labels": {"desk": "equity"},
 }  # fmt: skip
 _POINT_ANSWER: Final = {**_POINT, "timestamp": NOON_ANSWER}
+
 REQUESTS: Final[Mapping[str, Any]] = {
     "MetricPointRequest": _POINT,
     "ImportedPoint": _POINT,
