@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -16,22 +15,19 @@ from alphapulse_api.domain.versions import Precondition
 from alphapulse_api.storage.bulk import insert_rows
 from alphapulse_api.storage.columns import BOOK_LIST
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.portfolio.admission import Admission
 from alphapulse_api.storage.portfolio.attempts import Attempt, Newest, NotYet, Stored
 from alphapulse_api.storage.portfolio.comparing import Comparison, same_snapshot, says
 from alphapulse_api.storage.portfolio.frames import (
     NOTHING,
-    WHOLE,
     Content,
-    Place,
     content_of,
     following,
-    remove_unused,
 )
 from alphapulse_api.storage.portfolio.reading import SNAPSHOT, Reader, Snapshot
-from alphapulse_api.storage.portfolio.rollups import advance, recompute
-from alphapulse_api.storage.portfolio.state import State, locked, newest_place, update
+from alphapulse_api.storage.portfolio.state import locked, newest_place, update
+from alphapulse_api.storage.portfolio.transitions import moved, released, rolled_up
 from alphapulse_api.storage.portfolio.turns import Turn
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 
@@ -58,7 +54,6 @@ _FRAMES: Final = (
     "WHERE book = $1 AND frame_key = $2 AND frame_number <= $3 ORDER BY frame_number"
 )
 _TYPES: Final = ("text", "timestamptz", *("numeric",) * 3, "text", "bigint", "bigint")
-_ADVANCES: Final = 4  # of the rollups after a batch of history
 
 
 class Writer:
@@ -187,14 +182,14 @@ class Writer:
                 currency = snapshots[newest].record["currency"]
                 await self._admission.check(transaction, inserted[-1][1], currency)
                 transaction.publish(invalidation("portfolio", [{"book": self._book}]))
-                state = await self._rolled_up(transaction, state, added)
+                state = await rolled_up(transaction, self._book, state, added)
             known = state.as_of
             newer = known is None or (
                 newest != known and overtakes(newest, known, to_micros(now()), self._ahead)
             )
             if last and newer:
                 shown = self._reader.shown(snapshots[newest])
-                state = await self._moved(transaction, state, newest, shown)
+                state = await moved(transaction, self._engine, self._book, state, newest, shown)
             await update(transaction, self._book, state)
             return len(added)
 
@@ -241,15 +236,15 @@ class Writer:
             )
             state = state._replace(place=frame.place)
         if replaced is not None:
-            state = await self._released(transaction, state, as_of, replaced)
-        state = await self._rolled_up(transaction, state, (as_of,))
+            state = await released(transaction, self._book, state, as_of, replaced)
+        state = await rolled_up(transaction, self._book, state, (as_of,))
         moves = (
             latest
             or state.as_of is None
             or overtakes(as_of, state.as_of, to_micros(now()), self._ahead)
         )
         if moves:
-            state = await self._moved(transaction, state, as_of, shown)
+            state = await moved(transaction, self._engine, self._book, state, as_of, shown)
         else:
             transaction.publish(invalidation("portfolio", [{"book": self._book}]))
         await update(transaction, self._book, state)
@@ -267,46 +262,6 @@ class Writer:
             values = SNAPSHOT.store(snapshot.record)
             token = result.state.place.token
             self._reader.keep((*values, key, number, token, result.revision), snapshot, shown)
-
-    async def _released(
-        self, transaction: Transaction, state: State, as_of: int, key: int
-    ) -> State:
-        """Delete what a replaced snapshot alone had, and return the state after that."""
-        if key == WHOLE:
-            await transaction.execute("DELETE FROM portfolio_whole WHERE as_of = $1", as_of)
-        elif await remove_unused(transaction, self._book, (key,)) and key == state.place.key:
-            return state._replace(place=Place(key, -1, secrets.token_hex(8), 0, 0))
-        return state
-
-    async def _rolled_up(
-        self, transaction: Transaction, state: State, instants: Sequence[int]
-    ) -> State:
-        """Bring the rollups up to date after snapshots were stored."""
-        until = state.rolled_up
-        await recompute(transaction, self._book, until, instants)
-        for _ in range(_ADVANCES):
-            further = await advance(transaction, self._book, until, max(instants))
-            if further == until:
-                break
-            until = further
-        return state._replace(rolled_up=until)
-
-    async def _moved(
-        self, transaction: Transaction, state: State, as_of: int, shown: Encoded
-    ) -> State:
-        """Make a stored snapshot the current one, and publish it."""
-        revision = state.revision + 1
-        rows = await of_change(
-            transaction,
-            "portfolio",
-            shown,
-            revision,
-            record_id=str(as_of),
-            relayed=self._engine.relayed,
-            reference=True,
-        )
-        transaction.publish(*rows)
-        return state._replace(as_of=as_of, revision=revision)
 
     async def _read_newest(self) -> Newest:
         place = await newest_place(self._engine, self._book)
