@@ -11,8 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from marshmallow import ValidationError, fields, missing
 
 from alphapulse_api.domain import times
@@ -32,7 +30,6 @@ from alphapulse_api.schemas.fields import (
     Word,
     set_clock,
 )
-from alphapulse_api.schemas.fields.objects import MAX_DEPTH
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.portfolio import PortfolioRequest, PositionRequest
 from alphapulse_api.schemas.signals import SignalRequest
@@ -79,13 +76,6 @@ def test_any_other_identifier_is_refused(value: Any) -> None:
     assert refused(Identifier(), value)
 
 
-def test_numbers_and_booleans_of_labels_become_their_text() -> None:
-    given_ = {"n": 3, "f": 0.5, "d": Decimal("1E+2"), "b": True, "none": None}
-    assert taken(Labels(), given_) == {"b": "true", "d": "100", "f": "0.5", "n": "3"}
-    assert refused(Labels(), {"n": 10**300})
-    assert refused(Labels(), {"n": 10**5000})
-
-
 @pytest.mark.parametrize("word", ["buy", "BUY", "Buy"])
 def test_a_word_of_a_closed_list_is_taken_in_any_case(word: str) -> None:
     assert taken(Choice("buy", "sell"), word) == "buy"
@@ -118,17 +108,6 @@ def test_a_list_has_no_item_that_is_left_out(item: fields.Field[Any], null: Any)
     assert set(caught.value.messages_dict) == {1, 2}
 
 
-@pytest.mark.parametrize("kind", ["objects", "lists"])
-def test_metadata_is_not_deeper_than_answers_can_be(kind: str) -> None:
-    value: Any = 1
-    for _ in range(MAX_DEPTH - 1):
-        value = {"a": value} if kind == "objects" else [value]
-    assert taken(Metadata(), {"a": value}) == {"a": value}
-    with pytest.raises(ValidationError, match="at most 200 levels"):
-        Metadata().deserialize({"a": [value]})
-    assert taken(Metadata(), {"a": [{}] * MAX_DEPTH}) == {"a": [{}] * MAX_DEPTH}
-
-
 def test_an_error_names_what_was_given_and_what_is_taken() -> None:
     def error(field: Any, value: Any) -> str:
         with pytest.raises(ValidationError) as caught:
@@ -159,56 +138,6 @@ def test_dates_and_naive_times_are_of_the_zone_that_is_set() -> None:
         assert loaded["executed_at"] == datetime(2026, 1, 31, there, tzinfo=UTC)
         assert loaded["metadata"] == {"at": ["2026-01-31T17:00:00.000000Z"]}
     assert taken(Timestamp(), date(2026, 1, 31)) == datetime(2026, 1, 31, tzinfo=UTC)
-
-
-def test_labels_are_up_to_16_string_pairs_in_one_order() -> None:
-    assert list(taken(Labels(), {"b": "2", "a": ""}).items()) == [("a", ""), ("b", "2")]
-    assert len(taken(Labels(), {str(n): "x" for n in range(16)})) == 16
-    for value in (
-        {str(n): "x" for n in range(17)},
-        {"a": []},
-        {"": "x"},
-        {"a": "\x00"},
-        {"a": "x" * 257},
-        [],
-        "a:b",
-    ):
-        assert refused(Labels(), value)
-
-
-@given(
-    st.dictionaries(
-        st.text('aé\N{ROCKET}\n"\\', max_size=3),
-        st.none() | st.booleans() | st.integers(-(10**80), 10**80) | st.lists(st.text("ab\\")),
-        max_size=4,
-    )
-)
-def test_metadata_are_kept_as_they_are(value: dict[str, Any]) -> None:
-    assert taken(Metadata(), value) == value
-
-
-def test_metadata_keep_every_digit_of_an_integer_and_no_more_of_a_fraction() -> None:
-    wei = 123456789012345678901234567890
-    given_ = {"wei": wei, "deep": [{"id": -(2**64)}], "longest": 10**4300 - 1, "host": Decimal(wei)}
-    assert taken(Metadata(), given_) == {**given_, "host": wei}
-    kept = taken(Metadata(), {"x": -0.0, "y": Decimal("-0.0"), "z": Decimal("1e22")})
-    assert repr(kept) == "{'x': 0.0, 'y': 0.0, 'z': 1e+22}"
-    for number in (10**4300, -(10**4300), Decimal("1e400"), Decimal("-1e999999")):
-        with pytest.raises(ValidationError, match=r"digits|too large"):
-            taken(Metadata(), {"a": [number]})
-
-
-def test_metadata_are_json() -> None:
-    assert taken(Metadata(), {"x": math.nan, "y": Decimal("0.5"), "z": (1, 2)}) == {
-        "x": None,
-        "y": 0.5,
-        "z": [1, 2],
-    }
-    nested: list[Any] = []
-    for _ in range(100_000):
-        nested = [nested]
-    for value in ({"a": object()}, {"a": nested}, {"a": "x" * 65_537}, {"a": "\x00"}, [], "{}"):
-        assert refused(Metadata(), value)
 
 
 def test_an_event_is_hardly_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
