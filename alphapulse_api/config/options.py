@@ -7,7 +7,7 @@ field that holds another section needs no option.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, NamedTuple, get_type_hints
+from typing import Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
 from alphapulse_api.config.durations import format_duration
 from alphapulse_api.config.values import Check, Option, check_value
@@ -22,18 +22,27 @@ __all__ = [
     "is_section",
     "keys_of",
     "option",
+    "section_of_items",
     "walk",
 ]
 
 
 class Key(NamedTuple):
-    """One key of a section class: dotted path, field name, type, option and default."""
+    """One key of a section class: dotted path, field name, type, option and default.
+
+    The path of a key in an item of a list contains `[]`, and in a named item `NAME`.
+    """
 
     path: str
     name: str
     hint: Any
     option: Option
     default: Any
+
+    @property
+    def word(self) -> str:
+        """The key in YAML."""
+        return self.option.word or self.name
 
 
 class Rule(NamedTuple):
@@ -56,9 +65,10 @@ def option(
     mask: Callable[[str], str] | None = None,
     duration: bool = False,
     needed: Callable[[Mapping[str, Any]], bool] | None = None,
+    word: str = "",
 ) -> dict[str, Option]:
     """Return the metadata of a dataclass field that is a configuration key."""
-    return {"option": Option(help, check, mask, duration, needed)}
+    return {"option": Option(help, check, mask, duration, needed, word)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Section:
     def describe(self) -> dict[str, Any]:
         """Return the configuration in force as YAML values, by field name, with secrets masked."""
         return {
-            key.name: _shown(key.option, getattr(self, key.name)) for key in keys_of(type(self))
+            key.word: _shown(key.option, getattr(self, key.name)) for key in keys_of(type(self))
         }
 
 
@@ -109,7 +119,13 @@ def keys_of(kind: type[Section]) -> tuple[Key, ...]:
         hints = get_type_hints(kind)
         prefix = f"{kind.path}." if kind.path else ""
         _keys[kind] = tuple(
-            Key(prefix + item.name, item.name, hints[item.name], _option(item), _default(item))
+            Key(
+                prefix + (_option(item).word or item.name),
+                item.name,
+                hints[item.name],
+                _option(item),
+                _default(item),
+            )
             for item in fields(kind)
         )
     return _keys[kind]
@@ -141,13 +157,28 @@ def broken_rules(
                 yield fault
 
 
-def walk(kind: type[Section]) -> Iterator[Key]:
-    """Yield every key that holds a value, in this section class and the sections inside it."""
+def walk(kind: type[Section], *, items: bool = False) -> Iterator[Key]:
+    """Yield every key that holds a value, in this section class and the sections inside it.
+
+    Args:
+        kind: the section class.
+        items: whether to yield also the keys of what lists and mappings of sections contain.
+    """
     for key in keys_of(kind):
         if is_section(key.hint):
-            yield from walk(key.hint)
-        else:
-            yield key
+            yield from walk(key.hint, items=items)
+            continue
+        yield key
+        if items and (item := section_of_items(key.hint)) is not None:
+            yield from walk(item, items=True)
+
+
+def section_of_items(hint: Any) -> type[Section] | None:
+    """Return the class of the sections that a list or a mapping contains; None for other types."""
+    if get_origin(hint) not in (tuple, Mapping):
+        return None
+    item = get_args(hint)[0 if get_origin(hint) is tuple else 1]
+    return item if is_section(item) else None
 
 
 def is_section(hint: Any) -> bool:
@@ -159,8 +190,10 @@ def _shown(about: Option, value: Any) -> Any:
     match value:
         case Section():
             return value.describe()
-        case tuple():
-            return list(value)
+        case tuple() | list():
+            return [_shown(about, item) for item in value]
+        case dict():
+            return {name: _shown(about, item) for name, item in value.items()}
         case str() if about.mask is not None:
             return about.mask(value)
         case float() if about.duration:

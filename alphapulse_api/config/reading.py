@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_origin
 
@@ -19,6 +19,7 @@ from alphapulse_api.config.options import (
     checked,
     is_section,
     keys_of,
+    section_of_items,
     walk,
 )
 from alphapulse_api.config.values import found, split_optional
@@ -81,10 +82,10 @@ def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
     values: dict[str, Any] = {}
     missing: list[tuple[Key, str]] = []
     for key in keys_of(kind):
-        if key.name not in data:
+        if key.word not in data:
             continue
         try:
-            values[key.name] = checked(key, _read(key, data[key.name], env))
+            values[key.name] = checked(key, _read(key, data[key.word], env))
         except MissingVariable as error:
             missing.append((key, error.name))
         except ConfigError as error:
@@ -108,7 +109,33 @@ def _read(key: Key, raw: Any, env: Mapping[str, str]) -> Any:
             return build_section(key.hint, raw, env)
         value = _read_value(key.path, keys_of(key.hint)[0], raw, env)
         return key.hint(**{item.name: value for item in keys_of(key.hint)})
+    if (item_kind := section_of_items(key.hint)) is not None:
+        return _read_items(key, item_kind, raw, env)
     return _read_value(key.path, key, raw, env)
+
+
+def _read_items(key: Key, kind: type[Section], raw: Any, env: Mapping[str, str]) -> Any:
+    """Return the sections of a list or of a mapping; another value is returned as it is."""
+    named = get_origin(key.hint) is Mapping
+    if raw is None:
+        return {} if named else ()
+    listed: Iterable[tuple[str, Any, Any]]
+    if named and isinstance(raw, Mapping):
+        listed = ((f"{key.path}.{name}", name, item) for name, item in raw.items())
+    elif not named and isinstance(raw, list):
+        listed = ((f"{key.path}[{at}]", at, item) for at, item in enumerate(raw))
+    else:
+        return raw
+    items: dict[Any, Section] = {}
+    faults: list[str] = []
+    for path, name, item in listed:
+        try:
+            items[name] = build_section(kind, item, env)
+        except ConfigError as error:
+            faults += (path + fault.removeprefix(kind.path) for fault in error.faults)
+    if faults:
+        raise ConfigError(*faults)
+    return items if named else list(items.values())
 
 
 def _read_value(path: str, key: Key, raw: Any, env: Mapping[str, str]) -> Any:
@@ -149,7 +176,7 @@ def _from_text(hint: Any, text: str) -> Any:
 
 
 def _unknown_keys(kind: type[Section], data: Mapping[Any, Any]) -> Iterator[str]:
-    known = [key.name for key in keys_of(kind)]
+    known = [key.word for key in keys_of(kind)]
     prefix = f"{kind.path}." if kind.path else ""
     for name in data:
         if name not in known:
@@ -160,7 +187,7 @@ def _unknown_keys(kind: type[Section], data: Mapping[Any, Any]) -> Iterator[str]
 def _suggestion(kind: type[Section], name: str, known: list[str]) -> str:
     prefix = f"{kind.path}." if kind.path else ""
     nearest = [prefix + match for match in get_close_matches(name, known, n=1)]
-    elsewhere = [key.path for key in walk(kind) if key.name == name]
+    elsewhere = [key.path for key in walk(kind) if key.word == name]
     for path in nearest + elsewhere:
         return f"did you mean {path}?"
     return "the keys here are " + ", ".join(known)

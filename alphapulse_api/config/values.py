@@ -1,6 +1,7 @@
 """Checks of the value of one key, and the wording of its faults."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -15,6 +16,7 @@ Check = Callable[[Any], str | None]
 
 # Messages repeat no more characters of a value than this.
 _LONGEST_SHOWN = 60
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 WORD_BITS = 64
 
 
@@ -30,6 +32,8 @@ class Option:
     duration: bool = False
     # Returns whether the key has any effect, given the values of its section.
     needed: Callable[[Mapping[str, Any]], bool] | None = None
+    # The key in YAML, where that is a word that Python reserves; otherwise the field's name.
+    word: str = ""
 
 
 def split_optional(hint: Any) -> tuple[Any, bool]:
@@ -49,7 +53,9 @@ def expected(hint: Any, *, duration: bool = False) -> str:
     elif get_origin(kind) is Literal:
         phrase = "one of " + ", ".join(get_args(kind))
     elif get_origin(kind) is tuple:
-        phrase = "a list of texts"
+        phrase = "a list of texts" if get_args(kind)[0] is str else "a list of mappings"
+    elif get_origin(kind) is Mapping:
+        phrase = "a mapping of names to mappings"
     else:
         phrase = phrases.get(kind) or kind.__name__
     return f"{phrase} or null" if optional else phrase
@@ -88,6 +94,8 @@ def check_value(path: str, hint: Any, about: Option, value: Any) -> Any:
         return None
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return _check_items(path, get_args(kind)[0], about, value)
+    if get_origin(kind) is Mapping and isinstance(value, Mapping):
+        return _check_named(path, get_args(kind)[1], about, value)
     if not _fits(kind, value):
         shown = found(value, secret=about.mask is not None)
         raise ConfigError(f"{path}: must be {expected(hint)}, not {shown}")
@@ -114,10 +122,23 @@ def _check_items(path: str, hint: Any, about: Option, items: Sequence[Any]) -> t
     return tuple(values)
 
 
+def _check_named(path: str, hint: Any, about: Option, items: Mapping[Any, Any]) -> dict[str, Any]:
+    faults = [
+        f"{path}: a name must be made of the letters a to z, digits, - and _, not {found(name)}"
+        for name in items
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    return {
+        name: check_value(f"{path}.{name}", hint, about, value) for name, value in items.items()
+    }
+
+
 def _fits(kind: Any, value: object) -> bool:
     if get_origin(kind) is Literal:
         return isinstance(value, str) and value in get_args(kind)
-    if get_origin(kind) is tuple:
+    if get_origin(kind) in (tuple, Mapping):
         return False
     if kind in (int, float) and isinstance(value, bool):
         return False
