@@ -96,3 +96,6 @@ class PortfolioOverview(Answer):
 
     portfolios = fields.List(fields.Nested(BookPortfolio))
     totals = fields.List(fields.Nested(PortfolioTotal))
+    stale_after = fields.Float(
+        metadata={"description": "the age in seconds from which a portfolio is stale"}
+    )

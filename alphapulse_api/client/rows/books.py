@@ -51,3 +51,4 @@ class Portfolios(TypedDict):
 
     portfolios: list[BookPortfolio]
     totals: list[PortfolioTotal]
+    stale_after: float

@@ -167,8 +167,8 @@ class PortfolioDataAccessor:
 
     async def get_portfolios(self) -> Overview:
         """The current portfolio of each book, without positions, and their totals."""
-        staleness = self.portfolios.reader(self._book).staleness
-        return await overview(self._engine, self._books, staleness)
+        reader = self.portfolios.reader(self._book)
+        return await overview(self._engine, self._books, reader.staleness, reader.stale_after)
 
     async def get_history(
         self,

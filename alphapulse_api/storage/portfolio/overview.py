@@ -48,11 +48,18 @@ class Overview(dict[str, Any]):
 
 
 async def overview(
-    engine: Engine, books: Books, staleness: Callable[[datetime], Staleness]
+    engine: Engine,
+    books: Books,
+    staleness: Callable[[datetime], Staleness],
+    stale_after: float,
 ) -> Overview:
     """Each book with its current portfolio, without positions, by id; and the totals.
 
     The values are None before the first update.
+
+    Args:
+        staleness: says whether a portfolio of that time is stale.
+        stale_after: the age in seconds from which it is.
     """
     where = Where()
     where.one_of("b.id", books.ids)
@@ -65,7 +72,7 @@ async def overview(
             portfolio["stale"], changes_in = staleness(portfolio["as_of"])
             if changes_in is not None:
                 changes.append(changes_in)
-    shown = Overview(portfolios=portfolios, totals=totals(portfolios))
+    shown = Overview(portfolios=portfolios, totals=totals(portfolios), stale_after=stale_after)
     shown.changes_in = min(changes, default=None)
     return shown
 

@@ -115,7 +115,7 @@ class Reader:
     def __init__(self, engine: Engine, book: str, stale_after: float, ahead: int) -> None:
         self._engine = engine
         self._book = book
-        self._stale_after = stale_after
+        self.stale_after = stale_after
         self._ahead = ahead
         # The current snapshot, decoded and encoded once: its row, itself, and what is shown of it.
         self._current: tuple[Row, Snapshot] | None = None
@@ -192,9 +192,9 @@ class Reader:
         # If its time is further ahead than clocks may differ, its age is unknown.
         if (early := -age - self._ahead / 1_000_000) > 0:
             return Staleness(True, early)
-        if age > self._stale_after:
+        if age > self.stale_after:
             return Staleness(True, None)
-        return Staleness(False, self._stale_after - age)
+        return Staleness(False, self.stale_after - age)
 
     async def _read(self, rows: Any) -> Snapshot | None:
         if not rows:

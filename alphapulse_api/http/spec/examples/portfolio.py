@@ -49,5 +49,6 @@ ANSWERS: Final[Mapping[str, Any]] = {
             }
         ],
         "totals": [{"mode": "live", "currency": "USD", "books": 1, **_AMOUNTS}],
+        "stale_after": 300.0,
     },
 }  # fmt: skip
