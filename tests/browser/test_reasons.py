@@ -1,11 +1,13 @@
-"""Why a trade was made, and which book is shown."""
+"""Why a trade was made, and what opened a position."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from alphapulse_api.domain.times import now
 from alphapulse_api.embed.thread_dashboard import ThreadFeed
-from tests.asking import PORTFOLIO, TRADE
+from tests.asking import PORTFOLIO, SIGNAL, TRADE
 from tests.conftest import PASSWORD
 
 if TYPE_CHECKING:
@@ -86,50 +88,74 @@ def test_a_trade_without_reasons_says_so(desk: ThreadFeed, open_console: Opener)
     assert "decision d-9: never received" in chain(page, "lost")["decision"]
 
 
-def test_the_page_shows_one_book_and_says_whose_money_it_is(
+def hold(desk: ThreadFeed, side: str, quantity: str) -> None:
+    """A portfolio of one position."""
+    held = {"symbol": "AAPL", "side": side, "quantity": quantity, "current_price": "9"}
+    desk.update_portfolio({**PORTFOLIO, "positions": [held]})
+
+
+def test_a_position_leads_to_the_trades_that_opened_it_and_to_their_reasons(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
-    open_console.forgive("/api/portfolio?book=empty")  # a 404
-    for book in ("beta", "empty"):
-        desk.open_book(book, mode="paper", currency="USD")
-    desk.record_trade({**TRADE, "id": "t1"})
-    desk.record_trade({**TRADE, "id": "t1", "book": "beta", "symbol": "BETA"})
-    desk.update_portfolio({**PORTFOLIO, "book": "beta", "total_value": "777", "cash": "777"})
+    fills = (("old", "buy", "5"), ("out", "sell", "5"), ("first", "buy", "0.3"),
+             ("part", "sell", "0.1"), ("second", "buy", "0.1"))  # fmt: skip
+    start = now() - timedelta(minutes=5)
+    for second, (id_, side, quantity) in enumerate(fills):
+        trade = {**TRADE, "id": id_, "symbol": "AAPL", "side": side, "quantity": quantity}
+        desk.record_trade({**trade, "executed_at": start + timedelta(seconds=second)})
+    desk.record_trade({**TRADE, "id": "other", "symbol": "IBM"})
+    hold(desk, "long", "0.3")
     page = watched(desk, open_console)
-    total = "#headline [data-figure=total_value]"
-    page.until(lambda: page.text("#mode") == "live", "the mode")
-    page.until(lambda: page.count("#trades tbody tr") == 1, "the trade of main")
-    assert "BETA" not in page.text("#trades")
-
-    def choose(book: str) -> None:
-        page.script(
-            "const it = document.querySelector('#book select'); it.value = arguments[0];"
-            "it.dispatchEvent(new Event('change'))",
-            book,
-        )
-
-    choose("beta")
-    page.until(lambda: page.text(total) == "777.00", "the value of the other book")
-    page.until(lambda: "BETA" in page.text("#trades"), "the trade of the other book")
-    assert page.text("#mode") == "paper"
-    assert page.count("#trades tbody tr") == 1
-    desk.record_trade({**TRADE, "id": "t2"})
-    desk.update_portfolio({**PORTFOLIO, "total_value": "500"})
-    desk.record_trade({**TRADE, "id": "t3", "book": "beta"})
-    page.until(lambda: page.ids("#trades tbody tr") == ["t3", "t1"], "only trades of the book")
-    assert page.text(total) == "777.00"
-    assert page.text("#why-title") == ""
-    chain(page, "t1")
-    assert "BETA" in page.text("#why-title")
-    page.press("#why-dialog button[name=close]")
-    choose("empty")
-    page.until(lambda: page.text(total) == "–", "no value of another book")
-    assert not page.count("#positions tbody tr")
-    page.until(lambda: not page.count("#trades tbody tr"), "no trade of another book")
+    page.press("#positions button[data-action=opened]")
+    page.until(lambda: page.count("#opened tbody tr"), "the trades")
+    assert page.ids("#opened tbody tr") == ["second", "first"]
+    assert page.texts("#opened tbody td:nth-child(5)") == ["0.1", "0.2"]
+    assert "still open" in page.text("#opened-dialog [role=status]")
+    page.press("#opened tr[data-id=first] button[data-action=why]")
+    page.until(lambda: page.count("#why[aria-busy=false] li"), "the chain")
+    assert page.text("#why-title") == "Why buy 0.3 AAPL?"
 
 
-def test_with_one_book_there_is_nothing_to_choose(desk: ThreadFeed, open_console: Opener) -> None:
+def test_what_no_trade_explains_of_a_position_is_said(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    trade = {**TRADE, "symbol": "AAPL", "side": "sell"}
+    desk.record_trade({**trade, "id": "wrong", "quantity": "9"})
+    desk.record_trade({**trade, "id": "right", "quantity": "4", "corrects": "wrong"})
+    hold(desk, "short", "4.5")
     page = watched(desk, open_console)
-    page.until(lambda: page.requests("/api/books"), "the books")
-    assert page.count("#book[hidden]")
-    assert page.count("#mode[hidden]")
+    page.press("#positions button[data-action=opened]")
+    page.until(lambda: page.ids("#opened tbody tr") == ["right"], "the trade that counts")
+    page.until(lambda: "all but 0.5 of it" in page.text("#opened-dialog [role=status]"), "the rest")
+
+
+def test_an_abstention_does_not_look_like_a_hold(desk: ThreadFeed, open_console: Opener) -> None:
+    desk.record_signal("a", {**SIGNAL, "symbol": "AAPL", "direction": "hold"})
+    desk.record_signal("b", {"symbol": "IBM", "abstained": True, "reason": "no prices"})
+    page = watched(desk, open_console)
+    page.until(lambda: page.count("#agents tbody tr") == 2, "the agents")
+    assert page.count("#agents tr[data-id=a] .abstained") == 0
+    assert "hold AAPL" in page.text("#agents tr[data-id=a]")
+    assert "abstained IBM no prices" in page.text("#agents tr[data-id=b] .abstained")
+    assert "hold" not in page.text("#agents tr[data-id=b]")
+
+
+def test_characters_that_cannot_be_seen_are_marked_and_turn_nothing_around(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    desk.raise_alert({"id": "a1", "title": "a\u202e\u202ebc\u2069d", "message": "bell\x07"})
+    page = watched(desk, open_console)
+    page.until(lambda: page.count("li[data-id=a1]"), "the alert")
+    marks = "return [...document.querySelectorAll('#alerts .mark')].map(it => it.dataset.code)"
+    assert page.script(marks) == ["U+202E ×2", "U+2069", "U+0007"]
+    # The letters stand from left to right.
+    left = page.script(
+        """
+        const title = document.querySelector('#alerts h3'), range = document.createRange();
+        return [...title.childNodes].filter(it => it.nodeType === 3).map(it => {
+          range.selectNodeContents(it);
+          return range.getBoundingClientRect().left;
+        });
+        """
+    )
+    assert left == sorted(left)

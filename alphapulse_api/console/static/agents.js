@@ -26,7 +26,12 @@ export class Agents {
   }
 }
 
-function signalMark({ direction, symbol, confidence, target_price, stop_loss, timestamp }) {
+function signalMark({ direction, symbol, confidence, target_price, stop_loss, timestamp, abstained, reason }) {
+  // Not a hold: the agent has no opinion.
+  if (abstained) {
+    return el("span", { class: "abstained", title: `${reason ?? "no reason given"}, ${timestamp}` },
+      el("b", {}, `∅ abstained ${symbol}`), ` ${reason ?? ""} ${time(timestamp)}`);
+  }
   const title = `confidence ${percent(confidence)}, target ${money(target_price)}, stop ${money(stop_loss)}, ${timestamp}`;
   return el("span", { title },
     el("b", {}, `${DIRECTIONS[direction]} ${direction} ${symbol}`), ` ${time(timestamp)}`);

@@ -1,6 +1,6 @@
 // plotly.js: loaded with the first chart, drawn at a bounded rate, and only while the chart is in view.
 
-import { batched } from "./dom.js";
+import { batched, coded } from "./dom.js";
 import { rfc3339 } from "./format.js";
 
 /** Ranges: seconds and label. */
@@ -32,7 +32,7 @@ const probe = document.body.appendChild(document.createElement("i"));
 export const line = (n) => ({ color: colour(OKABE_ITO[n % OKABE_ITO.length]), dash: DASHES[n % DASHES.length], width: 1.6 });
 
 /** Escape text in which plotly.js would interpret tags. */
-export const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+export const plain = (text) => coded(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** A time for plotly.js, which ignores zones: UTC without the zone. */
 export const axisTime = (time) => (typeof time === "number" ? rfc3339(time) : time).replace("Z", "");

@@ -7,6 +7,29 @@ const CHUNK = 50; // rows
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
+// Control characters, and those that change the direction of the text around them (Unicode, annex 9).
+const UNSEEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069])\1*/g;
+const codeOf = (sign) => `U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
+/** A text as nodes in which unseen characters are marks: each is a box of its own, so it acts on nothing around it. */
+export function marked(text) {
+  const nodes = [];
+  let end = 0;
+  for (const { 0: run, index } of text.matchAll(UNSEEN)) {
+    const code = run.length > 1 ? `${codeOf(run)} ×${run.length}` : codeOf(run);
+    const mark = document.createElement("span");
+    mark.className = "mark";
+    mark.dataset.code = code;
+    mark.textContent = run;
+    nodes.push(text.slice(end, index), mark);
+    end = index + run.length;
+  }
+  return [...nodes, text.slice(end)];
+}
+
+/** The same as plain text, for places that take no elements. */
+export const coded = (text) => text.replaceAll(UNSEEN, (run) => `[${codeOf(run)}]`);
+
 /** Make an element. Props are attributes, `on…` are listeners; null and false are left out. Strings become text. */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
@@ -15,7 +38,11 @@ export function el(tag, props = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  for (const child of children) {
+    if (child === null || child === undefined) continue;
+    if (typeof child === "string" && tag !== "option") node.append(...marked(child));
+    else node.append(child);
+  }
   return node;
 }
 
@@ -44,7 +71,7 @@ export function sync(parent, items, id, build, nodes = parent.children, insert =
       shown.set(fresh, item);
       if (node) {
         places[places.indexOf(node)] = fresh;
-        node.replaceWith(fresh);
+        replace(node, fresh);
       }
       node = fresh;
     }
@@ -52,6 +79,14 @@ export function sync(parent, items, id, build, nodes = parent.children, insert =
     if (node !== places[n]) insert(node, places[n]);
     done.add(node);
   }
+}
+
+/** Replace an element by what it became; the focus stays where it was in it. */
+function replace(node, fresh) {
+  const focusable = (root) => [...root.querySelectorAll("button, summary, a[href]")];
+  const focused = node.contains(document.activeElement) ? focusable(node).indexOf(document.activeElement) : -1;
+  node.replaceWith(fresh);
+  focusable(fresh)[focused]?.focus({ preventScroll: true });
 }
 
 /**

@@ -28,13 +28,6 @@ export const milliseconds = orDash((ms) =>
 /** The class of a gain or a loss; the sign in the text shows it without colour. */
 export const direction = (value) => (Number(value) > 0 ? "up" : Number(value) < 0 ? "down" : "");
 
-/** The exact difference a - b of two decimal strings. */
-export function minus(a, b) {
-  const places = Math.max(...[a, b].map((text) => (text.split(".")[1] ?? "").length));
-  const scaled = (text, [whole, fraction = ""] = text.split(".")) => BigInt(whole + fraction.padEnd(places, "0"));
-  return `${scaled(a) - scaled(b)}e-${places}`;
-}
-
 /** A name as words: max_drawdown is "max drawdown". */
 export const words = (name) => name.replaceAll("_", " ");
 

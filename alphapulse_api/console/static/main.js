@@ -8,11 +8,14 @@ import { Chart } from "./charts.js";
 import { $, batched, onSubmit } from "./dom.js";
 import { milliseconds, rfc3339, time } from "./format.js";
 import { Metrics } from "./metrics.js";
+import { Opened } from "./opened.js";
+import { Overview } from "./overview.js";
 import { Portfolio } from "./portfolio.js";
 import { Session } from "./session.js";
 import { stream } from "./stream.js";
 import { System } from "./system.js";
 import { Trades } from "./trades.js";
+import { Why } from "./why.js";
 
 const REFUSALS = 4; // before the page shows a possible reason
 const TIMES = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // in this order
@@ -23,14 +26,21 @@ let newest = null; // the last event, for the header
 let streaming = "connecting"; // the stream's state
 let refusals = 0; // connections in a row that ended before they were live
 
-/** What panels share. `channels` is filled by the panels, `stream` and `book` once somebody is signed in. */
-const app = { session, api: new Api(session), channels: {}, stream: null, book: null, now: () => Date.now() + ahead };
+/**
+ * What panels share. `channels` is filled by the panels, `stream` and `book` once somebody is signed in; `staleAfter` is the
+ * age from which a portfolio is stale, ms.
+ */
+const app = {
+  session, api: new Api(session), channels: {}, stream: null, book: null, staleAfter: 300_000, now: () => Date.now() + ahead,
+};
+const why = new Why(app), overview = new Overview(app, (book) => books.choose(book));
 const panels = Object.entries({
-  portfolio: new Portfolio(app), alerts: new Alerts(app), metrics: new Metrics(app),
-  trades: new Trades(app), agents: new Agents(app), system: new System(app),
+  portfolio: new Portfolio(app, new Opened(app, why)), alerts: new Alerts(app), metrics: new Metrics(app),
+  trades: new Trades(app, why), agents: new Agents(app), system: new System(app),
 });
 
 const books = new Books(app, () => {
+  overview.show();
   for (const [name, panel] of panels) if (["portfolio", "trades"].includes(name) && session.can(`view_${name}`)) panel.start();
 });
 
@@ -48,6 +58,7 @@ session.addEventListener("user", () => {
   app.book ??= session.user.home;
   app.stream ??= openStream();
   books.load();
+  if (session.can("view_portfolio")) overview.start();
   for (const [name, panel] of panels) {
     const may = session.can(`view_${name}`);
     $(`#panel-${name}`).hidden = $(`nav a[href="#panel-${name}"]`).hidden = !may;

@@ -1,8 +1,11 @@
 // The portfolio: value, curve, positions and performance.
 
+import { ALL } from "./books.js";
 import { Chart, RANGES, axisTime, colour } from "./charts.js";
+import { midnight, ZONE } from "./day.js";
+import { minus } from "./decimals.js";
 import { $, amount, batched, el, figures, options, say, sync, table } from "./dom.js";
-import { cents, direction, gain, gainInCents, instant, minus, money, number, percent, quantity, rfc3339,
+import { cents, direction, gain, gainInCents, instant, money, number, percent, quantity, rfc3339,
   signedPercent, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
@@ -26,15 +29,24 @@ export class Portfolio {
     ["Unrealized", ({ unrealized_pnl: pnl }) => amount(pnl, gainInCents), "n", ({ unrealized_pnl: pnl }) => direction(pnl)],
     ["%", (position) => signedPercent(position.unrealized_pnl_pct), "n", (position) => direction(position.unrealized_pnl)],
     ["Realized", ({ realized_pnl: pnl }) => amount(pnl, gainInCents), "n", ({ realized_pnl: pnl }) => direction(pnl)],
+    ["", () => (this.#opened.allowed ? el("button", { type: "button", "data-action": "opened" }, "Why") : "")],
   ]);
+  #opened;
   #now = null; // the portfolio
+  #shown = []; // its positions in the order of the table
   #history = []; // {timestamp, total_value}, oldest first
   #opening; // the point that the day's change is computed from
   #day;
   #render = batched(() => this.#show());
 
-  constructor(app) {
+  /** @param {import("./opened.js").Opened} opened shows what opened a position */
+  constructor(app, opened) {
     this.#app = app;
+    this.#opened = opened;
+    $("#positions").addEventListener("click", ({ target }) => {
+      const row = target.closest("[data-action=opened]")?.closest("tr");
+      if (row) this.#opened.open(this.#shown[row.dataset.id]);
+    });
     const channel = new Channel(app, "portfolio", this.#section, () => this.#load(), (data) => this.#accept(data));
     this.start = () => channel.reload();
     this.#range.addEventListener("change", this.start);
@@ -47,14 +59,14 @@ export class Portfolio {
 
   async #load() {
     const span = Number(this.#range.value) * 1000;
-    this.#day = Math.floor(this.#app.now() / DAY_MS);
-    const midnight = this.#day * DAY_MS;
+    const day = this.#day = midnight(this.#app.now());
+    if (this.#app.book === ALL) return { filters: { books: [ALL] }, apply: () => this.#apply(null) };
     const filters = { books: [this.#app.book] };
     try {
       const { data, cursor } = await this.#read(span && this.#app.now() - span, 0, MAX_POINTS);
-      // The last value before midnight (UTC), even over a long weekend; otherwise the first one after it.
-      const before = (await this.#read(midnight - 4 * DAY_MS, midnight, 2)).data.history.at(-1);
-      const opening = before ?? (await this.#read(midnight, 0, MAX_POINTS)).data.history[0];
+      // The last value before midnight, even over a long weekend; otherwise the first one after it.
+      const before = (await this.#read(day - 4 * DAY_MS, day, 2)).data.history.at(-1);
+      const opening = before ?? (await this.#read(day, 0, MAX_POINTS)).data.history[0];
       return { cursor, filters, apply: () => this.#apply(data, opening) };
     } catch (error) {
       if (error.status !== 404) throw error;
@@ -75,7 +87,7 @@ export class Portfolio {
     const at = instant(portfolio.as_of), shown = this.#now ? instant(this.#now.as_of) : -Infinity;
     if (at < shown && shown <= this.#app.now()) return;
     if (!this.#now) say(this.#section);
-    if (Math.floor(this.#app.now() / DAY_MS) !== this.#day) this.start(); // another day begins
+    if (midnight(this.#app.now()) !== this.#day) this.start(); // another day begins
     this.#now = portfolio;
     const point = { timestamp: portfolio.as_of, total_value: portfolio.total_value };
     this.#opening ??= point;
@@ -104,7 +116,7 @@ export class Portfolio {
       ...Object.entries(portfolio.performance ?? {}).map(([name, value]) =>
         [words(name), FRACTIONS.test(name) ? percent(value) : number(value)]),
     ]);
-    const positions = portfolio.positions.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    const positions = this.#shown = portfolio.positions.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
     const nth = (_, number) => number; // a symbol may be held long and short, or in lots
     this.#positions(positions, nth);
     const parts = [...positions, { symbol: "cash", value: portfolio.cash }];
@@ -122,7 +134,8 @@ export class Portfolio {
     const difference = minus(total_value, opening.total_value);
     change.textContent = `${gainInCents(difference)} (${signedPercent(Number(difference) / Number(opening.total_value))}) today`;
     change.className = direction(difference);
-    change.title = `${gain(difference)} since ${money(opening.total_value)} at ${opening.timestamp}`;
+    change.title = `${gain(difference)} since ${money(opening.total_value)} at ${opening.timestamp}. The change of the total `
+      + `value since midnight in ${ZONE}: realized and unrealized profit, after fees; money paid in or out counts, too.`;
   }
 }
 

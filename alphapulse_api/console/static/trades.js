@@ -1,11 +1,11 @@
 // Trades as they happen: a table with filters, and a chart of one symbol's fills.
 
+import { ALL } from "./books.js";
 import { Chart, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, options, say, table } from "./dom.js";
 import { downloadable } from "./download.js";
 import { instant, money, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
-import { Why } from "./why.js";
 
 const MAX_ROWS = 500;
 const EMPTY = "No trades match. They appear here with POST /api/trades, or feed.record_trade().";
@@ -20,6 +20,7 @@ export class Trades {
   #table = table("#trades", [
     ["Time", ({ executed_at }) => el("time", { datetime: executed_at, title: executed_at }, time(executed_at))],
     ["Symbol", ({ symbol }) => el("b", {}, symbol)],
+    ["Book", ({ book }) => book, "of-book"],
     ["Side", ({ side }) => SIDES[side], "", ({ side }) => side],
     ["Quantity", (trade) => quantity(trade.quantity), "n"],
     ["Price", (trade) => money(trade.price), "n"],
@@ -31,13 +32,14 @@ export class Trades {
     ["", () => (this.#why.allowed ? el("button", { type: "button", "data-action": "why" }, "Why") : "")],
   ]);
   #why;
-  #trades = new Map(); // id -> trade that passes the filters
+  #trades = new Map(); // key -> trade that passes the filters
   #symbol; // of the chart
   #render = batched(() => this.#show());
 
-  constructor(app) {
+  /** @param {import("./why.js").Why} why shows what led to a trade */
+  constructor(app, why) {
     this.#app = app;
-    this.#why = new Why(app);
+    this.#why = why;
     const channel = new Channel(app, "trades", this.#section, () => this.#load(app.api), (trade) => this.#accept(trade));
     this.start = () => channel.reload();
     for (const [name, values] of [["side", Object.keys(SIDES)], ["status", STATUSES]]) {
@@ -67,16 +69,20 @@ export class Trades {
   }
 
   #accept(trade) {
-    if (!this.#wanted().every(([name, text]) => trade[name] === text)) return;
-    this.#trades.set(trade.id, { ...trade, at: instant(trade.executed_at) });
+    if (!this.#wanted().every(([name, text]) => trade[name] === text || text === ALL)) return;
+    this.#trades.set(this.#keyOf(trade), { ...trade, at: instant(trade.executed_at) });
     if (this.#trades.size > MAX_ROWS) this.#trades.delete(this.#trades.keys().next().value);
     this.#render();
   }
 
+  /** An id is unique within its book. */
+  #keyOf = ({ book, id }) => (this.#app.book === ALL ? `${book} ${id}` : id);
+
   #show() {
     const trades = [...this.#trades.values()].reverse().sort((a, b) => b.at - a.at);
     if (!$(".status.error", this.#section)) say(this.#section, trades.length ? "" : EMPTY);
-    this.#table(trades, (trade) => trade.id);
+    this.#section.dataset.book = this.#app.book;
+    this.#table(trades, this.#keyOf);
     const symbol = this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
     if (!symbol) return;
     const fills = trades.filter((trade) => trade.symbol === symbol && trade.price !== null).reverse();

@@ -1,6 +1,6 @@
 // Why a trade was made: its signals, votes, what risk cut, the decision, the fill, and what it brought.
 
-import { $, el, pairs } from "./dom.js";
+import { $, el, marked, pairs } from "./dom.js";
 import { direction, gain, money, number, percent, quantity, time, words } from "./format.js";
 
 /** Opens the chain of a trade in a dialog. The texts in it come from models: they are shown as text. */
@@ -21,7 +21,7 @@ export class Why {
 
   async open({ id, book, side, symbol, ...trade }) {
     const own = ++this.#asked, alert = $("[role=alert]", this.#dialog), chain = $("#why", this.#dialog);
-    $("#why-title").textContent = `Why ${side} ${quantity(trade.quantity)} ${symbol}?`;
+    $("#why-title").replaceChildren(...marked(`Why ${side} ${quantity(trade.quantity)} ${symbol}?`));
     alert.textContent = "";
     chain.replaceChildren();
     chain.ariaBusy = "true";
@@ -61,9 +61,11 @@ const opened = (summary, text) =>
 
 function signalPart({ agent_id, direction: advice, symbol, abstained, reason, conviction, confidence, thesis }) {
   const sure = conviction ?? confidence;
-  const head = [agent_id, abstained ? "abstained" : `${advice} ${symbol}`,
+  const head = [agent_id, abstained ? `∅ abstained ${symbol}` : `${advice} ${symbol}`,
     sure !== null && `${conviction === null ? "confidence" : "conviction"} ${number(sure)}`, reason].filter(Boolean).join(" · ");
-  return thesis ? opened(head, thesis) : el("p", {}, head);
+  const part = thesis ? opened(head, thesis) : el("p", {}, head);
+  part.classList.toggle("abstained", abstained);
+  return part;
 }
 
 const votePart = ({ agent_id, weight = null, conviction = null }) =>
