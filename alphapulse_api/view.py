@@ -23,7 +23,7 @@ from alphapulse_api.storage.stores import (
 from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.known_books import KnownBooks
 from alphapulse_api.storage.tables.usage import UsageDataAccessor
-from alphapulse_api.storage.unbooked import NoSystem, SignalsOnly
+from alphapulse_api.storage.unbooked import NoAudit, NoSystem, SignalsOnly
 
 
 class View:
@@ -141,6 +141,11 @@ class View:
     def track_records(self) -> TrackRecordAccessor:
         """What the signals of agents came to."""
         return TrackRecordAccessor(self._accessors.engine, self.books, with_agents=not self.limited)
+
+    @property
+    def audit(self) -> Any:
+        """The audit log."""
+        return NoAudit() if self.limited else self._accessors.audit
 
     @property
     def system(self) -> Any:

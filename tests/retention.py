@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from alphapulse_api.config import RetentionConfig
+from alphapulse_api.domain.deeds import HOST, Deed
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.stores import NONE_SET
-from tests.engines import point
+from alphapulse_api.storage.tables.audit import COLUMNS, entry_of
+from tests.engines import at, point
 from tests.records import alert, decision, sample, signal, snapshot, trade
 
 KEPT = RetentionConfig(*[60.0] * 7)
@@ -88,9 +91,20 @@ async def fill(store: Accessors, count: int, **fields: Any) -> None:
         await store.agents.add_signal(signal(f"s{n}", n, **fields))
         await store.system.add_sample(sample("db", n))
         await store.portfolio.set_portfolio(snapshot(n))
+        await add_entry(store.engine, at(n))
     await store.trades.add_trades([trade(f"t{n}", n, **fields) for n in range(count)])
     decisions = [decision(f"d{n}", n, **fields) for n in range(count)]
     await store.decisions.add_decisions(decisions, server_set=[NONE_SET] * count)
+
+
+async def add_entry(engine: Engine, instant: datetime) -> None:
+    """Store an entry of the audit log from that instant."""
+    entry = {**entry_of(Deed(HOST, "user.login")), "at": instant}
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute(COLUMNS.insert, *COLUMNS.store(entry))
+
+    await engine.write(work)
 
 
 async def left(engine: Engine, table: str) -> int:

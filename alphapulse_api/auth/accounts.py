@@ -22,6 +22,7 @@ from alphapulse_api.auth.logins import Logins
 from alphapulse_api.auth.passwords import check_new_password
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES, WEBHOOK
 from alphapulse_api.auth.tokens import Tokens
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.names import new_name
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.tables.callers import ApiKey, LimitedAdmin, User
@@ -74,7 +75,13 @@ class Accounts(Logins):
         return password if made and not given else None
 
     async def set_user(
-        self, username: str, role: str, password: str, books: Collection[str] | None = None
+        self,
+        username: str,
+        role: str,
+        password: str,
+        books: Collection[str] | None = None,
+        *,
+        actor: Actor = HOST,
     ) -> None:
         """Create a user, or replace its role and password; its existing tokens are revoked.
 
@@ -86,6 +93,7 @@ class Accounts(Logins):
             password: the password.
             books: that it is limited to; None: a new user is not limited, an existing one keeps
                 its limit.
+            actor: who does it, for the audit log.
 
         Raises:
             AccountError: for a name, role, password or book that is not acceptable.
@@ -101,12 +109,14 @@ class Accounts(Logins):
         _check_password(password)
         password_hash = await self._passwords.hash(password)
         try:
-            await self._store.put_user(username, role, password_hash, limit)
+            await self._store.put_user(username, role, password_hash, limit, actor=actor)
         except LimitedAdmin:
             raise limited_admin(username) from None
         await self._authenticator.refresh()
 
-    async def set_books(self, username: str, books: Collection[str] | None) -> None:
+    async def set_books(
+        self, username: str, books: Collection[str] | None, *, actor: Actor = HOST
+    ) -> None:
         """Limit a user to books, or end its limit (None); its existing tokens are revoked.
 
         Raises:
@@ -114,27 +124,28 @@ class Accounts(Logins):
         """
         limit = await granted_books(books, self._books)
         try:
-            found = await self._store.limit_user(username, limit)
+            found = await self._store.limit_user(username, limit, actor=actor)
         except LimitedAdmin:
             raise limited_admin(username) from None
         await self._changed(username, found)
 
-    async def set_password(self, username: str, password: str) -> None:
+    async def set_password(self, username: str, password: str, *, actor: Actor = HOST) -> None:
         """Change a password; existing tokens are revoked.
 
         Raises:
             AccountError: for an unknown user or a password that is not acceptable.
         """
         _check_password(password)
-        await self._change(username, "password_hash = $2", await self._passwords.hash(password))
+        password_hash = await self._passwords.hash(password)
+        await self._change(username, "password_hash = $2", password_hash, actor)
 
-    async def disable_user(self, username: str) -> None:
+    async def disable_user(self, username: str, *, actor: Actor = HOST) -> None:
         """Disable a user: its tokens are revoked and its sockets closed.
 
         Raises:
             AccountError: for an unknown user.
         """
-        await self._change(username, "disabled = $2", 1)
+        await self._change(username, "disabled = $2", 1, actor)
 
     async def find_user(self, username: str) -> User | None:
         """The user of that name, in any spelling and case."""
@@ -150,6 +161,8 @@ class Accounts(Logins):
         scopes: Collection[str] = DEFAULT_KEY_SCOPES,
         expires_at: datetime | None = None,
         books: Collection[str] | None = None,
+        *,
+        actor: Actor = HOST,
     ) -> tuple[ApiKey, str]:
         """Create a key; returns the stored record, and the key itself, which is not stored.
 
@@ -159,6 +172,7 @@ class Accounts(Logins):
                 makes a webhook token.
             expires_at: when it expires; None: never.
             books: that it is limited to; None: not limited.
+            actor: who does it, for the audit log.
 
         Raises:
             AccountError: for a name, scope or book that is not acceptable.
@@ -171,7 +185,7 @@ class Accounts(Logins):
         key = ApiKey(
             parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None, limit
         )
-        await self._store.add_api_key(key)
+        await self._store.add_api_key(key, actor=actor)
         await self._authenticator.refresh()
         return key, text
 
@@ -179,18 +193,19 @@ class Accounts(Logins):
         """Every key, oldest first, revoked ones too."""
         return await self._store.list_api_keys()
 
-    async def revoke_api_key(self, key_id: str) -> None:
+    async def revoke_api_key(self, key_id: str, *, actor: Actor = HOST) -> None:
         """Revoke a key; its sockets are closed.
 
         Raises:
             AccountError: if there is no such key, or it is already revoked.
         """
-        if not key_id.isascii() or not await self._store.revoke_api_key(key_id):
+        if not key_id.isascii() or not await self._store.revoke_api_key(key_id, actor=actor):
             raise AccountError(f"there is no live API key {key_id!r}")
         await self._authenticator.refresh()
 
-    async def _change(self, username: str, change: str, *args: object) -> None:
-        await self._changed(username, await self._store.change_user(username, change, *args))
+    async def _change(self, username: str, change: str, value: object, actor: Actor) -> None:
+        found = await self._store.change_user(username, change, value, actor=actor)
+        await self._changed(username, found)
 
     async def _changed(self, username: str, found: bool) -> None:
         if not found:

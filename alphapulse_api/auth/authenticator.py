@@ -175,6 +175,10 @@ class Authenticator:
             await self.refresh()
             self._reloaded_at = began
 
+    def known(self, username: str) -> str | None:
+        """The name, if it is a user's; a token that was signed elsewhere may have any text."""
+        return username if username in self._directory.users else None
+
     def has_ended(self, name: str) -> bool:
         """Whether the access token with this jti, or every token of this family, was revoked."""
         return name in self._directory.ended

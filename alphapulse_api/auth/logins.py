@@ -10,10 +10,15 @@ from typing import NamedTuple
 from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.passwords import Match, Passwords
 from alphapulse_api.auth.tokens import TokenError, TokenExpired, Tokens
+from alphapulse_api.domain.deeds import Actor
 from alphapulse_api.domain.times import now
 from alphapulse_api.storage.tables.callers import User
 from alphapulse_api.storage.tables.directory import AccountDataAccessor
-from alphapulse_api.storage.tables.refresh_tokens import RefreshTokenDataAccessor
+from alphapulse_api.storage.tables.refresh_tokens import (
+    BY_PASSWORD,
+    BY_TOKEN,
+    RefreshTokenDataAccessor,
+)
 
 
 class TokenPair(NamedTuple):
@@ -44,7 +49,12 @@ class Logins:
         self._passwords = Passwords()
 
     async def login(
-        self, username: str, password: str, address: str | None = None
+        self,
+        username: str,
+        password: str,
+        address: str | None = None,
+        *,
+        actor: Actor = BY_PASSWORD,
     ) -> TokenPair | None:
         """Tokens for a user; None if the user or the password is wrong.
 
@@ -54,11 +64,14 @@ class Logins:
             username: in any spelling and case.
             password: as typed.
             address: where the user logs in from; it is remembered for the limit on logins.
+            actor: who tries, for the audit log.
         """
         user = await self._store.find_user(username)
         stored = user.password_hash if user is not None and not user.disabled else None
         match = await self._passwords.match(stored, password)
         if stored is None or user is None or match is Match.NONE:
+            name = None if user is None else user.username
+            await self._store.note_failed_login(actor, name, _reason(user))
             return None
         if match is Match.OLD_FORM:
             again = await self._passwords.hash(password)
@@ -71,6 +84,7 @@ class Logins:
             user.generation,
             now() + self._refresh_lifetime,
             address,
+            actor=actor._replace(name=user.username, role=user.role),
         )
         return self._pair(user, family, refresh_token)
 
@@ -86,21 +100,30 @@ class Logins:
         """
         return _hash(token) if self._tokens.made(token) else address
 
-    async def refresh(self, refresh_token: str) -> TokenPair | None:
-        """New tokens for a refresh token, which is consumed; None if it is not valid."""
+    async def refresh(self, refresh_token: str, *, actor: Actor = BY_TOKEN) -> TokenPair | None:
+        """New tokens for a refresh token, which is consumed; None if it is not valid.
+
+        Args:
+            refresh_token: as it was presented.
+            actor: who presents it, for the audit log.
+        """
         token_hash = _hash(refresh_token)
         if not await self._refresh_tokens.is_known(token_hash):
             return None
         successor = self._tokens.make_refresh()
         user, family, ended = await self._refresh_tokens.rotate(
-            token_hash, _hash(successor), now() + self._refresh_lifetime
+            token_hash, _hash(successor), now() + self._refresh_lifetime, actor=actor
         )
         if ended:
             await self._authenticator.refresh()
         return None if user is None else self._pair(user, family, successor)
 
-    async def revoke(self, token: str) -> bool:
+    async def revoke(self, token: str, *, actor: Actor = BY_TOKEN) -> bool:
         """Revoke a refresh token with all tokens of its login, or one access token.
+
+        Args:
+            token: as it was presented.
+            actor: who presents it, for the audit log.
 
         Returns:
             Whether the token is genuine. An unknown one is no error (RFC 7009).
@@ -114,13 +137,15 @@ class Logins:
         else:
             if not self._authenticator.has_ended(claims.jti):
                 until = claims.expires_at + self._tokens.leeway
-                await self._store.revoke_access_token(claims.jti, until)
+                name = self._authenticator.known(claims.username)
+                owner = actor._replace(name=name, auth="jwt")
+                await self._store.revoke_access_token(claims.jti, until, actor=owner)
                 await self._authenticator.refresh()
             return True
         token_hash = _hash(token)
         if not await self._refresh_tokens.is_of_a_live_family(token_hash):
             return False
-        if await self._refresh_tokens.revoke(token_hash):
+        if await self._refresh_tokens.revoke(token_hash, actor=actor):
             await self._authenticator.refresh()
         return True
 
@@ -131,6 +156,13 @@ class Logins:
             self._tokens.lifetime,
             user.role,
         )
+
+
+def _reason(user: User | None) -> str:
+    """Why a user could not log in, for the audit log; the caller is not told."""
+    if user is None:
+        return "unknown_user"
+    return "disabled_user" if user.disabled else "wrong_password"
 
 
 def _hash(token: str) -> str:

@@ -12,10 +12,13 @@ import click
 import yaml
 
 from alphapulse_api.auth.grants import AccountError
+from alphapulse_api.cli.actor import os_user
+from alphapulse_api.cli.audit import audit
 from alphapulse_api.cli.compacting import compact
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
+from alphapulse_api.domain.deeds import Deed
 from alphapulse_api.domain.errors import ConfigError, StartupError, Unavailable
 from alphapulse_api.domain.version import VERSION
 from alphapulse_api.parts import check_parts
@@ -25,6 +28,7 @@ from alphapulse_api.projections.usage import rebuild as rebuild_usage
 from alphapulse_api.runtime.tuning import freeze_heap, on_stop, run, tune
 from alphapulse_api.storage.backfills import progress, run_backfills
 from alphapulse_api.storage.engines import engine_from
+from alphapulse_api.storage.tables.audit import AuditDataAccessor
 
 PROGRESS_SECONDS: Final = 2.0  # between two reports of `migrate`
 REBUILDS: Final = {
@@ -106,6 +110,7 @@ def demo(port: int, speed: float, fresh: bool, database: str) -> None:
 cli.add_command(user)
 cli.add_command(api_key)
 cli.add_command(compact)
+cli.add_command(audit)
 
 
 @cli.group("config")
@@ -186,7 +191,11 @@ def rebuild(name: str, config_path: str | None) -> None:
         await engine.open()
         try:
             await run_backfills(engine)
-            return await remake(engine)
+            count = await remake(engine)
+            after = {"rows": count}
+            deed = Deed(os_user(), "projection.rebuild", name, after=after)
+            await AuditDataAccessor(engine).add(deed)
+            return count
         finally:
             await engine.close()
 

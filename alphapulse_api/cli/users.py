@@ -13,6 +13,7 @@ from alphapulse_api.auth.accounts import Accounts
 from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.auth.opening import open_accounts
 from alphapulse_api.auth.permissions import DEFAULT_KEY_SCOPES, ROLES
+from alphapulse_api.cli.actor import os_user
 from alphapulse_api.cli.options import CONFIG
 from alphapulse_api.config import Config
 from alphapulse_api.config.durations import parse_duration
@@ -46,7 +47,7 @@ def user_add(
     async def work(accounts: Accounts) -> None:
         if (known := await accounts.find_user(name)) is not None:
             raise AccountError(f"the user {known.username!r} exists already")
-        await accounts.set_user(name, role, password, books or None)
+        await accounts.set_user(name, role, password, books or None, actor=os_user())
 
     _with_accounts(config_path, work)
     click.echo(f"added {name} ({role})")
@@ -79,7 +80,7 @@ def user_books(
     if everything == bool(books):
         raise AccountError("name the books with --book, or say --all")
     limit = None if everything else books
-    _with_accounts(config_path, lambda accounts: accounts.set_books(name, limit))
+    _with_accounts(config_path, lambda accounts: accounts.set_books(name, limit, actor=os_user()))
     click.echo(f"{name} has {'all books' if everything else ', '.join(books)}")
 
 
@@ -90,7 +91,9 @@ def user_books(
 def user_passwd(name: str, password_stdin: bool, config_path: str | None) -> None:
     """Change a user's password and revoke its tokens."""
     password = _password(password_stdin)
-    _with_accounts(config_path, lambda accounts: accounts.set_password(name, password))
+    _with_accounts(
+        config_path, lambda accounts: accounts.set_password(name, password, actor=os_user())
+    )
     click.echo(f"changed the password of {name}")
 
 
@@ -99,7 +102,7 @@ def user_passwd(name: str, password_stdin: bool, config_path: str | None) -> Non
 @CONFIG
 def user_disable(name: str, config_path: str | None) -> None:
     """Disable a user: its tokens are revoked and its sockets closed."""
-    _with_accounts(config_path, lambda accounts: accounts.disable_user(name))
+    _with_accounts(config_path, lambda accounts: accounts.disable_user(name, actor=os_user()))
     click.echo(f"disabled {name}")
 
 
@@ -133,7 +136,7 @@ def api_key_create(
 
     async def work(accounts: Accounts) -> str:
         _, key = await accounts.create_api_key(
-            name, scopes or DEFAULT_KEY_SCOPES, expires_at, books or None
+            name, scopes or DEFAULT_KEY_SCOPES, expires_at, books or None, actor=os_user()
         )
         return key
 
@@ -161,7 +164,7 @@ def api_key_list(config_path: str | None) -> None:
 @CONFIG
 def api_key_revoke(key_id: str, config_path: str | None) -> None:
     """Revoke a key: it is refused within seconds, and its sockets are closed."""
-    _with_accounts(config_path, lambda accounts: accounts.revoke_api_key(key_id))
+    _with_accounts(config_path, lambda accounts: accounts.revoke_api_key(key_id, actor=os_user()))
     click.echo(f"revoked {key_id}")
 
 

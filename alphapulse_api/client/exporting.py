@@ -18,6 +18,7 @@ from alphapulse_api.client.importing import Importing
 from alphapulse_api.client.pages import Export
 from alphapulse_api.client.rows import (
     Alert,
+    AuditEntry,
     HistoryPoint,
     MetricPoint,
     Signal,
@@ -76,6 +77,14 @@ class Exporting(Importing):
     def export_system(self, /, **filters: Any) -> Export[SystemSample]:
         """Every sample of components, oldest first; `filters` are those of `system`."""
         return self._export("system", values.SAMPLE, filters)
+
+    def export_audit(
+        self, /, *, action: str | Sequence[str] | None = None, **filters: Any
+    ) -> Export[AuditEntry]:
+        """Every entry of the audit log, newest first; `filters` are those of `audit`."""
+        if action is not None and not isinstance(action, str):
+            action = ",".join(action)
+        return self._export("audit", values.AUDIT, {**filters, "action": action})
 
     def export_portfolio_history(
         self, *, start_time: datetime | None = None, end_time: datetime | None = None

@@ -159,6 +159,7 @@ class SyncDashboardClient:
     update_agent = _call(DashboardClient.update_agent)
     record_signal = _call(DashboardClient.record_signal)
     system = _rows(DashboardClient.system)
+    audit = _rows(DashboardClient.audit)
     report_system = _call(DashboardClient.report_system)
     raise_alerts_batch = _call(DashboardClient.raise_alerts_batch)
     record_signals_batch = _call(DashboardClient.record_signals_batch)
@@ -176,6 +177,7 @@ class SyncDashboardClient:
     export_signals = _rows(DashboardClient.export_signals)
     export_decisions = _rows(DashboardClient.export_decisions)
     export_system = _rows(DashboardClient.export_system)
+    export_audit = _rows(DashboardClient.export_audit)
     export_portfolio_history = _rows(DashboardClient.export_portfolio_history)
 
 

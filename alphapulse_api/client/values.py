@@ -126,6 +126,7 @@ TRACK_RECORD: Final = Shape(
     }
 )
 SAMPLE: Final = Shape(times=("timestamp",))
+AUDIT: Final = Shape(times=("at",))
 
 CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}
 

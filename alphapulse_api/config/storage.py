@@ -54,6 +54,7 @@ class RetentionConfig(Section):
     decisions: float | None = field(
         default=None, metadata=_kept("decisions, with their signals, texts and usage")
     )
+    audit: float | None = field(default=None, metadata=_kept("entries of the audit log"))
 
 
 @dataclass(frozen=True, slots=True)

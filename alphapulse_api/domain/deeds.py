@@ -13,6 +13,17 @@ AUTHS: Final[tuple[str, ...]] = get_args(Auth)
 ACTIONS: Final[Mapping[str, str]] = {
     "alert.acknowledge": "alert",
     "alert.resolve": "alert",
+    "api_key.create": "api_key",
+    "api_key.revoke": "api_key",
+    "book.create": "book",
+    "book.update": "book",
+    "projection.rebuild": "projection",
+    "user.create": "user",
+    "user.failed_login": "user",
+    "user.login": "user",
+    "user.logout": "user",
+    "user.reuse_token": "user",
+    "user.update": "user",
 }
 
 

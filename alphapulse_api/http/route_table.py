@@ -7,6 +7,7 @@ from typing import Final
 from alphapulse_api.http.routes import (
     agents,
     alerts,
+    audit,
     auth,
     books,
     console,
@@ -36,6 +37,7 @@ ROWS: Final = (
     *usage.ROWS,
     *agents.ROWS,
     *system.ROWS,
+    *audit.ROWS,
     *webhooks.ROWS,
     *socket.ROWS,
     *documents.ROWS,

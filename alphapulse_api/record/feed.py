@@ -10,6 +10,7 @@ from datetime import tzinfo
 from typing import Any
 
 from alphapulse_api.domain.books import ALL, Books
+from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.domain.versions import Precondition
@@ -177,14 +178,19 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
             Problem: 412, if `precondition` does not hold.
         """
         update = {"mode": mode, "currency": currency, "title": title, "closed": closed}
-        return await self._set_book(book, update, precondition)
+        return await self._set_book(book, update, precondition, HOST)
 
     @to_its_end
     async def put_book(
-        self, book: str, update: Record, *, precondition: Precondition | None = None
+        self,
+        book: str,
+        update: Record,
+        *,
+        precondition: Precondition | None = None,
+        actor: Actor = HOST,
     ) -> dict[str, Any]:
         """`open_book` with the fields of the book in a record."""
-        return await self._set_book(book, update, precondition)
+        return await self._set_book(book, update, precondition, actor)
 
     @one_record
     async def update_portfolio(
@@ -273,12 +279,12 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
         return Stored(stored, new)
 
     async def _set_book(
-        self, book: str, update: Record, precondition: Precondition | None
+        self, book: str, update: Record, precondition: Precondition | None, actor: Actor
     ) -> dict[str, Any]:
         book = self._books.checked(checked_book(book))
         fields = load(self._book, update)
         given = {name: value for name, value in fields.items() if value is not None}
-        work = self._accessors.books.set_book(book, given, precondition=precondition)
+        work = self._accessors.books.set_book(book, given, precondition=precondition, actor=actor)
         stored = await self._publisher.stored(work, lambda: ("books", "portfolio"))
         await self._publisher.published("books")
         return stored

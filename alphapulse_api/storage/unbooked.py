@@ -19,6 +19,14 @@ class NoSystem:
         return Page()
 
 
+class NoAudit:
+    """The audit log, which is about every book."""
+
+    async def get_audit(self, *_: Any, **__: Any) -> Page:
+        """No entries."""
+        return Page()
+
+
 class SignalsOnly:
     """The signals of agents, without the agents, which belong to no book.
 

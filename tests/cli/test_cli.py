@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 import re
 import signal
 import sqlite3
@@ -139,6 +141,18 @@ async def test_accounts_are_managed_beside_a_running_server(tmp_path: Path, here
         keys = (await asyncio.to_thread(here, "api-key", "list")).stdout
         assert re.match(rf"{key_id}\tbot\trevoked\t", keys)
         assert key["X-API-Key"] not in keys
+        lines = (await asyncio.to_thread(here, "audit", "--limit", "4")).stdout.splitlines()
+        deeds = [json.loads(line) for line in lines]
+        assert [(deed["action"], deed["target_id"], deed["after"]) for deed in deeds[:2]] == [
+            ("user.update", "admin", {"disabled": True}),
+            ("user.create", "ann", {"role": "operator", "disabled": False, "books": None}),
+        ]
+        user = pwd.getpwuid(os.getuid()).pw_name
+        assert {
+            (d["actor"], d["auth"], d["address"]) for d in deeds if d["auth"] != "password"
+        } == {(user, "command_line", None)}
+        found = (await asyncio.to_thread(here, "audit", "--action", "api_key.create")).stdout
+        assert json.loads(found)["target_id"] == key_id
 
 
 def test_the_documents_are_printed(tmp_path: Path, here: Here) -> None:

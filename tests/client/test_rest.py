@@ -180,6 +180,19 @@ async def test_system(api: DashboardClient) -> None:
     assert await api.system(component="feed") == [sample]
 
 
+async def test_the_audit_log(api: DashboardClient) -> None:
+    await api.open_book("beta", mode="paper")
+    await api.open_book("beta", title="Beta")
+    entries = [entry async for entry in api.audit(actor="admin", action=["book.create"])]
+    assert [(entry["target_id"], entry["before"]) for entry in entries] == [("beta", None)]
+    assert datetime.now(UTC) - entries[0]["at"] < timedelta(minutes=1)
+    exported = [
+        entry["action"]
+        async for entry in api.export_audit(action=["book.create", "book.update"], target="beta")
+    ]
+    assert exported == ["book.update", "book.create"]
+
+
 async def test_an_error_says_what_is_wrong_where(api: DashboardClient, server: Server) -> None:
     with pytest.raises(ApiError) as caught:
         await api.record_trade({**TRADE, "side": "up", "colour": "red"})

@@ -39,6 +39,7 @@ EVERYONE = {"admin", "operator", "viewer", "reader", "publisher", "narrow", "bli
 READERS = EVERYONE - {"blind"}
 VIEWERS = READERS - {"narrow"}
 PUBLISHERS = {"admin", "publisher", "blind"}
+ADMINS = {"admin"}
 PEOPLE_ON_DUTY = {"admin", "operator"}
 PUBLIC: dict[tuple[str, str], int] = {
     ("GET", "/healthz"): 200,
@@ -111,6 +112,8 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/agents/{id}/signals"): (PUBLISHERS, 201, SIGNAL),
     ("POST", "/api/agents/{id}/signals/batch"): (PUBLISHERS, 200, [SIGNAL]),
     ("POST", "/api/agents/{id}/signals/import"): (PUBLISHERS, 415, {}),
+    ("GET", "/api/audit"): (ADMINS, 200, None),
+    ("GET", "/api/audit/export"): (ADMINS, 200, None),
     ("GET", "/api/system"): (VIEWERS, 200, None),
     ("GET", "/api/system/export"): (VIEWERS, 200, None),
     ("POST", "/api/system"): (PUBLISHERS, 201, SAMPLE),

@@ -18,6 +18,8 @@ from tests.http.test_access import CLOSED, concrete, populate, refused
 # What is about every book, or changes what belongs to none, is refused to whoever is limited.
 FOR_ALL_BOOKS = {
     ("GET", "/metrics"),
+    ("GET", "/api/audit"),
+    ("GET", "/api/audit/export"),
     ("PUT", "/api/agents/{id}"),
     ("PUT", "/api/books/{id}"),
     ("POST", "/api/system"),

@@ -161,7 +161,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
 
 async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) -> None:
     described = Described((await ask(server, "GET", "/openapi.json")).json)
-    caller, feed = await server.key(), server.feed
+    caller, feed = await server.login(), server.feed
     await feed.record_metrics([{**POINT, "name": f"n{n}"} for n in range(1001)])
     await feed.record_trades([TRADE] * 101)
     for number in range(101):

@@ -12,6 +12,7 @@ from tests.example_session import LAST, ask_all, unlike
 # Of whom the example speaks is not who asks. The records of batches and imports were made before.
 # There is one more book: the example of opening one.
 OTHERS = ("getMe", "createToken", "listPortfolios", *LAST)
+NOW = ("listAudit",)  # of records with the time of the test, which no example can have
 
 
 @pytest.fixture
@@ -30,6 +31,8 @@ async def test_every_example_of_a_request_gets_the_example_of_its_answer(
         kind = answer.headers["Content-Type"].split(";")[0]
         if kind != "application/json":
             assert answer.body, name
+        elif name in NOW:
+            assert answer.json == []
         elif method == "GET" and filtered:
             assert answer.json, name  # the examples of the filters find the example of the record
         elif name not in OTHERS and not path.endswith(("/batch", "/import")):

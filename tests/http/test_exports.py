@@ -214,7 +214,7 @@ def _parameters() -> list[tuple[str, str]]:
 
 
 async def test_an_empty_value_is_refused_and_never_taken_for_an_absent_one(server: Server) -> None:
-    caller = await server.key()
+    caller = await server.login()
     await server.feed.record_signal("x", SIGNAL)
     for path, name in _parameters():
         answer = await ask(server, "GET", f"{path}?{name}=", caller)

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from alphapulse_api.config import RetentionConfig
 from alphapulse_api.domain.deeds import Actor, Deed, changed_fields
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.retention import forget
 from alphapulse_api.storage.tables.audit import note
+from tests.engines import at
 from tests.records import alert
+from tests.retention import add_entry
 
 ANN = Actor("ann", "jwt", "operator", None, "192.0.2.1", "r1")
 
@@ -84,3 +89,47 @@ def test_only_fields_that_differ_are_shown() -> None:
         {"b": 2, "d": None},
         {"b": 3, "d": 4},
     )
+
+
+async def test_retention_deletes_old_entries_and_no_others(
+    store: Accessors, engine: Engine
+) -> None:
+    for second in range(4):
+        await add_entry(engine, at(second))
+    assert await forget(engine, RetentionConfig(audit=10.0), at(12)) == {"audit": 2}
+    assert [entry["at"] for entry in await entries(store)] == [at(3), at(2)]
+    with pytest.raises(Exception, match="rows of audit are never changed"):
+        await engine.write(lambda transaction: transaction.execute("DELETE FROM audit"))
+
+
+async def test_entries_are_filtered_and_paged(store: Accessors) -> None:
+    bob = Actor("bob", "api_key", "api", "k1", "2001:db8::1")
+    for actor, action, target in (
+        (ANN, "alert.acknowledge", "a1"),
+        (ANN, "alert.resolve", "a1"),
+        (bob, "book.create", "beta"),
+        (bob, "alert.resolve", "a2"),
+    ):
+        await store.audit.add(Deed(actor, action, target))
+
+    async def found(**query: Any) -> list[str]:
+        return [f"{e['action']} {e['target_id']}" for e in await entries(store, **query)]
+
+    every = ["alert.resolve a2", "book.create beta", "alert.resolve a1", "alert.acknowledge a1"]
+    assert await found() == every
+    assert await found(sort="asc") == every[::-1]
+    assert await found(actor="ann") == every[2:]
+    assert await found(target="a1", action=["alert.resolve", "book.create"]) == every[2:3]
+    assert await found(address="2001:db8::1", action=["alert.resolve"]) == every[:1]
+    newest, *_ = await entries(store)
+    assert await found(end_time=newest["at"]) == every[1:]
+    assert await found(start_time=newest["at"]) == every[:1]
+    pages, cursor = [], None
+    while True:
+        page = await store.audit.get_audit(limit=3, cursor=cursor)
+        pages.append(len(page))
+        if (cursor := page.next_cursor) is None:
+            break
+    assert pages == [3, 1]
+    with pytest.raises(ValidationProblem, match="cursor"):
+        await store.audit.get_audit(actor="ann", cursor="MTIz")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from alphapulse_api.client.reading.agents import AgentsReading
 from alphapulse_api.client.reading.alerts import AlertsReading
+from alphapulse_api.client.reading.audit import AuditReading
 from alphapulse_api.client.reading.callers import CallerReading
 from alphapulse_api.client.reading.decisions import DecisionsReading
 from alphapulse_api.client.reading.metrics import MetricsReading
@@ -28,6 +29,7 @@ class Reading(
     UsageReading,
     AgentsReading,
     SystemReading,
+    AuditReading,
 ):
     """Every GET of the API as a method.
 

@@ -6,6 +6,7 @@ and null is None.
 
 from alphapulse_api.client.rows.agents import Agent, AgentState, Direction, Input, Signal, Usage
 from alphapulse_api.client.rows.alerts import Alert, AlertStatus, Severity
+from alphapulse_api.client.rows.audit import AuditEntry
 from alphapulse_api.client.rows.batches import BatchResult, ItemResult, OnError
 from alphapulse_api.client.rows.books import (
     Book,
@@ -26,6 +27,7 @@ __all__ = [
     "AgentState",
     "Alert",
     "AlertStatus",
+    "AuditEntry",
     "BatchResult",
     "Book",
     "BookMode",

@@ -37,7 +37,7 @@ MISSING: Final = (
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
     "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component", "book",
-    "rating", "model", "cycle_id",
+    "rating", "model", "cycle_id", "actor", "role", "key_id", "address",
 })  # fmt: skip
 
 

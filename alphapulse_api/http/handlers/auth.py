@@ -22,6 +22,7 @@ from alphapulse_api.domain.errors import (
 )
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.http.body import read_body
+from alphapulse_api.http.pipeline.actor import stranger
 from alphapulse_api.http.pipeline.auth import REALM
 from alphapulse_api.http.pipeline.client import client_key
 from alphapulse_api.http.route import Call
@@ -62,7 +63,8 @@ async def _token(request: web.Request) -> web.StreamResponse:
         refresh_token = _wanted(form, "refresh_token")
         subject = backend.accounts.guessed_by(refresh_token, client_key(request))
         async with backend.throttles.secret("refresh", subject) as guess:
-            renewed = await backend.accounts.refresh(refresh_token)
+            actor = stranger(request, "refresh_token")
+            renewed = await backend.accounts.refresh(refresh_token, actor=actor)
             guess.wrong = renewed is None
         if renewed is None:
             raise _refusal(
@@ -93,7 +95,8 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     try:
         subject = backend.accounts.guessed_by(token, client_key(request))
         async with backend.throttles.secret("revoke", subject) as guess:
-            guess.wrong = not await backend.accounts.revoke(token)
+            actor = stranger(request, "refresh_token")
+            guess.wrong = not await backend.accounts.revoke(token, actor=actor)
     except (RateLimited, Unavailable) as problem:
         raise _later(problem) from None
     return web.Response(body=b"{}", headers={**NO_STORE, "Content-Type": "application/json"})
@@ -104,7 +107,8 @@ async def _login(request: web.Request, username: str, password: str) -> TokenPai
     address = client_key(request)
     known = partial(backend.accounts.has_logged_in, username, address)
     async with backend.throttles.login(address, name_key(username), known) as guess:
-        pair = await backend.accounts.login(username, password, address)
+        actor = stranger(request, "password")
+        pair = await backend.accounts.login(username, password, address, actor=actor)
         guess.wrong = pair is None
     if pair is None:
         raise _refusal(UNAUTHENTICATED, "invalid_grant", "The user name or password is wrong.")

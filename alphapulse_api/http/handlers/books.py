@@ -23,7 +23,9 @@ async def put_book(call: Call) -> Any:
     The first record of a book fixes its mode, and its first portfolio the currency. A closed book
     takes late facts and corrections of its trades, and nothing new.
     """
-    return await call.view.feed.put_book(call.path["id"], call.body, precondition=call.precondition)
+    return await call.view.feed.put_book(
+        call.path["id"], call.body, precondition=call.precondition, actor=call.actor
+    )
 
 
 async def get_portfolios(call: Call) -> Any:

@@ -17,6 +17,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.retention.links import remove_of_decisions, unlink_trades
 from alphapulse_api.storage.steps import Steps
+from alphapulse_api.storage.tables.audit import let_go
 
 PAGE: Final = 200  # records a read
 RECORD_BYTES: Final = 200  # of a record with its index entries, besides its large columns
@@ -96,6 +97,10 @@ TABLES: Final = {
     "system": Expiry(
         "system", "system_samples", "timestamp", ("component", "timestamp"),
         ("text", "timestamptz"), ("metrics", "message"),
+    ),
+    "audit": Expiry(
+        "audit", "audit", "at", ("at", "id"), ("timestamptz", "text"), ("before", "after"),
+        clean=let_go,
     ),
 }  # fmt: skip
 """By field of RetentionConfig."""

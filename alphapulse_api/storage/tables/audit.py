@@ -93,10 +93,19 @@ class AuditDataAccessor:
 
 async def note(transaction: Transaction, deed: Deed) -> None:
     """Store an entry about a deed, in the transaction of the deed."""
-    await transaction.execute(COLUMNS.insert, *COLUMNS.store(_entry(deed)))
+    await transaction.execute(COLUMNS.insert, *COLUMNS.store(entry_of(deed)))
 
 
-def _entry(deed: Deed) -> Entry:
+async def let_go(transaction: Transaction, keys: Sequence[Sequence[Any]]) -> None:
+    """Allow that the entries with these keys (time and id) are deleted, and all older ones."""
+    if keys:
+        await transaction.execute(
+            "UPDATE audit_expiry SET before = $1", max(at for at, _ in keys) + 1
+        )
+
+
+def entry_of(deed: Deed) -> Entry:
+    """A new entry about a deed that is done now."""
     actor = deed.actor
     return {
         "id": str(uuid_utils.uuid7()),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from alphapulse_api.domain.books import ALL, Books
+from alphapulse_api.domain.deeds import HOST, Actor, Deed, changed_fields
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.errors import Conflict, NotFound, Unavailable, ValidationProblem
 from alphapulse_api.domain.times import now
@@ -19,6 +20,7 @@ from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where
 from alphapulse_api.storage.rekeyed import BOOKS as REKEYED
+from alphapulse_api.storage.tables.audit import note
 from alphapulse_api.storage.tables.book_tokens import replace_token
 from alphapulse_api.storage.tables.open_books import TABLES
 
@@ -78,7 +80,12 @@ class BookDataAccessor:
         return _versioned(found)
 
     async def set_book(
-        self, book: str, update: Mapping[str, Any], *, precondition: Precondition | None = None
+        self,
+        book: str,
+        update: Mapping[str, Any],
+        *,
+        precondition: Precondition | None = None,
+        actor: Actor = HOST,
     ) -> Versioned:
         """Open or change a book; fields that the update leaves out keep their values.
 
@@ -86,6 +93,7 @@ class BookDataAccessor:
             book: its id.
             update: `title`, `mode`, `currency`, and `closed`.
             precondition: what the book has to be before.
+            actor: who does it, for the audit log.
 
         Raises:
             Conflict: if its first record has fixed the mode or the currency.
@@ -117,6 +125,7 @@ class BookDataAccessor:
                     *COLUMNS.store(after),
                 )
             await replace_token(transaction)
+            await note(transaction, _deed(actor, before, after))
             transaction.publish(invalidation("books"), invalidation("portfolio", [{"book": book}]))
             return _versioned(after)
 
@@ -142,6 +151,12 @@ def _merged(book: str, before: Book | None, update: Mapping[str, Any]) -> Book:
     elif update.get("closed") is False:
         after["closed_at"] = None
     return after
+
+
+def _deed(actor: Actor, before: Book | None, after: Book) -> Deed:
+    if before is None:
+        return Deed(actor, "book.create", after["id"], after["id"], after=after)
+    return Deed(actor, "book.update", after["id"], after["id"], *changed_fields(before, after))
 
 
 async def _check_migrated(transaction: Transaction) -> None:

@@ -1,4 +1,7 @@
-"""Users, API keys and revoked tokens. Every change increments `auth_version`."""
+"""Users, API keys and revoked tokens.
+
+Every change increments `auth_version`, and leaves an entry in the audit log about its actor.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,20 @@ import secrets
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.domain.deeds import HOST, Actor, Deed
 from alphapulse_api.domain.names import name_key
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.tables.callers import (
-    API_KEYS,
-    NEVER_LIMITED,
-    USERS,
-    ApiKey,
-    LimitedAdmin,
-    User,
-)
+from alphapulse_api.storage.tables.audit import note
+from alphapulse_api.storage.tables.callers import API_KEYS, USERS, ApiKey, User
+from alphapulse_api.storage.tables.failed_logins import note_failed_login
 from alphapulse_api.storage.tables.login_addresses import ADDRESS_REMEMBERED
+from alphapulse_api.storage.tables.user_changes import (
+    add_user,
+    change_user,
+    limit_of,
+    new_user,
+)
 
 
 class Version(NamedTuple):
@@ -99,6 +103,8 @@ class AccountDataAccessor:
         role: str,
         password_hash: str,
         books: tuple[str, ...] | None = None,
+        *,
+        actor: Actor = HOST,
     ) -> None:
         """Create a user, or set the role and password of an existing one and end its tokens.
 
@@ -107,22 +113,24 @@ class AccountDataAccessor:
             role: the user's role.
             password_hash: of the user's password.
             books: that the user is limited to; None: those of an existing user stay.
+            actor: who does it.
 
         Raises:
             LimitedAdmin: if an admin would be limited.
         """
-        user = _new_user(username, role, password_hash, books)
-        limit = _limit(books)
+        user = new_user(username, role, password_hash, books)
 
         async def change(transaction: Transaction) -> bool:
-            return await _changed(
+            return await change_user(
                 transaction,
+                self._engine.locked,
                 username,
+                actor,
                 "role = $2, password_hash = $3, disabled = $4, books = coalesce($5, books)",
                 role,
                 password_hash,
                 0,
-                limit,
+                limit_of(books),
             )
 
         async def work(transaction: Transaction) -> None:
@@ -130,12 +138,13 @@ class AccountDataAccessor:
             # Serialised, because another process may create the same user.
             await _invalidate(transaction)
             if not found and not await change(transaction):
-                _check_limit(role, books)
-                await transaction.execute(USERS.insert, *USERS.store(user))
+                await add_user(transaction, user, actor)
 
         await self._engine.write(work)
 
-    async def add_first_user(self, username: str, role: str, password_hash: str) -> bool:
+    async def add_first_user(
+        self, username: str, role: str, password_hash: str, *, actor: Actor = HOST
+    ) -> bool:
         """Create a user if there are no users; return whether it did."""
         anyone = "SELECT 1 FROM users LIMIT 1"
 
@@ -146,13 +155,14 @@ class AccountDataAccessor:
             await _invalidate(transaction)
             if await transaction.fetch(anyone):
                 return False
-            user = _new_user(username, role, password_hash)
-            await transaction.execute(USERS.insert, *USERS.store(user))
+            await add_user(transaction, new_user(username, role, password_hash), actor)
             return True
 
         return await self._engine.write(work)
 
-    async def change_user(self, username: str, change: str, *args: Any) -> bool:
+    async def change_user(
+        self, username: str, change: str, *args: Any, actor: Actor = HOST
+    ) -> bool:
         """Set columns of a user (`change` has marks from $2 on) and end its tokens.
 
         Returns:
@@ -163,16 +173,19 @@ class AccountDataAccessor:
         """
 
         async def work(transaction: Transaction) -> bool:
-            found = await _changed(transaction, username, change, *args)
+            locked = self._engine.locked
+            found = await change_user(transaction, locked, username, actor, change, *args)
             if found:
                 await _invalidate(transaction)
             return found
 
         return await self._engine.write(work)
 
-    async def limit_user(self, username: str, books: tuple[str, ...] | None) -> bool:
+    async def limit_user(
+        self, username: str, books: tuple[str, ...] | None, *, actor: Actor = HOST
+    ) -> bool:
         """Limit a user to books (None: to none) and end its tokens; as `change_user`."""
-        return await self.change_user(username, "books = $2", _limit(books))
+        return await self.change_user(username, "books = $2", limit_of(books), actor=actor)
 
     async def replace_hash(self, username: str, old: str, new: str) -> None:
         """Store another hash of the same password, unless it was changed; tokens stay valid."""
@@ -187,29 +200,44 @@ class AccountDataAccessor:
 
         await self._engine.write(work)
 
-    async def add_api_key(self, key: ApiKey) -> None:
+    async def add_api_key(self, key: ApiKey, *, actor: Actor = HOST) -> None:
         """Store a new key."""
         record = {name: getattr(key, name) for name in API_KEYS.names}
 
         async def work(transaction: Transaction) -> None:
             await transaction.execute(API_KEYS.insert, *API_KEYS.store(record))
+            after = {name: record[name] for name in ("name", "scopes", "books", "expires_at")}
+            await note(transaction, Deed(actor, "api_key.create", key.id, after=after))
             await _invalidate(transaction)
 
         await self._engine.write(work)
 
-    async def revoke_api_key(self, key_id: str) -> bool:
+    async def revoke_api_key(self, key_id: str, *, actor: Actor = HOST) -> bool:
         """Revoke a key; return whether there was one that was not revoked."""
 
         async def work(transaction: Transaction) -> bool:
-            found = await transaction.execute(
-                "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+            at = now()
+            found = await transaction.fetch(
+                "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL "
+                "RETURNING name",
                 key_id,
-                to_micros(now()),
+                to_micros(at),
             )
+            for (name,) in found:
+                before, after = ({"name": name, "revoked_at": value} for value in (None, at))
+                await note(transaction, Deed(actor, "api_key.revoke", key_id, None, before, after))
             await _invalidate(transaction)
             return bool(found)
 
         return await self._engine.write(work)
+
+    async def note_failed_login(self, actor: Actor, username: str | None, reason: str) -> None:
+        """Store an entry about a failed login; the arguments are those of the function."""
+
+        async def work(transaction: Transaction) -> None:
+            await note_failed_login(transaction, actor, username, reason)
+
+        await self._engine.write(work)
 
     async def has_logged_in(self, username: str, address: str) -> bool:
         """Whether the user has recently logged in from that address."""
@@ -222,64 +250,34 @@ class AccountDataAccessor:
         )
         return bool(rows)
 
-    async def revoke_access_token(self, jti: str, expires_at: datetime) -> None:
-        """Keep a token revoked until it expires."""
+    async def revoke_access_token(
+        self, jti: str, expires_at: datetime, *, actor: Actor = HOST
+    ) -> None:
+        """Keep a token, which the actor has presented, revoked until it expires."""
 
         async def work(transaction: Transaction) -> None:
-            await end_tokens(transaction, jti, expires_at)
+            if await end_tokens(transaction, jti, expires_at):
+                await note(transaction, Deed(actor, "user.logout", actor.name))
 
         await self._engine.write(work)
 
 
-async def end_tokens(transaction: Transaction, name: str, until: datetime) -> None:
+async def end_tokens(transaction: Transaction, name: str, until: datetime) -> bool:
     """Refuse the access tokens with this jti, or of this family, until that time.
 
     Both are random ids and share one table, because they are looked up together.
+
+    Returns:
+        Whether they were accepted before.
     """
     await transaction.execute("DELETE FROM revoked_tokens WHERE expires_at <= $1", to_micros(now()))
-    await transaction.execute(
+    ended = await transaction.execute(
         "INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING",
         name,
         to_micros(until),
     )
     await _invalidate(transaction)
-
-
-async def _changed(transaction: Transaction, username: str, change: str, *args: Any) -> bool:
-    """Set columns of a user and end its tokens; return whether the user exists."""
-    rows = await transaction.fetch(
-        f"UPDATE users SET {change}, generation = generation + 1 WHERE name_key = $1 "
-        "RETURNING role, books",
-        name_key(username),
-        *args,
-    )
-    for role, books in rows:
-        _check_limit(role, books)
-    return bool(rows)
-
-
-def _limit(books: tuple[str, ...] | None) -> str | None:
-    return None if books is None else dumps(books).decode()
-
-
-def _check_limit(role: str, books: object) -> None:
-    if role == NEVER_LIMITED and books is not None:
-        raise LimitedAdmin
-
-
-def _new_user(
-    username: str, role: str, password_hash: str, books: tuple[str, ...] | None = None
-) -> dict[str, Any]:
-    return {
-        "username": username,
-        "role": role,
-        "password_hash": password_hash,
-        "disabled": False,
-        "generation": 1,
-        "created_at": now(),
-        "name_key": name_key(username),
-        "books": books,
-    }
+    return bool(ended)
 
 
 async def _invalidate(transaction: Transaction) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.deeds import Actor, Deed
 from alphapulse_api.domain.times import now, to_micros
 from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.tables.audit import note
 from alphapulse_api.storage.tables.callers import USERS, User
 from alphapulse_api.storage.tables.directory import end_tokens
 from alphapulse_api.storage.tables.login_addresses import remember_address
@@ -28,6 +30,9 @@ REFRESH_TOKENS = Columns(
         "successor": PLAIN,  # hashes, separated by spaces, the newest last
     },
 )
+
+BY_PASSWORD: Final = Actor(None, "password")
+BY_TOKEN: Final = Actor(None, "refresh_token")
 
 # Valid successors of one token: pages that share a token may renew it at the same time.
 MAX_SUCCESSORS: Final = 4
@@ -72,10 +77,16 @@ class RefreshTokenDataAccessor:
         generation: int,
         expires_at: datetime,
         address: str | None = None,
+        *,
+        actor: Actor = BY_PASSWORD,
     ) -> None:
         """Store the first token of a login, and where the login comes from, if it is known.
 
         Forgets the tokens that have expired.
+
+        Args:
+            address: under which logins are limited.
+            actor: who has logged in.
         """
         record = {
             "token_hash": token_hash,
@@ -92,6 +103,7 @@ class RefreshTokenDataAccessor:
             await transaction.execute(REFRESH_TOKENS.insert, *REFRESH_TOKENS.store(record))
             if address is not None:
                 await remember_address(transaction, username, address)
+            await note(transaction, Deed(actor, "user.login", username))
 
         await self._engine.write(work)
 
@@ -115,7 +127,14 @@ class RefreshTokenDataAccessor:
         )
         return bool(rows)
 
-    async def rotate(self, token_hash: str, successor_hash: str, expires_at: datetime) -> Renewal:
+    async def rotate(
+        self,
+        token_hash: str,
+        successor_hash: str,
+        expires_at: datetime,
+        *,
+        actor: Actor = BY_TOKEN,
+    ) -> Renewal:
         """Use a token and store its successor.
 
         Using a token again ends its whole family (RFC 9700, section 4.14.2), because either the
@@ -133,7 +152,8 @@ class RefreshTokenDataAccessor:
             instant = now()
             spent = token["used_at"] is not None
             if spent and not await self._may_repeat(transaction, token, instant):
-                return Renewal(None, token["family"], await self._end(transaction, token))
+                deed = Deed(actor, "user.reuse_token", token["username"])
+                return Renewal(None, token["family"], await self._end(transaction, token, deed))
             users = await transaction.fetch(
                 f"SELECT {USERS.select} FROM users "
                 "WHERE username = $1 AND generation = $2 AND NOT disabled",
@@ -168,12 +188,16 @@ class RefreshTokenDataAccessor:
 
         return await self._engine.write(work)
 
-    async def revoke(self, token_hash: str) -> bool:
+    async def revoke(self, token_hash: str, *, actor: Actor = BY_TOKEN) -> bool:
         """End the whole family of a token; return whether that changed anything."""
 
         async def work(transaction: Transaction) -> bool:
             token = await self._locked(transaction, token_hash)
-            return token is not None and await self._end(transaction, token)
+            if token is None:
+                return False
+            username = token["username"]
+            deed = Deed(actor._replace(name=username), "user.logout", username)
+            return await self._end(transaction, token, deed)
 
         return await self._engine.write(work)
 
@@ -208,8 +232,12 @@ class RefreshTokenDataAccessor:
                 return False
         return True
 
-    async def _end(self, transaction: Transaction, token: dict[str, Any]) -> bool:
-        """End the family of a token with its access tokens; return whether it was still valid."""
+    async def _end(self, transaction: Transaction, token: dict[str, Any], deed: Deed) -> bool:
+        """End the family of a token with its access tokens; return whether it was still valid.
+
+        Args:
+            deed: that ends it.
+        """
         instant = now()
         ended = await transaction.execute(
             "UPDATE refresh_tokens SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",
@@ -218,4 +246,5 @@ class RefreshTokenDataAccessor:
         )
         if ended:
             await end_tokens(transaction, token["family"], instant + self._access)
+            await note(transaction, deed)
         return bool(ended)

@@ -14,6 +14,7 @@ from marshmallow import Schema
 from alphapulse_api.http.spec.examples import (
     agents,
     alerts,
+    audit,
     auth,
     books,
     decisions,
@@ -47,6 +48,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
 ANSWERS: Final[Mapping[str, Any]] = {
     **agents.ANSWERS,
     **alerts.ANSWERS,
+    **audit.ANSWERS,
     **auth.ANSWERS,
     **books.ANSWERS,
     **decisions.ANSWERS,
