@@ -95,8 +95,10 @@ async def serving(tmp_path: Path, *args: str, **env: str) -> AsyncIterator[Proce
 @asynccontextmanager
 async def one_worker(tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a gunicorn with one worker; it must end well."""
+    # In a file, whose unknown settings gunicorn ignores: older releases have no control socket.
+    (tmp_path / "gunicorn.conf.py").write_text("control_socket_disable = True\n")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket",
+        sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0",
         "--worker-class", "alphapulse_api.http.server.gunicorn.Worker",
         "alphapulse_api.app:create_app()",
         cwd=tmp_path,
@@ -108,8 +110,9 @@ async def one_worker(tmp_path: Path) -> AsyncIterator[str]:
     try:
         async with asyncio.timeout(30):
             while (found := re.search(r"Listening at: (http://\S+)", said)) is None:
-                said += (await process.stderr.readline()).decode()
-                assert process.returncode is None, said
+                line = await process.stderr.readline()
+                assert line, f"it ended: {said}"
+                said += line.decode()
         yield found[1]
     finally:
         process.terminate()
