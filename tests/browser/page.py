@@ -9,6 +9,7 @@ from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser.chromium import HEIGHT, WIDTH
 from tests.browser.panels import PANELS
 
 T = TypeVar("T")
@@ -58,6 +59,23 @@ class Page:
         """Move the pointer to the middle of the first of what is found."""
         element = self.driver.find_element("css selector", selector)
         ActionChains(self.driver).move_to_element(element).perform()
+
+    def drag(self, selector: str, right: int) -> None:
+        """Drag the pointer from the middle of the first of what is found; in pixels."""
+        element = self.driver.find_element("css selector", selector)
+        hold = ActionChains(self.driver).move_to_element(element).click_and_hold()
+        hold.move_by_offset(right, 0).release().perform()
+
+    def freeze(self) -> None:
+        """Stop the page's timers and events, as browsers do with pages that nobody looks at."""
+        self.driver.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "frozen"})
+
+    def thaw(self) -> None:
+        """Let the page go on, and show it."""
+        self.driver.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "active"})
+        # Chromium hides a page that was frozen until its window is shown again.
+        self.driver.minimize_window()
+        self.driver.set_window_size(WIDTH, HEIGHT)
 
     def requests(self, ending: str) -> int:
         """How many requests went to paths that end so."""

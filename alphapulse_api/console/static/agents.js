@@ -1,7 +1,7 @@
 // Agents: state, figures and latest signals.
 
 import { $, el, pairs, table } from "./dom.js";
-import { ago, money, number, percent, time, words } from "./format.js";
+import { ago, instant, money, newest, number, percent, time, words } from "./format.js";
 import { polling } from "./live.js";
 
 const SECONDS = 10, SIGNALS = 4, LIMIT = 1000;
@@ -10,6 +10,8 @@ const DIRECTIONS = { buy: "▲", cover: "▲", sell: "▼", short: "▼", hold: 
 const EMPTY = "No agents yet. They appear here with PUT /api/agents/{id}, or feed.update_agent().";
 
 export class Agents {
+  #agents = [];
+
   constructor(app) {
     const show = table("#agents", [
       ["Agent", (agent) => el("span", { title: `updated ${ago(agent.updated_at)}` }, agent.agent_id)],
@@ -20,10 +22,14 @@ export class Agents {
     ]);
     this.start = polling(SECONDS, $("#panel-agents"), async () => {
       const { data } = await app.api.getAll("api/agents", { limit: LIMIT });
+      this.#agents = data;
       show(data, (agent) => agent.agent_id);
       return data.length ? "" : EMPTY;
     });
   }
+
+  /** @returns {import("./freshness.js").State} */
+  state = () => ({ newest: newest(this.#agents, ({ updated_at }) => instant(updated_at)) });
 }
 
 function signalMark({ direction, symbol, confidence, target_price, stop_loss, timestamp, abstained, reason }) {

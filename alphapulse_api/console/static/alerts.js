@@ -2,8 +2,9 @@
 
 import { $, batched, el, onSubmit, say, sync } from "./dom.js";
 import { downloadable } from "./download.js";
-import { time } from "./format.js";
+import { instant, newest, time } from "./format.js";
 import { Channel } from "./live.js";
+import { tab } from "./tab.js";
 
 const MAX_KEPT = 1000, MAX_SHOWN = 200;
 const SEVERITIES = ["info", "warning", "error", "critical"];
@@ -67,12 +68,15 @@ export class Alerts {
     this.#changed();
   }
 
+  /** @returns {import("./freshness.js").State} */
+  state = () => ({ newest: newest(this.#alerts.values(), ({ created_at }) => instant(created_at)) });
+
   #active = () => [...this.#alerts.values()].filter(({ status }) => status === "active");
 
   /** Update the tab's title at once: it is visible even where no frame is drawn. */
   #changed() {
     const count = this.#active().length;
-    document.title = count ? `(${count}) AlphaPulse` : "AlphaPulse";
+    tab({ active: count });
     this.#render();
   }
 

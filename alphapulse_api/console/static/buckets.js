@@ -31,6 +31,7 @@ export const isMergeable = (aggregation) => aggregation in MERGED;
 export class Series {
   #aggregation; #width;
   #buckets = new Map(); // start -> {value, count, points: Map of time -> value}
+  newest = -Infinity; // time of the newest point; of what the server has aggregated, the start of the bucket
 
   /** @param {string} aggregation @param {number} width of a bucket, ms; 0 if only the server aggregates */
   constructor(aggregation, width) {
@@ -41,6 +42,7 @@ export class Series {
   /** The server's aggregate of `count` points. */
   settle(start, value, count) {
     this.#buckets.set(start, { value, count, points: new Map() });
+    this.newest = Math.max(this.newest, start);
   }
 
   /** Add a point; one of the same time is replaced. */
@@ -49,6 +51,7 @@ export class Series {
     let bucket = this.#buckets.get(start);
     if (!bucket) this.#buckets.set(start, (bucket = { value: null, count: 0, points: new Map() }));
     bucket.points.set(time, value);
+    this.newest = Math.max(this.newest, time);
   }
 
   /** Drop buckets before `from`, and single points before `until`; their values stay in the merged aggregates. */

@@ -1,7 +1,7 @@
 // plotly.js: loaded with the first chart, drawn at a bounded rate, and only while the chart is in view.
 
-import { batched, coded } from "./dom.js";
-import { rfc3339 } from "./format.js";
+import { $, batched, coded, el } from "./dom.js";
+import { rfc3339, time } from "./format.js";
 
 /** Ranges: seconds and label. */
 export const RANGES = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"],
@@ -55,15 +55,19 @@ function themed(layout) {
 export class Chart {
   static #all = new Set();
   static #frame = batched(() => Chart.#drawNext());
-  #node; #onZoom; #next;
+  #node; #onZoom; #next; #note;
   #due = 0; // earliest time of the next drawing; Infinity while drawing
   #stale = false;
   #seen = false;
 
   /** @param {HTMLElement} node @param {(range: ?[number, number]) => void} [onZoom] epoch ms, or null for all of it */
-  constructor(node, onZoom) {
+  constructor(node, onZoom = () => {}) {
     this.#node = node;
     this.#onZoom = onZoom;
+    const back = () => window.Plotly.relayout(node, { "xaxis.autorange": true });
+    this.#note = el("p", { class: "zoomed", role: "status", hidden: true }, el("span"),
+      el("button", { type: "button", name: "live", onclick: back }, "Back to live"));
+    node.before(this.#note);
     const look = (entries) => { this.#seen = entries.at(-1).isIntersecting; Chart.#frame(); };
     new IntersectionObserver(look).observe(node);
     Chart.#all.add(this);
@@ -101,7 +105,7 @@ export class Chart {
       await Plotly.react(this.#node, traces, themed(layout), CONFIG);
       this.#node.setAttribute("role", "img");
       this.#node.ariaLabel = label;
-      if (first && this.#onZoom) this.#node.on("plotly_relayout", (change) => this.#zoomed(change));
+      if (first) this.#node.on("plotly_relayout", (change) => this.#zoomed(change));
     } catch (error) {
       this.#node.textContent = error.message;
     } finally {
@@ -112,7 +116,16 @@ export class Chart {
 
   #zoomed(change) {
     const { "xaxis.autorange": all, "xaxis.range[0]": from, "xaxis.range[1]": until } = change;
-    if (all) this.#onZoom(null);
-    else if (from) this.#onZoom([from, until].map((text) => Date.parse(`${text.replace(" ", "T")}Z`)));
+    if (!all && !from) return;
+    const range = all ? null : [from, until].map((text) => Date.parse(`${text.replace(" ", "T")}Z`));
+    this.showZoom(range);
+    this.#onZoom(range);
+  }
+
+  /** Say which part of the data is shown; null for all of it, up to now. @param {?[number, number]} range epoch ms */
+  showZoom(range) {
+    this.#note.hidden = range === null;
+    const [from, until] = range?.map((ms) => time(rfc3339(ms))) ?? [];
+    $("span", this.#note).textContent = range ? `Zoomed to ${from} – ${until} UTC. Live data continues, but is not all shown. ` : "";
   }
 }

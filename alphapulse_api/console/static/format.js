@@ -36,6 +36,9 @@ export const words = (name) => name.replaceAll("_", " ");
  */
 export const instant = (iso) => Date.parse(`${iso.slice(0, 19)}Z`) + Number(iso.slice(20, -1).padEnd(6, "0")) / 1000;
 
+/** The latest of the times of items; null if there are none. @type {<T>(items: Iterable<T>, at: (item: T) => number) => ?number} */
+export const newest = (items, at) => [...items].reduce((latest, item) => Math.max(latest ?? -Infinity, at(item)), null);
+
 /** An instant as the API accepts it. @type {(ms: number) => string} */
 export const rfc3339 = (ms) => new Date(ms).toISOString();
 
@@ -45,9 +48,12 @@ export const time = orDash((iso) => {
   return day === rfc3339(Date.now()).slice(0, 10) ? clock : `${day} ${clock}`;
 });
 
-/** How long ago, in words. @param {?string} iso */
-export const ago = orDash((iso) => {
-  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
+/** A span of time in words. @param {number} ms */
+export function age(ms) {
+  const seconds = Math.max(0, ms / 1000);
   const [width, unit] = [[86400, "days"], [3600, "h"], [60, "min"], [1, "s"]].find(([w]) => seconds >= 1.5 * w) ?? [1, "s"];
-  return `${Math.round(seconds / width)} ${unit} ago`;
-});
+  return `${Math.round(seconds / width)} ${unit}`;
+}
+
+/** How long ago, in words. @param {?string} iso */
+export const ago = orDash((iso) => `${age(Date.now() - Date.parse(iso))} ago`);

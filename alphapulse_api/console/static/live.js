@@ -2,8 +2,17 @@
 
 import { say } from "./dom.js";
 
+/**
+ * What became of the last request of a panel, by its section: when it was answered, for how long that holds, and since when
+ * requests fail. @type {Map<Element, {at?: number, goodFor?: number, failed: ?number}>}
+ */
+export const answers = new Map();
+const answered = (section, goodFor = Infinity) => answers.set(section, { at: Date.now(), goodFor, failed: null });
+const failed = (section) => answers.set(section, { failed: answers.get(section)?.failed ?? Date.now() });
+
 const RETRY_SECONDS = [2, 5, 15, 30];
 const EMPTY_SECONDS = 10;
+const MISSED = 3; // polls in a row, after which a panel is out of date
 
 /** Reads the past by REST, then follows the socket from the cursor of that answer: nothing is missing or repeated. */
 export class Channel {
@@ -33,12 +42,14 @@ export class Channel {
       const { cursor, filters, apply } = await this.#load();
       if (own !== this.#generation) return;
       this.#failures = 0;
+      answered(this.#section);
       say(this.#section);
       apply();
       this.#app.stream.subscribe(this.#name, filters, cursor);
       if (!cursor) again(EMPTY_SECONDS); // an empty channel has no cursor to follow from
     } catch (error) {
       if (own !== this.#generation) return;
+      failed(this.#section);
       say(this.#section, error.message, true);
       again(error.retryAfter || RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)]);
     }
@@ -51,8 +62,12 @@ export function polling(seconds, section, ask) {
   const once = async () => {
     let wait = seconds;
     try {
-      if (!document.hidden) say(section, await ask());
+      if (!document.hidden) {
+        say(section, await ask());
+        answered(section, MISSED * seconds * 1000);
+      }
     } catch (error) {
+      failed(section);
       say(section, error.message, true);
       wait = Math.max(seconds, error.retryAfter ?? 0);
     }

@@ -7,6 +7,7 @@ import { Books } from "./books.js";
 import { Chart } from "./charts.js";
 import { $, batched, onSubmit } from "./dom.js";
 import { milliseconds, rfc3339, time } from "./format.js";
+import { Freshness } from "./freshness.js";
 import { Metrics } from "./metrics.js";
 import { Opened } from "./opened.js";
 import { Overview } from "./overview.js";
@@ -18,11 +19,11 @@ import { Trades } from "./trades.js";
 import { Why } from "./why.js";
 
 const REFUSALS = 4; // before the page shows a possible reason
-const TIMES = ["timestamp", "as_of", "executed_at", "resolved_at", "acknowledged_at", "created_at"]; // in this order
 
 const session = new Session();
 let ahead = 0; // how far the server's clock is ahead of this one, ms
 let newest = null; // the last event, for the header
+let lag = null; // half of the last ping's round trip, ms
 let streaming = "connecting"; // the stream's state
 let refusals = 0; // connections in a row that ended before they were live
 
@@ -38,6 +39,8 @@ const panels = Object.entries({
   portfolio: new Portfolio(app, new Opened(app, why)), alerts: new Alerts(app), metrics: new Metrics(app),
   trades: new Trades(app, why), agents: new Agents(app), system: new System(app),
 });
+
+const freshness = new Freshness(app, [...panels, ["books", overview]]);
 
 const books = new Books(app, () => {
   overview.show();
@@ -69,12 +72,17 @@ session.addEventListener("user", () => {
 function openStream() {
   return stream(BASE.href, async (refused) => ({ token: await session.token(refused?.token) }), {
     event(event) {
-      newest = { type: event.type, at: app.now(), happened: Date.parse(TIMES.map((name) => event.data[name]).find(Boolean)) };
+      newest = { type: event.type, at: app.now() };
+      freshness.heard();
       app.channels[event.channel].accept(event.data);
     },
     gap: (channel) => app.channels[channel].reload(),
     state: (state) => { showState(state); explain(state); },
-    pong: (roundTrip, timestamp) => { ahead = Date.parse(timestamp) + roundTrip / 2 - Date.now(); },
+    pong: (roundTrip, timestamp) => {
+      lag = roundTrip / 2;
+      ahead = Date.parse(timestamp) + lag - Date.now();
+      freshness.heard();
+    },
     error: ({ code, message }) => console.warn(`stream: ${code}: ${message}`),
   });
 }
@@ -83,6 +91,7 @@ function showState(state) {
   streaming = state;
   const shown = state === "live" || navigator.onLine ? state : "offline";
   $("#connection").textContent = $("#connection").dataset.state = shown;
+  freshness.streams(shown);
 }
 
 /** A script cannot see why a socket is refused; if the server answers other requests, show the likely reasons. */
@@ -94,9 +103,8 @@ async function explain(state) {
 
 function showClock() {
   $("#clock").textContent = rfc3339(app.now()).slice(11, 19);
-  if (!newest) return;
-  $("#lag").textContent = milliseconds(newest.at - newest.happened);
-  $("#last-event").textContent = `${newest.type} ${time(rfc3339(newest.at))}`;
+  $("#lag").textContent = milliseconds(freshness.isLive ? lag : null);
+  if (newest) $("#last-event").textContent = `${newest.type} ${time(rfc3339(newest.at))}`;
 }
 
 $("#sign-out").addEventListener("click", () => session.logout());

@@ -3,7 +3,7 @@
 import { AGGREGATIONS, Series, isMergeable } from "./buckets.js";
 import { Chart, RANGES, axisTime, line, plain } from "./charts.js";
 import { $, batched, el, options, say, sync } from "./dom.js";
-import { instant, number, rfc3339, words } from "./format.js";
+import { instant, newest, number, rfc3339, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const POINTS = 400; // buckets of a chart
@@ -23,7 +23,6 @@ export class Metrics {
   #type = $("select[name=type]", this.#section);
   #range = options($("select[name=range]", this.#section), RANGES, "900");
   #aggregation = options($("select[name=aggregation]", this.#section), AGGREGATIONS.map((name) => [name, name]), "avg");
-  #back = $("button[name=live]", this.#section);
   #chart = new Chart($("#metrics-chart"), (range) => this.#look(range));
   #checked = new Set(); // names
   #series = new Map(); // key -> {title, values: Series}
@@ -43,13 +42,18 @@ export class Metrics {
       this.#checked[target.checked ? "add" : "delete"](target.value);
       this.start();
     });
-    this.#back.addEventListener("click", () => this.#look(null));
+  }
+
+  /** @returns {import("./freshness.js").State} */
+  state() {
+    const filled = [...this.#series.values()].filter(({ values }) => values.newest > 0);
+    return { newest: newest(filled, ({ values }) => values.newest) };
   }
 
   /** Zoom in on a range of epoch ms; null returns to live. */
   #look(range) {
     this.#zoom = range;
-    this.#back.hidden = range === null;
+    this.#chart.showZoom(range);
     this.start();
   }
 
@@ -152,7 +156,7 @@ export class Metrics {
       if (now - view.from > 2000 * POINTS * view.interval) this.#again ??= setTimeout(this.start, LATE_MS);
     }
     if (!$(".status.error", this.#section)) say(this.#section, this.#series.size ? "" : "No points in this range yet.");
-    const note = this.#zoom ? "standing still" : `live, in buckets of ${view.interval} s; drag to look closer`;
+    const note = this.#zoom ? "zoomed" : `live, in buckets of ${view.interval} s; drag to look closer`;
     $("#metrics-note").textContent = this.#series.size < MAX_SERIES ? note : `${note}; only ${MAX_SERIES} series are shown`;
     this.#chart.draw(() => this.#figure());
   }

@@ -2,7 +2,7 @@
 
 import { midnight, ZONE } from "./day.js";
 import { $, amount, el, figures, table } from "./dom.js";
-import { money, rfc3339, time } from "./format.js";
+import { instant, money, newest, rfc3339, time } from "./format.js";
 import { polling } from "./live.js";
 
 const SECONDS = 20, LIMIT = 1000;
@@ -42,6 +42,9 @@ export class Overview {
     this.#choose = choose;
     this.start = polling(SECONDS, this.#section, () => this.#load());
   }
+
+  /** @returns {import("./freshness.js").State} */
+  state = () => ({ newest: newest(this.#portfolios.filter(({ as_of }) => as_of), ({ as_of }) => instant(as_of)) });
 
   async #load() {
     const [{ data }, usage] = await Promise.all([this.#app.api.get("api/portfolios"), this.#usage()]);

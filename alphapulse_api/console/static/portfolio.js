@@ -49,7 +49,14 @@ export class Portfolio {
     });
     const channel = new Channel(app, "portfolio", this.#section, () => this.#load(), (data) => this.#accept(data));
     this.start = () => channel.reload();
-    this.#range.addEventListener("change", this.start);
+    this.#range.addEventListener("change", () => { this.#equity.showZoom(null); this.start(); });
+  }
+
+  /** @returns {import("./freshness.js").State} */
+  state(now) {
+    if (!this.#now) return { newest: null };
+    const at = instant(this.#now.as_of), limit = this.#app.staleAfter;
+    return { newest: at, stale: now - at > limit ? { since: at, why: "no new portfolio" } : null };
   }
 
   #read(from, until, max_points) {
@@ -125,8 +132,8 @@ export class Portfolio {
     this.#equity.draw(() => curve(this.#history, portfolio.currency, this.#range.value));
   }
 
-  #showHeadline({ total_value, currency, as_of, stale }) {
-    $("#as-of").textContent = `as of ${time(as_of)}${stale ? ", stale" : ""}`;
+  #showHeadline({ total_value, currency, as_of }) {
+    $("#as-of").textContent = `as of ${time(as_of)}`;
     $("#headline [data-figure=total_value]").replaceChildren(amount(total_value));
     $("#headline [data-figure=currency]").textContent = currency;
     const change = $("#headline [data-figure=change]"), opening = this.#opening;

@@ -4,7 +4,7 @@ import { ALL } from "./books.js";
 import { Chart, axisTime, colour } from "./charts.js";
 import { $, amount, batched, el, options, say, table } from "./dom.js";
 import { downloadable } from "./download.js";
-import { instant, money, quantity, time, words } from "./format.js";
+import { instant, money, newest, quantity, time, words } from "./format.js";
 import { Channel } from "./live.js";
 
 const MAX_ROWS = 500;
@@ -54,6 +54,9 @@ export class Trades {
     downloadable(app, this.#section, "api/trades", () => Object.fromEntries(this.#wanted()));
   }
 
+  /** @returns {import("./freshness.js").State} */
+  state = () => ({ newest: newest(this.#trades.values(), ({ at }) => at) });
+
   #wanted() {
     const given = [...new FormData(this.#filters), ["book", this.#app.book]];
     return given.map(([name, text]) => [name, text.trim()]).filter(([, text]) => text);
@@ -83,8 +86,10 @@ export class Trades {
     if (!$(".status.error", this.#section)) say(this.#section, trades.length ? "" : EMPTY);
     this.#section.dataset.book = this.#app.book;
     this.#table(trades, this.#keyOf);
-    const symbol = this.#symbol = this.#filters.elements.symbol.value.trim() || this.#symbol || trades[0]?.symbol;
+    const before = this.#symbol, wanted = this.#filters.elements.symbol.value.trim();
+    const symbol = this.#symbol = wanted || before || trades[0]?.symbol;
     if (!symbol) return;
+    if (symbol !== before) this.#chart.showZoom(null);
     const fills = trades.filter((trade) => trade.symbol === symbol && trade.price !== null).reverse();
     $("#trades-note").textContent = `${symbol}: ${fills.length} of the trades below, at their prices`;
     this.#chart.draw(() => marks(symbol, fills));
@@ -108,6 +113,9 @@ function marks(symbol, fills) {
       side("buy", "triangle-up", "--blue"),
       side("sell", "triangle-down", "--orange"),
     ],
-    layout: { showlegend: true, legend: { orientation: "h", y: 1.15 }, hovermode: "closest", yaxis: { tickformat: ",~r" } },
+    layout: {
+      uirevision: symbol, // a zoom stays until another symbol is shown
+      showlegend: true, legend: { orientation: "h", y: 1.15 }, hovermode: "closest", yaxis: { tickformat: ",~r" },
+    },
   };
 }
