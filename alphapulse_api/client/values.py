@@ -72,7 +72,7 @@ PORTFOLIOS: Final = Shape(
         "totals": Shape(("total_value", "cash", "positions_value")),
     }
 )
-ALERT: Final = Shape(times=("created_at", "acknowledged_at", "resolved_at"))
+ALERT: Final = Shape(times=("created_at", "acknowledged_at", "resolved_at", "last_seen_at"))
 ORDER_STATE: Final = Shape(("filled_quantity", "price"), ("at",))
 TRADE: Final = Shape(
     ("quantity", "filled_quantity", "price", "value", "fee", "decided_price"),

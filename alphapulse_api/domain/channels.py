@@ -84,10 +84,11 @@ def _micros(value: Any) -> int:
 def _stage(alert: Mapping[str, Any]) -> int:
     """The progress of an alert, in microseconds: a later episode begins at a later time.
 
-    Within an episode it may be resolved before it is acknowledged; neither is ever undone.
+    Within an episode it may be resolved before it is acknowledged, and be raised again before
+    either; nothing of this is ever undone.
     """
     state = 2 * int(alert["status"] == "resolved") + int(alert["acknowledged"])
-    return _micros(alert.get("created_at")) + state
+    return _micros(alert.get("created_at")) + state + (alert.get("occurrences") or 1) - 1
 
 
 CHANNELS: Final = {

@@ -34,6 +34,10 @@ def opened(report: Mapping[str, Any]) -> Alert:
         "acknowledged_by": None,
         "acknowledged_at": None,
         "comments": None,
+        "fingerprint": None,
+        "occurrences": 1,
+        "last_seen_at": None,
+        "reopened_from": None,
     }
 
 

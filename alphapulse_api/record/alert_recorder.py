@@ -36,6 +36,8 @@ class AlertRecorder(BatchRecorder):
 
     def _complete(self, record: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
         server_set = complete(record, "created_at")
+        if record.get("fingerprint") is not None and record.get("last_seen_at") is None:
+            record["last_seen_at"] = record["created_at"]
         record["acknowledged"] = record.get("acknowledged_at") is not None
         record["status"] = "acknowledged" if record["acknowledged"] else "active"
         if record.get("resolved_at") is not None:

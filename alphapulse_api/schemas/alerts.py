@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
+from alphapulse_api.domain.occurrences import SEVERITIES
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import (
     DEFAULT_BOOK,
@@ -28,9 +29,9 @@ from alphapulse_api.schemas.queries import (
     SortedQuery,
 )
 
-SEVERITIES = ("info", "warning", "error", "critical")
 MAX_TITLE: Final = 256  # characters
 MAX_MESSAGE: Final = 4096
+MAX_FINGERPRINT: Final = 256
 
 
 class Severity(Choice):
@@ -51,6 +52,7 @@ class AlertRequest(Schema):
     # An alert that was read may be sent back; fields that only the server sets are ignored.
     read_only: ClassVar = frozenset({
         "status", "acknowledged", "acknowledged_by", "acknowledged_at", "comments", "resolved_at",
+        "occurrences", "last_seen_at", "reopened_from",
     })  # fmt: skip
 
     id = Identifier(metadata={"description": "made by the server when left out"})
@@ -70,10 +72,21 @@ class AlertRequest(Schema):
         allow_none=True,
         metadata={"description": f"{DEFAULT_BOOK}; an empty text: of no book"},
     )
+    fingerprint = Text(
+        MAX_FINGERPRINT,
+        allow_none=True,
+        metadata={
+            "description": "of what is the same problem: an alert with the fingerprint of an "
+            "unresolved one of the same book counts on that, and is no new alert"
+        },
+    )
 
 
 class AlertReport(AlertRequest):
     """What another system says of one of its alerts; `created_at` is when it began to fire."""
+
+    class Meta:
+        exclude = ("fingerprint",)  # its id identifies it
 
     read_only: ClassVar = AlertRequest.read_only - {"resolved_at"}
 
@@ -106,6 +119,18 @@ class Alert(Answer):
     tags = fields.List(fields.String())
     metadata = Metadata()
     book = BookId(allow_none=True, metadata={"description": "null: it belongs to no book"})
+    fingerprint = Text(MAX_FINGERPRINT, allow_none=True)
+    occurrences = fields.Integer(
+        metadata={"description": "how often it was raised while it was not resolved"}
+    )
+    last_seen_at = Timestamp(
+        allow_none=True,
+        metadata={"description": "when it was raised last; null: it has no fingerprint"},
+    )
+    reopened_from = Identifier(
+        allow_none=True,
+        metadata={"description": "the resolved alert before with the same fingerprint"},
+    )
 
 
 class AlertFilters(SortedQuery, EveryBookQuery):

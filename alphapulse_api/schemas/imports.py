@@ -9,7 +9,15 @@ from marshmallow import Schema, fields
 
 from alphapulse_api.schemas.alerts import AlertRequest, AlertStatus
 from alphapulse_api.schemas.answers import Answer
-from alphapulse_api.schemas.fields import DEFAULT_BOOK, BookId, EventTime, Money, Text
+from alphapulse_api.schemas.fields import (
+    DEFAULT_BOOK,
+    BookId,
+    Count,
+    EventTime,
+    Identifier,
+    Money,
+    Text,
+)
 from alphapulse_api.schemas.metrics import MetricPointRequest
 from alphapulse_api.schemas.quick import CheckedSchema
 from alphapulse_api.schemas.signals import SignalRequest
@@ -49,6 +57,9 @@ class ImportedAlert(AlertRequest, CheckedSchema):
     acknowledged_at = EventTime(allow_none=True)
     comments = Text(4096, shortest=0, allow_none=True)
     resolved_at = EventTime(allow_none=True)
+    occurrences = Count(low=1, metadata={"description": "default: 1"})
+    last_seen_at = EventTime(allow_none=True)
+    reopened_from = Identifier(allow_none=True)
 
     def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
         """Check that the state agrees with the times."""

@@ -67,6 +67,7 @@ def _book(stored: str) -> str | None:
 
 _EMPTY: Final[Mapping[type, str]] = {dict: "{}", list: "[]"}
 PLAIN = Kind()
+NUMBER = Kind(type="bigint")
 FLOAT = Kind(type="double precision")
 TIME = Kind(to_micros, from_micros, rfc3339_micros, "timestamptz")
 DECIMAL = Kind(_digits, Decimal, type="numeric")  # stored as JSON has it

@@ -41,7 +41,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "threshold": pa.float64(), "status": WORDS, "created_at": TIME, "acknowledged": pa.bool_(),
         "acknowledged_by": WORDS, "acknowledged_at": TIME, "comments": pa.utf8(),
         "resolved_at": TIME, "tags": pa.utf8(), "metadata": pa.utf8(),
-        "book": WORDS,
+        "book": WORDS, "fingerprint": WORDS, "occurrences": pa.int64(), "last_seen_at": TIME,
+        "reopened_from": pa.utf8(),
     },
     "/api/trades": {
         "id": pa.utf8(), "order_id": pa.utf8(), "client_order_id": pa.utf8(), "symbol": WORDS,

@@ -107,7 +107,7 @@ async def test_hostile_texts_leave_the_structure_of_every_answer(serve: Serve) -
             for alert in (await ask(client, "alerts", limit=50))["alerts"]:
                 assert set(alert) <= {
                     "id", "title", "message", "severity", "status", "created_at", "acknowledged",
-                    "book",
+                    "book", "occurrences",
                 }  # fmt: skip
                 assert alert["title"].startswith("«")
                 assert alert["message"].count("»") == 1

@@ -59,7 +59,7 @@ async def indexes(engine: Engine) -> set[str]:
     if engine.takes_arrays:
         query = "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public'"
     names = {name for (name,) in await engine.fetch(query)}
-    later = ("trade_marks", "trade_corrections", "signal_outcomes", "signal_texts")
+    later = ("trade_marks", "trade_corrections", "signal_outcomes", "signal_texts", "alert_f")
     return {
         name
         for name in names

@@ -18,12 +18,13 @@ from alphapulse_api.storage.columns import (
     FEES,
     FLOAT,
     JSON,
+    NUMBER,
     PLAIN,
     TIME,
     USAGE,
     Columns,
 )
-from alphapulse_api.storage.tables import agents, alerts, system, trades
+from alphapulse_api.storage.tables import agents, alert_columns, system, trades
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))  # half a surrogate pair is no text
 documents = st.recursive(
@@ -34,6 +35,7 @@ instants = st.datetimes(timezones=st.just(UTC))
 VALUES = {
     ANY_BOOK: texts,
     PLAIN: texts,
+    NUMBER: st.integers(-(2**63), 2**63 - 1),
     FLOAT: st.floats(),
     TIME: instants,
     DECIMAL: st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40)),
@@ -50,7 +52,7 @@ VALUES = {
         )
     ),
 }
-TABLES = [trades.COLUMNS, alerts.COLUMNS, agents.AGENTS, agents.SIGNALS, system.COLUMNS]
+TABLES = [trades.COLUMNS, alert_columns.COLUMNS, agents.AGENTS, agents.SIGNALS, system.COLUMNS]
 
 
 @pytest.mark.parametrize("columns", TABLES, ids=lambda columns: columns.table)

@@ -31,3 +31,7 @@ class Alert(TypedDict):
     tags: list[str]
     metadata: dict[str, Any]
     book: str | None
+    fingerprint: str | None
+    occurrences: int
+    last_seen_at: datetime | None
+    reopened_from: str | None

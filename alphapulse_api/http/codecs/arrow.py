@@ -38,6 +38,7 @@ REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
     "order_type", "source", "rule_id", "metric_name", "acknowledged_by", "component", "book",
     "rating", "model", "cycle_id", "actor", "role", "key_id", "address",
+    "fingerprint",
 })  # fmt: skip
 
 

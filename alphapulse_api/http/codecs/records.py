@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
@@ -18,7 +19,7 @@ from marshmallow import Schema, fields
 from alphapulse_api.domain.encoding import loads
 from alphapulse_api.domain.errors import BAD_REQUEST, TOO_LARGE, VALIDATION, Problem, ProblemType
 from alphapulse_api.http.json_scan import MAX_ELEMENT_BYTES, MAX_ELEMENT_VALUES, has_too_many_values
-from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata
+from alphapulse_api.schemas.fields import Count, Figure, Figures, Labels, Metadata
 from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_LINE_BYTES: Final = MAX_ELEMENT_BYTES
@@ -234,11 +235,18 @@ def _fault(message: str) -> str:
 def _reading(field: fields.Field[Any]) -> Callable[[str], Any] | None:
     """The function that reads a field's cells; None: the cell's text is the value."""
     match field:
+        case Count():
+            return _count
         case Figure():
             return _figure
         case Labels() | Figures() | Metadata() | fields.List():
             return _json
     return None
+
+
+def _count(cell: str) -> Any:
+    """A whole number; anything else stays text, which the schema refuses."""
+    return int(cell) if re.fullmatch(r"[0-9]{1,18}", cell) else cell
 
 
 def _figure(cell: str) -> Any:

@@ -17,6 +17,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.retention.links import remove_of_decisions, unlink_trades
 from alphapulse_api.storage.steps import Steps
+from alphapulse_api.storage.tables.alert_occurrences import forget_fingerprints
 from alphapulse_api.storage.tables.audit import let_go
 
 PAGE: Final = 200  # records a read
@@ -79,6 +80,7 @@ TABLES: Final = {
         "alerts", "alerts", "created_at", ("book", "id"), ("text", "text"),
         ("message", "comments", "tags", "metadata"),
         condition="status = 'resolved'",
+        clean=forget_fingerprints,
     ),
     "signals": Expiry(
         "agents", "signals", "timestamp", ("book", "id"), ("text", "text"),

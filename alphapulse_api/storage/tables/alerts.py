@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.occurrences import SEVERITIES
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
-from alphapulse_api.schemas.alerts import SEVERITIES
-from alphapulse_api.storage.columns import (
-    ANY_BOOK,
-    BOOLEAN,
-    FLOAT,
-    JSON,
-    PLAIN,
-    TIME,
-    Columns,
-)
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import by_time_in, not_default, read_page
 from alphapulse_api.storage.outbox import invalidation, of_new
@@ -28,40 +20,13 @@ from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
 from alphapulse_api.storage.tables.alert_changes import ACKNOWLEDGE, RESOLVE, change_alert
+from alphapulse_api.storage.tables.alert_columns import COLUMNS, RAISED, SET_AT_CREATION
+from alphapulse_api.storage.tables.alert_occurrences import raise_alerts, register
 from alphapulse_api.storage.tables.alert_reports import store_reports
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.booked import in_books, listed, sought, the_one
-from alphapulse_api.storage.tables.once import insert_all_once, insert_once
+from alphapulse_api.storage.tables.once import Pointer, by_position, insert_all_once
 
-COLUMNS = Columns(
-    "alerts",
-    {
-        "id": PLAIN,
-        "title": PLAIN,
-        "message": PLAIN,
-        "severity": PLAIN,
-        "source": PLAIN,
-        "rule_id": PLAIN,
-        "metric_name": PLAIN,
-        "metric_value": FLOAT,
-        "threshold": FLOAT,
-        "status": PLAIN,
-        "created_at": TIME,
-        "acknowledged": BOOLEAN,
-        "acknowledged_by": PLAIN,
-        "acknowledged_at": TIME,
-        "comments": PLAIN,
-        "resolved_at": TIME,
-        "tags": JSON,
-        "metadata": JSON,
-        "book": ANY_BOOK,
-    },
-)
-# The fields that are set when the alert is raised; the others change later.
-SET_AT_CREATION = (
-    "title", "message", "severity", "source", "rule_id", "metric_name", "metric_value",
-    "threshold", "created_at", "tags", "metadata",
-)  # fmt: skip
 ALERTS_A_PART: Final = 200
 Alert = dict[str, Any]
 
@@ -144,7 +109,10 @@ class AlertDataAccessor:
     async def add_alert(
         self, alert: Mapping[str, Any], *, server_set: frozenset[str] = NONE_SET
     ) -> Written:
-        """Store a validated alert; return it as stored, and whether it is new.
+        """Store a validated alert, or count it on the unresolved one with its fingerprint.
+
+        Returns:
+            The alert as stored, and whether it is new.
 
         Args:
             server_set: the fields that the server set, in which a repeat may differ.
@@ -152,18 +120,8 @@ class AlertDataAccessor:
         Raises:
             Conflict: if the id exists with other content.
         """
-        (booked,) = in_books(self._books, (alert,))
-        record = {**booked, "status": "active", "acknowledged": False}
-
-        async def work(transaction: Transaction) -> Written:
-            stored, new = await insert_once(
-                transaction, COLUMNS, record,
-                directory=self._directory, fixed=SET_AT_CREATION, server_set=server_set,
-            )  # fmt: skip
-            transaction.publish(*of_new("alerts", [stored] if new else []))
-            return stored, new
-
-        return await self._engine.write(work)
+        (stored,) = await self._add([alert], [server_set], None, True, lambda _: "/id")
+        return stored
 
     async def add_alerts(
         self,
@@ -173,10 +131,10 @@ class AlertDataAccessor:
         conflicts: dict[int, Conflict] | None = None,
         events: bool = True,
     ) -> list[Written]:
-        """Store validated alerts, all of them or none.
+        """Store validated alerts, all of them or none; or count them on unresolved ones.
 
         Args:
-            alerts: new ones are active; past ones contain their state.
+            alerts: new ones are active; past ones contain their state, and do not count on others.
             server_set: as `insert_all_once` takes it.
             conflicts: as `insert_all_once` takes it.
             events: whether to publish new alerts; an imported history is not published.
@@ -187,22 +145,32 @@ class AlertDataAccessor:
         Raises:
             Conflict: if an id exists with other content; then nothing is stored.
         """
-        records = [
-            {"status": "active", "acknowledged": False, **alert}
-            for alert in in_books(self._books, alerts)
-        ]
+        return await self._add(alerts, server_set, conflicts, events, by_position)
+
+    async def _add(
+        self,
+        alerts: Sequence[Mapping[str, Any]],
+        server_set: Sequence[frozenset[str]] | None,
+        conflicts: dict[int, Conflict] | None,
+        events: bool,
+        pointer: Pointer,
+    ) -> list[Written]:
+        records = [{**RAISED, **alert} for alert in in_books(self._books, alerts)]
+        again = events and any(record.get("fingerprint") is not None for record in records)
+        insert = partial(raise_alerts, engine=self._engine) if again else insert_all_once
 
         async def work(transaction: Transaction) -> list[Written]:
-            stored = await insert_all_once(
+            stored = await insert(
                 transaction, COLUMNS, records,
                 directory=self._directory, fixed=SET_AT_CREATION, server_set=server_set,
-                conflicts=conflicts,
+                conflicts=conflicts, pointer=pointer,
             )  # fmt: skip
             new = [alert for alert, is_new in stored if is_new]
             for at in range(0, len(new) if events else 0, TOGETHER):
                 transaction.publish(*of_new("alerts", new[at : at + TOGETHER]))
                 await transaction.turn()
             if new and not events:
+                await register(transaction, new)
                 transaction.publish(invalidation("alerts", new))
             return stored
 

@@ -10,7 +10,7 @@ import uuid_utils
 
 from alphapulse_api.domain.deeds import Deed
 from alphapulse_api.domain.times import now
-from alphapulse_api.storage.columns import JSON, PLAIN, TIME, Columns
+from alphapulse_api.storage.columns import JSON, NUMBER, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import by_time, not_default, read_page
 from alphapulse_api.storage.page import Page
@@ -33,7 +33,7 @@ COLUMNS: Final = Columns(
         "book": PLAIN,
         "before": JSON,
         "after": JSON,
-        "count": PLAIN,
+        "count": NUMBER,
     },
 )
 Entry = dict[str, Any]

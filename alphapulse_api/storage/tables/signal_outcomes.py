@@ -10,7 +10,7 @@ from alphapulse_api.domain.durations import parse_duration
 from alphapulse_api.domain.times import MICROSECOND, to_micros
 from alphapulse_api.domain.track_record.outcomes import WAIT, WINDOWS, call_of, stated_of
 from alphapulse_api.storage.bulk import insert_rows
-from alphapulse_api.storage.columns import FLOAT, PLAIN, Columns, Kind
+from alphapulse_api.storage.columns import FLOAT, NUMBER, PLAIN, Columns, Kind
 from alphapulse_api.storage.engine import Transaction
 
 IMPORTED_AFTER: Final = timedelta(seconds=60)
@@ -19,7 +19,6 @@ IMPORTED_AFTER: Final = timedelta(seconds=60)
 It is measured from its own time and counts apart.
 """
 
-_NUMBER: Final = Kind(type="bigint")
 _INSTANT: Final = Kind(type="timestamptz")  # microseconds since the epoch
 EXPECTED: Final = Columns(
     "signal_outcomes",
@@ -29,9 +28,9 @@ EXPECTED: Final = Columns(
         "agent_id": PLAIN,
         "symbol": PLAIN,
         "received_at": _INSTANT,
-        "imported": _NUMBER,
-        "horizon": _NUMBER,
-        "call": _NUMBER,
+        "imported": NUMBER,
+        "horizon": NUMBER,
+        "call": NUMBER,
         "stated": FLOAT,
         "conviction": FLOAT,
         "check_at": _INSTANT,
