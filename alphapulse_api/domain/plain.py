@@ -92,7 +92,9 @@ def _plain(value: Any, depth: int, room: Room) -> Any:
         if room[0] < 0:
             widen(room)
         return {
-            name if type(name) is str else _key(name): _plain(item, depth + 1, room)
+            name if type(name) is str else _key(name): item
+            if type(item) in _SAME
+            else _plain(item, depth + 1, room)
             for name, item in value.items()
         }
     if kind is list or kind is tuple:
@@ -101,7 +103,7 @@ def _plain(value: Any, depth: int, room: Room) -> Any:
         room[0] -= len(value)
         if room[0] < 0:
             widen(room)
-        return [_plain(item, depth + 1, room) for item in value]
+        return [item if type(item) in _SAME else _plain(item, depth + 1, room) for item in value]
     return _other(value, depth, room)
 
 

@@ -10,7 +10,7 @@ from marshmallow import fields, missing
 
 from alphapulse_api.domain.foreign import Foreign, type_name
 from alphapulse_api.domain.times import rfc3339
-from alphapulse_api.schemas.quick import quick
+from alphapulse_api.schemas.quick import UNUSUAL, Check, quick, usual_check
 from alphapulse_api.schemas.remembered import Remembered
 
 _KINDS: Final = {
@@ -75,6 +75,19 @@ class Items(BaseField, fields.List[Any]):
         super().__init__(item, **kwargs)
         # In a list nothing can be left out: a null would be an item that is `missing`.
         self.inner.required = True
+
+    def usual_check(self) -> Check | None:
+        check = usual_check(self.inner)
+        if check is None:
+            return None
+
+        def checked(values: Any) -> Any:
+            if type(values) is not list or UNUSUAL in (items := list(map(check, values))):
+                return UNUSUAL
+            self._validate(items)
+            return items
+
+        return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if isinstance(self.inner, fields.Nested) and isinstance(value, list | tuple):

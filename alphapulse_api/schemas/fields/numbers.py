@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
@@ -13,11 +14,13 @@ from marshmallow import ValidationError
 
 from alphapulse_api.schemas.fields.base import BaseField, kind_of
 from alphapulse_api.schemas.fields.text import clean
+from alphapulse_api.schemas.quick import UNUSUAL, Check
 
 MAX_DIGITS: Final = 38  # on either side of the point; more than any exchange quotes
 MAX_NUMBER_TEXT: Final = 3 * MAX_DIGITS  # with sign, point, exponent, and zeros in front
 MAX_FIGURES: Final = 256  # entries of a {name: number} object
 _DECIMAL: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_USUAL: Final = re.compile(r"-?[1-9]\d{0,30}(\.\d{1,30})?|0\.\d{0,30}[1-9]", re.ASCII)
 _ACCEPTED: Final = 'give a number, or text such as "67123.50"'
 
 
@@ -60,6 +63,16 @@ class Money(BaseField):
         super().__init__(**kwargs)
         self.positive = positive
         self.signed = signed
+
+    def usual_check(self) -> Check:
+        signed = self.signed and not self.positive
+
+        def checked(value: Any) -> Any:
+            if type(value) is str and _USUAL.fullmatch(value) and (signed or value[0] != "-"):
+                return Decimal(value)
+            return UNUSUAL
+
+        return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, str):
@@ -105,6 +118,15 @@ class Figure(BaseField):
         super().__init__(allow_none=True, **kwargs)
         self.low = low
         self.high = high
+
+    def usual_check(self) -> Check:
+        low, high = max(self.low, -sys.float_info.max), min(self.high, sys.float_info.max)
+
+        def checked(value: Any) -> Any:
+            # NaN is in no range.
+            return value + 0.0 if type(value) is float and low <= value <= high else UNUSUAL
+
+        return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
         number = to_float(value)

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, validate
 
 from alphapulse_api.domain.books import BOOK
 from alphapulse_api.schemas.fields.base import BaseField, kind_of, text_of
+from alphapulse_api.schemas.quick import UNUSUAL, Check
 
 RESERVED_IDS: Final = frozenset({"batch", "export", "import", "latest"})
 # The API documents have these patterns: they mean the same to Python and to ECMA-262.
@@ -25,6 +26,7 @@ PORTABLE_IDENTIFIER: Final = r"[^\s\x00-\x1f\x7f/?#%{}\\]{1,128}"
 
 _METRIC_TYPE: Final = re.compile(METRIC_TYPE)
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
+_USUAL_ID: Final = re.compile("[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 _WORD: Final = re.compile(WORD)
 _BOOK: Final = re.compile(BOOK)
 _STEPS: Final = frozenset({".", ".."})  # path segments that clients and proxies remove
@@ -46,6 +48,10 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         raise ValidationError("The text is not valid Unicode.") from None
     return text
+
+
+def _is_usual(text: str) -> bool:
+    return text.isascii() and "\x00" not in text
 
 
 class _Textual(BaseField, fields.String):
@@ -75,7 +81,18 @@ class Text(_Textual):
         self, longest: int, shortest: int = 1, *, number: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(validate=validate.Length(shortest, longest), **kwargs)
+        self._shortest, self._longest = shortest, longest
         self._number = number
+
+    def usual_check(self) -> Check:
+        shortest, longest = self._shortest, self._longest
+
+        def checked(value: Any) -> Any:
+            if type(value) is str and shortest <= len(value) <= longest and _is_usual(value):
+                return value
+            return UNUSUAL
+
+        return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if self._number:
@@ -88,6 +105,14 @@ class Identifier(_Textual):
 
     An integer is accepted as its digits.
     """
+
+    def usual_check(self) -> Check:
+        def checked(value: Any) -> Any:
+            if type(value) is str and _USUAL_ID.fullmatch(value) and value not in RESERVED_IDS:
+                return value
+            return UNUSUAL
+
+        return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(_from_integer(value), attr, data, **kwargs)

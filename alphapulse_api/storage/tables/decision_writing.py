@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import Ring
+from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.bulk import insert_rows, select_rows
 from alphapulse_api.storage.columns import A_TURN, Key, key_of
 from alphapulse_api.storage.engine import Transaction
@@ -85,8 +86,8 @@ async def _index(transaction: Transaction, decisions: Sequence[Record]) -> None:
         book, id_ = key_of(decision)
         if reasoning := decision.get("reasoning"):
             texts.append((book, id_, reasoning))
-        row = {"book": book, "id": id_, "made_at": decision["made_at"]}
-        symbols += [SYMBOLS.store({**row, "symbol": name}) for name in decision["symbols"]]
+        made_at = to_micros(decision["made_at"])
+        symbols += [(book, symbol, made_at, id_) for symbol in decision["symbols"]]
         signals += [(book, signal_id, id_) for signal_id in decision["signal_ids"]]
         if number % A_TURN == 0:
             await transaction.turn()
