@@ -212,12 +212,12 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
         Raises:
             Problem: 412, if the current portfolio does not match `precondition`.
         """
-        record: dict[str, Any] = await self._slices.run(
-            loading(self._portfolios.of(portfolio), portfolio)
-        )
-        self._books.place(record)
         # Calls reach the store in their order, although what precedes it may have to wait.
         async with self._portfolio_order:
+            record: dict[str, Any] = await self._slices.run(
+                loading(self._portfolios.of(portfolio), portfolio)
+            )
+            self._books.place(record)
             await self._accessors.directory.check(record["book"])
             if record.get("currency") is None:
                 currency = await self._accessors.directory.currency(record["book"])

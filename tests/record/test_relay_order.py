@@ -136,6 +136,18 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
         assert [row.revision for row in await relaying.rows()] == list(range(1, 21))
 
 
+async def test_a_portfolio_that_takes_long_to_validate_is_not_overtaken(tmp_path: Path) -> None:
+    async with relaying_processes(tmp_path / "store.db", 1) as ((process,), follower):
+        held = [{"symbol": f"S{n}", "quantity": 1, "current_price": 1} for n in range(2000)]
+        await asyncio.gather(
+            process.feed.update_portfolio(portfolio(as_of=at(0).isoformat(), positions=held)),
+            process.feed.update_portfolio(portfolio(as_of=at(1).isoformat())),
+        )
+        # Stored second, it would be late, and would have no event.
+        assert [len(e.data["positions"]) for e in follower.items][:1] == [2000]  # type: ignore[union-attr]
+        assert len(follower.items) == 2
+
+
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 async def test_a_commit_publishes_each_row_that_was_left_once(
     store: str, request: pytest.FixtureRequest, tmp_path: Path
