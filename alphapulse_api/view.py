@@ -110,11 +110,11 @@ class View:
 
     @property
     def profit(self) -> PnlDataAccessor:
-        """The profit of trades, at the prices that the caller may read."""
+        """The profit of trades and of round trips, at the prices that the caller may read."""
         metrics = self._accessors.metrics
         if self.limited:
             metrics = metrics.within(self.books, prices=True)
-        return PnlDataAccessor(self._accessors.engine, metrics)
+        return PnlDataAccessor(self._accessors.engine, metrics, self.books)
 
     @property
     def portfolios(self) -> PortfolioStore:

@@ -22,6 +22,7 @@ from . import (
     ingest,
     latency,
     metrics,
+    pnl,
     portfolio,
     profile,
     retention,
@@ -147,6 +148,12 @@ ENTRIES = (
         "decisions stored in batches, what led to a trade, and listings as they grow",
         decisions.add_options,
         decisions.run,
+    ),
+    Entry(
+        "pnl",
+        "sums of round trips: a day, and all of up to 10^6",
+        pnl.add_options,
+        pnl.run,
     ),
     Entry(
         "portfolio",

@@ -141,6 +141,7 @@ class SyncDashboardClient:
     trades = _rows(DashboardClient.trades)
     trade = _call(DashboardClient.trade)
     why = _call(DashboardClient.why)
+    pnl = _rows(DashboardClient.pnl)
     decisions = _rows(DashboardClient.decisions)
     decision = _call(DashboardClient.decision)
     record_decision = _call(DashboardClient.record_decision)

@@ -125,6 +125,18 @@ TRACK_RECORD: Final = Shape(
         "thinking": Shape(("cost",)),
     }
 )
+PNL_SUM: Final = Shape(
+    (
+        "profit",
+        "gross_profit",
+        "gross_loss",
+        "average_profit",
+        "average_win",
+        "average_loss",
+        "net_profit",
+    ),
+    nested={"opening_fees": _FEE, "closing_fees": _FEE},
+)
 SAMPLE: Final = Shape(times=("timestamp",))
 AUDIT: Final = Shape(times=("at",))
 

@@ -26,6 +26,8 @@ TAGGED: Final[Mapping[str, tuple[str, ...]]] = {
 # The resources with answers that depend on one value in every book: an agent belongs to none.
 OF_EVERY_BOOK: Final = frozenset({"agents"})
 
+_WITH_BOOK: Final = ("portfolio", "trades")  # with answers that show what a book is
+
 
 def tag(resource: str, book: str | None, field: str | None = None, value: str = "") -> str:
     """The tag of the records of a book (None: of any) whose field, if one is given, has the value.
@@ -78,6 +80,16 @@ def tags_of(resource: str, records: Iterable[Mapping[str, Any]]) -> Sequence[str
                 if resource in OF_EVERY_BOOK:
                     tags[tag(resource, None, field, value)] = None
     return tuple(tags)
+
+
+def tags_of_book(book: str) -> Sequence[str]:
+    """The tags of the answers that a change of a book makes stale.
+
+    Among them are those about all of its trades: profit is shown with the mode and the currency of
+    its book.
+    """
+    in_book = (tag(resource, book) for resource in _WITH_BOOK)
+    return ("books", *_WITH_BOOK, *in_book)
 
 
 def tags_of_series(series: Iterable[tuple[str, str | None]]) -> Sequence[str]:

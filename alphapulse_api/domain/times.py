@@ -105,6 +105,15 @@ def zone_of(name: str) -> tzinfo | None:
     return ZoneInfo(name) if name in _zone_names() else None
 
 
+def day_of(micros: int, zone: tzinfo) -> date:
+    """The day of an instant in a time zone."""
+    at = from_micros(micros)
+    try:
+        return at.astimezone(zone).date()
+    except OverflowError:  # outside the years 1 to 9999 there
+        return at.date()
+
+
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())

@@ -91,6 +91,7 @@ class Row:
         resource: what a cached answer depends on, if no filter narrows it ("{name}" stands for a
             path variable, and "book={book};" is left out if the answer is not about one book);
             None: the answer is not cached.
+        narrowed: whether a filter narrows what a cached answer depends on.
         every_book: a GET that names no book means every book that the caller has; otherwise it
             means the caller's home book. Other methods always mean every book.
         for_all_books: callers who are limited to books are refused.
@@ -130,6 +131,7 @@ class Row:
     repeats: bool = False
     versioned: bool = False
     resource: str | None = None
+    narrowed: bool = True
     every_book: bool = False
     for_all_books: bool = False
     range_of_rows: bool = True

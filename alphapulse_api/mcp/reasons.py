@@ -1,10 +1,11 @@
-"""The tools that ask why: reasons of trades, decisions, costs of models, track records."""
+"""The tools that ask why: reasons of trades, decisions, profit, costs, track records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Literal
 
+from alphapulse_api.client.rows import PnlGrouping
 from alphapulse_api.mcp.answers import FULL_TEXT, answer
 from alphapulse_api.mcp.callers import Call, Callers
 from alphapulse_api.mcp.parameters import Book, Hours, Limit, Symbol, Until, range_of
@@ -31,6 +32,7 @@ class Reasons:
             self.decisions,
             self.decision,
             self.signal,
+            self.profit,
             self.model_costs,
             self.track_record,
         )
@@ -82,6 +84,33 @@ class Reasons:
         """Show one signal with its thesis and what the agent saw."""
         async with self._callers.client(call) as client:
             return answer(await client.signal(agent_id, signal_id, book=book), FULL_TEXT)
+
+    async def profit(
+        self,
+        call: Call,
+        group_by: PnlGrouping = "symbol",
+        hours: Hours = 24,
+        until: Until = None,
+        symbol: Symbol = None,
+        agent_id: str | None = None,
+        book: Book = None,
+    ) -> str:
+        """Show what closed positions brought: realized profit, fees, win rate, profit factor.
+
+        Positions that are still open are not counted; `portfolio` shows them.
+        """
+        start, end = range_of(hours, until)
+        async with self._callers.client(call) as client:
+            rows = await client.pnl(
+                group_by=group_by,
+                symbol=symbol,
+                agent_id=agent_id,
+                start_time=start,
+                end_time=end,
+                book=book,
+                limit=100,
+            )
+        return answer({"profit": rows})
 
     async def model_costs(
         self,

@@ -23,7 +23,7 @@ from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.encoding import dumps
 from alphapulse_api.domain.outbox import TOGETHER, OutboxRow
 from alphapulse_api.domain.points import Points
-from alphapulse_api.domain.tags import tags_of, tags_of_series
+from alphapulse_api.domain.tags import tags_of, tags_of_book, tags_of_series
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
@@ -51,6 +51,11 @@ def _id_at(seconds: float) -> str:
 def invalidation(resource: str, records: Iterable[Mapping[str, Any]] = ()) -> OutboxRow:
     """A row without an event, for written records."""
     return OutboxRow(new_id(), None, None, 1, tags_of(resource, records))
+
+
+def invalidation_of_book(book: str) -> OutboxRow:
+    """A row without an event, for a changed book."""
+    return OutboxRow(new_id(), None, None, 1, tags_of_book(book))
 
 
 def invalidation_of_series(series: Iterable[tuple[str, str | None]]) -> OutboxRow:

@@ -90,6 +90,11 @@ class Page(Sequence[Record]):
         return self._records
 
 
+def page_of_records(records: Sequence[Record], next_cursor: str | None) -> Page:
+    """A page of rows that were computed, and not read from a table."""
+    return Page([(row,) for row in records], lambda rows, _: [row[0] for row in rows], next_cursor)
+
+
 def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
     """Rows for text: those of a page in their plain form, a host's own rows unchanged."""
     return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])

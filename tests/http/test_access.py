@@ -92,6 +92,7 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/trades/batch"): (PUBLISHERS, 200, [TRADE]),
     ("POST", "/api/trades/import"): (PUBLISHERS, 415, {}),  # JSON is not what it takes
     ("GET", "/api/trades/{id}/why"): (VIEWERS, 200, None),
+    ("GET", "/api/pnl"): (READERS, 200, None),
     ("GET", "/api/decisions"): (READERS, 200, None),
     ("GET", "/api/decisions/export"): (READERS, 200, None),
     ("GET", "/api/decisions/{id}"): (VIEWERS, 200, None),

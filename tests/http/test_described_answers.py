@@ -31,6 +31,7 @@ CHANGED: Final = {
 }  # fmt: skip
 
 
+SIDES = ("buy", "sell")
 OF_AGENTS = ("agents", "usage")  # tags of what view_agents shows
 
 
@@ -97,6 +98,9 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("GET", "/api/decisions/d-9?expand=signals,trades,cost,profit")
     await check("GET", "/api/trades/t-9/why")
     await check("GET", "/api/trades/x1/why")
+    await check("POST", "/api/trades", json={**TRADE, "side": "sell", "quantity": 99, "fee": 1})
+    for group in ("symbol", "strategy", "agent", "day", "week", "month"):
+        assert (await check("GET", f"/api/pnl?group_by={group}")).json
     sample = {"component": "feed", "status": "error", "message": None, "metrics": {"lag": 0.1}}
     await check("POST", "/api/system", json=sample)
     await check("POST", "/webhooks/alertmanager", json=alertmanager({}))
@@ -164,6 +168,8 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
     caller, feed = await server.login(), server.feed
     await feed.record_metrics([{**POINT, "name": f"n{n}"} for n in range(1001)])
     await feed.record_trades([TRADE] * 101)
+    closed = [{**TRADE, "symbol": f"s{n}", "side": side} for n in range(101) for side in SIDES]
+    await feed.record_trades(closed)
     for number in range(101):
         await feed.record_usage({**USAGE, "agent_id": f"agent-{number}"})
         await feed.raise_alert(ALERT)

@@ -72,6 +72,7 @@ async def test_every_tool_answers(serve: Serve) -> None:
             "decisions": {"symbol": "AAPL"},
             "decision": {"decision_id": "d-1"},
             "signal": {"agent_id": "momentum-1", "signal_id": "s-1"},
+            "profit": {"group_by": "agent"},
             "model_costs": {"group_by": "model"},
             "track_record": {"agent_id": "momentum-1"},
         }
@@ -83,6 +84,7 @@ async def test_every_tool_answers(serve: Serve) -> None:
     assert answers["why"]["signals"][0]["thesis"] == answers["signal"]["thesis"]
     assert answers["signal"]["thesis"] == "«It rises, surely.»"
     assert answers["decision"]["cost"]["totals"] == [{"currency": "USD", "cost": "0.25"}]
+    assert answers["profit"]["profit"][0]["net_profit"] == "10"
     assert answers["model_costs"]["costs"][0]["cost"] == "0.25"
     assert answers["track_record"]["verdict"] == "too_few"
     assert answers["trade"]["id"] == "t-1"

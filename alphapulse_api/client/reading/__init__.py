@@ -11,6 +11,7 @@ from alphapulse_api.client.reading.audit import AuditReading
 from alphapulse_api.client.reading.callers import CallerReading
 from alphapulse_api.client.reading.decisions import DecisionsReading
 from alphapulse_api.client.reading.metrics import MetricsReading
+from alphapulse_api.client.reading.pnl import PnlReading
 from alphapulse_api.client.reading.portfolio import PortfolioReading
 from alphapulse_api.client.reading.system import SystemReading
 from alphapulse_api.client.reading.trades import TradesReading
@@ -25,6 +26,7 @@ class Reading(
     PortfolioReading,
     AlertsReading,
     TradesReading,
+    PnlReading,
     DecisionsReading,
     UsageReading,
     AgentsReading,

@@ -17,6 +17,7 @@ from alphapulse_api.client.rows.books import (
 )
 from alphapulse_api.client.rows.callers import Me
 from alphapulse_api.client.rows.metrics import MetricPoint, Series
+from alphapulse_api.client.rows.pnl import PnlGrouping, PnlSum
 from alphapulse_api.client.rows.portfolio import HistoryPoint, Portfolio, Position
 from alphapulse_api.client.rows.sorting import Sort
 from alphapulse_api.client.rows.system import SystemSample
@@ -41,6 +42,8 @@ __all__ = [
     "MetricPoint",
     "OnError",
     "OrderState",
+    "PnlGrouping",
+    "PnlSum",
     "Portfolio",
     "PortfolioTotal",
     "Portfolios",

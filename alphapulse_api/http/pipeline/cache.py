@@ -87,7 +87,7 @@ def _tag(row: Row, request: web.Request, view: View) -> str | None:
     if "{" in row.resource:
         resource = row.resource if book is not None else row.resource.replace(OF_BOOK, "")
         return resource.format_map({**request.match_info, "book": book})
-    return tag_of_filters(row.resource, book, request[QUESTION].values)
+    return tag_of_filters(row.resource, book, request[QUESTION].values if row.narrowed else {})
 
 
 async def _compute(request: web.Request, handler: Handler) -> Entry:

@@ -1,18 +1,25 @@
-"""Reads profit: what one trade brought so far."""
+"""Reads profit: what one trade brought so far, and sums of round trips."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.decimals import EXACT
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.lots import exact, total
-from alphapulse_api.domain.times import to_micros
-from alphapulse_api.projections.pnl.folding import fold_symbol
+from alphapulse_api.domain.times import to_micros, zone_of
+from alphapulse_api.projections.pnl.folding import fold_books, fold_symbol
 from alphapulse_api.projections.pnl.rows import FILLS
+from alphapulse_api.projections.pnl.summing import Account, Filters, check_number, shown, summed
 from alphapulse_api.projections.prices import newest_price
 from alphapulse_api.storage.engine import Engine
+from alphapulse_api.storage.engine.long_reads import long_reads
+from alphapulse_api.storage.page import Page, page_of_records
+from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import MetricStore
 
 STEPS: Final = 20  # of folding that a read waits for: up to 10,000 trades
@@ -31,11 +38,73 @@ class PnlDataAccessor:
     Args:
         engine: the database.
         metrics: where prices are recorded.
+        books: whose round trips are summed.
     """
 
-    def __init__(self, engine: Engine, metrics: MetricStore) -> None:
+    def __init__(self, engine: Engine, metrics: MetricStore, books: Books = HOME) -> None:
         self._engine = engine
         self._metrics = metrics
+        self._books = books
+
+    async def get_pnl(
+        self,
+        group_by: str = "symbol",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        symbol: str | None = None,
+        strategy: str | None = None,
+        agent_id: str | None = None,
+        timezone: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of sums of round trips: a row a group, mode and currency.
+
+        A trade that is stored while it is read may be counted or not. It costs as much as there are
+        round trips in the range.
+
+        Args:
+            group_by: symbol, strategy, agent, day, week or month.
+            start_time: of the closing trades.
+            end_time: of the closing trades.
+            symbol: only round trips of it.
+            strategy: likewise.
+            agent_id: likewise.
+            timezone: the IANA name of the zone in which days begin; default: UTC.
+            limit: rows a page.
+            cursor: of the page.
+
+        Raises:
+            ValidationProblem: for an empty range, an unknown zone, a foreign cursor, or more than
+                `summing.MOST_TRIPS` round trips.
+            Unavailable: if the trades that were just stored take long to fold.
+        """
+        check_range(start_time, end_time)
+        zone = UTC if timezone is None else zone_of(timezone)
+        if zone is None:
+            raise ValidationProblem.parameter("timezone", f"{timezone!r} is not an IANA time zone")
+        filters = Filters(start_time, end_time, symbol, strategy, agent_id)
+        listing = Listing(
+            "pnl", group_by=group_by, timezone=timezone, books=self._books.text,
+            **{name: value for name, value in filters._asdict().items() if "time" not in name},
+        )  # fmt: skip
+        last = None if cursor is None else tuple(listing.key(cursor, str, str, str, str))
+        await fold_books(self._engine, self._books.ids)
+        with long_reads():
+            accounts = await self._accounts()
+            await check_number(self._engine, [each.book for each in accounts], filters)
+            sums = await summed(self._engine, accounts, group_by, filters, zone)
+        keys = sorted(key for key in sums if last is None or key > last)
+        following = listing.cursor(*keys[limit - 1]) if len(keys) > limit else None
+        return page_of_records([shown(key, sums[key], group_by) for key in keys[:limit]], following)
+
+    async def _accounts(self) -> list[Account]:
+        where = Where()
+        where.one_of("id", self._books.ids)
+        rows = await self._engine.fetch(
+            f"SELECT id, mode, currency FROM books {where} ORDER BY id", *where.args
+        )
+        return [Account(*row) for row in rows]
 
     async def get_trade_profit(self, trade: Mapping[str, Any]) -> dict[str, Any] | None:
         """The profit of a trade so far, by FIFO lots.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
+from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.projections.pnl.planning import Plan, plan
 from alphapulse_api.projections.pnl.rows import (
     ACCOUNT_COLUMNS,
@@ -17,9 +19,11 @@ from alphapulse_api.projections.pnl.rows import (
 from alphapulse_api.storage.bulk import insert_rows, keys_as_rows
 from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine import Engine, Transaction
+from alphapulse_api.storage.query import Where
 
 SYMBOLS: Final = 50  # that are folded in one transaction
 ROWS: Final = 1000  # of a transaction, from which on no other symbol joins it
+SECONDS: Final = 10.0  # of folding that a read waits for
 
 _NEW: Final = "ON CONFLICT DO NOTHING RETURNING book, symbol"
 _ACCOUNTS: Final = f"pnl_accounts ({', '.join(ACCOUNT_COLUMNS)})"
@@ -39,8 +43,9 @@ _REMOVE_TRIPS: Final = (
     "AND (closed_at, closing_id) >= ($3, $4)"
 )
 _PENDING: Final = (
-    "SELECT book, symbol FROM trade_marks UNION "
-    "SELECT book, symbol FROM pnl_accounts WHERE behind = 1 ORDER BY book, symbol LIMIT $1"
+    "SELECT book, symbol FROM trade_marks WHERE {marks} UNION "
+    "SELECT book, symbol FROM pnl_accounts WHERE behind = 1 AND {accounts} "
+    "ORDER BY book, symbol LIMIT {limit}"
 )
 
 
@@ -63,11 +68,44 @@ async def fold_symbol(engine: Engine, book: str, symbol: str, steps: int | None 
     return False
 
 
+async def fold_books(engine: Engine, books: Sequence[str] | None) -> None:
+    """Fold every trade of some books (None: of all) that was stored before.
+
+    Raises:
+        Unavailable: if that takes longer than `SECONDS`. What was folded meanwhile stays.
+    """
+    end = time.monotonic() + SECONDS
+    ((newest,),) = await engine.fetch("SELECT max(id) FROM trade_marks")
+    while await _fold(engine, await _pending(engine, books, newest or 0)):
+        if time.monotonic() >= end:
+            raise Unavailable(
+                "So many trades were just stored that their profit is still being computed."
+            )
+
+
 async def fold_some(engine: Engine) -> bool:
     """Take a step for some symbols that have something left; returns whether any had."""
+    return await _fold(engine, await _pending(engine))
+
+
+async def _pending(
+    engine: Engine, books: Sequence[str] | None = None, newest: int | None = None
+) -> Sequence[Sequence[Any]]:
+    """Some symbols of books (None: of all) that have something left, by marks up to `newest`."""
+    where = Where()
+    where.one_of("book", books)
+    accounts = marks = where.conditions
+    if newest is not None:
+        marks += f" AND id <= {where.parameter(newest)}"
+    limit = where.parameter(SYMBOLS)
+    sql = _PENDING.format(marks=marks, accounts=accounts, limit=limit)
+    return await engine.fetch(sql, *where.args)
+
+
+async def _fold(engine: Engine, symbols: Sequence[Sequence[Any]]) -> bool:
+    """Take a step for some symbols; returns whether there are any."""
     plans: list[Plan] = []
     rows = 0
-    symbols = await engine.fetch(_PENDING, SYMBOLS)
     for book, symbol in symbols:
         if (planned := await plan(engine, book, symbol)) is not None:
             plans.append(planned)

@@ -6,6 +6,7 @@ from typing import Final
 
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.outbox import invalidation_of_book
 from alphapulse_api.storage.tables.book_directory import BookDirectory, closed
 from alphapulse_api.storage.tables.book_tokens import replace_token
 
@@ -55,6 +56,7 @@ class Admission:
         if fixed is None:
             if await transaction.execute(_FIX, self._book, currency):
                 await replace_token(transaction)
+                transaction.publish(invalidation_of_book(self._book))
                 return
             fixed = (await self._directory.read(transaction, ids))[self._book].currency
         if fixed != currency:

@@ -16,7 +16,7 @@ from alphapulse_api.storage.columns import PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.listing import read_page
 from alphapulse_api.storage.ordering import Order
-from alphapulse_api.storage.outbox import invalidation
+from alphapulse_api.storage.outbox import invalidation_of_book
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where
 from alphapulse_api.storage.rekeyed import BOOKS as REKEYED
@@ -126,7 +126,7 @@ class BookDataAccessor:
                 )
             await replace_token(transaction)
             await note(transaction, _deed(actor, before, after))
-            transaction.publish(invalidation("books"), invalidation("portfolio", [{"book": book}]))
+            transaction.publish(invalidation_of_book(book))
             return _versioned(after)
 
         return await self._engine.write(work)

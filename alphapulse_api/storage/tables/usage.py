@@ -12,7 +12,7 @@ from alphapulse_api.domain.times import to_micros, zone_of
 from alphapulse_api.storage.columns import BOOLEAN, DECIMAL, FLOAT, JSON, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
-from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.page import Page, page_of_records
 from alphapulse_api.storage.query import Listing, check_range
 from alphapulse_api.storage.stores import DecisionStore, Written
 from alphapulse_api.storage.tables.book_directory import BookDirectory
@@ -23,7 +23,6 @@ from alphapulse_api.storage.tables.usage_linked import usage_of_decision
 from alphapulse_api.storage.tables.usage_reading import (
     grouped,
     page_of,
-    page_of_rows,
     rows_of_entries,
     spans_of,
 )
@@ -145,7 +144,7 @@ class UsageDataAccessor:
         for decision in page:
             entries = await usage_of_decision(self._engine, decision)
             rows += rows_of_entries({"decision_id": decision["id"]}, entries)
-        return page_of_rows(rows, page.next_cursor)
+        return page_of_records(rows, page.next_cursor)
 
     async def add_usage(
         self,

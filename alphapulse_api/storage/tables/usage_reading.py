@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from alphapulse_api.domain.times import from_micros, to_micros
+from alphapulse_api.domain.times import day_of, to_micros
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.page import Page
+from alphapulse_api.storage.page import Page, page_of_records
 from alphapulse_api.storage.query import Listing, Where
 from alphapulse_api.storage.tables.usage_entries import Entry
 from alphapulse_api.storage.tables.usage_sums import DAY, QUARTER, SUMS, added, values_of
@@ -131,12 +131,7 @@ def page_of(
         for currency, sums in sorted(groups[key].items())
         if sums[0]  # spans that do not count any more leave sums of nothing
     ]
-    return page_of_rows(rows, listing.cursor(*shown[-1]) if more else None)
-
-
-def page_of_rows(rows: Sequence[dict[str, Any]], cursor: str | None) -> Page:
-    """A page of rows of an answer."""
-    return Page([(row,) for row in rows], lambda rows, _: [row[0] for row in rows], cursor)
+    return page_of_records(rows, listing.cursor(*shown[-1]) if more else None)
 
 
 def rows_of_entries(group: dict[str, str], entries: Iterable[Entry]) -> list[dict[str, Any]]:
@@ -160,8 +155,7 @@ def _shown(currency: str, sums: Sequence[Decimal]) -> dict[str, Any]:
 
 
 def _day(row: _Row, zone: tzinfo) -> Group:
-    at = from_micros(row.start)
-    return ((at if zone is UTC else at.astimezone(zone)).date().isoformat(),)
+    return (day_of(row.start, zone).isoformat(),)
 
 
 _KEYS: Final[dict[str, Callable[[_Row, tzinfo], Group]]] = {
