@@ -3,6 +3,7 @@
 import { Agents } from "./agents.js";
 import { Alerts } from "./alerts.js";
 import { Api, BASE } from "./api.js";
+import { Audit } from "./audit.js";
 import { Books } from "./books.js";
 import { Chart } from "./charts.js";
 import { $, batched, onSubmit } from "./dom.js";
@@ -35,16 +36,20 @@ const app = {
   session, api: new Api(session), channels: {}, stream: null, book: null, staleAfter: 300_000, now: () => Date.now() + ahead,
 };
 const why = new Why(app), overview = new Overview(app, (book) => books.choose(book));
-const panels = Object.entries({
-  portfolio: new Portfolio(app, new Opened(app, why)), alerts: new Alerts(app), metrics: new Metrics(app),
-  trades: new Trades(app, why), agents: new Agents(app), system: new System(app),
-});
+/** The panels, each with its name and what a user needs to see it. */
+const panels = [
+  ["portfolio", new Portfolio(app, new Opened(app, why)), "view_portfolio"], ["alerts", new Alerts(app), "view_alerts"],
+  ["metrics", new Metrics(app), "view_metrics"], ["trades", new Trades(app, why), "view_trades"],
+  ["agents", new Agents(app), "view_agents"], ["system", new System(app), "view_system"],
+  ["audit", new Audit(app), "manage"],
+];
+const OF_BOOK = ["portfolio", "trades"]; // show one book
 
 const freshness = new Freshness(app, [...panels, ["books", overview]]);
 
 const books = new Books(app, () => {
   overview.show();
-  for (const [name, panel] of panels) if (["portfolio", "trades"].includes(name) && session.can(`view_${name}`)) panel.start();
+  for (const [name, panel, permission] of panels) if (OF_BOOK.includes(name) && session.can(permission)) panel.start();
 });
 
 $("#login-dialog").addEventListener("cancel", (event) => event.preventDefault());
@@ -62,8 +67,8 @@ session.addEventListener("user", () => {
   app.stream ??= openStream();
   books.load();
   if (session.can("view_portfolio")) overview.start();
-  for (const [name, panel] of panels) {
-    const may = session.can(`view_${name}`);
+  for (const [name, panel, permission] of panels) {
+    const may = session.can(permission);
     $(`#panel-${name}`).hidden = $(`nav a[href="#panel-${name}"]`).hidden = !may;
     if (may) panel.start();
   }
