@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -18,9 +18,6 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.http.inflating import INFLATED, INPUT_BYTES, Inflater, coding_named
 from alphapulse_api.http.json_body import JsonBody
 from alphapulse_api.http.route import Row
-from alphapulse_api.runtime.slices import Steps, finish
-
-T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # 10000 records of 1.6 KiB
 IDENTITY: Final = "identity"
@@ -28,7 +25,6 @@ CODINGS: Final = (IDENTITY, *INFLATED)
 MAX_SHOWN: Final = 100  # characters of a caller's own text in an error
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 32 * 1024
-SMALL_BYTES: Final = 4096  # a record or a few: parsed in some 10 µs
 # JSON and CSV of metric points shrink to about a twentieth; a decompression bomb to a thousandth.
 MAX_RATIO: Final = 200
 ANY_RATIO_BYTES: Final = 1024 * 1024  # a body up to this size may have any ratio
@@ -160,20 +156,19 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     reader = BodyReader(request)
     is_json = request.content_type == JSON
     slices = request.app[BACKEND].slices
-    run = _at_once if is_small(request) else slices.run
     body = JsonBody(row.loads, array=row.body_may_be_array or row.body_is_array)
     last = False
     while not last:
         piece, last = await reader.piece()
         if is_json or not piece:
-            await run(body.feed(piece))
+            await slices.run(body.feed(piece))
         else:
             raise unsupported(request, (JSON, *others))
     if body.empty and row.body_may_be_absent:
         return {}
     if not is_json:
         raise unsupported(request, (JSON, *others))
-    value = await run(body.end())
+    value = await slices.run(body.end())
     if value is None and row.body_may_be_absent:
         return {}
     kinds: tuple[type, ...]
@@ -186,20 +181,6 @@ async def read_json(request: web.Request, row: Row, others: Iterable[str] = ()) 
     if isinstance(value, kinds):
         return value
     raise ValidationProblem([{"pointer": "", "detail": f"The body must be {wanted}."}])
-
-
-def is_small(request: web.Request) -> bool:
-    """Whether a request has a body so small that work on it need not wait behind longer work."""
-    size = request.content_length
-    return (
-        size is not None
-        and 0 < size <= SMALL_BYTES
-        and hdrs.CONTENT_ENCODING not in request.headers
-    )
-
-
-async def _at_once(steps: Steps[T]) -> T:
-    return finish(steps)
 
 
 def unsupported(request: web.Request, media_types: Iterable[str]) -> Problem:

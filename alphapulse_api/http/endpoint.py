@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from alphapulse_api.auth.caller import Caller
 from alphapulse_api.backend import BACKEND, Backend
 from alphapulse_api.domain.errors import BAD_REQUEST, NOT_FOUND, Problem, ValidationProblem
-from alphapulse_api.http.body import is_small, read_json
+from alphapulse_api.http.body import read_json
 from alphapulse_api.http.codecs.formats import (
     FORMATS,
     Rows,
@@ -36,7 +36,7 @@ from alphapulse_api.http.pipeline.viewing import view_of
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
 from alphapulse_api.log.joint import stream_cursor
-from alphapulse_api.runtime.slices import finish, releasing
+from alphapulse_api.runtime.slices import releasing
 
 MAX_PATH_VARIABLE: Final = 256
 
@@ -82,6 +82,8 @@ def endpoint(row: Row) -> RawHandler:
             answer = await ingest(request, row, call)
         else:
             answer = await _answer(handler, call)
+            if row.method == hdrs.METH_GET:
+                await backend.turns.take()
         if (changes_in := getattr(answer, "changes_in", None)) is not None:
             request[CHANGES_IN] = changes_in
         if (version := getattr(answer, "version", None)) is not None:
@@ -97,8 +99,8 @@ def endpoint(row: Row) -> RawHandler:
             headers.update(approximate(answer))
             body = await _encode(backend, row, question, answer)
         else:
-            dumped = dumping(answer)
-            body = finish(dumped) if is_small(request) else await backend.slices.run(dumped)
+            for_reader = row.method == hdrs.METH_GET
+            body = await backend.slices.run(dumping(answer), for_reader=for_reader)
         if question.coding.applies(len(body)):
             body = await compressed(body, question.coding.name)
             headers["Content-Encoding"] = question.coding.name
@@ -138,7 +140,7 @@ async def _answer(handler: Handler, call: Call) -> Any:
 
 async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) -> bytes:
     if question.format == "json":
-        return await backend.slices.run(dumping_rows(rows))
+        return await backend.slices.run(dumping_rows(rows), for_reader=True)
 
     def work() -> bytes:
         spreadsheet = question.spreadsheet

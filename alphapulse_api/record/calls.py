@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.runtime.detached import Detached
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._refusal: type[RuntimeError] | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         state = "open" if self._refusal is None else "closed"
@@ -86,14 +86,10 @@ class Calls:
         if self._refusal is not None:
             work.close()
             raise self._refusal()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-        # If it fails after its caller was cancelled, nobody retrieves the exception.
-        answer.add_done_callback(consume_exception)
-        task = loop.create_task(_answering(answer, work))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await answer
+        call = Detached(work)
+        self._under_way.add(call.task)
+        call.task.add_done_callback(self._under_way.discard)
+        return await call.result()
 
     async def close(self) -> None:
         """Accept no more calls, and wait for those that are in progress."""
@@ -101,24 +97,3 @@ class Calls:
         # The I/O of each call is bounded. Calls that these make in turn are waited for too.
         while self._under_way:
             await asyncio.wait(self._under_way)
-
-
-async def _answering(answer: asyncio.Future[T], work: Coroutine[Any, Any, T]) -> None:
-    """Run a call and answer its caller, unless the caller was cancelled.
-
-    The caller resumes in the next turn of the loop. With `asyncio.shield` it would resume one turn
-    later, since the call's task would first have to wake the shield.
-    """
-    try:
-        result = await work
-    except asyncio.CancelledError:
-        answer.cancel()
-        raise
-    except BaseException as error:
-        if not answer.done():
-            answer.set_exception(error)
-        if not isinstance(error, Exception):
-            raise
-    else:
-        if not answer.done():
-            answer.set_result(result)

@@ -16,22 +16,30 @@ T = TypeVar("T")
 Steps = Generator[None, None, T]
 
 SLICE_SECONDS: Final = 0.002
+MOMENT_SECONDS: Final = 0.00025  # of new work: a record is checked or freed in less
 ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are hashed and compressed on a thread
 RELEASED: Final = 100  # elements freed in one step
 
 
 class Slices:
-    """Runs long work of one event loop: all callers together share one slice in each turn."""
+    """Runs long work of one event loop: all callers together share one slice in each turn.
+
+    New work runs at once for a moment, so what is short does not wait behind what is long. The rest
+    of longer work takes turns, in the order in which it came. Answers for readers do so from the
+    start, so that they do not delay the checks of writes.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()  # waiters are served in the order they came
-        self._left = SLICE_SECONDS  # of this turn
+        self._moments = _Share(SLICE_SECONDS / 2)
+        self._slices = _Share(SLICE_SECONDS)
 
-    async def run(self, steps: Steps[T]) -> T:
+    async def run(self, steps: Steps[T], *, for_reader: bool = False) -> T:
         """Run `steps` to its end, in slices.
 
         Args:
             steps: yields several times a millisecond.
+            for_reader: whether it makes the answer to a GET.
 
         Returns:
             The value that `steps` returns.
@@ -39,30 +47,51 @@ class Slices:
         Raises:
             Exception: what `steps` raises.
         """
+        if not for_reader:
+            while self._moments.used:  # noqa: ASYNC110 - until the next turn
+                await asyncio.sleep(0)
+            if (done := self._moments.run(steps, MOMENT_SECONDS)) is not None:
+                return done[0]
         while True:
             async with self._lock:
-                if self._left > 0 and (done := self._slice(steps)) is not None:
+                if not self._slices.used and (done := self._slices.run(steps)) is not None:
                     return done[0]
                 await asyncio.sleep(0)
 
-    def _slice(self, steps: Steps[T]) -> tuple[T] | None:
-        """Run for the rest of this turn's slice; returns the value of `steps` once it is done."""
-        if self._left == SLICE_SECONDS:
+
+class _Share:
+    """Some seconds of each turn of the loop, for all work that runs in the turn."""
+
+    __slots__ = ("_left", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._left = seconds  # of this turn
+
+    @property
+    def used(self) -> bool:
+        """Whether nothing is left of it in this turn."""
+        return self._left <= 0
+
+    def run(self, steps: Steps[T], most: float = SLICE_SECONDS) -> tuple[T] | None:
+        """Run for up to `most` seconds of the share; returns the value of `steps` if it is done."""
+        if self._left == self._seconds:
             asyncio.get_running_loop().call_soon(self._turn)
-        began = perf_counter()
-        end = began + self._left
+        now = perf_counter()
+        share_ends = now + self._left
+        end = min(share_ends, now + most)
         try:
             while perf_counter() < end:
                 next(steps)
         except StopIteration as stop:
             return (stop.value,)
         finally:
-            self._left = min(self._left, end - perf_counter())
+            self._left = min(self._left, share_ends - perf_counter())
         return None
 
     def _turn(self) -> None:
-        """Start the slice of a new turn of the loop."""
-        self._left = SLICE_SECONDS
+        """Begin the share of a new turn of the loop."""
+        self._left = self._seconds
 
 
 def finish(steps: Steps[T]) -> T:

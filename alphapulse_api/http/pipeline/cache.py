@@ -73,6 +73,7 @@ async def cache(request: web.Request, handler: Handler) -> web.StreamResponse:
             backend.answers.begin(key, version, look, compute)
             return _answer(request, outdated, "STALE", age=age)
     entry = await backend.answers.get(key, version, look, compute)
+    await backend.turns.take()  # many requests may have waited for this answer
     return _answer(request, entry, "BYPASS" if version is None else "MISS")
 
 

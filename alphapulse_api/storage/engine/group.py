@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.runtime.prompt import PromptFuture, resuming
 from alphapulse_api.runtime.supervisor import consume_exception
 from alphapulse_api.storage.engine.base import Committed, Transaction, Work
 
@@ -107,7 +108,7 @@ class GroupingEngine(ABC):
         loop = asyncio.get_running_loop()
         if self._stall_timer is None:
             self._stall_timer = loop.call_later(STALL_SECONDS, self._look_for_stall)
-        answer: asyncio.Future[T] = loop.create_future()
+        answer: PromptFuture[T] = PromptFuture()
         # If the caller is cancelled, nobody retrieves the error.
         answer.add_done_callback(consume_exception)
         self._waiting += 1
@@ -143,16 +144,17 @@ class GroupingEngine(ABC):
     def _answer(
         self, outcomes: Sequence[Outcome], rows: Sequence[OutboxRow] = (), marked: bool = False
     ) -> None:
-        """Pass the outbox rows of a commit on and resolve its callers' futures, on their loop."""
+        """Pass the outbox rows of a commit on and resume its callers; a callback of their loop."""
         if rows and self._committed is not None:
             self._committed(rows)
         if marked:
             self.on_marked()
         self._waiting -= len(outcomes)
-        for (_, answer), value, error in outcomes:
-            if answer.done():
-                continue
-            if error is None:
-                answer.set_result(value)
-            else:
-                answer.set_exception(error)
+        with resuming():
+            for (_, answer), value, error in outcomes:
+                if answer.done():
+                    continue
+                if error is None:
+                    answer.set_result(value)
+                else:
+                    answer.set_exception(error)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -13,7 +13,7 @@ from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.points import Key, Place, Points
 from alphapulse_api.domain.series_limits import OWNER
 from alphapulse_api.domain.times import CLOCK_AHEAD
-from alphapulse_api.runtime.supervisor import consume_exception
+from alphapulse_api.runtime.detached import Detached
 from alphapulse_api.storage.bulk import release
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.engine.base import Row
@@ -41,7 +41,7 @@ class _Batch:
         self.parts = [(points, owner)]  # one of each caller, with its API key
         self.size = len(points)
         self.closed = False
-        self.done: asyncio.Task[None] | None = None
+        self.done: Detached[None] | None = None
         self.known: set[Place] | None = None
 
 
@@ -81,8 +81,8 @@ class PointWriter:
             batch.known = set()
         assert batch.done is not None
         try:
-            # Cancelling one caller must not drop the points of the others.
-            await asyncio.shield(batch.done)
+            # Cancelling one caller does not drop the points of the others.
+            await batch.done.result()
         except Unavailable:
             raise
         except Exception:
@@ -107,13 +107,13 @@ class PointWriter:
                 return batch
             waits_for = None if batch.closed else batch.done
             self._batch = batch = _Batch(points, owner)
-        batch.done = asyncio.create_task(self._run(batch, waits_for))
-        batch.done.add_done_callback(consume_exception)
+        batch.done = Detached(self._run(batch, waits_for))
         return batch
 
-    async def _run(self, batch: _Batch, waits_for: asyncio.Task[None] | None) -> None:
+    async def _run(self, batch: _Batch, waits_for: Detached[None] | None) -> None:
         if waits_for is not None:
-            await asyncio.wait({waits_for})
+            with suppress(Exception):  # it is raised in its own callers
+                await waits_for.result()
         try:
             await self._store(batch.parts, batch)
         finally:

@@ -201,6 +201,7 @@ class PostgresEngine(Dialect, GroupingEngine):
     # -- the writer ------------------------------------------------------------------------------
 
     async def _write_forever(self) -> None:
+        loop = asyncio.get_running_loop()
         closing = False
         while not closing:
             group, closing = self._group(await self._jobs.get())
@@ -216,11 +217,11 @@ class PostgresEngine(Dialect, GroupingEngine):
                     if (late := self._jobs.get_nowait()) is not None:
                         group.append(late)
                 closed = Unavailable("The database is closed.")
-                self._answer([Outcome(job, None, closed) for job in group])
+                loop.call_soon(self._answer, [Outcome(job, None, closed) for job in group])
                 raise
             finally:
                 self._under_way_since = None
-            self._answer(outcomes, rows, marked)
+            loop.call_soon(self._answer, outcomes, rows, marked)
 
     async def _commit(
         self, group: Sequence[Job]
