@@ -239,7 +239,7 @@ def _says(given: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
 
 def _no_way(stored: Mapping[str, Any], given: Mapping[str, Any], name: str) -> str:
     if name == "status" and stored["status"] in FINAL:
-        return f"is {stored['status']}, which is final"
+        return f"is {stored['status']}, which is final: its status stays"
     if name == "status":
         return f"is {stored['status']} and cannot go back to {given['status']}"
     return f"exists already, with another {name}"

@@ -89,6 +89,7 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/trades/export"): (READERS, 200, None),
     ("GET", "/api/trades/{id}"): (READERS, 200, None),
     ("POST", "/api/trades"): (PUBLISHERS, 201, TRADE),
+    ("PUT", "/api/trades/{id}"): (PUBLISHERS, 200, TRADE),
     ("POST", "/api/trades/batch"): (PUBLISHERS, 200, [TRADE]),
     ("POST", "/api/trades/import"): (PUBLISHERS, 415, {}),  # JSON is not what it takes
     ("GET", "/api/trades/{id}/why"): (VIEWERS, 200, None),

@@ -34,6 +34,7 @@ WRITES = [row for row in ROWS if row.method in ("POST", "PUT") and "{token}" not
 OWN_REFUSALS = [row for row in ROWS if row.refusal is not None]
 SEEDS: dict[str, Any] = {
     "/api/trades": TRADE,
+    "/api/trades/{id}": TRADE,
     "/api/alerts": ALERT,
     "/api/metrics": {**POINT, "labels": {"a": "b"}},
     "/api/portfolio": {**PORTFOLIO, "positions": [{"symbol": "A", "quantity": 1, "side": "short"}]},

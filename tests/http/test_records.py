@@ -245,3 +245,24 @@ async def test_what_an_agent_leaves_out_stays(server: Server) -> None:
     problem(await ask(server, "GET", "/api/agents/nobody/signals", caller), 404)
     answer = await ask(server, "POST", f"{path}/signals", caller, json={**SIGNAL, "agent_id": "x"})
     assert places(answer) == ["/agent_id"]
+
+
+async def test_a_trade_is_put_under_its_id(server: Server) -> None:
+    caller = await server.key("publish")
+    order = {**TRADE, "order_type": "limit", "price": None}
+    states = [("open", 201), ("open", 200), ("cancelled", 200)]
+    for status, expected in states:
+        body = {**order, "status": status}
+        answer = await ask(server, "PUT", "/api/trades/o1", caller, json=body)
+        assert (answer.status, answer.json["id"], answer.json["status"]) == (expected, "o1", status)
+    read = await server.json("/api/trades/o1", caller)
+    assert [state["status"] for state in read["history"]] == ["open", "cancelled"]
+    again = await ask(server, "PUT", "/api/trades/o1", caller, json=read)
+    assert again.status == 200
+    filled = {**TRADE, "order_type": "limit", "status": "filled"}
+    refused = problem(await ask(server, "PUT", "/api/trades/o1", caller, json=filled), 409)
+    assert "is cancelled, which is final: its status stays" in refused["detail"]
+    other = await ask(server, "PUT", "/api/trades/o1", caller, json={**order, "id": "o2"})
+    assert places(other) == ["/id"]
+    for body in ([], [order], "o1", 7):
+        assert (await ask(server, "PUT", "/api/trades/o3", caller, json=body)).status == 422

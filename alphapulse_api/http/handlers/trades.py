@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.http.route import Call
 from alphapulse_api.runtime.slices import releasing
 
@@ -34,6 +35,20 @@ async def record_trades(call: Call) -> Any:
         await call.slices.run(releasing(stored))
         return {"accepted": accepted}
     return await call.view.feed.record_trade(call.body)
+
+
+async def put_trade(call: Call) -> Any:
+    """Record a trade under its id, or a later state of it.
+
+    It is the same as a POST with the id in the body.
+    """
+    trade, trade_id = call.body, call.path["id"]
+    if isinstance(trade, dict):
+        if trade.get("id") not in (None, trade_id):
+            detail = f"Must be {trade_id!r}, as in the path."
+            raise ValidationProblem([{"pointer": "/id", "detail": detail}])
+        trade = {**trade, "id": trade_id}
+    return await call.view.feed.record_trade(trade)
 
 
 async def record_batch(call: Call) -> Any:

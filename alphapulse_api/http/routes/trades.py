@@ -34,6 +34,8 @@ ROWS: Final = (
     Row("POST", "/api/trades", PUBLISH, trades.record_trades, body=TradeRequest,
         body_may_be_array=True, answer=Trade, status=201, located=True, repeats=True, tag="trades",
         operation="createTrade", failures=(409,)),
+    Row("PUT", "/api/trades/{id}", PUBLISH, trades.put_trade, body=TradeRequest, answer=Trade,
+        status=201, repeats=True, tag="trades", operation="updateTrade", failures=(409,)),
     Row("POST", "/api/trades/batch", PUBLISH, trades.record_batch, query=BatchQuery,
         body=TradeRequest, body_is_array=True, answer=BatchResult, tag="trades",
         operation="createTrades", failures=(409,)),
