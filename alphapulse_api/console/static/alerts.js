@@ -31,7 +31,7 @@ export class Alerts {
 
   constructor(app) {
     this.#app = app;
-    this.#channel = new Channel(app, "alerts", this.#section, () => this.#load(), (alert) => this.#accept(alert));
+    this.#channel = new Channel(app, "alerts", this.#section, (signal) => this.#load(signal), (alert) => this.#accept(alert));
     for (const select of [this.#status, this.#severity]) select.addEventListener("change", this.#render);
     const severities = () => SEVERITIES.slice(Number(this.#severity.value)).join();
     downloadable(app, this.#section, "api/alerts", () => ({ severity: severities() }));
@@ -44,8 +44,8 @@ export class Alerts {
     return this.#channel.reload();
   }
 
-  async #load() {
-    const { data, cursor } = await this.#app.api.get("api/alerts", { limit: MAX_KEPT });
+  async #load(signal) {
+    const { data, cursor } = await this.#app.api.get("api/alerts", { limit: MAX_KEPT }, signal);
     return { cursor, apply: () => {
       this.#alerts = new Map(data.reverse().map((alert) => [alert.id, alert]));
       this.#changed();

@@ -20,8 +20,10 @@ export class Channel {
   #generation = 0;
   #failures = 0;
 
+  #controller = new AbortController();
+
   /**
-   * @param {() => Promise<{cursor: string, filters?: object, apply: () => void}>} load changes nothing before `apply`
+   * @param {(signal: AbortSignal) => Promise<{cursor: string, filters?: object, apply: () => void}>} load changes nothing before `apply`
    * @param {(data: object) => void} accept handles an event; one that `apply` has shown may be repeated
    */
   constructor(app, name, section, load, accept) {
@@ -33,13 +35,17 @@ export class Channel {
     app.channels[name] = this;
   }
 
-  /** Read everything again; a newer call replaces an older one. */
-  async reload() {
+  /** Read everything again, after `wait` ms. A newer call replaces an older one, whose requests are cancelled. */
+  async reload(wait = 0) {
     const own = ++this.#generation;
+    this.#controller.abort();
+    this.#controller = new AbortController();
     const again = (seconds) => { this.#retry = setTimeout(() => this.reload(), seconds * 1000); };
     clearTimeout(this.#retry);
+    if (wait) await new Promise((done) => setTimeout(done, wait));
+    if (own !== this.#generation) return;
     try {
-      const { cursor, filters, apply } = await this.#load();
+      const { cursor, filters, apply } = await this.#load(this.#controller.signal);
       if (own !== this.#generation) return;
       this.#failures = 0;
       answered(this.#section);

@@ -9,6 +9,8 @@ import { Channel } from "./live.js";
 const POINTS = 400; // buckets of a chart
 const MAX_NAMES = 6, MAX_SERIES = 14, LIMIT = 10_000, MAX_PAGES = 10;
 const INTERVALS = [1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 14400, 43200, 86400, 604800]; // s, as the server's auto
+const CALM_MS = 200; // after the last of quick changes
+const CATALOGUE_MS = 30_000; // how long it is taken for complete
 const SETTLED_MS = 60_000, LATE_MS = 15_000;
 const EMPTY = "No metrics yet. They appear here with POST /api/metrics, or feed.record_metrics().";
 
@@ -29,18 +31,19 @@ export class Metrics {
   #view = null; // {from, settled, span (ms), interval (s, or "auto"), aggregation}
   #zoom = null; // [from, until] while zoomed in
   #channel;
+  #known = { catalogue: [], at: -Infinity };
   #again; // timer
   #render = batched(() => this.#show());
 
   constructor(app) {
     this.#app = app;
-    this.#channel = new Channel(app, "metrics", this.#section, () => this.#load(), (point) => this.#accept(point));
+    this.#channel = new Channel(app, "metrics", this.#section, (signal) => this.#load(signal), (point) => this.#accept(point));
     this.start = () => this.#channel.reload();
     this.#type.addEventListener("change", () => { this.#checked.clear(); this.#look(null); });
     for (const select of [this.#range, this.#aggregation]) select.addEventListener("change", () => this.#look(null));
     $("#metric-names").addEventListener("change", ({ target }) => {
       this.#checked[target.checked ? "add" : "delete"](target.value);
-      this.start();
+      this.#channel.reload(CALM_MS);
     });
   }
 
@@ -54,19 +57,19 @@ export class Metrics {
   #look(range) {
     this.#zoom = range;
     this.#chart.showZoom(range);
-    this.start();
+    this.#channel.reload(CALM_MS);
   }
 
-  async #load() {
+  async #load(signal) {
     clearTimeout(this.#again);
     this.#again = undefined;
-    const catalogue = (await this.#app.api.getAll("api/metrics", { limit: LIMIT }, MAX_PAGES)).data;
+    const catalogue = await this.#catalogue(signal);
     this.#offer(catalogue);
     const type = this.#type.value, names = [...this.#checked];
     if (!names.length) return { apply: () => this.#apply(null, []) };
     const wanted = catalogue.filter((series) => series.metric_type === type && names.includes(series.name));
     const view = this.#viewOf(Math.min(...wanted.map(({ first }) => Date.parse(first))));
-    const { cursor, rows } = await this.#read(type, names, view);
+    const { cursor, rows } = await this.#read(type, names, view, signal);
     return { cursor, filters: { metric_types: [type], names }, apply: () => this.#apply(view, rows) };
   }
 
@@ -81,8 +84,16 @@ export class Metrics {
     return { from, settled: Math.floor((now - 2000) / step) * step, span, interval, aggregation };
   }
 
-  async #read(type, names, { from, settled, interval, aggregation }) {
-    const get = (query) => this.#app.api.getAll(`api/metrics/${type}`, { limit: LIMIT, ...query }, MAX_PAGES);
+  async #catalogue(signal) {
+    if (performance.now() - this.#known.at > CATALOGUE_MS || !this.#known.catalogue.length) {
+      const { data } = await this.#app.api.getAll("api/metrics", { limit: LIMIT }, MAX_PAGES, signal);
+      this.#known = { catalogue: data, at: performance.now() };
+    }
+    return this.#known.catalogue;
+  }
+
+  async #read(type, names, { from, settled, interval, aggregation }, signal) {
+    const get = (query) => this.#app.api.getAll(`api/metrics/${type}`, { limit: LIMIT, ...query }, MAX_PAGES, signal);
     const functions = aggregation === "count" ? "count" : `${aggregation},count`;
     const every = interval === "auto" ? { interval, max_points: POINTS } : { interval: `${interval}s` };
     const past = { start_time: rfc3339(from), end_time: rfc3339(settled), aggregation: functions, ...every };

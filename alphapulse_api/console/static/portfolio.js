@@ -47,7 +47,7 @@ export class Portfolio {
       const row = target.closest("[data-action=opened]")?.closest("tr");
       if (row) this.#opened.open(this.#shown[row.dataset.id]);
     });
-    const channel = new Channel(app, "portfolio", this.#section, () => this.#load(), (data) => this.#accept(data));
+    const channel = new Channel(app, "portfolio", this.#section, (signal) => this.#load(signal), (data) => this.#accept(data));
     this.start = () => channel.reload();
     this.#range.addEventListener("change", () => { this.#equity.showZoom(null); this.start(); });
   }
@@ -59,21 +59,22 @@ export class Portfolio {
     return { newest: at, stale: now - at > limit ? { since: at, why: "no new portfolio" } : null };
   }
 
-  #read(from, until, max_points) {
+  #read(signal, from, until, max_points) {
     const [start_time, end_time] = [from, until].map((ms) => (ms ? rfc3339(ms) : ""));
-    return this.#app.api.get("api/portfolio", { book: this.#app.book, include_history: true, start_time, end_time, max_points });
+    const query = { book: this.#app.book, include_history: true, start_time, end_time, max_points };
+    return this.#app.api.get("api/portfolio", query, signal);
   }
 
-  async #load() {
+  async #load(signal) {
     const span = Number(this.#range.value) * 1000;
     const day = this.#day = midnight(this.#app.now());
     if (this.#app.book === ALL) return { filters: { books: [ALL] }, apply: () => this.#apply(null) };
     const filters = { books: [this.#app.book] };
     try {
-      const { data, cursor } = await this.#read(span && this.#app.now() - span, 0, MAX_POINTS);
+      const { data, cursor } = await this.#read(signal, span && this.#app.now() - span, 0, MAX_POINTS);
       // The last value before midnight, even over a long weekend; otherwise the first one after it.
-      const before = (await this.#read(day - 4 * DAY_MS, day, 2)).data.history.at(-1);
-      const opening = before ?? (await this.#read(day, 0, MAX_POINTS)).data.history[0];
+      const before = (await this.#read(signal, day - 4 * DAY_MS, day, 2)).data.history.at(-1);
+      const opening = before ?? (await this.#read(signal, day, 0, MAX_POINTS)).data.history[0];
       return { cursor, filters, apply: () => this.#apply(data, opening) };
     } catch (error) {
       if (error.status !== 404) throw error;

@@ -40,7 +40,7 @@ export class Trades {
   constructor(app, why) {
     this.#app = app;
     this.#why = why;
-    const channel = new Channel(app, "trades", this.#section, () => this.#load(app.api), (trade) => this.#accept(trade));
+    const channel = new Channel(app, "trades", this.#section, (signal) => this.#load(app.api, signal), (trade) => this.#accept(trade));
     this.start = () => channel.reload();
     for (const [name, values] of [["side", Object.keys(SIDES)], ["status", STATUSES]]) {
       options(this.#filters.elements[name], [["", "any"], ...values.map((value) => [value, words(value)])]);
@@ -62,8 +62,8 @@ export class Trades {
     return given.map(([name, text]) => [name, text.trim()]).filter(([, text]) => text);
   }
 
-  async #load(api) {
-    const { data, cursor } = await api.get("api/trades", { ...Object.fromEntries(this.#wanted()), limit: MAX_ROWS });
+  async #load(api, signal) {
+    const { data, cursor } = await api.get("api/trades", { ...Object.fromEntries(this.#wanted()), limit: MAX_ROWS }, signal);
     return { cursor, filters: { books: [this.#app.book] }, apply: () => {
       this.#trades.clear();
       for (const trade of data.reverse()) this.#accept(trade);
