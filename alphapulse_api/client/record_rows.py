@@ -25,7 +25,7 @@ class CalibrationBin(TypedDict):
     high: float
     outcomes: int
     stated: float
-    happened: float
+    happened: Estimate
 
 
 class OutcomeFigures(TypedDict):
@@ -33,7 +33,7 @@ class OutcomeFigures(TypedDict):
 
     outcomes: int
     hit_rate: Estimate
-    base_rate: float | None
+    base_rate: Estimate
     brier_score: Estimate
     calibration: list[CalibrationBin]
     rank_correlation: Estimate
@@ -57,7 +57,7 @@ class ThinkingCost(TypedDict):
 
     currency: str
     cost: Decimal
-    profit_per_cost: float | None
+    profit_per_cost: Estimate
 
 
 class TrackRecord(OutcomeFigures):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from alphapulse_api.domain.durations import duration_text
 from alphapulse_api.domain.integers import spelled
 from alphapulse_api.domain.plain import plain
 
@@ -229,4 +230,6 @@ def _instant(value: object) -> str:
         return rfc3339(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return duration_text(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

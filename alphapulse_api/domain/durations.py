@@ -18,6 +18,21 @@ _DURATION: Final = re.compile(
 _CALENDAR: Final = re.compile(r"P[^T]*\d[YM]", re.ASCII)
 
 
+def duration_text(length: timedelta) -> str:
+    """A length as a duration, such as P1DT4H; one below 0 begins with a minus sign, and is none."""
+    if length < timedelta(0):
+        return f"-{duration_text(-length)}" if length != timedelta.min else "-P999999999D"
+    hours, rest = divmod(length.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    exact = f"{seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    days = f"{length.days}D" if length.days else ""
+    parts = ((str(hours), "H"), (str(minutes), "M"), (exact, "S"))
+    clock = "".join(f"{number}{unit}" for number, unit in parts if number != "0")
+    if not days and not clock:
+        clock = "0S"
+    return f"P{days}T{clock}" if clock else f"P{days}"
+
+
 def parse_duration(text: str) -> timedelta:
     """The length of a duration.
 

@@ -16,11 +16,12 @@ are converted here first, so that a record means the same in the process's own f
 | `datetime` without a zone (`pandas.Timestamp` too) | `datetime` without one |
 | `numpy.datetime64`, which is in UTC | the same |
 | time of day | its ISO 8601 text |
+| `timedelta` (`pandas.Timedelta` too), `numpy.timedelta64` | `timedelta`, to the microsecond |
 | key of a mapping | its text; an enum's value |
 
 All other values stay unchanged, and the schema accepts or refuses them: dates and naive datetimes,
 for example, whose zone the configuration may name. In a text field a date or an aware datetime
-becomes its ISO 8601 text.
+becomes its ISO 8601 text, and so does a duration.
 
 A value that is referred to twice is converted twice, so `domain.value_bounds` limits their number.
 """
@@ -30,7 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
@@ -40,6 +41,7 @@ from uuid import UUID
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import fields_of, items_of
+from alphapulse_api.domain.plain_times import duration, instant, of_datetime64, of_timedelta64
 from alphapulse_api.domain.times import localised
 from alphapulse_api.domain.value_bounds import (
     MAX_VALUES,
@@ -189,32 +191,12 @@ def _scalar(value: Any, depth: int, room: Room) -> Any:
     return value
 
 
-def _instant(value: datetime, depth: int, room: Room) -> Any:
-    offset = value.utcoffset()
-    # Not pandas' Timestamp, a subclass with nanoseconds, which are dropped.
-    instant = datetime(
-        value.year,
-        value.month,
-        value.day,
-        value.hour,
-        value.minute,
-        value.second,
-        value.microsecond,
-        None if offset is None else timezone(offset),
-        fold=value.fold,
-    )
-    if offset is None:
-        return instant
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        return instant  # the schema reports the allowed years
-
-
 def _pandas(value: Any, depth: int, room: Room) -> Any:
     if type(value).__name__ in ("NaTType", "NAType"):
         return None
-    return _instant(value, depth, room) if isinstance(value, datetime) else value
+    if isinstance(value, timedelta):
+        return duration(value)
+    return instant(value) if isinstance(value, datetime) else value
 
 
 def _numpy(value: Any, depth: int, room: Room) -> Any:
@@ -227,16 +209,10 @@ def _numpy(value: Any, depth: int, room: Room) -> Any:
         # The shortest text of a float32 is the number its author wrote: 0.1, not 0.10000000149.
         return _plain(float(str(value)), depth, room)
     if value.dtype.kind == "M":
-        return _datetime64(value)
+        return of_datetime64(value)
+    if value.dtype.kind == "m":
+        return of_timedelta64(value)
     return _plain(value.item(), depth + 1, room)
-
-
-def _datetime64(value: Any) -> Any:
-    if str(value) == "NaT":
-        return None
-    instant = value.astype("datetime64[us]").item()
-    # numpy returns an integer for a time that no datetime can hold.
-    return instant.replace(tzinfo=UTC) if isinstance(instant, datetime) else value
 
 
 def _float(value: Any, depth: int, room: Room) -> float | None:
@@ -268,10 +244,11 @@ def _fraction(value: Fraction, depth: int, room: Room) -> Decimal | float | None
 # The order matters: a datetime is a date, and an IntEnum is an int.
 _BY_TYPE: Final[Mapping[type, Callable[[Any, int, Room], Any]]] = {
     Decimal: _decimal,
-    datetime: _instant,
+    datetime: lambda value, depth, room: instant(value),
     date: lambda value, depth, room: date(value.year, value.month, value.day),
     UUID: lambda value, depth, room: str(value),
     Fraction: _fraction,
+    timedelta: lambda value, depth, room: duration(value),
     time: lambda value, depth, room: value.isoformat(),
     str: lambda value, depth, room: str.__str__(value),
     int: lambda value, depth, room: int(value),

@@ -43,7 +43,7 @@ class CalibrationBin(Answer):
     high = Figure()
     outcomes = fields.Integer()
     stated = Figure(metadata={"description": "the mean probability"})
-    happened = Figure(metadata={"description": "the share of hits"})
+    happened = fields.Nested(Estimate, metadata={"description": "the share of hits"})
 
 
 class OutcomeFigures(Answer):
@@ -51,7 +51,7 @@ class OutcomeFigures(Answer):
 
     outcomes = fields.Integer(metadata={"description": "signals with prices, without overlaps"})
     hit_rate = fields.Nested(Estimate, metadata=_HIT)
-    base_rate = Figure(metadata=_BASE)
+    base_rate = fields.Nested(Estimate, metadata=_BASE)
     brier_score = fields.Nested(Estimate, metadata=_BRIER)
     calibration = fields.List(fields.Nested(CalibrationBin))
     rank_correlation = fields.Nested(Estimate, metadata=_RANKS)
@@ -75,7 +75,9 @@ class ThinkingCost(Answer):
 
     currency = Text(16)
     cost = Money()
-    profit_per_cost = Figure(metadata={"description": "null where profit has another currency"})
+    profit_per_cost = fields.Nested(
+        Estimate, metadata={"description": "null where profit has another currency"}
+    )
 
 
 class TrackRecord(OutcomeFigures):

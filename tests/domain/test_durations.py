@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alphapulse_api.domain.durations import parse_duration
+from alphapulse_api.domain.durations import LONGEST, duration_text, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,32 @@ from alphapulse_api.domain.durations import parse_duration
 )
 def test_a_duration_has_a_fixed_length(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
+
+
+@given(st.timedeltas(timedelta(microseconds=1), LONGEST))
+def test_a_length_is_written_as_it_is_read(length: timedelta) -> None:
+    assert parse_duration(duration_text(length)) == length
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (timedelta(days=5), "P5D"),
+        (timedelta(hours=36), "P1DT12H"),
+        (timedelta(minutes=1, milliseconds=250), "PT1M0.25S"),
+        (timedelta(seconds=10), "PT10S"),
+        (timedelta(0), "PT0S"),
+        (-timedelta(hours=1), "-PT1H"),
+    ],
+)
+def test_text_of_a_length(length: timedelta, text: str) -> None:
+    assert duration_text(length) == text
+
+
+@pytest.mark.parametrize("length", [timedelta.min, timedelta.max, -timedelta(1), timedelta(0)])
+def test_a_length_that_is_no_duration_is_refused(length: timedelta) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(duration_text(length))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from alphapulse_api.embed.intake import Intake
 from tests.asking import TRADE
 from tests.embed.test_handing_over import WAYS
 from tests.embedding import settled
-from tests.integration.test_values import TRADES, trade
+from tests.integration.test_values import HORIZONS, TRADES, trade
 from tests.waiting import SECONDS
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -110,6 +110,12 @@ def test_a_value_means_the_same_whatever_its_class(
     if type(given) is date:
         stored = stored.replace(hour=5) if field == "executed_at" else stored
     assert feed.record_trade(trade(field, given))[field] == stored
+
+
+@pytest.mark.parametrize(("given", "stored"), [*HORIZONS, (Hours(hours=3), "PT3H")])
+def test_a_horizon_may_be_a_length_of_time(feed: HostFeed, given: Any, stored: str) -> None:
+    signal = {"symbol": "AAPL", "direction": "buy", "horizon": given}
+    assert feed.record_signal("a", signal)["horizon"] == stored
 
 
 @pytest.mark.parametrize(("field", "given", "reason"), WRONG)

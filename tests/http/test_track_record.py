@@ -65,11 +65,13 @@ async def test_an_agent_that_knows_is_better_than_chance(either: Server) -> None
         record = await client.track_record("oracle")
     assert (record["outcomes"], record["rounds"], record["verdict"]) == (COUNT, COUNT, "better")
     assert record["hit_rate"]["value"] == 1
-    assert record["base_rate"] == pytest.approx(0.5, abs=0.1)
+    assert record["base_rate"]["value"] == pytest.approx(0.5, abs=0.1)
+    assert record["base_rate"]["low"] < record["base_rate"]["value"] < record["base_rate"]["high"]
     assert record["brier_score"]["value"] == pytest.approx(0.01)
-    assert record["calibration"] == [
-        {"low": 0.8, "high": 0.9, "outcomes": COUNT, "stated": pytest.approx(0.9), "happened": 1}
-    ]
+    (calibrated,) = record["calibration"]
+    assert (calibrated["low"], calibrated["high"], calibrated["outcomes"]) == (0.8, 0.9, COUNT)
+    assert calibrated["stated"] == pytest.approx(0.9)
+    assert calibrated["happened"] == record["hit_rate"]
     assert (record["signals"], record["abstentions"]) == (COUNT + 1, 1)
     profit = record["profit"]
     assert (profit["round_trips"], profit["realized"]) == (1, Decimal(3))
@@ -93,7 +95,8 @@ async def test_reported_calls_and_spans_count_as_thinking(either: Server) -> Non
     caller = await either.key()
     path = "/api/agents/a1/record"
     record = await either.json(path, caller, end_time=(BEGIN + HOUR).isoformat())
-    assert record["thinking"] == [{"currency": "EUR", "cost": "0.25", "profit_per_cost": None}]
+    nothing = {"value": None, "low": None, "high": None}
+    assert record["thinking"] == [{"currency": "EUR", "cost": "0.25", "profit_per_cost": nothing}]
     assert record["unknown_costs"] == 2
     stated = [{"model": "house-llm", "cost": "0.5", "currency": "EUR"}]
     await feed.record_signal("a1", {**signal, "usage": stated})  # its span does not count any more

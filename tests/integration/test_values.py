@@ -116,6 +116,7 @@ TRADES: list[tuple[str, Any, Any]] = [
     ("metadata", {"array": np.array([1.5, math.nan])}, {"array": [1.5, None]}),
     ("metadata", {"pair": (1, Level.HIGH)}, {"pair": [1, 3]}),
     ("metadata", {"day": date(2026, 1, 31)}, {"day": "2026-01-31"}),
+    ("metadata", {"held": timedelta(days=1, hours=2)}, {"held": "P1DT2H"}),
     ("metadata", {"at": pd.Timestamp(AT)}, {"at": "2026-01-31T12:00:00.123456Z"}),
     ("metadata", MappingProxyType({"a": 1}), {"a": 1}),
     ("metadata", {"fee": FeePaid("USD", 1), "half": Fraction(1, 2)},
@@ -211,6 +212,24 @@ async def test_the_other_records_are_converted_as_well(writer: Any, server: Serv
         {"component": Symbol.AAPL, "status": "healthy", "metrics": {"cpu": np.float16(0.5)}}
     )
     assert (sample["component"], sample["metrics"]) == ("AAPL", {"cpu": 0.5})
+
+
+HORIZONS: list[tuple[Any, str]] = [
+    ("P1W", "P1W"),
+    (timedelta(days=5, hours=4), "P5DT4H"),
+    (pd.Timedelta(minutes=90, nanoseconds=7), "PT1H30M"),
+    (np.timedelta64(1500, "ms"), "PT1.5S"),
+]
+
+
+async def test_a_horizon_may_be_a_length_of_time(writer: Any) -> None:
+    signal = {"symbol": "AAPL", "direction": "buy"}
+    for given, stored in HORIZONS:
+        made = await writer.record_signal("a", {**signal, "horizon": given})
+        assert made["horizon"] == stored
+    for wrong in (timedelta(0), -timedelta(1), np.timedelta64(3, "Y")):
+        with pytest.raises((ValidationProblem, ApiError, TypeError)):
+            await writer.record_signal("a", {**signal, "horizon": wrong})
 
 
 @pytest.mark.parametrize("zone", ["", "America/New_York"])

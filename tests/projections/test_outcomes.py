@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from scipy import stats
 
+from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.projections import deadline
+from alphapulse_api.projections.outcomes import updating
+from alphapulse_api.projections.outcomes.accessor import per_cost
+from alphapulse_api.projections.outcomes.reading import Profit
 from alphapulse_api.projections.outcomes.rebuild import rebuild
 from alphapulse_api.projections.outcomes.updating import update_agent, update_all
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -154,3 +161,31 @@ async def test_rebuilding_gives_the_same_outcomes(engine: Engine) -> None:
 async def _received_in_time(transaction: Transaction) -> None:
     await transaction.execute("UPDATE signals SET received_at = timestamp")
     await transaction.execute("DELETE FROM signal_outcomes")
+
+
+async def test_a_read_looks_at_every_outcome_of_the_agent_or_says_that_it_takes_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updating, "STEP", 3)
+    await record(engine, {BEGIN + n * HOUR: 100 + n for n in range(12)})
+    await expect(engine, *(signal(f"s{n}", n) for n in range(10)), signal("due", 19.9))
+    with monkeypatch.context() as patch:
+        patch.setattr(deadline, "SECONDS", 0.0)
+        with pytest.raises(Unavailable):
+            await update_agent(engine, "main", "m1")
+    await update_agent(engine, "main", "m1")
+    assert all([(await outcome(engine, f"s{n}"))["check_at"] is None for n in range(10)])
+    assert (await outcome(engine, "due"))["check_at"] is not None
+
+
+@pytest.mark.parametrize("nets", [[], ["3"], ["3", "-1.5", "4.25", "0", "-2"]])
+def test_profit_per_cost_has_the_interval_of_the_mean_round_trip(nets: list[str]) -> None:
+    trips = [Decimal(net) for net in nets]
+    found = per_cost(Profit(trips, trips, {}, Decimal(0)), Decimal("0.5"))
+    assert found.value == pytest.approx(2 * sum(map(float, nets)))
+    if len(nets) < 2:
+        assert found[1:] == (None, None)
+        return
+    values = [2 * len(nets) * float(net) for net in nets]
+    interval = stats.norm.interval(0.95, found.value, stats.sem(values))
+    assert found[1:] == pytest.approx(interval)

@@ -17,7 +17,8 @@ from alphapulse_api.domain.errors import Unavailable, ValidationProblem
 from alphapulse_api.domain.lots import RoundTrip
 from alphapulse_api.domain.profit_sums import ProfitSum
 from alphapulse_api.domain.times import from_micros
-from alphapulse_api.projections.pnl import folding, planning, summing
+from alphapulse_api.projections import deadline
+from alphapulse_api.projections.pnl import planning, summing
 from alphapulse_api.projections.pnl.accessor import PnlDataAccessor
 from alphapulse_api.projections.pnl.folding import fold_all
 from alphapulse_api.storage.engine import Engine
@@ -193,7 +194,7 @@ async def test_what_was_just_stored_is_counted_or_the_answer_is_that_it_takes_ti
     store, pnl = TradeDataAccessor(engine), pnl_of(engine, Books(("main",)))
     sides = ["buy", "sell"] * 10
     await store.add_trades([order(f"t{n:02}", n, side, "1", "5") for n, side in enumerate(sides)])
-    monkeypatch.setattr(folding, "SECONDS", 0.0)
+    monkeypatch.setattr(deadline, "SECONDS", 0.0)
     with pytest.raises(Unavailable):
         await pnl.get_pnl()
     monkeypatch.undo()

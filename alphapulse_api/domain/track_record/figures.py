@@ -27,7 +27,7 @@ class Bin(NamedTuple):
     high: float
     outcomes: int
     stated: float
-    happened: float
+    happened: Estimate
 
 
 class Figures(NamedTuple):
@@ -46,7 +46,7 @@ class Figures(NamedTuple):
 
     outcomes: int
     hit_rate: Estimate | None
-    base_rate: float | None
+    base_rate: Estimate | None
     brier_score: Estimate | None
     calibration: list[Bin]
     rank_correlation: Estimate | None
@@ -64,11 +64,10 @@ def figures_of(outcomes: Sequence[Outcome], cost: float | None) -> Figures:
     stated = [(o.stated, o.hit) for o in outcomes if o.stated is not None]
     convinced = [(o.conviction, o.change) for o in outcomes if o.conviction is not None]
     returns = [outcome.call * outcome.change for outcome in outcomes]
-    base = math.fsum(outcome.base_rate for outcome in outcomes)
     return Figures(
         len(outcomes),
-        share(sum(outcome.hit for outcome in outcomes), len(outcomes)),
-        base / len(outcomes) if outcomes else None,
+        share(sum(outcome.hit for outcome in outcomes), len(outcomes)) if outcomes else None,
+        mean([outcome.base_rate for outcome in outcomes]),
         mean([(probability - hit) ** 2 for probability, hit in stated]),
         calibration(stated),
         rank_correlation([c for c, _ in convinced], [change for _, change in convinced]),
@@ -88,7 +87,7 @@ def calibration(stated: Sequence[tuple[float, bool]]) -> list[Bin]:
             (number + 1) / BINS,
             len(each),
             math.fsum(probability for probability, _ in each) / len(each),
-            sum(hit for _, hit in each) / len(each),
+            share(sum(hit for _, hit in each), len(each)),
         )
         for number, each in enumerate(found)
         if each

@@ -23,10 +23,8 @@ class Estimate(NamedTuple):
     high: float | None
 
 
-def share(hits: int, count: int) -> Estimate | None:
-    """A proportion with Wilson's interval; None of nothing."""
-    if not count:
-        return None
+def share(hits: int, count: int) -> Estimate:
+    """A proportion with Wilson's interval; the count is not 0."""
     proportion = hits / count
     scale = 1 + Z * Z / count
     centre = (proportion + Z * Z / (2 * count)) / scale

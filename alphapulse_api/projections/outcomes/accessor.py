@@ -10,7 +10,7 @@ from typing import Any, Final
 from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.errors import NotFound, ValidationProblem
-from alphapulse_api.domain.lots import ZERO, exact, total
+from alphapulse_api.domain.lots import ZERO
 from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.domain.track_record.figures import Figures, figures_of
 from alphapulse_api.domain.track_record.intervals import Estimate, mean
@@ -27,13 +27,12 @@ from alphapulse_api.projections.outcomes.reading import (
     read_profit,
 )
 from alphapulse_api.projections.outcomes.updating import update_agent
-from alphapulse_api.projections.pnl.folding import fold_all
+from alphapulse_api.projections.pnl.folding import fold_books
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.query import check_range
 from alphapulse_api.storage.threads import off_loop
 
-STEPS: Final = 10  # of folding profit that a read waits for
 BACKTEST: Final = "backtest"
 _NOTHING: Final = Estimate(None, None, None)
 ROW_COST: Final = 5  # of an outcome, as many rows take to fold
@@ -68,6 +67,7 @@ class TrackRecordAccessor:
             ValidationProblem: for an empty range, and for several books: neither money nor skill
                 of different books adds up.
             NotFound: for an agent that is not known in the book.
+            Unavailable: if what was just stored takes long to be looked at.
         """
         check_range(start_time, end_time)
         if (book := self._books.one) is None:
@@ -77,15 +77,15 @@ class TrackRecordAccessor:
         if not await is_known(self._engine, book, agent_id, self._with_agents):
             raise NotFound(f"There is no agent {agent_id!r} with signals in the book {book!r}.")
         await update_agent(self._engine, book, agent_id)
-        await fold_all(self._engine, STEPS)
+        await fold_books(self._engine, (book,))
         span = book, agent_id, start, end
+        mode, currency = await book_of(self._engine, book)
         with long_reads():
             rows = await read_outcomes(self._engine, *span)
-            profit = await read_profit(self._engine, *span)
+            profit = await read_profit(self._engine, *span, currency)
             costs = await read_costs(self._engine, book, agent_id, start_time, end_time)
             signals, abstained = await count_signals(self._engine, *span)
-        mode, currency = await book_of(self._engine, book)
-        fees = total(fee for name, fee in profit.fees.items() if name in ("", currency))
+        fees = EXACT.subtract(profit.realized, profit.net)
         rate = float(EXACT.divide(fees, profit.value)) if profit.value else None
         judged = mode != BACKTEST
         size = ROW_COST * (len(rows.priced) + len(rows.imported))
@@ -100,8 +100,8 @@ class TrackRecordAccessor:
             "unpriced": rows.unpriced,
             **shown,
             "cost_rate": rate,
-            "profit": _profit(profit, currency, fees),
-            "thinking": _thinking(costs, currency, EXACT.subtract(profit.realized, fees)),
+            "profit": _profit(profit, currency),
+            "thinking": _thinking(costs, currency, profit),
             "unknown_costs": costs.unknown,
         }
 
@@ -131,9 +131,11 @@ def _figures(figures: Figures) -> dict[str, Any]:
     return {
         "outcomes": figures.outcomes,
         "hit_rate": _estimate(figures.hit_rate),
-        "base_rate": figures.base_rate,
+        "base_rate": _estimate(figures.base_rate),
         "brier_score": _estimate(figures.brier_score),
-        "calibration": [each._asdict() for each in figures.calibration],
+        "calibration": [
+            {**each._asdict(), "happened": _estimate(each.happened)} for each in figures.calibration
+        ],
         "rank_correlation": _estimate(figures.rank_correlation),
         "mean_return": _estimate(figures.mean_return),
         "mean_return_after_cost": _estimate(figures.mean_return_after_cost),
@@ -144,26 +146,36 @@ def _estimate(estimate: Estimate | None) -> Mapping[str, Any]:
     return (estimate or _NOTHING)._asdict()
 
 
-def _profit(profit: Profit, currency: str | None, fees: Decimal) -> dict[str, Any]:
+def _profit(profit: Profit, currency: str | None) -> dict[str, Any]:
     return {
         "currency": currency,
         "round_trips": len(profit.trips),
         "realized": profit.realized,
-        "net": exact(EXACT.subtract(profit.realized, fees)),
+        "net": profit.net,
         "mean": _estimate(mean([float(each) for each in profit.trips])),
         "fees": [{"currency": name, "amount": fee} for name, fee in profit.fees.items()],
     }
 
 
-def _thinking(costs: Costs, currency: str | None, net: Decimal) -> list[dict[str, Any]]:
+def _thinking(costs: Costs, currency: str | None, profit: Profit) -> list[dict[str, Any]]:
     """The cost by currency; profit can be compared only with a cost in its own currency."""
     return [
         {
             "currency": name,
             "cost": cost,
-            "profit_per_cost": float(EXACT.divide(net, cost))
-            if name == currency and cost > ZERO
-            else None,
+            "profit_per_cost": _estimate(
+                per_cost(profit, cost) if name == currency and cost > ZERO else None
+            ),
         }
         for name, cost in costs.known.items()
     ]
+
+
+def per_cost(profit: Profit, cost: Decimal) -> Estimate:
+    """The net profit by a cost, which is known. The interval is that of the round trips' mean."""
+    value = float(EXACT.divide(profit.net, cost))
+    each = mean([float(net) for net in profit.nets])
+    if each is None or each.low is None or each.high is None:
+        return Estimate(value, None, None)
+    scale = len(profit.nets) / float(cost)
+    return Estimate(value, each.low * scale, each.high * scale)

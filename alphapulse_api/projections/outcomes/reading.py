@@ -55,15 +55,25 @@ class Profit(NamedTuple):
 
     Attributes:
         trips: the profit of each, without fees.
-        realized: their sum.
+        nets: the same less the fees in the currency of the book, and those of unknown currency.
         fees: by currency; "" where it is unknown.
         value: what the positions cost.
     """
 
     trips: list[Decimal]
-    realized: Decimal
+    nets: list[Decimal]
     fees: dict[str, Decimal]
     value: Decimal
+
+    @property
+    def realized(self) -> Decimal:
+        """The sum, without fees."""
+        return total(self.trips)
+
+    @property
+    def net(self) -> Decimal:
+        """The sum less those fees."""
+        return total(self.nets)
 
 
 class Costs(NamedTuple):
@@ -94,17 +104,25 @@ async def read_outcomes(engine: Engine, book: str, agent_id: str, start: int, en
     return found._replace(pending=pending, unpriced=unpriced)
 
 
-async def read_profit(engine: Engine, book: str, agent_id: str, start: int, end: int) -> Profit:
-    """The round trips of an agent that were closed in a range."""
+async def read_profit(
+    engine: Engine, book: str, agent_id: str, start: int, end: int, currency: str | None
+) -> Profit:
+    """The round trips of an agent that were closed in a range; the currency is that of the book."""
     value = ZERO
     trips: list[Decimal] = []
+    nets: list[Decimal] = []
     fees: dict[str, Decimal] = {}
     rows = await engine.fetch(_TRIPS, book, agent_id, start, end)
     for trip in map(trip_of, TRIPS.records(rows)):
         trips.append(trip.profit)
         value = EXACT.add(value, abs(EXACT.multiply(trip.quantity, trip.entry_price)))
-        fees = added(added(fees, trip.opening_fees), trip.closing_fees)
-    return Profit(trips, total(trips), fees, exact(value))
+        of_trip = added(trip.opening_fees, trip.closing_fees)
+        nets.append(trip.profit)
+        for name, amount in of_trip.items():
+            if name in ("", currency):
+                nets[-1] = EXACT.subtract(nets[-1], amount)
+        fees = added(fees, of_trip)
+    return Profit(trips, nets, fees, exact(value))
 
 
 async def read_costs(

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import Unavailable
-from alphapulse_api.domain.times import now, to_micros
+from alphapulse_api.domain.times import FIRST_MICROS, now, to_micros
 from alphapulse_api.domain.track_record.outcomes import SETTLED
+from alphapulse_api.projections.deadline import Deadline
 from alphapulse_api.projections.outcomes.evaluating import Expected, Result, evaluate
 from alphapulse_api.projections.outcomes.prices import PriceReader
 from alphapulse_api.storage.engine import Engine, Transaction
@@ -28,7 +29,7 @@ _EXPECTED: Final = (
 _DUE: Final = f"{_EXPECTED} WHERE check_at <= $1 ORDER BY check_at LIMIT {STEP}"
 _OF_AGENT: Final = (
     f"{_EXPECTED} WHERE check_at IS NOT NULL AND book = $1 AND agent_id = $2 "
-    f"ORDER BY check_at LIMIT {STEP}"
+    f"AND (received_at, signal_id) > ($3, $4) ORDER BY received_at, signal_id LIMIT $5"
 )
 _ENDED: Final = SETTLED  # after the horizon, before which no exit price is settled
 _STORE: Final = (
@@ -46,16 +47,27 @@ _REOPEN: Final = (
 async def update_all(engine: Engine) -> None:
     """Look at everything that is due now."""
     await reopen_touched(engine)
-    while await _update(engine, await engine.fetch(_DUE, to_micros(now()) - _ENDED)):
-        pass
+    while rows := await engine.fetch(_DUE, to_micros(now()) - _ENDED):
+        await _update(engine, list(map(_expected, rows)))
 
 
 async def update_agent(engine: Engine, book: str, agent_id: str) -> None:
-    """Look at what may have changed of an agent, within bounds."""
+    """Look at everything of an agent that may have changed.
+
+    Raises:
+        Unavailable: if that takes too long.
+    """
+    deadline = Deadline("the track record")
     await reopen_touched(engine)
-    rows = await engine.fetch(_OF_AGENT, book, agent_id)
     ended = to_micros(now()) - _ENDED
-    await _update(engine, [row for row in rows if row[3] + row[4] <= ended])
+    last: tuple[int, str] = FIRST_MICROS, ""
+    while rows := await engine.fetch(_OF_AGENT, book, agent_id, *last, STEP):
+        found = list(map(_expected, rows))
+        await _update(engine, [each for each in found if each.received_at + each.horizon <= ended])
+        if len(rows) < STEP:
+            return
+        deadline.check()
+        last = found[-1].received_at, found[-1].signal_id
 
 
 async def reopen_touched(engine: Engine) -> None:
@@ -90,12 +102,12 @@ def _expected(row: Sequence[Any]) -> Expected:
     return Expected(book, signal_id, symbol, received_at, horizon, check_at, bool(priced))
 
 
-async def _update(engine: Engine, rows: Sequence[Sequence[Any]]) -> bool:
-    """Look at some outcomes; returns whether there were any."""
-    if not rows:
-        return False
+async def _update(engine: Engine, outcomes: Sequence[Expected]) -> None:
+    """Look at some outcomes."""
+    if not outcomes:
+        return
     prices, at = PriceReader(engine), to_micros(now())
-    found = [(expected, await evaluate(prices, expected, at)) for expected in map(_expected, rows)]
+    found = [(expected, await evaluate(prices, expected, at)) for expected in outcomes]
 
     async def work(transaction: Transaction) -> None:
         for expected, result in found:
@@ -105,4 +117,3 @@ async def _update(engine: Engine, rows: Sequence[Sequence[Any]]) -> bool:
             await transaction.execute(_STORE, *key, *result)
 
     await engine.write(work)
-    return True

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
-from alphapulse_api.domain.errors import Unavailable
+from alphapulse_api.projections.deadline import Deadline
 from alphapulse_api.projections.pnl.planning import Plan, plan
 from alphapulse_api.projections.pnl.rows import (
     ACCOUNT_COLUMNS,
@@ -23,7 +22,6 @@ from alphapulse_api.storage.query import Where
 
 SYMBOLS: Final = 50  # that are folded in one transaction
 ROWS: Final = 1000  # of a transaction, from which on no other symbol joins it
-SECONDS: Final = 10.0  # of folding that a read waits for
 
 _NEW: Final = "ON CONFLICT DO NOTHING RETURNING book, symbol"
 _ACCOUNTS: Final = f"pnl_accounts ({', '.join(ACCOUNT_COLUMNS)})"
@@ -72,15 +70,12 @@ async def fold_books(engine: Engine, books: Sequence[str] | None) -> None:
     """Fold every trade of some books (None: of all) that was stored before.
 
     Raises:
-        Unavailable: if that takes longer than `SECONDS`. What was folded meanwhile stays.
+        Unavailable: if that takes too long.
     """
-    end = time.monotonic() + SECONDS
+    deadline = Deadline("the profit")
     ((newest,),) = await engine.fetch("SELECT max(id) FROM trade_marks")
     while await _fold(engine, await _pending(engine, books, newest or 0)):
-        if time.monotonic() >= end:
-            raise Unavailable(
-                "So many trades were just stored that their profit is still being computed."
-            )
+        deadline.check()
 
 
 async def fold_some(engine: Engine) -> bool:

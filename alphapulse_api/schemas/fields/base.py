@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from marshmallow import fields, missing
 
+from alphapulse_api.domain.durations import duration_text
 from alphapulse_api.domain.foreign import Foreign, type_name
 from alphapulse_api.domain.times import rfc3339
 from alphapulse_api.schemas.quick import UNUSUAL, Check, quick, usual_check
@@ -32,12 +33,14 @@ def _with_article(name: str) -> str:
 
 
 def text_of(value: Any) -> Any:
-    """A date or an aware datetime as the text that the client sends for it; else the value."""
+    """A date, a duration or an aware datetime as the text that the client sends; else the value."""
     if isinstance(value, datetime):
         try:
             return value if value.utcoffset() is None else rfc3339(value)
         except OverflowError:
             return value  # in UTC it is in no year from 1 to 9999
+    if isinstance(value, timedelta):
+        return duration_text(value)
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from numbers import Integral
 from typing import Any, Final
 
 from marshmallow import ValidationError
 
+from alphapulse_api.domain.durations import duration_text
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.integers import MAX_DIGITS as MAX_DIGITS_OF_INTEGER
 from alphapulse_api.domain.integers import is_writable
@@ -130,6 +131,8 @@ def _numbers(value: Any) -> Any:
         return _number(value)
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("a naive time")
+    if isinstance(value, timedelta):
+        return duration_text(value)
     return clean(value) if isinstance(value, str) else value
 
 
@@ -162,7 +165,7 @@ def _misfit(value: Any, zone: tzinfo | None) -> Any:
             text = str(error)
             return [f"{text[:1].upper()}{text[1:]}."]
         return None
-    if value is None or isinstance(value, (str, bool, time)) or is_number(value):
+    if value is None or isinstance(value, (str, bool, time, timedelta)) or is_number(value):
         return None
     return [
         f"Not a JSON value but {kind_of(value)}: give text, a number, a boolean, null, a time, "

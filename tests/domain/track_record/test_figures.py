@@ -36,7 +36,7 @@ def test_figures_equal_those_of_scipy_and_scikit_learn(count: int) -> None:
         assert correlation.value == pytest.approx(stats.spearmanr(stated, changes).statistic)
     happened, predicted = curves.calibration_curve(hits, stated, n_bins=10, pos_label=True)
     bins = calibration(list(zip(stated, hits, strict=True)))
-    assert [each.happened for each in bins] == pytest.approx(list(happened))
+    assert [each.happened.value for each in bins] == pytest.approx(list(happened))
     assert [each.stated for each in bins] == pytest.approx(list(predicted))
 
 
@@ -70,8 +70,9 @@ def test_a_skilled_agent_hits_more_often_than_the_base_rate() -> None:
     figures = figures_of(Market(5).agent(6, skill=0.6), None)
     assert figures.hit_rate is not None
     assert figures.base_rate is not None
+    assert figures.base_rate.value is not None
     assert figures.hit_rate.low is not None
-    assert figures.hit_rate.low > figures.base_rate + 0.2
+    assert figures.hit_rate.low > figures.base_rate.value + 0.2
 
 
 def test_words_and_numbers_of_signals_become_calls_and_probabilities() -> None:

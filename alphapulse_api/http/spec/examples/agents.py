@@ -13,9 +13,17 @@ _AGENT_ANSWER: Final = {"agent_id": "momentum-1", **_AGENT, "updated_at": AFTER_
 _FIGURES: Final = {
     "outcomes": 214,
     "hit_rate": {"value": 0.584, "low": 0.517, "high": 0.648},
-    "base_rate": 0.513,
+    "base_rate": {"value": 0.513, "low": 0.504, "high": 0.522},
     "brier_score": {"value": 0.241, "low": 0.232, "high": 0.25},
-    "calibration": [{"low": 0.6, "high": 0.7, "outcomes": 214, "stated": 0.66, "happened": 0.584}],
+    "calibration": [
+        {
+            "low": 0.6,
+            "high": 0.7,
+            "outcomes": 214,
+            "stated": 0.66,
+            "happened": {"value": 0.584, "low": 0.517, "high": 0.648},
+        },
+    ],
     "rank_correlation": {"value": 0.12, "low": -0.015, "high": 0.25},
     "mean_return": {"value": 0.0021, "low": 0.0004, "high": 0.0038},
     "mean_return_after_cost": {"value": 0.0017, "low": 0.0, "high": 0.0034},
@@ -26,9 +34,9 @@ _TRACK_RECORD: Final = {
     "pending": 5, "unpriced": 2, "overlapping": 21, "verdict": "no_better_than_chance",
     "rounds": 120, **_FIGURES,
     "imported": {
-        "outcomes": 0, "base_rate": None, "calibration": [],
+        "outcomes": 0, "calibration": [],
         **dict.fromkeys(
-            ("hit_rate", "brier_score", "rank_correlation", "mean_return",
+            ("hit_rate", "base_rate", "brier_score", "rank_correlation", "mean_return",
              "mean_return_after_cost"),
             _NO_FIGURE,
         ),
@@ -39,7 +47,10 @@ _TRACK_RECORD: Final = {
         "mean": {"value": 14.2, "low": -3.1, "high": 31.5},
         "fees": [{"currency": "USD", "amount": "49.25"}],
     },
-    "thinking": [{"currency": "USD", "cost": "18.40", "profit_per_cost": 65.28}],
+    "thinking": [
+        {"currency": "USD", "cost": "18.40",
+         "profit_per_cost": {"value": 65.28, "low": -14.1, "high": 144.66}},
+    ],
     "unknown_costs": 0,
 }  # fmt: skip
 
