@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from alphapulse_api.domain.budgets import EVERY_AGENT, PERCENTS, Budget
-from alphapulse_api.domain.errors import Problem
 from alphapulse_api.domain.times import now
+from alphapulse_api.record.alert_watch import Alert, AlertWatch
 from alphapulse_api.storage.engine import Engine
-from alphapulse_api.storage.tables.usage_reading import Span, grouped, spans_of
-
-logger = logging.getLogger(__name__)
-
-EVERY_SECONDS: Final = 5.0
-_COST: Final = -1  # the last of the sums
+from alphapulse_api.storage.tables.usage_reading import costs_of_agent, costs_of_agents, spans_of
 
 
-class BudgetWatch:
+class BudgetWatch(AlertWatch):
     """Compares what was spent today with the budgets.
 
     Args:
@@ -31,6 +24,9 @@ class BudgetWatch:
         raise_alert: the feed's method.
     """
 
+    every_seconds: ClassVar = 5.0
+    subject: ClassVar = "budgets"
+
     def __init__(
         self,
         engine: Engine,
@@ -38,72 +34,52 @@ class BudgetWatch:
         zone: tzinfo | None,
         raise_alert: Callable[[Any], Awaitable[Any]],
     ) -> None:
+        super().__init__(raise_alert)
         self._engine = engine
         self._budgets = {(one.agent_id, one.currency): one for one in budgets}
         self._zone = zone or UTC
-        self._raise_alert = raise_alert
-        self._raised: set[str] = set()  # ids of today's alerts
-        self._day: date | None = None
 
-    async def look(self) -> None:
-        """Raise the alerts that are due.
-
-        Raises:
-            Problem: if the database or an alert fails.
-        """
+    async def due(self) -> list[Alert]:
+        """The alerts of the budgets of today that are spent by 80 or 100 %."""
         today = now().astimezone(self._zone).date()
-        if today != self._day:
-            self._day = today
-            self._raised.clear()
-        for agent_id, currency, cost in await self._spent(today):
+        alerts = []
+        for (agent_id, currency), cost in (await self._spent(today)).items():
             budget = self._budgets.get((agent_id, currency)) or self._budgets.get(
                 (EVERY_AGENT, currency)
             )
             if budget is None:
                 continue
-            for percent in PERCENTS:
-                if cost * 100 >= budget.amount * percent:
-                    await self._alert(agent_id, budget, today, percent)
+            alerts += [
+                _alert(agent_id, budget, today, percent)
+                for percent in PERCENTS
+                if cost * 100 >= budget.amount * percent
+            ]
+        return alerts
 
-    async def _spent(self, today: date) -> list[tuple[str, str, Decimal]]:
-        """By agent and currency, what was spent on a day in all books."""
+    async def _spent(self, today: date) -> dict[tuple[str, str], Decimal]:
+        """By agent and currency, what agents with a budget spent on a day, in all books."""
         start = datetime.combine(today, time(), self._zone)
         end = datetime.combine(today + timedelta(days=1), time(), self._zone)
-        spans: list[Span] = spans_of(start, end, days=True)
-        books = [book for (book,) in await self._engine.fetch("SELECT id FROM books")]
-        groups = await grouped(self._engine, books, "agent", spans, None, self._zone)
-        return [
-            (agent_id, currency, sums[_COST])
-            for (agent_id,), currencies in groups.items()
-            for currency, sums in currencies.items()
-            if currency
-        ]
+        spans = spans_of(start, end, days=True)
+        agents = {agent_id for agent_id, _ in self._budgets}
+        if EVERY_AGENT in agents:
+            return await costs_of_agents(self._engine, spans)
+        return {
+            (agent_id, currency): cost
+            for agent_id in sorted(agents)
+            for currency, cost in (await costs_of_agent(self._engine, agent_id, spans)).items()
+        }
 
-    async def _alert(self, agent_id: str, budget: Budget, day: date, percent: int) -> None:
-        id_ = f"budget:{agent_id}:{day}:{percent}"
-        if id_ in self._raised:
-            return
-        # The same in every process and after a restart, so a repeat changes nothing.
-        await self._raise_alert(
-            {
-                "id": id_,
-                "title": f"{agent_id} has spent {percent} % of its budget of {day}",
-                "message": f"The budget is {budget.amount:f} {budget.currency} a day.",
-                "severity": "error" if percent >= max(PERCENTS) else "warning",
-                "source": "budgets",
-                "metric_name": "usage_cost",
-                "threshold": float(budget.amount * percent / 100),
-                "tags": [agent_id],
-                "book": "",
-            }
-        )
-        self._raised.add(id_)
 
-    async def watch_forever(self) -> None:
-        """Look every few seconds, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except Problem as problem:
-                logger.debug("the budgets were not compared: %s", problem.detail)
-            await asyncio.sleep(EVERY_SECONDS)
+def _alert(agent_id: str, budget: Budget, day: date, percent: int) -> Alert:
+    return {
+        "id": f"budget:{agent_id}:{day}:{percent}",
+        "title": f"{agent_id} has spent {percent} % of its budget of {day}",
+        "message": f"The budget is {budget.amount:f} {budget.currency} a day.",
+        "severity": "error" if percent >= max(PERCENTS) else "warning",
+        "source": "budgets",
+        "metric_name": "usage_cost",
+        "threshold": float(budget.amount * percent / 100),
+        "tags": [agent_id],
+        "book": "",
+    }

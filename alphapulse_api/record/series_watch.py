@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from alphapulse_api.domain.errors import Problem
+from alphapulse_api.record.alert_watch import Alert, AlertWatch
 from alphapulse_api.storage.engine import Engine
 
-logger = logging.getLogger(__name__)
-
-EVERY_SECONDS: Final = 60.0
 ALERT_AT: Final = 0.9  # of the bound
 KEYS: Final = 10  # with the most series, that alerts may be about
 
 
-class SeriesWatch:
+class SeriesWatch(AlertWatch):
     """Counts the series.
 
     Args:
@@ -33,6 +28,9 @@ class SeriesWatch:
         count_of_key: the most that an API key had made.
     """
 
+    every_seconds: ClassVar = 60.0
+    subject: ClassVar = "series of metrics"
+
     def __init__(
         self,
         engine: Engine,
@@ -40,24 +38,19 @@ class SeriesWatch:
         limit_of_key: int,
         raise_alert: Callable[[Any], Awaitable[Any]],
     ) -> None:
+        super().__init__(raise_alert)
         self._engine = engine
-        self._raise_alert = raise_alert
-        self._raised: set[str] = set()  # ids of alerts
         self.limit = limit
         self.limit_of_key = limit_of_key
         self.count = 0
         self.count_of_key = 0
 
-    async def look(self) -> None:
-        """Count the series; raise the alert if there are too many, once for each bound.
-
-        Raises:
-            Problem: if the database or the alert fails.
-        """
+    async def due(self) -> list[Alert]:
+        """Count the series; the alerts of the bounds that are near."""
         ((self.count,),) = await self._engine.fetch(
             'SELECT series FROM series_version WHERE "only" = 1'
         )
-        alerts = []
+        alerts: list[Alert] = []
         if self.count >= ALERT_AT * self.limit:
             alerts.append(
                 _alert(
@@ -80,23 +73,10 @@ class SeriesWatch:
                         "are refused beyond it.",
                     )
                 )
-        for alert in alerts:
-            if alert["id"] not in self._raised:
-                await self._raise_alert(alert)
-        self._raised = {alert["id"] for alert in alerts}
-
-    async def watch_forever(self) -> None:
-        """Look once a minute, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except Problem as problem:
-                logger.debug("the series were not counted: %s", problem.detail)
-            await asyncio.sleep(EVERY_SECONDS)
+        return alerts
 
 
-def _alert(id_: str, message: str) -> dict[str, str]:
-    """An alert: the same in every process and after a restart, so a repeat changes nothing."""
+def _alert(id_: str, message: str) -> Alert:
     return {
         "id": id_,
         "title": "The bound of metric series is near",

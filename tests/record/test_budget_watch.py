@@ -15,6 +15,7 @@ from alphapulse_api.domain.errors import ConfigError
 from alphapulse_api.domain.times import now
 from alphapulse_api.record.budget_watch import BudgetWatch
 from tests.conftest import Server
+from tests.plans import Recorder
 
 BUDGETS = ("analyst=1.00 USD", "*=10 USD")
 
@@ -75,6 +76,24 @@ async def test_only_the_days_cost_in_the_budgets_currency_counts(server: Server)
     await watch_of(server).look()
     (alert,) = await raised(server)
     assert alert["tags"] == ["other"]
+
+
+async def test_only_the_sums_of_agents_with_a_budget_are_read(either: Server) -> None:
+    for number in range(30):
+        await spend(either, f"agent-{number}", "0.9")
+    await spend(either, "agent-7", "9", "EUR")
+    recorder = Recorder(either.backend.engine)
+    budgets = [Budget.parse(text) for text in ("agent-7=1 USD", "agent-9=5 USD")]
+    engine: Any = recorder
+    watch = BudgetWatch(engine, budgets, None, either.feed.raise_alert)
+    await watch.look()
+    assert [alert["tags"] for alert in await raised(either)] == [["agent-7"]]
+    first, second = [await recorder.fetch(sql, *args) for sql, args in tuple(recorder.asked)]
+    assert (len(first), len(second)) == (2, 1)  # a row a currency
+    if not recorder.takes_arrays:  # PostgreSQL reads so few rows without an index
+        sql, args = recorder.asked[0]
+        ((*_, step),) = await recorder.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)
+        assert "INDEX usage_sums_by_agent (agent_id=? AND width=? AND start>?" in step
 
 
 @pytest.mark.parametrize("text", ["analyst", "analyst=5", "=5 USD", "a=0 USD", "a=-1 USD"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from alphapulse_api.domain.decimals import EXACT
 from alphapulse_api.domain.times import day_of, to_micros
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.page import Page, page_of_records
@@ -85,15 +86,48 @@ async def grouped(
     return groups
 
 
+async def costs_of_agents(engine: Engine, spans: Sequence[Span]) -> dict[tuple[str, str], Decimal]:
+    """By agent and currency, what was spent in all books, as far as it is known."""
+    books = [book for (book,) in await engine.fetch("SELECT id FROM books")]
+    groups = await grouped(engine, books, "agent", spans, None, UTC)
+    return {
+        (agent_id, currency): sums[SUMS.index("cost")]
+        for (agent_id,), currencies in groups.items()
+        for currency, sums in currencies.items()
+        if currency
+    }
+
+
+async def costs_of_agent(
+    engine: Engine, agent_id: str, spans: Sequence[Span]
+) -> dict[str, Decimal]:
+    """The same of one agent, by currency, without reading sums of others."""
+    costs: dict[str, Decimal] = {}
+    for span in spans:
+        where = _between(span)
+        where.equal(agent_id=agent_id)
+        where.add("currency <> ''")
+        sql = f"SELECT currency, cost FROM usage_sums {where}"
+        for currency, cost in await engine.fetch(sql, *where.args):
+            costs[currency] = EXACT.add(costs.get(currency, Decimal(0)), Decimal(cost))
+    return costs
+
+
+def _between(span: Span) -> Where:
+    where = Where()
+    where.equal(width=span.width)
+    if span.start is not None:
+        where.add("start >= {}", span.start)
+    if span.end is not None:
+        where.add("start < {}", span.end)
+    return where
+
+
 async def _rows(engine: Engine, book: str, span: Span, agent_id: str | None) -> AsyncIterator[_Row]:
     after: Sequence[Any] | None = None
     while True:
-        where = Where()
-        where.equal(book=book, width=span.width, agent_id=agent_id)
-        if span.start is not None:
-            where.add("start >= {}", span.start)
-        if span.end is not None:
-            where.add("start < {}", span.end)
+        where = _between(span)
+        where.equal(book=book, agent_id=agent_id)
         if after is not None:
             where.add(f"({', '.join(_COLUMNS)}) > ({', '.join('{}' for _ in after)})", *after)
         order = ", ".join(_COLUMNS)
