@@ -100,6 +100,39 @@ async def select_rows(
     )
 
 
+async def update_rows(
+    transaction: Transaction,
+    table: str,
+    columns: Sequence[str],
+    rows: Rows,
+    types: tuple[str, ...],
+    *,
+    keys: int,
+) -> None:
+    """Set columns of rows that are found by a unique key.
+
+    Args:
+        table: the table.
+        columns: those of the key, then those to set.
+        rows: the values of these columns.
+        types: their types, by PostgreSQL's names.
+        keys: how many of the columns are the key.
+    """
+    names = ", ".join(f"new_{column}" for column in columns)
+    equal = " AND ".join(f"{column} = new_{column}" for column in columns[:keys])
+    assigned = ", ".join(f"{column} = new_{column}" for column in columns[keys:])
+    update = f"UPDATE {table} SET {assigned} FROM rows WHERE {equal}"
+    if rows and transaction.takes_arrays:
+        source = f"SELECT * FROM {_arrays(types)}"
+        await _in_columns(transaction, rows, f"WITH rows ({names}) AS ({source}) {update}")
+        return
+    await _in_parts(
+        transaction,
+        rows,
+        lambda count: f"WITH rows ({names}) AS (VALUES {_marks(count, len(columns))}) {update}",
+    )
+
+
 async def select_ranges(
     transaction: Transaction, select: str, conditions: Sequence[str], ranges: Rows, ending: str
 ) -> list[Row]:

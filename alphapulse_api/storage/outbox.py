@@ -27,6 +27,8 @@ from alphapulse_api.domain.tags import tags_of, tags_of_book, tags_of_series
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
 
+Record = Mapping[str, Any]
+_Store = Engine | Transaction
 _UUID_LENGTH: Final = 36
 
 
@@ -135,16 +137,44 @@ async def of_change(
     book = record["book"] or NO_BOOK
     whose = None if reference else record_id
     older = await _pending(transaction, channel, book, whose, relayed)
-    key = channel, book, whose
+    id_ = _newer(transaction, (channel, book, whose), older)
+    bodies = () if reference else (dumps(record),)
+    return [*older, _changed(id_, channel, record, revision, record_id, bodies)]
+
+
+async def of_changes(
+    transaction: Transaction,
+    channel: str,
+    book: str,
+    changes: Sequence[tuple[Record, int]],
+    *,
+    relayed: Container[str],
+) -> list[OutboxRow]:
+    """`of_change` for several records of a book and their revisions, with one query."""
+    ids = [record["id"] for record, _ in changes]
+    older = await _pending(transaction, channel, book, ids, relayed)
+    rows = list(older)
+    for record, revision in changes:
+        id_ = _newer(transaction, (channel, book, record["id"]), older)
+        rows.append(_changed(id_, channel, record, revision, record["id"], (dumps(record),)))
+    return rows
+
+
+def _changed(
+    id_: str, channel: str, record: Record, revision: int, record_id: str, bodies: Sequence[bytes]
+) -> OutboxRow:
+    tags, book = tags_of(channel, (record,)), record["book"] or NO_BOOK
+    return OutboxRow(id_, channel, record_id, revision, tags, bodies, (record,), book=book)
+
+
+def _newer(transaction: Transaction, key: Any, older: Sequence[OutboxRow]) -> str:
+    """An id for a change of a record that sorts after those of its older changes."""
     last = max(older[-1].id if older else "", transaction.newest.get(key, ""))
     id_ = new_id()
     if id_ <= last:
         id_ = _after(last)  # the process that made it has a clock ahead of ours
     transaction.newest[key] = id_
-    bodies = () if reference else (dumps(record),)
-    tags = tags_of(channel, (record,))
-    row = OutboxRow(id_, channel, record_id, revision, tags, bodies, (record,), book=book)
-    return [*older, row]
+    return id_
 
 
 async def pending(engine: Engine, channel: str) -> set[str]:
@@ -227,14 +257,18 @@ async def _pending(
     transaction: Transaction,
     channel: str,
     book: str,
-    record_id: str | None,
+    record_id: str | Sequence[str] | None,
     relayed: Container[str],
 ) -> list[OutboxRow]:
-    """Rows of a record that may not have been relayed; without an id, those of the book."""
+    """Rows of records that may not have been relayed; without an id, those of the book."""
     condition, args = "channel = $1 AND book = $2", [channel, book]
-    if record_id is not None:
+    if isinstance(record_id, str):
         condition += " AND (record_id = $3 OR record_id IS NULL)"
         args.append(record_id)
+    elif record_id is not None:
+        among, ids = _among(transaction, record_id, "record_id", 3)
+        condition += f" AND ({among} OR record_id IS NULL)"
+        args.append(ids)
     found = await transaction.fetch(f"SELECT id FROM outbox WHERE {condition}", *args)
     # An earlier unit of the group may have published them already. If each unit of a burst did, the
     # work would grow with the square of their number.
@@ -243,11 +277,11 @@ async def _pending(
     return await read(transaction, ids) if ids else []
 
 
-def _among(store: Engine | Transaction, ids: Sequence[str]) -> tuple[str, Any]:
-    """A condition on the id and its parameter $1, one for any number of ids."""
+def _among(store: _Store, ids: Sequence[str], column: str = "id", at: int = 1) -> tuple[str, Any]:
+    """A condition on a column of ids and its parameter, one for any number of ids."""
     if store.takes_arrays:
-        return "id = ANY(CAST($1 AS text[]))", list(ids)
-    return "id IN (SELECT value FROM json_each($1))", dumps(list(ids)).decode()
+        return f"{column} = ANY(CAST(${at} AS text[]))", list(ids)
+    return f"{column} IN (SELECT value FROM json_each(${at}))", dumps(list(ids)).decode()
 
 
 def _row(

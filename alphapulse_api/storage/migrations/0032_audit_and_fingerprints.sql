@@ -25,17 +25,17 @@ CREATE INDEX audit_by_address ON audit (address, at, id);
 -- Retention may delete the entries from before this instant.
 CREATE TABLE audit_expiry (before {time});
 INSERT INTO audit_expiry (before) VALUES (NULL);
--- Alerts that are raised again while they are not resolved, and the newest alert of each
--- fingerprint, with the ids of the occurrences that it has counted last.
+-- Alerts that are raised again while they are not resolved, with the ids of the occurrences that
+-- they have counted last; and the newest alert of each fingerprint.
 ALTER TABLE alerts ADD COLUMN fingerprint {text};
 ALTER TABLE alerts ADD COLUMN occurrences {integer} NOT NULL DEFAULT 1;
 ALTER TABLE alerts ADD COLUMN last_seen_at {time};
 ALTER TABLE alerts ADD COLUMN reopened_from {text};
+ALTER TABLE alerts ADD COLUMN counted {json};
 CREATE TABLE alert_fingerprints (
     book {text} NOT NULL,
     fingerprint {text} NOT NULL,
     alert_id {text} NOT NULL,
-    recent {json} NOT NULL,
     PRIMARY KEY (book, fingerprint)
 ) {clustered};
 CREATE INDEX alert_fingerprints_by_alert ON alert_fingerprints (book, alert_id);

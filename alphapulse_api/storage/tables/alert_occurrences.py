@@ -15,22 +15,24 @@ from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.errors import Conflict
 from alphapulse_api.domain.occurrences import RECENT, SEVERITIES, again, first, is_told
 from alphapulse_api.domain.times import to_micros
-from alphapulse_api.storage.bulk import ROWS, insert_rows, keys_as_rows, select_rows
+from alphapulse_api.storage.bulk import ROWS, insert_rows, keys_as_rows, update_rows
 from alphapulse_api.storage.columns import A_TURN, Columns, Key, key_of
 from alphapulse_api.storage.engine import Engine, Transaction
-from alphapulse_api.storage.outbox import invalidation, of_change
+from alphapulse_api.storage.outbox import invalidation, of_changes
 from alphapulse_api.storage.stores import Written
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.once import Pointer, insert_all_once
 
 Alert = dict[str, Any]
 _TEXTS: Final = ("text", "text")
-_INTO: Final = "alert_fingerprints (book, fingerprint, alert_id, recent)"
+_INTO: Final = "alert_fingerprints (book, fingerprint, alert_id)"
 # It writes nothing new to a row that exists, and locks it.
 _LOCKED: Final = (
     "ON CONFLICT (book, fingerprint) DO UPDATE SET alert_id = alert_fingerprints.alert_id "
-    "RETURNING book, fingerprint, alert_id, recent"
+    "RETURNING book, fingerprint, alert_id"
 )
+_COUNTED: Final = ("book", "id", "occurrences", "last_seen_at", "severity", "counted")
+_TYPES: Final = (*_TEXTS, "bigint", "timestamptz", "text", "json")
 
 
 class _Group:
@@ -39,16 +41,16 @@ class _Group:
     Attributes:
         before: the newest alert as it is stored; None if there is none.
         alert: the newest alert with what these calls add to it.
-        recent: the ids of the occurrences that were counted last.
+        counted: the ids of the occurrences that were counted last.
         place: of a new alert among the rows to insert; None if none is new.
     """
 
-    __slots__ = ("alert", "before", "place", "recent")
+    __slots__ = ("alert", "before", "counted", "place")
 
-    def __init__(self, recent: list[str]) -> None:
+    def __init__(self) -> None:
         self.before: Alert | None = None
         self.alert: Alert | None = None
-        self.recent = recent
+        self.counted: list[str] = []
         self.place: int | None = None
 
     @property
@@ -58,11 +60,11 @@ class _Group:
     def count(self, record: Mapping[str, Any]) -> None:
         assert self.alert is not None
         self.alert = again(self.alert, record)
-        self.recent = [*self.recent, record["id"]][-RECENT:]
+        self.counted = [*self.counted, record["id"]][-RECENT:]
 
     def open(self, record: Mapping[str, Any], place: int) -> None:
         before = None if self.alert is None else self.alert["id"]
-        self.alert, self.recent, self.place = first(record, before), [], place
+        self.alert, self.counted, self.place = first(record, before), [], place
 
 
 async def raise_alerts(
@@ -84,8 +86,7 @@ async def raise_alerts(
     Returns:
         The alert of each record as it is now, and whether it is new.
     """
-    groups = await _lock(transaction, engine, columns, records)
-    known = await _known(transaction, columns, records)
+    groups, known = await _lock(transaction, engine, columns, records)
     rows: list[Mapping[str, Any]] = []
     positions: list[int] = []  # of those rows among the records
     repeats: dict[int, _Group | None] = {}  # by the place of the row
@@ -96,7 +97,7 @@ async def raise_alerts(
             repeats[len(rows)] = group
             rows.append(record)
             positions.append(at)
-        elif record["id"] in group.recent:
+        elif record["id"] in group.counted:
             counted[at] = group
         elif group.counts:
             group.count(record)
@@ -143,8 +144,8 @@ async def register(transaction: Transaction, alerts: Sequence[Mapping[str, Any]]
     for alert in sorted(alerts, key=lambda alert: alert["created_at"]):
         if (key := _key(alert)) is not None:
             await transaction.execute(
-                f"INSERT INTO {_INTO} VALUES ($1, $2, $3, '[]') ON CONFLICT (book, fingerprint) "
-                "DO UPDATE SET alert_id = excluded.alert_id, recent = excluded.recent "
+                f"INSERT INTO {_INTO} VALUES ($1, $2, $3) ON CONFLICT (book, fingerprint) "
+                "DO UPDATE SET alert_id = excluded.alert_id "
                 "WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.book = excluded.book "
                 "AND a.id = alert_fingerprints.alert_id AND a.status <> 'resolved')",
                 *key,
@@ -183,47 +184,46 @@ async def _lock(
     engine: Engine,
     columns: Columns,
     records: Sequence[Mapping[str, Any]],
-) -> dict[tuple[str, str] | None, _Group]:
-    """Lock the fingerprints of records, and their newest alerts."""
+) -> tuple[dict[tuple[str, str] | None, _Group], dict[Key, Alert]]:
+    """Lock the fingerprints of records and their newest alerts.
+
+    Returns:
+        The groups by book and fingerprint, and the alerts that have the ids of records already.
+    """
     firsts: dict[tuple[str, str], Mapping[str, Any]] = {}
+    ids: set[tuple[str, str]] = set()
     for record in records:
         if (key := _key(record)) is not None:
             firsts.setdefault(key, record)
+            ids.add((key[0], record["id"]))
     # In one order, so that processes that lock the same rows do not deadlock.
-    wanted = [(*key, firsts[key]["id"], "[]") for key in sorted(firsts)]
-    types = ("text", "text", "text", "json") if len(wanted) >= A_TURN else ()
-    groups: dict[tuple[str, str] | None, _Group] = {}
+    wanted = [(*key, firsts[key]["id"]) for key in sorted(firsts)]
+    types = (*_TEXTS, "text") if len(wanted) >= A_TURN else ()
     newest: dict[tuple[str, str], str] = {}
-    for book, fingerprint, alert_id, recent in await insert_rows(
+    for book, fingerprint, alert_id in await insert_rows(
         transaction, _INTO, wanted, _LOCKED, types
     ):
-        groups[book, fingerprint] = _Group(loads_stored(recent))
         newest[book, fingerprint] = alert_id
-    keys = sorted({(book, alert_id) for (book, _), alert_id in newest.items()})
+        ids.add((book, alert_id))
+    groups: dict[tuple[str, str] | None, _Group] = {key: _Group() for key in newest}
+    known: dict[Key, Alert] = {}
+    keys = sorted(ids)
     for at in range(0, len(keys), ROWS):
         of_part, args = keys_as_rows(transaction, _TEXTS, keys[at : at + ROWS])
-        for row in await transaction.fetch(
-            f"SELECT {columns.select} FROM alerts WHERE (book, id) IN ({of_part}) "
+        for *row, counted in await transaction.fetch(
+            f"SELECT {columns.select}, counted FROM alerts WHERE (book, id) IN ({of_part}) "
             f"ORDER BY book, id {engine.locked}",
             *args,
         ):
             alert = columns.read(row)
+            known[key_of(alert)] = alert
             # A record that was refused may have left its id under another fingerprint.
             if (key := _key(alert)) is not None and newest.get(key) == alert["id"]:
-                groups[key].before = groups[key].alert = alert
-    return groups
-
-
-async def _known(
-    transaction: Transaction, columns: Columns, records: Sequence[Mapping[str, Any]]
-) -> dict[Key, Alert]:
-    """Those of the alerts with fingerprints whose ids are stored already."""
-    keys = [
-        (record["book"] or NO_BOOK, record["id"]) for record in records if _key(record) is not None
-    ]
-    types = _TEXTS if len(keys) >= A_TURN else ()
-    rows = await select_rows(transaction, columns.select, "alerts", ("book", "id"), keys, types)
-    return {key_of(alert): alert for alert in map(columns.read, rows)}
+                group = groups[key]
+                group.before = group.alert = alert
+                group.counted = loads_stored(counted) if counted else []
+        await transaction.turn()
+    return groups, known
 
 
 async def _update(
@@ -233,32 +233,41 @@ async def _update(
     refused: Mapping[int, Conflict],
 ) -> None:
     """Store the counts of alerts, and which alert each fingerprint leads to."""
-    for number, group in enumerate(groups.values()):
+    leads: list[tuple[str, ...]] = []
+    counts: list[tuple[Any, ...]] = []
+    told: list[Alert] = []
+    untold: list[Alert] = []
+    for group in groups.values():
         before, alert = group.before, group.alert
         if alert is None or alert is before or group.place in refused:
             continue
-        book = alert["book"] or NO_BOOK
-        await transaction.execute(
-            "UPDATE alert_fingerprints SET alert_id = $3, recent = $4 "
-            "WHERE book = $1 AND fingerprint = $2",
-            book, alert["fingerprint"], alert["id"], dumps(group.recent).decode(),
-        )  # fmt: skip
+        book, counted = alert["book"] or NO_BOOK, dumps(group.counted).decode()
+        if group.place is not None:
+            leads.append((book, alert["fingerprint"], alert["id"]))
         if before is not None and before["id"] == alert["id"]:
-            await transaction.execute(
-                "UPDATE alerts SET occurrences = $3, last_seen_at = $4, severity = $5 "
-                "WHERE book = $1 AND id = $2",
-                book, alert["id"], alert["occurrences"], to_micros(alert["last_seen_at"]),
-                alert["severity"],
-            )  # fmt: skip
-            if is_told(before, alert):
-                _, stage = CHANNELS["alerts"].identity(alert)
-                transaction.publish(
-                    *await of_change(
-                        transaction, "alerts", alert, stage,
-                        record_id=alert["id"], relayed=engine.relayed,
-                    )
-                )  # fmt: skip
-            else:
-                transaction.publish(invalidation("alerts", [alert]))
-        if number % A_TURN == 0:
+            (told if is_told(before, alert) else untold).append(alert)
+        if group.counted:
+            seen = to_micros(alert["last_seen_at"])
+            count = alert["occurrences"], seen, alert["severity"], counted
+            counts.append((book, alert["id"], *count))
+    await update_rows(
+        transaction, "alert_fingerprints", ("book", "fingerprint", "alert_id"), leads,
+        (*_TEXTS, "text"), keys=2,
+    )  # fmt: skip
+    await update_rows(transaction, "alerts", _COUNTED, counts, _TYPES, keys=2)
+    for book in {alert["book"] for alert in told}:
+        changes = [
+            (alert, CHANNELS["alerts"].identity(alert)[1])
+            for alert in told
+            if alert["book"] == book
+        ]
+        for at in range(0, len(changes), ROWS):
+            part = changes[at : at + ROWS]
+            transaction.publish(
+                *await of_changes(
+                    transaction, "alerts", book or NO_BOOK, part, relayed=engine.relayed
+                )
+            )
             await transaction.turn()
+    if untold:
+        transaction.publish(invalidation("alerts", untold))
