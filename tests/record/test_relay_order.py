@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,9 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
             engine = await stack.enter_async_context(connected(url))
         relaying = Relaying(engine, MemoryEventLog())
         relaying.dies_after_its_commits()
-        monkeypatch.setattr(outbox, "new_id", lambda: "ffffffff-ffff-7000-8000-000000000000")
+        # The first portfolio invalidates the books, too.
+        ids = map("ffffffff-ffff-7000-8000-{:012}".format, count())
+        monkeypatch.setattr(outbox, "new_id", lambda: next(ids))
         await relaying.feed.update_portfolio(portfolio(as_of=at(0).isoformat()))
         monkeypatch.undo()
         await asyncio.gather(
@@ -131,9 +134,8 @@ async def test_portfolios_in_one_commit_follow_one_left_by_a_clock_that_is_ahead
                 for n in range(1, 20)
             )
         )
-        ids = [row.id for row in await relaying.rows()]
-        assert len(ids) == 20
-        assert [row.revision for row in await relaying.rows()] == list(range(1, 21))
+        rows = [row for row in await relaying.rows() if row.channel is not None]
+        assert [row.revision for row in rows] == list(range(1, 21))
 
 
 async def test_a_portfolio_that_takes_long_to_validate_is_not_overtaken(tmp_path: Path) -> None:
