@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -164,3 +165,44 @@ async def test_bodies_that_are_not_traces_are_refused(
         assert response.status == status
     async with server.request("POST", "/v1/traces", data=body) as response:
         assert response.status == 401
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""}, {"id": "00" * 8}, {"id": "ab"}, {"trace": ""}, {"trace": "0" * 32},
+        {"trace": "ab" * 8},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
+async def test_a_call_without_a_valid_id_is_refused_alone(
+    server: Server, media_type: str, wrong: dict[str, str]
+) -> None:
+    sent = [{**chat(1), **wrong}, chat(2), span(3)]
+    status, body = await send(server, sent, media_type)
+    assert status == 200
+    assert b"32 hexadecimal digits" in body
+    if media_type == JSON:
+        assert json.loads(body)["partialSuccess"]["rejectedSpans"] == "1"
+    (row,) = await sums(server)
+    assert row["calls"] == 1
+
+
+@pytest.mark.parametrize("wrong", ["g" * 16, 17, None, "0x12345678901234", "١" * 16])
+async def test_ids_of_json_are_hexadecimal_digits(server: Server, wrong: Any) -> None:
+    status, body = await send(server, [{**chat(1), "id": wrong}], JSON)
+    assert (status, json.loads(body)["partialSuccess"]["rejectedSpans"]) == (200, "1")
+    assert await sums(server) == []
+
+
+async def test_ids_are_the_same_in_either_case_and_encoding(server: Server) -> None:
+    one = {**chat(1), "id": "00000000000000ab"}
+    for sent, media_type in (
+        (one, JSON), ({**one, "id": one["id"].upper(), "trace": TRACE.upper()}, JSON),
+        (one, PROTOBUF),
+    ):  # fmt: skip
+        status, body = await send(server, [sent], media_type)
+        assert (status, body) == (200, b"{}" if media_type == JSON else b"")
+    (row,) = await sums(server)
+    assert row["calls"] == 1

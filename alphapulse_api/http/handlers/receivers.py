@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -27,8 +29,9 @@ from alphapulse_api.http.receivers.line_protocol import PRECISIONS, LineDecoder
 from alphapulse_api.http.receivers.otlp_json import decoding_json
 from alphapulse_api.http.receivers.rpc_status import PROTOBUF
 from alphapulse_api.record.inputs import MAX_BATCH
-from alphapulse_api.runtime.slices import ON_LOOP_BYTES
+from alphapulse_api.runtime.slices import ON_LOOP_BYTES, Steps
 
+JSON: Final = "application/json"
 _VERSIONS: Final = {
     "prometheus.WriteRequest": remote_write.decoding_v1,
     "io.prometheus.write.v2.Request": remote_write.decoding_v2,
@@ -93,27 +96,18 @@ async def otlp_metrics(request: web.Request) -> web.Response:
     wire.require("google.protobuf")
     _check_query(request, frozenset())
     intake = Intake(request.app[BACKEND], request[CALLER])
-    if request.content_type == PROTOBUF:
-        data = await read_body(request, MAX_BODY_BYTES)
-        await intake.receive(otlp.decoding_protobuf(data, intake))
-    elif request.content_type == "application/json":
-        await intake.receive(decoding_json(await _json(request), intake))
-    else:
-        raise Problem(UNSUPPORTED_MEDIA, f"Send {PROTOBUF} or application/json.")
+    await _receive(
+        request,
+        intake.receive,
+        partial(otlp.decoding_protobuf, intake=intake),
+        partial(decoding_json, intake=intake),
+    )
     await intake.store()
-    if request.content_type == "application/json":
-        answer: dict[str, Any] = {}
-        if intake.refused:
-            partial = {"rejectedDataPoints": str(intake.refused), "errorMessage": intake.summary}
-            answer = {"partialSuccess": partial}
-        body = dumps(answer)
-    else:
-        response = wire.message_class("ExportMetricsServiceResponse")()
-        if intake.refused:
-            response.partial_success.rejected_data_points = intake.refused
-            response.partial_success.error_message = intake.summary
-        body = response.SerializeToString()
-    return web.Response(body=body, content_type=request.content_type)
+    response = wire.message_class("ExportMetricsServiceResponse")()
+    if intake.refused:
+        response.partial_success.rejected_data_points = intake.refused
+        response.partial_success.error_message = intake.summary
+    return _exported(request, response)
 
 
 async def otlp_traces(request: web.Request) -> web.Response:
@@ -125,33 +119,50 @@ async def otlp_traces(request: web.Request) -> web.Response:
     _check_query(request, frozenset())
     backend = request.app[BACKEND]
     spans: list[Span] = []
-    if request.content_type == PROTOBUF:
-        data = await read_body(request, MAX_BODY_BYTES)
-        await backend.slices.run(otlp_spans.decoding_protobuf(data, spans))
-    elif request.content_type == "application/json":
-        await backend.slices.run(otlp_spans.decoding_json(await _json(request), spans))
-    else:
-        raise Problem(UNSUPPORTED_MEDIA, f"Send {PROTOBUF} or application/json.")
+    await _receive(
+        request,
+        backend.slices.run,
+        partial(otlp_spans.decoding_protobuf, spans=spans),
+        partial(otlp_spans.decoding_json, spans=spans),
+    )
     calls = await backend.slices.run(calls_in(spans))
-    backend.monitor.dropped_spans += len(spans) - len(calls)
+    backend.monitor.dropped_spans += len(spans) - len(calls.records) - len(calls.refused)
     feed = backend.views.of(request[CALLER]).feed
-    reasons: list[str] = []
-    for begin in range(0, len(calls), MAX_BATCH):
-        reasons += await feed.record_spans(calls[begin : begin + MAX_BATCH])
-    return _spans_answer(request.content_type, reasons)
+    reasons = calls.refused
+    for begin in range(0, len(calls.records), MAX_BATCH):
+        reasons += await feed.record_spans(calls.records[begin : begin + MAX_BATCH])
+    response = wire.message_class("ExportTraceServiceResponse")()
+    if reasons:
+        response.partial_success.rejected_spans = len(reasons)
+        response.partial_success.error_message = reasons[0]
+    return _exported(request, response)
 
 
-def _spans_answer(media_type: str, reasons: list[str]) -> web.Response:
-    """The answer of the protocol; the reasons are those of spans that were refused."""
-    if media_type == PROTOBUF:
-        response = wire.message_class("ExportTraceServiceResponse")()
-        if reasons:
-            response.partial_success.rejected_spans = len(reasons)
-            response.partial_success.error_message = reasons[0]
-        return web.Response(body=response.SerializeToString(), content_type=PROTOBUF)
-    partial = {"rejectedSpans": str(len(reasons)), "errorMessage": "".join(reasons[:1])}
-    answer = {"partialSuccess": partial} if reasons else {}
-    return web.Response(body=dumps(answer), content_type=media_type)
+async def _receive(
+    request: web.Request,
+    run: Callable[[Steps[None]], Awaitable[None]],
+    decoding_protobuf: Callable[[bytes], Steps[None]],
+    decoding_json: Callable[[Any], Steps[None]],
+) -> None:
+    """Decode the body of an OTLP export, in either encoding."""
+    if request.content_type == PROTOBUF:
+        await run(decoding_protobuf(await read_body(request, MAX_BODY_BYTES)))
+    elif request.content_type == JSON:
+        await run(decoding_json(await _json(request)))
+    else:
+        raise Problem(UNSUPPORTED_MEDIA, f"Send {PROTOBUF} or {JSON}.")
+
+
+def _exported(request: web.Request, response: Any) -> web.Response:
+    """The answer to an OTLP export, in the encoding of the request."""
+    from google.protobuf import json_format
+
+    body: bytes = (
+        response.SerializeToString()
+        if request.content_type == PROTOBUF
+        else dumps(json_format.MessageToDict(response))
+    )
+    return web.Response(body=body, content_type=request.content_type)
 
 
 async def _json(request: web.Request) -> Any:

@@ -10,6 +10,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -31,14 +32,20 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "cycle_id": ("alphapulse.cycle_id",),
     "book": ("alphapulse.book",),
 }  # fmt: skip
+_TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _AGENT: Final = ("gen_ai.agent.id", "gen_ai.agent.name", "alphapulse.agent_id")
+
+_NO_ID: Final = (
+    "A span has a trace id of 32 hexadecimal digits and an id of 16, neither of zeros only."
+)
 
 
 class Span(NamedTuple):
     """A span that was decoded.
 
     Attributes:
-        trace_id: in hexadecimal, as the other ids.
+        trace_id: in lower-case hexadecimal, as the other ids.
         parent_id: of the span that contains it, or "".
         start: in nanoseconds since the epoch, as `end`.
         attributes: its own.
@@ -62,19 +69,34 @@ class Span(NamedTuple):
         return _first(self.attributes, _FIELDS["input_tokens"]) is not None
 
 
-def calls_in(spans: Sequence[Span]) -> Steps[list[dict[str, Any]]]:
-    """The calls of models among the spans of one export, as records that are not checked yet.
+class Calls(NamedTuple):
+    """The calls of models among the spans of one export.
+
+    Attributes:
+        records: of usage, not checked yet.
+        refused: why others have none, a text for each.
+    """
+
+    records: list[dict[str, Any]]
+    refused: list[str]
+
+
+def calls_in(spans: Sequence[Span]) -> Steps[Calls]:
+    """Find the calls of models. One without a valid id is refused: it could count twice.
 
     Args:
         spans: all of them: those that are no calls may name the agent.
     """
     by_id = {(span.trace_id, span.span_id): span for span in spans}
-    records = []
+    calls = Calls([], [])
     for span in spans:
         if span.is_call:
-            records.append(_record(span, by_id))
+            if _TRACE_ID.fullmatch(span.trace_id) and _SPAN_ID.fullmatch(span.span_id):
+                calls.records.append(_record(span, by_id))
+            else:
+                calls.refused.append(_NO_ID)
         yield
-    return records
+    return calls
 
 
 def _record(span: Span, by_id: Mapping[tuple[str, str], Span]) -> dict[str, Any]:
