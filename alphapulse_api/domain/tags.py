@@ -14,14 +14,17 @@ from typing import Any, Final
 
 from alphapulse_api.domain.books import MAIN
 
-# The fields of each resource in books whose values have tags; the narrowest first.
+# The fields of each resource in books whose values have tags; the narrowest filter first.
 TAGGED: Final[Mapping[str, tuple[str, ...]]] = {
     "trades": ("symbol", "agent_id"),
     "agents": ("agent_id",),
-    "decisions": ("agent_id",),
+    "decisions": ("cycle_id", "symbols", "agent_id"),
     "alerts": (),
     "portfolio": (),
 }
+
+# The fields that are lists, each value of which has a tag; and the filter for one of the values.
+LISTS: Final[Mapping[str, str]] = {"symbols": "symbol"}
 
 # The resources with answers that depend on one value in every book: an agent belongs to none.
 OF_EVERY_BOOK: Final = frozenset({"agents"})
@@ -53,9 +56,10 @@ def tag_of_filters(resource: str, book: str | None, filters: Mapping[str, Any]) 
     if book is None or resource not in TAGGED:
         return resource
     for field in TAGGED[resource]:
-        match filters.get(field):
+        name = LISTS.get(field, field)
+        match filters.get(name):
             case str(value) | [str(value)]:
-                return tag(resource, book, field, value)
+                return tag(resource, book, name, value)
     return tag(resource, book)
 
 
@@ -74,11 +78,13 @@ def tags_of(resource: str, records: Iterable[Mapping[str, Any]]) -> Sequence[str
         if book:
             tags[tag(resource, book)] = None
         for field in fields:
-            if (value := record.get(field)) is not None:
-                if book:
-                    tags[tag(resource, book, field, value)] = None
-                if resource in OF_EVERY_BOOK:
-                    tags[tag(resource, None, field, value)] = None
+            name = LISTS.get(field, field)
+            value = record.get(field)
+            for one in (value or ()) if field in LISTS else (value,):
+                if book and one is not None:
+                    tags[tag(resource, book, name, one)] = None
+                if resource in OF_EVERY_BOOK and one is not None:
+                    tags[tag(resource, None, name, one)] = None
     return tuple(tags)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -187,6 +188,33 @@ async def test_decisions_are_found_by_agent_symbol_cycle_and_time(either: Server
             cursor = answer.headers.get("X-Next-Cursor")
             path = f"/api/decisions?limit=2&{query}&cursor={cursor}" if cursor else ""
         assert found == expected, query
+
+
+async def test_a_decision_makes_only_lists_stale_that_may_contain_it(either: Server) -> None:
+    key = await either.key(*READER)
+    await _record(either, key, id="d-0")
+    mine = (
+        "symbol=AAPL",
+        "symbol=MSFT",
+        "cycle_id=c-1",
+        "agent_id=manager",
+        "cycle_id=c-1&symbol=A",
+    )
+    others = ("symbol=TSLA", "cycle_id=c-2", "agent_id=m9", "symbol=TSLA&agent_id=manager")
+
+    async def states(queries: Iterable[str]) -> set[str]:
+        return {
+            (await ask(either, "GET", f"/api/decisions?{query}", key)).headers["X-Cache"]
+            for query in queries
+        }
+
+    assert await states((*mine, *others)) == {"MISS"}
+    assert await states((*mine, *others)) == {"HIT"}
+    await _record(either, key, id="d-1")
+    assert await states(mine) == {"MISS"}
+    assert await states(others) == {"HIT"}
+    answer = await ask(either, "GET", "/api/decisions?symbol=MSFT", key)
+    assert [row["id"] for row in answer.json] == ["d-1", "d-0"]
 
 
 async def test_a_correction_is_a_new_decision_and_makes_no_ring(either: Server) -> None:

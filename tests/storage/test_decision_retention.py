@@ -53,7 +53,13 @@ async def test_a_decision_goes_with_its_signals_and_texts(
     await feed.record_signal("m", {**SIGNAL, "id": "alone", "timestamp": rfc3339(at(0))})
     for number in (1, 2):
         await _record(feed, number)
+    tags: set[str] = set()
+    engine.on_commit(lambda rows: tags.update(tag for row in rows for tag in row.tags))
     gone = await forget(engine, RetentionConfig(decisions=60.0), at(62))
+    assert {tag for tag in tags if tag.startswith("decisions:book=main;")} == {
+        "decisions:book=main;agent_id=m", "decisions:book=main;symbol=A",
+        "decisions:book=main;symbol=B", "decisions:book=main;symbol=AAPL",
+    }  # fmt: skip
     assert gone == {"decisions": 1, "usage": 0}
     left = await _rows(engine)
     assert left == {

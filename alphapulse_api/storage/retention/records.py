@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from alphapulse_api.domain.tags import TAGGED
+from alphapulse_api.domain.encoding import loads_stored
+from alphapulse_api.domain.tags import LISTS, TAGGED
 from alphapulse_api.storage.bulk import keys_as_rows
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation
@@ -196,7 +197,10 @@ async def _page(
             _Record(
                 tuple(row[:keys]),
                 int(row[-1]),
-                dict(zip(tagged, row[places:-1], strict=True))
+                {
+                    name: loads_stored(value) if name in LISTS else value
+                    for name, value in zip(tagged, row[places:-1], strict=True)
+                }
                 | ({"book": row[0]} if booked else {}),
             ),
             tuple(row[keys:places]),

@@ -161,13 +161,12 @@ class DecisionDataAccessor:
                 directory=self._directory, server_set=server_set, pointer=pointer,
             )  # fmt: skip
             await self._store_trades(transaction, booked, pointer, events)
-            await count_stated(transaction, [one for one, new in written if new], "made_at")
+            fresh = [decision for decision, new in written if new]
+            await count_stated(transaction, fresh, "made_at")
             if events:
-                transaction.publish(
-                    *of_new("decisions", [decision for decision, new in written if new])
-                )
-            else:
-                transaction.publish(invalidation("decisions", booked))
+                transaction.publish(*of_new("decisions", fresh))
+            elif fresh:
+                transaction.publish(invalidation("decisions", fresh))
             return written
 
         return await self._engine.write(work)
