@@ -31,6 +31,7 @@ FILTERS: Final = {
     "metric_type": ("metrics", "metric_types"),
     "name": ("metrics", "names"),
 }
+BOOKED: Final = ("trades", "portfolio", "alerts")  # the channels with the filter by book
 
 
 @click.group()
@@ -49,6 +50,11 @@ def main() -> None:
 )
 @click.option("--username", help=f"Log in instead; the password is in {PASSWORD_VARIABLE}.")
 @click.option(
+    "--book",
+    multiple=True,
+    help="Only trades, alerts and the portfolio of this book. Repeatable; * for every book.",
+)
+@click.option(
     "--symbol",
     multiple=True,
     help="Only trades of this symbol. Repeatable.",
@@ -66,6 +72,7 @@ def tail(
     url: str,
     api_key_env: str,
     username: str | None,
+    book: tuple[str, ...],
     snapshot: bool,
     as_json: bool,
     count: int | None,
@@ -76,7 +83,7 @@ def tail(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     secret = _secret(username, api_key_env)
     chosen = channels or CHANNELS
-    filters = _filters(chosen, wanted)
+    filters = _filters(chosen, wanted, book)
     line: Callable[[Event | StreamGap], str | bytes] = _raw if as_json else _line
 
     async def follow() -> None:
@@ -116,7 +123,7 @@ def _secret(username: str | None, api_key_env: str) -> dict[str, Any]:
 
 
 def _filters(
-    channels: tuple[str, ...], wanted: Mapping[str, tuple[str, ...]]
+    channels: tuple[str, ...], wanted: Mapping[str, tuple[str, ...]], books: tuple[str, ...]
 ) -> dict[str, dict[str, tuple[str, ...]]]:
     filters: dict[str, dict[str, tuple[str, ...]]] = {}
     for option, given in wanted.items():
@@ -127,6 +134,13 @@ def _filters(
             )
         if given:
             filters.setdefault(channel, {})[name] = given
+    booked = [channel for channel in BOOKED if channel in channels]
+    if books and not booked:
+        raise click.UsageError(
+            f"--book filters {', '.join(BOOKED)}, none of which is among the CHANNELS"
+        )
+    for channel in booked if books else ():
+        filters.setdefault(channel, {})["books"] = books
     return filters
 
 

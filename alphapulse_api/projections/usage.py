@@ -1,6 +1,7 @@
 """Makes the sums of usage anew from signals, decisions and reports, a day at a time.
 
-Sums of days without records stay until retention deletes them.
+Sums of days without records, and of days from which retention may have deleted any, stay until it
+deletes them, too.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ _LOCK: Final = "LOCK TABLE usage_sums IN SHARE ROW EXCLUSIVE MODE"
 async def rebuild(engine: Engine) -> int:
     """Count all records again; returns how many days of books there are."""
     days = 0
+    base = await engine.fetch("SELECT base_at FROM usage_base")
+    first = -(-base[0][0] // DAY) * DAY if base else None
     for (book,) in await engine.fetch(_BOOKS):
-        async for start in _days(engine, book):
+        async for start in _days(engine, book, first):
 
             async def work(transaction: Transaction, book: str = book, start: int = start) -> None:
                 await _count_again(transaction, book, start)
@@ -36,9 +39,8 @@ async def rebuild(engine: Engine) -> int:
     return days
 
 
-async def _days(engine: Engine, book: str) -> AsyncIterator[int]:
-    """The starts of the days of a book that have records."""
-    at: int | None = None
+async def _days(engine: Engine, book: str, at: int | None) -> AsyncIterator[int]:
+    """The starts of the days of a book that have records, from an instant on (None: all)."""
     while True:
         first: list[int] = []
         for columns, time in (*_SOURCES, (RECORDS, "timestamp")):

@@ -134,6 +134,20 @@ async def test_tail_prints_a_line_an_event(server: Server) -> None:
     ]
 
 
+async def test_tail_prints_the_events_of_a_book(server: Server) -> None:
+    await server.feed.open_book("beta", mode="paper")
+    for book, symbol in (("main", "MSFT"), ("beta", "AAPL")):
+        await server.feed.record_trade({**trade(symbol), "book": book})
+        await server.feed.raise_alert({**alert(title=symbol), "book": book})
+    key = (await server.key())["X-API-Key"]
+    process = await tail(
+        "trades", "alerts", "--url", server.url, "--snapshot", "--book", "beta", "--count", "2",
+        AP_API_KEY=key,
+    )  # fmt: skip
+    printed = sorted(line.split(maxsplit=2)[2] for line in await lines(process))
+    assert ["AAPL" in line for line in printed] == [True, True]
+
+
 async def test_tail_prints_raw_events_of_a_user(server: Server) -> None:
     stored = await server.feed.record_trade(trade(price="187.20"))
     await server.login("viewer")
@@ -157,6 +171,7 @@ async def test_tail_prints_raw_events_of_a_user(server: Server) -> None:
         (("trades",), {"AP_API_KEY": ""}, "set the environment variable AP_API_KEY"),
         (("trades", "--api-key-env", "MY_KEY"), {}, "set the environment variable MY_KEY"),
         (("trades", "--username", "ann"), {"AP_PASSWORD": ""}, "AP_PASSWORD"),
+        (("metrics", "--book", "beta"), {"AP_API_KEY": "k"}, "--book filters trades"),
         (("alerts", "--symbol", "AAPL"), {"AP_API_KEY": "k"}, "--symbol filters trades"),
         (("trades",), {"AP_API_KEY": "k"}, "auth_failed"),
     ],

@@ -24,7 +24,7 @@ from alphapulse_api.storage.retention.emptied import remove_emptied
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
 from alphapulse_api.storage.retention.snapshots import delete_snapshots
-from alphapulse_api.storage.retention.usage import delete_usage
+from alphapulse_api.storage.retention.usage import WITH_USAGE, close_usage, delete_usage
 from alphapulse_api.storage.steps import Steps
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,8 @@ async def forget(
             if seconds is None:
                 continue
             before = to_micros(at - timedelta(seconds=seconds))
+            if resource in WITH_USAGE:
+                await close_usage(engine, before)
             if resource == "metrics":
                 gone[resource] = await delete_points(engine, steps, before - before % MINUTE)
                 if retention.rollups is not None:

@@ -12,9 +12,23 @@ from alphapulse_api.storage.steps import Steps
 from alphapulse_api.storage.tables.usage_sums import DAY, WIDTHS
 
 SUM_BYTES: Final = 300  # of a row of sums with its index entries
+WITH_USAGE: Final = ("signals", "decisions")  # the resources whose records state usage
 RECORDS: Final = Expiry(
     "usage", "usage_records", "timestamp", ("book", "id"), ("text", "text"), ("metadata",)
 )
+
+
+async def close_usage(engine: Engine, before: int) -> None:
+    """Keep the sums of usage from before that instant (microseconds): records may be deleted."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute(
+            'INSERT INTO usage_base ("only", base_at) VALUES (1, $1) ON CONFLICT ("only") '
+            "DO UPDATE SET base_at = excluded.base_at WHERE usage_base.base_at < excluded.base_at",
+            before,
+        )
+
+    await engine.write(work)
 
 
 async def delete_usage(engine: Engine, steps: Steps, before: int) -> int:
