@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import fields
 
+from alphapulse_api.domain.addresses import parse_address
 from alphapulse_api.domain.deeds import ACTIONS, AUTHS
 from alphapulse_api.schemas.answers import Answer
 from alphapulse_api.schemas.fields import BookId, Choice, Metadata, Text, Timestamp
@@ -28,6 +31,15 @@ class AuditAuth(Choice):
     words = AUTHS
 
 
+class Address(Text):
+    """An IP address in any spelling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        address = parse_address(text)
+        return text if address is None else str(address)
+
+
 class AuditFilters(SortedQuery):
     """Which entries."""
 
@@ -36,7 +48,7 @@ class AuditFilters(SortedQuery):
         AuditAction, metadata={"description": "any of them: repeated, or one comma list"}
     )
     target = Text(256, metadata={"description": "the id of what it was done to"})
-    address = Text(64, metadata={"description": "where the request came from"})
+    address = Address(64, metadata={"description": "where the request came from"})
 
 
 class AuditQuery(AuditFilters, ListQuery):
