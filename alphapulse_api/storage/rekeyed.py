@@ -96,6 +96,8 @@ BOOKS: Final = (
         {
             "signals_by_book": "(book, timestamp, id)",
             "signals_by_book_agent": "(book, agent_id, timestamp, id)",
+            # Lists of agents show the newest signals of each in every book.
+            "signals_by_agent_time": "(agent_id, timestamp, id)",
         },
         ("signals_by_agent", "signals_by_time"),
     ),

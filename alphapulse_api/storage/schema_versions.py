@@ -20,6 +20,7 @@ from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
 from alphapulse_api.storage.rekeyed import REKEYED, Rekeyed
 from alphapulse_api.storage.tables.main_book import open_main
 from alphapulse_api.storage.tables.marked_trades import mark_later
+from alphapulse_api.storage.tables.signal_index import index_by_agent
 from alphapulse_api.storage.tables.user_names import fill_name_keys
 
 
@@ -39,6 +40,7 @@ _WORK: Mapping[int, Work[None]] = {
     9: fill_name_keys,
     21: open_main,
     25: mark_later,
+    33: index_by_agent,
 }
 
 

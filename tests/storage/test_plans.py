@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from alphapulse_api.domain.books import Books
+from alphapulse_api.domain.books import ALL, HOME, Books
 from alphapulse_api.storage.tables.agents import AgentDataAccessor
 from alphapulse_api.storage.tables.alerts import AlertDataAccessor
+from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from tests.engines import Fresh
 from tests.plans import FEW, RARE, ROWS, START, Ask, Recorder, nodes
@@ -173,29 +174,47 @@ async def test_several_values_are_one_listing_in_order_and_page_by_page(filled: 
 
 
 async def test_the_newest_signals_of_agents_are_all_that_is_read(fresh: Fresh) -> None:
+    signals = [_signal(n) for n in range(ROWS // 10)]
+    await _check_newest(fresh, HOME, signals, "agent_id=? AND timestamp>?")
+
+
+async def test_those_of_every_book_cost_no_more_than_those_of_one(fresh: Fresh) -> None:
+    signals = [{**_signal(n), "book": f"b{n % 50}"} for n in range(ROWS // 10)]
+    await _check_newest(fresh, ALL, signals, "signals_by_agent_time (agent_id=? AND timestamp>?")
+
+
+async def _check_newest(
+    fresh: Fresh, books: Books, signals: list[dict[str, Any]], sought: str
+) -> None:
     async with fresh() as engine:
-        await AgentDataAccessor(engine).add_signals([_signal(n) for n in range(ROWS // 10)])
+        for book in {signal["book"] for signal in signals if "book" in signal}:
+            await BookDataAccessor(engine).set_book(book, {"mode": "paper"})
+        await AgentDataAccessor(engine, books=books).add_signals(signals)
         if engine.takes_arrays:
             await engine.write(lambda transaction: transaction.fetch("ANALYZE"))
         recorder = Recorder(engine)
-        page = await AgentDataAccessor(recorder).get_agents(
+        page = await AgentDataAccessor(recorder, books=books).get_agents(
             start_time=START, end_time=START + timedelta(days=1000)
         )
-        assert [len(agent["signals"]) for agent in page] == [20, 20]
+        for number, agent in enumerate(page):
+            last = len(signals) - 2 + number
+            assert [one["id"] for one in agent["signals"]] == [
+                f"s{last - 2 * n}" for n in range(20)
+            ]
         asked = [each for each in recorder.asked if "FROM signals" in each[0]]
-        assert asked
+        assert 1 <= len(asked) <= len(page)
         for sql, args in asked:
             if engine.takes_arrays:
                 ((plan,),) = await engine.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *args)
                 for node in nodes(json.loads(plan)[0]["Plan"]):
-                    assert node["Actual Rows"] <= 20, plan
+                    assert node["Actual Rows"] <= 21, plan
                     assert node.get("Rows Removed by Filter", 0) <= FEW, plan
             else:
                 steps = [row[3] for row in await engine.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)]
                 searches = [step for step in steps if " signals" in step]
                 assert searches
-                assert all("agent_id=? AND timestamp>?" in step for step in searches), steps
-                assert not any("TEMP B-TREE" in step for step in steps), steps
+                assert all(sought in step for step in searches), steps
+                assert not any(step.endswith("B-TREE FOR ORDER BY") for step in steps), steps
 
 
 def _signal(number: int) -> dict[str, Any]:

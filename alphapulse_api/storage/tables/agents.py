@@ -27,7 +27,6 @@ from alphapulse_api.storage.outbox import invalidation
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, default_range
 from alphapulse_api.storage.tables.book_directory import BookDirectory
-from alphapulse_api.storage.tables.booked import sought
 from alphapulse_api.storage.tables.signal_accessor import AGENTS, SignalReadWrite, make_agent
 from alphapulse_api.storage.tables.signals import SIGNALS
 
@@ -114,20 +113,26 @@ class AgentDataAccessor(SignalReadWrite):
         self, agents: Sequence[Row], start: datetime, end: datetime
     ) -> Sequence[Row]:
         """The newest signals of each agent in a range of time, newest first."""
-        since, until = to_micros(start), to_micros(end)
-        conditions = "book =", "agent_id =", "timestamp >=", "timestamp <"
-        books = await sought(self._engine, self._books)
-        ranges = [(book, agent[0], since, until) for agent in agents for book in books]
+        ranges: list[tuple[Any, ...]] = [
+            (agent[0], to_micros(start), to_micros(end)) for agent in agents
+        ]
+        conditions: tuple[str, ...] = "agent_id =", "timestamp >=", "timestamp <"
+        order = "ORDER BY timestamp DESC, id DESC, book DESC"
+        books = self._books.ids
+        if books is not None:  # sought one by one; all books by an index of their own
+            ranges = [(book, *each) for each in ranges for book in books]
+            conditions = "book =", *conditions
+            order = "ORDER BY timestamp DESC, id DESC"
         # One agent at a time: a window over all of them would read every signal in the range.
         rows = await select_limited(
             self._engine,
             f"SELECT {SIGNALS.select} FROM signals",
             conditions,
             ranges,
-            "ORDER BY timestamp DESC, id DESC",
+            order,
             SIGNALS_SHOWN,
         )
-        return rows if self._books.one is not None else _newest(rows)
+        return rows if books is None or len(books) == 1 else _newest(rows)
 
     async def get_agent(
         self, agent_id: str, start_time: datetime | None = None, end_time: datetime | None = None
@@ -139,8 +144,6 @@ class AgentDataAccessor(SignalReadWrite):
             raise NotFound(f"There is no agent {agent_id!r}.")
         agent = AGENTS.read(rows[0])
         signals = await self._newest_signals(rows, start, end)
-        if self._books.one is None:
-            signals = _newest(list(signals))
         shown = Versioned(agent, signals=SIGNALS.records(signals, plain=False))
         shown.version = _version(agent)
         return shown
