@@ -34,6 +34,7 @@ setup(
         "cachetools>=6.0",
         "click>=8.1.8",
         "flask-swagger-ui>=5.32.4",
+        "jsonschema>=4.23",
         "marshmallow>=4.0",
         "orjson>=3.10.16",
         "precis-i18n>=1.1.1",
@@ -97,6 +98,7 @@ setup(
             "types-PyYAML",
             "types-cachetools",
             "types-protobuf",
+            "types-jsonschema",
             "types-psutil",
         ],
         # What adapters connect to: for tests alone, users bring their own.

@@ -123,6 +123,7 @@ class Backend:
             config.max_clock_ahead,
             self.slices,
             zone_of(config.timezone),
+            reads=serve,
         )
         self.views = Views(self.accessors, self.feed)
         # One process serves a database file; any process may write to it.
@@ -210,6 +211,7 @@ class Backend:
                 start(self.backfills.finish, "migration of stored rows")
                 start(self.pnl.follow_forever, "profit of new trades")
                 start(partial(update_forever, self.engine), "outcomes of signals")
+                start(self.feed.end_overdue_forever, "the end of overdue commands")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:

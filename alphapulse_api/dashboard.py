@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.domain.errors import DashboardForked
+from alphapulse_api.domain.handed import HandedCommand
 from alphapulse_api.embed.addresses import Addresses, as_html, served_at
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS
 from alphapulse_api.embed.process_dashboard import NICENESS, ProcessDashboard
@@ -131,6 +133,15 @@ class Dashboard(Unpicklable):
         if name in RESOURCES:
             return self._backend.accessors.public(name)
         raise AttributeError(name)
+
+    def commands(self, agent_id: str) -> AsyncIterator[HandedCommand]:
+        """The commands of an agent as they are sent, each once, until the dashboard is closed.
+
+        Example:
+            async for command in dashboard.commands("momentum-1"):
+                await command.done()
+        """
+        return self._feed.commands(agent_id)
 
     async def health(self) -> dict[str, str]:
         """Check the parts that answers depend on.

@@ -21,6 +21,7 @@ from alphapulse_api.storage.stores import (
     TradeStore,
 )
 from alphapulse_api.storage.tables.books import BookDataAccessor
+from alphapulse_api.storage.tables.commands import CommandDataAccessor
 from alphapulse_api.storage.tables.known_books import KnownBooks
 from alphapulse_api.storage.tables.usage import UsageDataAccessor
 from alphapulse_api.storage.unbooked import NoAudit, NoSystem, SignalsOnly
@@ -146,6 +147,11 @@ class View:
     def audit(self) -> Any:
         """The audit log."""
         return NoAudit() if self.limited else self._accessors.audit
+
+    @property
+    def commands(self) -> CommandDataAccessor:
+        """Commands to agents; the routes refuse callers who are limited to books."""
+        return self._accessors.commands
 
     @property
     def system(self) -> Any:

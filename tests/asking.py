@@ -13,6 +13,11 @@ from tests.waiting import until
 VARY = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin"
 KINDS = {kind.uri: kind for kind in PROBLEM_TYPES}
 
+# What an agent declares that can be told to pause and to halt.
+OBEDIENT: dict[str, Any] = {
+    "commands": [{"name": "pause", "level": "basic"}, {"name": "halt", "level": "basic"}]
+}
+
 
 class Answer(NamedTuple):
     """A response, read to its end."""

@@ -27,7 +27,7 @@ VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "decisions": DECISION,
     "usage": USAGE,
-    "system": SAMPLE,
+    "system": SAMPLE, "commands": {"name": "pause"}, "halt": {},
     "books": {"mode": "paper"},
     "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},
     "tradingview": {"message": "BTCUSDT crossed 50000"},

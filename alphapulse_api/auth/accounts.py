@@ -14,6 +14,7 @@ from alphapulse_api.auth.authenticator import Authenticator
 from alphapulse_api.auth.grants import (
     AccountError,
     check_webhook,
+    granted_agents,
     granted_books,
     granted_scopes,
     limited_admin,
@@ -162,6 +163,7 @@ class Accounts(Logins):
         expires_at: datetime | None = None,
         books: Collection[str] | None = None,
         *,
+        agents: Collection[str] = (),
         actor: Actor = HOST,
     ) -> tuple[ApiKey, str]:
         """Create a key; returns the stored record, and the key itself, which is not stored.
@@ -172,6 +174,7 @@ class Accounts(Logins):
                 makes a webhook token.
             expires_at: when it expires; None: never.
             books: that it is limited to; None: not limited.
+            agents: whose commands it takes, for the scope `execute`.
             actor: who does it, for the audit log.
 
         Raises:
@@ -181,9 +184,18 @@ class Accounts(Logins):
             raise AccountError("a key's name has 1 to 64 characters, no white space, : or /")
         granted, limit = granted_scopes(scopes), await granted_books(books, self._books)
         check_webhook(granted, limit)
+        served = granted_agents(agents, granted, limit)
         text, parsed = make_key(WEBHOOK_TOKEN if WEBHOOK in granted else API_KEY)
         key = ApiKey(
-            parsed.id, name, parsed.secret_hash, sorted(granted), now(), expires_at, None, limit
+            parsed.id,
+            name,
+            parsed.secret_hash,
+            sorted(granted),
+            now(),
+            expires_at,
+            None,
+            limit,
+            served,
         )
         await self._store.add_api_key(key, actor=actor)
         await self._authenticator.refresh()

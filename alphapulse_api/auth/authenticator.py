@@ -249,4 +249,5 @@ def _key_caller(key: ApiKey) -> Caller:
         credential=key.id,
         ends_at=key.expires_at,
         books=key.books,
+        agents=key.agents,
     )

@@ -21,6 +21,7 @@ class Caller:
         expires_at: when the credentials expire; None if they do not.
         ends_at: when they stop being accepted: `expires_at` plus the leeway for slow clocks.
         books: the books that the caller is limited to, the home book first; None: not limited.
+        agents: those whose commands the caller takes.
         credential: the token's jti or the key's id.
         generation: the user's token generation, 0 for a key.
         family: identifies the login that a token comes from; None if there was no login.
@@ -37,6 +38,7 @@ class Caller:
     family: str | None = None
     ends_at: datetime | None = None
     books: tuple[str, ...] | None = None
+    agents: tuple[str, ...] = ()
 
     @property
     def home(self) -> str:

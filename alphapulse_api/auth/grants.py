@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from alphapulse_api.auth.permissions import KEY_SCOPES, VIEW, VIEWS, WEBHOOK
+from marshmallow import ValidationError
+
+from alphapulse_api.auth.permissions import EXECUTE, KEY_SCOPES, VIEW, VIEWS, WEBHOOK
 from alphapulse_api.domain.books import MAIN
+from alphapulse_api.schemas.fields import Identifier
 from alphapulse_api.storage.tables.known_books import KnownBooks
 
 
@@ -38,6 +41,27 @@ def check_webhook(scopes: Collection[str], books: Collection[str] | None) -> Non
     """
     if WEBHOOK in scopes and books is not None and len(books) > 1:
         raise AccountError("a webhook token publishes to one book: create another for each book")
+
+
+def granted_agents(
+    agents: Collection[str], scopes: Collection[str], books: Collection[str] | None
+) -> tuple[str, ...]:
+    """The agents whose commands a key takes, each once.
+
+    Raises:
+        AccountError: for a key that would take no commands, for agents without the scope, for a
+            limit to books, which agents do not belong to, and for a name that no agent can have.
+    """
+    if (EXECUTE in scopes) != bool(agents):
+        raise AccountError("the scope execute and the agents that the key serves go together")
+    if agents and books is not None:
+        raise AccountError("a key of the scope execute cannot be limited to books")
+    for agent_id in agents:
+        try:
+            Identifier().deserialize(agent_id)
+        except ValidationError as error:
+            raise AccountError(f"no agent can have the id {agent_id!r}: {error}") from None
+    return tuple(dict.fromkeys(agents))
 
 
 async def granted_books(books: Collection[str] | None, known: KnownBooks) -> tuple[str, ...] | None:

@@ -13,8 +13,12 @@ VIEWS: Final = frozenset(
 ACKNOWLEDGE_ALERTS: Final = "acknowledge_alerts"
 PUBLISH: Final = "publish"
 MANAGE: Final = "manage"
+CONTROL: Final = "control"  # send agents the commands of the level basic
+CONTROL_FULL: Final = "control_full"  # and those of the level full
 
-PERMISSIONS: Final = VIEWS | {ACKNOWLEDGE_ALERTS, PUBLISH, MANAGE}
+EXECUTE: Final = "execute"  # take the commands of named agents; only keys have it
+
+PERMISSIONS: Final = VIEWS | {ACKNOWLEDGE_ALERTS, PUBLISH, CONTROL, CONTROL_FULL, MANAGE}
 
 # For rows of the route table that require no single permission.
 PUBLIC: Final = "public"
@@ -22,13 +26,13 @@ ANY_CALLER: Final = "any caller"
 
 ROLES: Final = {
     "admin": PERMISSIONS,
-    "operator": VIEWS | {ACKNOWLEDGE_ALERTS},
+    "operator": VIEWS | {ACKNOWLEDGE_ALERTS, CONTROL},
     "viewer": VIEWS,
     "api": VIEWS | {PUBLISH},
 }
 
 # The permissions that an API key can have. It has exactly those in its scopes.
-KEY_SCOPES: Final = ROLES["api"]
+KEY_SCOPES: Final = ROLES["api"] | {EXECUTE}
 VIEW: Final = "view"  # stands for every view_*
 # Makes the key a webhook token. It can only publish, through the webhook routes, so it may appear
 # in a URL. A key with this scope has no other.

@@ -118,16 +118,24 @@ def api_key() -> None:
     "scopes",
     multiple=True,
     help="What the key may do: publish, view (read everything) or any view_*; repeatable. "
-    "webhook alone makes a token for the URL of a webhook.  "
+    "webhook alone makes a token for the URL of a webhook; execute takes the commands of --agent.  "
     "[default: view]",
 )
 @BOOKS
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="ID",
+    help="An agent whose commands a key of the scope execute takes; repeatable.",
+)
 @click.option("--expires", metavar="DURATION", help="Such as 90d or 12h.  [default: never]")
 @CONFIG
 def api_key_create(
     name: str,
     scopes: tuple[str, ...],
     books: tuple[str, ...],
+    agents: tuple[str, ...],
     expires: str | None,
     config_path: str | None,
 ) -> None:
@@ -136,7 +144,12 @@ def api_key_create(
 
     async def work(accounts: Accounts) -> str:
         _, key = await accounts.create_api_key(
-            name, scopes or DEFAULT_KEY_SCOPES, expires_at, books or None, actor=os_user()
+            name,
+            scopes or DEFAULT_KEY_SCOPES,
+            expires_at,
+            books or None,
+            agents=agents,
+            actor=os_user(),
         )
         return key
 

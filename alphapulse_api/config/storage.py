@@ -55,6 +55,9 @@ class RetentionConfig(Section):
         default=None, metadata=_kept("decisions, with their signals, texts and usage")
     )
     audit: float | None = field(default=None, metadata=_kept("entries of the audit log"))
+    commands: float | None = field(
+        default=None, metadata=_kept("commands to agents that have ended")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,11 +164,22 @@ LOGGED: Final = {
                 lambda data: (_key(data), 0),
                 "trades",
             ),
+            # No client subscribes to it: its events wake those who wait for commands.
+            Channel(
+                "commands",
+                "command",
+                "view_agents",
+                {},
+                lambda _: None,
+                True,
+                None,
+                lambda data: ((data["id"], data["state"]), 0),
+            ),
         )
     },
 }
-"""What the event log keeps apart: the channels, and the further types of their events. So signals
-never evict trades."""
+"""What the event log keeps apart: the channels, the further types of their events, and commands. So
+signals never evict trades."""
 
 
 def parts_of(channel: str) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "api_key.revoke": "api_key",
     "book.create": "book",
     "book.update": "book",
+    "command.end": "command",
+    "command.send": "command",
     "projection.rebuild": "projection",
     "user.create": "user",
     "user.failed_login": "user",

@@ -86,6 +86,9 @@ class Answer:
 
 
 HEALTH: Final = "health"  # a health check, which is not a method of the feed
+TAKE: Final = "take_command"
+# Calls that record nothing, and wait for others than the store: they are in no partition.
+ASIDE: Final = frozenset({HEALTH, TAKE})
 # Calls of one partition are carried out in order. Nothing depends on the order across partitions.
 # With them, a host that alternates points and trades needs two batches instead of a thousand.
 PARTITIONS: Final = ("points", "trades", "others")
@@ -137,7 +140,7 @@ class Call:
     @property
     def count(self) -> int:
         """The number of records; a call without any, such as an acknowledgement, counts as one."""
-        if self.method == HEALTH:
+        if self.method in ASIDE:
             return 0
         return len(self.records) if self.many else 1
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from alphapulse_api.embed.calling import Stored, unusual
+from alphapulse_api.embed.commanding import Commanding
 from alphapulse_api.embed.recording import Recording
 from alphapulse_api.record.inputs import Extras, Record
 
 
-class HostFeed(Recording):
+class HostFeed(Recording, Commanding):
     """The methods of `Feed` for a synchronous host, with the same names, results and errors.
 
     Every method takes two more arguments:

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.embed.calls import HEALTH, Call, unencodable
+from alphapulse_api.embed.calls import ASIDE, HEALTH, Call, unencodable
 from alphapulse_api.embed.faults import described
 from alphapulse_api.embed.frames import FrameReader, Kind, body_of, dumps, frame, parts
 from alphapulse_api.embed.partitions import Partitions
 from alphapulse_api.embed.plain_batches import decode
-from alphapulse_api.embed.storing import Reasons
+from alphapulse_api.embed.storing import Reasons, carried_out
 from alphapulse_api.record.counting import reasons_in
 from alphapulse_api.record.feed import Feed
 
@@ -39,6 +39,7 @@ class Intake:
     """
 
     def __init__(self, feed: Feed, health: Health, writer: asyncio.StreamWriter) -> None:
+        self._feed = feed
         self._partitions = Partitions(feed, self)
         self._health = health
         self._writer = writer
@@ -80,8 +81,8 @@ class Intake:
                     # It must not end the process: its successor would be sent the same call.
                     await self._refuse(each.number, error)
                     continue
-                if call.method == HEALTH:
-                    asked = asyncio.create_task(self._check(each.number))
+                if call.method in ASIDE:
+                    asked = asyncio.create_task(self._aside(each.number, call))
                     self._asked.add(asked)
                     asked.add_done_callback(self._asked.discard)
                 else:
@@ -101,8 +102,16 @@ class Intake:
             settled, self._settled = self._settled, []
             self._writer.write(frame(Kind.SETTLED, 0, body_of([dumps(settled)])))
 
-    async def _check(self, number: int) -> None:
-        await self._write(Kind.RESULT, number, list(_encoded(await self._health())))
+    async def _aside(self, number: int, call: Call) -> None:
+        if call.method == HEALTH:
+            await self._write(Kind.RESULT, number, list(_encoded(await self._health())))
+            return
+        try:
+            result = await carried_out(self._feed, call)
+        except Exception as error:
+            await self.raised(number, call, error)
+        else:
+            await self.returned(number, call, result)
 
     async def returned(self, number: int, call: Call, result: Any) -> None:
         """Send a result."""

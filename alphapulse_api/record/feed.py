@@ -11,6 +11,7 @@ from typing import Any
 
 from alphapulse_api.domain.books import ALL, Books
 from alphapulse_api.domain.deeds import HOST, Actor
+from alphapulse_api.domain.errors import DashboardClosed
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.domain.times import CLOCK_AHEAD, now
 from alphapulse_api.domain.versions import Precondition
@@ -18,6 +19,8 @@ from alphapulse_api.domain.write_back import WriteBacks
 from alphapulse_api.record.alert_feed import AlertFeed
 from alphapulse_api.record.alert_recorder import AlertRecorder
 from alphapulse_api.record.calls import Calls, to_its_end
+from alphapulse_api.record.command_feed import CommandFeed
+from alphapulse_api.record.command_wakes import CommandWakes
 from alphapulse_api.record.completion import Stored, set_time, valuing
 from alphapulse_api.record.counting import one_record
 from alphapulse_api.record.decision_recorder import DecisionRecorder
@@ -53,7 +56,7 @@ from alphapulse_api.storage.accessors import Accessors
 __all__ = ["MAX_BATCH", "Feed"]
 
 
-class Feed(AlertFeed, ImportFeed, Unpicklable):
+class Feed(AlertFeed, ImportFeed, CommandFeed, Unpicklable):
     """Stores and publishes records.
 
     A record is a mapping with the fields of the API, or an object that has them (dataclass, named
@@ -73,6 +76,7 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
         slices: divides long checks on the loop.
         zone: the zone of datetimes that have none; None refuses them.
         books: the books that records may be in; a record that names none is put into the home book.
+        reads: whether this process reads the event log.
 
     Example:
         >>> trade = {"symbol": "BTC/USD", "side": "buy", "quantity": "0.5", "price": "67123.50"}
@@ -87,11 +91,15 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
         slices: Slices | None = None,
         zone: tzinfo | None = None,
         books: Books = ALL,
+        *,
+        reads: bool = True,
     ) -> None:
         self._books = books
         self._slices = slices or Slices()
         self._accessors = accessors
         self._publisher = Publisher(accessors, relay)
+        self._wakes = CommandWakes(relay.events, reads=reads)
+        self._noted = {}
         resources = Resources(accessors, self._publisher, self._slices, ahead, zone)
         self._points = PointRecorder(resources)
         self._trades = TradeRecorder(resources)
@@ -143,6 +151,8 @@ class Feed(AlertFeed, ImportFeed, Unpicklable):
 
     async def close(self) -> None:
         """Accept no more calls, wait for those in progress, and store the points handed over."""
+        self._calls.refuse(DashboardClosed)
+        self._wakes.wake_all()
         await self._calls.close()
         await self.queue.close()
 

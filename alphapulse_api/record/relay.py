@@ -89,6 +89,11 @@ class Relay:
         return f"<Relay {state} groups={len(self._groups)} relayed={relayed}>"
 
     @property
+    def events(self) -> EventLog:
+        """The log."""
+        return self._events
+
+    @property
     def waiting(self) -> int:
         """How many committed events are not in the log because it is away."""
         return self._missed

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
+from alphapulse_api.domain.commands import MAX_DECLARED
 from alphapulse_api.schemas.answers import Answer
-from alphapulse_api.schemas.fields import Choice, Figures, Identifier, Text, Timestamp
+from alphapulse_api.schemas.commands import DeclaredCommand, DeclaredCommandRequest, once_each
+from alphapulse_api.schemas.fields import Choice, Figures, Identifier, Items, Text, Timestamp
 from alphapulse_api.schemas.queries import InBooksQuery, ListQuery, RangeQuery
 from alphapulse_api.schemas.signals import Signal
 
@@ -29,6 +31,11 @@ class AgentRequest(Schema):
     agent_type = Text(64)
     state = AgentState()
     metrics = Figures()
+    commands = Items(
+        fields.Nested(DeclaredCommandRequest),
+        validate=[validate.Length(max=MAX_DECLARED), once_each],
+        metadata={"description": "what it can carry out; nothing else can be sent to it"},
+    )
 
 
 class Agent(Answer):
@@ -39,6 +46,9 @@ class Agent(Answer):
     state = AgentState()
     metrics = Figures()
     updated_at = Timestamp()
+    commands = fields.List(
+        fields.Nested(DeclaredCommand), metadata={"description": "what it can carry out"}
+    )
 
 
 class AgentWithSignals(Agent):

@@ -34,6 +34,7 @@ from alphapulse_api.storage.tables.alerts import AlertDataAccessor
 from alphapulse_api.storage.tables.audit import AuditDataAccessor
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.books import BookDataAccessor
+from alphapulse_api.storage.tables.commands import CommandDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
@@ -72,6 +73,7 @@ class Accessors:
         directory: what this process knows of the books.
         books: the store of the books themselves, which a host cannot replace.
         audit: the audit log, likewise.
+        commands: those to agents, likewise.
 
     Raises:
         TypeError: for the name of a resource that does not exist.
@@ -103,6 +105,7 @@ class Accessors:
         self.directory = directory = BookDirectory(engine)
         self.books = BookDataAccessor(engine)
         self.audit = AuditDataAccessor(engine)
+        self.commands = CommandDataAccessor(engine)
         self.alerts: AlertStore = self._host(
             "alerts", partial(HostAlerts, audit=self.audit)
         ) or AlertDataAccessor(engine, directory=directory)

@@ -18,6 +18,7 @@ from alphapulse_api.http.route_table import ROWS
 from tests.asking import (
     ALERT,
     DECISION,
+    OBEDIENT,
     POINT,
     PORTFOLIO,
     SAMPLE,
@@ -114,6 +115,11 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("POST", "/api/agents/{id}/signals"): (PUBLISHERS, 201, SIGNAL),
     ("POST", "/api/agents/{id}/signals/batch"): (PUBLISHERS, 200, [SIGNAL]),
     ("POST", "/api/agents/{id}/signals/import"): (PUBLISHERS, 415, {}),
+    ("GET", "/api/commands"): (VIEWERS, 200, None),
+    ("GET", "/api/commands/export"): (VIEWERS, 200, None),
+    ("GET", "/api/commands/{id}"): (VIEWERS, 200, None),
+    ("POST", "/api/commands/halt"): (PEOPLE_ON_DUTY, 202, {}),
+    ("POST", "/api/agents/{id}/commands"): (PEOPLE_ON_DUTY, 202, {"name": "pause"}),
     ("GET", "/api/audit"): (ADMINS, 200, None),
     ("GET", "/api/audit/export"): (ADMINS, 200, None),
     ("GET", "/api/system"): (VIEWERS, 200, None),
@@ -178,7 +184,8 @@ async def populate(server: Server) -> None:
     await server.feed.record_metrics(POINT)
     await server.feed.update_portfolio(PORTFOLIO)
     await server.feed.open_book("x1", mode="paper")
-    await server.feed.update_agent("x1", {"state": "active"})
+    await server.feed.update_agent("x1", {"state": "active", **OBEDIENT})
+    await server.feed.send_command("x1", {"id": "x1", "name": "pause"})
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
 
@@ -209,7 +216,7 @@ async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve)
 async def test_me_says_who_calls(server: Server) -> None:
     me = (await ask(server, "GET", "/api/me", await server.login("operator", "ann"))).json
     assert (me["username"], me["role"], me["auth"]) == ("ann", "operator", "jwt")
-    assert me["permissions"] == sorted({*VIEWS, "acknowledge_alerts"})
+    assert me["permissions"] == sorted({*VIEWS, "acknowledge_alerts", "control"})
     assert me["expires_at"].endswith("Z")
     me = (await ask(server, "GET", "/api/me", await server.key("publish"))).json
     assert me == {

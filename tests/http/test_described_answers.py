@@ -14,7 +14,7 @@ from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
-from tests.asking import ALERT, DECISION, POINT, SAMPLE, SIGNAL, TRADE, USAGE, Answer, ask
+from tests.asking import ALERT, DECISION, OBEDIENT, POINT, SAMPLE, SIGNAL, TRADE, USAGE, Answer, ask
 from tests.books import limited_key, open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
@@ -27,12 +27,12 @@ LINES: Final = "application/x-ndjson"
 OCCASIONAL: Final = frozenset({"Age", "Link", "X-Next-Cursor", "X-Approximate"})
 CHANGED: Final = {
     "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
-    "currency": "CHF",
+    "currency": "CHF", "reason": "another",
 }  # fmt: skip
 
 
 SIDES = ("buy", "sell")
-OF_AGENTS = ("agents", "usage")  # tags of what view_agents shows
+OF_AGENTS = ("agents", "usage", "commands")  # tags of what view_agents shows
 
 
 async def test_every_answer_is_as_described(serve: Serve) -> None:
@@ -83,7 +83,13 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
         await check("POST", f"{path}?on_error=continue", json=[record, {}, {**record, "x": 1}])
         await check("POST", path, json=[{}])  # 422
     await check("POST", "/api/metrics", json=[POINT, {**POINT, "name": "b", "value": None}])
-    await check("PUT", "/api/agents/x1", json={"metrics": {"a": None}})
+    await check("PUT", "/api/agents/x1", json={"metrics": {"a": None}, **OBEDIENT})
+    await check("POST", "/api/agents/x1/commands", json={"id": "x1", "name": "pause"})
+    await check("POST", "/api/agents/x1/commands", json={"id": "x1", "name": "pause"})  # 200
+    await check("POST", "/api/agents/x1/commands", json={"id": "x1", "name": "halt"})  # 409
+    await check("POST", "/api/agents/x1/commands", json={"name": "dance"})  # 422
+    await check("POST", "/api/commands/halt", json={"reason": "r"})
+    await check("GET", "/api/commands/x1?wait=0")
     await check("POST", "/api/agents/x1/signals", json={**SIGNAL, "target_price": "1.50"})
     signal = {**REQUESTS["SignalRequest"], "id": "s-1"}
     await check("POST", "/api/agents/x1/signals", json=signal)
@@ -143,7 +149,9 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.update_portfolio({"total_value": 1, "cash": 1})
     await server.feed.raise_alert({**ALERT, "id": "x1"})
     await server.feed.record_trade({**TRADE, "id": "x1"})
+    await server.feed.update_agent("x1", OBEDIENT)
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
+    await server.feed.send_command("x1", {"id": "x1", "name": "pause"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
     await server.feed.open_book("x1", mode="paper")
     await open_books(server, "beta")
@@ -176,6 +184,8 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
         await feed.record_usage({**USAGE, "agent_id": f"agent-{number}"})
         await feed.raise_alert(ALERT)
         await feed.record_signal("x1", SIGNAL)
+        await feed.update_agent("x1", OBEDIENT)
+        await feed.send_command("x1", {"name": "pause"})
         await feed.record_decision(DECISION)
         await feed.update_agent(f"agent-{number}", {})
         await feed.open_book(f"book-{number}", mode="paper")

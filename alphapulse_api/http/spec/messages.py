@@ -188,7 +188,7 @@ ANSWERS_AND_EVENTS: Final = (
             "channel": "alerts",
         },
     ),
-    *map(_event, LOGGED.values()),
+    *(_event(LOGGED[name]) for name in EVENT_RECORDS),
     Message(
         CHANGES, CHANGES, "PortfolioChangesEvent",
         "An event of portfolio as changes, for a subscription with that option.",
@@ -227,4 +227,4 @@ ANSWERS_AND_EVENTS: Final = (
         {"expires_in": 60},
     ),
 )  # fmt: skip
-EVENTS: Final = (*(channel.type for channel in LOGGED.values()), CHANGES)
+EVENTS: Final = (*(LOGGED[name].type for name in EVENT_RECORDS), CHANGES)

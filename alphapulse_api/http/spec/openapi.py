@@ -24,6 +24,7 @@ TAGS: Final = {
     "agents": "Agents, and the signals that they give.",
     "books": "Accounts, strategies and runs with money of their own.",
     "system": "Components of the trading system, and this server.",
+    "commands": "What people tell agents to do, and what became of it.",
     "audit": "Who did what, when and from where.",
     "auth": "Tokens, and who is calling.",
     "webhooks": "What other systems post when something happens there.",

@@ -105,6 +105,10 @@ TABLES: Final = {
         "audit", "audit", "at", ("at", "id"), ("timestamptz", "text"), ("before", "after"),
         clean=let_go,
     ),
+    "commands": Expiry(
+        "commands", "commands", "created_at", ("id",), ("text",), ("parameters", "result"),
+        condition="deadline IS NULL",
+    ),
 }  # fmt: skip
 """By field of RetentionConfig."""
 

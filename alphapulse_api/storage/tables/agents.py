@@ -171,7 +171,8 @@ class AgentDataAccessor(SignalReadWrite):
                 precondition.check(None if made else _version(before), f"agent {agent_id!r}")
             record = {**before, **update, "agent_id": agent_id, "updated_at": now()}
             await transaction.execute(
-                "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5 "
+                "UPDATE agents SET agent_type = $2, state = $3, metrics = $4, updated_at = $5, "
+                "commands = $6 "
                 "WHERE agent_id = $1",
                 *AGENTS.store(record),
             )

@@ -33,6 +33,7 @@ API_KEYS = Columns(
         "expires_at": TIME,
         "revoked_at": TIME,
         "books": JSON,
+        "agents": JSON,
     },
 )
 
@@ -74,6 +75,7 @@ class ApiKey:
 
     Attributes:
         books: the books that the key is limited to, the home book first; None: not limited.
+        agents: those whose commands it takes.
     """
 
     id: str
@@ -84,11 +86,13 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     books: tuple[str, ...] | None = None
+    agents: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: Row) -> ApiKey:
         """The key of a row."""
-        return cls(**_record(API_KEYS, row))
+        record = _record(API_KEYS, row)
+        return cls(**{**record, "agents": tuple(record["agents"] or ())})
 
 
 def _record(columns: Columns, row: Row) -> dict[str, Any]:

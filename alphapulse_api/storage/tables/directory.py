@@ -203,10 +203,13 @@ class AccountDataAccessor:
     async def add_api_key(self, key: ApiKey, *, actor: Actor = HOST) -> None:
         """Store a new key."""
         record = {name: getattr(key, name) for name in API_KEYS.names}
+        record["agents"] = list(key.agents) or None
 
         async def work(transaction: Transaction) -> None:
             await transaction.execute(API_KEYS.insert, *API_KEYS.store(record))
             after = {name: record[name] for name in ("name", "scopes", "books", "expires_at")}
+            if key.agents:
+                after["agents"] = key.agents
             await note(transaction, Deed(actor, "api_key.create", key.id, after=after))
             await _invalidate(transaction)
 

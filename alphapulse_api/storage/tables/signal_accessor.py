@@ -30,6 +30,7 @@ AGENTS = Columns(
         "state": PLAIN,
         "metrics": JSON,
         "updated_at": TIME,
+        "commands": JSON,
     },
 )
 Signal = dict[str, Any]
@@ -183,7 +184,7 @@ async def make_agents(transaction: Transaction, agent_ids: Collection[str]) -> N
 
 async def make_agent(transaction: Transaction, agent_id: str) -> bool:
     """Create the agent with default values if it does not exist; return whether it did not."""
-    defaults = {"agent_type": "unknown", "state": "active", "metrics": {}}
+    defaults = {"agent_type": "unknown", "state": "active", "metrics": {}, "commands": []}
     made = await transaction.execute(
         f"{AGENTS.insert} ON CONFLICT (agent_id) DO NOTHING",
         *AGENTS.store({**defaults, "agent_id": agent_id, "updated_at": now()}),

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from alphapulse_api.http.spec.examples.commands import HALT, PAUSE
 from alphapulse_api.http.spec.examples.instants import AFTER_NOON
 from alphapulse_api.http.spec.examples.signals import SIGNAL_ANSWER
 
-_AGENT: Final = {"agent_type": "momentum", "state": "active", "metrics": {"win_rate": 0.56}}
+_AGENT: Final = {
+    "agent_type": "momentum",
+    "state": "active",
+    "metrics": {"win_rate": 0.56},
+    "commands": [PAUSE, HALT],
+}
 _AGENT_ANSWER: Final = {"agent_id": "momentum-1", **_AGENT, "updated_at": AFTER_NOON}
 _FIGURES: Final = {
     "outcomes": 214,

@@ -1,0 +1,57 @@
+"""A command in the hands of the agent that took it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from alphapulse_api.domain.commands import ACCEPTED, DONE, FAILED, REFUSED
+
+
+class HandedCommand:
+    """A command that was handed out to its agent, and to nobody else.
+
+    Args:
+        command: the command.
+        answer: stores an answer: the id, the state, the detail and the result.
+
+    Attributes:
+        id: its id.
+        agent_id: the agent.
+        name: what to do.
+        parameters: as the agent's declaration has them.
+        reason: why, if the sender said so.
+        sent_by: who sent it.
+        record: all fields.
+    """
+
+    __slots__ = ("_answer", "agent_id", "id", "name", "parameters", "reason", "record", "sent_by")
+
+    def __init__(self, command: Mapping[str, Any], answer: Callable[..., Awaitable[Any]]) -> None:
+        self._answer = answer
+        self.record = command
+        self.id: str = command["id"]
+        self.agent_id: str = command["agent_id"]
+        self.name: str = command["name"]
+        self.parameters: Mapping[str, Any] = command["parameters"]
+        self.reason: str | None = command["reason"]
+        self.sent_by: str = command["created_by"]
+
+    def __repr__(self) -> str:
+        return f"<HandedCommand {self.name} to {self.agent_id}, id {self.id}>"
+
+    async def accept(self) -> Any:
+        """Say that it will be carried out; it has to end by its declared `timeout`."""
+        return await self._answer(self.id, ACCEPTED)
+
+    async def done(self, result: Mapping[str, Any] | None = None) -> Any:
+        """Say that it was carried out."""
+        return await self._answer(self.id, DONE, None, result)
+
+    async def fail(self, reason: str, result: Mapping[str, Any] | None = None) -> Any:
+        """Say that it was tried, and why it failed."""
+        return await self._answer(self.id, FAILED, reason, result)
+
+    async def refuse(self, reason: str) -> Any:
+        """Say that it will not be carried out, and why."""
+        return await self._answer(self.id, REFUSED, reason)
