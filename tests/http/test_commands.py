@@ -91,9 +91,9 @@ async def test_agents_show_what_they_declare(server: Server) -> None:
     admin = await server.login()
     answer = await ask(server, "PUT", "/api/agents/m1", admin, json={"commands": declared})
     assert answer.json["commands"] == declared
-    await ask(server, "PUT", "/api/agents/m1", admin, json={"state": "paused"})
+    await ask(server, "PUT", "/api/agents/m1", admin, json={"state": "stopped"})
     (agent,) = (await ask(server, "GET", "/api/agents", admin)).json
-    assert (agent["commands"], agent["state"]) == (declared, "paused")
+    assert (agent["commands"], agent["state"]) == (declared, "stopped")
     answer = await ask(server, "POST", "/api/agents/m1/commands", admin, json={"name": "resize"})
     assert places(answer) == ["/parameters"]
 

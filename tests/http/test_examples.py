@@ -13,7 +13,7 @@ from tests.example_session import LAST, ask_all, unlike
 # There is one more book: the example of opening one.
 OTHERS = ("getMe", "haltAgents", "createToken", "listPortfolios", *LAST)
 # Of records with the time of the test, which no example can have; of positions that none closes.
-EMPTY = ("listAudit", "listPnl")
+EMPTY = ("listAudit", "listCommands", "listPnl")
 
 
 @pytest.fixture
