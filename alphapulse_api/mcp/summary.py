@@ -100,6 +100,19 @@ async def _trades(
     }
 
 
+async def _profit(
+    client: DashboardClient, start: datetime, end: End, book: str | None
+) -> Mapping[str, Any]:
+    """Of closed positions, by mode and currency; a book of unknown currency by itself."""
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    async for row in client.pnl(group_by="month", start_time=start, end_time=end, book=book):
+        key = row["mode"], row["currency"], None if row["currency"] else row["book"]
+        known = sums.setdefault(key, {"mode": row["mode"], "currency": row["currency"]})
+        for name in ("round_trips", "wins", "profit", "net_profit"):
+            known[name] = known.get(name, 0) + row[name]
+    return {"closed": list(sums.values())[:SYMBOLS]}
+
+
 async def _alerts(
     client: DashboardClient, start: datetime, end: End, book: str | None
 ) -> Mapping[str, Any]:
@@ -162,6 +175,7 @@ def _only(fields: Sequence[str], row: Mapping[str, Any]) -> dict[str, Any]:
 _PARTS: Final[Mapping[str, Part]] = {
     "portfolio": _portfolio,
     "trades": _trades,
+    "profit": _profit,
     "alerts": _alerts,
     "agents": _agents,
     "models": _models,

@@ -42,6 +42,10 @@ async def test_a_day_is_summarized_in_under_2000_tokens(serve: Serve) -> None:
         {"symbol": "AAPL", "side": "buy", "fills": 3, "quantity": "3"},
         {"symbol": "AAPL", "side": "sell", "fills": 1, "quantity": "1"},
     ]
+    assert shown["profit"]["closed"] == [
+        {"mode": "live", "currency": "USD", "round_trips": 1, "wins": 1, "profit": "10",
+         "net_profit": "10"},
+    ]  # fmt: skip
     assert shown["models"] == {
         "calls": 1, "calls_of_unknown_cost": 0, "costs": {"USD": "0.25"}
     }  # fmt: skip
@@ -121,6 +125,7 @@ async def test_hostile_texts_leave_the_structure_of_every_answer(serve: Serve) -
         "to",
         "portfolio",
         "trades",
+        "profit",
         "alerts",
         "agents",
         "models",

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from alphapulse_api.domain.encoding import loads_stored
+import orjson
+
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.lots import Fees
 from alphapulse_api.domain.profit_sums import ProfitSum
@@ -21,7 +22,6 @@ MOST_TRIPS: Final = 1_000_000  # that one question may sum
 AT_ONCE: Final = 5000  # rows
 _ORDER: Final = "closed_at, symbol, closing_id, opened_at, opening_id"
 _KEY: Final = len(_ORDER.split(", "))
-_COLUMNS: Final = f"{_ORDER}, profit, opening_fees, closing_fees, agent_id, strategy"
 _TOO_MANY: Final = (
     f"More than {MOST_TRIPS:,} round trips match. Narrow the question: a later start_time, "
     "an earlier end_time, a symbol, a strategy, an agent_id, or one book."
@@ -47,6 +47,24 @@ class Filters(NamedTuple):
         where.equal(book=book, symbol=self.symbol, strategy=self.strategy, agent_id=self.agent_id)
         where.between("closed_at", self.start_time, self.end_time)
         return where
+
+
+class _Trip(NamedTuple):
+    """The columns of a round trip; those of the order first."""
+
+    closed_at: int
+    symbol: str
+    closing_id: str
+    opened_at: int
+    opening_id: str
+    profit: str
+    opening_fees: str
+    closing_fees: str
+    agent_id: str | None
+    strategy: str | None
+
+
+_COLUMNS: Final = ", ".join(_Trip._fields)
 
 
 class Account(NamedTuple):
@@ -123,27 +141,20 @@ def _add(
     zone: tzinfo,
 ) -> None:
     rest = account.mode, account.currency or "", "" if account.currency else account.book
+    groups: dict[str, ProfitSum] = {}
     for row in rows:
-        key = (group_of(_Trip(row[0], row[1], row[8], row[9]), zone), *rest)
-        if (total := sums.get(key)) is None:
-            total = sums[key] = ProfitSum()
-        total.books.add(account.book)
-        total.add(Decimal(row[5]), _fees(row[6]), _fees(row[7]))
+        trip = _Trip(*row)
+        group = group_of(trip, zone)
+        if (total := groups.get(group)) is None:
+            total = groups[group] = sums.setdefault((group, *rest), ProfitSum())
+            total.books.add(account.book)
+        total.add(Decimal(trip.profit), _fees(trip.opening_fees), _fees(trip.closing_fees))
 
 
 def _fees(text: str) -> Fees:
     if text == "{}":
         return {}
-    return {name: Decimal(amount) for name, amount in loads_stored(text).items()}
-
-
-class _Trip(NamedTuple):
-    """What groups are made by."""
-
-    closed_at: int
-    symbol: str
-    agent_id: str | None
-    strategy: str | None
+    return {name: Decimal(amount) for name, amount in orjson.loads(text).items()}
 
 
 def _week(trip: _Trip, zone: tzinfo) -> date:
