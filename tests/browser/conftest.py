@@ -80,6 +80,7 @@ class Opener:
         for page in pages:
             faults = console_faults(page.driver)
             asked = origins_asked(page.driver)
+            page.script("localStorage.clear()")  # another server may have this port
             page.driver.get("about:blank")
             console_faults(page.driver)
             origins_asked(page.driver)

@@ -72,7 +72,7 @@ def looks_dead(page: Page) -> bool:
 def marked(page: Page) -> bool:
     """Whether title and icon of the tab say so."""
     icon = page.script("return document.querySelector('link[rel=icon]').href")
-    return page.driver.title.startswith("⚠ stale") and str(icon).endswith("icon-stale.svg")
+    return page.driver.title.startswith("⚠ stale") and str(icon).startswith("data:image/svg+xml")
 
 
 @pytest.mark.parametrize(

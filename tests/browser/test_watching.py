@@ -65,7 +65,7 @@ def test_something_is_seen_within_two_seconds_of_the_login(
 def test_a_wrong_password_is_reported_and_another_one_may_be_tried(
     desk: ThreadFeed, open_console: Opener
 ) -> None:
-    open_console.forgive("/token - Failed to load resource")
+    open_console.forgive("/token/session - Failed to load resource")
     page = open_console(desk.url)
     page.try_login("vera", "wrong")
     page.until(lambda: page.text("#login-error").strip(), "what was wrong")
@@ -75,12 +75,38 @@ def test_a_wrong_password_is_reported_and_another_one_may_be_tried(
     assert "vera" in page.text("#user")
 
 
+def test_a_reload_and_a_second_tab_stay_signed_in_until_one_signs_out(
+    desk: ThreadFeed, open_console: Opener
+) -> None:
+    page = open_console(desk.url)
+    page.login("vera", PASSWORD)
+    page.until_live()
+    assert page.script("return document.cookie") == "", "no script sees the token"
+    page.driver.refresh()
+    page.until_live()
+    assert "vera" in page.text("#user")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    try:
+        page.driver.get(f"{desk.url}/console/")
+        page.until_live()
+        assert "vera" in page.text("#user")
+        page.press("#sign-out")
+        page.until(lambda: page.count("dialog[open] #login"), "the login form")
+    finally:
+        page.driver.close()
+        page.driver.switch_to.window(first)
+    open_console.forgive("401 (Unauthorized)", "WebSocket")
+    page.until(lambda: page.count("dialog[open] #login"), "the other tab to be signed out, too")
+    assert "has ended" in page.text("#login-reason")
+
+
 @pytest.mark.parametrize("desk", [{"auth": AuthConfig(token_expiry=2)}], indirect=True)
 def test_a_watcher_outlives_its_tokens(desk: ThreadFeed, open_console: Opener) -> None:
     page = open_console(desk.url)
     page.login("vera", PASSWORD)
     page.until_live()
-    page.until(lambda: page.requests("/token") >= 4, "three tokens more")
+    page.until(lambda: page.requests("/token/session") >= 4, "three tokens more")
     assert not page.count("dialog[open]")
     desk.record_trade({**TRADE, "id": "t1"})
     page.until(lambda: page.ids("#trades tbody tr") == ["t1"], "a trade after all that")

@@ -47,6 +47,8 @@ PUBLIC: dict[tuple[str, str], int] = {
     ("GET", "/readyz"): 200,
     ("POST", "/token"): 415,  # without a form
     ("POST", "/token/revoke"): 415,
+    ("POST", "/token/session"): 403,  # not from a page
+    ("DELETE", "/token/session"): 403,
     ("GET", "/openapi.json"): 200,
     ("GET", "/asyncapi.json"): 200,
     ("GET", "/docs"): 200,

@@ -1,6 +1,9 @@
-// Who is signed in. Tokens are kept in memory only: closing the tab discards them.
+// Who is signed in. The access token is in memory, and the refresh token in a cookie that no script can read: a reload and
+// a second tab stay signed in until the browser is closed.
 
 import { request } from "./api.js";
+
+const SESSION = "token/session", COOKIE = Symbol("cookie");
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
@@ -9,7 +12,7 @@ export class Session extends EventTarget {
   /** @type {?{username: string, role: string, permissions: string[]}} */
   user = null;
   #access = null;
-  #refresh = null;
+  #refresh = localStorage.session ? COOKIE : null; // the token itself where the server keeps no cookie for this page
   #timer;
   #renewal = null; // one at a time: using a refresh token twice ends the whole login
   #asking = null; // all callers that need a token wait for one login
@@ -18,12 +21,26 @@ export class Session extends EventTarget {
 
   /** @throws {import("./api.js").ApiError} */
   async login(username, password) {
-    this.#keep(await grant({ grant_type: "password", username, password }));
-    const response = await request("api/me", { headers: { Authorization: `Bearer ${this.#access}` } });
-    this.user = await response.json();
+    const form = { grant_type: "password", username, password };
+    try {
+      this.#keep(await grant(form, SESSION));
+      localStorage.session = "open"; // a hint: the cookie itself is not to be seen
+    } catch (error) {
+      if (error.status !== 403) throw error;
+      this.#keep(await grant(form)); // a proxy hides that the page is the server's own
+    }
+    await this.#identify();
+    this.dispatchEvent(new Event("user"));
     this.#asking?.resolve();
     this.#asking = null;
-    this.dispatchEvent(new Event("user"));
+  }
+
+  async #identify() {
+    const response = await request("api/me", { headers: { Authorization: `Bearer ${this.#access}` } });
+    const user = await response.json();
+    // Somebody else has signed in in another tab; the page begins anew with what that user may see.
+    if (this.user && this.user.username !== user.username) location.reload();
+    this.user = user;
   }
 
   /** An access token other than `refused`. Waits until the user has signed in. */
@@ -36,23 +53,32 @@ export class Session extends EventTarget {
   }
 
   async logout() {
-    const body = new URLSearchParams({ token: this.#refresh ?? "" });
-    if (this.#refresh) await request("token/revoke", { method: "POST", body }).catch(() => {}); // it also expires by itself
+    if (this.#refresh) await end(this.#refresh).catch(() => {}); // it also expires by itself
+    delete localStorage.session;
     location.reload();
   }
 
   async #renew() {
+    const isCookie = this.#refresh === COOKIE, isKnown = this.user !== null;
     for (let attempt = 0; ; attempt++) {
       try {
-        return this.#keep(await grant({ grant_type: "refresh_token", refresh_token: this.#refresh }));
+        const form = { grant_type: "refresh_token" };
+        this.#keep(await (isCookie ? grant(form, SESSION) : grant({ ...form, refresh_token: this.#refresh })));
+        if (isCookie) await this.#identify();
+        return isKnown || this.dispatchEvent(new Event("user"));
       } catch (error) {
-        if (error.status === 400 || error.status === 401) return void (this.#access = this.#refresh = null);
+        if ([400, 401, 403].includes(error.status)) return this.#end();
         await pause(error.retryAfter || Math.random() * Math.min(20, 2 ** attempt)); // away or busy: the token stays valid
       }
     }
   }
 
-  #keep({ access_token, refresh_token, expires_in }) {
+  #end() {
+    this.#access = this.#refresh = null;
+    delete localStorage.session;
+  }
+
+  #keep({ access_token, refresh_token = COOKIE, expires_in }) {
     this.#access = access_token;
     this.#refresh = refresh_token;
     clearTimeout(this.#timer);
@@ -69,5 +95,15 @@ export class Session extends EventTarget {
   }
 }
 
-/** RFC 6749, sections 4.3 and 6. */
-const grant = async (form) => (await request("token", { method: "POST", body: new URLSearchParams(form) })).json();
+/** End a login: that of the cookie, or that of a refresh token. */
+const end = (token) => (token === COOKIE ? request(SESSION, { method: "DELETE", credentials: "same-origin" })
+  : request("token/revoke", { method: "POST", body: new URLSearchParams({ token }) }));
+
+/** One tab after the other: each renewal replaces the token that all of them share. Old browsers go without. */
+const inTurn = (work) => (navigator.locks ? navigator.locks.request("alphapulse-session", work) : work());
+
+/** RFC 6749, sections 4.3 and 6. @param {string} [path] SESSION keeps the refresh token in a cookie */
+async function grant(form, path = "token") {
+  const credentials = path === SESSION ? "same-origin" : "omit", body = new URLSearchParams(form);
+  return inTurn(async () => (await request(path, { method: "POST", credentials, body })).json());
+}

@@ -2,7 +2,12 @@
 
 import { $ } from "./dom.js";
 
-const ICONS = { live: "icon.svg", stale: "icon-stale.svg" };
+const LIVE = new URL("icon.svg", import.meta.url).href;
+// Not a file: it is wanted when the server may be away.
+const STALE = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
+  <rect width="32" height="32" rx="7" fill="#6b7680"/><path d="M4 18h24" stroke="#fff" stroke-width="2.6"/>
+  <circle cx="25" cy="7" r="6" fill="#e69f00"/></svg>`)}`;
+const ICONS = { live: LIVE, stale: STALE };
 const shown = { active: 0, state: "live" };
 
 /** @param {{active?: number, state?: "live" | "stale"}} change `active` alerts, and whether the page is live */
@@ -11,5 +16,5 @@ export function tab(change) {
   Object.assign(shown, change);
   const count = shown.active ? `(${shown.active}) ` : "";
   document.title = `${shown.state === "stale" ? "⚠ stale " : ""}${count}AlphaPulse`;
-  if (shown.state !== before) $("link[rel=icon]").href = new URL(ICONS[shown.state], import.meta.url);
+  if (shown.state !== before) $("link[rel=icon]").href = ICONS[shown.state];
 }

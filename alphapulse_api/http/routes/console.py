@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alphapulse_api.auth.permissions import PUBLIC
-from alphapulse_api.http.handlers import console
+from alphapulse_api.http.handlers import console, sessions
 from alphapulse_api.http.route import Row
 
 # fmt: off
@@ -17,5 +17,7 @@ ROWS: Final = (
     Row("GET", "/console/{file}", PUBLIC, raw=console.file, media_type="*/*", tag="console"),
     Row("GET", "/console/{version}/{file}", PUBLIC, raw=console.versioned_file, media_type="*/*",
         tag="console"),
+    Row("POST", "/token/session", PUBLIC, raw=sessions.open_session, tag="console"),
+    Row("DELETE", "/token/session", PUBLIC, raw=sessions.end_session, tag="console"),
 )
 # fmt: on
