@@ -58,6 +58,9 @@ class RetentionConfig(Section):
     commands: float | None = field(
         default=None, metadata=_kept("commands to agents that have ended")
     )
+    notifications: float | None = field(
+        default=None, metadata=_kept("notifications that were sent, failed or silenced")
+    )
 
 
 @dataclass(frozen=True, slots=True)

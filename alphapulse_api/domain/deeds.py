@@ -20,6 +20,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "command.end": "command",
     "command.send": "command",
     "projection.rebuild": "projection",
+    "silence.create": "silence",
+    "silence.end": "silence",
     "user.create": "user",
     "user.failed_login": "user",
     "user.login": "user",

@@ -36,6 +36,8 @@ from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.commands import CommandDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
+from alphapulse_api.storage.tables.deliveries import NotificationDataAccessor
+from alphapulse_api.storage.tables.silences import SilenceDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
 from alphapulse_api.storage.tables.usage import UsageDataAccessor
@@ -72,6 +74,8 @@ class Accessors:
         engine: as given.
         directory: what this process knows of the books.
         books: the store of the books themselves, which a host cannot replace.
+        silences: the store of silences.
+        notifications: the log of notifications.
         audit: the audit log, likewise.
         commands: those to agents, likewise.
 
@@ -102,6 +106,8 @@ class Accessors:
         )
         self._stale_after = stale_after
         self._ahead = ahead
+        self.silences = SilenceDataAccessor(engine)
+        self.notifications = NotificationDataAccessor(engine)
         self.directory = directory = BookDirectory(engine)
         self.books = BookDataAccessor(engine)
         self.audit = AuditDataAccessor(engine)

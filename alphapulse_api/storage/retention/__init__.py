@@ -21,6 +21,7 @@ from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.metrics.rollups.fold import DAY, MINUTE
 from alphapulse_api.storage.retention.emptied import remove_emptied
+from alphapulse_api.storage.retention.notifications import SILENCES, delete_unsent
 from alphapulse_api.storage.retention.records import TABLES, delete_records
 from alphapulse_api.storage.retention.series import delete_points, delete_rollups
 from alphapulse_api.storage.retention.snapshots import delete_snapshots
@@ -87,6 +88,10 @@ async def forget(
                 gone[resource] = await delete_records(engine, steps, TABLES[resource], before)
             if resource == "decisions":
                 gone["usage"] = await delete_usage(engine, steps, before)
+            elif resource == "notifications":
+                gone["silences"] = await delete_records(engine, steps, SILENCES, before)
+        if unsent := await delete_unsent(engine, steps, to_micros(at)):
+            gone["unsent"] = unsent
         if await reclaim(engine, steps) or any(gone.values()):
             await engine.truncate_log()
     return gone

@@ -109,6 +109,11 @@ TABLES: Final = {
         "commands", "commands", "created_at", ("id",), ("text",), ("parameters", "result"),
         condition="deadline IS NULL",
     ),
+    "notifications": Expiry(
+        "notifications", "deliveries", "created_at", ("id",), ("text",), ("last_error",),
+        # What waits is needed until it is settled, also a change that is not routed.
+        condition="due_at IS NULL AND receiver <> ''",
+    ),
 }  # fmt: skip
 """By field of RetentionConfig."""
 

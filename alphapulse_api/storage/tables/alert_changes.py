@@ -8,10 +8,12 @@ from typing import Any, Final, NamedTuple
 from alphapulse_api.domain.books import NO_BOOK, Books
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.deeds import Actor, Deed
+from alphapulse_api.domain.notifications import cause_of
 from alphapulse_api.storage.columns import Columns
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import of_change
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.alert_causes import note_causes
 from alphapulse_api.storage.tables.audit import note
 from alphapulse_api.storage.tables.booked import the_one
 
@@ -73,6 +75,8 @@ async def change_alert(
 ) -> Written:
     """Change an alert where the condition of a change holds, publish and audit it.
 
+    It is noted for people, too.
+
     Args:
         engine: of the table.
         columns: of the table `alerts`.
@@ -117,6 +121,8 @@ async def change_alert(
             )
             transaction.publish(*rows)
             await note(transaction, change.deed(actor, alert))
+            before = {**alert, "status": change.status(alert)}
+            await note_causes(transaction, [(cause_of(before, alert), alert)])
         return alert, changed > 0
 
     return await engine.write(work)

@@ -13,6 +13,7 @@ from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.notifications import cause_of
 from alphapulse_api.domain.occurrences import RECENT, SEVERITIES, again, first, is_told
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.storage.bulk import ROWS, insert_rows, keys_as_rows, update_rows
@@ -20,6 +21,7 @@ from alphapulse_api.storage.columns import A_TURN, Columns, Key, key_of
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import invalidation, of_changes
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.alert_causes import Cause, note_causes
 from alphapulse_api.storage.tables.book_directory import BookDirectory
 from alphapulse_api.storage.tables.once import Pointer, insert_all_once
 
@@ -237,6 +239,7 @@ async def _update(
     counts: list[tuple[Any, ...]] = []
     told: list[Alert] = []
     untold: list[Alert] = []
+    causes: list[Cause] = []
     for group in groups.values():
         before, alert = group.before, group.alert
         if alert is None or alert is before or group.place in refused:
@@ -246,6 +249,7 @@ async def _update(
             leads.append((book, alert["fingerprint"], alert["id"]))
         if before is not None and before["id"] == alert["id"]:
             (told if is_told(before, alert) else untold).append(alert)
+            causes.append((cause_of(before, alert), alert))
         if group.counted:
             seen = to_micros(alert["last_seen_at"])
             count = alert["occurrences"], seen, alert["severity"], counted
@@ -269,5 +273,6 @@ async def _update(
                 )
             )
             await transaction.turn()
+    await note_causes(transaction, causes)
     if untold:
         transaction.publish(invalidation("alerts", untold))

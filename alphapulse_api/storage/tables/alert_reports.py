@@ -8,11 +8,13 @@ from typing import Any, Final
 from alphapulse_api.domain.books import NO_BOOK
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.episodes import opened, reported
+from alphapulse_api.domain.notifications import cause_of
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.storage.columns import A_TURN, Columns, key_of
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.outbox import of_change, of_new
 from alphapulse_api.storage.stores import Written
+from alphapulse_api.storage.tables.alert_causes import Cause, note_causes
 from alphapulse_api.storage.tables.book_directory import BookDirectory, closed
 from alphapulse_api.storage.tables.open_books import insert_open
 
@@ -54,6 +56,7 @@ async def store_reports(
         for at in range(0, len(fresh), TOGETHER):
             transaction.publish(*of_new("alerts", fresh[at : at + TOGETHER]))
             await transaction.turn()
+        causes: list[Cause] = [(cause_of(None, alert), alert) for alert in fresh]
         known.update((key_of(alert), alert) for alert in fresh)
         changed: set[int] = set()
         order = sorted(range(len(reports)), key=lambda at: _sorted_by(reports[at]))
@@ -66,13 +69,16 @@ async def store_reports(
                 changed.add(at)
             # The common case, a repeat, locks nothing.
             elif reported(known[key], report) is not None:
-                after = await _changed(engine, columns, transaction, report)
-                if after is not None:
+                states = await _changed(engine, columns, transaction, report)
+                if states is not None:
+                    before, after = states
+                    causes.append((cause_of(before, after), after))
                     known[key] = after
                     changed.add(at)
             answer[at] = known[key]
             if count % A_TURN == 0:
                 await transaction.turn()
+        await note_causes(transaction, causes)
         return [(answer[at], at in changed) for at in range(len(reports))]
 
     return await engine.write(work)
@@ -84,16 +90,17 @@ def _sorted_by(report: Mapping[str, Any]) -> tuple[str, str]:
 
 async def _changed(
     engine: Engine, columns: Columns, transaction: Transaction, report: Mapping[str, Any]
-) -> Alert | None:
-    """The alert that a report changes, as it is afterwards; None if it changes nothing."""
+) -> tuple[Alert, Alert] | None:
+    """The alert that a report changes, before and after; None if it changes nothing."""
     book = report["book"] or NO_BOOK
     found = await transaction.fetch(
         f"SELECT {columns.select} FROM alerts WHERE book = $1 AND id = $2 {engine.locked}",
         book,
         report["id"],
     )
-    after = reported(columns.read(found[0]), report) if found else None
-    if after is None:
+    before = columns.read(found[0]) if found else None
+    after = reported(before, report) if before is not None else None
+    if before is None or after is None:
         return None
     assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns.names, 1))
     await transaction.execute(
@@ -111,4 +118,4 @@ async def _changed(
         relayed=engine.relayed,
     )
     transaction.publish(*rows)
-    return after
+    return before, after

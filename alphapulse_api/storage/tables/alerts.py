@@ -10,6 +10,7 @@ from typing import Any, Final
 from alphapulse_api.domain.books import HOME, Books
 from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import Conflict
+from alphapulse_api.domain.notifications import cause_of
 from alphapulse_api.domain.occurrences import SEVERITIES
 from alphapulse_api.domain.outbox import TOGETHER
 from alphapulse_api.domain.times import now, to_micros
@@ -19,6 +20,7 @@ from alphapulse_api.storage.outbox import invalidation, of_new
 from alphapulse_api.storage.page import Page
 from alphapulse_api.storage.query import Listing, Where, check_range
 from alphapulse_api.storage.stores import NONE_SET, Written
+from alphapulse_api.storage.tables.alert_causes import note_causes
 from alphapulse_api.storage.tables.alert_changes import ACKNOWLEDGE, RESOLVE, change_alert
 from alphapulse_api.storage.tables.alert_columns import COLUMNS, RAISED, SET_AT_CREATION
 from alphapulse_api.storage.tables.alert_occurrences import raise_alerts, register
@@ -137,7 +139,7 @@ class AlertDataAccessor:
             alerts: new ones are active; past ones contain their state, and do not count on others.
             server_set: as `insert_all_once` takes it.
             conflicts: as `insert_all_once` takes it.
-            events: whether to publish new alerts; an imported history is not published.
+            events: whether to publish new alerts and to tell people; not for an imported history.
 
         Returns:
             Each alert as stored, and whether it is new.
@@ -169,7 +171,9 @@ class AlertDataAccessor:
             for at in range(0, len(new) if events else 0, TOGETHER):
                 transaction.publish(*of_new("alerts", new[at : at + TOGETHER]))
                 await transaction.turn()
-            if new and not events:
+            if events:
+                await note_causes(transaction, [(cause_of(None, alert), alert) for alert in new])
+            elif new:
                 await register(transaction, new)
                 transaction.publish(invalidation("alerts", new))
             return stored
