@@ -22,7 +22,9 @@ from alphapulse_api.storage.stores import (
 )
 from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.commands import CommandDataAccessor
+from alphapulse_api.storage.tables.deliveries import NotificationDataAccessor
 from alphapulse_api.storage.tables.known_books import KnownBooks
+from alphapulse_api.storage.tables.silences import SilenceDataAccessor
 from alphapulse_api.storage.tables.usage import UsageDataAccessor
 from alphapulse_api.storage.unbooked import NoAudit, NoSystem, SignalsOnly
 
@@ -152,6 +154,16 @@ class View:
     def commands(self) -> CommandDataAccessor:
         """Commands to agents; the routes refuse callers who are limited to books."""
         return self._accessors.commands
+
+    @property
+    def silences(self) -> SilenceDataAccessor:
+        """Alerts that nobody is told of for a while; routes refuse callers limited to books."""
+        return self._accessors.silences
+
+    @property
+    def notifications(self) -> NotificationDataAccessor:
+        """What people were told; routes refuse callers limited to books."""
+        return self._accessors.notifications
 
     @property
     def system(self) -> Any:

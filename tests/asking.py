@@ -74,4 +74,5 @@ PORTFOLIO = {"total_value": "100000.00", "cash": "25000.00"}
 SAMPLE = {"component": "feed", "status": "healthy"}
 SIGNAL = {"symbol": "AAPL", "direction": "buy", "confidence": 0.7}
 USAGE = {"agent_id": "analyst", "model": "gpt-4o", "input_tokens": 4000}
+SILENCE = {"matchers": {"source": ["risk"]}, "until": "2099-12-31T00:00:00Z"}
 DECISION = {"agent_id": "manager", "signal_ids": ["s-1"], "reasoning": "They agree."}

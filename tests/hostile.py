@@ -15,7 +15,7 @@ from marshmallow import fields
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata, Money, Text, Timestamp
-from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, USAGE
+from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SAMPLE, SIGNAL, SILENCE, TRADE, USAGE
 from tests.hostile_receivers import receiver_bodies
 from tests.webhooks import alertmanager, grafana
 
@@ -26,7 +26,7 @@ RECORD_BYTES = 50
 VALID: dict[str, Any] = {
     "metrics": POINT, "portfolio": PORTFOLIO, "alerts": ALERT, "acknowledge": {}, "resolve": {},
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "decisions": DECISION,
-    "usage": USAGE,
+    "usage": USAGE, "silences": SILENCE,
     "system": SAMPLE, "commands": {"name": "pause"}, "halt": {},
     "books": {"mode": "paper"},
     "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},

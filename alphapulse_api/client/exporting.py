@@ -21,6 +21,7 @@ from alphapulse_api.client.rows import (
     AuditEntry,
     HistoryPoint,
     MetricPoint,
+    Notification,
     Signal,
     SystemSample,
     Trade,
@@ -85,6 +86,14 @@ class Exporting(Importing):
         if action is not None and not isinstance(action, str):
             action = ",".join(action)
         return self._export("audit", values.AUDIT, {**filters, "action": action})
+
+    def export_notifications(
+        self, /, *, state: str | Sequence[str] | None = None, **filters: Any
+    ) -> Export[Notification]:
+        """Every notification, newest first; `filters` are those of `notifications`."""
+        if state is not None and not isinstance(state, str):
+            state = ",".join(state)
+        return self._export("notifications", values.NOTIFICATION, {**filters, "state": state})
 
     def export_portfolio_history(
         self, *, start_time: datetime | None = None, end_time: datetime | None = None

@@ -20,6 +20,7 @@ Extras = Literal["refuse", "metadata"]
 
 TIMES: Final = frozenset({
     "timestamp", "executed_at", "created_at", "as_of", "opened_at", "made_at", "valid_until",
+    "starts_at", "until",
 })  # fmt: skip
 
 

@@ -161,6 +161,11 @@ class SyncDashboardClient:
     record_signal = _call(DashboardClient.record_signal)
     system = _rows(DashboardClient.system)
     audit = _rows(DashboardClient.audit)
+    notifications = _rows(DashboardClient.notifications)
+    silences = _rows(DashboardClient.silences)
+    silence = _call(DashboardClient.silence)
+    create_silence = _call(DashboardClient.create_silence)
+    end_silence = _call(DashboardClient.end_silence)
     report_system = _call(DashboardClient.report_system)
     raise_alerts_batch = _call(DashboardClient.raise_alerts_batch)
     record_signals_batch = _call(DashboardClient.record_signals_batch)
@@ -179,6 +184,7 @@ class SyncDashboardClient:
     export_decisions = _rows(DashboardClient.export_decisions)
     export_system = _rows(DashboardClient.export_system)
     export_audit = _rows(DashboardClient.export_audit)
+    export_notifications = _rows(DashboardClient.export_notifications)
     export_portfolio_history = _rows(DashboardClient.export_portfolio_history)
 
 

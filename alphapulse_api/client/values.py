@@ -140,6 +140,8 @@ PNL_SUM: Final = Shape(
 )
 SAMPLE: Final = Shape(times=("timestamp",))
 AUDIT: Final = Shape(times=("at",))
+NOTIFICATION: Final = Shape(times=("created_at", "due_at", "delivered_at"))
+SILENCE: Final = Shape(times=("created_at", "starts_at", "until"))
 
 CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}
 

@@ -19,6 +19,7 @@ from alphapulse_api.client.rows import (
     OnError,
     Portfolio,
     Signal,
+    Silence,
     SystemSample,
     Trade,
 )
@@ -88,6 +89,22 @@ class Writing(Prepared, Reading):
         path = f"/api/alerts/{segment(alert_id)}/resolve"
         alert: Alert = await self._send("POST", path, {}, values.ALERT, book)
         return alert
+
+    async def create_silence(self, silence: Record) -> Silence:
+        """Tell nobody of some alerts for a while; return the silence as stored.
+
+        Args:
+            silence: `matchers` and `until`; also `starts_at` (default: now) and `comment`.
+        """
+        body = self._named(silence, "refuse", Silence)
+        stored: Silence = await self._send("POST", "/api/silences", body, values.SILENCE)
+        return stored
+
+    async def end_silence(self, silence_id: str) -> Silence:
+        """End a silence now and return it; one that is over stays as it is."""
+        path = f"/api/silences/{segment(silence_id)}"
+        silence: Silence = await self._send("DELETE", path, None, values.SILENCE)
+        return silence
 
     async def record_trade(self, trade: Record, *, extras: Extras = "refuse") -> Trade:
         """Record a trade; return it as stored.

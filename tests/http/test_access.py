@@ -23,6 +23,7 @@ from tests.asking import (
     PORTFOLIO,
     SAMPLE,
     SIGNAL,
+    SILENCE,
     TRADE,
     USAGE,
     Answer,
@@ -31,6 +32,7 @@ from tests.asking import (
 )
 from tests.conftest import Serve, Server
 from tests.forging import SECRET
+from tests.notifications import add_silence
 from tests.socket_client import connect
 from tests.webhooks import alertmanager, grafana
 
@@ -122,6 +124,12 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/commands/{id}"): (VIEWERS, 200, None),
     ("POST", "/api/commands/halt"): (PEOPLE_ON_DUTY, 202, {}),
     ("POST", "/api/agents/{id}/commands"): (PEOPLE_ON_DUTY, 202, {"name": "pause"}),
+    ("GET", "/api/notifications"): (VIEWERS, 200, None),
+    ("GET", "/api/notifications/export"): (VIEWERS, 200, None),
+    ("GET", "/api/silences"): (VIEWERS, 200, None),
+    ("GET", "/api/silences/{id}"): (VIEWERS, 200, None),
+    ("POST", "/api/silences"): (PEOPLE_ON_DUTY, 201, SILENCE),
+    ("DELETE", "/api/silences/{id}"): (PEOPLE_ON_DUTY, 200, None),
     ("GET", "/api/audit"): (ADMINS, 200, None),
     ("GET", "/api/audit/export"): (ADMINS, 200, None),
     ("GET", "/api/system"): (VIEWERS, 200, None),
@@ -190,6 +198,7 @@ async def populate(server: Server) -> None:
     await server.feed.send_command("x1", {"id": "x1", "name": "pause"})
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
+    await add_silence(server.backend.accessors, "x1")
 
 
 async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve) -> None:

@@ -14,10 +14,23 @@ from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
 from alphapulse_api.http.spec.openapi import is_described
 from alphapulse_api.schemas.metrics import Accepted
-from tests.asking import ALERT, DECISION, OBEDIENT, POINT, SAMPLE, SIGNAL, TRADE, USAGE, Answer, ask
+from tests.asking import (
+    ALERT,
+    DECISION,
+    OBEDIENT,
+    POINT,
+    SAMPLE,
+    SIGNAL,
+    SILENCE,
+    TRADE,
+    USAGE,
+    Answer,
+    ask,
+)
 from tests.books import limited_key, open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
+from tests.notifications import add_notifications, add_silence, notification
 from tests.webhooks import alertmanager, grafana
 
 LISTED = [row for row in ROWS if is_described(row)]
@@ -27,7 +40,7 @@ LINES: Final = "application/x-ndjson"
 OCCASIONAL: Final = frozenset({"Age", "Link", "X-Next-Cursor", "X-Approximate"})
 CHANGED: Final = {
     "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
-    "currency": "CHF", "reason": "another",
+    "currency": "CHF", "reason": "another", "comment": "another",
 }  # fmt: skip
 
 
@@ -121,6 +134,14 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     _, token = await server.dashboard.accounts.create_api_key("tv", {"webhook"})
     await check("POST", f"/webhooks/tradingview/{token}", None, json={"message": "hello"})
     await check("POST", "/webhooks/tradingview/none", None, json={"message": "hello"})  # 401
+    await add_notifications(
+        server.backend.engine, notification("n1"), notification("n2", book=None)
+    )
+    await check("POST", "/api/silences", json={**SILENCE, "id": "x1"})
+    await check("POST", "/api/silences", json={**SILENCE, "id": "x1"})  # 200, a repeat
+    await check("POST", "/api/silences", json={**SILENCE, "matchers": {"labels": ["a:b"]}})
+    await check("POST", "/api/silences", json={**SILENCE, "matchers": {}})  # 422
+    await check("DELETE", "/api/silences/x1")
     await check("POST", "/api/alerts/x1/acknowledge")
     await check("POST", "/api/alerts/x1/resolve", json={})
     form = {"grant_type": "password", "username": "admin", "password": PASSWORD}
@@ -153,6 +174,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.send_command("x1", {"id": "x1", "name": "pause"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
+    await add_silence(server.backend.accessors, "x1")
     await server.feed.open_book("x1", mode="paper")
     await open_books(server, "beta")
     for book in ("main", "beta"):
@@ -190,6 +212,8 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
         await feed.update_agent(f"agent-{number}", {})
         await feed.open_book(f"book-{number}", mode="paper")
         await feed.report_system({"component": f"c{number}", "status": "healthy"})
+        await add_silence(server.backend.accessors, f"si-{number}")
+        await add_notifications(server.backend.engine, notification(f"n-{number}"))
     pages = 0
     for row in LISTED:
         for parameter in described.find(row.method, row.path)[1]["parameters"]:

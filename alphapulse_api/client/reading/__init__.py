@@ -11,6 +11,7 @@ from alphapulse_api.client.reading.audit import AuditReading
 from alphapulse_api.client.reading.callers import CallerReading
 from alphapulse_api.client.reading.decisions import DecisionsReading
 from alphapulse_api.client.reading.metrics import MetricsReading
+from alphapulse_api.client.reading.notifications import NotificationsReading
 from alphapulse_api.client.reading.pnl import PnlReading
 from alphapulse_api.client.reading.portfolio import PortfolioReading
 from alphapulse_api.client.reading.system import SystemReading
@@ -32,6 +33,7 @@ class Reading(
     AgentsReading,
     SystemReading,
     AuditReading,
+    NotificationsReading,
 ):
     """Every GET of the API as a method.
 

@@ -17,6 +17,13 @@ from alphapulse_api.client.rows.books import (
 )
 from alphapulse_api.client.rows.callers import Me
 from alphapulse_api.client.rows.metrics import MetricPoint, Series
+from alphapulse_api.client.rows.notifications import (
+    Matchers,
+    Notification,
+    NotificationCause,
+    NotificationState,
+    Silence,
+)
 from alphapulse_api.client.rows.pnl import PnlGrouping, PnlSum
 from alphapulse_api.client.rows.portfolio import HistoryPoint, Portfolio, Position
 from alphapulse_api.client.rows.sorting import Sort
@@ -38,8 +45,12 @@ __all__ = [
     "HistoryPoint",
     "Input",
     "ItemResult",
+    "Matchers",
     "Me",
     "MetricPoint",
+    "Notification",
+    "NotificationCause",
+    "NotificationState",
     "OnError",
     "OrderState",
     "PnlGrouping",
@@ -52,6 +63,7 @@ __all__ = [
     "Severity",
     "Side",
     "Signal",
+    "Silence",
     "Sort",
     "SystemSample",
     "Trade",
