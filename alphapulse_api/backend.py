@@ -18,16 +18,16 @@ from alphapulse_api.auth.throttles import Throttles
 from alphapulse_api.cache import Coalescer, Entry, SingleFlight, cache_from
 from alphapulse_api.cache.memory import MemoryCache
 from alphapulse_api.config import Config
-from alphapulse_api.domain.budgets import Budget
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
 from alphapulse_api.limits import Gcra, Limiter
 from alphapulse_api.log import event_log_from
+from alphapulse_api.notify.service import figures_of, follow, notifier_from
 from alphapulse_api.projections.outcomes.updating import update_forever
 from alphapulse_api.projections.pnl.closing import close_before
 from alphapulse_api.projections.pnl.following import PnlFollower
-from alphapulse_api.record.budget_watch import BudgetWatch
+from alphapulse_api.record.budget_watch import budget_watch_from
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.record.history import HistoryWatch
 from alphapulse_api.record.relay import Relay
@@ -126,6 +126,7 @@ class Backend:
             reads=serve,
         )
         self.views = Views(self.accessors, self.feed)
+        self.notifier = notifier_from(config, self.engine, serve=serve)
         # One process serves a database file; any process may write to it.
         self._lock: ServerLock | None = None
         self._other_wrote = asyncio.Event()
@@ -173,6 +174,7 @@ class Backend:
             stack.push_async_callback(self.links.close)
             await self.links.open()
             stack.push_async_callback(self.readiness.close)
+            await stack.enter_async_context(self.notifier)
             stack.push_async_callback(self._tasks.cancel)
             start = self._tasks.start
             for link in self.links:
@@ -182,10 +184,9 @@ class Backend:
             self.accounts, self.authenticator = await open_accounts(
                 self.engine, self.config, self.throttles, first_user=self._first_user
             )
-            histories = Histories(self.events, self.slices, self.readings)
             self.connections = Registry(
                 self.events,
-                histories,
+                Histories(self.events, self.slices, self.readings),
                 self.snapshots,
                 self.readings,
                 self.authenticator,
@@ -202,8 +203,9 @@ class Backend:
             )
             start(watch, "updates of users and keys")
             start(self.readiness.watch_forever, "checks of the database")
-            retention = self.config.database.retention
-            forget = partial(forget_forever, self.engine, retention, close_before)
+            forget = partial(
+                forget_forever, self.engine, self.config.database.retention, close_before
+            )
             start(forget, "retention")
             start(partial(upkeep_forever, self.engine), "upkeep of metrics")
             start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
@@ -212,6 +214,8 @@ class Backend:
                 start(self.pnl.follow_forever, "profit of new trades")
                 start(partial(update_forever, self.engine), "outcomes of signals")
                 start(self.feed.end_overdue_forever, "the end of overdue commands")
+            stack.callback(follow(self.notifier, self.events, self.accessors.silences))
+            start(self.notifier.run_forever, "messages to people")
             start(self.feed.queue.store_forever, "storage of queued points")
             start(self.relay.watch_forever, "relay of the outbox")
             if self._lock is not None:
@@ -242,13 +246,9 @@ class Backend:
             series,
         )
         self.monitor.add(figures)
-        if self.config.budgets.per_day:
-            budgets = BudgetWatch(
-                self.engine,
-                map(Budget.parse, self.config.budgets.per_day),
-                zone_of(self.config.budgets.timezone),
-                self.feed.raise_alert,
-            )
+        self.monitor.add(partial(figures_of, self.notifier))
+        budgets = budget_watch_from(self.config.budgets, self.engine, self.feed.raise_alert)
+        if budgets is not None:
             self._tasks.start(budgets.watch_forever, "comparison with the budgets")
         self._tasks.start(series.watch_forever, "count of the series")
         self._tasks.start(self.monitor.measure_lag_forever, "measurement of the loop's lag")
@@ -296,6 +296,7 @@ class Backend:
             await self.cache.clear()
             self.relay.look()
             self.pnl.wake()
+            self.notifier.wake()
 
 
 BACKEND: Final[web.AppKey[Backend]] = web.AppKey("backend", Backend)

@@ -6,6 +6,7 @@ from functools import partial
 
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError
+from alphapulse_api.notify.channels import channels_of
 from alphapulse_api.runtime.redis import RedisLinks
 from alphapulse_api.storage.engines import engine_from
 
@@ -23,6 +24,7 @@ def check_parts(config: Config) -> None:
         partial(engine_from, config.database),
         partial(links.of, config.cache),
         partial(links.of, config.events),
+        partial(channels_of, config.notify),
     ):
         try:
             make()

@@ -15,6 +15,7 @@ from alphapulse_api.auth.grants import AccountError
 from alphapulse_api.cli.actor import os_user
 from alphapulse_api.cli.audit import audit
 from alphapulse_api.cli.compacting import compact
+from alphapulse_api.cli.notify import notify
 from alphapulse_api.cli.options import CONFIG, HOST, PORT
 from alphapulse_api.cli.users import api_key, user
 from alphapulse_api.config import Config
@@ -110,6 +111,7 @@ def demo(port: int, speed: float, fresh: bool, database: str) -> None:
 cli.add_command(user)
 cli.add_command(api_key)
 cli.add_command(compact)
+cli.add_command(notify)
 cli.add_command(audit)
 
 

@@ -1,6 +1,14 @@
 """The configuration: frozen dataclasses, read from YAML with `${NAME}` from the environment."""
 
 from alphapulse_api.config.budgets import BudgetsConfig
+from alphapulse_api.config.notify import (
+    MatchConfig,
+    NotifyConfig,
+    QuietHoursConfig,
+    ReceiverConfig,
+    RouteConfig,
+    WebhookConfig,
+)
 from alphapulse_api.config.root import Config
 from alphapulse_api.config.sections import (
     AuthConfig,
@@ -33,9 +41,15 @@ __all__ = [
     "EventsConfig",
     "HttpConfig",
     "LoggingConfig",
+    "MatchConfig",
+    "NotifyConfig",
     "PortfolioConfig",
+    "QuietHoursConfig",
     "RateLimitConfig",
+    "ReceiverConfig",
     "RetentionConfig",
+    "RouteConfig",
     "SharedSection",
     "WebSocketConfig",
+    "WebhookConfig",
 ]

@@ -4,20 +4,26 @@ Each check returns what is wrong with a value, as the end of a sentence that beg
 None. Checks of secrets never repeat the value.
 """
 
+import base64
 import re
+from urllib.parse import urlsplit
 
 from alphapulse_api.config.values import WORD_BITS, Check
 from alphapulse_api.domain.addresses import UNIX, parse_network
 from alphapulse_api.domain.budgets import Budget
+from alphapulse_api.domain.matching import GROUPINGS, LABEL
+from alphapulse_api.domain.occurrences import SEVERITIES
 from alphapulse_api.domain.times import zone_of
 
 MIN_SECRET_BYTES = 32
 # The largest whole number that a float and every container's size can hold.
 LARGEST = 2**53 - 1
+SECRET_PREFIX = "whsec_"  # noqa: S105 (of secrets, by Standard Webhooks)
 # A century, so that sums of times stay in the range of dates.
 LONGEST = 100 * 365 * 86_400
 
 _BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+_TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST_NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+\.)*[a-z0-9_-]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 
@@ -49,6 +55,10 @@ COUNT = between(1, LARGEST)
 WHOLE_SECONDS = between(1, LONGEST)
 SECONDS = above(0, LONGEST)
 SECONDS_OR_ZERO = between(0, LONGEST)
+
+
+def repeat_seconds(value: float) -> str | None:
+    return None if value == 0 else between(1, LONGEST)(value)
 
 
 def host(value: str) -> str | None:
@@ -92,6 +102,65 @@ def budget(value: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def severity(value: str) -> str | None:
+    if value in SEVERITIES:
+        return None
+    return f"must be one of {', '.join(SEVERITIES)}, not {value!r}"
+
+
+def time_of_day(value: str) -> str | None:
+    if not value or _TIME_OF_DAY.fullmatch(value):
+        return None
+    return f'must be a time of day such as "22:00", in quotes, not {value!r}'
+
+
+def label(value: str) -> str | None:
+    name, colon, text = value.partition(":")
+    if name and colon and text:
+        return None
+    return f"must be name:value, not {value!r}"
+
+
+def grouping(value: str) -> str | None:
+    if value in GROUPINGS or re.fullmatch(rf"{LABEL}.+", value):
+        return None
+    return f"must be one of {', '.join(GROUPINGS)}, or label:name, not {value!r}"
+
+
+def apprise_url(value: str) -> str | None:
+    if re.match(r"[A-Za-z0-9]+://.", value):
+        return None
+    return "must be a URL that apprise knows, such as ntfy://topic"
+
+
+def webhook_url(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    return None if valid else "must begin with http:// or https:// and name a host"
+
+
+def webhook_secret(value: str) -> str | None:
+    try:
+        key = base64.b64decode(value.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if value.startswith(SECRET_PREFIX) and 24 <= len(key) <= 64:
+        return None
+    return (
+        f"must be {SECRET_PREFIX} and the base64 of 24 to 64 random bytes; "
+        "openssl rand -base64 32 makes them"
+    )
+
+
+def public_url(value: str) -> str | None:
+    if not value or re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        return None
+    return f"must be empty, or a URL such as https://dashboard.example.com, not {value!r}"
 
 
 def origin(value: str) -> str | None:

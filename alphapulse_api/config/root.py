@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.budgets import BudgetsConfig
+from alphapulse_api.config.notify import NotifyConfig
 from alphapulse_api.config.options import Rule, Section, option
 from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
@@ -73,6 +74,14 @@ class Config(Section):
             "Path that every URL begins with, such as /dashboard. Empty: none.", checks.base_path
         ),
     )
+    public_url: str = field(
+        default="",
+        metadata=option(
+            "URL at which people reach this server, such as https://dashboard.example.com, for the "
+            "links in messages; without the base_path. Empty: messages have no links.",
+            checks.public_url,
+        ),
+    )
     trusted_proxies: tuple[str, ...] = field(
         default=(),
         metadata=option(
@@ -123,6 +132,7 @@ class Config(Section):
     events: EventsConfig = field(default_factory=EventsConfig)
     portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
     budgets: BudgetsConfig = field(default_factory=BudgetsConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
     docs: DocsConfig = field(default_factory=DocsConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 

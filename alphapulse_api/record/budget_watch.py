@@ -7,11 +7,22 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from alphapulse_api.config import BudgetsConfig
 from alphapulse_api.domain.budgets import EVERY_AGENT, PERCENTS, Budget
-from alphapulse_api.domain.times import now
+from alphapulse_api.domain.times import now, zone_of
 from alphapulse_api.record.alert_watch import Alert, AlertWatch
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.tables.usage_reading import costs_of_agent, costs_of_agents, spans_of
+
+
+def budget_watch_from(
+    config: BudgetsConfig, engine: Engine, raise_alert: Callable[[Any], Awaitable[Any]]
+) -> BudgetWatch | None:
+    """The watch of the configured budgets; None if there are none."""
+    if not config.per_day:
+        return None
+    budgets = map(Budget.parse, config.per_day)
+    return BudgetWatch(engine, budgets, zone_of(config.timezone), raise_alert)
 
 
 class BudgetWatch(AlertWatch):

@@ -1,0 +1,1 @@
+"""Messages that reach people: which receiver is told of which alert, when, and how."""
