@@ -203,10 +203,8 @@ class Backend:
             )
             start(watch, "updates of users and keys")
             start(self.readiness.watch_forever, "checks of the database")
-            forget = partial(
-                forget_forever, self.engine, self.config.database.retention, close_before
-            )
-            start(forget, "retention")
+            retention = self.config.database.retention
+            start(partial(forget_forever, self.engine, retention, close_before), "retention")
             start(partial(upkeep_forever, self.engine), "upkeep of metrics")
             start(partial(roll_up_forever, self.engine), "rollups of the portfolio")
             if self._serve:

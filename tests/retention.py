@@ -14,6 +14,7 @@ from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.stores import NONE_SET
 from alphapulse_api.storage.tables.audit import COLUMNS, entry_of
 from tests.engines import at, point
+from tests.notifications import add_notifications, notification
 from tests.records import alert, decision, sample, signal, snapshot, trade
 
 KEPT = RetentionConfig(*[60.0] * 7)
@@ -92,6 +93,7 @@ async def fill(store: Accessors, count: int, **fields: Any) -> None:
         await store.system.add_sample(sample("db", n))
         await store.portfolio.set_portfolio(snapshot(n))
         await add_entry(store.engine, at(n))
+        await add_notifications(store.engine, notification(f"n{n}", n))
     await store.trades.add_trades([trade(f"t{n}", n, **fields) for n in range(count)])
     decisions = [decision(f"d{n}", n, **fields) for n in range(count)]
     await store.decisions.add_decisions(decisions, server_set=[NONE_SET] * count)

@@ -114,8 +114,8 @@ def test_what_is_shown_reads_back_except_for_secrets() -> None:
             "label:name, not 'title'",
         ),
         (
-            "notify: {routes: [{receviers: []}]}",
-            "notify.routes[0].receviers: unknown key; did you mean notify.routes[].receivers?",
+            "notify: {routes: [{receiverz: []}]}",
+            "notify.routes[0].receiverz: unknown key; did you mean notify.routes[].receivers?",
         ),
         ("notify: {routes: {}}", "notify.routes: must be a list of mappings, not a mapping"),
         (
