@@ -12,21 +12,27 @@ const EMPTY = "No agents yet. They appear here with PUT /api/agents/{id}, or fee
 export class Agents {
   #agents = [];
 
-  constructor(app) {
+  /** @param {import("./commands.js").Commands} commands has the buttons */
+  constructor(app, commands) {
     const show = table("#agents", [
       ["Agent", (agent) => el("span", { title: `updated ${ago(agent.updated_at)}` }, agent.agent_id)],
       ["Type", (agent) => words(agent.agent_type ?? "–")],
       ["State", ({ state }) => el("span", { "data-state": state }, `${STATES[state]} ${state}`)],
       ["Figures", ({ metrics }) => pairs(Object.entries(metrics).map(([name, value]) => [words(name), number(value)]))],
       ["Last signals", ({ signals }) => el("div", { class: "pairs" }, ...signals.slice(0, SIGNALS).map(signalMark))],
+      ["Commands", (agent) => el("div", { class: "actions" }, ...commands.buttons(agent)), "of-commands"],
     ]);
     this.start = polling(SECONDS, $("#panel-agents"), async () => {
       const { data } = await app.api.getAll("api/agents", { limit: LIMIT });
       this.#agents = data;
+      $("#panel-agents").toggleAttribute("data-control", app.session.can("control"));
       show(data, (agent) => agent.agent_id);
       return data.length ? "" : EMPTY;
     });
   }
+
+  /** What is shown. */
+  list = () => this.#agents;
 
   /** @returns {import("./freshness.js").State} */
   state = () => ({ newest: newest(this.#agents, ({ updated_at }) => instant(updated_at)) });

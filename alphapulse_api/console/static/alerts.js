@@ -101,12 +101,13 @@ export class Alerts {
       el("button", { type: "button", "data-action": action, onclick: () => this.#ask(action, alert) }, ACTIONS[action]);
     const may = this.#app.session.can("acknowledge_alerts") && alert.status !== "resolved";
     const acknowledged = alert.acknowledged_by && `by ${alert.acknowledged_by}`;
+    const again = alert.occurrences > 1 && `${alert.occurrences} times, last ${time(alert.last_seen_at)}`;
     return el("li", { "data-status": alert.status, "data-severity": alert.severity },
       el("p", { class: "severity" }, el("span", { "aria-hidden": "true" }, SIGNS[alert.severity]), ` ${alert.severity}`),
       el("h3", {}, alert.title), alert.message ? el("p", {}, alert.message) : null,
       el("p", { class: "meta" },
         el("time", { datetime: alert.created_at, title: alert.created_at }, time(alert.created_at)),
-        ["", ...new Set([alert.source, ...(alert.tags ?? []), alert.status, acknowledged].filter(Boolean))].join(" · ")),
+        ["", ...new Set([alert.source, ...(alert.tags ?? []), alert.status, acknowledged, again].filter(Boolean))].join(" · ")),
       alert.comments ? el("p", { class: "comments" }, alert.comments) : null,
       may ? el("p", { class: "actions" }, alert.acknowledged ? null : button("acknowledge"), button("resolve")) : null);
   }

@@ -8,7 +8,8 @@ const FEW = 10, SPACING_MS = 600; // a little more than what 120 requests a minu
 /** A request that was refused, or that got no answer (`status` 0). */
 export class ApiError extends Error {
   constructor(status, problem = {}, retryAfter = 0) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
+    const faults = (problem.errors ?? []).map(({ pointer, parameter, detail }) => `${pointer ?? parameter}: ${detail}`);
+    super([problem.detail || problem.title || `The server answered ${status}.`, ...faults].join("\n"));
     this.status = status;
     this.retryAfter = retryAfter; // seconds
   }

@@ -42,6 +42,15 @@ export class LogPanel {
     return { newest: first ? this.#timeOf(first) : null };
   }
 
+  /** Show an entry that is new, or that has changed. */
+  put(row) {
+    const isNew = !this.#rows.has(row.id);
+    if (isNew) this.#rows = new Map([[row.id, row], ...this.#rows]);
+    else this.#rows.set(row.id, row);
+    say(this.#section);
+    this.#list();
+  }
+
   /** Read again by other filters. */
   refilter() {
     this.#generation++;

@@ -6,9 +6,11 @@ import { Api, BASE } from "./api.js";
 import { Audit } from "./audit.js";
 import { Books } from "./books.js";
 import { Chart } from "./charts.js";
+import { Commands } from "./commands.js";
 import { $, batched, onSubmit } from "./dom.js";
 import { milliseconds, rfc3339, time } from "./format.js";
 import { Freshness } from "./freshness.js";
+import { Halt } from "./halt.js";
 import { Metrics } from "./metrics.js";
 import { Opened } from "./opened.js";
 import { Overview } from "./overview.js";
@@ -36,12 +38,14 @@ const app = {
   session, api: new Api(session), channels: {}, stream: null, book: null, staleAfter: 300_000, now: () => Date.now() + ahead,
 };
 const why = new Why(app), overview = new Overview(app, (book) => books.choose(book));
-/** The panels, each with its name and what a user needs to see it. */
+const commands = new Commands(app, () => agents.start());
+const agents = new Agents(app, commands), halt = new Halt(app, commands, agents.list);
+/** The panels, each with its name, what a user needs to see it, and whether only those see it who are not limited to books. */
 const panels = [
-  ["portfolio", new Portfolio(app, new Opened(app, why)), "view_portfolio"], ["alerts", new Alerts(app), "view_alerts"],
-  ["metrics", new Metrics(app), "view_metrics"], ["trades", new Trades(app, why), "view_trades"],
-  ["agents", new Agents(app), "view_agents"], ["system", new System(app), "view_system"],
-  ["audit", new Audit(app), "manage"],
+  ["portfolio", new Portfolio(app, new Opened(app, why)), "view_portfolio"],
+  ["alerts", new Alerts(app), "view_alerts"], ["metrics", new Metrics(app), "view_metrics"],
+  ["trades", new Trades(app, why), "view_trades"], ["agents", agents, "view_agents"], ["system", new System(app), "view_system"],
+  ["commands", commands, "view_agents", true], ["audit", new Audit(app), "manage", true],
 ];
 const OF_BOOK = ["portfolio", "trades"]; // show one book
 
@@ -67,8 +71,9 @@ session.addEventListener("user", () => {
   app.stream ??= openStream();
   books.load();
   if (session.can("view_portfolio")) overview.start();
-  for (const [name, panel, permission] of panels) {
-    const may = session.can(permission);
+  halt.start();
+  for (const [name, panel, permission, isForAll = false] of panels) {
+    const may = session.can(permission) && (!isForAll || session.user.books === null);
     $(`#panel-${name}`).hidden = $(`nav a[href="#panel-${name}"]`).hidden = !may;
     if (may) panel.start();
   }
