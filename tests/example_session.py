@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SIGNAL, TRADE, Answer, ask
+from tests.asking import ALERT, DECISION, OBEDIENT, POINT, PORTFOLIO, SIGNAL, TRADE, Answer, ask
 from tests.conftest import Server
 from tests.described import Described
 
@@ -74,9 +74,12 @@ async def converse(server: Server, document: dict[str, Any]) -> list[tuple[str, 
         Each frame that came, after the key of the request that it follows.
     """
     messages, feed = document["components"]["messages"], server.feed
-    caller = await server.key()
+    accounts = server.dashboard.accounts
+    _, api_key = await accounts.create_api_key("bot", {"view", "execute"}, agents=["momentum-1"])
     frames = []
     await feed.record_metrics(POINT)
+    await feed.update_agent("momentum-1", OBEDIENT)
+    await feed.send_command("momentum-1", {"id": "c-1", "name": "pause"})
     async with server.session.ws_connect(f"{server.url}/ws") as ws:
         frames.append(("", await ws.receive_json()))
         for operation in document["operations"].values():
@@ -85,7 +88,7 @@ async def converse(server: Server, document: dict[str, Any]) -> list[tuple[str, 
             key = operation["messages"][0]["$ref"].rpartition("/")[2]
             message = messages[key]["examples"][0]["payload"]
             if "api_key" in message:
-                message = {**message, "api_key": caller["X-API-Key"]}
+                message = {**message, "api_key": api_key}
             await ws.send_json(message)
             frames.append((key, await ws.receive_json()))
             if message.get("snapshot"):

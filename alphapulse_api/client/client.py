@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from alphapulse_api.client.backoff import Backoff
+from alphapulse_api.client.commands import CommandStream
 from alphapulse_api.client.conversation import Conversation, Filters, Options
 from alphapulse_api.client.credentials import Credentials, Fixed, Login, Secret
 from alphapulse_api.client.exporting import Exporting
@@ -102,7 +103,7 @@ class DashboardClient(Exporting):
         self._retries = retries
         self._sleep = sleep
         self._rand = rand
-        self._streams: set[EventStream] = set()
+        self._streams: set[EventStream | CommandStream] = set()
         self._credentials: Credentials
         if username is not None and password is not None:
             self._credentials = Login(self._grant, username, password)
@@ -167,6 +168,36 @@ class DashboardClient(Exporting):
             Backoff(rand=self._rand),
             self._sleep,
             buffer,
+            self._streams.discard,
+        )
+        self._streams.add(stream)
+        return stream
+
+    def commands(self, *agents: str) -> CommandStream:
+        """Return the commands of agents as they are sent, each once; it reconnects by itself.
+
+        Needs an API key of the scope `execute` for these agents. A command is taken when the
+        iterator is asked for the next one, so a busy agent has one at most; one that reached this
+        process after its ttl is refused and not handed over. Answer it by `accept`, `done`, `fail`
+        or `refuse`; each returns once the server has stored it.
+
+        Raises, while it is iterated:
+            StreamError: if the key may not serve the agents, or is no longer valid.
+            ApiError: if the connection is refused.
+
+        Example:
+            async for command in client.commands("momentum-1"):
+                await command.accept()
+                await command.done({"positions": await close_positions()})
+        """
+        for agent in agents:
+            encodable("an agent's id", agent)
+        stream = CommandStream(
+            self._connect,
+            self._credentials,
+            agents,
+            Backoff(rand=self._rand),
+            self._sleep,
             self._streams.discard,
         )
         self._streams.add(stream)

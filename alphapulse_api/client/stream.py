@@ -9,40 +9,21 @@ stream resumes by cursor. Meanwhile the task keeps the connection alive and its 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
-import aiohttp
-
 from alphapulse_api.client.backoff import Backoff
-from alphapulse_api.client.connection import (
-    CONNECT_SECONDS,
-    Connection,
-    ConnectionLost,
-    handshake_failure,
-)
-from alphapulse_api.client.conversation import (
-    Conversation,
-    CredentialsError,
-    Entry,
-    Event,
-    PassingError,
-    StreamGap,
-)
-from alphapulse_api.client.credentials import Credentials, Secret
-from alphapulse_api.client.errors import ApiError, StreamError, Unreachable
-from alphapulse_api.client.http import FAULTS
-
-logger = logging.getLogger(__name__)
+from alphapulse_api.client.connection import Connection
+from alphapulse_api.client.conversation import Conversation, Entry, Event, StreamGap
+from alphapulse_api.client.credentials import Credentials
+from alphapulse_api.client.reconnecting import Connect, Reconnecting
 
 # Pongs per ping interval while the consumer is busy. The server waits half an interval for one.
 PONGS: Final = 4
-RESUME_AT_ONCE: Final = "slow_consumer"
 
 
-class EventStream:
+class EventStream(Reconnecting):
     """An async iterator of `Event` and, where events may be missing, `StreamGap`.
 
     Each event is handed over once and in the order of its channel, across reconnects. A slow reader
@@ -68,7 +49,7 @@ class EventStream:
 
     def __init__(
         self,
-        connect: Callable[[Secret], Awaitable[aiohttp.ClientWebSocketResponse]],
+        connect: Connect,
         credentials: Credentials,
         conversation: Conversation,
         backoff: Backoff,
@@ -76,20 +57,14 @@ class EventStream:
         buffer: int,
         closed: Callable[[EventStream], None],
     ) -> None:
-        self._connect = connect
-        self._credentials = credentials
+        super().__init__(connect, credentials, backoff, sleep)
         self._conversation = conversation
-        self._backoff = backoff
-        self._sleep = sleep
         self._closed = closed
         self._entries: asyncio.Queue[Entry | None] = asyncio.Queue(buffer)  # None: the end
         self._task: asyncio.Task[None] | None = None
         self._ended = False
         self._failure: Exception | None = None
-        self._subscribed = asyncio.Event()
-        self._refusals = 0
         self._cursors: dict[str, str] = {}
-        self.connections = 0
 
     def __repr__(self) -> str:
         return f"<EventStream {self._conversation!r} connections={self.connections}>"
@@ -101,7 +76,7 @@ class EventStream:
 
     async def __aenter__(self) -> EventStream:
         self._start()
-        subscribed = asyncio.create_task(self._subscribed.wait())
+        subscribed = asyncio.create_task(self._established.wait())
         try:
             if self._task is not None:
                 await asyncio.wait((self._task, subscribed), return_when=asyncio.FIRST_COMPLETED)
@@ -148,75 +123,16 @@ class EventStream:
 
     async def _run(self) -> None:
         try:
-            while True:
-                await self._sleep(await self._hold_connection())
+            await self._hold_connections()
         except Exception as failure:
             self._failure = failure
         finally:
             self._closed(self)
         await self._entries.put(None)
 
-    async def _hold_connection(self) -> float:
-        """Hold one connection from handshake to end; return the seconds to wait before the next."""
-        try:
-            secret = await self._credentials.current()
-            try:
-                socket = await self._open(secret)
-                connection = Connection(socket, self._credentials, secret)
-                try:
-                    await self._converse(connection)
-                finally:
-                    secret = connection.secret
-                    await socket.close()
-            except CredentialsError as refused:
-                return self._credentials_refused(str(refused), secret)
-        except ApiError as error:
-            return self._refused(error)
-        except ConnectionLost as lost:
-            at_once = lost.reason == RESUME_AT_ONCE and self._conversation.settled
-            return self._lost(lost, 0.0 if at_once else None)
-        except (*FAULTS, Unreachable, PassingError) as fault:
-            return self._lost(fault)
-
-    async def _open(self, secret: Secret) -> aiohttp.ClientWebSocketResponse:
-        """Connect with the secret in the handshake.
-
-        A socket that authenticates later counts against the server's small bound for
-        unauthenticated sockets, which many streams of one client would exceed.
-        """
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                socket = await self._connect(secret)
-        except aiohttp.WSServerHandshakeError as error:
-            raise handshake_failure(error) from None
-        self.connections += 1
-        return socket
-
-    def _credentials_refused(self, code: str, secret: Secret) -> float:
-        """Try once more with a new secret, if there is one; the next refusal is final."""
-        if not self._credentials.reject(secret) or self._refusals:
-            raise StreamError(code, "the server refuses the credentials")
-        self._refusals += 1
-        return self._lost(ConnectionLost(code), 0.0)
-
-    def _refused(self, error: ApiError) -> float:
-        """Wait after a refused login or connection if the refusal is temporary, else raise it."""
-        temporary = error.status >= 500 or error.status == 429
-        # A proxy answers in place of a server that restarts. Before the first subscription the
-        # address is more likely wrong, and waiting would not help.
-        if not temporary and (error.from_dashboard or not self._subscribed.is_set()):
-            raise error
-        # The jitter spreads clients that were all given the same Retry-After.
-        return self._lost(error, (error.retry_after or 0.0) + self._backoff.next())
-
-    def _lost(self, fault: Exception, wait: float | None = None) -> float:
-        wait = self._backoff.next() if wait is None else wait
-        logger.warning(
-            "lost the stream's connection (%s); reconnecting in %.1f s",
-            str(fault) or repr(fault),
-            wait,
-        )
-        return wait
+    @property
+    def _settled(self) -> bool:
+        return self._conversation.settled
 
     async def _converse(self, connection: Connection) -> NoReturn:
         """Subscribe and queue what arrives until the connection ends with an exception."""
@@ -237,7 +153,7 @@ class EventStream:
                 case kind:
                     await self._hand_over(connection, self._conversation.receive(message))
                     if kind == "subscribed":
-                        self._subscribed.set()
+                        self._established.set()
                     elif kind == "pong":
                         self._backoff.reset()
 

@@ -238,9 +238,10 @@ SOCKET_ERRORS: Final = tuple(
         ("unauthenticated", "authenticate first"),
         ("auth_failed", "the credentials are not valid"),
         ("token_expired", "the token has expired"),
-        ("forbidden", "the caller may not read this channel"),
+        ("forbidden", "the caller may not read this channel, or serve this agent"),
         ("unknown_channel", "there is no such channel"),
         ("invalid_filter", "the channel has no such filter, or no record has such a value"),
+        ("conflict", "the command is not the caller's, or its state does not allow the answer"),
         (
             "rate_limited",
             "too many messages, or invalid keys from this address; this one was not acted on",

@@ -28,18 +28,19 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.domain.times import now
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.admission import Place
+from alphapulse_api.sockets.command_requests import CommandRequest
 from alphapulse_api.sockets.expiry import Expiry
 from alphapulse_api.sockets.inbox import Inbox
 from alphapulse_api.sockets.join import Subscriber
 from alphapulse_api.sockets.limit import limited
+from alphapulse_api.sockets.refusal import MessageId, Refused
 from alphapulse_api.sockets.requests import (
     Authenticate,
-    MessageId,
-    Refused,
     Subscribe,
     Unsubscribe,
 )
 from alphapulse_api.sockets.services import Services
+from alphapulse_api.sockets.serving import Serving
 from alphapulse_api.sockets.timers import Timers
 from alphapulse_api.sockets.writer import SocketWriter
 
@@ -69,6 +70,7 @@ class Connection:
         "_place",
         "_protocol",
         "_services",
+        "_serving",
         "_socket",
         "_subscriber",
         "_timers",
@@ -98,6 +100,7 @@ class Connection:
         self._on_close = on_close
         self._protocol = protocol.Protocol()
         self._inbox = Inbox(self._decide, self._act, self._carry_out)
+        self._serving = Serving(self._send, place.address)
         self._timers = Timers()
         self._closing: asyncio.Task[None] | None = None
 
@@ -163,6 +166,7 @@ class Connection:
     async def closed(self) -> None:
         """Release everything; awaited once the socket no longer reads."""
         self._timers.cancel_all()
+        self._serving.end()
         self.writer.close()
         if (working := self._inbox.drop()) is not None:
             await asyncio.wait([working])
@@ -199,8 +203,10 @@ class Connection:
         try:
             if isinstance(action, Authenticate):
                 await self._authenticate(action)
-            else:
+            elif isinstance(action, Subscribe):
                 await self._subscribe(action)
+            else:
+                await self._serve(action)
         except RateLimited as refusal:
             self._fail(action.id, "rate_limited", refusal.detail)
         except Problem as problem:
@@ -208,6 +214,17 @@ class Connection:
         except Exception:
             logger.exception("failed to carry out a socket message")
             self._fail(action.id, "internal", "The server failed to carry out the request.")
+
+    async def _serve(self, action: CommandRequest) -> None:
+        caller = self._protocol.caller
+        assert caller is not None
+        feed = self._services.views.of(caller).feed
+        try:
+            answer = await self._serving.carry_out(action, caller, feed)
+        except Refused as refusal:
+            self._fail(action.id, refusal.code, refusal.text)
+        else:
+            self._send(**answer, **({} if action.id is None else {"id": action.id}))
 
     async def _authenticate(self, action: Authenticate) -> None:
         try:
@@ -230,6 +247,7 @@ class Connection:
             self._fail(message_id, "rate_limited", text)
             self.close(FLOODING)
             return
+        self._serving.keep(caller)
         self._act(*self._protocol.authenticated(message_id, caller))
         self._timers.cancel("auth", "notice", "expiry")
         if (expiry := Expiry.of(caller, now())) is not None:

@@ -8,7 +8,8 @@ from alphapulse_api.auth.caller import Caller
 from alphapulse_api.domain.books import EVERY
 from alphapulse_api.domain.channels import BOOKS, CHANNELS, PRICES, Channel
 from alphapulse_api.domain.errors import NotFound
-from alphapulse_api.sockets.requests import Refused, Selection
+from alphapulse_api.sockets.refusal import Refused
+from alphapulse_api.sockets.requests import Selection
 from alphapulse_api.view import Views
 
 

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from alphapulse_api.auth.caller import Caller
+from alphapulse_api.auth.permissions import EXECUTE
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import AUTH_FAILED, FLOODING, TOKEN_EXPIRED, Close
 from alphapulse_api.limits import Gcra
+from alphapulse_api.sockets.command_requests import Serve, Take, UpdateCommand
 from alphapulse_api.sockets.options import included
+from alphapulse_api.sockets.refusal import MessageId, Refused
 from alphapulse_api.sockets.requests import (
     Authenticate,
     ListSubscriptions,
-    MessageId,
     Ping,
-    Refused,
     Request,
     Selection,
     Subscribe,
@@ -51,7 +52,7 @@ class Disconnect:
 
 
 Quick = Reply | Unsubscribe | Disconnect
-Slow = Authenticate | Subscribe  # they read stores
+Slow = Authenticate | Subscribe | Serve | Take | UpdateCommand  # they read stores
 Action = Quick | Slow
 
 
@@ -151,6 +152,15 @@ class Protocol:
                         if permission not in permissions:
                             text = f"You may not read {what}."
                             return error(request.id, "forbidden", text, name)
+            case Serve() | Take() | UpdateCommand():
+                if self.caller is None or EXECUTE not in self.caller.permissions:
+                    text = "Only an API key of the scope execute may take commands."
+                    return error(request.id, "forbidden", text)
+                if isinstance(request, Serve) and (
+                    foreign := [one for one in request.agents if one not in self.caller.agents]
+                ):
+                    text = f"The key does not serve {foreign[0][:64]!r}."
+                    return error(request.id, "forbidden", text)
         return request
 
     def _list(self, request: ListSubscriptions) -> Reply:

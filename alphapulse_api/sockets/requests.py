@@ -13,8 +13,14 @@ from typing import Any, Final, NamedTuple, NoReturn
 import orjson
 
 from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.sockets.command_requests import (
+    COMMAND_FIELDS,
+    COMMAND_REQUESTS,
+    CommandRequest,
+)
 from alphapulse_api.sockets.filters import Filters, InvalidFilter, filters_of
 from alphapulse_api.sockets.options import InvalidOption, Options, options_of
+from alphapulse_api.sockets.refusal import MessageId, Refused
 
 MAX_ID_LENGTH: Final = 36
 MAX_LENGTH_FOR_ID: Final = 4096  # bytes up to which a message refused unread is parsed for its id
@@ -27,12 +33,11 @@ REQUESTS: Final[Mapping[str, frozenset[str]]] = {
     "unsubscribe": frozenset({"channels"}),
     "subscriptions": frozenset(),
     "ping": frozenset(),
+    **COMMAND_FIELDS,
 }
 
 # Message types that need no authentication.
 OPEN: Final = frozenset({"auth", "ping"})
-
-MessageId = int | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +88,7 @@ class Ping:
     id: MessageId
 
 
-Request = Authenticate | Subscribe | Unsubscribe | ListSubscriptions | Ping
-
-
-class Refused(Exception):
-    """A message that cannot be carried out.
-
-    Attributes:
-        code: one of `SOCKET_ERRORS`.
-        text: what is wrong, what is allowed.
-        channel: the channel it is about, if it is about one.
-        id: of the message, if it has a valid one.
-    """
-
-    def __init__(self, code: str, text: str, channel: str | None = None) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-        self.channel = channel
-        self.id: MessageId = None
+Request = Authenticate | Subscribe | Unsubscribe | ListSubscriptions | Ping | CommandRequest
 
 
 def parse(text: str, *, authenticated: bool) -> Request:
@@ -147,8 +134,10 @@ def _request(message: dict[str, Any], message_id: MessageId) -> Request:
             return Unsubscribe(message_id, _channels(message))
         case "subscriptions":
             return ListSubscriptions(message_id)
-        case _:
+        case "ping":
             return Ping(message_id)
+        case kind:
+            return COMMAND_REQUESTS[kind](message, message_id)
 
 
 def _object(text: str) -> dict[str, Any]:

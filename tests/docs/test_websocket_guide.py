@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alphapulse_api.auth.permissions import EXECUTE, VIEWS
 from alphapulse_api.config import EventsConfig, WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
 from alphapulse_api.domain.errors import CLOSES, SOCKET_ERRORS
@@ -41,7 +42,8 @@ def test_every_message_type_has_an_example() -> None:
     "example", [e for e in EXAMPLES if e["type"] in REQUESTS.keys() - {"subscriptions"}]
 )
 def test_every_request_of_the_guide_is_understood(example: dict[str, Any]) -> None:
-    (action,) = Protocol(a_caller()).receive(json.dumps(example), now())
+    caller = replace(a_caller(VIEWS | {EXECUTE}), agents=("momentum-1",))
+    (action,) = Protocol(caller).receive(json.dumps(example), now())
     if isinstance(action, Reply):
         assert action.message["type"] == "pong"
     assert not isinstance(action, Authenticate) or example["type"] == "auth"

@@ -9,7 +9,7 @@ import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.sockets.requests import REQUESTS
-from tests.asking import PORTFOLIO, SIGNAL
+from tests.asking import OBEDIENT, PORTFOLIO, SIGNAL
 from tests.conftest import Serve, Server
 from tests.docs.test_websocket_guide import EXAMPLES
 from tests.socket_client import Client, connect, point, raw, trade
@@ -69,7 +69,7 @@ async def tour(serve: Serve) -> Tour:
     )
     tour = Tour(server)
     by_token, by_key, subscribe, unsubscribe, subscriptions, *more = REQUESTS_SHOWN
-    include, changes, resume, ping = more
+    include, changes, resume, ping, serve_agents, take, update = more
     feed = server.feed
     await feed.record_metrics([point("var_95")])
     key = (await server.key())["X-API-Key"]
@@ -106,6 +106,16 @@ async def tour(serve: Serve) -> Tour:
     async with connect(server, {"X-API-Key": narrow}) as client:
         await client.send(type="subscribe", id=2, channels=["alerts"])
         await tour.receive(client, "error")
+    await feed.update_agent("momentum-1", OBEDIENT)
+    _, executing = await server.dashboard.accounts.create_api_key(
+        "agent", {"execute"}, agents=["momentum-1"]
+    )
+    async with connect(server, {"X-API-Key": executing}) as client:
+        await tour.say(client, serve_agents)
+        sent = await feed.send_command("momentum-1", {"name": "pause"})
+        await tour.receive(client, "command_ready")
+        await tour.say(client, take)
+        await tour.say(client, update, command_id=sent["id"])
     async with connect(server) as client:
         token = (await server.login("viewer"))["Authorization"].removeprefix("Bearer ")
         await tour.say(client, by_token, token=token)

@@ -12,6 +12,7 @@ from alphapulse_api.http.spec.info import info, words
 from alphapulse_api.http.spec.message_parts import SHARED, Message
 from alphapulse_api.http.spec.messages import ANSWERS_AND_EVENTS, EVENT_RECORDS, EVENTS, REQUESTS
 from alphapulse_api.http.spec.schemas import make_spec, reference
+from alphapulse_api.schemas.commands import Command
 from alphapulse_api.schemas.portfolio import PortfolioChanges
 
 VERSION: Final = "3.0.0"
@@ -54,10 +55,14 @@ _REPLIES: Final = {
     "unsubscribe": ("unsubscribe", "unsubscribed"),
     "list_subscriptions": ("listSubscriptions", "subscriptions"),
     "ping": ("ping", "pong"),
+    "serve": ("serveAgents", "served"),
+    "take": ("takeCommand", "command"),
+    "command_update": ("updateCommand", "command_updated"),
 }
 # The messages that the server sends without a request.
 _SENT: Final = (
     ("welcome", "Begin the conversation", ("welcome", "authenticated")),
+    ("wake", "Say that there is a command to take", ("command_ready",)),
     ("publish", "Send snapshots and events", (*EVENTS, "snapshot_end", "resync")),
     (
         "maintain",
@@ -168,6 +173,7 @@ def _schemas() -> dict[str, Any]:
     for _, record in EVENT_RECORDS.values():
         reference(converter, record)
     reference(converter, PortfolioChanges)
+    reference(converter, Command)
     records: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     payloads = {message.payload: message.schema for message in MESSAGES}
     return dict(sorted({**records, **SHARED, **payloads}.items()))

@@ -7,6 +7,7 @@ from typing import Final
 
 from alphapulse_api.domain.channels import LOGGED, Channel
 from alphapulse_api.domain.errors import SOCKET_ERRORS
+from alphapulse_api.http.spec.command_messages import COMMAND_ANSWERS, COMMAND_REQUESTS
 from alphapulse_api.http.spec.examples import answer_example
 from alphapulse_api.http.spec.message_parts import (
     CHANNEL_NAMES,
@@ -72,6 +73,7 @@ REQUESTS: Final = (
         "Ask what is subscribed to.", ID, (), {"id": 4}, sent=True,
     ),
     Message("ping", "ping", "PingRequest", "Ask for a pong.", ID, (), {"id": 5}, sent=True),
+    *COMMAND_REQUESTS,
 )  # fmt: skip
 
 # By channel, the name of the event's schema, and the record that it carries.
@@ -188,6 +190,7 @@ ANSWERS_AND_EVENTS: Final = (
             "channel": "alerts",
         },
     ),
+    *COMMAND_ANSWERS,
     *(_event(LOGGED[name]) for name in EVENT_RECORDS),
     Message(
         CHANGES, CHANGES, "PortfolioChangesEvent",
