@@ -16,12 +16,11 @@ from alphapulse_api.client.conversation import PASSING, PassingError
 from alphapulse_api.client.credentials import Credentials
 from alphapulse_api.client.errors import StreamError
 from alphapulse_api.client.reconnecting import Connect, Reconnecting
-from alphapulse_api.domain.handed import HandedCommand
+from alphapulse_api.domain.handed import LATE, HandedCommand
 
 TAKE: Final = "take"
 SERVE: Final = "serve"
 PACE_SECONDS: Final = 0.2  # after the server refused a message because there were too many
-LATE: Final = "It reached the agent after its ttl was over."
 
 
 class CommandStream(Reconnecting):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from alphapulse_api.domain.commands import ACCEPTED, DONE, FAILED, REFUSED
+
+LATE: Final = "It reached the agent after its ttl was over."
 
 
 class HandedCommand:

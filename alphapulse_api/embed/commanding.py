@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from alphapulse_api.domain.commands import ACCEPTED, DONE, FAILED, REFUSED
 from alphapulse_api.domain.errors import DashboardClosed
+from alphapulse_api.domain.handed import LATE
 from alphapulse_api.embed.calling import Calling, Stored
 from alphapulse_api.embed.calls import TAKE
 from alphapulse_api.record.inputs import Record
@@ -93,13 +94,21 @@ class Commanding(Calling):
                     return
                 raise
             if taken is not None:
-                yield HostCommand(taken, self)
+                command = HostCommand(taken, self)
+                # The process may have been stopped since the command was taken for it.
+                if monotonic() < taken.pop("monotonic_end"):
+                    yield command
+                else:
+                    command.refuse(LATE)
                 ends = None if timeout is None else monotonic() + timeout
             elif left <= TAKE_SECONDS and ends is not None:
                 return
 
     def take_command(self, agent_id: str, seconds: float = 0.0) -> Stored | None:
-        """Take the oldest pending command of an agent; None if none comes within so long."""
+        """Take the oldest pending command of an agent; None if none comes within so long.
+
+        Do not carry it out from `monotonic_end` on, a time of `time.monotonic()`.
+        """
         taken: Stored | None = self._call(
             TAKE, (agent_id, seconds), (), False, True, seconds + _ANSWER_SECONDS
         )

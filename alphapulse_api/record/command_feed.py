@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from alphapulse_api.domain.commands import FINAL, LEVELS
 from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
-from alphapulse_api.domain.handed import HandedCommand
+from alphapulse_api.domain.handed import LATE, HandedCommand
 from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.command_wakes import (
     ANY,
@@ -122,7 +122,9 @@ class CommandFeed(ListFeed):
             taker: who the caller is, for people.
 
         Returns:
-            The command; None if there is none. Answer it by `answer_command`.
+            The command; None if there is none. Answer it by `answer_command`. It has one more
+            field, `monotonic_end`: the time of this machine's monotonic clock (seconds) from which
+            on it must not be carried out.
         """
         return await self.take_command_of((checked_agent_id(agent_id),), seconds, taker)
 
@@ -166,11 +168,11 @@ class CommandFeed(ListFeed):
         if command is None:
             return None
         # The commit may have taken long. What is late is not handed out.
-        took = timedelta(seconds=loop.time() - began)
-        if command["delivered_at"] + took >= command["expires_at"]:
+        left = (command["expires_at"] - command["delivered_at"]).total_seconds()
+        if began + left <= loop.time():
             await self._published(commands.expire_taken(command["id"]))
             return None
-        return command
+        return {**command, "monotonic_end": monotonic() + began + left - loop.time()}
 
     async def _published(self, work: Awaitable[T]) -> T:
         """The result of a write whose events are in the log."""
@@ -223,8 +225,13 @@ class CommandFeed(ListFeed):
                 command = await self.take_command(agent_id, TAKE_SECONDS)
             except DashboardClosed:
                 return
-            if command is not None:
-                yield HandedCommand(command, self.answer_command)
+            if command is None:
+                continue
+            handed = HandedCommand(command, self.answer_command)
+            if monotonic() < command.pop("monotonic_end"):
+                yield handed
+            else:
+                await handed.refuse(LATE)
 
     async def end_overdue_forever(self) -> None:
         """End commands whose time is over, until cancelled: nobody may be looking at them."""

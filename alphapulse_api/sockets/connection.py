@@ -28,7 +28,6 @@ from alphapulse_api.domain.errors import (
 from alphapulse_api.domain.times import now
 from alphapulse_api.sockets import protocol
 from alphapulse_api.sockets.admission import Place
-from alphapulse_api.sockets.command_requests import CommandRequest
 from alphapulse_api.sockets.expiry import Expiry
 from alphapulse_api.sockets.inbox import Inbox
 from alphapulse_api.sockets.join import Subscriber
@@ -100,7 +99,7 @@ class Connection:
         self._on_close = on_close
         self._protocol = protocol.Protocol()
         self._inbox = Inbox(self._decide, self._act, self._carry_out)
-        self._serving = Serving(self._send, place.address)
+        self._serving = Serving(services.views, self._send, place.address)
         self._timers = Timers()
         self._closing: asyncio.Task[None] | None = None
 
@@ -206,25 +205,15 @@ class Connection:
             elif isinstance(action, Subscribe):
                 await self._subscribe(action)
             else:
-                await self._serve(action)
-        except RateLimited as refusal:
-            self._fail(action.id, "rate_limited", refusal.detail)
+                await self._serving.carry_out(action, self._protocol.caller)
+        except Refused as refusal:
+            self._act(protocol.error(action.id, refusal.code, refusal.text, refusal.channel))
         except Problem as problem:
-            self._fail(action.id, "internal", problem.detail)
+            code = "rate_limited" if isinstance(problem, RateLimited) else "internal"
+            self._fail(action.id, code, problem.detail)
         except Exception:
             logger.exception("failed to carry out a socket message")
             self._fail(action.id, "internal", "The server failed to carry out the request.")
-
-    async def _serve(self, action: CommandRequest) -> None:
-        caller = self._protocol.caller
-        assert caller is not None
-        feed = self._services.views.of(caller).feed
-        try:
-            answer = await self._serving.carry_out(action, caller, feed)
-        except Refused as refusal:
-            self._fail(action.id, refusal.code, refusal.text)
-        else:
-            self._send(**answer, **({} if action.id is None else {"id": action.id}))
 
     async def _authenticate(self, action: Authenticate) -> None:
         try:
@@ -262,12 +251,7 @@ class Connection:
 
         caller = self._protocol.caller
         assert caller is not None
-        try:
-            channels = await limited(self._services.views, caller, action.channels)
-        except Refused as refusal:
-            error = protocol.error(action.id, refusal.code, refusal.text, refusal.channel)
-            self._act(error)
-            return
+        channels = await limited(self._services.views, caller, action.channels)
         try:
             within = replace(action, channels=channels)
             await self._subscriber.subscribe(within, caller.subject, acknowledge)

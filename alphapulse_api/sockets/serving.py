@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from alphapulse_api.auth.caller import Caller
@@ -18,6 +19,7 @@ from alphapulse_api.record.command_feed import NOTE_SECONDS
 from alphapulse_api.record.feed import Feed
 from alphapulse_api.sockets.command_requests import CommandRequest, Serve, Take, UpdateCommand
 from alphapulse_api.sockets.refusal import Refused
+from alphapulse_api.view import Views
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +30,15 @@ class Serving:
     """The agents that a socket serves.
 
     Args:
+        views: the ways to the stores.
         send: sends a message.
         address: of the client, for the audit log.
     """
 
-    __slots__ = ("_address", "_agents", "_send", "_watching")
+    __slots__ = ("_address", "_agents", "_send", "_views", "_watching")
 
-    def __init__(self, send: Callable[..., None], address: str | None) -> None:
+    def __init__(self, views: Views, send: Callable[..., None], address: str | None) -> None:
+        self._views = views
         self._send = send
         self._address = address
         self._agents: Sequence[str] = ()
@@ -55,12 +59,17 @@ class Serving:
         if not set(self._agents) <= set(caller.agents):
             self.end()
 
-    async def carry_out(self, action: CommandRequest, caller: Caller, feed: Feed) -> Message:
-        """Carry out a request of a caller who may; returns the answer.
+    async def carry_out(self, action: CommandRequest, caller: Caller | None) -> None:
+        """Carry out a request of a caller who may, and answer it.
 
         Raises:
             Refused: for an answer to a command that the store refuses.
         """
+        assert caller is not None
+        answer = await self._answer(action, caller, self._views.of(caller).feed)
+        self._send(**answer, **({} if action.id is None else {"id": action.id}))
+
+    async def _answer(self, action: CommandRequest, caller: Caller, feed: Feed) -> Message:
         match action:
             case Serve(_, agents):
                 self.end()
@@ -75,14 +84,12 @@ class Serving:
                 return await self._update(action, caller, feed)
 
     async def _take(self, caller: Caller, feed: Feed) -> Message:
-        loop = asyncio.get_running_loop()
-        began, command = loop.time(), None
+        command = None
         if self._agents:
             command = await feed.take_command_of(self._agents, 0.0, caller.username)
         if command is None:
             return {"type": "command", "command": None}
-        left = (command["expires_at"] - command["delivered_at"]).total_seconds()
-        left -= loop.time() - began
+        left = command.pop("monotonic_end") - monotonic()
         return {"type": "command", "command": command, "expires_in": max(0.0, left)}
 
     async def _update(self, action: UpdateCommand, caller: Caller, feed: Feed) -> Message:
