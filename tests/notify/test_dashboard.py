@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from alphapulse_api.config import Config
+from alphapulse_api import Config, Dashboard
 from alphapulse_api.parts import check_parts
 from tests.asking import ALERT, ask
 from tests.conftest import Serve
@@ -96,3 +96,14 @@ async def test_alerts_of_other_ways_in_are_told_too(serve: Serve, sink: HttpSink
     await ask(server, "DELETE", "/api/silences/si", caller)
     await until(lambda: len(sink.received) == 3)
     assert list(sink.received[2].alerts) == ["silenced"]
+
+
+async def test_a_process_that_only_feeds_needs_no_receivers(
+    serve: Serve, config: Config, sink: HttpSink
+) -> None:
+    notify = replace(config.notify, receivers={"a": sink.receiver}, group_wait=0.0)
+    await serve(notify=notify)
+    async with Dashboard(config, serve=False) as feeder:
+        await feeder.feed.raise_alert(ALERT)
+        await until(lambda: sink.received)
+    assert sink.received[0].alerts == {"drawdown": "active"}
