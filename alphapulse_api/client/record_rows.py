@@ -18,6 +18,13 @@ class Estimate(TypedDict):
     high: float | None
 
 
+class Interval(TypedDict):
+    """The bounds of the confidence interval of 95 % of the figure beside it."""
+
+    low: float | None
+    high: float | None
+
+
 class CalibrationBin(TypedDict):
     """Outcomes with stated probabilities in a decile."""
 
@@ -25,7 +32,8 @@ class CalibrationBin(TypedDict):
     high: float
     outcomes: int
     stated: float
-    happened: Estimate
+    happened: float
+    happened_interval: Interval
 
 
 class OutcomeFigures(TypedDict):
@@ -33,7 +41,8 @@ class OutcomeFigures(TypedDict):
 
     outcomes: int
     hit_rate: Estimate
-    base_rate: Estimate
+    base_rate: float | None
+    base_rate_interval: Interval
     brier_score: Estimate
     calibration: list[CalibrationBin]
     rank_correlation: Estimate
@@ -57,7 +66,8 @@ class ThinkingCost(TypedDict):
 
     currency: str
     cost: Decimal
-    profit_per_cost: Estimate
+    profit_per_cost: float | None
+    profit_per_cost_interval: Interval
 
 
 class TrackRecord(OutcomeFigures):

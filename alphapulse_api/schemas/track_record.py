@@ -36,6 +36,13 @@ class Estimate(Answer):
     high = Figure()
 
 
+class Interval(Answer):
+    """The bounds of the confidence interval of 95 % of the figure beside it."""
+
+    low = Figure()
+    high = Figure()
+
+
 class CalibrationBin(Answer):
     """Outcomes with stated probabilities in a decile, which contains its upper bound."""
 
@@ -43,7 +50,8 @@ class CalibrationBin(Answer):
     high = Figure()
     outcomes = fields.Integer()
     stated = Figure(metadata={"description": "the mean probability"})
-    happened = fields.Nested(Estimate, metadata={"description": "the share of hits"})
+    happened = Figure(metadata={"description": "the share of hits"})
+    happened_interval = fields.Nested(Interval)
 
 
 class OutcomeFigures(Answer):
@@ -51,7 +59,8 @@ class OutcomeFigures(Answer):
 
     outcomes = fields.Integer(metadata={"description": "signals with prices, without overlaps"})
     hit_rate = fields.Nested(Estimate, metadata=_HIT)
-    base_rate = fields.Nested(Estimate, metadata=_BASE)
+    base_rate = Figure(metadata=_BASE)
+    base_rate_interval = fields.Nested(Interval)
     brier_score = fields.Nested(Estimate, metadata=_BRIER)
     calibration = fields.List(fields.Nested(CalibrationBin))
     rank_correlation = fields.Nested(Estimate, metadata=_RANKS)
@@ -75,9 +84,8 @@ class ThinkingCost(Answer):
 
     currency = Text(16)
     cost = Money()
-    profit_per_cost = fields.Nested(
-        Estimate, metadata={"description": "null where profit has another currency"}
-    )
+    profit_per_cost = Figure(metadata={"description": "null where profit has another currency"})
+    profit_per_cost_interval = fields.Nested(Interval)
 
 
 class TrackRecord(OutcomeFigures):

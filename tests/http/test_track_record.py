@@ -65,13 +65,17 @@ async def test_an_agent_that_knows_is_better_than_chance(either: Server) -> None
         record = await client.track_record("oracle")
     assert (record["outcomes"], record["rounds"], record["verdict"]) == (COUNT, COUNT, "better")
     assert record["hit_rate"]["value"] == 1
-    assert record["base_rate"]["value"] == pytest.approx(0.5, abs=0.1)
-    assert record["base_rate"]["low"] < record["base_rate"]["value"] < record["base_rate"]["high"]
+    assert record["base_rate"] == pytest.approx(0.5, abs=0.1)
+    low, high = record["base_rate_interval"]["low"], record["base_rate_interval"]["high"]
+    assert low is not None
+    assert high is not None
+    assert low < (record["base_rate"] or 0) < high
     assert record["brier_score"]["value"] == pytest.approx(0.01)
     (calibrated,) = record["calibration"]
     assert (calibrated["low"], calibrated["high"], calibrated["outcomes"]) == (0.8, 0.9, COUNT)
     assert calibrated["stated"] == pytest.approx(0.9)
-    assert calibrated["happened"] == record["hit_rate"]
+    assert calibrated["happened"] == record["hit_rate"]["value"]
+    assert calibrated["happened_interval"]["low"] == record["hit_rate"]["low"]
     assert (record["signals"], record["abstentions"]) == (COUNT + 1, 1)
     profit = record["profit"]
     assert (profit["round_trips"], profit["realized"]) == (1, Decimal(3))
@@ -95,8 +99,10 @@ async def test_reported_calls_and_spans_count_as_thinking(either: Server) -> Non
     caller = await either.key()
     path = "/api/agents/a1/record"
     record = await either.json(path, caller, end_time=(BEGIN + HOUR).isoformat())
-    nothing = {"value": None, "low": None, "high": None}
-    assert record["thinking"] == [{"currency": "EUR", "cost": "0.25", "profit_per_cost": nothing}]
+    assert record["thinking"] == [
+        {"currency": "EUR", "cost": "0.25", "profit_per_cost": None,
+         "profit_per_cost_interval": {"low": None, "high": None}},
+    ]  # fmt: skip
     assert record["unknown_costs"] == 2
     stated = [{"model": "house-llm", "cost": "0.5", "currency": "EUR"}]
     await feed.record_signal("a1", {**signal, "usage": stated})  # its span does not count any more

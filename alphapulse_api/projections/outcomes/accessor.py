@@ -131,10 +131,10 @@ def _figures(figures: Figures) -> dict[str, Any]:
     return {
         "outcomes": figures.outcomes,
         "hit_rate": _estimate(figures.hit_rate),
-        "base_rate": _estimate(figures.base_rate),
+        **_apart("base_rate", figures.base_rate),
         "brier_score": _estimate(figures.brier_score),
         "calibration": [
-            {**each._asdict(), "happened": _estimate(each.happened)} for each in figures.calibration
+            {**each._asdict(), **_apart("happened", each.happened)} for each in figures.calibration
         ],
         "rank_correlation": _estimate(figures.rank_correlation),
         "mean_return": _estimate(figures.mean_return),
@@ -144,6 +144,12 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 def _estimate(estimate: Estimate | None) -> Mapping[str, Any]:
     return (estimate or _NOTHING)._asdict()
+
+
+def _apart(name: str, estimate: Estimate | None) -> Mapping[str, Any]:
+    """A figure, and its interval beside it."""
+    value, low, high = estimate or _NOTHING
+    return {name: value, f"{name}_interval": {"low": low, "high": high}}
 
 
 def _profit(profit: Profit, currency: str | None) -> dict[str, Any]:
@@ -163,8 +169,9 @@ def _thinking(costs: Costs, currency: str | None, profit: Profit) -> list[dict[s
         {
             "currency": name,
             "cost": cost,
-            "profit_per_cost": _estimate(
-                per_cost(profit, cost) if name == currency and cost > ZERO else None
+            **_apart(
+                "profit_per_cost",
+                per_cost(profit, cost) if name == currency and cost > ZERO else None,
             ),
         }
         for name, cost in costs.known.items()

@@ -19,7 +19,8 @@ _AGENT_ANSWER: Final = {"agent_id": "momentum-1", **_AGENT, "updated_at": AFTER_
 _FIGURES: Final = {
     "outcomes": 214,
     "hit_rate": {"value": 0.584, "low": 0.517, "high": 0.648},
-    "base_rate": {"value": 0.513, "low": 0.504, "high": 0.522},
+    "base_rate": 0.513,
+    "base_rate_interval": {"low": 0.504, "high": 0.522},
     "brier_score": {"value": 0.241, "low": 0.232, "high": 0.25},
     "calibration": [
         {
@@ -27,7 +28,8 @@ _FIGURES: Final = {
             "high": 0.7,
             "outcomes": 214,
             "stated": 0.66,
-            "happened": {"value": 0.584, "low": 0.517, "high": 0.648},
+            "happened": 0.584,
+            "happened_interval": {"low": 0.517, "high": 0.648},
         },
     ],
     "rank_correlation": {"value": 0.12, "low": -0.015, "high": 0.25},
@@ -40,9 +42,10 @@ _TRACK_RECORD: Final = {
     "pending": 5, "unpriced": 2, "overlapping": 21, "verdict": "no_better_than_chance",
     "rounds": 120, **_FIGURES,
     "imported": {
-        "outcomes": 0, "calibration": [],
+        "outcomes": 0, "base_rate": None, "base_rate_interval": {"low": None, "high": None},
+        "calibration": [],
         **dict.fromkeys(
-            ("hit_rate", "base_rate", "brier_score", "rank_correlation", "mean_return",
+            ("hit_rate", "brier_score", "rank_correlation", "mean_return",
              "mean_return_after_cost"),
             _NO_FIGURE,
         ),
@@ -55,7 +58,8 @@ _TRACK_RECORD: Final = {
     },
     "thinking": [
         {"currency": "USD", "cost": "18.40",
-         "profit_per_cost": {"value": 65.28, "low": -14.1, "high": 144.66}},
+         "profit_per_cost": 65.28,
+         "profit_per_cost_interval": {"low": -14.1, "high": 144.66}},
     ],
     "unknown_costs": 0,
 }  # fmt: skip
