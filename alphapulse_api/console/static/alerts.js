@@ -18,20 +18,25 @@ const isLater = (one, other) => one.created_at === other.created_at
 const EMPTY = "No alerts here. They appear when a rule fires: POST /api/alerts, or feed.raise_alert().";
 
 export class Alerts {
-  #app;
+  #app; #silences;
   #section = $("#panel-alerts");
   #status = $("select[name=status]", this.#section);
   #severity = $("select[name=severity]", this.#section);
   #dialog = $("#alert-dialog");
   #asked; // {action, alert} of the open dialog
   #alerts = new Map(); // id -> alert, oldest first
+  #followed = null; // id of the alert that the address names
+  #linked = null; // the same until it is shown
   #announced = ""; // the newest alert, for screen readers; empty once it was announced
   #channel;
   #render = batched(() => this.#show());
 
-  constructor(app) {
+  /** @param {import("./silences.js").Silences} silences asks how to silence alerts */
+  constructor(app, silences) {
     this.#app = app;
+    this.#silences = silences;
     this.#channel = new Channel(app, "alerts", this.#section, (signal) => this.#load(signal), (alert) => this.#accept(alert));
+    addEventListener("hashchange", () => this.#follow());
     for (const select of [this.#status, this.#severity]) select.addEventListener("change", this.#render);
     const severities = () => SEVERITIES.slice(Number(this.#severity.value)).join();
     downloadable(app, this.#section, "api/alerts", () => ({ severity: severities() }));
@@ -44,11 +49,28 @@ export class Alerts {
     return this.#channel.reload();
   }
 
+  /** Show the alert that the address names, as links in notifications do: on top, whatever is filtered and however old it is. */
+  async #follow() {
+    const id = new URLSearchParams(location.hash.slice(1)).get("alert");
+    if (!id || id === this.#followed) return;
+    this.#followed = this.#linked = id;
+    try {
+      const alert = this.#alerts.get(id) ?? (await this.#app.api.get(`api/alerts/${encodeURIComponent(id)}`)).data;
+      this.#alerts.delete(id);
+      this.#status.value = "all";
+      this.#severity.value = "0";
+      this.#put(alert);
+    } catch (error) {
+      say(this.#section, error.message, true);
+    }
+  }
+
   async #load(signal) {
     const { data, cursor } = await this.#app.api.get("api/alerts", { limit: MAX_KEPT }, signal);
     return { cursor, apply: () => {
       this.#alerts = new Map(data.reverse().map((alert) => [alert.id, alert]));
       this.#changed();
+      this.#follow();
     } };
   }
 
@@ -91,14 +113,23 @@ export class Alerts {
     const passing = [...this.#alerts.values()].reverse()
       .filter(({ status, severity }) => wanted(status) && SEVERITIES.indexOf(severity) >= least);
     sync($("#alerts"), passing.slice(0, MAX_SHOWN), ({ id }) => id, (alert) => this.#item(alert));
+    if (this.#alerts.has(this.#linked)) this.#showLinked();
     if ($(".status.error", this.#section)) return;
     const cut = passing.length > MAX_SHOWN ? `The newest ${MAX_SHOWN} of ${passing.length}.` : "";
     say(this.#section, passing.length ? cut : EMPTY);
   }
 
+  #showLinked() {
+    for (const item of $("#alerts").children) item.toggleAttribute("data-linked", item.dataset.id === this.#linked);
+    $("#alerts [data-linked]").scrollIntoView({ block: "center" });
+    this.#linked = null;
+  }
+
   #item(alert) {
     const button = (action) =>
       el("button", { type: "button", "data-action": action, onclick: () => this.#ask(action, alert) }, ACTIONS[action]);
+    const silence =
+      el("button", { type: "button", "data-action": "silence", onclick: () => this.#silences.ask(alert) }, "Silence…");
     const may = this.#app.session.can("acknowledge_alerts") && alert.status !== "resolved";
     const acknowledged = alert.acknowledged_by && `by ${alert.acknowledged_by}`;
     const again = alert.occurrences > 1 && `${alert.occurrences} times, last ${time(alert.last_seen_at)}`;
@@ -109,7 +140,8 @@ export class Alerts {
         el("time", { datetime: alert.created_at, title: alert.created_at }, time(alert.created_at)),
         ["", ...new Set([alert.source, ...(alert.tags ?? []), alert.status, acknowledged, again].filter(Boolean))].join(" · ")),
       alert.comments ? el("p", { class: "comments" }, alert.comments) : null,
-      may ? el("p", { class: "actions" }, alert.acknowledged ? null : button("acknowledge"), button("resolve")) : null);
+      may ? el("p", { class: "actions" }, alert.acknowledged ? null : button("acknowledge"), button("resolve"),
+        this.#silences.allowed ? silence : null) : null);
   }
 
   #ask(action, alert) {

@@ -12,10 +12,12 @@ import { milliseconds, rfc3339, time } from "./format.js";
 import { Freshness } from "./freshness.js";
 import { Halt } from "./halt.js";
 import { Metrics } from "./metrics.js";
+import { Notifications } from "./notifications.js";
 import { Opened } from "./opened.js";
 import { Overview } from "./overview.js";
 import { Portfolio } from "./portfolio.js";
 import { Session } from "./session.js";
+import { Silences } from "./silences.js";
 import { stream } from "./stream.js";
 import { System } from "./system.js";
 import { Trades } from "./trades.js";
@@ -38,14 +40,15 @@ const app = {
   session, api: new Api(session), channels: {}, stream: null, book: null, staleAfter: 300_000, now: () => Date.now() + ahead,
 };
 const why = new Why(app), overview = new Overview(app, (book) => books.choose(book));
-const commands = new Commands(app, () => agents.start());
+const silences = new Silences(app), commands = new Commands(app, () => agents.start());
 const agents = new Agents(app, commands), halt = new Halt(app, commands, agents.list);
 /** The panels, each with its name, what a user needs to see it, and whether only those see it who are not limited to books. */
 const panels = [
   ["portfolio", new Portfolio(app, new Opened(app, why)), "view_portfolio"],
-  ["alerts", new Alerts(app), "view_alerts"], ["metrics", new Metrics(app), "view_metrics"],
+  ["alerts", new Alerts(app, silences), "view_alerts"], ["metrics", new Metrics(app), "view_metrics"],
   ["trades", new Trades(app, why), "view_trades"], ["agents", agents, "view_agents"], ["system", new System(app), "view_system"],
-  ["commands", commands, "view_agents", true], ["audit", new Audit(app), "manage", true],
+  ["commands", commands, "view_agents", true], ["silences", silences, "view_alerts", true],
+  ["notifications", new Notifications(app), "view_alerts", true], ["audit", new Audit(app), "manage", true],
 ];
 const OF_BOOK = ["portfolio", "trades"]; // show one book
 
