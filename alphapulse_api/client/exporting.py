@@ -19,6 +19,7 @@ from alphapulse_api.client.pages import Export
 from alphapulse_api.client.rows import (
     Alert,
     AuditEntry,
+    Command,
     HistoryPoint,
     MetricPoint,
     Notification,
@@ -94,6 +95,14 @@ class Exporting(Importing):
         if state is not None and not isinstance(state, str):
             state = ",".join(state)
         return self._export("notifications", values.NOTIFICATION, {**filters, "state": state})
+
+    def export_commands(
+        self, /, *, state: str | Sequence[str] | None = None, **filters: Any
+    ) -> Export[Command]:
+        """Every command to agents, newest first; `filters` are those of `sent_commands`."""
+        if state is not None and not isinstance(state, str):
+            state = ",".join(state)
+        return self._export("commands", values.COMMAND, {**filters, "state": state})
 
     def export_portfolio_history(
         self, *, start_time: datetime | None = None, end_time: datetime | None = None

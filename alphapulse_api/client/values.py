@@ -141,6 +141,9 @@ PNL_SUM: Final = Shape(
 SAMPLE: Final = Shape(times=("timestamp",))
 AUDIT: Final = Shape(times=("at",))
 NOTIFICATION: Final = Shape(times=("created_at", "due_at", "delivered_at"))
+COMMAND: Final = Shape(
+    times=("created_at", "expires_at", "delivered_at", "accepted_at", "ended_at")
+)
 SILENCE: Final = Shape(times=("created_at", "starts_at", "until"))
 
 CHANNELS: Final = {"metrics": POINT, "alerts": ALERT, "trades": TRADE, "portfolio": PORTFOLIO}

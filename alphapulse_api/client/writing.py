@@ -16,6 +16,7 @@ from alphapulse_api.client.rows import (
     AgentState,
     Alert,
     BatchResult,
+    Command,
     OnError,
     Portfolio,
     Signal,
@@ -89,6 +90,24 @@ class Writing(Prepared, Reading):
         path = f"/api/alerts/{segment(alert_id)}/resolve"
         alert: Alert = await self._send("POST", path, {}, values.ALERT, book)
         return alert
+
+    async def send_command(self, agent_id: str, command: Record) -> Command:
+        """Send a command that the agent declares; return it as stored.
+
+        Args:
+            agent_id: to whom.
+            command: `name`; also `parameters`, `reason` and `ttl` (seconds).
+        """
+        path = f"/api/agents/{segment(agent_id)}/commands"
+        body = self._named(command, "refuse", Command)
+        stored: Command = await self._send("POST", path, body, values.COMMAND)
+        return stored
+
+    async def halt_agents(self, *, reason: str | None = None) -> list[Command]:
+        """Send `halt` to every agent that declares it, or to none; return the commands."""
+        body = self._named({"reason": reason} if reason else {}, "refuse", Command)
+        stored = await self._send("POST", "/api/commands/halt", body)
+        return [values.convert(one, values.COMMAND) for one in stored]
 
     async def create_silence(self, silence: Record) -> Silence:
         """Tell nobody of some alerts for a while; return the silence as stored.

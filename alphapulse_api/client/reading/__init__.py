@@ -9,6 +9,7 @@ from alphapulse_api.client.reading.agents import AgentsReading
 from alphapulse_api.client.reading.alerts import AlertsReading
 from alphapulse_api.client.reading.audit import AuditReading
 from alphapulse_api.client.reading.callers import CallerReading
+from alphapulse_api.client.reading.commands import CommandsReading
 from alphapulse_api.client.reading.decisions import DecisionsReading
 from alphapulse_api.client.reading.metrics import MetricsReading
 from alphapulse_api.client.reading.notifications import NotificationsReading
@@ -33,6 +34,7 @@ class Reading(
     AgentsReading,
     SystemReading,
     AuditReading,
+    CommandsReading,
     NotificationsReading,
 ):
     """Every GET of the API as a method.

@@ -16,6 +16,7 @@ from alphapulse_api.client.rows.books import (
     PortfolioTotal,
 )
 from alphapulse_api.client.rows.callers import Me
+from alphapulse_api.client.rows.commands import Command, CommandState
 from alphapulse_api.client.rows.metrics import MetricPoint, Series
 from alphapulse_api.client.rows.notifications import (
     Matchers,
@@ -40,6 +41,8 @@ __all__ = [
     "Book",
     "BookMode",
     "BookPortfolio",
+    "Command",
+    "CommandState",
     "Direction",
     "Fee",
     "HistoryPoint",
