@@ -26,6 +26,7 @@ from alphapulse_api.domain.points import Points
 from alphapulse_api.domain.tags import tags_of, tags_of_book, tags_of_series
 from alphapulse_api.storage.engine.base import Engine, Transaction
 from alphapulse_api.storage.engine.outbox import COLUMNS, insert
+from alphapulse_api.storage.outbox_order import ids_of
 
 Record = Mapping[str, Any]
 _Store = Engine | Transaction
@@ -261,27 +262,19 @@ async def _pending(
     relayed: Container[str],
 ) -> list[OutboxRow]:
     """Rows of records that may not have been relayed; without an id, those of the book."""
-    condition, args = "channel = $1 AND book = $2", [channel, book]
-    if isinstance(record_id, str):
-        condition += " AND (record_id = $3 OR record_id IS NULL)"
-        args.append(record_id)
-    elif record_id is not None:
-        among, ids = _among(transaction, record_id, "record_id", 3)
-        condition += f" AND ({among} OR record_id IS NULL)"
-        args.append(ids)
-    found = await transaction.fetch(f"SELECT id FROM outbox WHERE {condition}", *args)
+    found = await ids_of(transaction, channel, book, record_id)
     # An earlier unit of the group may have published them already. If each unit of a burst did, the
     # work would grow with the square of their number.
     there = {row.id for row in transaction.rows if row.stored} if found else ()
-    ids = [id_ for (id_,) in found if id_ not in relayed and id_ not in there]
+    ids = [id_ for id_ in found if id_ not in relayed and id_ not in there]
     return await read(transaction, ids) if ids else []
 
 
-def _among(store: _Store, ids: Sequence[str], column: str = "id", at: int = 1) -> tuple[str, Any]:
-    """A condition on a column of ids and its parameter, one for any number of ids."""
+def _among(store: _Store, ids: Sequence[str]) -> tuple[str, Any]:
+    """A condition on the id and its parameter $1, one for any number of ids."""
     if store.takes_arrays:
-        return f"{column} = ANY(CAST(${at} AS text[]))", list(ids)
-    return f"{column} IN (SELECT value FROM json_each(${at}))", dumps(list(ids)).decode()
+        return "id = ANY(CAST($1 AS text[]))", list(ids)
+    return "id IN (SELECT value FROM json_each($1))", dumps(list(ids)).decode()
 
 
 def _row(

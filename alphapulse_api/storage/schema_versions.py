@@ -17,6 +17,7 @@ from alphapulse_api.domain.errors import StartupError
 from alphapulse_api.storage.append_only import APPEND_ONLY, AppendOnly
 from alphapulse_api.storage.engine.base import Work
 from alphapulse_api.storage.metrics.rollups.backfill import roll_up_all
+from alphapulse_api.storage.outbox_order import keep_in_order
 from alphapulse_api.storage.rekeyed import REKEYED, Rekeyed
 from alphapulse_api.storage.tables.main_book import open_main
 from alphapulse_api.storage.tables.marked_trades import mark_later
@@ -41,6 +42,7 @@ _WORK: Mapping[int, Work[None]] = {
     21: open_main,
     25: mark_later,
     33: index_by_agent,
+    34: keep_in_order,
 }
 
 

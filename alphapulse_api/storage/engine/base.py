@@ -26,10 +26,13 @@ class Transaction(Protocol):
         newest: the id of the newest outbox row of a change, by channel, book and record. The units
             of a group share it, because rows that one of them publishes are not in the table yet.
         rows: those that the units of the group have published so far.
+        stored: the ids of the rows that the outbox had before the group, by channel and book, then
+            by record; read once, where no other transaction writes meanwhile.
     """
 
     newest: dict[tuple[str, str, str | None], str]
     rows: list[OutboxRow]
+    stored: dict[tuple[str | None, str], dict[str | None, list[str]]] | None
 
     @property
     def takes_arrays(self) -> bool:

@@ -24,7 +24,7 @@ LONGEST_TEXT: Final = 1 << 16  # bytes of a statement without parameters
 class PostgresTransaction:
     """The writing connection, as a unit of work uses it."""
 
-    __slots__ = ("_connection", "marks", "newest", "rows", "wrote")
+    __slots__ = ("_connection", "marks", "newest", "rows", "stored", "wrote")
     takes_arrays = True
 
     def __init__(self, connection: Any) -> None:
@@ -33,6 +33,7 @@ class PostgresTransaction:
         self.rows: list[OutboxRow] = []
         self.marks: list[Mark] = []
         self.newest: dict[tuple[str, str, str | None], str] = {}
+        self.stored: dict[tuple[str | None, str], dict[str | None, list[str]]] | None = None
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows

@@ -28,7 +28,7 @@ def numbered(sql: str) -> str:
 class SQLiteTransaction:
     """The writer's connection, as a unit of work uses it. No method ever suspends."""
 
-    __slots__ = ("_connection", "marks", "newest", "rows")
+    __slots__ = ("_connection", "marks", "newest", "rows", "stored")
     takes_arrays = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -36,6 +36,7 @@ class SQLiteTransaction:
         self.rows: list[OutboxRow] = []
         self.marks: list[Mark] = []
         self.newest: dict[tuple[str, str, str | None], str] = {}
+        self.stored: dict[tuple[str | None, str], dict[str | None, list[str]]] | None = None
 
     def publish(self, *rows: OutboxRow) -> None:
         self.rows += rows

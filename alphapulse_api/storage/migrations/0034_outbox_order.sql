@@ -1,0 +1,2 @@
+-- On SQLite the outbox keeps its rows in the order in which they came, without an index
+-- (storage/outbox_order.py). PostgreSQL keeps its indexes.
