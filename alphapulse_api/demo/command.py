@@ -19,6 +19,7 @@ from alphapulse_api.config import (
 )
 from alphapulse_api.dashboard import Dashboard
 from alphapulse_api.demo.checkpoint import Checkpoint
+from alphapulse_api.demo.controls import Controls
 from alphapulse_api.demo.opening import OPENING_DAYS, OPENING_NAME, newest_opening
 from alphapulse_api.demo.publisher import MARKER_NAME, MARKER_TYPE, newest_marker
 from alphapulse_api.demo.replay import replay
@@ -80,7 +81,8 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
     newest = dashboard.metrics.get_latest_metrics
     start = newest_marker(await newest(MARKER_TYPE, name=MARKER_NAME))
     begun = newest_opening(await newest(MARKER_TYPE, name=OPENING_NAME))
-    progress = _Progress()
+    progress, controls = _Progress(), Controls(dashboard)
+    obeying = asyncio.create_task(controls.obey())
 
     def show(place: Place) -> None:
         print(
@@ -109,6 +111,7 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
             begun=begun,
             on_open=show,
             on_day=progress,
+            trading=controls.trading,
         )
     )
     # Event loops on Windows support no signal handlers; there Ctrl-C cancels this coroutine.
@@ -116,6 +119,7 @@ async def _show(dashboard: Dashboard, speed: float, checkpoint: Checkpoint) -> N
         on_stop(replaying.cancel)
     with suppress(asyncio.CancelledError):
         await replaying
+    obeying.cancel()
     progress.end()
 
 

@@ -33,6 +33,7 @@ async def replay(
     on_open: Callable[[Place], None] | None = None,
     on_day: Callable[[TradingDay], None] | None = None,
     days: int | None = None,
+    trading: asyncio.Event | None = None,
 ) -> None:
     """Publish trading days at the current time, as one account.
 
@@ -47,6 +48,7 @@ async def replay(
         on_open: called with the place of the next day, once the opening is stored.
         on_day: called with every day once its records are stored.
         days: stop after this many days, not counting the opening.
+        trading: no day begins while it is not set.
     """
     simulation, published = await asyncio.to_thread(_resumed, checkpoint, start)
     publisher = Publisher(feed, published)
@@ -61,6 +63,8 @@ async def replay(
     pace = _Pace(1 / speed)
     left = days
     while left is None or left > 0:
+        if trading is not None:
+            await trading.wait()
         lag = await pace.wait()
         day = next(simulation)
         if start is None or day.number > start.day:

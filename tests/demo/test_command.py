@@ -116,7 +116,7 @@ async def test_every_resource_has_something_within_seconds(tmp_path: Path) -> No
         assert portfolio["positions"][0]["opened_at"]
         agents = {agent["agent_id"]: agent for agent in await running.get("/api/agents")}
         advisers = {"allocation", "momentum", "mean-reversion", "risk", "coin-flip"}
-        assert agents.keys() == {*advisers, "manager"}
+        assert agents.keys() == {*advisers, "manager", "host"}
         assert all(agents[name]["signals"] for name in advisers)
         alerts = await running.get("/api/alerts")
         assert alerts[-1]["id"] == "demo-0-2007-09-26-weekly-report"
