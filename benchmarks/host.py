@@ -96,7 +96,11 @@ def run(arguments: argparse.Namespace) -> None:
             for left in Path(directory).glob("host.db*"):
                 left.unlink()
     print(f"\nLateness of a tick of 1 ms; {points:,} points stored\n")
-    print_table(("way", "watched by", "host", "p50 ms", "p99 ms", "worst ms", "ticks %"), lateness)
+    print_table(
+        ("way", "watched by", "host", "p50 ms", "p99 ms", "worst ms", "by itself p99 ms", "p99.9",
+         "worst", "ticks %"),
+        lateness,
+    )  # fmt: skip
     print("\nWith its dashboard, over stand-ins that use as much CPU time, and over nothing\n")
     print_table(
         ("way", "watched by", "CPU of others %", "p99 over stand-ins", f"aim {AIM_P99:g}",

@@ -14,6 +14,7 @@ class Row:
 
     def __init__(self) -> None:
         self._late: list[float] = []
+        self._by_itself: list[float] = []
         self._points: list[float] = []
         self._trades: list[float] = []
         self._planned = 0
@@ -28,13 +29,17 @@ class Row:
     def add(self, ticks: dict[str, Any]) -> None:
         """Add the measurements of a host."""
         self._late = sorted(self._late + ticks["late"])
+        self._by_itself = sorted(self._by_itself + ticks["by itself"])
         self._points = sorted(self._points + ticks["points"])
         self._trades = sorted(self._trades + ticks["trades"])
         self._planned += ticks["planned"]
 
     def cells(self) -> list[str]:
         """Lateness, and the share of the ticks that happened."""
-        late = (_at(self._late, 0.5), _at(self._late, 0.99), self._late[-1])
+        late = (
+            _at(self._late, 0.5), _at(self._late, 0.99), self._late[-1],
+            _at(self._by_itself, 0.99), _at(self._by_itself, 0.999), self._by_itself[-1],
+        )  # fmt: skip
         share = 100 * len(self._late) / self._planned
         return [*(f"{value * 1e3:.2f}" for value in late), f"{share:.1f}"]
 

@@ -36,7 +36,7 @@ from alphapulse_api.http.pipeline.viewing import view_of
 from alphapulse_api.http.query import QUESTION, QUESTIONS, Question
 from alphapulse_api.http.route import CHANGES_IN, VERSION, Call, Handler, RawHandler, Row
 from alphapulse_api.log.joint import stream_cursor
-from alphapulse_api.runtime.slices import releasing
+from alphapulse_api.runtime.slices import paced, releasing
 
 MAX_PATH_VARIABLE: Final = 256
 
@@ -145,7 +145,7 @@ async def _encode(backend: Backend, row: Row, question: Question, rows: Rows) ->
     def work() -> bytes:
         spreadsheet = question.spreadsheet
         encode = encoder(question.format, row, question.values, spreadsheet=spreadsheet)
-        return whole(encode, rows)
+        return paced(whole(encode, rows))
 
     return await asyncio.to_thread(work)
 

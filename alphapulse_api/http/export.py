@@ -24,6 +24,7 @@ from alphapulse_api.http.large_body import write_pieces
 from alphapulse_api.http.pipeline.headers import HEADERS
 from alphapulse_api.http.query import Question
 from alphapulse_api.http.route import Call, Handler, Row
+from alphapulse_api.runtime.slices import paced
 from alphapulse_api.storage.engine.long_reads import long_reads
 from alphapulse_api.storage.page import parts
 from alphapulse_api.storage.query import FIRST
@@ -120,7 +121,8 @@ class _Stream:
         self.headers = {"Content-Encoding": coding.name} if coding.name else {}
 
     def part(self, rows: Rows) -> bytes:
-        data = self._encode.rows(rows)
+        """Encode rows, on a thread."""
+        data = paced(self._encode.rows(rows))
         return data if self._compress is None else self._compress.piece(data)
 
     def end(self) -> bytes:

@@ -1,13 +1,20 @@
-"""Long work on the event loop, in slices of 2 ms.
+"""Long work in slices, on the event loop or on a thread.
 
-A thread would not help: parsing and checking hold the interpreter lock, and in a host's process a
-thread may keep it for 5 ms at a time. So such work is a generator that yields wherever it may be
-interrupted, and the loop gets a turn after each slice.
+A thread alone would not help: parsing, checking and encoding hold the interpreter lock, and in a
+host's process a thread may keep it for 5 ms at a time. So such work is a generator that yields
+wherever it may be interrupted. On the loop, other tasks get a turn after each slice of 2 ms. On a
+thread, other threads get the lock after each slice of 1 ms.
+
+A thread that waits for the lock asks for it after the switch interval. If the holder releases it
+before, for a system call, and takes it back before the waiting thread has woken up, that thread
+waits anew. So our threads sleep between slices, for long enough to wake up another thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Generator
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -16,6 +23,8 @@ T = TypeVar("T")
 Steps = Generator[None, None, T]
 
 SLICE_SECONDS: Final = 0.002
+THREAD_SLICE_SECONDS: Final = 0.001  # on any thread but the main one
+PAUSE_SECONDS: Final = 0.00005  # between slices on such a thread; the kernel adds as much
 MOMENT_SECONDS: Final = 0.00025  # of new work: a record is checked or freed in less
 ON_LOOP_BYTES: Final = 64 * 1024  # larger bodies are hashed and compressed on a thread
 RELEASED: Final = 100  # elements freed in one step
@@ -27,6 +36,9 @@ class Slices:
     New work runs at once for a moment, so what is short does not wait behind what is long. The rest
     of longer work takes turns, in the order in which it came. Answers for readers do so from the
     start, so that they do not delay the checks of writes.
+
+    A loop that does not run in the main thread is that of a guest (`Dashboard.in_thread`). Its
+    slices are shorter, and it sleeps between them.
     """
 
     def __init__(self) -> None:
@@ -52,10 +64,14 @@ class Slices:
                 await asyncio.sleep(0)
             if (done := self._moments.run(steps, MOMENT_SECONDS)) is not None:
                 return done[0]
+        guest = threading.current_thread() is not threading.main_thread()
+        most = THREAD_SLICE_SECONDS if guest else SLICE_SECONDS
         while True:
             async with self._lock:
-                if not self._slices.used and (done := self._slices.run(steps)) is not None:
+                if not self._slices.used and (done := self._slices.run(steps, most)) is not None:
                     return done[0]
+                if guest:
+                    time.sleep(PAUSE_SECONDS)  # noqa: ASYNC251 -- for the threads of the host
                 await asyncio.sleep(0)
 
 
@@ -73,7 +89,7 @@ class _Share:
         """Whether nothing is left of it in this turn."""
         return self._left <= 0
 
-    def run(self, steps: Steps[T], most: float = SLICE_SECONDS) -> tuple[T] | None:
+    def run(self, steps: Steps[T], most: float) -> tuple[T] | None:
         """Run for up to `most` seconds of the share; returns the value of `steps` if it is done."""
         if self._left == self._seconds:
             asyncio.get_running_loop().call_soon(self._turn)
@@ -102,6 +118,37 @@ def finish(steps: Steps[T]) -> T:
         except StopIteration as stop:
             value: T = stop.value
             return value
+
+
+class Pauses:
+    """Pauses of work on a thread, one after each slice."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self) -> None:
+        self._due = perf_counter() + THREAD_SLICE_SECONDS
+
+    def take(self) -> None:
+        """Let other threads run if a slice is over; call it several times a millisecond."""
+        if perf_counter() >= self._due:
+            time.sleep(PAUSE_SECONDS)
+            self._due = perf_counter() + THREAD_SLICE_SECONDS
+
+
+def paced(steps: Steps[T]) -> T:
+    """Run `steps` to its end on a thread, in slices.
+
+    Args:
+        steps: yields several times a millisecond.
+    """
+    pauses = Pauses()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        pauses.take()
 
 
 def releasing(value: Any) -> Steps[None]:

@@ -72,6 +72,10 @@ class Page(Sequence[Record]):
         """New dicts, with times as RFC 3339 and decimals as text, as JSON has them."""
         return self._make(self._rows[start:stop], True) if self._make is not None else []
 
+    def typed(self, start: int = 0, stop: int | None = None) -> list[Record]:
+        """New dicts, with times as datetimes and decimals as Decimals."""
+        return self._make(self._rows[start:stop], False) if self._make is not None else []
+
     def parts(self, size: int) -> Iterator[Page]:
         """The same rows in pages of about so many bytes; at least one."""
         begin = taken = 0
@@ -86,7 +90,7 @@ class Page(Sequence[Record]):
 
     def _looked_at(self) -> list[Record]:
         if self._records is None:
-            self._records = self._make(self._rows, False) if self._make is not None else []
+            self._records = self.typed()
         return self._records
 
 
@@ -98,6 +102,11 @@ def page_of_records(records: Sequence[Record], next_cursor: str | None) -> Page:
 def plain(rows: Sequence[T], start: int = 0, stop: int | None = None) -> Sequence[T] | list[Record]:
     """Rows for text: those of a page in their plain form, a host's own rows unchanged."""
     return rows.plain(start, stop) if isinstance(rows, Page) else list(rows[start:stop])
+
+
+def typed(rows: Sequence[T], start: int, stop: int) -> Sequence[T] | list[Record]:
+    """Rows for columns: those of a page in their typed form, a host's own rows unchanged."""
+    return rows.typed(start, stop) if isinstance(rows, Page) else list(rows[start:stop])
 
 
 def parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T] | Page]:

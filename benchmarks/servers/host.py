@@ -32,13 +32,18 @@ def nothing() -> None:
 
 
 class Ticks:
-    """How late each tick was, and how long the hand-overs took; in seconds."""
+    """How late each tick was, and how long the hand-overs took; in seconds.
+
+    By itself, a host is late for no longer than its process ran meanwhile: other processes that
+    take its processor are not the dashboard's doing.
+    """
 
     def __init__(self, seconds: float, point: HandOver, trade: HandOver) -> None:
         self._planned = round(seconds / TICK)
         self._point = point
         self._trade = trade
         self._late: list[float] = []
+        self._by_itself: list[float] = []
         self._points: list[float] = []
         self._trades: list[float] = []
 
@@ -47,9 +52,11 @@ class Ticks:
         begin, number = time.perf_counter(), 0
         while number < self._planned:
             due = begin + number * TICK
+            ran = time.process_time()
             if (early := due - time.perf_counter()) > 0:
                 yield early
             self._late.append(max(0.0, time.perf_counter() - due))
+            self._by_itself.append(min(self._late[-1], time.process_time() - ran))
             self._points.append(_timed(self._point))
             if number % 10 == 0:
                 self._trades.append(_timed(self._trade))
@@ -61,6 +68,7 @@ class Ticks:
             yield PAUSE
         return {
             "late": self._late,
+            "by itself": self._by_itself,
             "points": self._points,
             "trades": self._trades,
             "planned": self._planned,

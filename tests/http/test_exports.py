@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from alphapulse_api.http.codecs.formats import encoder
 from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.runtime.slices import finish
 from tests.asking import ALERT, POINT, PORTFOLIO, SAMPLE, SIGNAL, TRADE, ask, places, problem
 from tests.conftest import Server
 
@@ -195,7 +196,7 @@ async def test_only_csv_has_formulas(server: Server) -> None:
 @given(st.text("=+-@\t\r'\"0123456789.eE,\n ax", min_size=1, max_size=8))
 def test_a_cell_keeps_its_text_behind_the_apostrophe(text: str) -> None:
     encode = encoder("csv", TRADES, {}, spreadsheet=True)
-    taken = encode.rows([{"symbol": text}]).decode()
+    taken = finish(encode.rows([{"symbol": text}])).decode()
     ((cell,),) = list(csv.reader(io.StringIO(taken, newline="")))[1:]
     assert cell in (text, f"'{text}")
     if cell == text and text[0] in "=+-@\t\r":

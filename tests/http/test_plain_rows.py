@@ -12,6 +12,7 @@ import pytest
 from alphapulse_api.http.codecs.formats import FORMATS, encoder, whole
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.runtime.slices import finish
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.page import Page
@@ -131,4 +132,6 @@ async def _agree(row: Row, page: Page, **query: Any) -> None:
     looked_at = list(page)
     assert page == looked_at
     for form in FORMATS:
-        assert whole(encoder(form, row, query), page) == whole(encoder(form, row, query), looked_at)
+        assert finish(whole(encoder(form, row, query), page)) == finish(
+            whole(encoder(form, row, query), looked_at)
+        )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from marshmallow import fields
 
 from alphapulse_api.domain.encoding import dumps
+from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.schemas.fields import (
     Choice,
     Figure,
@@ -26,6 +27,7 @@ from alphapulse_api.schemas.fields import (
     Money,
     Timestamp,
 )
+from alphapulse_api.storage.page import typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 MISSING: Final = (
     'Arrow needs pyarrow, which is not installed here: pip install "alphapulse_api[arrow]"'
 )
+STEP_ROWS: Final = 100  # converted in one step
 # Text fields with few distinct values. Words of a closed list and labels always count as such.
 REPEATED: Final = frozenset({
     "metric_type", "name", "symbol", "strategy", "agent_id", "agent_type", "fee_currency",
@@ -62,8 +65,8 @@ class ArrowStream:
         self._sink = _Sink()
         self._writer = pa.ipc.new_stream(self._sink, self._schema)
 
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
-        """The stream's next bytes: one batch.
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Steps[bytes]:
+        """Encode the stream's next bytes in steps: one batch.
 
         Raises:
             Exception: for a value that its column cannot hold, which only a host's own accessor can
@@ -72,10 +75,15 @@ class ArrowStream:
         import pyarrow as pa
 
         if rows:
-            arrays = [
-                _array([row.get(name) for row in rows], field, self._schema.field(name).type)
-                for name, field in self._columns.items()
-            ]
+            records: list[Mapping[str, Any]] = []
+            for at in range(0, len(rows), STEP_ROWS):
+                records += typed(rows, at, at + STEP_ROWS)
+                yield
+            arrays = []
+            for name, field in self._columns.items():
+                values = [row.get(name) for row in records]
+                arrays.append(_array(values, field, self._schema.field(name).type))
+                yield
             self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
         return self._sink.take()
 

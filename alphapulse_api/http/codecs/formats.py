@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -51,8 +51,8 @@ def approximate(rows: Rows) -> dict[str, str]:
 class Encoder(Protocol):
     """Encodes the rows of one answer."""
 
-    def rows(self, rows: Rows) -> bytes:
-        """The bytes of the next rows."""
+    def rows(self, rows: Rows) -> Steps[bytes]:
+        """Encode the next rows in steps; returns their bytes."""
         ...
 
     def end(self) -> bytes:
@@ -77,9 +77,11 @@ def encoder(form: str, row: Row, query: Mapping[str, Any], *, spreadsheet: bool 
     return ArrowStream(columns(row, query))
 
 
-def whole(encoder: Encoder, rows: Rows) -> bytes:
-    """All bytes of an answer."""
-    pieces = [encoder.rows(part) for part in parts(rows, PART_BYTES)]
+def whole(encoder: Encoder, rows: Rows) -> Steps[bytes]:
+    """All bytes of an answer, encoded in steps."""
+    pieces = []
+    for part in parts(rows, PART_BYTES):
+        pieces.append((yield from encoder.rows(part)))
     return b"".join((*pieces, encoder.end()))
 
 
@@ -132,11 +134,21 @@ def columns(row: Row, query: Mapping[str, Any]) -> Columns:
     return found
 
 
+def _few(rows: Rows) -> Iterator[Rows]:
+    """The rows in their plain form, a few at a time."""
+    for at in range(0, len(rows), STEP_ROWS):
+        yield plain(rows, at, at + STEP_ROWS)
+
+
 class _Ndjson:
     """One line per row."""
 
-    def rows(self, rows: Rows) -> bytes:
-        return b"".join(dumps(row) + b"\n" for row in plain(rows))
+    def rows(self, rows: Rows) -> Steps[bytes]:
+        lines: list[bytes] = []
+        for some in _few(rows):
+            lines += [dumps(row) + b"\n" for row in some]
+            yield
+        return b"".join(lines)
 
     def end(self) -> bytes:
         return b""
@@ -157,13 +169,14 @@ class _Csv:
         self._columns = columns
         self._names: list[str] | None = None
 
-    def rows(self, rows: Rows) -> bytes:
-        rows = plain(rows)
+    def rows(self, rows: Rows) -> Steps[bytes]:
         if self._names is None:
-            self._names = list(rows[0] if rows else self._columns)
+            self._names = list(next(iter(plain(rows, 0, 1)), self._columns))
             self._writer.writerow(self._names)
         names, cell = self._names, self._cell
-        self._writer.writerows([cell(row.get(name)) for name in names] for row in rows)
+        for some in _few(rows):
+            self._writer.writerows([cell(row.get(name)) for name in names] for row in some)
+            yield
         taken = self._text.getvalue().encode()
         self._text.seek(0)
         self._text.truncate()

@@ -20,6 +20,7 @@ from alphapulse_api.http.spec.examples.system import METRICS_TEXT
 from alphapulse_api.http.spec.headers import of_success, of_unchanged
 from alphapulse_api.http.spec.problems import failures
 from alphapulse_api.http.spec.schemas import Converter, reference
+from alphapulse_api.runtime.slices import finish
 from alphapulse_api.schemas.fields import METRIC_TYPE, PORTABLE_IDENTIFIER
 from alphapulse_api.schemas.queries import Formatted
 
@@ -194,5 +195,5 @@ def _file(row: Row, form: str) -> dict[str, Any]:
     if form == "arrow":
         return {"schema": {"type": "string", "format": "binary"}}
     assert row.answer is not None
-    example = whole(encoder(form, row, {}), [answer_example(row.answer)])
+    example = finish(whole(encoder(form, row, {}), [answer_example(row.answer)]))
     return {"schema": {"type": "string"}, "example": example.decode()}

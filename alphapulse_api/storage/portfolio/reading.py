@@ -12,7 +12,7 @@ from alphapulse_api.domain.encoded import Encoded
 from alphapulse_api.domain.encoding import dumps, loads_stored
 from alphapulse_api.domain.holdings import Holdings, held
 from alphapulse_api.domain.times import from_micros, now
-from alphapulse_api.runtime.slices import finish
+from alphapulse_api.runtime.slices import finish, paced
 from alphapulse_api.storage.columns import DECIMAL, PLAIN, TIME, Columns
 from alphapulse_api.storage.engine import Engine
 from alphapulse_api.storage.engine.base import Row
@@ -229,4 +229,4 @@ async def worked(steps: Generator[None, None, T], positions: int) -> T:
     """The result of steps over so many positions; many positions are handled on a thread."""
     if positions <= ON_LOOP_POSITIONS:
         return finish(steps)
-    return await asyncio.to_thread(finish, steps)
+    return await asyncio.to_thread(paced, steps)

@@ -19,7 +19,7 @@ from alphapulse_api.runtime.executor import LastingExecutor
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.long_reads import TOO_LONG, is_long
 from alphapulse_api.storage.sqlite.errors import translated
-from alphapulse_api.storage.sqlite.transaction import numbered
+from alphapulse_api.storage.sqlite.transaction import fetched, numbered
 
 SHORT: Final = 4  # threads
 LONG: Final = 2
@@ -91,7 +91,7 @@ class Readers:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             connection.set_progress_handler(statement.is_over, INSTRUCTIONS)
-            return connection.execute(numbered(statement.sql), statement.args).fetchall()
+            return fetched(connection.execute(numbered(statement.sql), statement.args))
         except sqlite3.Error as error:
             if statement.is_over():
                 raise Unavailable(TOO_LONG.format(self._seconds)) from None

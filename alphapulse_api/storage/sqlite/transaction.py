@@ -6,8 +6,9 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from alphapulse_api.runtime.slices import Pauses
 from alphapulse_api.storage.engine.base import Row
 from alphapulse_api.storage.engine.group import Job, Outcome
 from alphapulse_api.storage.sqlite.errors import translated
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from alphapulse_api.domain.outbox import OutboxRow
 
 T = TypeVar("T")
+
+FEW: Final = 200  # rows, which are converted in 0.3 ms
 
 
 @lru_cache(maxsize=1024)
@@ -51,10 +54,21 @@ class SQLiteTransaction:
         """Do nothing: SQLite's plans do not depend on the size of tables."""
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Row]:
-        return self._connection.execute(numbered(sql), args).fetchall()
+        return fetched(self._connection.execute(numbered(sql), args))
 
     async def execute(self, sql: str, *args: Any) -> int:
         return self._connection.execute(numbered(sql), args).rowcount
+
+
+def fetched(cursor: sqlite3.Cursor) -> list[Row]:
+    """All rows of a statement; between every few of many, other threads may run."""
+    rows: list[Row] = cursor.fetchmany(FEW)
+    if len(rows) == FEW:
+        pauses = Pauses()
+        while some := cursor.fetchmany(FEW):
+            rows += some
+            pauses.take()
+    return rows
 
 
 def run(work: Awaitable[T]) -> T:

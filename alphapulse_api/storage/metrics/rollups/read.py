@@ -16,12 +16,13 @@ from typing import Final, NamedTuple
 from alphapulse_api.domain.aggregation import PERCENTILES, Aggregation
 from alphapulse_api.domain.buckets import SECOND, Even, Grid, Key
 from alphapulse_api.domain.errors import ValidationProblem
+from alphapulse_api.runtime.slices import Steps
 from alphapulse_api.storage.engine.base import Engine, Row
 from alphapulse_api.storage.metrics.rollups.fold import READINGS, WIDTHS, Rollup, join, roll
 from alphapulse_api.storage.metrics.rollups.ranking import Ranking
 from alphapulse_api.storage.metrics.rollups.ranks import Bucket, Figures
 from alphapulse_api.storage.metrics.rollups.source import PIECE, RollupSource, Segment, segments
-from alphapulse_api.storage.threads import off_loop
+from alphapulse_api.storage.threads import STEP, in_steps
 
 # Points that one answer may read, if rollups are not enough.
 MAX_POINTS: Final = 2_000_000
@@ -70,7 +71,7 @@ class RollupReader:
         extremes = [] if PERCENTILES.keys().isdisjoint(ranks) else ["min", "max"]
         wanted = [*plain, *extremes] or ["count"]
         found = await self._page(question.grid, wanted, start, end, limit, after)
-        rows = await off_loop(len(found) * len(plain), _figures, found, plain)
+        rows = await in_steps(len(found) * len(plain), _figures(found, plain))
         if not ranks or not rows:
             return Buckets(rows, ())
         allow = partial(_bound, parameter="aggregation", detail=_FEWER.format(", ".join(ranks)))
@@ -107,11 +108,11 @@ class RollupReader:
             for source in self._sources(shown if window == 1 else None):
                 found += await self._gather(source, parts, grid.key(edges), cut, wanted)
                 if window == 1:  # in the order of the answer, so that a page reads few series
-                    rows += await off_loop(found, _joined, parts, after, limit - len(rows))
+                    rows += await in_steps(found, _joined(parts, after, limit - len(rows)))
                     parts = {}
                     if len(rows) >= limit:
                         break
-            rows += await off_loop(found, _joined, parts, after, limit - len(rows))
+            rows += await in_steps(found, _joined(parts, after, limit - len(rows)))
             at = edges[-1]
             if found < PIECE // 2 and shown is None:
                 window *= 2
@@ -141,11 +142,11 @@ class RollupReader:
             if not segment.width:
                 async for piece in source.points(segment.start, segment.end):
                     found += len(piece)
-                    await off_loop(len(piece), _enter_points, parts, piece, key)
+                    await in_steps(len(piece), _enter_points(parts, piece, key))
         if rolled := [segment for segment in cut if segment.width]:
             rows = await source.rollups(rolled, wanted)
             found += len(rows)
-            await off_loop(len(rows), _enter_rollups, parts, rows, key)
+            await in_steps(len(rows), _enter_rollups(parts, rows, key))
         return found
 
 
@@ -195,27 +196,45 @@ def _cut(
     return cut
 
 
-def _enter_points(parts: Parts, rows: Sequence[Row], key: Key) -> None:
+def _enter_points(parts: Parts, rows: Sequence[Row], key: Key) -> Steps[None]:
+    taken = 0
     for bucket, points in groupby(rows, lambda row: (key(row[1]), row[0])):
-        rolled = roll([(row[1], row[2]) for row in points])
-        parts.setdefault(bucket, []).append(rolled)
+        some = [(row[1], row[2]) for row in points]
+        parts.setdefault(bucket, []).append(roll(some))
+        taken += len(some)
+        if taken >= STEP:
+            taken = 0
+            yield
 
 
-def _enter_rollups(parts: Parts, rows: Sequence[Row], key: Key) -> None:
-    for row in rows:
-        parts.setdefault((key(row[1]), row[0]), []).append(row[2:])
+def _enter_rollups(parts: Parts, rows: Sequence[Row], key: Key) -> Steps[None]:
+    for at in range(0, len(rows), STEP):
+        for row in rows[at : at + STEP]:
+            parts.setdefault((key(row[1]), row[0]), []).append(row[2:])
+        yield
 
 
-def _joined(parts: Parts, after: Bucket | None, most: int) -> list[tuple[Bucket, Rollup]]:
-    buckets = sorted(key for key in parts if after is None or key > after)
-    return [(key, join(parts[key])) for key in buckets[:most]]
+def _joined(parts: Parts, after: Bucket | None, most: int) -> Steps[list[tuple[Bucket, Rollup]]]:
+    buckets = sorted(key for key in parts if after is None or key > after)[:most]
+    joined: list[tuple[Bucket, Rollup]] = []
+    for at in range(0, len(buckets), STEP):
+        joined += [(key, join(parts.pop(key))) for key in buckets[at : at + STEP]]
+        yield
+    return joined
 
 
 def _figures(
     buckets: Sequence[tuple[Bucket, Rollup]], functions: Sequence[str]
-) -> list[tuple[Bucket, Figures]]:
+) -> Steps[list[tuple[Bucket, Figures]]]:
     readings = [(name, READINGS[name].figure) for name in functions]
-    return [(key, {name: figure(rollup) for name, figure in readings}) for key, rollup in buckets]
+    rows: list[tuple[Bucket, Figures]] = []
+    for at in range(0, len(buckets), STEP):
+        rows += [
+            (key, {name: figure(rollup) for name, figure in readings})
+            for key, rollup in buckets[at : at + STEP]
+        ]
+        yield
+    return rows
 
 
 def _rows_of_a_bucket(grid: Grid) -> int:
