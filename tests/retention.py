@@ -13,6 +13,7 @@ from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.engine import Engine, Transaction
 from alphapulse_api.storage.stores import NONE_SET
 from alphapulse_api.storage.tables.audit import COLUMNS, entry_of
+from alphapulse_api.storage.tables.command_changes import COLUMNS as COMMANDS
 from tests.engines import at, point
 from tests.notifications import add_notifications, notification
 from tests.records import alert, decision, sample, signal, snapshot, trade
@@ -93,10 +94,24 @@ async def fill(store: Accessors, count: int, **fields: Any) -> None:
         await store.system.add_sample(sample("db", n))
         await store.portfolio.set_portfolio(snapshot(n))
         await add_entry(store.engine, at(n))
+        await add_command(store.engine, f"c{n}", at(n))
         await add_notifications(store.engine, notification(f"n{n}", n))
     await store.trades.add_trades([trade(f"t{n}", n, **fields) for n in range(count)])
     decisions = [decision(f"d{n}", n, **fields) for n in range(count)]
     await store.decisions.add_decisions(decisions, server_set=[NONE_SET] * count)
+
+
+async def add_command(engine: Engine, command_id: str, instant: datetime) -> None:
+    """Store a command from that instant that has ended."""
+    texts = {"id": command_id, "agent_id": "a", "name": "pause", "level": "basic"}
+    times = {"created_at": instant, "expires_at": instant, "ended_at": instant}
+    known = {**texts, **times, "ttl": 1, "timeout": 1, "served": False, "created_by": "ann"}
+    command = {**dict.fromkeys(COMMANDS.names), **known, "parameters": {}, "state": "expired"}
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute(COMMANDS.insert, *COMMANDS.store(command))
+
+    await engine.write(work)
 
 
 async def add_entry(engine: Engine, instant: datetime) -> None:
