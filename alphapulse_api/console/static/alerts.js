@@ -76,7 +76,8 @@ export class Alerts {
 
   #accept(alert) {
     const known = this.#alerts.get(alert.id);
-    if (alert.status === "active" && (!known || alert.created_at > known.created_at)) this.#announced = `${alert.severity}: ${alert.title}`;
+    const isNew = !known || alert.created_at > known.created_at;
+    if (alert.status === "active" && isNew) this.#announced = `${alert.severity}: ${alert.title}`;
     this.#put(alert);
   }
 

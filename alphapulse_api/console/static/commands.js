@@ -31,7 +31,8 @@ export class Commands {
       columns: [
         ["Time", ({ created_at }) => el("time", { datetime: created_at, title: created_at }, time(created_at))],
         ["Agent", ({ agent_id }) => agent_id],
-        ["Command", ({ name, parameters }) => `${name} ${Object.keys(parameters).length ? JSON.stringify(parameters) : ""}`, "wide"],
+        ["Command", ({ name, parameters }) =>
+          [name, ...(Object.keys(parameters).length ? [JSON.stringify(parameters)] : [])].join(" "), "wide"],
         ["State", stateMark, "wide"],
         ["By", ({ created_by }) => created_by],
         ["Reason", ({ reason }) => reason ?? "–", "wide"],
@@ -47,8 +48,9 @@ export class Commands {
   /** Buttons for what the agent declares and the user may send. */
   buttons(agent) {
     return (agent.commands ?? []).filter(({ level }) => this.#app.session.can(NEEDS[level])).map((command) =>
-      el("button", { type: "button", "data-action": command.name, title: command.title, onclick: () => this.#ask(agent, command) },
-        words(command.name)));
+      el("button", {
+        type: "button", "data-action": command.name, title: command.title, onclick: () => this.#ask(agent, command),
+      }, words(command.name)));
   }
 
   #ask({ agent_id, state }, command) {
@@ -56,8 +58,9 @@ export class Commands {
     this.#asked = { agent_id, command, form };
     $("form", this.#dialog).reset();
     $("#command-question").replaceChildren(...marked(`${words(command.name)}: ${agent_id}?`));
-    $("[data-field=effect]", this.#dialog).replaceChildren(...marked(
-      `${command.title ?? `The agent ${agent_id} gets the command ${command.name}.`} It is ${state} now. The command is handed out at most once.`));
+    const effect = command.title ?? `The agent ${agent_id} gets the command ${command.name}.`;
+    $("[data-field=effect]", this.#dialog).replaceChildren(
+      ...marked(`${effect} It is ${state} now. The command is handed out at most once.`));
     $("[data-field=parameters]", this.#dialog).replaceChildren(...form.nodes);
     $("[role=alert]", this.#dialog).textContent = "";
     $("button[type=submit]", this.#dialog).textContent = `Send ${words(command.name)}`;

@@ -90,7 +90,7 @@ function replace(node, fresh) {
 }
 
 /**
- * Give a table its columns, the first of which names the row: title, content, class ("n" for numbers), and a further
+ * Give a table its columns, the first of which names the row: title (that of buttons is only read out), content, class ("n" for numbers), and a further
  * class by the item. Its rows stand in bodies of about CHUNK, and stay in theirs: a new row moves down whole bodies, which
  * need not be painted again. @template T
  * @param {[string, (item: T) => string | Node, string?, ((item: T) => string)?][]} columns
@@ -98,7 +98,8 @@ function replace(node, fresh) {
  */
 export function table(selector, columns) {
   const whole = $(selector);
-  const heads = columns.map(([title, , look]) => el("th", { scope: "col", class: look }, title));
+  const heads = columns.map(([title, , look]) =>
+    el("th", { scope: "col", class: look }, title || el("span", { class: "unseen" }, "Actions")));
   const head = whole.appendChild(el("thead", {}, el("tr", {}, ...heads)));
   const row = (item) => el("tr", {}, ...columns.map(([, content, look = "", tone = () => ""], n) =>
     el(n ? "td" : "th", { class: `${look} ${tone(item)}`, scope: n ? null : "row" }, content(item))));

@@ -20,7 +20,8 @@ export class Notifications {
         ["Receiver", ({ receiver }) => receiver],
         ["Alert", ({ title, severity, alert_id }) => el("span", { title: alert_id }, `${severity}: ${title}`), "wide"],
         ["Why", ({ cause }) => words(cause)],
-        ["State", ({ state, delivered_at }) => el("span", { "data-state": state, title: delivered_at }, `${SIGNS[state] ?? "•"} ${state}`)],
+        ["State", ({ state, delivered_at }) =>
+          el("span", { "data-state": state, title: delivered_at }, `${SIGNS[state]} ${state}`)],
         ["Tries", ({ attempts }) => String(attempts), "n"],
         ["Error", ({ last_error }) => last_error ?? "–", "wide"],
       ],

@@ -10,7 +10,8 @@ export function schemaForm(schema) {
   const properties = Object.entries(schema?.properties ?? {});
   const required = new Set(schema?.required ?? []);
   const fields = properties.map(([name, property]) => field(name, property, required.has(name)));
-  const read = () => Object.fromEntries(fields.map(({ name, value }) => [name, value()]).filter(([, value]) => value !== undefined));
+  const read = () => Object.fromEntries(
+    fields.map(({ name, value }) => [name, value()]).filter(([, value]) => value !== undefined));
   return { nodes: fields.map(({ node }) => node), read };
 }
 

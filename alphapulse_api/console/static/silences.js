@@ -25,7 +25,7 @@ export class Silences {
     ["Begins", ({ starts_at }) => el("time", { datetime: starts_at, title: starts_at }, time(starts_at))],
     ["By", ({ created_by }) => created_by],
     ["Comment", ({ comment }) => comment || "–", "wide"],
-    ["", ({ id }) => (this.allowed ? el("button", { type: "button", "data-action": "end", onclick: () => this.#end(id) }, "End") : "")],
+    ["", ({ id }) => (this.allowed ? this.#button(id) : "")],
   ]);
 
   constructor(app) {
@@ -57,7 +57,8 @@ export class Silences {
     const form = $("form", this.#dialog), list = $("fieldset div", this.#dialog);
     form.reset();
     $("[role=alert]", this.#dialog).textContent = "";
-    const known = Object.entries(MATCHERS).map(([name, of]) => [name, of(alert).filter(Boolean)]).filter(([, values]) => values.length);
+    const known = Object.entries(MATCHERS).map(([name, of]) => [name, of(alert).filter(Boolean)])
+      .filter(([, values]) => values.length);
     const preset = known.some(([name]) => PRESET.includes(name)) ? PRESET : [known[0][0]];
     list.replaceChildren(...known.map(([name, values]) => el("label", {},
       el("input", { type: "checkbox", name: "matcher", value: JSON.stringify([name, values]), checked: preset.includes(name) }),
@@ -73,6 +74,8 @@ export class Silences {
     this.#dialog.close();
     await this.start();
   }
+
+  #button = (id) => el("button", { type: "button", "data-action": "end", onclick: () => this.#end(id) }, "End");
 
   async #end(id) {
     try {
