@@ -17,6 +17,7 @@ from alphapulse_api.config import PortfolioConfig
 from alphapulse_api.domain.times import now
 from alphapulse_api.embed.thread_dashboard import ThreadFeed
 from tests.asking import PORTFOLIO, TRADE
+from tests.browser.panels import PANELS
 from tests.browser.servers import Process, started
 from tests.commands import run
 from tests.conftest import PASSWORD
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 STALE_AFTER = 2.0
 KNOWN_SECONDS = 3.0  # from when the page can know of a fault to when nothing looks live
 PING_SECONDS = 12.0  # a ping, and its answer
-LIVE_PANELS = "section:not([hidden]):not([data-stale])"
+SHOWN_PANELS = "section:not([hidden])"
+LIVE_PANELS = f"{SHOWN_PANELS}:not([data-stale])"
 
 
 def watched(desk: ThreadFeed, open_console: Opener) -> Page:
@@ -53,9 +55,14 @@ def served(folder: Path, open_console: Opener) -> Iterator[tuple[Process, Page]]
         page = open_console(found[1])
         page.login("vera", PASSWORD)
         page.until_live()
-        page.until(lambda: page.count(LIVE_PANELS) == 6, "live panels")
+        page.until(lambda: all_live(page), "live panels")
         yield process, page
         open_console.leave()
+
+
+def all_live(page: Page) -> bool:
+    """Whether every panel that is shown looks live."""
+    return page.count(LIVE_PANELS) == page.count(SHOWN_PANELS) >= len(PANELS)
 
 
 def looks_dead(page: Page) -> bool:
@@ -145,7 +152,7 @@ def test_a_stopped_server_leaves_no_panel_that_looks_live(
         page.until(lambda: looks_dead(page), "the silence", PING_SECONDS + KNOWN_SECONDS)
         process.send_signal(signal.SIGCONT)
         page.until(lambda: page.count("#lost[hidden]"), "the connection")
-        page.until(lambda: page.count(LIVE_PANELS) == 6, "live panels")
+        page.until(lambda: all_live(page), "live panels")
         assert page.driver.title == "AlphaPulse"
 
 
