@@ -21,7 +21,8 @@ from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import Unavailable
 from alphapulse_api.domain.times import zone_of
 from alphapulse_api.figures import Figures
-from alphapulse_api.limits import Gcra, Limiter
+from alphapulse_api.jobs import Jobs
+from alphapulse_api.limits import connect_limiter, request_limiter
 from alphapulse_api.log import event_log_from
 from alphapulse_api.notify.service import figures_of, follow, notifier_from
 from alphapulse_api.projections.outcomes.updating import update_forever
@@ -57,7 +58,6 @@ from alphapulse_api.view import Views
 
 logger = logging.getLogger(__name__)
 
-MINUTE: Final = 60.0
 HAND_OVER_SECONDS: Final = 2.0  # for the commit in progress, before the sockets are drained
 
 
@@ -127,6 +127,8 @@ class Backend:
         )
         self.views = Views(self.accessors, self.feed)
         self.notifier = notifier_from(config, self.engine, serve=serve)
+        jobs = config, self.accessors, self.events, self.relay, self.slices
+        self.jobs = Jobs(*jobs, serve=serve, alone=serves_file)
         # One process serves a database file; any process may write to it.
         self._lock: ServerLock | None = None
         self._other_wrote = asyncio.Event()
@@ -135,17 +137,9 @@ class Backend:
             self._lock = ServerLock(self.engine.path)
             self._accounts_may_differ = asyncio.Event()
             self.engine.watch(self._written_by_others)
-        self.limiter = (
-            Limiter("requests", Gcra(config.rate_limit.requests_per_minute, MINUTE), limits_redis)
-            if config.rate_limit.enabled
-            else None
-        )
+        self.limiter = request_limiter(config.rate_limit, limits_redis)
         self.throttles = Throttles(limits_redis)
-        self.connect_throttle = Limiter(
-            "connects",
-            Gcra(config.websocket.connects_per_minute, MINUTE, callers=10_000),
-            limits_redis,
-        )
+        self.connect_throttle = connect_limiter(config.websocket, limits_redis)
         self.single_flight = SingleFlight()
         self.answers = Coalescer[Entry]()
         self.readings = Readings()
@@ -161,7 +155,9 @@ class Backend:
         self._stack = AsyncExitStack()
         self._tasks = Supervisor()
         self.readiness = Readiness(
-            self.engine, self.links, lambda: [*self._tasks.failing, *self.events.failing]
+            self.engine,
+            self.links,
+            lambda: [*self._tasks.failing, *self.jobs.failing, *self.events.failing],
         )
 
     async def __aenter__(self) -> Backend:
@@ -221,6 +217,8 @@ class Backend:
             start(self.snapshots.watch_forever, "expiry of snapshots")
             start(self.history.watch_forever, "detection of lost records")
             stack.push_async_callback(self.relay.close)
+            stack.push_async_callback(self.jobs.cancel)
+            await self.jobs.start()
             self.feed.open()
             stack.push_async_callback(self.feed.close)
             if self._serve:
@@ -265,6 +263,7 @@ class Backend:
         """Let another process serve the database file; this one finishes what it has begun."""
         if self._lock is None:
             return
+        await self.jobs.cancel()
         if self.config.events.type == "memory":
             # The next server has its own event log, and relays what is committed from now on.
             try:

@@ -7,6 +7,7 @@ from functools import partial
 from alphapulse_api.config import Config
 from alphapulse_api.domain.errors import ConfigError
 from alphapulse_api.notify.channels import channels_of
+from alphapulse_api.rules.configured import configured_rules
 from alphapulse_api.runtime.redis import RedisLinks
 from alphapulse_api.storage.engines import engine_from
 
@@ -25,6 +26,7 @@ def check_parts(config: Config) -> None:
         partial(links.of, config.cache),
         partial(links.of, config.events),
         partial(channels_of, config.notify),
+        partial(configured_rules, config),
     ):
         try:
             make()

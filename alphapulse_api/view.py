@@ -24,6 +24,7 @@ from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.commands import CommandDataAccessor
 from alphapulse_api.storage.tables.deliveries import NotificationDataAccessor
 from alphapulse_api.storage.tables.known_books import KnownBooks
+from alphapulse_api.storage.tables.rules import RuleDataAccessor
 from alphapulse_api.storage.tables.silences import SilenceDataAccessor
 from alphapulse_api.storage.tables.usage import UsageDataAccessor
 from alphapulse_api.storage.unbooked import NoAudit, NoSystem, SignalsOnly
@@ -144,6 +145,11 @@ class View:
     def track_records(self) -> TrackRecordAccessor:
         """What the signals of agents came to."""
         return TrackRecordAccessor(self._accessors.engine, self.books, with_agents=not self.limited)
+
+    @property
+    def rules(self) -> RuleDataAccessor:
+        """Rules, which are about all books; their routes refuse callers who are limited."""
+        return self._accessors.rules
 
     @property
     def audit(self) -> Any:

@@ -75,4 +75,12 @@ SAMPLE = {"component": "feed", "status": "healthy"}
 SIGNAL = {"symbol": "AAPL", "direction": "buy", "confidence": 0.7}
 USAGE = {"agent_id": "analyst", "model": "gpt-4o", "input_tokens": 4000}
 SILENCE = {"matchers": {"source": ["risk"]}, "until": "2099-12-31T00:00:00Z"}
+RULE = {
+    "name": "drawdown",
+    "metric_type": "risk",
+    "metric_name": "drawdown",
+    "operator": ">",
+    "threshold": 5,
+}
+RULE_TEST = {"rule": RULE, "start_time": "2026-01-31T00:00:00Z", "end_time": "2026-02-01T00:00:00Z"}
 DECISION = {"agent_id": "manager", "signal_ids": ["s-1"], "reasoning": "They agree."}

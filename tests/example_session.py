@@ -17,7 +17,7 @@ MADE: Final = frozenset({
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 # Each finds what it needs: records are made, then read, then changed.
 FIRST: Final = ("updateAgent", "createTrade", "createAlert", "createSignal", "updatePortfolio")
-LAST: Final = ("acknowledgeAlert", "resolveAlert", "endSilence")
+LAST: Final = ("acknowledgeAlert", "resolveAlert", "endSilence", "deleteRule")
 ALONE: Final = ("as_of",)  # parameters that do not go with the others
 USER: Final = ("ann", "viewer", "correct horse battery staple")
 

@@ -15,7 +15,19 @@ from marshmallow import fields
 from alphapulse_api.http.route import Row
 from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.schemas.fields import Figure, Figures, Labels, Metadata, Money, Text, Timestamp
-from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SAMPLE, SIGNAL, SILENCE, TRADE, USAGE
+from tests.asking import (
+    ALERT,
+    DECISION,
+    POINT,
+    PORTFOLIO,
+    RULE,
+    RULE_TEST,
+    SAMPLE,
+    SIGNAL,
+    SILENCE,
+    TRADE,
+    USAGE,
+)
 from tests.hostile_receivers import receiver_bodies
 from tests.webhooks import alertmanager, grafana
 
@@ -28,6 +40,7 @@ VALID: dict[str, Any] = {
     "trades": TRADE, "agents": {"state": "active"}, "signals": SIGNAL, "decisions": DECISION,
     "usage": USAGE, "silences": SILENCE,
     "system": SAMPLE, "commands": {"name": "pause"}, "halt": {},
+    "rules": RULE, "test": RULE_TEST,
     "books": {"mode": "paper"},
     "alertmanager": alertmanager({}), "grafana": grafana(), "freqtrade": {"event": "warning"},
     "tradingview": {"message": "BTCUSDT crossed 50000"},

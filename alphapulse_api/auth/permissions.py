@@ -11,6 +11,7 @@ VIEWS: Final = frozenset(
     }
 )  # fmt: skip
 ACKNOWLEDGE_ALERTS: Final = "acknowledge_alerts"
+MANAGE_RULES: Final = "manage_rules"
 PUBLISH: Final = "publish"
 MANAGE: Final = "manage"
 CONTROL: Final = "control"  # send agents the commands of the level basic
@@ -18,7 +19,9 @@ CONTROL_FULL: Final = "control_full"  # and those of the level full
 
 EXECUTE: Final = "execute"  # take the commands of named agents; only keys have it
 
-PERMISSIONS: Final = VIEWS | {ACKNOWLEDGE_ALERTS, PUBLISH, CONTROL, CONTROL_FULL, MANAGE}
+PERMISSIONS: Final = VIEWS | {
+    ACKNOWLEDGE_ALERTS, CONTROL, CONTROL_FULL, MANAGE, MANAGE_RULES, PUBLISH,
+}  # fmt: skip
 
 # For rows of the route table that require no single permission.
 PUBLIC: Final = "public"
@@ -26,7 +29,7 @@ ANY_CALLER: Final = "any caller"
 
 ROLES: Final = {
     "admin": PERMISSIONS,
-    "operator": VIEWS | {ACKNOWLEDGE_ALERTS, CONTROL},
+    "operator": VIEWS | {ACKNOWLEDGE_ALERTS, CONTROL, MANAGE_RULES},
     "viewer": VIEWS,
     "api": VIEWS | {PUBLISH},
 }

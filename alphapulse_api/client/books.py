@@ -9,10 +9,10 @@ from alphapulse_api.client import values
 from alphapulse_api.client.http import segment
 from alphapulse_api.client.pages import Rows
 from alphapulse_api.client.rows import Book, BookMode, Portfolios
-from alphapulse_api.client.writing import Writing
+from alphapulse_api.client.rules import RuleWriting
 
 
-class BookCalls(Writing):
+class BookCalls(RuleWriting):
     """Every call about books as a method."""
 
     def books(self, *, mode: BookMode | None = None, limit: int | None = None) -> Rows[Book]:

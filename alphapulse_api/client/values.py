@@ -66,6 +66,10 @@ HISTORY: Final = Shape(("total_value", "cash", "positions_value"), ("timestamp",
 PORTFOLIO: Final = Shape(
     ("total_value", "cash"), ("as_of",), {"positions": POSITION, "history": HISTORY}
 )
+RULE: Final = Shape(
+    times=("created_at", "updated_at"), nested={"groups": Shape(times=("since", "fired_at"))}
+)
+RULE_TEST: Final = Shape(nested={"changes": Shape(times=("at",))})
 BOOK: Final = Shape(times=("opened_at", "closed_at"))
 PORTFOLIOS: Final = Shape(
     nested={

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide
-from alphapulse_api.config.options import Rule, Section, option
+from alphapulse_api.config.options import Condition, Section, option
 
 
 def _both_ends(start: str, end: str) -> str | None:
@@ -22,7 +22,7 @@ class QuietHoursConfig(Section):
     """The hours of each day in which a receiver gets no messages; they wait until the end."""
 
     path: ClassVar[str] = "notify.receivers.NAME.quiet_hours"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("start", "end"), _both_ends),)
+    conditions: ClassVar[tuple[Condition, ...]] = (Condition(("start", "end"), _both_ends),)
 
     start: str = field(
         default="",
@@ -62,7 +62,7 @@ class WebhookConfig(Section):
     """A URL that gets signed JSON, as Standard Webhooks describes it."""
 
     path: ClassVar[str] = "notify.receivers.NAME.webhook"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("url", "secret"), _url_and_secret),)
+    conditions: ClassVar[tuple[Condition, ...]] = (Condition(("url", "secret"), _url_and_secret),)
 
     url: str | None = field(
         default=None,
@@ -93,7 +93,7 @@ class ReceiverConfig(Section):
     """Who gets messages, and in which way."""
 
     path: ClassVar[str] = "notify.receivers.NAME"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("urls", "webhook"), _one_way),)
+    conditions: ClassVar[tuple[Condition, ...]] = (Condition(("urls", "webhook"), _one_way),)
 
     urls: tuple[str, ...] = field(
         default=(),
@@ -146,7 +146,9 @@ class RouteConfig(Section):
     """Which alerts go to which receivers. What a route leaves out is as `notify` has it."""
 
     path: ClassVar[str] = "notify.routes[]"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("escalate_to", "escalate_after"), _escalation),)
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("escalate_to", "escalate_after"), _escalation),
+    )
 
     match: MatchConfig = field(default_factory=MatchConfig)
     receivers: tuple[str, ...] = field(
@@ -204,7 +206,9 @@ class NotifyConfig(Section):
     """Messages to people about alerts."""
 
     path: ClassVar[str] = "notify"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("receivers", "routes"), _known_receivers),)
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("receivers", "routes"), _known_receivers),
+    )
 
     receivers: Mapping[str, ReceiverConfig] = field(
         default_factory=dict,

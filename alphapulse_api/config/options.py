@@ -14,10 +14,10 @@ from alphapulse_api.config.values import Check, Option, check_value
 from alphapulse_api.domain.errors import ConfigError
 
 __all__ = [
+    "Condition",
     "Key",
-    "Rule",
     "Section",
-    "broken_rules",
+    "broken_conditions",
     "checked",
     "is_section",
     "keys_of",
@@ -45,7 +45,7 @@ class Key(NamedTuple):
         return self.option.word or self.name
 
 
-class Rule(NamedTuple):
+class Condition(NamedTuple):
     """A condition on several keys of a section.
 
     Attributes:
@@ -86,7 +86,7 @@ class Section:
     # Whether YAML may give one value for all keys instead of a mapping.
     one_for_all: ClassVar[bool] = False
     # Conditions on more than one key.
-    rules: ClassVar[tuple[Rule, ...]] = ()
+    conditions: ClassVar[tuple[Condition, ...]] = ()
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -98,7 +98,7 @@ class Section:
                 faults.extend(error.faults)
                 failed.add(key.name)
         values = {key.name: getattr(self, key.name) for key in keys_of(type(self))}
-        faults.extend(broken_rules(type(self), values, failed))
+        faults.extend(broken_conditions(type(self), values, failed))
         if faults:
             raise ConfigError(*faults)
 
@@ -140,7 +140,7 @@ def checked(key: Key, value: Any) -> Any:
     return check_value(key.path, key.hint, key.option, value)
 
 
-def broken_rules(
+def broken_conditions(
     kind: type[Section], values: Mapping[str, Any], failed: Collection[str]
 ) -> Iterator[str]:
     """Yield the faults of values that do not fit together.
@@ -148,11 +148,11 @@ def broken_rules(
     Args:
         kind: the section class.
         values: all values, by field name.
-        failed: the fields whose own values are faulty; rules that depend on them are skipped.
+        failed: the fields whose own values are faulty; conditions that depend on them are skipped.
     """
-    for rule in kind.rules:
-        if not any(name in failed for name in rule.names):
-            fault = rule.check(*(values[name] for name in rule.names))
+    for condition in kind.conditions:
+        if not any(name in failed for name in condition.names):
+            fault = condition.check(*(values[name] for name in condition.names))
             if fault is not None:
                 yield fault
 

@@ -15,7 +15,7 @@ from alphapulse_api.config.environment import MissingVariable, expand, is_refere
 from alphapulse_api.config.options import (
     Key,
     Section,
-    broken_rules,
+    broken_conditions,
     checked,
     is_section,
     keys_of,
@@ -96,7 +96,7 @@ def build_section(kind: type[S], data: Any, env: Mapping[str, str]) -> S:
         if key.option.needed is None or key.option.needed(in_force):
             faults.append(f"{key.path}: environment variable {variable} is not set")
             failed.add(key.name)
-    faults.extend(broken_rules(kind, in_force, failed))
+    faults.extend(broken_conditions(kind, in_force, failed))
     if faults:
         raise ConfigError(*faults)
     return kind(**values)

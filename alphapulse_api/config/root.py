@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from alphapulse_api.config import checks
 from alphapulse_api.config.budgets import BudgetsConfig
 from alphapulse_api.config.notify import NotifyConfig
-from alphapulse_api.config.options import Rule, Section, option
+from alphapulse_api.config.options import Condition, Section, option
 from alphapulse_api.config.reading import build_section, read_yaml
 from alphapulse_api.config.sections import (
     AuthConfig,
@@ -55,9 +55,9 @@ def _shared_secret(database: DatabaseConfig, auth: AuthConfig) -> str | None:
 class Config(Section):
     """The whole configuration. `Config()` needs no file: local, SQLite, everything in memory."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(("events", "cache"), _url_of_events),
-        Rule(("database", "auth"), _shared_secret),
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("events", "cache"), _url_of_events),
+        Condition(("database", "auth"), _shared_secret),
     )
 
     host: str = field(
@@ -133,6 +133,17 @@ class Config(Section):
     portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
     budgets: BudgetsConfig = field(default_factory=BudgetsConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    rules: tuple[dict[str, Any], ...] = field(
+        default=(),
+        metadata=option("Rules, with the fields of the API. They cannot be changed there."),
+    )
+    rules_files: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "YAML files with a list `rules` each, such as the ready-made conf/rules.yaml. Paths "
+            "are relative to the working directory."
+        ),
+    )
     docs: DocsConfig = field(default_factory=DocsConfig)
     console: ConsoleConfig = field(default_factory=ConsoleConfig)
 

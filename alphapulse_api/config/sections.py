@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide
-from alphapulse_api.config.options import Rule, Section, option
+from alphapulse_api.config.options import Condition, Section, option
 
 _HEAD = checks.between(1024, 16 * 1024 * 1024)
 
@@ -88,8 +88,8 @@ class CorsConfig(Section):
     """Which web pages of other origins may call the API and open sockets."""
 
     path: ClassVar[str] = "cors"
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(("allow_credentials", "allowed_origins"), _no_wildcard_with_credentials),
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("allow_credentials", "allowed_origins"), _no_wildcard_with_credentials),
     )
 
     allowed_origins: tuple[str, ...] = field(

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from alphapulse_api.config import checks
 from alphapulse_api.config.masks import hide_password
-from alphapulse_api.config.options import Rule, Section, option
+from alphapulse_api.config.options import Condition, Section, option
 from alphapulse_api.config.values import Option
 
 
@@ -156,7 +156,7 @@ class CacheConfig(SharedSection):
     """Where the answers to GET requests are kept, and how long."""
 
     path: ClassVar[str] = "cache"
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(("type", "redis_url"), _url_of_redis),)
+    conditions: ClassVar[tuple[Condition, ...]] = (Condition(("type", "redis_url"), _url_of_redis),)
 
     default_ttl: float = field(
         default=300.0,

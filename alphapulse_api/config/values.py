@@ -140,6 +140,8 @@ def _fits(kind: Any, value: object) -> bool:
         return isinstance(value, str) and value in get_args(kind)
     if get_origin(kind) in (tuple, Mapping):
         return False
+    if get_origin(kind) is dict:
+        return isinstance(value, dict)
     if kind in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, int | float if kind is float else kind)

@@ -37,6 +37,11 @@ class EventBatch(Sequence[Event]):
     def __repr__(self) -> str:
         return f"<EventBatch {self._channel.name} events={len(self)}>"
 
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """The data of the events; metric points in columns, if they were published so."""
+        return self._records
+
     def __len__(self) -> int:
         return len(self._records)
 

@@ -84,6 +84,14 @@ def checked_agent_id(agent_id: str) -> str:
         ) from None
 
 
+def checked_rule_id(rule_id: str) -> str:
+    """The id of a rule; raises `ValidationProblem` for one that cannot be part of a path."""
+    try:
+        return str(_IDENTIFIER.deserialize(rule_id))
+    except ValidationError as error:
+        raise ValidationProblem([{"pointer": "/id", "detail": str(error.messages[0])}]) from None
+
+
 def checked_book(book: str) -> str:
     """The id of a book; raises `ValidationProblem` for one that is not a slug."""
     try:

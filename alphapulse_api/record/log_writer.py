@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,17 +27,23 @@ class LogWriter:
         events: the log.
         snapshot: returns the portfolio snapshot of a book and a time in microseconds, or None;
             rows refer to snapshots.
+
+    Attributes:
+        on_invalidated: called with the tags that rows have invalidated; does nothing by default.
     """
 
     def __init__(self, cache: Cache, events: EventLog, snapshot: Snapshot) -> None:
         self._cache = cache
         self._events = events
         self._snapshot = snapshot
+        self.on_invalidated: Callable[[Collection[str]], object] = len
         self._in_memory = isinstance(cache, MemoryCache) and isinstance(events, MemoryEventLog)
 
     async def invalidate(self, rows: Sequence[OutboxRow]) -> None:
         """Invalidate the answers in this process, or in the cache that all processes share."""
-        await self._cache.invalidate(*{tag for row in rows for tag in row.tags})
+        tags = {tag for row in rows for tag in row.tags}
+        await self._cache.invalidate(*tags)
+        self.on_invalidated(tags)
 
     async def append(self, rows: Sequence[OutboxRow]) -> None:
         """Append rows to the log, in their order.

@@ -54,6 +54,9 @@ class Relay:
             rows refer to snapshots.
         leaves: whether to leave the rows to another process, because nobody reads this one's log.
         alone: whether no other process relays the rows of this database.
+
+    Attributes:
+        writer: what appends the rows to the log.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Relay:
         self._events = events
         self._leaves = leaves
         self._alone = alone
-        self._writer = LogWriter(cache, events, snapshot)
+        self.writer = LogWriter(cache, events, snapshot)
         self._removal = Removal(engine, self._scan_soon)
         self._leftovers = Leftovers(engine, events, alone=alone)
         self._resyncs = Resyncs(engine)
@@ -192,7 +195,7 @@ class Relay:
         """Relay the rows of a commit, in their order."""
         self._removal.add_own(row.id for row in rows)
         # Few rows are published before the caller of their write is answered.
-        if not self._groups and self._writer.is_immediate(rows):
+        if not self._groups and self.writer.is_immediate(rows):
             self._relay_at_once(rows)
             return
         self._groups.append(_Group(rows))
@@ -229,15 +232,15 @@ class Relay:
             self._fall_behind()
 
     async def _relay_own(self, rows: Sequence[OutboxRow]) -> None:
-        await self._writer.invalidate(rows)
+        await self.writer.invalidate(rows)
         if self._leaves:
             self._removal.give_up()
             return
         if self._behind:
-            await self._writer.append_points(rows)
+            await self.writer.append_points(rows)
         else:
             try:
-                await self._writer.append(rows)
+                await self.writer.append(rows)
             except LogAway:
                 self._fall_behind()
             else:
@@ -287,9 +290,9 @@ class Relay:
         """Relay rows from the table, and remove them; returns whether the log accepted them."""
         # Own rows of the same records that were committed earlier may not be relayed yet.
         await self.flush()
-        await self._writer.invalidate(rows)
+        await self.writer.invalidate(rows)
         try:
-            await self._writer.append(rows)
+            await self.writer.append(rows)
         except LogAway:
             self._behind = True
             return False

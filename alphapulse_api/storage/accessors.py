@@ -37,6 +37,7 @@ from alphapulse_api.storage.tables.books import BookDataAccessor
 from alphapulse_api.storage.tables.commands import CommandDataAccessor
 from alphapulse_api.storage.tables.decisions import DecisionDataAccessor
 from alphapulse_api.storage.tables.deliveries import NotificationDataAccessor
+from alphapulse_api.storage.tables.rules import RuleDataAccessor
 from alphapulse_api.storage.tables.silences import SilenceDataAccessor
 from alphapulse_api.storage.tables.system import SystemDataAccessor
 from alphapulse_api.storage.tables.trades import TradeDataAccessor
@@ -112,6 +113,7 @@ class Accessors:
         self.books = BookDataAccessor(engine)
         self.audit = AuditDataAccessor(engine)
         self.commands = CommandDataAccessor(engine)
+        self.rules = RuleDataAccessor(engine)
         self.alerts: AlertStore = self._host(
             "alerts", partial(HostAlerts, audit=self.audit)
         ) or AlertDataAccessor(engine, directory=directory)

@@ -14,13 +14,18 @@ from alphapulse_api import Config, create_app
 from alphapulse_api.auth.permissions import VIEWS
 from alphapulse_api.config import AuthConfig, CorsConfig
 from alphapulse_api.domain.channels import CHANNELS
+from alphapulse_api.domain.deeds import HOST
 from alphapulse_api.http.route_table import ROWS
+from alphapulse_api.schemas.loading import load
+from alphapulse_api.schemas.rules import RuleRequest
 from tests.asking import (
     ALERT,
     DECISION,
     OBEDIENT,
     POINT,
     PORTFOLIO,
+    RULE,
+    RULE_TEST,
     SAMPLE,
     SIGNAL,
     SILENCE,
@@ -130,6 +135,12 @@ CLOSED: dict[tuple[str, str], tuple[set[str], int, Any]] = {
     ("GET", "/api/silences/{id}"): (VIEWERS, 200, None),
     ("POST", "/api/silences"): (PEOPLE_ON_DUTY, 201, SILENCE),
     ("DELETE", "/api/silences/{id}"): (PEOPLE_ON_DUTY, 200, None),
+    ("GET", "/api/rules"): (VIEWERS, 200, None),
+    ("POST", "/api/rules"): (PEOPLE_ON_DUTY, 201, RULE),
+    ("POST", "/api/rules/test"): (PEOPLE_ON_DUTY, 200, RULE_TEST),
+    ("GET", "/api/rules/{id}"): (VIEWERS, 200, None),
+    ("PUT", "/api/rules/{id}"): (PEOPLE_ON_DUTY, 200, {**RULE, "severity": "error"}),
+    ("DELETE", "/api/rules/{id}"): (PEOPLE_ON_DUTY, 200, None),
     ("GET", "/api/audit"): (ADMINS, 200, None),
     ("GET", "/api/audit/export"): (ADMINS, 200, None),
     ("GET", "/api/system"): (VIEWERS, 200, None),
@@ -199,6 +210,12 @@ async def populate(server: Server) -> None:
     await server.feed.record_signal("x1", {**SIGNAL, "id": "x1"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
     await add_silence(server.backend.accessors, "x1")
+    await make_rule(server)
+
+
+async def make_rule(server: Server, rule_id: str = "x1") -> None:
+    rule = load(RuleRequest(), {**RULE, "id": rule_id})
+    await server.backend.accessors.rules.set_rule(rule, actor=HOST)
 
 
 async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve) -> None:
@@ -207,6 +224,8 @@ async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve)
     async with _everyone(server) as callers:
         for (method, path), (allowed, status, body) in CLOSED.items():
             for name, caller in callers.items():
+                if method == "DELETE":
+                    await make_rule(server)  # the caller before may have deleted it
                 answer = await ask(server, method, concrete(path), caller, json=body)
                 expected = status if name in allowed else 403
                 assert answer.status == expected, (method, path, name, answer.body)
@@ -227,7 +246,7 @@ async def test_every_route_lets_in_exactly_whom_the_contract_names(serve: Serve)
 async def test_me_says_who_calls(server: Server) -> None:
     me = (await ask(server, "GET", "/api/me", await server.login("operator", "ann"))).json
     assert (me["username"], me["role"], me["auth"]) == ("ann", "operator", "jwt")
-    assert me["permissions"] == sorted({*VIEWS, "acknowledge_alerts", "control"})
+    assert me["permissions"] == sorted({*VIEWS, "acknowledge_alerts", "control", "manage_rules"})
     assert me["expires_at"].endswith("Z")
     me = (await ask(server, "GET", "/api/me", await server.key("publish"))).json
     assert me == {

@@ -19,7 +19,12 @@ from tests.logins import WRONG, login, refresh, token
 
 # What needs one of these permissions reads, or sends records. Everything else is a deed.
 NO_DEED = VIEWS | {PUBLISH, PUBLIC, ANY_CALLER}
-DEEDS = [row for row in ROWS if row.method != "GET" and not {row.permission, *row.also} <= NO_DEED]
+TRIALS = {"/api/rules/test"}  # which change nothing
+DEEDS = [
+    row
+    for row in ROWS
+    if row.method != "GET" and row.path not in TRIALS and not {row.permission, *row.also} <= NO_DEED
+]
 
 
 async def audit(server: Server, caller: dict[str, str], **query: Any) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from tests.asking import (
     DECISION,
     OBEDIENT,
     POINT,
+    RULE,
     SAMPLE,
     SIGNAL,
     SILENCE,
@@ -30,6 +31,7 @@ from tests.asking import (
 from tests.books import limited_key, open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
+from tests.http.test_access import make_rule
 from tests.notifications import add_notifications, add_silence, notification
 from tests.webhooks import alertmanager, grafana
 
@@ -114,6 +116,18 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("POST", "/api/decisions", json=decision)  # 200, a repeat
     await check("POST", "/api/decisions", json={**decision, "votes": []})  # 409
     await check("POST", "/api/usage", json={**USAGE, "id": "u-9", "cost": "1", "currency": "USD"})
+    rule = {**REQUESTS["RuleRequest"], "id": "x1"}
+    await check("POST", "/api/rules", json=rule)
+    await check("POST", "/api/rules", json=rule)  # 200, a repeat
+    await check("POST", "/api/rules", json={**rule, "name": "another"})  # 409
+    await check("PUT", "/api/rules/x1", json={**RULE, "threshold_series": None})
+    await check("POST", "/api/rules/test", json=REQUESTS["RuleTest"])
+    await check(
+        "PUT",
+        "/api/rules/x2",
+        json={"name": "Quiet", "watch": "agent", "function": "silence", "window": "5m"},
+    )
+    await check("DELETE", "/api/rules/x2")
     await check("GET", "/api/decisions")
     await check("GET", "/api/decisions/d-9")
     await check("GET", "/api/decisions/d-9?expand=signals,trades,cost,profit")
@@ -163,7 +177,9 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
 
 
 async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
-    server = await serve(rate_limit=RateLimitConfig(requests_per_minute=10_000))
+    server = await serve(
+        rate_limit=RateLimitConfig(requests_per_minute=10_000), rules=({**RULE, "id": "main"},)
+    )
     described = Described((await ask(server, "GET", "/openapi.json")).json, closed=True)
     callers = await _callers(server)
     portfolio = await ask(server, "GET", "/api/portfolio", callers["admin"])
@@ -175,6 +191,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
     await server.feed.send_command("x1", {"id": "x1", "name": "pause"})
     await server.feed.record_decision({**DECISION, "id": "x1"})
     await add_silence(server.backend.accessors, "x1")
+    await make_rule(server, "x1")
     await server.feed.open_book("x1", mode="paper")
     await open_books(server, "beta")
     for book in ("main", "beta"):
@@ -214,6 +231,7 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
         await feed.report_system({"component": f"c{number}", "status": "healthy"})
         await add_silence(server.backend.accessors, f"si-{number}")
         await add_notifications(server.backend.engine, notification(f"n-{number}"))
+        await make_rule(server, f"r-{number}")
     pages = 0
     for row in LISTED:
         for parameter in described.find(row.method, row.path)[1]["parameters"]:
@@ -311,6 +329,8 @@ def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any,
         yield f"{path}?book=nope", callers["limited"], body
         yield path.replace("x1", "x2"), admin, body
     yield path.replace("x1", "none"), caller, body
+    if row.method == "DELETE":
+        yield path.replace("x1", "none"), caller, body  # the PUT before had made it
     if row.described_body is not None:
         yield path, caller, {**body, "headers": {"Content-Encoding": "none-such"}}
         if row.body_in_lines:

@@ -10,8 +10,8 @@ from tests.described import Described
 from tests.example_session import LAST, ask_all, unlike
 
 # Of whom the example speaks is not who asks. The records of batches and imports were made before.
-# There is one more book: the example of opening one.
-OTHERS = ("getMe", "haltAgents", "createToken", "listPortfolios", *LAST)
+# There is one more book: the example of opening one. The past that a rule is tested on is empty.
+OTHERS = ("getMe", "haltAgents", "createToken", "listPortfolios", "testRule", *LAST)
 # Of records with the time of the test, which no example can have; of positions that none closes;
 # of messages that nobody receives.
 EMPTY = ("listAudit", "listCommands", "listNotifications", "listPnl")

@@ -18,6 +18,8 @@ from tests.asking import (
     DECISION,
     POINT,
     PORTFOLIO,
+    RULE,
+    RULE_TEST,
     SAMPLE,
     SIGNAL,
     SILENCE,
@@ -28,6 +30,7 @@ from tests.asking import (
     problem,
 )
 from tests.conftest import Serve, Server
+from tests.http.test_access import make_rule
 from tests.notifications import add_silence
 from tests.webhooks import alertmanager, grafana
 
@@ -49,6 +52,9 @@ SEEDS: dict[str, Any] = {
     "/api/decisions": DECISION,
     "/api/usage": USAGE,
     "/api/silences": SILENCE,
+    "/api/rules": RULE,
+    "/api/rules/{id}": RULE,
+    "/api/rules/test": RULE_TEST,
     "/api/alerts/{id}/acknowledge": {"comments": "c", "user": "u"},
     "/api/alerts/{id}/resolve": {},
     "/webhooks/alertmanager": alertmanager({}, {"fingerprint": "f2"}),
@@ -178,6 +184,7 @@ async def test_no_field_of_a_record_is_too_much(serve: Serve) -> None:
     for path, record in (("/api/books/x1", {"mode": "paper"}), ("/api/trades/x1", TRADE)):
         assert (await ask(server, "PUT", path, admin, json=record)).status in (200, 201)
     await add_silence(server.backend.accessors, "x1")
+    await make_rule(server)
     rows = st.sampled_from([row for row in WRITES if row.body and not row.body_in_lines])
     await _nonsense(server, st.tuples(rows, CHANGES, st.booleans()), write, 200)
     # What was taken can be read.

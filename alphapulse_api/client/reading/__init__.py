@@ -15,6 +15,7 @@ from alphapulse_api.client.reading.metrics import MetricsReading
 from alphapulse_api.client.reading.notifications import NotificationsReading
 from alphapulse_api.client.reading.pnl import PnlReading
 from alphapulse_api.client.reading.portfolio import PortfolioReading
+from alphapulse_api.client.reading.rules import RuleReading
 from alphapulse_api.client.reading.system import SystemReading
 from alphapulse_api.client.reading.trades import TradesReading
 from alphapulse_api.client.reading.usage import UsageReading
@@ -27,6 +28,7 @@ class Reading(
     MetricsReading,
     PortfolioReading,
     AlertsReading,
+    RuleReading,
     TradesReading,
     PnlReading,
     DecisionsReading,

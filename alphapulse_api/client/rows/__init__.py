@@ -27,6 +27,7 @@ from alphapulse_api.client.rows.notifications import (
 )
 from alphapulse_api.client.rows.pnl import PnlGrouping, PnlSum
 from alphapulse_api.client.rows.portfolio import HistoryPoint, Portfolio, Position
+from alphapulse_api.client.rows.rules import Rule, RuleState, RuleTest
 from alphapulse_api.client.rows.sorting import Sort
 from alphapulse_api.client.rows.system import SystemSample
 from alphapulse_api.client.rows.trades import Fee, OrderState, Side, Trade, TradeStatus
@@ -62,6 +63,9 @@ __all__ = [
     "PortfolioTotal",
     "Portfolios",
     "Position",
+    "Rule",
+    "RuleState",
+    "RuleTest",
     "Series",
     "Severity",
     "Side",

@@ -20,6 +20,7 @@ TAGS: Final = {
     "metrics": "Series of numbers: raw points, and figures in buckets of time.",
     "alerts": "What a person should know of, and who has seen to it.",
     "notifications": "What people are told of alerts, and silences.",
+    "rules": "Conditions that raise and resolve alerts by themselves.",
     "usage": "What thinking cost: calls of models, their tokens and prices.",
     "decisions": "What was decided, from which signals, and what followed from it.",
     "agents": "Agents, and the signals that they give.",

@@ -121,7 +121,9 @@ def _statuses(row: Row) -> set[int]:
         statuses |= {406}
     if row.versioned:
         statuses |= {412}
-    if {"book"} & {*row.query_schema.fields, *(row.body().fields if row.body is not None else ())}:
+    # The books of a body are compared with those of its sender, unless nobody limited may send it.
+    body = None if row.for_all_books else row.body
+    if {"book"} & {*row.query_schema.fields, *(body().fields if body is not None else ())}:
         statuses |= {404}
     if row.form is not None:
         statuses |= {400, 413, 415, 429, 503}

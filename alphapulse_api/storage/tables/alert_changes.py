@@ -95,34 +95,50 @@ async def change_alert(
     """
 
     async def work(transaction: Transaction) -> Written:
-        book = books.one
-        if book is None:
-            alert = await the_one(transaction, columns, books, alert_id, "alert")
-            book = alert["book"] or NO_BOOK
-        # The later of two concurrent changes waits here for the commit of the earlier one. Then
-        # its own condition no longer holds.
-        changed = await transaction.execute(
-            f"UPDATE alerts SET {change.assignments} "
-            f"WHERE book = $1 AND id = $2 AND {change.condition}",
-            book,
-            alert_id,
-            *args,
-        )
-        alert = await the_one(transaction, columns, Books((book,)), alert_id, "alert")
+        written = await change_in(transaction, engine, columns, books, alert_id, change, *args)
+        alert, changed = written
         if changed:
-            _, stage = CHANNELS["alerts"].identity(alert)
-            rows = await of_change(
-                transaction,
-                "alerts",
-                alert,
-                stage,
-                record_id=alert_id,
-                relayed=engine.relayed,
-            )
-            transaction.publish(*rows)
             await note(transaction, change.deed(actor, alert))
-            before = {**alert, "status": change.status(alert)}
-            await note_causes(transaction, [(cause_of(before, alert), alert)])
-        return alert, changed > 0
+        return written
 
     return await engine.write(work)
+
+
+async def change_in(
+    transaction: Transaction,
+    engine: Engine,
+    columns: Columns,
+    books: Books,
+    alert_id: str,
+    change: Change,
+    *args: Any,
+) -> Written:
+    """The same in a transaction of the caller, who audits it where that is needed."""
+    book = books.one
+    if book is None:
+        alert = await the_one(transaction, columns, books, alert_id, "alert")
+        book = alert["book"] or NO_BOOK
+    # The later of two concurrent changes waits here for the commit of the earlier one. Then its own
+    # condition no longer holds.
+    changed = await transaction.execute(
+        f"UPDATE alerts SET {change.assignments} "
+        f"WHERE book = $1 AND id = $2 AND {change.condition}",
+        book,
+        alert_id,
+        *args,
+    )
+    alert = await the_one(transaction, columns, Books((book,)), alert_id, "alert")
+    if changed:
+        _, stage = CHANNELS["alerts"].identity(alert)
+        rows = await of_change(
+            transaction,
+            "alerts",
+            alert,
+            stage,
+            record_id=alert_id,
+            relayed=engine.relayed,
+        )
+        transaction.publish(*rows)
+        before = {**alert, "status": change.status(alert)}
+        await note_causes(transaction, [(cause_of(before, alert), alert)])
+    return alert, changed > 0

@@ -15,6 +15,7 @@ PARAMETERS: Final[Mapping[str | tuple[str, str], Any]] = {
     ("notifications", "id"): "si-1",
     ("trades", "id"): "t-1",
     ("books", "id"): "beta",
+    ("rules", "id"): "drawdown",
     "mode": "paper",
     ("agents", "id"): "momentum-1",
     ("commands", "id"): "c-1",

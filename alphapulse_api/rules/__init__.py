@@ -1,0 +1,1 @@
+"""Rules: conditions on records that raise and resolve alerts by themselves."""
