@@ -16,6 +16,7 @@ import { Notifications } from "./notifications.js";
 import { Opened } from "./opened.js";
 import { Overview } from "./overview.js";
 import { Portfolio } from "./portfolio.js";
+import { Rules } from "./rules.js";
 import { Session } from "./session.js";
 import { Silences } from "./silences.js";
 import { stream } from "./stream.js";
@@ -47,7 +48,8 @@ const panels = [
   ["portfolio", new Portfolio(app, new Opened(app, why)), "view_portfolio"],
   ["alerts", new Alerts(app, silences), "view_alerts"], ["metrics", new Metrics(app), "view_metrics"],
   ["trades", new Trades(app, why), "view_trades"], ["agents", agents, "view_agents"], ["system", new System(app), "view_system"],
-  ["commands", commands, "view_agents", true], ["silences", silences, "view_alerts", true],
+  ["commands", commands, "view_agents", true], ["rules", new Rules(app), "view_alerts", true],
+  ["silences", silences, "view_alerts", true],
   ["notifications", new Notifications(app), "view_alerts", true], ["audit", new Audit(app), "manage", true],
 ];
 const OF_BOOK = ["portfolio", "trades"]; // show one book
