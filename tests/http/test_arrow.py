@@ -54,7 +54,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     },
     "/api/agents": {
         "agent_id": WORDS, "agent_type": WORDS, "state": WORDS, "metrics": pa.utf8(),
-        "updated_at": TIME, "signals": pa.utf8(),
+        "updated_at": TIME, "commands": pa.utf8(), "signals": pa.utf8(),
     },
     "/api/agents/x1/signals": {
         "id": pa.utf8(), "agent_id": WORDS, "symbol": WORDS, "direction": WORDS,
