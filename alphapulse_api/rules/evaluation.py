@@ -7,8 +7,10 @@ microseconds since the epoch.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from alphapulse_api.domain.encoding import canonical
@@ -24,9 +26,11 @@ from alphapulse_api.rules.samples import (
 )
 from alphapulse_api.rules.windows import WindowFull
 
+logger = logging.getLogger(__name__)
+
 MAX_SERIES: Final = 50_000  # whose groups are remembered
 _Target = tuple[Group | Threshold, int]
-_FAULTS: Final = (WindowFull, TooManyGroups)
+_BOUNDS: Final = (WindowFull, TooManyGroups)
 
 
 class Evaluation:
@@ -88,19 +92,15 @@ class Evaluation:
                 if group.run.error is None:
                     try:
                         group.take(at, number, value, now)
-                    except _FAULTS as fault:
-                        self.fail(group.run, str(fault))
+                    except Exception as error:
+                        self.blame(group.run, error)
 
     def take_portfolio(self, portfolio: Mapping[str, Any], at: int, now: int) -> None:
         """Evaluate an update of a portfolio."""
         book = portfolio.get("book") or "main"
         for run in self.watching("portfolio"):
             if run.rule.book in (None, book):
-                field = run.rule.field
-                samples = samples_of_portfolio(field, portfolio)
-                known = (group.labels for group in run.groups.values())
-                samples += closed_positions(field, book, known, samples)
-                self._take(run, samples, at, now)
+                self._take(run, partial(_of_portfolio, run, portfolio, book), at, now)
 
     def take_record(self, watch: str, samples: Samples, at: int, now: int) -> None:
         """Evaluate a record of an agent or of the system.
@@ -112,7 +112,7 @@ class Evaluation:
             now: the present.
         """
         for run in self.watching(watch):
-            self._take(run, samples(run.rule), at, now)
+            self._take(run, partial(samples, run.rule), at, now)
 
     def tick(self, now: int) -> None:
         """Look at the groups whose timers are due."""
@@ -123,7 +123,10 @@ class Evaluation:
                 continue
             group.scheduled = None
             if group.run.error is None:
-                group.look(now)
+                try:
+                    group.look(now)
+                except Exception as error:
+                    self.blame(group.run, error)
 
     @property
     def next_due(self) -> int | None:
@@ -140,6 +143,14 @@ class Evaluation:
     def failed(self) -> list[Run]:
         """The rules that are not evaluated because they failed."""
         return [run for run in self._failed if run is self.runs.get(run.rule.id)]
+
+    def blame(self, run: Run, error: Exception) -> None:
+        """Stop evaluating a rule whose evaluation raised an error; the others go on."""
+        if isinstance(error, _BOUNDS):
+            self.fail(run, str(error))
+            return
+        logger.error("the rule %r cannot be evaluated", run.rule.id, exc_info=error)
+        self.fail(run, unexpected(error))
 
     def fail(self, run: Run, reason: str) -> None:
         """Stop evaluating a rule that cannot be evaluated."""
@@ -165,25 +176,25 @@ class Evaluation:
                 f"has the most ({count}): choose shorter windows",
             )
 
-    def _take(self, run: Run, samples: Iterable[Sample], at: int, now: int) -> None:
+    def _take(self, run: Run, samples: Callable[[], Iterable[Sample]], at: int, now: int) -> None:
         try:
-            for labels, value in samples:
+            for labels, value in samples():
                 group = run.group(labels, now)
                 group.take(at, group.number(canonical(labels)), value, now)
-        except _FAULTS as fault:
-            self.fail(run, str(fault))
+        except Exception as error:
+            self.blame(run, error)
 
     def _find(self, series: SeriesName, now: int) -> tuple[_Target, ...]:
         """The groups of a series, made where they are missing."""
         found: list[_Target] = []
         for run in self._by_metric.get(series.key[:2], ()):
-            if run.error is None and run.rule.matches(series.labels):
+            if run.error is None:
                 try:
-                    group = run.group(series.labels, now)
-                except TooManyGroups as fault:
-                    self.fail(run, str(fault))
-                else:
-                    found.append((group, group.number(series.key[2])))
+                    if run.rule.matches(series.labels):
+                        group = run.group(series.labels, now)
+                        found.append((group, group.number(series.key[2])))
+                except Exception as error:
+                    self.blame(run, error)
         for run in self._by_threshold.get(series.key, ()):
             found.append((run.threshold_taker, 0))
         if len(self._targets) >= MAX_SERIES:
@@ -211,3 +222,16 @@ class Evaluation:
         self._by_metric, self._by_threshold = dict(by_metric), dict(by_threshold)
         self._by_watch = dict(by_watch)
         self._targets.clear()
+
+
+def unexpected(error: Exception) -> str:
+    """The reason that is shown for an error that no rule should raise."""
+    return f"an unexpected {type(error).__name__}; the log of the server has the traceback"
+
+
+def _of_portfolio(run: Run, portfolio: Mapping[str, Any], book: str) -> list[Sample]:
+    """What a rule watches in a portfolio, with the positions that were closed."""
+    field = run.rule.field
+    samples = samples_of_portfolio(field, portfolio)
+    known = (group.labels for group in run.groups.values())
+    return [*samples, *closed_positions(field, book, known, samples)]

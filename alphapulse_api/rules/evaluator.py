@@ -17,14 +17,13 @@ from alphapulse_api.domain.times import now as present
 from alphapulse_api.domain.times import to_micros
 from alphapulse_api.log import Event, EventLog, Gap
 from alphapulse_api.rules.effects import Effects
-from alphapulse_api.rules.evaluation import Evaluation
+from alphapulse_api.rules.evaluation import Evaluation, unexpected
 from alphapulse_api.rules.event_columns import EventColumns, micros_of
-from alphapulse_api.rules.groups import Run, TooManyGroups
+from alphapulse_api.rules.groups import Run
 from alphapulse_api.rules.priming import Primer
 from alphapulse_api.rules.record_reader import RecordReader
 from alphapulse_api.rules.rule import Rule
 from alphapulse_api.rules.state import Phase, State
-from alphapulse_api.rules.windows import WindowFull
 from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.storage.accessors import Accessors
 from alphapulse_api.storage.job_leases import JobLease
@@ -196,7 +195,7 @@ class RuleEvaluator:
 
     async def _load(self, epoch: int) -> None:
         """Read the rules that are new or changed, with their states and their past."""
-        rules = [Rule(record) for record in await self._rules.stored()]
+        rules = await self._read(epoch)
         runs = self._evaluation.runs
         wanted = {rule.id: rule for rule in rules}
         stored = await self._states.load()
@@ -218,13 +217,28 @@ class RuleEvaluator:
         for run in added.values():
             await self._prime(run, instant)
 
+    async def _read(self, epoch: int) -> list[Rule]:
+        """The rules; those that cannot be read, such as those of a later release, are marked."""
+        rules, broken = [], {}
+        for record in await self._rules.stored():
+            try:
+                rules.append(Rule(record))
+            except Exception as error:
+                logger.error("the rule %r cannot be read", record["id"], exc_info=error)
+                broken[record["id"]] = record["revision"], unexpected(error)
+        if broken:
+            await self._states.fail(broken, epoch)
+        return rules
+
     async def _prime(self, run: Run, now: int) -> None:
         reason = self._primer.reason_against(run.rule)
         if reason is None:
             try:
                 await self._primer.prime(run, now)
-            except (WindowFull, TooManyGroups) as full:
-                reason = str(full)
+            except Unavailable:
+                raise
+            except Exception as error:
+                self._evaluation.blame(run, error)
         if reason is not None:
             self._evaluation.fail(run, reason)
 

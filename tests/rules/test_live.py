@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tests.conftest import Server
+import pytest
+
+from alphapulse_api.config import DatabaseConfig
+from alphapulse_api.rules.rule import Rule
+from tests.conftest import Serve, Server
 from tests.waiting import until
 
 RULE = {
@@ -57,3 +62,60 @@ async def test_a_rule_fires_and_recovers(either: Server) -> None:
     await either.feed.record_metrics([point(11, desk="equity")])
     await until(lambda: alerts(either, admin, status="active"))
     assert len(await alerts(either, admin)) == 2
+
+
+async def test_a_rule_that_fails_says_so_and_stops_no_other(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await server.login()
+    matches = Rule.matches
+
+    def failing(rule: Rule, labels: Any) -> bool:
+        if rule.id == "broken":
+            raise ZeroDivisionError
+        return matches(rule, labels)
+
+    monkeypatch.setattr(Rule, "matches", failing)
+    await post(server, "/api/rules", {**RULE, "id": "broken", "title": "t"}, admin)
+    await post(server, "/api/rules", {**RULE, "title": "t"}, admin)
+    await server.feed.record_metrics([point(12)])
+    await until(lambda: alerts(server, admin))
+    broken = await server.json("/api/rules/broken", admin)
+    assert broken["state"] == "error"
+    assert "ZeroDivisionError" in broken["error"]
+    assert [alert["rule_id"] for alert in await alerts(server, admin)] == ["drawdown"]
+    await server.feed.record_metrics([point(1)])
+    await until(lambda: alerts(server, admin, status="resolved"))
+
+
+async def test_a_restart_neither_fires_twice_nor_forgets(serve: Serve, tmp_path: Path) -> None:
+    database = DatabaseConfig(url=f"sqlite:///{tmp_path}/rules.db")
+    first = await serve(database=database)
+    admin = await first.login()
+    await post(first, "/api/rules", {**RULE, "title": "t"}, admin)
+    await first.feed.record_metrics([point(12)])
+    await until(lambda: alerts(first, admin))
+    await first.dashboard.__aexit__(None, None, None)
+    second = await serve(database=database)
+    admin = await second.login()
+    await second.feed.record_metrics([point(13)])
+    await second.feed.record_metrics([point(12, name="other")])
+    await second.feed.record_metrics([point(2)])
+    await until(lambda: alerts(second, admin, status="resolved"))
+    (alert,) = await alerts(second, admin)
+    assert alert["metric_value"] == 12
+
+
+async def test_rules_of_the_configuration_cannot_be_changed_in_the_api(serve: Serve) -> None:
+    server = await serve(rules=({**RULE, "title": "t"},))
+    admin = await server.login()
+    shown = await server.json("/api/rules/drawdown", admin)
+    assert shown["origin"] == "config"
+    for method, body in (("PUT", RULE), ("DELETE", None)):
+        async with server.request(
+            method, "/api/rules/drawdown", json=body, headers=admin
+        ) as response:
+            assert response.status == 409
+            assert "configuration" in (await response.json())["detail"]
+    await server.feed.record_metrics([point(12)])
+    await until(lambda: alerts(server, admin))
