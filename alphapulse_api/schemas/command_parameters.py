@@ -8,7 +8,7 @@ one that compares all pairs of items.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 from marshmallow import ValidationError
@@ -71,11 +71,13 @@ def faults_of(parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> Itera
             "detail": f"At most {MAX_PARAMETERS_BYTES} bytes of JSON.",
         }
         return
-    for number, error in enumerate(Draft202012Validator(schema).iter_errors(parameters)):
-        if number >= MAX_FAULTS:
-            return
-        place = "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
-        yield {"pointer": f"/parameters{place}", "detail": error.message[:300]}
+    errors = islice(Draft202012Validator(schema).iter_errors(parameters), MAX_FAULTS)
+    try:
+        for error in errors:
+            place = "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
+            yield {"pointer": f"/parameters{place}", "detail": error.message[:300]}
+    except OverflowError:  # multipleOf divides floats
+        yield {"pointer": "/parameters", "detail": "A number is too large for its schema."}
 
 
 def _escaped(part: str) -> str:

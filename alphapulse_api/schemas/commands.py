@@ -11,6 +11,7 @@ from alphapulse_api.domain.commands import (
     ANSWERS,
     DEFAULT_TIMEOUT,
     DEFAULT_TTL,
+    HALT,
     LEVELS,
     MAX_TIMEOUT,
     MAX_TTL,
@@ -18,7 +19,7 @@ from alphapulse_api.domain.commands import (
     STATES,
 )
 from alphapulse_api.schemas.answers import Answer
-from alphapulse_api.schemas.command_parameters import check_schema
+from alphapulse_api.schemas.command_parameters import check_schema, faults_of
 from alphapulse_api.schemas.fields import Choice, Identifier, Metadata, Text, Timestamp, Word
 from alphapulse_api.schemas.queries import CommaList, ExportQuery, ListQuery, SortedQuery
 from alphapulse_api.schemas.quick import CheckedSchema
@@ -68,6 +69,10 @@ class DeclaredCommandRequest(CheckedSchema):
     )
 
     def errors_of(self, record: Mapping[str, Any], given: Any) -> dict[str, list[str]]:
+        """Refuse a `halt` that needs parameters: one such agent would stop the halt of all."""
+        halt = record.get("name") == HALT
+        if halt and next(faults_of({}, record.get("parameters") or {}), None):
+            return {"parameters": ["`halt` is sent without parameters, so it must not need any."]}
         return {}
 
 

@@ -8,6 +8,7 @@ import pytest
 from marshmallow import ValidationError
 
 from alphapulse_api.schemas.command_parameters import check_schema, faults_of
+from alphapulse_api.schemas.commands import DeclaredCommandRequest
 
 
 def deep(levels: int, key: str = "items") -> dict[str, Any]:
@@ -58,3 +59,28 @@ def test_faults_have_pointers(parameters: dict[str, Any], place: str) -> None:
 def test_faults_are_bounded() -> None:
     schema = {"properties": {"a": {"items": {"type": "string"}}}}
     assert len(list(faults_of({"a": list(range(1000))}, schema))) == 20
+
+
+def test_an_integer_too_large_for_a_division_is_a_fault() -> None:
+    schema = {"properties": {"a": {"multipleOf": 0.5}}}
+    assert [fault["pointer"] for fault in faults_of({"a": 10**400}, schema)] == ["/parameters"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "valid"),
+    [
+        ("halt", {"required": ["why"]}, False),
+        ("halt", {"minProperties": 1}, False),
+        ("halt", {"properties": {"why": {"type": "string"}}}, True),
+        ("halt", None, True),
+        ("pause", {"required": ["why"]}, True),
+    ],
+)
+def test_halt_must_not_need_parameters(
+    name: str, parameters: dict[str, Any] | None, valid: bool
+) -> None:
+    declared: dict[str, Any] = {"name": name, "level": "full"}
+    if parameters is not None:
+        declared["parameters"] = parameters
+    faults = DeclaredCommandRequest().validate(declared)
+    assert set(faults) == (set() if valid else {"parameters"})
