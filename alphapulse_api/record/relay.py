@@ -56,7 +56,7 @@ class Relay:
         alone: whether no other process relays the rows of this database.
 
     Attributes:
-        writer: what appends the rows to the log.
+        events, writer: the log, and what appends the rows to it.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Relay:
     ) -> None:
         self._engine = engine
         self._cache = cache
-        self._events = events
+        self.events = events
         self._leaves = leaves
         self._alone = alone
         self.writer = LogWriter(cache, events, snapshot)
@@ -92,11 +92,6 @@ class Relay:
         return f"<Relay {state} groups={len(self._groups)} relayed={relayed}>"
 
     @property
-    def events(self) -> EventLog:
-        """The log."""
-        return self._events
-
-    @property
     def waiting(self) -> int:
         """How many committed events are not in the log because it is away."""
         return self._missed
@@ -115,7 +110,7 @@ class Relay:
     ) -> None:
         """Publish records that a host's own store has stored, because it has no outbox."""
         await self._cache.invalidate(*tags)
-        await self._events.append(channel, records, tags)
+        await self.events.append(channel, records, tags)
 
     async def resync(self, channel: str) -> None:
         """Make the followers of a channel read it again.
@@ -133,7 +128,7 @@ class Relay:
     async def invalidate(self, *tags: str) -> None:
         """Make cached answers unreachable in every process."""
         await self._cache.invalidate(*tags)
-        await self._events.announce(tags)
+        await self.events.announce(tags)
 
     def look(self) -> None:
         """Scan the table now: another process has written."""

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 from alphapulse_api.config import RateLimitConfig
 from alphapulse_api.http.codecs.formats import EXPORTED
-from alphapulse_api.http.route import Row
-from alphapulse_api.http.route_table import ROWS
 from alphapulse_api.http.spec.examples import REQUESTS
-from alphapulse_api.http.spec.openapi import is_described
-from alphapulse_api.schemas.metrics import Accepted
 from tests.asking import (
     ALERT,
     DECISION,
@@ -28,26 +21,17 @@ from tests.asking import (
     Answer,
     ask,
 )
-from tests.books import limited_key, open_books
+from tests.books import open_books
 from tests.conftest import PASSWORD, Serve, Server
 from tests.described import Described
 from tests.http.test_access import make_rule
 from tests.notifications import add_notifications, add_silence, notification
+from tests.provocations import LISTED, TOKEN_ROW, callers_of, lines_of, path_of, provocations
 from tests.webhooks import alertmanager, grafana
 
-LISTED = [row for row in ROWS if is_described(row)]
-JSON: Final = "application/json"
-LINES: Final = "application/x-ndjson"
 # Headers that an answer has only in some cases.
 OCCASIONAL: Final = frozenset({"Age", "Link", "X-Next-Cursor", "X-Approximate"})
-CHANGED: Final = {
-    "cycle_id": "c-9", "price": "1", "title": "another", "amount": "9", "stop_loss": "1",
-    "currency": "CHF", "reason": "another", "comment": "another",
-}  # fmt: skip
-
-
 SIDES = ("buy", "sell")
-OF_AGENTS = ("agents", "usage", "commands")  # tags of what view_agents shows
 
 
 async def test_every_answer_is_as_described(serve: Serve) -> None:
@@ -164,12 +148,12 @@ async def test_every_answer_is_as_described(serve: Serve) -> None:
     await check("POST", "/token", None, data={**form, "password": "wrong"})
     for row in LISTED:
         if row.method == "GET":
-            await check("GET", _path(row))
+            await check("GET", path_of(row))
         if row.export:
             for form in EXPORTED:
-                await check("GET", f"{_path(row)}?format={form}")
+                await check("GET", f"{path_of(row)}?format={form}")
         if row.body_in_lines:
-            await check("POST", _path(row), **_lines(row))
+            await check("POST", path_of(row), **lines_of(row))
     await check("GET", "/api/metrics/risk?aggregation=avg,p99,count,stddev")
     await check("POST", "/token/revoke", None, data={"token": pair["refresh_token"]})
     assert seen == {(row.method, row.path) for row in LISTED}
@@ -181,7 +165,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
         rate_limit=RateLimitConfig(requests_per_minute=10_000), rules=({**RULE, "id": "main"},)
     )
     described = Described((await ask(server, "GET", "/openapi.json")).json, closed=True)
-    callers = await _callers(server)
+    callers = await callers_of(server)
     portfolio = await ask(server, "GET", "/api/portfolio", callers["admin"])
     await server.feed.update_portfolio({"total_value": 1, "cash": 1})
     await server.feed.raise_alert({**ALERT, "id": "x1"})
@@ -204,7 +188,7 @@ async def test_every_failure_that_is_described_occurs(serve: Serve) -> None:
         _, operation = described.find(row.method, row.path)
         statuses = {status for status in described.statuses(operation) if status >= 300}
         seen = {portfolio.status} if operation["operationId"] == "getPortfolio" else set()
-        for path, caller, options in _provocations(row, callers):
+        for path, caller, options in provocations(row, callers):
             answer = await ask(server, row.method, path, caller, **options)
             described.check(row.method, path, answer)
             seen.add(answer.status)
@@ -236,7 +220,7 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
     for row in LISTED:
         for parameter in described.find(row.method, row.path)[1]["parameters"]:
             if parameter["name"] == "limit":
-                page = (await ask(server, "GET", _path(row), caller)).json
+                page = (await ask(server, "GET", path_of(row), caller)).json
                 assert len(page) == parameter["schema"]["default"], row.path
                 pages += 1
     assert pages == len([row for row in LISTED if row.pages])
@@ -245,119 +229,17 @@ async def test_a_page_has_as_many_rows_as_its_limit_s_default(server: Server) ->
 async def test_every_caller_has_a_quota_as_described(serve: Serve) -> None:
     server = await serve(rate_limit=RateLimitConfig(requests_per_minute=1))
     described = Described((await ask(server, "GET", "/openapi.json")).json, closed=True)
-    callers = await _callers(server)
+    callers = await callers_of(server)
     spent = callers["admin"], None
     await ask(server, "GET", "/api/me", spent[0])
-    await ask(server, "POST", _path(TOKEN_ROW, callers), json={"message": "hello"})
+    await ask(server, "POST", path_of(TOKEN_ROW, callers), json={"message": "hello"})
     limited = set()
     for row in LISTED:
         caller = spent[row.by_token]
-        answer = await ask(server, row.method, _path(row, callers), caller)
+        answer = await ask(server, row.method, path_of(row, callers), caller)
         if answer.status == 429:
-            described.check(row.method, _path(row, callers), answer)
+            described.check(row.method, path_of(row, callers), answer)
             assert answer.headers["Retry-After"]
             assert answer.headers["RateLimit"]
             limited.add(row.operation)
     assert limited == {row.operation for row in LISTED if row.counted}
-
-
-TOKEN_ROW = next(row for row in LISTED if row.by_token)
-
-
-async def _callers(server: Server) -> dict[str, Any]:
-    """Headers by what they may do, and a webhook token."""
-
-    create = server.dashboard.accounts.create_api_key
-
-    async def key(scope: str) -> str:
-        return (await create(scope, {scope}))[1]
-
-    return {
-        "admin": await server.login(),
-        "agents": {"X-API-Key": await key("view_agents")},
-        "trades": {"X-API-Key": await key("view_trades")},
-        "limited": await limited_key(server, "main"),
-        "token": (await create("webhook", {"webhook"}, books=["main"]))[1],
-    }
-
-
-def _path(row: Row, callers: dict[str, Any] | None = None) -> str:
-    token = callers["token"] if callers is not None else ""
-    variables = {"id": "x1", "signal_id": "x1", "metric_type": "risk", "token": token}
-    return row.path.format_map(variables)
-
-
-def _provocations(row: Row, callers: dict[str, Any]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Requests that fail in every way that the route has: path, caller, and the rest."""
-    admin, trades, agents = callers["admin"], callers["trades"], callers["agents"]
-    path, in_path = _path(row, callers), row.by_token
-    caller = None if in_path else admin
-    body: dict[str, Any] = {}
-    if row.described_body is not None:
-        example = REQUESTS[row.described_body.__name__]
-        if row.method == "PUT":
-            example = {name: value for name, value in example.items() if name != "id"}
-        body = {"json": [example] if row.body_is_array else example}
-        if row.body_in_lines:
-            body = _lines(row)
-    if row.export:
-        yield f"{path}?format=json", admin, {}
-    if row.counted:
-        yield path.replace(callers["token"], "none"), None, body
-        yield path, trades if in_path else {**admin, **trades}, body
-        yield path, caller if in_path else trades if row.tag in OF_AGENTS else agents, body
-    if row.export:
-        yield path, admin, {"headers": {"Accept": "image/png"}}
-    if row.conditional:
-        yield path, admin, {"headers": {"Accept-Encoding": "identity;q=0"}}
-        yield path, admin, {"headers": {"If-None-Match": "*"}}
-        if row.pages:
-            yield f"{path}?limit=1", admin, {"headers": {"If-None-Match": "*"}}
-            yield f"{path}?cursor=foreign", admin, {}
-    if row.versioned:
-        yield path, caller, {**body, "headers": {"If-Match": '"other"'}}
-    if row.form is not None:
-        yield path, None, {"data": {"grant_type": "password", "username": "a", "password": "b"}}
-        yield path, None, {"data": {"a": "b"}}
-        yield path, None, {"data": {"token": "a" * 20_000}}
-        yield path, None, {"json": {}}
-        return
-    yield f"{path}?nonsense=1", caller, body
-    yield path.replace("x1", "main"), caller, body
-    if "book" in row.query_schema.fields:
-        yield f"{path}?book=nope", admin, body
-        yield f"{path}?book=nope", callers["limited"], body
-        yield path.replace("x1", "x2"), admin, body
-    yield path.replace("x1", "none"), caller, body
-    if row.method == "DELETE":
-        yield path.replace("x1", "none"), caller, body  # the PUT before had made it
-    if row.described_body is not None:
-        yield path, caller, {**body, "headers": {"Content-Encoding": "none-such"}}
-        if row.body_in_lines:
-            for data, kind in ((b"{", LINES), (b"a", "a/b"), (b"a" * 2**19, LINES)):
-                yield path, caller, {"data": data, "headers": {"Content-Type": kind}}
-            yield path, caller, body
-            yield path, callers["limited"], _lines(row, book="nope")
-            yield path, caller, _lines(row, **{n: v for n, v in CHANGED.items() if n in example})
-            return
-        large = b"[%b1]" % (b"1," * 2**20) if row.body_is_array else b'{"a":"%b"}' % (b"a" * 2**19)
-        for data, kind in ((b"{", JSON), (b"a", "a/b"), (large, JSON)):
-            yield path, caller, {"data": io.BytesIO(data), "headers": {"Content-Type": kind}}
-        foreign = {**example, "book": "nope"}
-        yield (
-            path,
-            None if in_path else callers["limited"],
-            {"json": [foreign] if row.body_is_array else foreign},
-        )
-        other = {**example, **{n: v for n, v in CHANGED.items() if n in example}}
-        if row.answer is Accepted:  # of TradingView, a signal's price is part of its metadata
-            other |= {"confidence": 0.1} if "ticker" in example else {}
-        yield path, caller, body
-        yield path, caller, {"json": [other] if row.body_is_array else other}
-
-
-def _lines(row: Row, **changes: str) -> dict[str, Any]:
-    """A body of one line: the example of the route, with some changes."""
-    assert row.described_body is not None
-    line = json.dumps({**REQUESTS[row.described_body.__name__], **changes})
-    return {"data": line, "headers": {"Content-Type": LINES}}
