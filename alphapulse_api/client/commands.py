@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from alphapulse_api.client.backoff import Backoff
 from alphapulse_api.client.connection import Connection, ConnectionLost
 from alphapulse_api.client.conversation import PASSING, PassingError
@@ -20,6 +22,9 @@ from alphapulse_api.domain.handed import LATE, HandedCommand
 
 TAKE: Final = "take"
 SERVE: Final = "serve"
+# The server ends the connection at `websocket.max_message_size` (64 KiB by default), and with it
+# every later command.
+MAX_ANSWER_BYTES: Final = 60_000
 PACE_SECONDS: Final = 0.2  # after the server refused a message because there were too many
 
 
@@ -167,6 +172,8 @@ class CommandStream(Reconnecting):
             "command_id": command_id,
             **{name: value for name, value in members.items() if value is not None},
         }
+        if len(orjson.dumps(message)) > MAX_ANSWER_BYTES:
+            raise StreamError("too_big", f"an answer has at most {MAX_ANSWER_BYTES} bytes of JSON")
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._ended or (self._task is not None and self._task.done()):
             raise self._failure or StreamError("closed", "the client was closed")

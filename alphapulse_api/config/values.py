@@ -47,7 +47,10 @@ def split_optional(hint: Any) -> tuple[Any, bool]:
 def expected(hint: Any, *, duration: bool = False) -> str:
     """Return the phrase that follows "must be" for a type."""
     kind, optional = split_optional(hint)
-    phrases = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
+    phrases = {
+        bool: "true or false", int: "an integer", float: "a number", str: "text",
+        dict: "a mapping",
+    }  # fmt: skip
     if duration:
         phrase = "a duration"
     elif get_origin(kind) is Literal:

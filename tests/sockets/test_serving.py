@@ -147,6 +147,17 @@ async def test_the_client_says_why_an_answer_is_refused(server: Server) -> None:
             break
 
 
+async def test_an_answer_that_is_too_long_does_not_end_the_commands(server: Server) -> None:
+    key = (await execute_key(server, "m1"))["X-API-Key"]
+    await server.feed.send_command("m1", {"name": "pause"})
+    async with DashboardClient(server.url, api_key=key) as client:
+        async for command in client.commands("m1"):
+            with pytest.raises(StreamError, match="bytes"):
+                await command.done({"log": "x" * 70_000})
+            assert (await command.fail("the log was too long"))["state"] == "failed"
+            break
+
+
 async def test_a_client_without_the_right_learns_it(server: Server) -> None:
     key = (await server.key())["X-API-Key"]
     async with DashboardClient(server.url, api_key=key) as client:
