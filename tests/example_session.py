@@ -11,7 +11,8 @@ from tests.described import Described
 
 # What the server makes itself: another value of the same type.
 MADE: Final = frozenset({
-    "access_token", "checks", "connection_id", "cursor", "cursors", "expires_at", "permissions",
+    "access_token", "checks", "connection_id", "cursor", "cursors", "expires_at", "expires_in",
+    "permissions",
     "refresh_token",
 })  # fmt: skip
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
