@@ -155,6 +155,9 @@ async def test_the_same_id_is_one_command(store: Accessors) -> None:
     for changes in ({"ttl": 31}, {"reason": "x"}, {"agent": "a2"}, {"name": "halt"}):
         with pytest.raises(Conflict):
             await send(store, **{"id": "c1", **changes})
+    # A sender that repeats it learns what became of it, whatever the agent declares by then.
+    await store.agents.set_agent("a1", {"commands": []})
+    assert await send(store, id="c1") == first
 
 
 async def test_halt_reaches_every_agent_that_declares_it_or_none(store: Accessors) -> None:

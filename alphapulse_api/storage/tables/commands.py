@@ -215,6 +215,14 @@ class CommandDataAccessor:
         levels: Collection[str],
     ) -> tuple[Command, bool]:
         id_ = request.get("id") or str(uuid_utils.uuid7())
+        # First, because the agent may declare other commands by the time that a sender repeats one.
+        rows = await transaction.fetch(f"SELECT {COLUMNS.select} FROM commands WHERE id = $1", id_)
+        if rows:
+            known = COLUMNS.read(rows[0])
+            given = {**request, "agent_id": agent_id}
+            if any(known[name] != given.get(name) for name in _CONTENT):
+                raise Conflict(f"The id {id_!r} exists with other content: give another one.")
+            return known, False
         command = resolved(agent_id, declared, request["name"])
         if command["level"] not in levels:
             raise Problem(
@@ -225,13 +233,6 @@ class CommandDataAccessor:
         faults = list(faults_of(request["parameters"], command["parameters"]))
         if faults:
             raise ValidationProblem(faults)
-        rows = await transaction.fetch(f"SELECT {COLUMNS.select} FROM commands WHERE id = $1", id_)
-        if rows:
-            known = COLUMNS.read(rows[0])
-            given = {**request, "agent_id": agent_id}
-            if any(known[name] != given.get(name) for name in _CONTENT):
-                raise Conflict(f"The id {id_!r} exists with other content: give another one.")
-            return known, False
         now = await clock(transaction, self._engine)
         record = {
             **dict.fromkeys(COLUMNS.names),
@@ -248,7 +249,7 @@ class CommandDataAccessor:
             "expires_at": from_micros(now + request["ttl"] * MICROS),
         }
         await insert(transaction, record)
-        sent = {name: record[name] for name in ("agent_id", "name", "parameters", "reason", "ttl")}
+        sent = {name: record[name] for name in (*_CONTENT, "halt_id")}
         await note(transaction, Deed(actor, "command.send", id_, after=sent))
         transaction.publish(changed(record))
         return record, True
