@@ -6,11 +6,12 @@ from collections.abc import Awaitable
 from typing import Any
 
 from alphapulse_api.domain.deeds import HOST, Actor
+from alphapulse_api.domain.plain import plain
 from alphapulse_api.domain.tags import tags_of
 from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.completion import Stored, complete
 from alphapulse_api.record.counting import one_record
-from alphapulse_api.record.inputs import Extras, Record, Records, with_extras
+from alphapulse_api.record.inputs import Extras, Record, Records, checked_alert_id, with_extras
 from alphapulse_api.record.list_feed import ListFeed
 from alphapulse_api.record.publishing import Publisher
 from alphapulse_api.schemas.alerts import AlertRequest
@@ -60,6 +61,8 @@ class AlertFeed(ListFeed):
         self, alert_id: str, user: str, comments: str | None = None, *, actor: Actor = HOST
     ) -> dict[str, Any]:
         """Acknowledge an alert, once; returns it. Raises `NotFound`."""
+        alert_id = checked_alert_id(alert_id)
+        user, comments = plain(user), plain(comments)
         alerts = self._accessors.of(self._books).alerts
         return await self._change_alert(
             alerts.try_to_acknowledge(alert_id, user, comments, actor=actor)
@@ -68,6 +71,7 @@ class AlertFeed(ListFeed):
     @one_record
     async def resolve_alert(self, alert_id: str, *, actor: Actor = HOST) -> dict[str, Any]:
         """Resolve an alert, once; returns it. Raises `NotFound`."""
+        alert_id = checked_alert_id(alert_id)
         alerts = self._accessors.of(self._books).alerts
         return await self._change_alert(alerts.try_to_resolve(alert_id, actor=actor))
 

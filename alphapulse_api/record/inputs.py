@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from marshmallow import Schema, ValidationError
+from marshmallow.fields import Field
 
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.host_objects import extras_in_metadata, fields_of, items_of
@@ -17,8 +18,9 @@ from alphapulse_api.schemas.fields.base import kind_of
 from alphapulse_api.schemas.loading import read_only_fields
 
 MAX_BATCH: Final = 10_000
-_IDENTIFIER: Final = Identifier()
-_BOOK_ID: Final = BookId()
+# Required: to a field that may be left out, None means that it is.
+_IDENTIFIER: Final = Identifier(required=True)
+_BOOK_ID: Final = BookId(required=True)
 STEP: Final = 50  # records of an iterable that are taken in one step
 
 # A mapping, or an object with the record's fields; see `domain.host_objects`.
@@ -76,25 +78,29 @@ def _too_many(detail: str) -> ValidationProblem:
 
 def checked_agent_id(agent_id: str) -> str:
     """The id; raises `ValidationProblem` for one that cannot be part of a path."""
-    try:
-        return str(_IDENTIFIER.deserialize(plain(agent_id)))
-    except ValidationError as error:
-        raise ValidationProblem(
-            [{"pointer": "/agent_id", "detail": str(error.messages[0])}]
-        ) from None
+    return _checked(_IDENTIFIER, agent_id, "/agent_id")
+
+
+def checked_alert_id(alert_id: str) -> str:
+    """The id of an alert to change; raises `ValidationProblem` for a value that is no id.
+
+    Text is not checked further: if no alert has it, the alert is not found.
+    """
+    return alert_id if type(alert_id) is str else _checked(_IDENTIFIER, alert_id, "/id")
 
 
 def checked_rule_id(rule_id: str) -> str:
     """The id of a rule; raises `ValidationProblem` for one that cannot be part of a path."""
-    try:
-        return str(_IDENTIFIER.deserialize(rule_id))
-    except ValidationError as error:
-        raise ValidationProblem([{"pointer": "/id", "detail": str(error.messages[0])}]) from None
+    return _checked(_IDENTIFIER, rule_id, "/id")
 
 
 def checked_book(book: str) -> str:
     """The id of a book; raises `ValidationProblem` for one that is not a slug."""
+    return _checked(_BOOK_ID, book, "/book")
+
+
+def _checked(field: Field[Any], value: Any, pointer: str) -> str:
     try:
-        return str(_BOOK_ID.deserialize(plain(book)))
+        return str(field.deserialize(plain(value)))
     except ValidationError as error:
-        raise ValidationProblem([{"pointer": "/book", "detail": str(error.messages[0])}]) from None
+        raise ValidationProblem([{"pointer": pointer, "detail": str(error.messages[0])}]) from None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -131,6 +134,27 @@ def test_a_value_that_is_refused_costs_no_other_record(
     after = feed.stats()
     assert (after.stored - before.stored, after.refused - before.refused) == (2, 1)
     assert after.restarts == 0
+
+
+@pytest.mark.parametrize("id_", [UUID(int=7), 7, np.int64(8), np.str_("nine"), np.array("ten")])
+def test_an_alert_is_changed_by_the_id_that_raised_it(feed: HostFeed, id_: Any) -> None:
+    raised = feed.raise_alert({"id": id_, "title": "drawdown", "severity": "info"})["id"]
+    acknowledged = feed.acknowledge_alert(id_, np.str_("ann"))
+    assert (acknowledged["id"], acknowledged["acknowledged_by"]) == (raised, "ann")
+    assert feed.resolve_alert(id_)["id"] == raised
+
+
+@pytest.mark.parametrize("id_", [7.5, True, None, math.nan, ["nine"]])
+def test_what_is_no_id_names_nothing(feed: HostFeed, id_: Any) -> None:
+    for call, field in (
+        (lambda: feed.acknowledge_alert(id_, "ann"), "/id"),
+        (lambda: feed.resolve_alert(id_), "/id"),
+        (lambda: feed.update_agent(id_, {"state": "active"}), "/agent_id"),
+        (lambda: feed.record_signal(id_, {"symbol": "AAPL", "direction": "buy"}), "/agent_id"),
+        (lambda: feed.open_book(id_, mode="paper"), "/book"),
+    ):
+        with pytest.raises(ValidationProblem, match=field):
+            call()
 
 
 class NoFeed:
