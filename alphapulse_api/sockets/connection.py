@@ -165,11 +165,11 @@ class Connection:
     async def closed(self) -> None:
         """Release everything; awaited once the socket no longer reads."""
         self._timers.cancel_all()
-        self._serving.end()
         self.writer.close()
         if (working := self._inbox.drop()) is not None:
             await asyncio.wait([working])
             self._timers.cancel_all()  # a cancelled subscribe starts one
+        self._serving.end()
         self._services.fanout.unsubscribe(self.writer)
         try:
             if self._closing is not None:
@@ -178,7 +178,7 @@ class Connection:
                 await self.writer.flushed(CLOSE_SECONDS)
         finally:
             self.abort()
-            del self._inbox  # it refers to this connection: a reference cycle (see Socket)
+            del self._inbox, self._serving  # they refer to this connection: cycles (see Socket)
 
     # -- the protocol's actions -------------------------------------------------------------------
 
