@@ -64,6 +64,8 @@ def items_of(value: Any) -> Iterator[Any] | None:
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_dicts())
     if _is(kind, "pyarrow", "Table"):
         return _rows(len(value), lambda first: value.slice(first, ROWS).to_pylist())
+    if _is(kind, "numpy", "ndarray") and value.ndim == 0:
+        return None  # it is one value
     # Looked up in the class, because a field of a record may have any name.
     return iter(value) if hasattr(kind, "__iter__") else None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from marshmallow import fields, missing
+from marshmallow import ValidationError, fields, missing
 
 from alphapulse_api.domain.durations import duration_text
 from alphapulse_api.domain.foreign import Foreign, type_name
@@ -49,6 +50,9 @@ class BaseField(fields.Field[Any]):
 
     Hosts write None for unknown values.
     """
+
+    # NaN and the like of a host are None by now.
+    default_error_messages = {"null": "Must not be null, and NaN and NA stand for null."}  # noqa: RUF012
 
     def deserialize(
         self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any
@@ -93,7 +97,15 @@ class Items(BaseField, fields.List[Any]):
         return checked
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        if isinstance(self.inner, fields.Nested) and isinstance(value, list | tuple):
+        if not isinstance(value, list | tuple):
+            raise ValidationError(f"Not a list but {kind_of(value)}.")
+        if isinstance(self.inner, fields.Nested):
+            if strange := {
+                number: [f"Not an object but {kind_of(item)}."]
+                for number, item in enumerate(value)
+                if type(item) is not dict and not isinstance(item, Mapping)
+            }:
+                raise ValidationError(strange)
             # marshmallow takes ten times as long; it is asked where an item is not valid.
             schema = self.inner.schema
             # Ignored as in a record by itself, so that what was read may be sent back.
