@@ -10,7 +10,7 @@ import pytest
 
 from alphapulse_api.config import AuthConfig, WebSocketConfig
 from alphapulse_api.domain.channels import CHANNELS
-from tests.asking import ALERT, DECISION, POINT, PORTFOLIO, SIGNAL, TRADE, ask
+from tests.asking import ALERT, DECISION, OBEDIENT, POINT, PORTFOLIO, SIGNAL, TRADE, ask
 from tests.clients.test_generated import PAGE, generated_by
 from tests.clients.toolbox import HERE, Toolbox
 from tests.code_blocks import code_blocks
@@ -20,6 +20,7 @@ from tests.forging import SECRET
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 SECONDS = 30
+OF_AGENTS = {"served", "command_ready", "command", "command_updated"}
 # Sent in this order, each after the answer to the one before.
 REQUESTS: tuple[dict[str, Any], ...] = (
     {
@@ -67,6 +68,34 @@ async def session(server: Server, kinds: set[str]) -> list[str]:
     return frames
 
 
+async def serving(server: Server) -> list[str]:
+    """The frames of a socket that serves an agent."""
+    await server.feed.update_agent("m1", OBEDIENT)
+    _, key = await server.dashboard.accounts.create_api_key("bot", {"execute"}, agents=["m1"])
+    frames: list[str] = []
+    url, headers = f"{server.url}/ws", {"X-API-Key": key}
+    async with (
+        asyncio.timeout(SECONDS),
+        server.session.ws_connect(url, headers=headers) as ws,
+    ):
+
+        async def receive(kind: str) -> None:
+            frames.append(await ws.receive_str())
+            while json.loads(frames[-1])["type"] != kind:
+                frames.append(await ws.receive_str())
+
+        await ws.send_json({"type": "serve", "id": 1, "agents": ["m1"]})
+        await receive("served")
+        sent = await server.feed.send_command("m1", {"name": "pause"})
+        await receive("command_ready")
+        await ws.send_json({"type": "take", "id": 2})
+        await receive("command")
+        update = {"type": "command_update", "command_id": sent["id"], "state": "done"}
+        await ws.send_json({**update, "id": 3})
+        await receive("command_updated")
+    return frames
+
+
 async def store(server: Server, id_: str) -> None:
     """A record of each channel, and a signal and a decision."""
     await server.feed.record_metrics({**POINT, "value": None})
@@ -84,9 +113,13 @@ async def test_generated_types_decode_every_message_of_a_session(
     auth = AuthConfig(jwt_secret=SECRET, token_expiry=2)
     server = await serve(auth=auth, websocket=WebSocketConfig(ping_interval=0.5))
     document = (await ask(server, "GET", "/asyncapi.json")).json
-    sent_by_clients = {"auth", "subscribe", "unsubscribe", "list_subscriptions", "ping"}
+    sent_by_clients = {
+        "auth", "subscribe", "unsubscribe", "list_subscriptions", "ping", "serve", "take",
+        "command_update",
+    }  # fmt: skip
     kinds = set(document["components"]["messages"]) - sent_by_clients
-    frames = await session(server, kinds)
+    frames = [*await session(server, kinds - OF_AGENTS), *await serving(server)]
+    assert kinds == {json.loads(frame)["type"] for frame in frames}
 
     toolbox.url = server.url
     await generated_by(toolbox, "messages")
