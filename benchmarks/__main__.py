@@ -26,6 +26,7 @@ from . import (
     portfolio,
     profile,
     retention,
+    rules,
     scale,
     shared,
     soak,
@@ -178,6 +179,12 @@ ENTRIES = (
         "how long writes wait while old snapshots are deleted, and what the file gives back",
         retention.add_options,
         retention.run,
+    ),
+    Entry(
+        "rules",
+        "1000 rules over 1000 series: evaluating beside storing the points, and without a match",
+        rules.add_options,
+        rules.run,
     ),
     Entry(
         "track_record",
