@@ -10,6 +10,7 @@ import pytest
 from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.rules.rule import Rule
 from tests.conftest import Serve, Server
+from tests.rules.ground import alerts, point, post, rule_in_state
 from tests.waiting import until
 
 RULE = {
@@ -23,35 +24,6 @@ RULE = {
     "title": "{name} of {labels.desk} is {value:.1f} %",
     "labels": {"team": "risk"},
 }
-
-
-def point(value: float | None, name: str = "drawdown", **labels: str) -> dict[str, Any]:
-    return {"metric_type": "risk", "name": name, "value": value, "labels": labels}
-
-
-async def post(server: Server, path: str, body: Any, headers: dict[str, str]) -> Any:
-    async with server.request("POST", path, json=body, headers=headers) as response:
-        assert response.status in (200, 201), await response.text()
-        return await response.json()
-
-
-async def alerts(server: Server, headers: dict[str, str], **query: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await server.json("/api/alerts", headers, source="rules", **query)
-    return found
-
-
-async def rule_in_state(
-    server: Server, headers: dict[str, str], state: str, rule_id: str = "drawdown"
-) -> dict[str, Any]:
-    """A rule once it is in a state: its cached answer may be a moment older than its alert."""
-    shown: dict[str, Any] = {}
-
-    async def look() -> bool:
-        shown.update(await server.json(f"/api/rules/{rule_id}", headers))
-        return bool(shown["state"] == state)
-
-    await until(look)
-    return shown
 
 
 async def test_a_rule_fires_and_recovers(either: Server) -> None:
