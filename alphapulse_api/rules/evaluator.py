@@ -66,6 +66,7 @@ class RuleEvaluator:
         self._waiting = 0
         self._wake = asyncio.Event()
         self._reload = self._overrun = False
+        self._versions: dict[str, tuple[Any, ...]] | None = None  # of the rules that were read
         self._evaluation = Evaluation()
         self._reader = RecordReader(accessors, 0)
         self._columns = EventColumns()
@@ -140,6 +141,7 @@ class RuleEvaluator:
         self._evaluation.change(remove=tuple(self._evaluation.runs))
         self._reader = RecordReader(self._accessors, to_micros(present()))
         self._overrun, self._reload, self._ready = False, True, False
+        self._versions = None
 
     def _effects(self, epoch: int) -> Effects:
         return Effects(self._evaluation, self._states, self._accessors.directory, epoch)
@@ -195,6 +197,9 @@ class RuleEvaluator:
 
     async def _load(self, epoch: int) -> None:
         """Read the rules that are new or changed, with their states and their past."""
+        versions = await self._rules.versions()
+        if versions == self._versions:
+            return  # only states have changed, which this process itself stored
         rules = await self._read(epoch)
         runs = self._evaluation.runs
         wanted = {rule.id: rule for rule in rules}
@@ -216,6 +221,7 @@ class RuleEvaluator:
                 _restore(run, state)
         for run in added.values():
             await self._prime(run, instant)
+        self._versions = versions
 
     async def _read(self, epoch: int) -> list[Rule]:
         """The rules; those that cannot be read, such as those of a later release, are marked."""

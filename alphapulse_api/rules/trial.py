@@ -9,27 +9,32 @@ from typing import Any, Final
 from alphapulse_api.domain.encoding import canonical, loads_stored
 from alphapulse_api.domain.errors import ValidationProblem
 from alphapulse_api.domain.rules import PORTFOLIO_FIELDS
-from alphapulse_api.domain.times import from_micros, to_micros
+from alphapulse_api.domain.times import FIRST_MICROS, from_micros, to_micros
 from alphapulse_api.rules.evaluation import Evaluation
 from alphapulse_api.rules.groups import Effect, Run, TooManyGroups
 from alphapulse_api.rules.rule import Labels, Rule
 from alphapulse_api.rules.samples import of_system, samples_of_portfolio
 from alphapulse_api.rules.windows import WindowFull
+from alphapulse_api.runtime.slices import Slices, Steps
 from alphapulse_api.view import View
 
 MAX_VALUES: Final = 200_000
 MAX_CHANGES: Final = 1000  # that are shown
 PAGE: Final = 5000
+STEP_VALUES: Final = 20
 # A time, the labels of a value (None: it is a new threshold), and the value.
 Value = tuple[int, Labels | None, float | None]
 _Reader = Callable[[View, Rule, datetime, datetime], AsyncIterator[Value]]
 
 
-async def try_rule(view: View, record: Mapping[str, Any], start: datetime, end: datetime) -> Any:
+async def try_rule(
+    view: View, slices: Slices, record: Mapping[str, Any], start: datetime, end: datetime
+) -> Any:
     """What a rule would have done in [start, end), as `RuleTestAnswer` has it.
 
     Args:
         view: the records.
+        slices: divides the evaluation, which may take seconds.
         record: the validated rule.
         start: values before it only fill the window.
         end: of the range.
@@ -45,7 +50,7 @@ async def try_rule(view: View, record: Mapping[str, Any], start: datetime, end: 
     trial = _Trial(rule, to_micros(start), to_micros(end))
     # By the times alone, so that values of one time keep their order.
     values.sort(key=lambda value: value[0])
-    trial.run(values)
+    await slices.run(trial.run(values))
     return trial.answer
 
 
@@ -62,13 +67,15 @@ class _Trial:
         if rule.silence and rule.expected is not None:
             self._run.group(rule.expected, start)
 
-    def run(self, values: list[Value]) -> None:
+    def run(self, values: list[Value]) -> Steps[None]:
         """Evaluate all values, and the time after them."""
         try:
-            for at, labels, value in values:
-                self._pass_time(min(at, self._end - 1))
+            for number, (at, labels, value) in enumerate(values):
+                yield from self._pass_time(min(at, self._end - 1))
                 self._take(self._run, at, labels, value)
-            self._pass_time(self._end - 1)
+                if not number % STEP_VALUES:
+                    yield
+            yield from self._pass_time(self._end - 1)
         except (WindowFull, TooManyGroups) as full:
             self._evaluation.fail(self._run, str(full))
         self._collect()
@@ -86,9 +93,10 @@ class _Trial:
             self._count += 1
             group.take(at, number, value, at)
 
-    def _pass_time(self, now: int) -> None:
+    def _pass_time(self, now: int) -> Steps[None]:
         while (due := self._evaluation.next_due) is not None and due <= now:
             self._evaluation.tick(due)
+            yield
 
     def _collect(self) -> None:
         self._effects = [
@@ -125,7 +133,7 @@ def _shown(rule: Rule, effect: Effect) -> dict[str, Any]:
 
 async def _values(view: View, rule: Rule, start: datetime, end: datetime) -> AsyncIterator[Value]:
     """The values of a range and of the window before it."""
-    first = from_micros(to_micros(start) - rule.window)
+    first = from_micros(max(FIRST_MICROS, to_micros(start) - rule.window))
     count = 0
     async for value in _READERS[rule.watch](view, rule, first, end):
         count += 1

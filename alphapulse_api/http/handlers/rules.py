@@ -57,4 +57,4 @@ async def test_rule(call: Call) -> Any:
     """What a rule would have done in a range of the past; nothing is stored."""
     asked = load(_TEST, call.body)
     end = asked.get("end_time") or now()
-    return await try_rule(call.view, asked["rule"], asked["start_time"], end)
+    return await try_rule(call.view, call.slices, asked["rule"], asked["start_time"], end)

@@ -70,6 +70,11 @@ class RuleDataAccessor:
             raise _unknown(rule_id)
         return {**_shown(rows, False)[0], "groups": await groups_of(self._engine, rule_id)}
 
+    async def versions(self) -> dict[str, tuple[Any, ...]]:
+        """What differs after a change of a rule that is enabled, by id; states do not count."""
+        rows = await self._engine.fetch("SELECT id, revision, updated_at FROM rules WHERE enabled")
+        return {rule_id: tuple(version) for rule_id, *version in rows}
+
     async def stored(self) -> list[Rule]:
         """All rules that are enabled, as they are evaluated: with `revision` and `changed_at`."""
         rows = await self._engine.fetch(f"SELECT {COLUMNS.select} FROM rules WHERE enabled")
