@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
-from alphapulse_api.config import DatabaseConfig
 from alphapulse_api.rules.rule import Rule
+from alphapulse_api.storage.engine import Transaction
+from alphapulse_api.storage.tables.rules import RuleDataAccessor
 from tests.conftest import Serve, Server
-from tests.rules.ground import alerts, point, post, rule_in_state
+from tests.rules.ground import alerts, point, post, rule_in_state, until_alerts
 from tests.waiting import until
 
 RULE = {
@@ -64,31 +65,23 @@ async def test_a_rule_that_fails_says_so_and_stops_no_other(
     monkeypatch.setattr(Rule, "matches", failing)
     await post(server, "/api/rules", {**RULE, "id": "broken", "title": "t"}, admin)
     await post(server, "/api/rules", {**RULE, "title": "t"}, admin)
+
+    async def raised(**query: Any) -> list[Any]:
+        found = await alerts(server, admin, **query)
+        return [alert for alert in found if alert["rule_id"] == "drawdown"]
+
     await server.feed.record_metrics([point(12)])
-    await until(lambda: alerts(server, admin))
+    await until(raised)
+    # Both rules are evaluated now. Matching is needed only for a series that is new.
+    await server.feed.record_metrics([point(12, desk="new")])
     broken = await rule_in_state(server, admin, "error", "broken")
     assert "ZeroDivisionError" in broken["error"]
-    assert [alert["rule_id"] for alert in await alerts(server, admin)] == ["drawdown"]
-    await server.feed.record_metrics([point(1)])
-    await until(lambda: alerts(server, admin, status="resolved"))
+    await server.feed.record_metrics([point(1), point(1, desk="new")])
 
+    async def resolved() -> bool:
+        return len(await raised(status="resolved")) == 2
 
-async def test_a_restart_neither_fires_twice_nor_forgets(serve: Serve, tmp_path: Path) -> None:
-    database = DatabaseConfig(url=f"sqlite:///{tmp_path}/rules.db")
-    first = await serve(database=database)
-    admin = await first.login()
-    await post(first, "/api/rules", {**RULE, "title": "t"}, admin)
-    await first.feed.record_metrics([point(12)])
-    await until(lambda: alerts(first, admin))
-    await first.dashboard.__aexit__(None, None, None)
-    second = await serve(database=database)
-    admin = await second.login()
-    await second.feed.record_metrics([point(13)])
-    await second.feed.record_metrics([point(12, name="other")])
-    await second.feed.record_metrics([point(2)])
-    await until(lambda: alerts(second, admin, status="resolved"))
-    (alert,) = await alerts(second, admin)
-    assert alert["metric_value"] == 12
+    await until(resolved)
 
 
 async def test_rules_of_the_configuration_cannot_be_changed_in_the_api(serve: Serve) -> None:
@@ -104,3 +97,47 @@ async def test_rules_of_the_configuration_cannot_be_changed_in_the_api(serve: Se
             assert "configuration" in (await response.json())["detail"]
     await server.feed.record_metrics([point(12)])
     await until(lambda: alerts(server, admin))
+
+
+async def test_rules_are_not_read_again_when_states_change(
+    either: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await either.login()
+    await post(either, "/api/rules", {**RULE, "title": "t"}, admin)
+    await either.feed.record_metrics([point(12)])
+    await until_alerts(either, admin, 1)
+    read = AsyncMock(wraps=RuleDataAccessor.stored)
+    monkeypatch.setattr(RuleDataAccessor, "stored", read)
+    await either.feed.record_metrics([point(1)])
+    await until_alerts(either, admin, 1, status="resolved")
+    await either.feed.record_metrics([point(12)])
+    await until_alerts(either, admin, 2)
+    assert not read.called
+
+
+async def test_a_rule_that_cannot_be_read_is_read_once(
+    either: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await either.login()
+    await post(either, "/api/rules", {**RULE, "id": "broken", "title": "t"}, admin)
+
+    async def spoil(transaction: Transaction) -> None:
+        await transaction.execute(
+            "UPDATE rules SET definition = $1, revision = revision + 1 WHERE id = $2",
+            '{"name": "of a later release"}', "broken",
+        )  # fmt: skip
+
+    await either.backend.accessors.engine.write(spoil)
+    # Making the other rule lets the evaluator read them all.
+    await post(either, "/api/rules", {**RULE, "title": "t"}, admin)
+    await either.feed.record_metrics([point(12)])
+    await until_alerts(either, admin, 1)
+    rows = await either.backend.accessors.engine.fetch(
+        "SELECT error FROM rules WHERE id = $1", "broken"
+    )
+    assert "KeyError" in rows[0][0]
+    read = AsyncMock(wraps=RuleDataAccessor.stored)
+    monkeypatch.setattr(RuleDataAccessor, "stored", read)
+    await either.feed.record_metrics([point(1)])
+    await until_alerts(either, admin, 1, status="resolved")
+    assert not read.called

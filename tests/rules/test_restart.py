@@ -95,6 +95,23 @@ async def test_a_pending_alert_fires_once_after_the_restart(again: tuple[Start, 
     assert len(await alerts(second, admin)) == 1
 
 
+async def test_an_alert_that_is_raised_stays_one(again: tuple[Start, Store]) -> None:
+    start, _ = again
+    first = await start()
+    admin = await first.login()
+    await post(first, "/api/rules", RULE, admin)
+    await first.feed.record_metrics([point(12)])
+    await until_alerts(first, admin, 1)
+    await stop(first)
+    second = await start()
+    admin = await second.login()
+    for value in (13, 2):
+        await second.feed.record_metrics([point(value)])
+    (alert,) = await until_alerts(second, admin, 1, status="resolved")
+    assert alert["metric_value"] == 12
+    assert len(await alerts(second, admin)) == 1
+
+
 async def test_an_alert_that_recovered_while_no_server_ran_is_resolved(
     again: tuple[Start, Store],
 ) -> None:
