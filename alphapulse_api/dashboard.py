@@ -14,7 +14,7 @@ from alphapulse_api.backend import Backend
 from alphapulse_api.config import Config
 from alphapulse_api.console.files import plotly_file
 from alphapulse_api.domain.errors import DashboardForked
-from alphapulse_api.domain.handed import HandedCommand
+from alphapulse_api.domain.handed import AwaitedCommand
 from alphapulse_api.embed.addresses import Addresses, as_html, served_at
 from alphapulse_api.embed.hosted import TIMEOUT_SECONDS
 from alphapulse_api.embed.process_dashboard import NICENESS, ProcessDashboard
@@ -134,7 +134,7 @@ class Dashboard(Unpicklable):
             return self._backend.accessors.public(name)
         raise AttributeError(name)
 
-    def commands(self, agent_id: str) -> AsyncIterator[HandedCommand]:
+    def commands(self, agent_id: str) -> AsyncIterator[AwaitedCommand]:
         """The commands of an agent as they are sent, each once, until the dashboard is closed.
 
         Example:

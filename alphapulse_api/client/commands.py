@@ -18,7 +18,7 @@ from alphapulse_api.client.conversation import PASSING, PassingError
 from alphapulse_api.client.credentials import Credentials
 from alphapulse_api.client.errors import StreamError
 from alphapulse_api.client.reconnecting import Connect, Reconnecting
-from alphapulse_api.domain.handed import LATE, HandedCommand
+from alphapulse_api.domain.handed import LATE, AwaitedCommand, HandedCommand
 
 TAKE: Final = "take"
 SERVE: Final = "serve"
@@ -61,7 +61,7 @@ class CommandStream(Reconnecting):
     def __aiter__(self) -> CommandStream:
         return self
 
-    async def __anext__(self) -> HandedCommand:
+    async def __anext__(self) -> AwaitedCommand:
         if self._task is None and not self._ended:
             self._task = asyncio.create_task(self._run(), name=repr(self))
         while True:
@@ -73,7 +73,7 @@ class CommandStream(Reconnecting):
                 self._taken.put_nowait(None)  # for the next caller
                 raise self._failure or StopAsyncIteration
             record, ends = taken
-            command = HandedCommand(record, self._answer)
+            command: AwaitedCommand = HandedCommand(record, self._answer)
             # The process may have been stopped, or the consumer busy, since it was taken.
             if asyncio.get_running_loop().time() < ends:
                 return command

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from alphapulse_api.domain.commands import ACCEPTED, DONE, FAILED, REFUSED
 
 LATE: Final = "It reached the agent after its ttl was over."
 
 
-class HandedCommand:
+T = TypeVar("T", covariant=True)
+
+
+class HandedCommand(Generic[T]):
     """A command that was handed out to its agent, and to nobody else.
+
+    Each answer returns the command after it: at once for a synchronous host, otherwise to be
+    awaited.
 
     Args:
         command: the command.
@@ -29,7 +35,7 @@ class HandedCommand:
 
     __slots__ = ("_answer", "agent_id", "id", "name", "parameters", "reason", "record", "sent_by")
 
-    def __init__(self, command: Mapping[str, Any], answer: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, command: Mapping[str, Any], answer: Callable[..., T]) -> None:
         self._answer = answer
         self.record = command
         self.id: str = command["id"]
@@ -42,18 +48,21 @@ class HandedCommand:
     def __repr__(self) -> str:
         return f"<HandedCommand {self.name} to {self.agent_id}, id {self.id}>"
 
-    async def accept(self) -> Any:
+    def accept(self) -> T:
         """Say that it will be carried out; it has to end by its declared `timeout`."""
-        return await self._answer(self.id, ACCEPTED)
+        return self._answer(self.id, ACCEPTED)
 
-    async def done(self, result: Mapping[str, Any] | None = None) -> Any:
+    def done(self, result: Mapping[str, Any] | None = None) -> T:
         """Say that it was carried out."""
-        return await self._answer(self.id, DONE, None, result)
+        return self._answer(self.id, DONE, None, result)
 
-    async def fail(self, reason: str, result: Mapping[str, Any] | None = None) -> Any:
+    def fail(self, reason: str, result: Mapping[str, Any] | None = None) -> T:
         """Say that it was tried, and why it failed."""
-        return await self._answer(self.id, FAILED, reason, result)
+        return self._answer(self.id, FAILED, reason, result)
 
-    async def refuse(self, reason: str) -> Any:
+    def refuse(self, reason: str) -> T:
         """Say that it will not be carried out, and why."""
-        return await self._answer(self.id, REFUSED, reason)
+        return self._answer(self.id, REFUSED, reason)
+
+
+AwaitedCommand = HandedCommand[Awaitable[dict[str, Any]]]

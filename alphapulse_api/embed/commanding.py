@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import Any, Final
 
-from alphapulse_api.domain.commands import ACCEPTED, DONE, FAILED, REFUSED
 from alphapulse_api.domain.errors import DashboardClosed
-from alphapulse_api.domain.handed import LATE
+from alphapulse_api.domain.handed import LATE, HandedCommand
 from alphapulse_api.embed.calling import Calling, Stored
 from alphapulse_api.embed.calls import TAKE
 from alphapulse_api.record.inputs import Record
@@ -17,53 +16,7 @@ TAKE_SECONDS: Final = 2.0  # that one call waits, so that closing never waits fo
 _ANSWER_SECONDS: Final = 10.0  # beyond that, for the answer of a busy dashboard
 
 
-class HostCommand:
-    """A command that was handed out to its agent in this process, and to nobody else.
-
-    Args:
-        command: the command.
-        feed: of the dashboard.
-
-    Attributes:
-        id: its id.
-        agent_id: the agent.
-        name: what to do.
-        parameters: as the agent's declaration has them.
-        reason: why, if the sender said so.
-        sent_by: who sent it.
-        record: all fields.
-    """
-
-    __slots__ = ("_feed", "agent_id", "id", "name", "parameters", "reason", "record", "sent_by")
-
-    def __init__(self, command: Mapping[str, Any], feed: Commanding) -> None:
-        self._feed = feed
-        self.record = command
-        self.id: str = command["id"]
-        self.agent_id: str = command["agent_id"]
-        self.name: str = command["name"]
-        self.parameters: Mapping[str, Any] = command["parameters"]
-        self.reason: str | None = command["reason"]
-        self.sent_by: str = command["created_by"]
-
-    def __repr__(self) -> str:
-        return f"<HostCommand {self.name} to {self.agent_id}, id {self.id}>"
-
-    def accept(self) -> Stored:
-        """Say that it will be carried out; it has to end by its declared `timeout`."""
-        return self._feed.answer_command(self.id, ACCEPTED)
-
-    def done(self, result: Mapping[str, Any] | None = None) -> Stored:
-        """Say that it was carried out."""
-        return self._feed.answer_command(self.id, DONE, None, result)
-
-    def fail(self, reason: str, result: Mapping[str, Any] | None = None) -> Stored:
-        """Say that it was tried, and why it failed."""
-        return self._feed.answer_command(self.id, FAILED, reason, result)
-
-    def refuse(self, reason: str) -> Stored:
-        """Say that it will not be carried out, and why."""
-        return self._feed.answer_command(self.id, REFUSED, reason)
+HostCommand = HandedCommand[Stored]
 
 
 class Commanding(Calling):
@@ -94,7 +47,7 @@ class Commanding(Calling):
                     return
                 raise
             if taken is not None:
-                command = HostCommand(taken, self)
+                command = HandedCommand(taken, self.answer_command)
                 # The process may have been stopped since the command was taken for it.
                 if monotonic() < taken.pop("monotonic_end"):
                     yield command

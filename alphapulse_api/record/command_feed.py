@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from alphapulse_api.domain.commands import FINAL, LEVELS
 from alphapulse_api.domain.deeds import HOST, Actor
 from alphapulse_api.domain.errors import DashboardClosed, Unavailable
-from alphapulse_api.domain.handed import LATE, HandedCommand
+from alphapulse_api.domain.handed import LATE, AwaitedCommand, HandedCommand
 from alphapulse_api.record.calls import to_its_end
 from alphapulse_api.record.command_wakes import (
     ANY,
@@ -212,7 +212,7 @@ class CommandFeed(ListFeed):
         )
         return await self._published(work)
 
-    async def commands(self, agent_id: str) -> AsyncIterator[HandedCommand]:
+    async def commands(self, agent_id: str) -> AsyncIterator[AwaitedCommand]:
         """The commands of an agent as they are sent, each once, until the dashboard is closed.
 
         Example:
@@ -227,7 +227,7 @@ class CommandFeed(ListFeed):
                 return
             if command is None:
                 continue
-            handed = HandedCommand(command, self.answer_command)
+            handed: AwaitedCommand = HandedCommand(command, self.answer_command)
             if monotonic() < command.pop("monotonic_end"):
                 yield handed
             else:
